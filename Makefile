@@ -1,0 +1,47 @@
+# Two commands need nothing but Python 3.11 and make: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check format chaos bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Making the environment in $(VENV): some minutes and several GB, once."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "facegrid needs Python 3.11 or 3.12; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,imagenet]'
+	@touch $(READY)
+
+env: $(READY) ## the environment alone
+
+demo: $(READY) ## the main job on faces that the project draws: 12 cells, a table, a report
+	@$(BIN)/facegrid launch configs/grids/demo.yaml
+
+test: $(READY) ## all tests but the long ones
+	$(BIN)/python -m pytest tests --ignore=tests/bench --ignore=tests/chaos/loops
+
+check: $(READY) ## format, lint, types, floors, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/unit
+
+format: $(READY) ## format the sources
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+chaos: $(READY) ## the slowest kill loops
+	$(BIN)/python -m pytest tests/chaos/loops
+
+bench: $(READY) ## measurements, as ratios
+	$(BIN)/python -m pytest tests/bench -s
+
+clean: ## caches; studies and the environment stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What touches machines: resources, preflight, launcher files."""

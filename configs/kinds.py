@@ -1,0 +1,247 @@
+"""What each kind of component must be able to say, before any of it is built.
+
+The plan asks these questions of a Config, so answering them needs neither a GPU nor the network, and no import heavier than
+torch. Everything that computes is made by ``build`` and may import what it likes, inside the function.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+
+from configs.component import NAMING, Component, Missing
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) by long work."""
+
+
+class Manifest(Protocol):
+    """What is known of a dataset's images after the skip policy: rows in a fixed order."""
+
+    @property
+    def keys(self) -> Sequence[str]: ...  # one stable key per image, such as "Ann_Veneman/Ann_Veneman_0003.jpg"
+    @property
+    def identities(self) -> Sequence[str]: ...  # the person of each image, same length
+    @property
+    def widths(self) -> Sequence[int]: ...  # pixels
+    @property
+    def heights(self) -> Sequence[int]: ...
+    @property
+    def skipped(self) -> Mapping[str, str]: ...  # key -> why, for images that the policy left out
+    @property
+    def digest(self) -> str: ...  # SHA-256 of content: keys, identities and image bytes
+
+    def subset(self, rows: Iterable[int]) -> Manifest: ...  # those rows, in that order
+
+
+class DatasetConfig(Component, ABC):
+    """Images of persons."""
+
+    on_bad_image: Literal["fail", "skip"] = "fail"
+
+    @property
+    @abstractmethod
+    def namespace(self) -> str:
+        """Identities of two datasets are comparable when their namespaces are equal ("lfw")."""
+
+    def missing(self) -> Missing | None:
+        """What must be on disk and is not."""
+        return None
+
+    @abstractmethod
+    def manifest(self, cache: Path) -> Manifest | None:
+        """The manifest as far as it is known without reading images; None where a scan is due.
+
+        ``cache`` is a folder that scans are kept in; it need not exist. A cached scan counts only while the files' names,
+        sizes and modification times are what they were.
+
+        Raises:
+            ValueError: an image is unreadable and the policy is ``fail``: names the first and counts them all.
+        """
+
+    @abstractmethod
+    def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
+        """Reads every image once, keeps the result in ``cache``, and returns the manifest; errors as ``manifest``."""
+
+    @abstractmethod
+    def build(self, manifest: Manifest) -> Dataset:
+        """The images themselves, row i of the dataset being row i of the manifest."""
+
+
+class Dataset(Protocol):
+    """Random access to images."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+    def __len__(self) -> int: ...
+    def image(self, index: int) -> np.ndarray:
+        """RGB, uint8, (height, width, 3)."""
+
+
+class DetectorConfig(Component, ABC):
+    """Where the face is, and how it is cut out."""
+
+    trivial: ClassVar[bool] = False  # True: needs no stage; the box follows from the image size alone
+    on_missing_face: Literal["center_crop", "drop", "fail"] = "center_crop"
+
+    @abstractmethod
+    def detection(self) -> dict[str, Any]:
+        """The part of the config that decides boxes and landmarks; crop settings are left out."""
+
+    @abstractmethod
+    def build(self, device: str = "cpu") -> Detector: ...
+
+
+class Detector(Protocol):
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detection]:
+        """One Detection per image; independent of how images are grouped, of their order and of thread count."""
+
+    def of_manifest(self, manifest: Manifest) -> Any:
+        """Trivial detectors only: the Detections of all images, none of which is read."""
+
+    def crop(self, image: np.ndarray, detection: Detection, size: int) -> np.ndarray:
+        """(size, size, 3) uint8."""
+
+
+class Detection(Protocol):
+    @property
+    def found(self) -> bool: ...
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...  # x0, y0, x1, y1 in pixels of the full image
+    @property
+    def score(self) -> float: ...  # 0 to 1
+    @property
+    def landmarks(self) -> tuple[tuple[float, float], ...]: ...  # five (x, y): eyes, nose, mouth corners; or none
+
+
+class AugmentationConfig(Component, ABC):
+    @abstractmethod
+    def build(self) -> Augmentation: ...
+
+
+class Augmentation(Protocol):
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """uint8 (size, size, 3) to the same; a pure function of image and seed."""
+
+
+class ProtocolConfig(Component, ABC):
+    """Which pairs are compared, of which images."""
+
+    label: Annotated[str | None, NAMING] = None  # how reports call it; must differ between the protocols of a grid
+    flip_test: bool = False  # add the embedding of the mirror image before normalising
+    overlap: Literal["refuse", "drop"] = "refuse"  # pairs of persons that were trained on
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
+
+    @abstractmethod
+    def dataset(self) -> DatasetConfig:
+        """The dataset that the pairs' images are in."""
+
+    def missing(self) -> Missing | None:
+        """What must be on disk and is not."""
+        return self.dataset().missing()
+
+    @abstractmethod
+    def pairs(self, manifest: Manifest) -> Pairs:
+        """The pairs, in the protocol's order.
+
+        Raises:
+            ValueError: the list names an image that the manifest does not have (names list, line and image).
+        """
+
+
+class Pairs(Protocol):
+    """Rows of the manifest compared with each other; four arrays of one length."""
+
+    @property
+    def left(self) -> np.ndarray: ...  # int64 row
+    @property
+    def right(self) -> np.ndarray: ...
+    @property
+    def same(self) -> np.ndarray: ...  # bool: genuine
+    @property
+    def fold(self) -> np.ndarray: ...  # int64 from 0
+
+
+class BackboneConfig(Component, ABC):
+    """Images to a feature map."""
+
+    @abstractmethod
+    def build(self) -> Any:
+        """An ``nn.Module``: (N, 3, H, W) float in [-1, 1] to (N, channels, h, w), with
+
+        * ``channels: int``, of the output
+        * ``stages() -> dict[str, nn.Module]``: named modules with spatial outputs, shallow to deep; the last one's output is
+          the feature map.
+        """
+
+    def weights_of(self, source: str) -> Any:
+        """Where ``source`` ("imagenet") weights for this backbone stand; None where nobody published any."""
+        return None
+
+
+class HeadConfig(Component, ABC):
+    dimension: int = 512
+
+    @abstractmethod
+    def build(self, channels: int, height: int, width: int) -> Any:
+        """An ``nn.Module``: (N, channels, height, width) to (N, dimension)."""
+
+
+class LossConfig(Component, ABC):
+    @abstractmethod
+    def build(self, dimension: int, classes: int) -> Any:
+        """An ``nn.Module``: ``forward(embeddings, labels) -> scalar`` and ``logits(embeddings) -> (N, classes)``."""
+
+
+class PretrainingConfig(Component, ABC):
+    """What the backbone's weights are before training."""
+
+    def missing(self, backbone: BackboneConfig) -> Missing | None:
+        return None
+
+    def check(self, backbone: BackboneConfig) -> None:
+        """Raises ValueError where the weights are there but are not this backbone's."""
+
+    def impossible(self, backbone: BackboneConfig) -> str | None:
+        """Why this can never apply to that backbone (a reason for a skip rule), or None."""
+        return None
+
+    def content(self, backbone: BackboneConfig) -> str | None:
+        """Digest of the weights that will be loaded; None where there are none or where they are made by a stage."""
+        return None
+
+    @abstractmethod
+    def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
+        """Puts the weights into a built backbone; ``made`` is the file of the pretrain stage, for ``source``."""
+
+
+class RecipeConfig(Component, ABC):
+    """How the weights move: optimiser, schedule, lengths."""
+
+    epochs: int
+    batch_size: int
+
+    @abstractmethod
+    def build(self, parameters: Any, steps_per_epoch: int) -> Any:
+        """A ``modules.recipe.Moves``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``, ``state_dict``."""
+
+
+class ExplainerConfig(Component, ABC):
+    label: Annotated[str | None, NAMING] = None
+    images: int = 8  # how many probe images
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
+
+    @abstractmethod
+    def build(self) -> Any:
+        """An explainer: see ``modules.explainer``."""

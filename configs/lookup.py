@@ -1,0 +1,99 @@
+"""File name = YAML name = registry.
+
+``{name: gradcam}`` as an explainer is the ``Config`` of ``modules/explainers/gradcam.py``; a dotted name is a module of the
+user's own package. Nothing registers itself: the folder is the list.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import json
+from collections.abc import Iterable
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SerializeAsAny
+
+from configs.component import Component
+
+PACKAGES = {
+    "data": "datamodules.datasets",
+    "detector": "datamodules.detectors",
+    "augmentation": "datamodules.augmentations",
+    "protocol": "datamodules.protocols",
+    "backbone": "modules.backbones",
+    "head": "modules.heads",
+    "loss": "modules.losses",
+    "pretraining": "modules.pretraining",
+    "recipe": "modules.recipes",
+    "explainer": "modules.explainers",
+}
+
+
+@cache
+def known(kind: str) -> tuple[str, ...]:
+    """The names that ``kind`` may have, sorted: the files of its folder."""
+    spec = importlib.util.find_spec(PACKAGES[kind])
+    assert spec is not None, f"no package {PACKAGES[kind]}"
+    files = (file for place in spec.submodule_search_locations or () for file in Path(place).glob("*.py"))
+    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+
+
+@cache
+def lookup(kind: str, name: str) -> type[Component]:
+    """The Config class of the component ``name`` of ``kind``.
+
+    Raises:
+        ValueError: nothing has that name; says what is known and what is nearest.
+    """
+    if "." in name:
+        return _own(kind, name)
+    if name not in known(kind):
+        raise ValueError(f"unknown {kind} {name!r}{nearest(name, known(kind))}")
+    found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
+    assert issubclass(found, Component)
+    return found
+
+
+def _own(kind: str, name: str) -> type[Component]:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error})") from error
+    found = getattr(module, "Config", None)
+    if not (isinstance(found, type) and issubclass(found, Component)):
+        raise ValueError(f"{kind} {name!r}: the module has no class Config derived from configs.component.Component")
+    return found
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of an error message: what is near ``name``, and what is known."""
+    choices = sorted(names)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{hint} (known: {', '.join(choices)})"
+
+
+def resolve(kind: str, value: Any) -> Component:
+    """The Config that ``value`` describes: a name, or a mapping with a name. Equal values give one object."""
+    if isinstance(value, Component):
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {value!r}")
+    key = (kind, json.dumps(value, sort_keys=True, default=repr))
+    if key not in _resolved:
+        _resolved[key] = lookup(kind, value["name"]).model_validate(value)
+    return _resolved[key]
+
+
+_resolved: dict[tuple[str, str], Component] = {}  # configs are frozen; a grid of 10,000 cells has some dozens of them
+
+
+def component(kind: str) -> Any:
+    """The type of a field that holds a component of ``kind``; dumps keep the subclass's fields."""
+    return Annotated[SerializeAsAny[Component], BeforeValidator(partial(resolve, kind))]

@@ -1,0 +1,28 @@
+"""Mirror images: left and right change places."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.kinds import AugmentationConfig
+
+
+class Config(AugmentationConfig):
+    name: Literal["flip"] = "flip"
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5  # probability
+
+    def build(self) -> Flip:
+        return Flip(self.p)
+
+
+class Flip:
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = p
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """The image or its mirror image, as ``seed`` decides."""
+        mirrored = np.random.default_rng(seed).random() < self.p
+        return np.ascontiguousarray(image[:, ::-1]) if mirrored else image

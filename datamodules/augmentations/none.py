@@ -1,0 +1,22 @@
+"""No augmentation: the images as they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from configs.kinds import AugmentationConfig
+
+
+class Config(AugmentationConfig):
+    name: Literal["none"] = "none"
+
+    def build(self) -> Unchanged:
+        return Unchanged()
+
+
+class Unchanged:
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """The image itself."""
+        return image

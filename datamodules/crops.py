@@ -1,0 +1,133 @@
+"""The faces of a dataset, cut out and resized: computed once, kept on disk, read without copying."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.component import canonical
+from configs.kinds import Dataset, Detector, DetectorConfig, Progress
+from datamodules.detection import Detections
+from datamodules.shelf import Shelf
+
+BLOCK = 256  # images in memory at a time
+
+
+class CropTable:
+    """Random access to crops; row i is row i of the manifest.
+
+    Attributes:
+        size: pixels
+        kept: int64, the rows that remain: all, but without those of faces not found where the policy is ``drop``
+        missing: how many faces were not found
+    """
+
+    def __init__(self, source: FlyingCrops | np.memmap, size: int, kept: np.ndarray, missing: int) -> None:
+        self.source = source
+        self.size = size
+        self.kept = kept
+        self.missing = missing
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """RGB, uint8, (size, size, 3); the caller's own copy."""
+        return np.array(self.source[index])
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether crops are read from the cache rather than computed each time."""
+        return isinstance(self.source, np.memmap)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickled memmap is a copy of the whole table; a worker process opens the file instead.
+        state = dict(self.__dict__)
+        if isinstance(self.source, np.memmap):
+            state["source"] = Path(str(self.source.filename))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = dict(state)
+        if isinstance(state["source"], Path):
+            self.source = np.load(state["source"], mmap_mode="r")
+
+
+class FlyingCrops:
+    """Crops that are computed whenever they are asked for."""
+
+    def __init__(self, dataset: Dataset, detections: Detections, detector: Detector, size: int) -> None:
+        self.dataset = dataset
+        self.detections = detections
+        self.detector = detector
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        face = self.detections.row(self.dataset.manifest.keys[index])
+        return self.detector.crop(self.dataset.image(index), face, self.size)
+
+    def in_order(self, progress: Progress | None) -> Iterator[np.ndarray]:
+        """All crops, read and cut on two threads, a block at a time."""
+        count = len(self)
+        with ThreadPoolExecutor(2) as pool:
+            for start in range(0, count, BLOCK):
+                for place, crop in enumerate(pool.map(self.__getitem__, range(start, min(start + BLOCK, count))), start + 1):
+                    yield crop
+                    if progress is not None:
+                        progress(place, count)
+
+
+def crops(
+    dataset: Dataset,
+    detections: Detections,
+    detector: DetectorConfig,
+    size: int,
+    cache: Path,
+    limit_bytes: int,
+    progress: Progress | None = None,
+) -> CropTable:
+    """The faces of ``dataset`` as squares of ``size`` pixels.
+
+    They are kept in the folder ``cache``, which never grows over ``limit_bytes``: what was not used for longest is removed.
+    A table that is larger than that by itself is not kept; its crops are computed when asked for. Several processes may build
+    the same table at once; each gets a whole one.
+
+    Args:
+        detections: a row for each image of the dataset, in whatever order
+
+    Raises:
+        ValueError: an image has no row; or a face was not found and the policy is ``fail``: names the first, counts all.
+    """
+    manifest = dataset.manifest
+    rows = [detections.row(key) for key in manifest.keys]
+    lost = [index for index, row in enumerate(rows) if not row.found]
+    if lost and detector.on_missing_face == "fail":
+        raise ValueError(
+            f"detector {detector.name}: no face found in {manifest.keys[lost[0]]}; {len(lost)} of {len(rows)} images have none"
+            "; on_missing_face: center_crop takes their centre, drop leaves them out"
+        )
+    every = np.arange(len(rows), dtype=np.int64)
+    kept = np.delete(every, lost) if detector.on_missing_face == "drop" else every
+    flying = FlyingCrops(dataset, detections, detector.build(), size)
+    if len(rows) * size * size * 3 > limit_bytes:
+        return CropTable(flying, size, kept, len(lost))
+    name = _key(manifest.digest, Detections.of(manifest.keys, rows).digest, detector, size)
+    shape = (len(rows), size, size, 3)
+    return CropTable(Shelf(cache, limit_bytes).get(name, shape, lambda: flying.in_order(progress)), size, kept, len(lost))
+
+
+def _key(manifest: str, detections: str, detector: DetectorConfig, size: int) -> str:
+    # The policy chooses rows, not pixels: two policies share a table. Libraries that decode and resize decide pixels.
+    settings = {key: value for key, value in detector.identity().items() if key != "on_missing_face"}
+    libraries = {name: version(name) for name in ("pillow", "opencv-python-headless")}
+    parts = {"manifest": manifest, "detections": detections, "detector": settings, "size": size, "libraries": libraries}
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,34 @@
+"""Cuts a rectangle out of an image and resizes it to a square."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def cut(image: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
+    """The pixels x0 <= x < x1, y0 <= y < y1, resized without regard to their aspect: uint8 (size, size, 3).
+
+    Shrinking in both directions averages areas; all else interpolates linearly.
+
+    Args:
+        image: uint8 (height, width, 3)
+        box: x0, y0, x1, y1 in pixels, inside the image and not empty
+        size: pixels
+    """
+    x0, y0, x1, y1 = box
+    part = image[y0:y1, x0:x1]
+    assert part.size, f"an empty box {box} of an image of shape {image.shape}"
+    if part.shape[:2] == (size, size):
+        return part.copy()
+    shrinks = part.shape[0] >= size and part.shape[1] >= size
+    resized: np.ndarray = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
+
+
+def centred_square(image: np.ndarray, fraction: float) -> tuple[int, int, int, int]:
+    """The box of the square in the image's centre whose side is ``fraction`` of the shorter side of the image."""
+    height, width = image.shape[:2]
+    side = max(1, round(min(height, width) * fraction))
+    x0, y0 = (width - side) // 2, (height - side) // 2
+    return x0, y0, x0 + side, y0 + side

@@ -1,0 +1,1 @@
+"""One file, one dataset; the file name is its name in a grid file."""

@@ -1,0 +1,43 @@
+"""Any folder of images with one folder per person: ``root/<person>/<image>``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt
+
+from configs.component import LOCATION, Missing
+from datamodules.files import SUFFIXES, FilesConfig, Images, choose, person_folders
+
+REMEDY = "set root to a folder with one folder of images per person"
+
+
+class Config(FilesConfig):
+    name: Literal["folder"] = "folder"
+    root: Annotated[Path, LOCATION]
+    space: str = "folder"  # datasets with one space have one set of persons: equal folder names are the same person
+    persons: PositiveInt | None = None  # at most so many persons, by name
+
+    @property
+    def namespace(self) -> str:
+        return self.space
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir():
+            return Missing(f"no folder {self.root}", REMEDY)
+        if not any(entry.is_dir() for entry in self.root.iterdir()):
+            return Missing(f"no folders of persons in {self.root}", REMEDY)
+        return None
+
+    def folder(self) -> Path:
+        return self.root
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        found = choose(person_folders(self.root), self.min_images, self.persons)
+        if not found:
+            kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
+            raise ValueError(f"{self.root}: no person has {self.min_images} images or more (counted: {kinds})")
+        return found

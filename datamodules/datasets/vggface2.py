@@ -1,0 +1,44 @@
+"""VGGFace2: 3.31 million photographs of 9,131 persons, of whom 500 are its test part.
+
+Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognising faces across pose and age. FG 2018.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt
+
+from configs.component import LOCATION, Missing
+from datamodules.files import FilesConfig, Images, choose, person_folders
+
+SOURCE = (
+    "VGGFace2 is given out by its authors (Visual Geometry Group, Oxford) on request, and by academic mirrors; unpack it and "
+    "set root to the folder that holds train/ and test/ with one folder per person, such as n000001/"
+)
+
+
+class Config(FilesConfig):
+    name: Literal["vggface2"] = "vggface2"
+    root: Annotated[Path, LOCATION]
+    split: Literal["train", "test"] = "test"
+    persons: PositiveInt | None = None  # at most so many persons, by number
+
+    @property
+    def namespace(self) -> str:
+        return "vggface2"
+
+    def missing(self) -> Missing | None:
+        folder = self.folder()
+        if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
+            return Missing(f"no VGGFace2 persons in {folder} (looked for {folder}/n000001/0001_01.jpg and its like)", SOURCE)
+        return None
+
+    def folder(self) -> Path:
+        return self.root / self.split
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        return choose(person_folders(self.folder()), self.min_images, self.persons)

@@ -1,0 +1,55 @@
+"""No detection: the image itself, or its centre, as the comparison level of detection studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.kinds import Detection as AnyDetection
+from configs.kinds import DetectorConfig, Manifest
+from datamodules.cutting import cut
+from datamodules.detection import Detection, Detections
+
+
+class Config(DetectorConfig):
+    name: Literal["none"] = "none"
+    # Share of width and of height that is kept, around the centre; 1 keeps the whole image, without regard to its aspect.
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    trivial: ClassVar[bool] = True
+
+    def detection(self) -> dict[str, Any]:
+        return {"name": self.name, "fraction": self.fraction}
+
+    def build(self, device: str = "cpu") -> Centre:
+        return Centre(self.fraction)
+
+
+class Centre:
+    """Takes the part of an image around its centre with ``fraction`` of its width and height."""
+
+    def __init__(self, fraction: float = 1.0) -> None:
+        self.fraction = fraction
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[AnyDetection]:
+        """Looks at the images' shapes only."""
+        return [self.of_size(image.shape[1], image.shape[0]) for image in images]
+
+    def of_size(self, width: int, height: int) -> Detection:
+        """The detection in any image of that size, in pixels."""
+        x, y = (1 - self.fraction) / 2 * width, (1 - self.fraction) / 2 * height
+        return Detection(found=True, box=(x, y, width - x, height - y), score=1.0)
+
+    def of_manifest(self, manifest: Manifest) -> Detections:
+        """The detections in all images of a dataset, none of which is read."""
+        sizes = zip(manifest.widths, manifest.heights, strict=True)
+        return Detections.of(manifest.keys, [self.of_size(width, height) for width, height in sizes])
+
+    def crop(self, image: np.ndarray, detection: AnyDetection, size: int) -> np.ndarray:
+        """uint8 (size, size, 3); the box is rounded to whole pixels, and is one pixel at least."""
+        height, width = image.shape[:2]
+        x0, y0, x1, y1 = (round(value) for value in detection.box)
+        x0, y0 = min(x0, width - 1), min(y0, height - 1)
+        return cut(image, (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)), size)

@@ -1,0 +1,151 @@
+"""The Lightning data module over the crops of one dataset."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from configs.kinds import Augmentation
+from datamodules.crops import CropTable
+from datamodules.samplers import EpochSampler
+
+Item = tuple[torch.Tensor, torch.Tensor, int]
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """uint8 (H, W, 3) to float32 (3, H, W) in [-1, 1]: x / 127.5 - 1."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(127.5).sub_(1.0)
+
+
+def augmentation_seed(seed: int, epoch: int, row: int) -> int:
+    """32 bits that follow from the three numbers, the same on every machine and in every process."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {epoch} {row}".encode()).digest()[:4], "little")
+
+
+class TrainFaces(Dataset[Item]):
+    """Item (epoch, row): image float32 (3, size, size) in [-1, 1], label int64, row."""
+
+    def __init__(self, crops: CropTable, labels: np.ndarray, augmentation: Augmentation, seed: int) -> None:
+        self.crops = crops
+        self.labels = labels
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __getitem__(self, item: tuple[int, int]) -> Item:
+        epoch, row = item
+        image = self.augmentation(self.crops[row], augmentation_seed(self.seed, epoch, row))
+        return to_tensor(image), torch.tensor(int(self.labels[row])), row
+
+
+class PlainFaces(Dataset[Item]):
+    """Item i: the crop of ``rows[i]`` without augmentation, as in ``TrainFaces``."""
+
+    def __init__(self, crops: CropTable, labels: np.ndarray, rows: Sequence[int] | np.ndarray) -> None:
+        self.crops = crops
+        self.labels = labels
+        self.rows = np.asarray(rows, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Item:
+        row = int(self.rows[index])
+        return to_tensor(self.crops[row]), torch.tensor(int(self.labels[row])), row
+
+
+def _one_thread(_: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)  # a forked process has lost OpenCV's threads, and may wait for them for ever
+
+
+class FacesData(pl.LightningDataModule):
+    """Batches (images (B, 3, size, size), labels (B,), rows (B,)); their bytes do not depend on ``workers``.
+
+    The trainer must be made with ``use_distributed_sampler=False``: the sampler shares an epoch between the ranks itself. Every
+    rank validates on all validation rows, in order.
+
+    Args:
+        crops: the images, by row of the manifest
+        labels: int, (len(crops),), the class of each row
+        train_rows: rows to train on
+        validation_rows: rows to validate on; may be empty
+        augmentation: applied in training only
+        batch_size: images per step and rank
+        seed: decides order and augmentation
+        workers: processes that load; 0 loads in this one
+
+    Raises:
+        ValueError: there is nothing to train on.
+    """
+
+    def __init__(
+        self,
+        crops: CropTable,
+        labels: np.ndarray,
+        train_rows: Sequence[int] | np.ndarray,
+        validation_rows: Sequence[int] | np.ndarray,
+        augmentation: Augmentation,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        assert len(labels) == len(crops), (len(labels), len(crops))
+        if not len(train_rows):
+            raise ValueError("no images to train on")
+        self.train_faces = TrainFaces(crops, labels, augmentation, seed)
+        self.validation_faces = PlainFaces(crops, labels, validation_rows)
+        self.train_rows = np.asarray(train_rows, np.int64)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.workers = workers
+        self._start = (0, 0)
+
+    def start_batch(self, epoch: int, batch: int) -> None:
+        """After a resume within ``epoch``: its first ``batch`` batches were trained on before and are skipped."""
+        self._start = (epoch, batch)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of a whole epoch on each rank."""
+        sampler = self.sampler()
+        return len(sampler) // self.batch_size if sampler.drop_last else 1
+
+    def sampler(self) -> EpochSampler:
+        """The order of training, for the trainer's rank and epoch."""
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        sampler = EpochSampler(self.train_rows, self.batch_size, self.seed, rank, world)
+        # Lightning makes the first iterator before it tells the sampler the epoch, and workers start at once.
+        sampler.set_epoch(trainer.current_epoch if trainer else 0)
+        sampler.start_batch(*self._start)
+        return sampler
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        sampler = self.sampler()
+        return self._loader(self.train_faces, sampler=sampler, drop_last=sampler.drop_last)
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        return self._loader(self.validation_faces) if len(self.validation_faces) else []
+
+    def _loader(self, faces: Dataset[Item], **more: Any) -> DataLoader[Any]:
+        return DataLoader(
+            faces,
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+            generator=torch.Generator().manual_seed(self.seed % 2**63),  # else each iterator draws from torch's global state
+            **more,
+        )

@@ -1,0 +1,112 @@
+"""Datasets that are folders of image files: one folder per person."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from configs.kinds import DatasetConfig, Progress
+from configs.kinds import Manifest as AnyManifest
+from datamodules.images import decode
+from datamodules.manifest import Manifest
+from datamodules.scan import cached, scan
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+
+Images = list[tuple[str, str]]  # (key, identity)
+
+
+class FilesConfig(DatasetConfig):
+    """A dataset whose images are files below one folder; a subclass says which."""
+
+    min_images: int = 1  # persons with at least so many images; those that a skip policy leaves out do not count
+
+    @abstractmethod
+    def folder(self) -> Path:
+        """The folder that keys are relative to."""
+
+    @abstractmethod
+    def images(self) -> Images:
+        """The files that belong to the dataset, in order, before any is read.
+
+        Raises:
+            ValueError: something needed is missing, or a list is wrong.
+        """
+
+    def manifest(self, cache: Path) -> Manifest | None:
+        found = cached(self.folder(), self.images(), self.on_bad_image, cache)
+        return None if found is None else self._enough(found)
+
+    def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
+        return self._enough(scan(self.folder(), self.images(), self.on_bad_image, cache, progress))
+
+    def build(self, manifest: AnyManifest) -> FileDataset:
+        assert isinstance(manifest, Manifest)
+        return FileDataset(self.folder(), manifest)
+
+    def _enough(self, manifest: Manifest) -> Manifest:
+        counts = Counter(manifest.identities)
+        if not manifest.skipped or min(counts.values(), default=0) >= self.min_images:
+            return manifest
+        return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= self.min_images)
+
+
+class FileDataset:
+    """Images read from their files when asked for; row i is row i of the manifest."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def image(self, index: int) -> np.ndarray:
+        """RGB, uint8, (height, width, 3).
+
+        Raises:
+            ValueError: the file is gone, or is not the one that was scanned.
+        """
+        path = self.folder / self.manifest.keys[index]
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != self.manifest.digests[index]:
+            raise ValueError(f"{path}: the file changed after it was scanned; plan the grid again")
+        return decode(data, str(path))
+
+
+def person_folders(folder: Path) -> Images:
+    """The images of ``folder/<person>/<image>``, persons and images sorted by name; hidden files are left out."""
+    found: Images = []
+    for person in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")):
+        names = (entry.name for entry in os.scandir(folder / person))
+        found += [
+            (f"{person}/{name}", person)
+            for name in sorted(names)
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    return found
+
+
+def choose(images: Images, min_images: int = 1, persons: int | None = None, exclude: Iterable[str] = ()) -> Images:
+    """The images of persons who have enough and are not excluded; of these persons, the first so many.
+
+    Args:
+        images: (key, identity), in order
+        min_images: a person with fewer is left out
+        persons: how many persons to take at most, in the order of ``images``; None takes all
+        exclude: identities to leave out
+    """
+    counts = Counter(who for _, who in images)
+    out = set(exclude)
+    able = [who for who, count in counts.items() if count >= min_images and who not in out][:persons]
+    chosen = set(able)
+    return [(key, who) for key, who in images if who in chosen]

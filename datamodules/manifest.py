@@ -1,0 +1,72 @@
+"""What is known of a dataset's images, without the images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One row per image, in a fixed order.
+
+    Attributes:
+        keys: one stable key per image, such as "Ann_Veneman/Ann_Veneman_0003.jpg"
+        identities: the person of each image
+        widths: pixels, after the image was turned upright
+        heights: pixels
+        digests: SHA-256 (hex) of each image's bytes
+        skipped: key -> why, for images that the policy left out
+
+    Raises:
+        ValueError: the columns differ in length, or a key occurs twice.
+    """
+
+    keys: tuple[str, ...]
+    identities: tuple[str, ...]
+    widths: tuple[int, ...]
+    heights: tuple[int, ...]
+    digests: tuple[str, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in (self.keys, self.identities, self.widths, self.heights, self.digests)}
+        if len(lengths) > 1:
+            raise ValueError(f"a manifest's columns must have one length, found {sorted(lengths)}")
+        if len(self.index) != len(self.keys):
+            twice = next(key for row, key in enumerate(self.keys) if self.index[key] != row)
+            raise ValueError(f"a manifest names the image {twice!r} twice")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Key -> row."""
+        return {key: row for row, key in enumerate(self.keys)}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the rows in order: key, identity and image bytes. Sizes follow from the bytes."""
+        total = hashlib.sha256()
+        for row in zip(self.keys, self.identities, self.digests, strict=True):
+            for cell in row:
+                # The length goes first, so that no two different tables give the same stream of bytes.
+                data = cell.encode()
+                total.update(len(data).to_bytes(8, "little"))
+                total.update(data)
+        return total.hexdigest()
+
+    def subset(self, rows: Iterable[int]) -> Manifest:
+        """The manifest of the given rows, in the given order; what was skipped stays on record."""
+        chosen = [int(row) for row in rows]
+        return Manifest(
+            keys=tuple(self.keys[row] for row in chosen),
+            identities=tuple(self.identities[row] for row in chosen),
+            widths=tuple(self.widths[row] for row in chosen),
+            heights=tuple(self.heights[row] for row in chosen),
+            digests=tuple(self.digests[row] for row in chosen),
+            skipped=self.skipped,
+        )

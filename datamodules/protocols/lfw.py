@@ -1,0 +1,58 @@
+"""Verification on Labeled Faces in the Wild.
+
+Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007.
+View 1 is for choosing, View 2 (ten folds of 300 genuine and 300 impostor pairs) for reporting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from configs.component import LOCATION, Missing
+from configs.kinds import Manifest, ProtocolConfig
+from datamodules.datasets.lfw import Config as Lfw
+from datamodules.lfw_lists import ListName, read_list
+from datamodules.pairs import Pairs
+
+
+class Config(ProtocolConfig):
+    name: Literal["lfw"] = "lfw"
+    root: Annotated[Path, LOCATION]
+    view: Literal[1, 2] = 2
+    part: Literal["test", "train"] = "test"  # of View 1
+
+    @model_validator(mode="after")
+    def _view_2_has_no_parts(self) -> Config:
+        if self.view == 2 and self.part != "test":
+            raise ValueError("view 2 has no train part (only view 1 has: pairsDevTrain.txt)")
+        return self
+
+    def missing(self) -> Missing | None:
+        """What must be on disk and is not."""
+        return self.dataset().missing()
+
+    def dataset(self) -> Lfw:
+        return Lfw(root=self.root, only=self._list())
+
+    def pairs(self, manifest: Manifest) -> Pairs:
+        listed = read_list(self.root, self._list())
+        rows = {key: row for row, key in enumerate(manifest.keys)}
+        for key, line in listed.places().items():
+            if key not in rows:
+                why = f"was skipped: {manifest.skipped[key]}" if key in manifest.skipped else "is not in the dataset"
+                raise ValueError(f"{listed.file}, line {line}: names the image {key}, which {why}")
+        return Pairs(
+            left=np.array([rows[key] for key in listed.left], np.int64),
+            right=np.array([rows[key] for key in listed.right], np.int64),
+            same=np.array(listed.same, bool),
+            fold=np.array(listed.fold, np.int64),
+        )
+
+    def _list(self) -> ListName:
+        if self.view == 2:
+            return "view2"
+        return "view1_test" if self.part == "test" else "view1_train"

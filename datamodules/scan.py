@@ -1,0 +1,157 @@
+"""Reads every image file once and remembers what was found.
+
+The memory is a set of Parquet files in the cache folder. A row holds a file's name, size and modification time, and what
+reading it gave. Each scan adds a file with its new rows under a name made of their content, so that several processes may scan
+at once and none undoes another's work. A row counts only while size and time are what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.kinds import Progress
+from datamodules.images import decode
+from datamodules.manifest import Manifest
+
+VERSION = 1  # to raise when decoding changes its meaning: older rows then no longer count
+THREADS = min(8, os.cpu_count() or 1)
+BLOCK = 512  # images handed to the threads at a time
+PART = 51_200  # images after which new rows are kept, so that an interrupted scan of millions goes on from there
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("sha256", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+
+Images = Sequence[tuple[str, str]]  # (key, identity); the key is the file's path below the root, with slashes
+Stamp = tuple[str, int, int]  # key, size, mtime_ns
+Facts = tuple[int, int, str, str]  # width, height, sha256, error
+
+
+def cached(root: Path, images: Images, policy: str, cache: Path) -> Manifest | None:
+    """The manifest of ``images`` when each file was scanned as it is now; None where a scan is due. Reads no image.
+
+    Raises:
+        ValueError: a file is absent; or an image is known to be bad and ``policy`` is "fail".
+    """
+    known = _recall(root, cache)
+    if len(known) < len(images):
+        return None
+    stamps = _stamps(root, images)
+    if any(stamp not in known for stamp in stamps):
+        return None
+    return _manifest(root, images, [known[stamp] for stamp in stamps], policy)
+
+
+def scan(root: Path, images: Images, policy: str, cache: Path, progress: Progress | None = None) -> Manifest:
+    """Reads those images that were not scanned as they are now, keeps what was found, and returns the manifest.
+
+    Raises:
+        ValueError: a file is absent or may not be read; or an image is bad and ``policy`` is "fail"; or all are bad.
+    """
+    known = _recall(root, cache)
+    stamps = _stamps(root, images)
+    due = [stamp for stamp in stamps if stamp not in known]
+    done = len(stamps) - len(due)
+    fresh: dict[Stamp, Facts] = {}
+    with ThreadPoolExecutor(THREADS) as pool:
+        for block in _blocks(due, BLOCK):
+            for stamp, facts in zip(block, pool.map(lambda stamp: _read(root / stamp[0]), block), strict=True):
+                fresh[stamp] = facts
+                done += 1
+                if progress is not None:
+                    progress(done, len(stamps))
+            if len(fresh) >= PART:
+                _keep(root, cache, fresh)
+                known |= fresh
+                fresh = {}
+    if fresh:
+        _keep(root, cache, fresh)
+        known |= fresh
+    return _manifest(root, images, [known[stamp] for stamp in stamps], policy)
+
+
+def _read(path: Path) -> Facts:
+    try:
+        data = path.read_bytes()
+    except OSError as error:  # a disk or a permission, not an image: no policy covers that
+        raise ValueError(f"{path}: {error.strerror}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        height, width, _ = decode(data, "").shape
+    except ValueError as error:
+        return 0, 0, digest, str(error).removeprefix(": ")
+    return width, height, digest, ""
+
+
+def _manifest(root: Path, images: Images, facts: Sequence[Facts], policy: str) -> Manifest:
+    skipped = {key: found[3] for (key, _), found in zip(images, facts, strict=True) if found[3]}
+    if skipped and policy == "fail":
+        key, why = next(iter(skipped.items()))
+        count = f"{len(skipped)} of {len(images)} images cannot be read"
+        raise ValueError(f"{root / key}: {why}; {count}; on_bad_image: skip leaves them out")
+    if images and len(skipped) == len(images):
+        raise ValueError(f"{root}: none of the {len(images)} images can be read; the first, {images[0][0]}: {facts[0][3]}")
+    rows = [(key, who, *found[:3]) for (key, who), found in zip(images, facts, strict=True) if not found[3]]
+    keys, identities, widths, heights, digests = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    return Manifest(keys, identities, widths, heights, digests, skipped)
+
+
+def _stamps(root: Path, images: Images) -> list[Stamp]:
+    def stamp(block: Images) -> list[Stamp]:
+        found = []
+        for key, _ in block:
+            try:
+                state = os.stat(root / key)
+            except OSError as error:
+                raise ValueError(f"{root / key}: {error.strerror}") from error
+            found.append((key, state.st_size, state.st_mtime_ns))
+        return found
+
+    with ThreadPoolExecutor(THREADS) as pool:  # on a network disk, asking one by one takes minutes
+        return [item for block in pool.map(stamp, _blocks(images, 1000)) for item in block]
+
+
+def _prefix(root: Path) -> str:
+    return f"scan{VERSION}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]}-"
+
+
+def _recall(root: Path, cache: Path) -> dict[Stamp, Facts]:
+    known: dict[Stamp, Facts] = {}
+    for file in sorted(cache.glob(f"{_prefix(root)}*.parquet")):
+        columns = pq.read_table(file, schema=SCHEMA).to_pydict()
+        key, size, time, width, height, sha256, error = (columns[name] for name in SCHEMA.names)
+        facts = zip(width, height, sha256, error, strict=True)
+        known.update(zip(zip(key, size, time, strict=True), facts, strict=True))
+    return known
+
+
+def _keep(root: Path, cache: Path, fresh: Mapping[Stamp, Facts]) -> None:
+    rows = [(*stamp, *facts) for stamp, facts in fresh.items()]
+    name = _prefix(root) + hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = cache / f"{name}.{os.getpid()}.tmp"
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+    os.replace(temporary, cache / f"{name}.parquet")
+
+
+Item = TypeVar("Item")
+
+
+def _blocks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,1 @@
+"""The study: spec, plan, cells, ledger, stages, launcher, mirror, report."""

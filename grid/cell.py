@@ -1,0 +1,181 @@
+"""A cell: one fully resolved combination, and the identities of the stages that compute it.
+
+Identity never sees where things lie or what they are called; it sees content, through a ``Facts`` that knows the digests of
+datasets. ``Cell`` and its parts are what a worker gets; nothing else decides a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import Field, field_validator
+
+from configs.component import Config, digest
+from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig
+from configs.lookup import component, resolve
+
+ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
+STAGES = ("detect", "pretrain", "train", "evaluate", "explain")
+
+
+class Split(Config):
+    """Which images of a training dataset are validation images: a share of each person's."""
+
+    fraction: float = Field(0.1, gt=0, lt=1)
+    seed: int = 0
+
+
+class Input(Config):
+    """What a network sees: ``size`` x ``size`` pixels, RGB, in [-1, 1]."""
+
+    size: int = Field(160, ge=32)
+
+
+class Compute(Config):
+    """The part of the machine that numbers depend on."""
+
+    threads: int = Field(1, ge=1)  # per process; one ResNet-34 step differs between 1 and 2
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    devices: int = Field(1, ge=1)  # processes that share a batch
+
+    @field_validator("devices")
+    @classmethod
+    def _one_device(cls, value: int) -> int:
+        if value > 1:
+            raise ValueError(f"a cell trains on one device so far, not on {value}; spread cells over devices instead")
+        return value
+
+
+class Training(Config):
+    """Everything that decides a trained network."""
+
+    data: component("data")  # type: ignore[valid-type]
+    split: Split = Split()
+    detector: component("detector") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
+    input: Input = Input()
+    augmentation: component("augmentation") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
+    backbone: component("backbone")  # type: ignore[valid-type]
+    head: component("head") = Field(default_factory=lambda: {"name": "gap_bn"})  # type: ignore[valid-type]
+    loss: component("loss") = Field(default_factory=lambda: {"name": "softmax"})  # type: ignore[valid-type]
+    pretraining: component("pretraining") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
+    recipe: component("recipe") = Field(default_factory=lambda: {"name": "plateau"})  # type: ignore[valid-type]
+    compute: Compute = Compute()
+    seed: int = 0
+
+
+class Cell(Training):
+    """A training, what it is measured by, and what explains it."""
+
+    pretrain_seed: int = 0
+    protocols: tuple[component("protocol"), ...] = ()  # type: ignore[valid-type]
+    explainers: tuple[component("explainer"), ...] = ()  # type: ignore[valid-type]
+
+    def training(self) -> Training:
+        return Training(**{key: getattr(self, key) for key in Training.model_fields})
+
+    def source(self) -> Training | None:
+        """The training that makes the initial weights, where ``pretraining`` is one."""
+        origin = self.pretraining
+        if not hasattr(origin, "data"):
+            return None
+        recipe = origin.recipe or self.recipe
+        if origin.epochs is not None:
+            recipe = recipe.model_copy(update={"epochs": origin.epochs})
+        changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
+        return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
+
+
+class Detection(Config):
+    """The detect stage: one dataset, one detector."""
+
+    data: component("data")  # type: ignore[valid-type]
+    detector: component("detector")  # type: ignore[valid-type]
+
+
+class Facts(Protocol):
+    """What identity needs to know of the world; ``grid.plan`` finds it out."""
+
+    def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
+        """The dataset of the protocol's images."""
+
+    def images(self, data: DatasetConfig) -> str:
+        """Digest of the dataset's manifest."""
+
+    def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
+        """Digest of the pairs that are compared, after the overlap policy."""
+
+    def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
+        """Digest of the initial weights, None where there are none."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One node of the graph: what to compute (``config``), under which id, after which others."""
+
+    kind: str
+    label: str  # unique within the cell: "train", "evaluate:lfw view 1"
+    id: str
+    config: Mapping[str, Any]  # name -> Config: what the worker gets
+    needs: tuple[str, ...]  # ids, upstream
+    identity: Any
+
+
+def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
+    """The stages of a cell in an order in which they can run."""
+    found: list[Stage] = []
+
+    def add(kind: str, label: str, identity: Any, config: Mapping[str, Any], *needs: Stage | None) -> Stage:
+        id = digest({"stage": kind, **identity})[:ID_LENGTH]
+        stage = Stage(kind, label, id, config, tuple(sorted({need.id for need in needs if need})), identity)
+        if all(other.label != label for other in found):
+            found.append(stage)
+        return stage
+
+    def detect(data: DatasetConfig, detector: DetectorConfig, label: str) -> Stage | None:
+        if detector.trivial:
+            return None
+        identity = {"images": facts.images(data), "detector": detector.detection()}
+        return add("detect", f"detect:{label}", identity, {"detection": Detection(data=data, detector=detector)})
+
+    def training_identity(training: Training, detected: Stage | None, weights: Any) -> dict[str, Any]:
+        identity = {key: getattr(training, key).identity() for key in _BY_VALUE}
+        identity |= {"images": facts.images(training.data), "weights": weights, "seed": training.seed}
+        return identity | ({"detect": detected.id} if detected else {})
+
+    made = None
+    if source := cell.source():
+        seen = detect(source.data, source.detector, "source")
+        made = add("pretrain", "pretrain", training_identity(source, seen, None), {"training": source}, seen)
+        weights: Any = {"pretrain": made.id}
+    else:
+        weights = facts.weights(cell.pretraining, cell)
+    training = cell.training()
+    seen = detect(cell.data, cell.detector, "data")
+    train = add("train", "train", training_identity(training, seen, weights), {"training": training}, seen, made)
+    for protocol in cell.protocols:
+        assert isinstance(protocol, ProtocolConfig)
+        data = facts.dataset(protocol)
+        found_in = detect(data, cell.detector, protocol.title)
+        identity = {
+            "train": train.id,
+            "images": facts.images(data),
+            "pairs": facts.pairs(protocol, cell),
+            "flip_test": protocol.flip_test,
+        } | ({"detect": found_in.id} if found_in else {})
+        config = {"training": training, "protocol": protocol}
+        add("evaluate", f"evaluate:{protocol.title}", identity, config, train, found_in)
+    for explainer in cell.explainers:
+        assert isinstance(explainer, ExplainerConfig)
+        identity = {"train": train.id, "explainer": explainer.identity()}
+        add("explain", f"explain:{explainer.title}", identity, {"training": training, "explainer": explainer}, train, seen)
+    return found
+
+
+_BY_VALUE = ("split", "detector", "input", "augmentation", "backbone", "head", "loss", "recipe", "compute")
+
+
+def cell_id(train: Stage, factors: Mapping[str, str]) -> str:
+    """The id of a cell: its training and its factors, an axis at its birth level left out by the caller."""
+    return digest({"cell": train.identity, "factors": dict(factors)})[:ID_LENGTH]

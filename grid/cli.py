@@ -1,0 +1,258 @@
+"""The command line. Each command imports what it needs when it runs, so that help and completion answer at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    name="facegrid",
+    help="Declare a face-recognition study as a factorial grid; run every cell anywhere, exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(soft_wrap=False)
+err = Console(stderr=True, soft_wrap=True)
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY.PATH=VALUE]...", help="overrides of the base or of launch")
+]
+WhereText = Annotated[
+    list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
+]
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="a study's folder, such as studies/demo")]
+AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"facegrid {version('facegrid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    """Declare a face-recognition study as a factorial grid; run every cell anywhere, exactly once."""
+
+
+def _where(texts: list[str] | None) -> dict[str, list[str]]:
+    from grid.spec import BadInput
+
+    found: dict[str, list[str]] = {}
+    for text in texts or []:
+        for part in text.split(","):
+            axis, sign, level = part.partition("=")
+            if not sign:
+                raise BadInput(f"--where {text!r}: write axis=level, such as --where backbone=resnet34,detection=none")
+            found.setdefault(axis.strip(), []).append(level.strip())
+    return found
+
+
+@app.command()
+def plan(
+    grid: GridFile,
+    overrides: Overrides = None,
+    where: WhereText = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every cell: its state and why, shared stages, and what it costs."""
+    from grid.cost import cost
+    from grid.plan import make_plan, store_of
+    from grid.show import show_plan
+    from grid.spec import read
+    from grid.world import World
+
+    spec = read(grid, overrides or [])
+    world = World(store_of(spec))
+    found = make_plan(spec, _where(where), world)
+    costs = cost(found, world)
+    if as_json:
+        print(json.dumps({**found.record(), "cost": costs}, indent=1))
+    else:
+        out.print(show_plan(found, costs))
+
+
+@app.command()
+def launch(
+    grid: GridFile,
+    overrides: Overrides = None,
+    where: WhereText = None,
+    retry: Annotated[list[str] | None, typer.Option(help="failed, stale: run such stages again")] = None,
+    address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
+) -> None:
+    """Run what is missing of a grid, and nothing else."""
+    from grid.launch import launch as run
+    from grid.spec import BadInput, read
+
+    for word in retry or []:
+        if word not in ("failed", "stale"):
+            raise BadInput(f"--retry {word!r}: known are failed and stale")
+    more = [f"launch.address={address}"] if address else []
+    raise typer.Exit(run(read(grid, [*(overrides or []), *more]), _where(where), retry or [], out))
+
+
+@app.command()
+def debug(
+    grid: GridFile,
+    overrides: Overrides = None,
+    where: WhereText = None,
+    fast: Annotated[bool, typer.Option("--fast", help="one batch of everything, in a moment")] = False,
+    again: Annotated[bool, typer.Option("--again", help="forget what debug computed before")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one cell in this process, without Ray: breakpoints work."""
+    from grid.debug import debug as run
+    from grid.spec import read
+
+    metrics = run(read(grid, overrides or []), _where(where), fast, again, err if as_json else out)
+    if as_json:
+        print(json.dumps(metrics, indent=1))
+
+
+@app.command()
+def status(study: StudyFolder, as_json: AsJson = False) -> None:
+    """Show where a study stands."""
+    from grid import status as room
+    from grid.study import Study
+
+    found = Study(study)
+    if as_json:
+        print(json.dumps(room.status(found), indent=1))
+    else:
+        out.print(room.show(found))
+
+
+@app.command()
+def report(study: StudyFolder, as_json: AsJson = False) -> None:
+    """Write the report of a study: page, tables, sheets."""
+    from grid.report.build import build
+    from grid.report.console import table
+    from grid.study import Study
+
+    found = Study(study)
+    page = build(found)
+    if as_json:
+        print(page.with_name("report.json").read_text())
+    else:
+        out.print(table(found))
+        out.print(f"report: {page}", highlight=False)
+
+
+@app.command()
+def sync(study: StudyFolder, as_json: AsJson = False) -> None:
+    """Copy what the ledger has, and MLflow lacks, to MLflow."""
+    from grid.lock import Lock
+    from grid.mirror import MirrorUnreachable
+    from grid.mirror import sync as run
+    from grid.report.build import build
+    from grid.store import LocalStore
+    from grid.study import Study
+
+    found = Study(study)
+    with Lock(LocalStore(found.path), f"sync of {found.name}"):
+        build(found)
+        try:
+            result = run(found.path)
+        except MirrorUnreachable as error:
+            err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+            raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
+    else:
+        out.print(f"experiment {result.experiment}: {len(result.runs)} runs", highlight=False)
+    for problem in result.problems:
+        err.print(f"MLflow: {_escape(problem)}", highlight=False)
+
+
+@app.command()
+def ui(
+    study: StudyFolder,
+    port: Annotated[int, typer.Option(help="of the MLflow server")] = 5000,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Open the study in the MLflow UI."""
+    from grid.study import Study
+    from grid.ui import ui as run
+
+    raise typer.Exit(run(Study(study), port=port, host=host))
+
+
+data = typer.Typer(no_args_is_help=True, help="Datasets: what is needed, what is on disk, is it whole.")
+app.add_typer(data, name="data")
+
+
+@data.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the datasets that a grid file can name."""
+    from grid.data import describe
+
+    rows = describe()
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        for row in rows:
+            out.print(f"[bold]{row['name']}[/]  {row['about']}", highlight=False)
+
+
+@data.command("check")
+def data_check(
+    name: Annotated[str, typer.Argument(help="a dataset, such as lfw")],
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as root=data/lfw")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every image of a dataset and say whether it is whole."""
+    from grid.data import check
+
+    facts = check(name, settings or [], err)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        out.print(", ".join(f"{key} {value}" for key, value in facts.items() if key != "bad"), highlight=False)
+        for key, why in facts["bad"].items():
+            out.print(f"[red]bad[/] {key}: {why}", highlight=False)
+    if facts["bad"]:
+        raise typer.Exit(1)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 130 interrupted."""
+    for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
+        os.environ.setdefault(key, value)
+    from grid.lock import Held
+    from grid.spec import BadInput
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except (BadInput, Held) as error:
+        err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

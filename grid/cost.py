@@ -1,0 +1,63 @@
+"""What a plan costs, without running it: parameters, forward FLOPs, images seen and disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from configs.component import canonical
+from grid.cell import Cell
+from grid.plan import Plan
+from grid.spec import BadInput
+from grid.world import Blocked, World
+from modules.counting import count
+
+OPTIMIZER_COPIES = {"adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
+
+
+def cost(plan: Plan, world: World) -> dict[str, Any]:
+    """Per cell: ``parameters``, ``flops`` of one image's forward pass, ``training_flops`` at most, ``disk_bytes``; and totals.
+
+    Disk counts, in bytes: two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
+
+    Raises:
+        BadInput: a network cannot take the cell's input size, or has no spatial feature map.
+    """
+    cells: dict[str, dict[str, Any]] = {}
+    trainings: dict[str, dict[str, Any]] = {}
+    networks: dict[str, Any] = {}
+    for planned in plan.cells:
+        cell = planned.cell
+        if cell is None:
+            continue
+        found = _of(cell, world, planned.title, plan, networks)
+        if planned.id is not None:
+            cells[planned.id] = found
+            trainings[planned.stages["train"]] = found
+    return {
+        "cells": cells,
+        "training_flops": sum(found["training_flops"] or 0 for found in trainings.values()),
+        "disk_bytes": sum(found["disk_bytes"] for found in trainings.values()),
+    }
+
+
+def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[str, Any]) -> dict[str, Any]:
+    try:
+        manifest = world.manifest(cell.data)
+        classes, images = len(set(manifest.identities)), len(manifest.keys)
+    except Blocked:
+        classes, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
+    key = canonical([cell.backbone.identity(), cell.head.identity(), cell.loss.identity(), classes, cell.input.size])
+    if key not in networks:
+        try:
+            networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.size)
+        except ValueError as error:
+            raise BadInput(f"{plan.grid.document.path}: cell {title}: {error}") from error
+    counted = networks[key]
+    state = 1 + OPTIMIZER_COPIES[cell.recipe.optimizer]
+    seen = images * (1 - cell.split.fraction) * cell.recipe.epochs
+    return {
+        "parameters": counted.parameters,
+        "flops": counted.flops,
+        "training_flops": round(3 * counted.flops * seen) if images else None,  # a backward pass costs two forward passes
+        "disk_bytes": 4 * counted.parameters * (2 * state + 1),
+    }

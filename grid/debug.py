@@ -1,0 +1,78 @@
+"""One cell in this process: no Ray, so breakpoints work; the same stages and the same numbers as when launched."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from grid.ledger import Ledger
+from grid.plan import store_of, study_of
+from grid.preflight import Where, checked_plan, prepare
+from grid.spec import BadInput, Grid
+from grid.trial import Surroundings, accelerator, in_store, jobs_of, run
+
+
+def debug(grid: Grid, where: Where | None, fast: bool, again: bool, console: Console) -> dict[str, Any]:
+    """Runs every stage of the one cell that ``where`` selects, in a ledger of its own; returns its metrics by protocol.
+
+    A launched study is not touched: the ledger is ``<study>/debug`` (with ``again``, emptied first), a temporary one with
+    ``fast``. Errors come out as they are.
+
+    Raises:
+        BadInput: ``where`` selects none or several cells.
+    """
+    if fast:
+        with tempfile.TemporaryDirectory(prefix="facegrid-fast-") as folder:
+            return _debug(grid, where, True, Path(folder), console)
+    store = study_of(grid) / "debug"
+    if again and store.exists():
+        import shutil
+
+        shutil.rmtree(store)
+    return _debug(grid, where, False, store, console)
+
+
+def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Console) -> dict[str, Any]:
+    prepare(study_of(grid), store_of(grid))
+    plan = checked_plan(grid, where, console)
+    chosen = [cell for cell in plan.cells if cell.id is not None]
+    if len(chosen) != 1:
+        titles = "; ".join(cell.title for cell in chosen[:6])
+        raise BadInput(
+            f"--where selects {len(chosen)} cells, debug runs one; {titles or 'all are skipped: ' + str(plan.cells[0].reason)}"
+        )
+    cell = chosen[0]
+    stages = {stage.id: stage for stage in plan.stages}
+    store.mkdir(parents=True, exist_ok=True)
+    scans = store / "scans"
+    if not scans.exists() and (store_of(grid) / "scans").exists():
+        scans.symlink_to(store_of(grid) / "scans")
+    jobs = jobs_of(stages, store, workers=0 if fast else grid.spec.launch.workers)
+    ledger = Ledger(store)
+    console.print(f"[bold]{cell.title}[/] in this process on {accelerator()}{', one batch of everything' if fast else ''}")
+    metrics: dict[str, Any] = {}
+    for label, id in cell.stages.items():
+        job = in_store(jobs[id], store)
+        marker = ledger.marker(job.kind, id)
+        if marker is None:
+            with console.status(label) as status:
+
+                def report(row: dict[str, Any], label: str = label, status: Any = status) -> None:
+                    words = [
+                        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
+                    ]
+                    status.update(f"{label}: {', '.join(words)}")
+
+                run(job, Surroundings(accelerator=accelerator(), report=report, fast=fast, raises=True))
+            marker = ledger.marker(job.kind, id)
+            assert marker is not None
+        shown = {key: value for key, value in marker.facts.items() if value is not None}
+        console.print(f"  {label}: " + ", ".join(f"{key} {value}" for key, value in shown.items()), highlight=False)
+        if job.kind == "evaluate":
+            metrics[label.partition(":")[2]] = ledger.json(marker, "metrics.json")
+    if not fast:
+        console.print(f"  files: {store}")
+    return metrics

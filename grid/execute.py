@@ -1,0 +1,232 @@
+"""Ray Tune as the executor: it asks for ready work, places it, and repeats what a lost process was doing.
+
+The ledger decides what is done. A trial runs the jobs of one piece of work in order and passes over finished ones, so a
+repeated trial goes on where the lost one was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from grid.ledger import Damaged, Ledger
+from grid.spec import Launch
+from grid.trial import Job, Outcome, Surroundings, accelerator, run
+from grid.work import Board, Work
+
+REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing phones home
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+
+Watcher = Callable[[Work, Mapping[str, Any]], None]
+
+
+def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended: Callable[[Work], None]) -> None:
+    """Runs a board to its end on Ray.
+
+    Args:
+        watch: called with live reports of a trial.
+        ended: called when work ended, however it did.
+    """
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+    import ray
+    from ray import tune
+
+    _connect(launch)
+    scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
+    try:
+        resources: dict[str, float] = {"CPU": launch.resources.cpus}
+        if launch.resources.gpus:
+            resources["GPU"] = launch.resources.gpus
+        if launch.resources.memory_gib:
+            resources["memory"] = launch.resources.memory_gib * 2**30
+        _check_resources(resources)
+        searcher = _searcher(board, ledger, ended)
+        tuner = tune.Tuner(
+            tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                max_concurrent_trials=launch.concurrency,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: f"work_{trial.trial_id}",
+                trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=scratch,
+                failure_config=tune.FailureConfig(max_failures=launch.retries),
+                callbacks=[_callback(board, watch)],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _connect(launch: Launch) -> None:
+    import logging
+
+    import ray
+
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    environment = {"env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")}}
+    if launch.address is None:
+        ray.init(address="local", include_dashboard=False, runtime_env=environment, **settings)
+        return
+    from cluster.shipping import working_dir
+
+    try:
+        ray.init(address=launch.address, runtime_env={**environment, **working_dir()}, **settings)
+    except ConnectionError as error:
+        from grid.spec import BadInput
+
+        raise BadInput(f"launch.address {launch.address!r}: no Ray cluster answers there ({error})") from error
+
+
+def _check_resources(wanted: Mapping[str, float]) -> None:
+    import ray
+
+    from grid.spec import BadInput
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+        have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
+        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+        raise BadInput(f"launch.resources: no node has {want} (nodes have: {have}); lower the resources or add a node")
+
+
+def _trial(config: dict[str, Any]) -> None:
+    """One piece of work in a worker process."""
+    from ray import tune
+
+    last = [0.0]
+
+    def report(row: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if now - last[0] >= REPORT_SECONDS or "finished_epoch" in row:
+            last[0] = now
+            tune.report({"stage": job.label, "row": json.dumps(row)})
+
+    outcomes: dict[str, Any] = {}
+    ledger: Ledger | None = None
+    for job in (Job(**one) for one in json.loads(config["jobs"])):
+        ledger = ledger or Ledger(Path(job.store))
+        if _finished(ledger, job):
+            outcomes[job.id] = asdict(Outcome("done"))
+            continue
+        tune.report({"stage": job.label, "row": "{}"})
+        outcome = run(job, Surroundings(accelerator=accelerator(), report=report))
+        outcomes[job.id] = asdict(outcome)
+        if outcome.ended != "done" and job.kind not in ("evaluate", "explain"):
+            break
+    tune.report({"outcomes": json.dumps(outcomes)})
+
+
+def _finished(ledger: Ledger, job: Job) -> bool:
+    try:
+        marker = ledger.marker(job.kind, job.id)
+    except Damaged as damage:
+        ledger.void(job.kind, job.id, str(damage))
+        return False
+    if marker is None:
+        return False
+    for kind, id in job.needs.items():
+        upstream = ledger.marker(kind, id)
+        if upstream is None or marker.inputs.get(id) != upstream.content:
+            ledger.void(job.kind, job.id, f"{kind} {id} has changed")
+            return False
+    wrong = ledger.damage(marker)
+    if wrong:
+        ledger.void(job.kind, job.id, wrong)
+        return False
+    return True
+
+
+def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None]) -> Any:
+    from ray.tune.search import Searcher
+
+    class Ready(Searcher):  # type: ignore[misc]
+        """Suggests ready work, and None while all of it waits for other work."""
+
+        def __init__(self) -> None:
+            super().__init__(metric="ended", mode="max")
+            self.trials: dict[str, Work] = {}
+
+        def suggest(self, trial_id: str) -> Any:
+            if board.finished:
+                return Searcher.FINISHED
+            work = board.take()
+            if work is None:
+                return None
+            self.trials[trial_id] = work
+            return {"id": work.id, "jobs": json.dumps([asdict(job) for job in work.jobs])}  # text: Tune flattens mappings
+
+        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            work = self.trials.pop(trial_id, None)
+            if work is None or work.id not in board.running:
+                return
+            outcomes = {id: _outcome(row) for id, row in json.loads((result or {}).get("outcomes") or "{}").items()}
+            if error or not outcomes:
+                message = "the process or node that ran it was lost too often"
+                for job in work.jobs:
+                    if not _finished(ledger, job):
+                        ledger.lost(job.kind, job.id, job.identity, message)
+                        break
+                board.fail(work, message)
+            else:
+                board.end(work.id, outcomes)
+            ended(work)
+
+        def __reduce__(self) -> Any:
+            return object, ()  # Tune keeps a copy of itself for a restore that never comes
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing: the ledger is the truth, and no experiment is ever restored."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing, as ``save``."""
+
+    return Ready()
+
+
+def _outcome(row: Mapping[str, Any]) -> Outcome:
+    upstream = row.get("upstream")
+    return Outcome(row["ended"], row.get("error"), tuple(upstream) if upstream else None)  # type: ignore[arg-type]
+
+
+def _callback(board: Board, watch: Watcher) -> Any:
+    from ray.tune import Callback
+
+    class Watch(Callback):  # type: ignore[misc]
+        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
+            work = board.running.get(trial.config.get("id"))
+            if work and result.get("stage"):
+                watch(work, {"stage": result["stage"], "row": json.loads(result["row"])})
+
+        def __reduce__(self) -> Any:
+            return object, ()  # as Ready
+
+    return Watch()

@@ -1,0 +1,188 @@
+"""Launch: reconcile a study with its grid. Runs what is missing, nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from grid.execute import execute
+from grid.ledger import Ledger
+from grid.lock import Lock
+from grid.mirror import mirror
+from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
+from grid.preflight import Where, checked_plan, prepare
+from grid.progress import Display
+from grid.report.build import build
+from grid.spec import Grid
+from grid.store import LocalStore
+from grid.study import Study
+from grid.tracking import tracking_of
+from grid.trial import jobs_of
+from grid.work import Work, board_of
+from grid.world import World
+
+MIRROR_SECONDS = 15.0  # between two passes while cells run
+
+
+def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Console) -> int:
+    """Runs a grid; returns the exit code: 0 all done, 1 some cells failed.
+
+    Raises:
+        BadInput: met before anything is launched.
+        KeyboardInterrupt: the study can be launched again and goes on.
+    """
+    study = study_of(grid)
+    prepare(study, store_of(grid))
+    with Lock(LocalStore(study), f"launch of {grid.spec.name}"):
+        plan = checked_plan(grid, where, console)
+        if retry:
+            plan = _retry(plan, grid, where, retry)
+        tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
+        write_plan(plan, grid)
+        ledger = Ledger(store_of(grid))
+        _void_changed(plan, ledger)
+        settings = {
+            "workers": grid.spec.launch.workers,
+            "crop_cache_bytes": int(grid.spec.launch.crop_cache_gib * 2**30),
+            "checkpoint_minutes": grid.spec.launch.checkpoint_minutes,
+        }
+        board = board_of(plan, jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings))
+        counts = plan.counts()
+        open_stages = len(board.missing)
+        console.print(f"[bold]{grid.spec.name}[/]: {len(plan.cells)} cells ({_words(counts)}); {open_stages} stages to run")
+        with Mirroring(study, tracking, live=bool(board.waiting)) as mirroring:
+            if board.waiting:
+                with Display(board, console, len(plan.cells), counts.get("done", 0)) as display:
+
+                    def ended(work: Work) -> None:
+                        display.ended(work)
+
+                    execute(board, grid.spec.launch, ledger, display.watch, ended)
+            report = build(Study(study))
+            problems = mirroring.finish()
+        for problem in problems:
+            console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {_short(study)}` copies the record later")
+        return summary(Study(study), report, console, open_stages)
+
+
+def _retry(plan: Plan, grid: Grid, where: Where | None, retry: Sequence[str]) -> Plan:
+    ledger = Ledger(store_of(grid))
+    for stage in plan.stages:
+        if stage.state == FAILED and "failed" in retry:
+            ledger.forgive(stage.stage, stage.id)
+        if stage.state == STALE and "stale" in retry:
+            ledger.void(stage.stage, stage.id, "its sources have changed, and --retry stale asked for it")
+    return make_plan(grid, where, World(store_of(grid)))
+
+
+def _void_changed(plan: Plan, ledger: Ledger) -> None:
+    """Markers of stages that the plan runs again (damaged outputs, changed inputs) stop counting before anything starts."""
+    for stage in plan.open:
+        names = ledger.store.names(f"{stage.stage}/{stage.id}")
+        done = [name for name in names if name.startswith("done-")]
+        if done and done[-1].replace("done-", "void-") not in names:
+            ledger.void(stage.stage, stage.id, stage.reason or "planned to run again")
+
+
+def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
+    """Stores plan.json in the study. A launch of some cells keeps what is known of the others."""
+    store = LocalStore(plan.study)
+    earlier = json.loads(store.get("plan.json") or b"null")
+    whole = plan if len(plan.cells) == _size(grid) else make_plan(grid, None, World(store_of(grid)))
+    record = whole.record()
+    for cell, planned in zip(record["cells"], whole.cells, strict=True):
+        cell["config"] = planned.cell.model_dump(mode="json") if planned.cell else {}
+    record = merged(record, earlier)
+    record |= {
+        "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
+        "store": str(store_of(grid)),
+        "tracking": grid.spec.launch.tracking,
+        "revision": revision(),
+        "version": version("facegrid"),
+        "launched": time.time(),
+        "grid_file": str(grid.document.path),
+    }
+    store.put("plan.json", json.dumps(record, indent=1).encode())
+    return record
+
+
+def _size(grid: Grid) -> int:
+    size = 1
+    for levels in grid.axes.values():
+        size *= len(levels)
+    return size
+
+
+def revision() -> str:
+    """The checkout's git revision, with + where files differ from it; empty outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found + ("+" if changed.stdout.strip() else "")
+
+
+class Mirroring:
+    """Copies the ledger to MLflow in the background while cells run; an outage never reaches the launch."""
+
+    def __init__(self, study: Path, tracking: str, live: bool) -> None:
+        self.study, self.tracking = study, tracking
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-mirror") if live else None
+
+    def __enter__(self) -> Mirroring:
+        if self.thread:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop.set()
+        if self.thread:
+            self.thread.join(timeout=30)
+
+    def _keep(self) -> None:
+        while not self.stop.wait(MIRROR_SECONDS):
+            mirror(self.study, self.tracking)
+
+    def finish(self) -> list[str]:
+        """The last pass, report included; what could not be copied, and why."""
+        self.stop.set()
+        if self.thread:
+            self.thread.join()
+        return list(mirror(self.study, self.tracking, report=True).problems)
+
+
+def summary(study: Study, report: Path, console: Console, ran: int) -> int:
+    """Prints the table and where everything is; returns the exit code."""
+    from grid.report.console import table
+
+    console.print(table(study))
+    shown = [cell for cell in study.cells if not cell.hidden]
+    failed = [cell for cell in shown if cell.state == "failed"]
+    for cell in failed:
+        console.print(f"[red]failed[/] {cell.title}: {cell.reason}", highlight=False)
+    console.print(f"{ran} stages were to run · report: {_short(report)} · MLflow: facegrid ui {_short(study.path)}")
+    return 1 if failed else 0
+
+
+def _short(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in counts.items())

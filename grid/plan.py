@@ -1,0 +1,219 @@
+"""The plan: every cell and every stage of a grid, with its state. It reads manifests and the ledger, and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from configs.component import canonical
+from grid.cell import Cell, Stage, cell_id, stages_of
+from grid.ledger import Damaged, Ledger, Marker
+from grid.sources import source_digest
+from grid.spec import BadInput, Grid, check_level
+from grid.world import Blocked, World
+
+DONE, RUN, FAILED, STALE, SKIPPED, BLOCKED = "done", "run", "failed", "stale", "skipped", "blocked"
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A node: what is to be computed, for which cells."""
+
+    id: str
+    stage: str  # kind
+    label: str  # within its first cell
+    state: str
+    reason: str | None
+    needs: tuple[str, ...]
+    cells: tuple[str, ...]
+    source: str  # digest of the code
+    node: Stage = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell: one combination of levels."""
+
+    id: str | None  # None: skipped, or pending because content was not read yet
+    levels: Mapping[str, str]
+    state: str
+    reason: str | None
+    stages: Mapping[str, str]  # label -> id
+    cell: Cell | None = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved grid over a ledger."""
+
+    grid: Grid
+    cells: tuple[PlannedCell, ...]
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def study(self) -> Path:
+        return study_of(self.grid)
+
+    @property
+    def open(self) -> list[PlannedStage]:
+        """Stages that a launch would run."""
+        return [stage for stage in self.stages if stage.state == RUN]
+
+    def counts(self) -> dict[str, int]:
+        """Cells by state."""
+        states = [cell.state for cell in self.cells]
+        return {state: states.count(state) for state in (DONE, RUN, STALE, FAILED, BLOCKED, SKIPPED) if state in states}
+
+    def record(self) -> dict[str, Any]:
+        """The JSON form: what ``plan --json`` prints (cost aside) and what a study keeps as plan.json."""
+        return {
+            "grid": self.grid.spec.name,
+            "axes": {axis: list(levels) for axis, levels in self.grid.axes.items()},
+            "replicates": self.grid.spec.replicates,
+            "replicate_scope": list(self.grid.spec.replicate_scope),
+            "cells": [
+                {
+                    "id": cell.id, "levels": dict(cell.levels), "state": cell.state, "reason": cell.reason,
+                    "stages": dict(cell.stages),
+                }
+                for cell in self.cells
+            ],
+            "stages": [
+                {
+                    "id": stage.id, "stage": stage.stage, "label": stage.label, "state": stage.state, "reason": stage.reason,
+                    "needs": list(stage.needs), "cells": list(stage.cells),
+                }
+                for stage in self.stages
+            ],
+        }  # fmt: skip
+
+
+def study_of(grid: Grid) -> Path:
+    """The study's folder."""
+    return grid.spec.launch.study or Path("studies", grid.spec.name).absolute()
+
+
+def store_of(grid: Grid) -> Path:
+    """The ledger's folder."""
+    return grid.spec.launch.store or study_of(grid) / "store"
+
+
+def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, world: World | None = None) -> Plan:
+    """The plan of a grid, or of the cells that ``where`` selects.
+
+    Raises:
+        BadInput: two levels give the same cell, an impossible combination, people that were trained on in a protocol, ...
+    """
+    ledger = Ledger(store_of(grid))
+    world = world or World(store_of(grid))
+    for axis, levels in (where or {}).items():
+        for level in levels:
+            check_level(axis, level, grid.axes, "--where")
+    states = _States(ledger)
+    cells: list[PlannedCell] = []
+    stages: dict[str, tuple[Stage, list[str]]] = {}
+    seen: dict[str, str] = {}
+    for point in grid.combinations():
+        if where and any(point.levels[axis] not in levels for axis, levels in where.items()):
+            continue
+        if point.cell is None:
+            cells.append(PlannedCell(None, point.levels, SKIPPED, point.skipped, {}, None))
+            continue
+        title = ", ".join(f"{axis}={level}" for axis, level in point.levels.items())
+        _refuse_twins(point.cell, title, seen, grid)
+        try:
+            world.check(point.cell)
+            nodes = stages_of(point.cell, world)
+        except Blocked as blocked:
+            cells.append(PlannedCell(None, point.levels, BLOCKED, str(blocked), {}, point.cell))
+            continue
+        except ValueError as error:
+            raise BadInput(f"{grid.document.path}: cell {title}: {error}") from error
+        births = grid.spec.births
+        factors = {axis: level for axis, level in point.levels.items() if births.get(axis) != level}
+        id = cell_id(next(node for node in nodes if node.kind == "train"), factors)
+        for node in nodes:
+            stages.setdefault(node.id, (node, []))[1].append(id)
+        state, reason = _cell_state([states.of(node) for node in nodes])
+        cells.append(PlannedCell(id, point.levels, state, reason, {node.label: node.id for node in nodes}, point.cell))
+    planned = []
+    for id, (node, owners) in stages.items():
+        cells_of = tuple(dict.fromkeys(owners))
+        state, reason = states.of(node)
+        planned.append(PlannedStage(id, node.kind, node.label, state, reason, node.needs, cells_of, states.source(node), node))
+    return Plan(grid, tuple(cells), tuple(planned))
+
+
+def _refuse_twins(cell: Cell, title: str, seen: dict[str, str], grid: Grid) -> None:
+    text = canonical(cell.identity())
+    if text in seen:
+        raise BadInput(f"{grid.document.path}: two combinations give the same cell: {seen[text]} and {title}; remove one level")
+    seen[text] = title
+
+
+def _cell_state(states: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
+    for state in (FAILED, RUN, STALE):
+        reasons = [reason for found, reason in states if found == state]
+        if reasons:
+            return state, next((reason for reason in reasons if reason), None)
+    return DONE, None
+
+
+class _States:
+    """The state of nodes, each looked up once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.known = {kind: frozenset(ledger.done_ids(kind)) for kind in ("detect", "pretrain", "train", "evaluate", "explain")}
+        self.found: dict[str, tuple[str, str | None]] = {}
+        self.markers: dict[str, Marker | None] = {}
+        self.sources: dict[str, str] = {}
+
+    def source(self, node: Stage) -> str:
+        if node.id not in self.sources:
+            self.sources[node.id] = source_digest(node.kind, node.config.values())
+        return self.sources[node.id]
+
+    def of(self, node: Stage) -> tuple[str, str | None]:
+        if node.id not in self.found:
+            self.found[node.id] = self._look(node)
+        return self.found[node.id]
+
+    def _look(self, node: Stage) -> tuple[str, str | None]:
+        if node.id not in self.known[node.kind]:
+            return RUN, None
+        try:
+            marker = self.ledger.marker(node.kind, node.id)
+        except Damaged as error:
+            return RUN, str(error)
+        self.markers[node.id] = marker
+        if marker is None:
+            failure = self.ledger.failure(node.kind, node.id)
+            return (FAILED, failure.error) if failure else (RUN, None)
+        if damage := self.ledger.damage(marker):
+            return RUN, damage
+        for need in node.needs:
+            upstream = self.markers.get(need)
+            if need in self.found and (upstream is None or upstream.content != marker.inputs.get(need)):
+                return RUN, "what it was computed from has changed"
+        if marker.source != self.source(node):
+            return STALE, "it ran under other sources; --retry stale runs it again"
+        return DONE, None
+
+
+def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record that a study keeps: cells of the ``earlier`` one that left the grid stay, under ``hidden``."""
+    if not earlier:
+        return {**record, "hidden": []}
+    here = {cell["id"] for cell in record["cells"]}
+    known = {stage["id"] for stage in record["stages"]}
+    left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
+    ids = {id for cell in left for id in cell["stages"].values()} - known
+    stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] in ids)]
+    return {**record, "stages": stages, "hidden": left}

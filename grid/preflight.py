@@ -1,0 +1,68 @@
+"""Before anything is launched: folders that can be written, images that can be read, networks that can be built."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from configs.kinds import DatasetConfig
+from grid.cost import cost
+from grid.plan import BLOCKED, Plan, make_plan, store_of
+from grid.spec import BadInput, Grid
+from grid.world import World
+
+SHOWN = 5  # skipped images that are named on the terminal
+Where = Mapping[str, Sequence[str]]
+
+
+def prepare(study: Path, store: Path) -> None:
+    """Makes the folders, and meets one that cannot be written before anything else happens."""
+    for folder in (study, store):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".writable-{uuid.uuid4().hex}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise BadInput(f"{folder}: cannot be written ({error.strerror}); choose another with launch.study=...") from error
+
+
+def checked_plan(grid: Grid, where: Where | None, console: Console) -> Plan:
+    """The plan after the preflight: images that were never read are read, once."""
+    world = World(store_of(grid))
+    plan = make_plan(grid, where, world)
+    while world.unread:
+        data = next(iter(world.unread.values()))
+        scan(world, data, console)
+        plan = make_plan(grid, where, world)
+    blocked = [cell for cell in plan.cells if cell.state == BLOCKED]
+    if blocked:
+        reasons = list(dict.fromkeys(cell.reason for cell in blocked))
+        more = f" (and {len(reasons) - 1} other reasons: see `facegrid plan`)" if len(reasons) > 1 else ""
+        raise BadInput(f"{grid.document.path}: {len(blocked)} of {len(plan.cells)} cells are blocked: {reasons[0]}{more}")
+    cost(plan, world)  # refuses networks that cannot take the input
+    return plan
+
+
+def scan(world: World, data: DatasetConfig, console: Console) -> None:
+    """Reads a dataset's images with a progress bar, and names those that the policy skips.
+
+    Raises:
+        BadInput: an image cannot be read and the policy is to fail.
+    """
+    columns = (TextColumn("reading the images of {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(data.name)
+        try:
+            world.scan(data, lambda done, total: progress.update(task, completed=done, total=total))
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+    skipped = world.manifest(data).skipped
+    for key, why in list(skipped.items())[:SHOWN]:
+        console.print(f"[yellow]skipped[/] {key}: {why}", highlight=False)
+    if len(skipped) > SHOWN:
+        console.print(f"[yellow]skipped[/] {len(skipped) - SHOWN} more images of {data.name}", highlight=False)

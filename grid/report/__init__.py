@@ -1,0 +1,1 @@
+"""Tables, sheets and the page made from a finished (or unfinished) study."""

@@ -1,0 +1,68 @@
+"""The table for a terminal of 100 columns."""
+
+from __future__ import annotations
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from grid.report import rows
+from grid.study import Study
+
+COLOURS = {"done": "green", "failed": "bold red", "unfinished": "yellow", "blocked": "yellow", "skipped": "dim"}
+
+
+def table(study: Study) -> RichTable:
+    """Accuracy, EER and AUC of every cell; a line per protocol where there are several. The page has the rest."""
+    found = rows.table(study)
+    protocols = found.protocols or [""]
+    several = len(protocols) > 1
+    title = Text(study.name + (f" on {protocols[0]}" if found.protocols and not several else ""))
+    out = RichTable(title=title, caption=_caption(found), caption_justify="left", pad_edge=False, box=None, header_style="bold")
+    out.collapse_padding = True  # twelve cells of three factors fit in 100 columns
+    for factor in found.factors:
+        title = factor.title.replace("-", "-\n")
+        least = max(map(len, title.split()), default=0)
+        out.add_column(Text(title), justify="center" if factor.tick else "left", overflow="fold", min_width=least)
+    if several:
+        out.add_column("Protocol", overflow="fold")
+    for name in ("Accuracy", "10-fold", "EER", "AUC"):
+        out.add_column(name, justify="right", no_wrap=True)
+    out.add_column("State", no_wrap=True, min_width=max(map(len, found.counts), default=0))
+    for number, row in enumerate(found.rows):
+        for place, protocol in enumerate(protocols):
+            fields = []
+            for factor in found.factors:
+                level = row.cell.levels.get(factor.axis, "")
+                shown = level if factor.tick is None else "✓" if level == factor.tick else ""
+                fields.append(Text(shown if place == 0 else ""))
+            if several:
+                fields.append(Text(protocol))
+            columns = {column.key: column for column in found.columns if column.protocol == protocol}
+            for key in ("oracle", "tenfold", "eer", "auc"):
+                fields.append(_number(row, columns.get(key), number, found))
+            fields.append(Text(row.state if place == 0 else "", style=COLOURS[row.state]))
+            out.add_row(*fields)
+    return out
+
+
+def _number(row: rows.Row, column: rows.Column | None, number: int, found: rows.Table) -> Text:
+    value = row.value(column) if column else None
+    if column is None or value is None or value.value is None:
+        return Text("–", style="dim")
+    noise = value.se if column.key == "tenfold" else value.half
+    text = Text(column.value(value), style="bold" if number in found.best[column] else "")
+    return text.append(f" ±{column.text(noise or 0)}", style="dim")
+
+
+def _caption(found: rows.Table) -> Text:
+    said = [", ".join(f"{count} {state}" for state, count in found.counts.items())]
+    said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
+    said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
+    said += ["all but AUC in %; ± is half of a 95 % interval (not paired), for 10-fold the standard error"]
+    why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.rows if row.reason and row.state != "done"]
+    return Text("\n".join(["; ".join(said), *why]))
+
+
+def _short(text: str, most: int = 160) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,90 @@
+"""ROC and training curves as points of a picture, thinned to what a picture can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grid.ledger import Damaged
+from grid.report.rows import Row
+from grid.study import Study
+from modules.metrics.curve import Curve
+
+STEP = 1 / 300  # of the picture's side: no point that is left out is further than this from one that is kept
+
+
+@dataclass(frozen=True)
+class Roc:
+    """One cell's curve. Both are (k, 2): x and y from 0 to 1, x rising; y is the TAR.
+
+    Attributes:
+        linear: x is the FAR.
+        log: x is 0 at a FAR of 10 ** -decades and 1 at a FAR of 1; what lies left of it is drawn at 0.
+    """
+
+    row: Row
+    linear: np.ndarray
+    log: np.ndarray
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The curves of one protocol in one picture."""
+
+    protocol: str
+    decades: float  # the log axis begins at 10 ** -decades: one false acceptance in the longest list
+    curves: tuple[Roc, ...]
+
+
+def overlay(study: Study, rows: Sequence[Row], protocol: str) -> Overlay:
+    """The exact ROC curve of every cell that was evaluated, from its scores."""
+    found = []
+    for row in rows:
+        if marker := row.markers.get(f"evaluate:{protocol}"):
+            found.append((row, _curve(study.ledger.path(marker, "scores.parquet"))))
+    impostors = max((curve.impostor for _, curve in found), default=1)
+    decades = max(1.0, math.log10(impostors))
+    drawn = tuple(
+        Roc(row, thin(curve.far, curve.tar), thin(logarithmic(curve.far, decades), curve.tar)) for row, curve in found
+    )
+    return Overlay(protocol, decades, drawn)
+
+
+def _curve(path: Any) -> Curve:
+    import pyarrow.parquet
+
+    columns = pyarrow.parquet.read_table(path, columns=["score", "same"])
+    return Curve.of(columns["score"].to_numpy(), columns["same"].to_numpy())
+
+
+def logarithmic(far: np.ndarray, decades: float) -> np.ndarray:
+    """FAR to a place from 0 (10 ** -decades and below) to 1."""
+    place: np.ndarray = np.maximum(1 + np.log10(np.maximum(far, 10.0**-decades)) / decades, 0.0)
+    return place
+
+
+def thin(x: np.ndarray, y: np.ndarray, step: float = STEP) -> np.ndarray:
+    """(k, 2): points of a curve that rises in x and y, those of each ``step`` x ``step`` square reduced to the first and last.
+
+    At most 4 / step + 2 of them, whatever the number of pairs.
+    """
+    square = np.floor(x / step) * 4 / step + np.floor(y / step)
+    changes = np.flatnonzero(np.diff(square))
+    kept = np.unique(np.concatenate([[0], changes, changes + 1, [len(x) - 1]]))
+    return np.stack([x[kept], y[kept]], axis=1)
+
+
+def history(study: Study, row: Row) -> list[dict[str, Any]]:
+    """The epochs of a training so far: of the finished one, or of the newest attempt."""
+    marker, id = row.markers.get("train"), row.cell.stages.get("train")
+    if marker:
+        try:
+            rows: list[dict[str, Any]] = study.ledger.json(marker, "history.json")
+            return rows
+        except Damaged:
+            pass  # its events may still be there
+    return study.ledger.events("train", id) if id else []

@@ -1,0 +1,55 @@
+"""The table as Markdown."""
+
+from __future__ import annotations
+
+from grid.report.rows import Column, Row, Table
+
+
+def markdown(table: Table, name: str) -> str:
+    """A pipe table and the notes that it needs; ends with a line break."""
+    head = [_plain(factor.title) for factor in table.factors] + [_title(column, table) for column in table.columns] + ["State"]
+    lines = [f"# {_plain(name)}", ""]
+    if not table.whole:
+        lines += [f"Partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())}.", ""]
+    lines += [_line(head), _line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
+    for number, row in enumerate(table.rows):
+        levels = [_level(row, factor.axis, factor.tick) for factor in table.factors]
+        values = [_value(row, column, number in table.best[column]) for column in table.columns]
+        lines.append(_line([*levels, *values, row.state if not row.reason else f"{row.state}: {_plain(row.reason)}"]))
+    ticks = [f"✓ in {_plain(factor.title)} is {_plain(factor.tick)}." for factor in table.factors if factor.tick]
+    notes = [
+        *ticks,
+        "Brackets are 95 % intervals (not paired); ± is the standard error over folds; bold is the best of a column.",
+    ]
+    notes += [f"Cells that left the grid file: {table.hidden}."] if table.hidden else []
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _title(column: Column, table: Table) -> str:
+    unit = " [%]" if column.percent else ""
+    return _plain((f"{column.protocol}: " if len(table.protocols) > 1 else "") + column.title + unit)
+
+
+def _level(row: Row, axis: str, tick: str | None) -> str:
+    level = row.cell.levels.get(axis, "")
+    return _plain(level) if tick is None else "✓" if level == tick else ""
+
+
+def _value(row: Row, column: Column, best: bool) -> str:
+    value = row.value(column)
+    if value is None or value.value is None:
+        return "–"
+    text = column.value(value)
+    return f"{f'**{text}**' if best else text} {column.spread(value)}".rstrip()
+
+
+def _line(fields: list[str]) -> str:
+    return "| " + " | ".join(fields) + " |"
+
+
+def _plain(text: str) -> str:
+    """User text that cannot end a field or start markup."""
+    text = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    for mark in "|*_`[]":
+        text = text.replace(mark, "\\" + mark)
+    return text

@@ -1,0 +1,109 @@
+"""The page: one HTML file that needs no network, with everything inside it."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grid.report import curves, picture, sheets
+from grid.report.rows import Row, Table
+from grid.study import Study
+
+HERE = Path(__file__).parent
+
+
+def page(study: Study, table: Table, found: Sequence[sheets.Sheet]) -> str:
+    """HTML. Every text that comes from a grid file, a data set or an error is escaped."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"time": _time, "duration": _duration, "image": _image, "ramp": _ramp, "three": lambda x: f"{x:.3g}"}
+    histories = [curves.history(study, row) for row in table.rows]
+    small, top, length = picture.losses(table, histories)
+    text: str = environment.get_template("page.html").render(
+        study=study,
+        record=study.record,
+        table=table,
+        css=Markup((HERE / "page.css").read_text()),
+        js=Markup((HERE / "page.js").read_text()),
+        strokes=picture.strokes(table),
+        overlays=[curves.overlay(study, table.rows, protocol) for protocol in table.protocols],
+        roc=picture.ROC,
+        roc_ticks=picture.roc_ticks,
+        forests={protocol: picture.forest(table, protocol) for protocol in table.protocols},
+        best=[_headline(table, protocol) for protocol in table.protocols],
+        sheets=found,
+        losses=small,
+        loss_top=top,
+        loss_epochs=length,
+        loss=picture.LOSS,
+        common=common([row.cell.config for row in table.rows if row.cell.config]),
+        scope=" and ".join(study.record["replicate_scope"]),
+        seconds=_seconds,
+    )
+    return text
+
+
+def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Dotted keys and JSON values that every cell has alike."""
+    flat = [_flat(config) for config in configs]
+    shared = [key for key in (flat[0] if flat else {}) if all(key in other and other[key] == flat[0][key] for other in flat)]
+    return [(key, flat[0][key]) for key in shared]
+
+
+def _flat(value: Any, at: str = "") -> dict[str, str]:
+    if isinstance(value, Mapping) and value:
+        found: dict[str, str] = {}
+        for key, item in value.items():
+            found |= _flat(item, f"{at}.{key}" if at else str(key))
+        return found
+    return {at: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
+
+
+def _headline(table: Table, protocol: str) -> dict[str, Any]:
+    """The best accuracy of a protocol, as the top of the page says it."""
+    column = next(column for column in table.columns if column.protocol == protocol and column.key == "oracle")
+    values = {n: v.value for n, row in enumerate(table.rows) if (v := row.value(column)) and v.value is not None}
+    if not values:
+        return {"protocol": protocol, "row": None}
+    row = table.rows[max(values, key=lambda n: values[n])]
+    found = row.metrics[protocol]
+    return {"protocol": protocol, "row": row, "column": column, "value": row.value(column), "metrics": found}
+
+
+def _seconds(row: Row) -> float:
+    return sum(marker.finished - marker.started for marker in row.markers.values())
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.0f} s"
+    return f"{whole // 60} min" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _image(tile: np.ndarray) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(sheets.jpeg(tile)).decode("ascii")
+
+
+def _ramp(signed: bool) -> str:
+    """The colour map as a CSS gradient, bottom to top."""
+    colours = np.rint(sheets.coloured(np.linspace(0, 1, 17), signed)).astype(int)
+    return "linear-gradient(to top, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours) + ")"

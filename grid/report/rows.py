@@ -1,0 +1,204 @@
+"""The table of a study as data: a row per cell, a column per measurement. Every printed form starts from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from grid.ledger import Damaged, Marker
+from grid.study import CellView, Study
+
+ABSENT = ("none", "no", "off")  # the level of a factor that is not there
+TITLES = {
+    "backbone": "Network",
+    "detection": "Face detection",
+    "detector": "Face detection",
+    "pretraining": "Pre-training",
+    "replicate": "Replicate",
+}
+STATES = ("done", "unfinished", "failed", "blocked", "skipped")
+WORDS = {"run": "unfinished"}  # states as reports call them, where that differs
+
+
+@dataclass(frozen=True)
+class Factor:
+    """An axis. ``tick`` is the level that is shown as a tick, its absence as an empty field; None: levels are spelled out."""
+
+    axis: str
+    title: str
+    levels: tuple[str, ...]
+    tick: str | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measurement and its noise: shares from 0 to 1. ``value`` is None where there is none, and ``reason`` says why."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    se: float | None = None
+    reason: str | None = None
+
+    @property
+    def half(self) -> float:
+        """The wider side of the interval; 0 where there is none."""
+        if self.value is None or self.low is None or self.high is None:
+            return 0.0
+        return max(self.high - self.value, self.value - self.low)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measurement under one protocol."""
+
+    protocol: str
+    key: str  # oracle, tenfold, eer, auc, or val:<far>
+    title: str
+    percent: bool
+    digits: int  # decimals that are printed
+    lower_is_better: bool = False
+
+    def text(self, share: float) -> str:
+        """A share as it is printed, without its unit."""
+        return f"{share * (100 if self.percent else 1):.{self.digits}f}"
+
+    def value(self, value: Value) -> str:
+        return "" if value.value is None else self.text(value.value)
+
+    def spread(self, value: Value) -> str:
+        """The noise: the standard error of cross-validation, the 95 % interval of anything else."""
+        if value.value is None:
+            return ""
+        if self.key == "tenfold":
+            return "" if value.se is None else f"± {self.text(value.se)}"
+        return "" if value.low is None or value.high is None else f"[{self.text(value.low)}, {self.text(value.high)}]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell as it can be read: outputs that are damaged count as not there."""
+
+    cell: CellView
+    state: str  # done, unfinished, failed, skipped, blocked
+    reason: str | None
+    markers: Mapping[str, Marker]  # the stages whose outputs are whole
+    metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
+
+    @property
+    def title(self) -> str:
+        return self.cell.title
+
+    def value(self, column: Column) -> Value | None:
+        """None where the protocol was not evaluated."""
+        found = self.metrics.get(column.protocol)
+        if found is None:
+            return None
+        kind, _, far = column.key.partition(":")
+        entry = found[kind].get(far) if far else found.get(kind)
+        if entry is None:
+            return None
+        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason")))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a study that are shown, in the order of the plan."""
+
+    factors: tuple[Factor, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    hidden: int  # cells that left the grid file
+
+    @property
+    def protocols(self) -> list[str]:
+        return list(dict.fromkeys(column.protocol for column in self.columns))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cells by state; only states that occur."""
+        states = [row.state for row in self.rows]
+        return {
+            state: states.count(state) for state in ("done", "unfinished", "failed", "blocked", "skipped") if state in states
+        }
+
+    @property
+    def whole(self) -> bool:
+        """Every cell that the grid wants is done."""
+        return all(row.state in ("done", "skipped") for row in self.rows)
+
+    @cached_property
+    def best(self) -> dict[Column, frozenset[int]]:
+        """The rows with the best printed value of each column; where fewer than two rows have one, none is best."""
+        found = {}
+        for column in self.columns:
+            values = {n: v.value for n, row in enumerate(self.rows) if (v := row.value(column)) and v.value is not None}
+            top = (min if column.lower_is_better else max)(values.values(), default=None)
+            winners = [n for n, value in values.items() if top is not None and column.text(value) == column.text(top)]
+            found[column] = frozenset(winners if len(values) > 1 else [])
+        return found
+
+
+def table(study: Study) -> Table:
+    """Reads every shown cell of a study; never raises for damaged outputs."""
+    shown = [cell for cell in study.cells if not cell.hidden]
+    rows = tuple(_row(study, cell) for cell in shown)
+    factors = tuple(_factor(axis, levels) for axis, levels in study.axes.items())
+    return Table(factors, tuple(_columns(rows)), rows, len(study.cells) - len(shown))
+
+
+def _factor(axis: str, levels: Sequence[str]) -> Factor:
+    title = TITLES.get(axis, axis.replace("_", " ").capitalize())
+    present = [level for level in levels if level not in ABSENT]
+    return Factor(axis, title, tuple(levels), present[0] if len(levels) == 2 and len(present) == 1 else None)
+
+
+def _row(study: Study, cell: CellView) -> Row:
+    markers, metrics, damage = {}, {}, []
+    for label, marker in cell.markers.items():
+        try:
+            _check(study, marker)
+            if marker.kind == "evaluate":
+                metrics[label.partition(":")[2]] = study.ledger.json(marker, "metrics.json")
+            markers[label] = marker
+        except Damaged as error:
+            damage.append(f"{label}: {error}")
+    state, reason = WORDS.get(cell.state, cell.state), cell.reason
+    if damage and state != "failed":
+        state, reason = "unfinished", "; ".join(damage)
+    elif state == "unfinished":
+        reason = "not finished yet: " + ", ".join(label for label in cell.stages if label not in cell.markers)
+    return Row(cell, state, reason, markers, metrics)
+
+
+def _check(study: Study, marker: Marker) -> None:
+    """What a report reads is checked by digest; weights, which are large and not read, by size."""
+    for name in (
+        ("history.json",) if marker.kind == "train" else marker.outputs if marker.kind in ("evaluate", "explain") else ()
+    ):
+        if name in marker.outputs:
+            study.ledger.path(marker, name)
+    if wrong := study.ledger.damage(marker):
+        raise Damaged(wrong)
+
+
+def _columns(rows: Sequence[Row]) -> Iterable[Column]:
+    protocols = dict.fromkeys(
+        label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("evaluate:")
+    )
+    for protocol in protocols:
+        found = [row.metrics[protocol] for row in rows if protocol in row.metrics]
+        yield Column(protocol, "oracle", "Accuracy", True, 2)
+        yield Column(protocol, "tenfold", "10-fold", True, 2)
+        yield Column(protocol, "eer", "EER", True, 2, lower_is_better=True)
+        narrow = min((entry["auc"]["high"] - entry["auc"]["low"] for entry in found), default=1.0)
+        yield Column(protocol, "auc", "AUC", False, 4 if narrow < 0.002 else 3)
+        fars = dict.fromkeys(far for entry in found for far in entry["val"])
+        for far in sorted(fars, key=float, reverse=True):
+            yield Column(protocol, f"val:{far}", f"VAL @ {_share(far)}", True, 2)
+
+
+def _share(far: str) -> str:
+    return f"{float(far) * 100:g} %"

@@ -1,0 +1,39 @@
+"""The table as CSV: levels spelled out, shares from 0 to 1 at full precision, one column per number."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from grid.report.rows import Column, Table
+
+FIELDS = ("value", "low", "high", "se")
+
+
+def table_csv(table: Table) -> str:
+    """RFC 4180 but for the line ends, which are a line feed. An absent number is an empty field."""
+    wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "tenfold"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    axes = [factor.axis for factor in table.factors]
+    writer.writerow(["cell", *axes, "state", "reason", *(_name(column, field, table) for column, field in wanted)])
+    for row in table.rows:
+        numbers = []
+        for column, field in wanted:
+            value = row.value(column)
+            number = getattr(value, field) if value else None
+            numbers.append("" if number is None else repr(float(number)))
+        levels = [row.cell.levels.get(axis, "") for axis in axes]
+        words = [_tame(word) for word in (row.cell.id or "", *levels, row.state, row.reason or "")]
+        writer.writerow([*words, *numbers])
+    return text.getvalue()
+
+
+def _name(column: Column, field: str, table: Table) -> str:
+    start = f"{column.protocol}:" if len(table.protocols) > 1 else ""
+    return _tame(start + column.key.replace("val:", "val@") + ("" if field == "value" else f"_{field}"))
+
+
+def _tame(text: str) -> str:
+    """A spreadsheet runs a field that starts like a formula; a leading apostrophe makes it text."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,39 @@
+"""Everything that a report says, as one JSON value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grid.report.rows import Table
+from grid.study import Study
+
+
+def table_json(study: Study, table: Table) -> dict[str, Any]:
+    """Cells in the order of the plan, with all their metrics; shares from 0 to 1."""
+    record = study.record
+    return {
+        "study": study.name,
+        "id": study.id,
+        "version": record.get("version"),
+        "revision": record.get("revision"),
+        "launched": record.get("launched"),
+        "axes": study.axes,
+        "replicates": record["replicates"],
+        "replicate_scope": record["replicate_scope"],
+        "whole": table.whole,
+        "counts": table.counts,
+        "hidden": table.hidden,
+        "cells": [
+            {
+                "id": row.cell.id,
+                "levels": dict(row.cell.levels),
+                "state": row.state,
+                "reason": row.reason,
+                "stages": dict(row.cell.stages),
+                "attempts": dict(row.cell.attempts),
+                "metrics": {protocol: dict(found) for protocol, found in row.metrics.items()},
+                "facts": {label: dict(marker.facts) for label, marker in row.markers.items()},
+            }
+            for row in table.rows
+        ],
+    }

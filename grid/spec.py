@@ -1,0 +1,292 @@
+"""A grid file, read and resolved: YAML and overrides in, typed cells out. Every complaint names file, line and key."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from configs.component import Config
+from configs.lookup import nearest
+from grid.cell import Cell
+from grid.document import Document, deep_set, get, overlaps, read_document
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+REPLICATE = "replicate"  # the factor that replicates add
+
+
+class BadInput(ValueError):
+    """Something the user wrote or has cannot be used; one line."""
+
+
+class Skip(Config):
+    """Cells that are not run, and why: ``when`` maps axes to a level or a list of levels."""
+
+    when: dict[str, tuple[str, ...]]
+    because: str = Field(min_length=1)
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value:
+            raise ValueError("maps axes to a level or a list of levels; an empty rule would skip every cell")
+        return {axis: [level] if isinstance(level, str) else level for axis, level in value.items()}
+
+    def applies(self, levels: Mapping[str, str]) -> bool:
+        return all(levels[axis] in wanted for axis, wanted in self.when.items())
+
+
+class Resources(Config):
+    """What Ray reserves for one cell."""
+
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+    memory_gib: float | None = Field(None, gt=0)
+
+
+class Launch(Config):
+    """How and where a grid runs: never part of a cell's identity."""
+
+    study: Path | None = None  # default: studies/<grid name>
+    store: Path | None = None  # where the ledger lies; default: <study>/store; share it to share stages between studies
+    tracking: str | None = None  # MLflow tracking URI; default: SQLite beside a study on a local disk
+    address: str | None = None  # of a Ray cluster; default: this machine alone
+    resources: Resources = Resources()
+    concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
+    workers: int = Field(0, ge=0)  # loader processes per cell
+    retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
+    crop_cache_gib: float = Field(8.0, ge=0)
+    checkpoint_minutes: float = Field(10.0, gt=0)  # besides one checkpoint per epoch
+
+
+class Spec(Config):
+    """A grid file after reading: levels are still dotted keys, cells are not made yet."""
+
+    name: str
+    base: dict[str, Any]
+    axes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    births: dict[str, str] = Field(default_factory=dict)  # axis -> the level that cells had before the axis existed
+    replicates: int = Field(1, ge=1)
+    replicate_scope: tuple[Literal["pretrain", "train"], ...] = ("train",)
+    skip: tuple[Skip, ...] = ()
+    protocols: tuple[dict[str, Any], ...] = ()
+    explainers: tuple[dict[str, Any], ...] = ()
+    launch: Launch = Launch()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is no folder name: use letters, digits, '_', '-' and '.'")
+        return value
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One point of the grid before identities: its levels, and its cell or the reason why it is skipped."""
+
+    levels: Mapping[str, str]
+    cell: Cell | None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A spec with the document it came from, so that complaints can name lines."""
+
+    spec: Spec
+    document: Document
+
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Every factor with its levels, replicates included where there are several."""
+        found = {axis: tuple(levels) for axis, levels in self.spec.axes.items()}
+        if self.spec.replicates > 1:
+            found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
+        return found
+
+    def combinations(self) -> Iterator[Combination]:
+        """Every combination in the order of the file, resolved."""
+        axes = self.axes
+        for chosen in itertools.product(*axes.values()):
+            levels = dict(zip(axes, chosen, strict=True))
+            reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
+            if reasons:
+                yield Combination(levels, None, reasons[0])
+            else:
+                yield Combination(levels, self._resolve(levels))
+
+    def _resolve(self, levels: Mapping[str, str]) -> Cell:
+        spec, where = self.spec, self.document
+        settings = [
+            (key, value, f"axes.{axis}.{level}.{key}")
+            for axis, level in levels.items()
+            if axis != REPLICATE
+            for key, value in spec.axes[axis][level].items()
+        ]
+        tree: dict[str, Any] = dict(spec.base)
+        origins: dict[str, str] = {}
+        # a component is chosen before its keys are set, whatever the order in the file
+        for key, value, origin in sorted(settings, key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0])):
+            tree = deep_set(tree, key, value)
+            origins[key] = origin
+        if REPLICATE in levels:
+            number = int(levels[REPLICATE])
+            fields = {"train": "seed", "pretrain": "pretrain_seed"}
+            for scope in spec.replicate_scope:
+                tree[fields[scope]] = int(tree.get(fields[scope], 0)) + number
+        tree = {**tree, "protocols": list(spec.protocols), "explainers": list(spec.explainers)}
+        tree = _refer(tree, tree, where)
+        try:
+            return Cell.model_validate(tree)
+        except ValidationError as error:
+            raise BadInput(explain(error, where, origins)) from error
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
+    """Reads a grid file and applies ``key.path=value`` overrides.
+
+    Raises:
+        BadInput: with file, line, key, what was found and what is known.
+    """
+    document = read_document(path, BadInput)
+    raw = document.value
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path}: a grid file is a mapping with name, base and axes; found {type(raw).__name__}")
+    known = set(Spec.model_fields)
+    for key in raw:
+        if key not in known:
+            raise BadInput(f"{document.at(key)}: unknown key {key!r}{nearest(str(key), known)}")
+    _check_axes(raw, document)
+    for override in overrides:
+        raw = _override(raw, override, document)
+    try:
+        spec = Spec.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(explain(error, document, {})) from error
+    grid = Grid(spec, document)
+    _check_rules(grid)
+    return grid
+
+
+def _check_axes(raw: Mapping[str, Any], document: Document) -> None:
+    axes = raw.get("axes") or {}
+    if not isinstance(axes, dict):
+        raise BadInput(f"{document.at('axes')}: axes map a name to levels; found {axes!r}")
+    owners: dict[str, str] = {}
+    for axis, levels in axes.items():
+        if axis == REPLICATE:
+            raise BadInput(f"{document.at('axes.replicate')}: 'replicate' is what `replicates` adds; name the axis otherwise")
+        if not isinstance(levels, dict) or not levels:
+            raise BadInput(f"{document.at(f'axes.{axis}')}: axis {axis!r} has no levels; give it levels or remove it")
+        for level, settings in levels.items():
+            at = document.at(f"axes.{axis}.{level}")
+            if not isinstance(level, str):
+                raise BadInput(f"{at}: YAML reads level {level!r} as a value; quote it")
+            if not isinstance(settings, dict):
+                raise BadInput(f"{at}: a level maps dotted keys to values (or is {{}}); found {settings!r}")
+            for key in settings:
+                if str(key).split(".")[0] in ("protocols", "explainers", "launch"):
+                    raise BadInput(
+                        f"{document.at(f'axes.{axis}.{level}')}: {key!r} is the same for all cells; no level may set it"
+                    )
+                for other, owner in owners.items():
+                    if other == key and owner != axis:
+                        raise BadInput(
+                            f"{at}: axes {owner!r} and {axis!r} both set {key!r}; which would win depends on their order"
+                        )
+                owners[str(key)] = axis
+
+
+def _check_rules(grid: Grid) -> None:
+    axes, document = grid.axes, grid.document
+    for number, rule in enumerate(grid.spec.skip):
+        for axis, levels in rule.when.items():
+            for level in levels:
+                check_level(axis, level, axes, f"{document.at(f'skip.{number}')}: skip rule")
+    for axis, level in grid.spec.births.items():
+        check_level(axis, level, axes, f"{document.at(f'births.{axis}')}: birth level")
+
+
+def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where: str) -> None:
+    """Raises BadInput for an unknown axis or level."""
+    if axis not in axes:
+        raise BadInput(f"{where}: unknown axis {axis!r}{nearest(axis, axes)}")
+    if level not in axes[axis]:
+        raise BadInput(f"{where}: axis {axis!r} has no level {level!r}{nearest(level, axes[axis])}")
+
+
+def _override(raw: Mapping[str, Any], override: str, document: Document) -> dict[str, Any]:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise BadInput(f"override {override!r}: write key.path=value, such as recipe.epochs=4")
+    try:
+        value = yaml.safe_load(text) if text else None
+    except yaml.YAMLError as error:
+        raise BadInput(f"override {override!r}: the value is no YAML ({str(error).splitlines()[0]})") from error
+    head = key.split(".")[0]
+    if head in ("launch", "replicates", "replicate_scope", "protocols", "explainers"):
+        changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
+        return changed
+    if head in ("axes", "name", "skip", "births", "base"):
+        raise BadInput(f"override {override!r}: overrides change the base, launch or replicates; {head!r} belongs in the file")
+    for axis, levels in (raw.get("axes") or {}).items():
+        for level, settings in levels.items():
+            for taken in settings:
+                if overlaps(key, taken):
+                    raise BadInput(
+                        f"override {override!r}: axis {axis!r} sets {taken!r} (level {level!r}); "
+                        f"choose levels with --where {axis}=... or change the file"
+                    )
+    base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
+    return {**raw, "base": base}
+
+
+def _refer(value: Any, tree: Mapping[str, Any], document: Document) -> Any:
+    """Replaces ``${data.root}`` by what the cell has there."""
+    if isinstance(value, dict):
+        return {key: _refer(item, tree, document) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_refer(item, tree, document) for item in value]
+    if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
+        found = get(tree, value[2:-1])
+        if found is None:
+            raise BadInput(f"{document.path}: {value} refers to a key that the base does not set")
+        return found
+    return value
+
+
+def explain(error: ValidationError, document: Document, origins: Mapping[str, str]) -> str:
+    """One line for the first complaint of pydantic: file, line, key, what was found, what is expected."""
+    first = error.errors()[0]
+    loc = [str(part) for part in first["loc"]]
+    key = ".".join(loc)
+    nested = first.get("ctx", {}).get("error")
+    if isinstance(nested, ValidationError):  # a component's own complaint
+        inner = nested.errors()[0]
+        return explain_one(inner, [*loc, *(str(part) for part in inner["loc"])], document, origins, nested.title)
+    return explain_one(first, loc, document, origins, error.title) if key else f"{document.path}: {first['msg']}"
+
+
+def explain_one(first: Any, loc: Sequence[str], document: Document, origins: Mapping[str, str], title: str) -> str:
+    key = ".".join(loc)
+    origin = next((origins[part] for part in _prefixes(loc) if part in origins), None)
+    at = document.at(origin) if origin else document.at(f"base.{key}", key)
+    if first["type"] == "extra_forbidden":
+        return f"{at}: unknown key {key!r}"
+    if first["type"] == "missing":
+        return f"{at}: key {key!r} is needed"
+    message = first["msg"].removeprefix("Value error, ")
+    found = first["input"]
+    shown = f"; found {found!r}" if not isinstance(found, dict) and first["type"] != "value_error" else ""
+    return f"{at}: {key}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _prefixes(loc: Sequence[str]) -> list[str]:
+    return [".".join(loc[:end]) for end in range(len(loc), 0, -1)]

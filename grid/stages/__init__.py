@@ -1,0 +1,1 @@
+"""One file, one stage: config and inputs to files in the ledger."""

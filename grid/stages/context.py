@@ -1,0 +1,78 @@
+"""What a stage may use while it runs, and the images as it sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from configs.kinds import DatasetConfig, DetectorConfig
+from datamodules.crops import CropTable, crops
+from datamodules.detection import Detections
+from grid.ledger import Attempt, Ledger, Marker
+from grid.world import World
+
+FAST_PERSONS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # what ``debug --fast`` looks at
+
+
+@dataclass
+class Context:
+    """One attempt's surroundings. Nothing in it may change a number but ``fast``."""
+
+    ledger: Ledger
+    attempt: Attempt
+    world: World
+    inputs: Mapping[str, Marker]  # kind of the upstream stage -> its marker
+    accelerator: str = "cpu"  # "cpu" or "gpu"
+    workers: int = 0  # loader processes
+    crop_cache_bytes: int = 8 << 30
+    checkpoint_minutes: float = 10.0
+    report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
+    stop_requested: Callable[[], bool] = lambda: False
+    fast: bool = False  # a quick look: a few images, one batch of everything
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.accelerator == "gpu" else "cpu"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage leaves: small facts, and the files in the attempt's folder that count."""
+
+    facts: Mapping[str, Any]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The crops of a dataset: one row per row of the manifest; ``kept`` has the rows whose face may be used."""
+
+    manifest: Any
+    crops: CropTable
+    identities: tuple[str, ...] = field(repr=False)
+
+
+def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: int, rows: Any = None) -> Faces:
+    """The crops of ``data`` as ``detector`` cuts them, (size, size) each; with ``rows``, of those rows alone."""
+    manifest = context.world.manifest(data)
+    if detector.trivial:
+        detections = detector.build().of_manifest(manifest)
+    else:
+        detections = Detections.load(context.ledger.path(context.inputs["detect"], "detections.parquet"))
+    if rows is not None or context.fast:
+        chosen = rows if rows is not None else fast_rows(manifest)
+        manifest = manifest.subset(chosen)
+        detections = Detections.of(manifest.keys, [detections.row(key) for key in manifest.keys])
+    folder = context.world.scans.parent / "crops"
+    table = crops(data.build(manifest), detections, detector, size, folder, context.crop_cache_bytes)
+    return Faces(manifest, table, tuple(manifest.identities))
+
+
+def fast_rows(manifest: Any) -> list[int]:
+    """A few images of a few persons, for a quick look."""
+    rows: dict[str, list[int]] = {}
+    for row, person in enumerate(manifest.identities):
+        rows.setdefault(person, []).append(row)
+    persons = sorted(rows, key=lambda person: (-min(len(rows[person]), FAST_IMAGES), rows[person][0]))[:FAST_PERSONS]
+    return sorted(row for person in persons for row in rows[person][:FAST_IMAGES])

@@ -1,0 +1,160 @@
+"""Training of one network: from crops to ``model.safetensors``, resumable after every epoch and within one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from datamodules.faces import FacesData
+from datamodules.split import split
+from grid.cell import Training
+from grid.ledger import Resume
+from grid.stages.context import Context, Faces, Result, faces_of
+from modules.checkpointing import Checkpointing
+from modules.fitting import fit, network_weights
+from modules.network import Network
+from modules.recognizer import Recognizer
+
+
+def run(config: Mapping[str, Any], context: Context) -> Result:
+    """Writes ``model.safetensors`` (the kept epoch), ``history.json`` and ``timing.json``."""
+    training: Training = config["training"]
+    faces = faces_of(context, training.data, training.detector, training.input.size)
+    labels, persons = labels_of(faces)
+    train_rows, validation_rows = rows_of(faces, training)
+    recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
+    data = FacesData(
+        crops=faces.crops,
+        labels=labels,
+        train_rows=train_rows,
+        validation_rows=validation_rows,
+        augmentation=training.augmentation.build(),
+        batch_size=max(1, recipe.batch_size // training.compute.devices),
+        seed=training.seed,
+        workers=context.workers,
+    )
+    torch.manual_seed(training.seed)
+    network = Network(training.backbone, training.head, training.loss, len(persons), training.input.size)
+    made = context.inputs.get("pretrain")
+    training.pretraining.load(
+        network.backbone, training.backbone, context.ledger.path(made, "model.safetensors") if made else None
+    )
+    recognizer = Recognizer(network, recipe, training.seed, steps_per_epoch=data.steps_per_epoch)
+    saves = Saves(context)
+    origin = None if context.fast else saves.take_over()
+    fit(
+        recognizer,
+        data,
+        accelerator=context.accelerator,
+        precision=training.compute.precision,
+        threads=training.compute.threads,
+        checkpoint=origin.path if origin else None,
+        callbacks=[
+            Checkpointing(
+                saves.save,
+                minutes=context.checkpoint_minutes,
+                stop_requested=context.stop_requested,
+                progress=lambda epoch, step, steps, metrics: context.report(
+                    {"epoch": epoch, "epochs": recipe.epochs, "step": step, "steps": steps, **metrics}
+                ),
+            )
+        ],
+        limit_batches=1 if context.fast else None,
+    )
+    best = min(recognizer.history, key=lambda row: (_loss(row), row["epoch"]))
+    kept = best if recipe.select == "best" else recognizer.history[-1]
+    weights = network_weights(saves.best if recipe.select == "best" else saves.last)
+    path = context.attempt.path
+    save_file({key: value.contiguous() for key, value in sorted(weights.items())}, path / "model.safetensors")
+    (path / "history.json").write_text(json.dumps(recognizer.history, indent=1))
+    (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1))
+    facts = {
+        "parameters": sum(p.numel() for part in (network.backbone, network.head) for p in part.parameters()),
+        "classes": len(persons),
+        "images": len(train_rows),
+        "validation_images": len(validation_rows),
+        "skipped_images": len(faces.manifest.skipped),
+        "missing_faces": faces.crops.missing,
+        "epochs": len(recognizer.history),
+        "best_epoch": best["epoch"],
+        "kept_epoch": kept["epoch"],
+        "validation_loss": kept["validation_loss"],
+        "validation_accuracy": kept["validation_accuracy"],
+    }
+    return Result(facts, ("model.safetensors", "history.json", "timing.json"))
+
+
+def labels_of(faces: Faces) -> tuple[np.ndarray, list[str]]:
+    """The class of each row, int64, and the persons in the order of the classes."""
+    persons = sorted(set(faces.identities))
+    number = {person: index for index, person in enumerate(persons)}
+    return np.array([number[person] for person in faces.identities], dtype=np.int64), persons
+
+
+def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation rows. The split sees all images, so it is the same whatever faces a detector missed."""
+    train, validation = split(faces.manifest.keys, faces.identities, training.split.fraction, training.split.seed)
+    kept = set(faces.crops.kept.tolist())
+    return tuple(np.array([row for row in rows if row in kept], dtype=np.int64) for rows in (train, validation))  # type: ignore[return-value]
+
+
+def load_network(context: Context, training: Training, classes: int) -> Network:
+    """The trained network, in evaluation mode, on the context's device."""
+    from safetensors.torch import load_file
+
+    network = Network(training.backbone, training.head, training.loss, classes, training.input.size)
+    network.load_state_dict(load_file(context.ledger.path(context.inputs["train"], "model.safetensors")), strict=True)
+    return network.eval().to(context.device)
+
+
+class Saves:
+    """Where checkpoints go: the last one and the best one are kept, each named by an immutable event."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.attempt = context, context.attempt
+        self.best: Path = Path()
+        self.last: Path = Path()
+
+    def take_over(self) -> Resume | None:
+        """The checkpoint to go on from, where an earlier attempt left one (and its best) whole."""
+        ledger = self.context.ledger
+        origin = ledger.checkpoint(self.attempt.kind, self.attempt.id)
+        if origin is None:
+            return None
+        self.last = origin.path
+        best = origin.row.get("best_checkpoint")
+        self.best = ledger.store.local(best) if best else Path()
+        if best and not self.best.is_file():
+            return None
+        self.attempt.resumed(origin)
+        return origin
+
+    def save(self, epoch: int, batch: int | None, write: Callable[[Path], None], row: dict[str, Any] | None) -> None:
+        name = f"checkpoints/{epoch:05d}{'' if batch is None else f'-{batch:07d}'}.ckpt"
+        path = self.attempt.path / name
+        path.parent.mkdir(exist_ok=True)
+        write(path)
+        if row is not None and row["best"]:
+            self.best = path
+        before, self.last = self.last, path
+        best = self.best.relative_to(self.context.ledger.store.local("")).as_posix() if self.best.name else None
+        position = [epoch + 1, 0] if batch is None else [epoch, batch]
+        whole = {"epoch": epoch, "position": position, "whole": batch is None, "best_checkpoint": best}
+        self.attempt.event({**(row or {}), **whole}, name)
+        if row is not None:
+            self.context.report({"finished_epoch": epoch, **row})
+        for old in path.parent.glob("*.ckpt"):
+            if old not in (self.best, self.last):
+                old.unlink()
+        if before.name and before.parent != path.parent and before != self.best:
+            before.unlink(missing_ok=True)  # of an earlier attempt; this one has gone further
+
+
+def _loss(row: Mapping[str, Any]) -> float:
+    return float("inf") if row["validation_loss"] is None else float(row["validation_loss"])

@@ -1,0 +1,119 @@
+"""A study as it stands on disk: the plan it was launched with, and what the ledger says of each cell. Read only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from grid.ledger import Damaged, Failure, Ledger, Marker
+from grid.spec import BadInput
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell of a study. ``markers`` has the finished stages, by label, such as ``train`` or ``evaluate:lfw view 1``."""
+
+    id: str | None  # None: skipped or blocked
+    levels: Mapping[str, str]
+    state: str  # done, run (something is missing), failed, skipped, blocked
+    reason: str | None
+    stages: Mapping[str, str]  # label -> id
+    markers: Mapping[str, Marker]
+    failures: Mapping[str, Failure]
+    attempts: Mapping[str, int]
+    config: Mapping[str, Any]  # the resolved cell; empty for skipped ones
+    hidden: bool = False  # the cell left the grid file
+
+    @property
+    def title(self) -> str:
+        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Headline numbers by protocol: {"lfw view 1": {"oracle": 0.93, "eer": ..., "auc": ...}}."""
+        return {
+            label.partition(":")[2]: dict(marker.facts) for label, marker in self.markers.items() if marker.kind == "evaluate"
+        }
+
+
+class Study:
+    """A study's folder.
+
+    Raises:
+        BadInput: the folder is no study, or its plan.json is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path).absolute()
+        try:
+            self.record: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BadInput(f"{path}: no study (it has no plan.json); `facegrid launch GRID` makes one") from error
+        except ValueError as error:
+            raise BadInput(f"{self.path / 'plan.json'}: damaged ({error}); launching the grid writes it anew") from error
+        self.ledger = Ledger(Path(self.record["store"]))
+
+    @property
+    def name(self) -> str:
+        return str(self.record["grid"])
+
+    @property
+    def id(self) -> str:
+        return str(self.record["study_id"])
+
+    @property
+    def axes(self) -> dict[str, list[str]]:
+        """Every factor with its levels, in the order of the grid file."""
+        return dict(self.record["axes"])
+
+    @cached_property
+    def cells(self) -> Sequence[CellView]:
+        """The cells in the order of the plan, hidden ones last."""
+        kinds = {stage["id"]: stage["stage"] for stage in self.record["stages"]}
+        seen: dict[str, tuple[Marker | None, Failure | None, int]] = {}
+        return [
+            *(self._view(cell, kinds, seen, hidden=False) for cell in self.record["cells"]),
+            *(self._view(cell, kinds, seen, hidden=True) for cell in self.record["hidden"]),
+        ]
+
+    def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Any], hidden: bool) -> CellView:
+        markers, failures, attempts = {}, {}, {}
+        for label, id in cell["stages"].items():
+            if id not in seen:
+                seen[id] = self._look(kinds[id], id)
+            marker, failure, count = seen[id]
+            attempts[label] = count
+            if marker:
+                markers[label] = marker
+            elif failure:
+                failures[label] = failure
+        state, reason = cell["state"], cell["reason"]
+        if cell["id"] is not None:
+            reason = None
+            state = "failed" if failures else "done" if len(markers) == len(cell["stages"]) else "run"
+        if failures:
+            label, failure = next(iter(failures.items()))
+            reason = f"{label}: {failure.error}"
+        return CellView(
+            cell["id"],
+            cell["levels"],
+            state,
+            reason,
+            cell["stages"],
+            markers,
+            failures,
+            attempts,
+            cell.get("config", {}),
+            hidden,
+        )
+
+    def _look(self, kind: str, id: str) -> tuple[Marker | None, Failure | None, int]:
+        try:
+            marker = self.ledger.marker(kind, id)
+        except Damaged:
+            marker = None
+        return marker, None if marker else self.ledger.failure(kind, id), self.ledger.attempts(kind, id)

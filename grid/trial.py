@@ -1,0 +1,202 @@
+"""One node in this process: the same path for a Ray worker and for ``debug``.
+
+A trial never raises for what went wrong in a stage: it records it in the ledger and says how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import random
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from configs.component import Config
+from configs.lookup import resolve
+from grid.cell import Detection, Stage, Training
+from grid.ledger import Damaged, Fenced, Ledger, Marker
+from grid.plan import PlannedStage
+from grid.sources import source_digest
+from grid.world import Blocked, World
+
+Ended = Literal["done", "failed", "stopped", "damaged", "fenced"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A node as a worker gets it: contents, not objects of the driver."""
+
+    kind: str
+    id: str
+    label: str
+    needs: Mapping[str, str]  # kind of the upstream stage -> id
+    identity: Any
+    config: Mapping[str, Any]  # as JSON
+    source: str  # digest of the driver's code
+    store: str
+    workers: int = 0
+    crop_cache_bytes: int = 8 << 30
+    checkpoint_minutes: float = 10.0
+
+    @classmethod
+    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path, **settings: Any) -> Job:
+        """``kinds`` maps ids to kinds."""
+        node: Stage = stage.node
+        return cls(
+            kind=node.kind,
+            id=node.id,
+            label=node.label,
+            needs={kinds[need]: need for need in node.needs},
+            identity=node.identity,
+            config={name: part.model_dump(mode="json") for name, part in node.config.items()},
+            source=stage.source,
+            store=str(store),
+            **settings,
+        )
+
+    def configs(self) -> dict[str, Config]:
+        """The configs, built again."""
+        makers: dict[str, Callable[[Any], Any]] = {
+            "detection": Detection.model_validate,
+            "training": Training.model_validate,
+            "protocol": lambda value: resolve("protocol", value),
+            "explainer": lambda value: resolve("explainer", value),
+        }
+        return {name: makers[name](value) for name, value in self.config.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended."""
+
+    ended: Ended
+    error: str | None = None
+    upstream: tuple[str, str] | None = None  # kind and id of an input that is damaged
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What differs between a worker and a debugger."""
+
+    accelerator: str = "cpu"
+    report: Callable[[dict[str, Any]], None] = lambda row: None
+    stop_requested: Callable[[], bool] = lambda: False
+    fast: bool = False
+    raises: bool = False  # let errors out, for a debugger
+
+
+def run(job: Job, around: Surroundings) -> Outcome:
+    """Computes one node and leaves it in the ledger, whatever happens."""
+    from grid.stages.context import Context
+
+    ledger = Ledger(Path(job.store))
+    configs = job.configs()
+    here = source_digest(job.kind, configs.values())
+    if here != job.source:
+        return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")
+    inputs: dict[str, Marker] = {}
+    for kind, id in job.needs.items():
+        marker = ledger.marker(kind, id)
+        damage = "its marker is gone" if marker is None else ledger.damage(marker, digests=True)
+        if marker is None or damage:
+            if marker is not None:
+                ledger.void(kind, id, str(damage))
+            return Outcome("damaged", f"{kind} {id[:12]}: {damage}", (kind, id))
+        inputs[kind] = marker
+    attempt = ledger.begin(job.kind, job.id, job.identity)
+    context = Context(
+        ledger=ledger,
+        attempt=attempt,
+        world=World(Path(job.store)),
+        inputs=inputs,
+        accelerator=around.accelerator,
+        workers=job.workers,
+        crop_cache_bytes=job.crop_cache_bytes,
+        checkpoint_minutes=job.checkpoint_minutes,
+        report=around.report,
+        stop_requested=around.stop_requested,
+        fast=around.fast,
+    )
+    stage = importlib.import_module(f"grid.stages.{job.kind}")
+    from modules.checkpointing import Stopped
+
+    try:
+        with fresh_process_state(configs):
+            result = stage.run(configs, context)
+        upstream = {marker.id: marker.content for marker in inputs.values()}
+        attempt.finish(result.facts, upstream, here, result.outputs)
+        return Outcome("done")
+    except Stopped as stopped:
+        return Outcome("stopped", str(stopped))
+    except Fenced as fenced:
+        return Outcome("fenced", str(fenced))
+    except Exception as error:
+        line = error_line(error)
+        with contextlib.suppress(Fenced):
+            attempt.check()
+            attempt.fail(line, traceback.format_exc(), deterministic=not isinstance(error, (Blocked, Damaged)))
+        if around.raises:
+            raise
+        return Outcome("failed", line)
+
+
+def error_line(error: BaseException) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    plain = isinstance(error, ValueError) and text
+    return text if plain else f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
+    """A reused worker computes as a fresh one: seeds, threads and modes are set before, and put back after."""
+    import cv2
+    import numpy as np
+    import torch
+
+    training = configs.get("training")
+    compute = training.compute if isinstance(training, Training) else None
+    seed = training.seed if isinstance(training, Training) else 0
+    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    dtype = torch.get_default_dtype()
+    modes = torch.are_deterministic_algorithms_enabled()
+    try:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code may still draw from it
+        torch.manual_seed(seed)
+        torch.set_num_threads(compute.threads if compute else 1)
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(True)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
+        cv2.setNumThreads(1)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(grad)
+        torch.set_default_dtype(dtype)
+        torch.use_deterministic_algorithms(modes)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def jobs_of(stages: Mapping[str, PlannedStage], store: Path, **settings: Any) -> dict[str, Job]:
+    """The jobs of a plan's stages, by id."""
+    kinds = {id: stage.stage for id, stage in stages.items()}
+    return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
+
+
+def in_store(job: Job, store: Path) -> Job:
+    """The same job over another ledger."""
+    return replace(job, store=str(store))
+
+
+def accelerator() -> str:
+    """ "gpu" where this process sees one, else "cpu"."""
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,117 @@
+"""What is ready to run: shared stages alone, then the rest of each cell together. Pure bookkeeping, no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grid.plan import RUN, Plan, PlannedStage
+from grid.trial import Job, Outcome
+
+SHARED = ("detect", "pretrain")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one trial runs: jobs in order, after other work."""
+
+    id: str
+    title: str
+    jobs: tuple[Job, ...]
+    needs: frozenset[str]  # ids of stages
+
+
+@dataclass
+class Board:
+    """Who waits for what. ``take`` gives ready work; ``end`` takes note of how it ended."""
+
+    waiting: dict[str, Work]
+    missing: set[str]  # ids of stages that have no marker yet
+    running: dict[str, Work] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # work id -> one line
+    damaged: dict[str, int] = field(default_factory=dict)  # stage id -> how often it was found damaged
+    spare: Mapping[str, Work] = field(default_factory=dict)  # finished shared stages, in case they turn out damaged
+
+    def take(self) -> Work | None:
+        """Ready work, shared stages first; None where all of it waits."""
+        for work in self.waiting.values():
+            if not work.needs & self.missing:
+                del self.waiting[work.id]
+                self.running[work.id] = work
+                return work
+        return None
+
+    @property
+    def finished(self) -> bool:
+        """Nothing runs, and nothing that waits can ever be ready."""
+        return not self.running and (not self.waiting or self._stuck())
+
+    def _stuck(self) -> bool:
+        return all(work.needs & self.missing for work in self.waiting.values())
+
+    def end(self, id: str, outcomes: Mapping[str, Outcome]) -> None:
+        """``outcomes``: stage id -> how it ended, for the stages that were tried."""
+        work = self.running.pop(id)
+        for stage, outcome in outcomes.items():
+            if outcome.ended == "done":
+                self.missing.discard(stage)
+        damaged = next((outcome for outcome in outcomes.values() if outcome.ended == "damaged" and outcome.upstream), None)
+        if damaged and damaged.upstream and self._again(work, damaged.upstream[1]):
+            return
+        errors = [outcome.error or outcome.ended for outcome in outcomes.values() if outcome.ended != "done"]
+        if errors:
+            self.fail(work, errors[0])
+        else:
+            self.done.append(work.id)
+
+    def _again(self, work: Work, stage: str) -> bool:
+        """Puts work back behind an input of it that is to be computed again; False where that was tried twice already."""
+        self.damaged[stage] = self.damaged.get(stage, 0) + 1
+        if self.damaged[stage] > 2:
+            return False
+        self.missing.add(stage)
+        if stage in self.spare and stage not in self.waiting and stage not in self.running:
+            self.waiting = {stage: self.spare[stage], **self.waiting}
+        self.waiting[work.id] = work
+        return True
+
+    def fail(self, work: Work, error: str) -> None:
+        """The work failed for good; what needs it fails with it."""
+        self.running.pop(work.id, None)
+        self.failed[work.id] = error
+        for other in list(self.waiting.values()):
+            if any(job.id in other.needs for job in work.jobs if job.id in self.missing):
+                del self.waiting[other.id]
+                self.fail(other, f"it needs {work.title}, which failed")
+
+
+def board_of(plan: Plan, jobs: Mapping[str, Job]) -> Board:
+    """The board of a plan's open stages."""
+    stages: dict[str, PlannedStage] = {stage.id: stage for stage in plan.stages}
+    missing = {stage.id for stage in plan.stages if stage.state == RUN}
+    waiting: dict[str, Work] = {}
+    spare: dict[str, Work] = {}
+    for stage in sorted((s for s in plan.stages if s.stage in SHARED), key=lambda s: SHARED.index(s.stage)):
+        work = Work(stage.id, shared_title(stage, plan), (jobs[stage.id],), frozenset(stage.needs))
+        spare[stage.id] = work
+        if stage.id in missing:
+            waiting[stage.id] = work
+    for cell in plan.cells:
+        own = [id for id in cell.stages.values() if stages[id].stage not in SHARED]
+        todo = [id for id in own if id in missing]
+        if cell.id is not None and todo:
+            # all of the cell's own stages go along: a trial passes over finished ones, unless they are damaged
+            needs = frozenset(need for id in own for need in stages[id].needs) - set(own)
+            broken = [id for id in todo if cell.state == "failed" and stages[id].state == "failed"]
+            if not broken:
+                waiting[cell.id] = Work(cell.id, cell.title, tuple(jobs[id] for id in own), needs)
+    return Board(waiting=waiting, missing=missing, spare=spare)
+
+
+def shared_title(stage: PlannedStage, plan: Plan) -> str:
+    """A shared stage's name: its label, what its cells have in common, and how many they are."""
+    owners = [cell.levels for cell in plan.cells if cell.id in stage.cells]
+    common = [level for axis, level in owners[0].items() if all(levels[axis] == level for levels in owners)]
+    number = f"{len(owners)} cells" if len(owners) > 1 else "1 cell"
+    return f"{stage.label} of {' / '.join(common)} ({number})" if common else f"{stage.label} ({number})"

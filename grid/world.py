@@ -1,0 +1,150 @@
+"""What a plan must know of the world: which images there are, which pairs, which weights. Every answer is found once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.component import canonical, digest
+from configs.kinds import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
+from grid.cell import Cell, Training
+
+
+class Blocked(Exception):
+    """A cell cannot be planned to its end yet: something is absent, or was never read."""
+
+    def __init__(self, message: str, unread: DatasetConfig | None = None) -> None:
+        super().__init__(message)
+        self.unread = unread  # the dataset that a scan would settle
+
+
+class World:
+    """Answers to ``grid.cell.Facts``, remembered by config."""
+
+    def __init__(self, store: Path) -> None:
+        self.scans = store / "scans"
+        self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
+        self._known: dict[Any, Any] = {}
+
+    def _once(self, key: tuple[Any, ...], find: Any) -> Any:
+        if key not in self._known:
+            try:
+                self._known[key] = (True, find())
+            except (Blocked, ValueError) as error:
+                self._known[key] = (False, error)
+        good, value = self._known[key]
+        if not good:
+            raise value
+        return value
+
+    def manifest(self, data: DatasetConfig) -> Manifest:
+        """The dataset's manifest; Blocked where the data is absent or was never read."""
+        return self._once(("manifest", id(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
+
+    def _manifest(self, data: DatasetConfig) -> Manifest:
+        if missing := data.missing():
+            raise Blocked(str(missing))
+        found = data.manifest(self.scans)
+        if found is None:
+            self.unread[canonical(data.model_dump(mode="json"))] = data
+            raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
+        if not found.keys:
+            raise ValueError(f"the dataset {data.name} has no images that fit its settings")
+        return found
+
+    def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
+        """Reads a dataset's images; what was remembered of the world is forgotten."""
+        data.scan(self.scans, progress)
+        self.unread.clear()
+        self._known.clear()
+
+    def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
+        return self._once(("dataset", id(protocol)), protocol.dataset)  # type: ignore[no-any-return]
+
+    def images(self, data: DatasetConfig) -> str:
+        return self.manifest(data).digest
+
+    def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
+        key = ("weights", id(pretraining), id(cell.backbone))
+        return self._once(key, lambda: pretraining.content(cell.backbone))  # type: ignore[no-any-return]
+
+    def check(self, cell: Cell) -> None:
+        """Meets bad combinations: ValueError for what can never run, Blocked for what is absent."""
+        self._once(("check", id(cell.pretraining), id(cell.backbone)), lambda: _check_weights(cell))
+        titles = [protocol.title for protocol in cell.protocols]
+        for kind, names in (("protocols", titles), ("explainers", [explainer.title for explainer in cell.explainers])):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")
+        for protocol in cell.protocols:
+            if missing := self._once(("missing", id(protocol)), protocol.missing):
+                raise Blocked(str(missing))
+        trained = self._once(("persons", id(cell.data)), lambda: set(self.manifest(cell.data).identities))
+        if len(trained) < 2:
+            raise ValueError(f"training needs two persons at least; {cell.data.name} has {len(trained)}")
+
+    def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
+        """The protocol's pairs, less those of persons that were trained on where its policy is ``drop``."""
+        trained = [cell.data, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
+        key = ("pairs", id(protocol), *(id(data) for data in trained))
+        return self._once(key, lambda: self._kept_pairs(protocol, trained))  # type: ignore[no-any-return]
+
+    def _kept_pairs(self, protocol: ProtocolConfig, trained: Sequence[DatasetConfig]) -> Pairs:
+        data = self.dataset(protocol)
+        manifest = self.manifest(data)
+        pairs = protocol.pairs(manifest)
+        seen: set[str] = set()
+        for one in trained:
+            if one.namespace == data.namespace:
+                seen |= set(self.manifest(one).identities)
+        return free_pairs(protocol, manifest, pairs, seen)
+
+    def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
+        pairs = self.kept_pairs(protocol, cell)
+        keys = self.manifest(self.dataset(protocol)).keys
+        return self._once(("pairs digest", id(pairs)), lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
+
+
+def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, trained: set[str]) -> Pairs:
+    """The identity audit: pairs of persons who were not trained on.
+
+    Raises:
+        ValueError: there are others, and the policy is ``refuse``; says how many pairs would remain.
+    """
+    persons = np.array([person in trained for person in manifest.identities], dtype=bool)
+    shared = persons[pairs.left] | persons[pairs.right]
+    if not shared.any():
+        return pairs
+    remain, of = int((~shared).sum()), len(shared)
+    if protocol.overlap == "refuse":
+        people = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if persons[row]}
+        raise ValueError(
+            f"protocol {protocol.title}: {len(people)} of its people are in the training set, so {of - remain} of its {of} "
+            f"pairs say nothing about strangers; `overlap: drop` evaluates the {remain} pairs that are free of them"
+        )
+    genuine = int((pairs.same & ~shared).sum())
+    if genuine in (0, remain):
+        kind = "genuine" if genuine == 0 else "impostor"
+        raise ValueError(f"protocol {protocol.title}: without the people of the training set no {kind} pair remains")
+    keep = np.flatnonzero(~shared)
+    return dataclasses.replace(  # type: ignore[type-var]
+        pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
+    )
+
+
+def _pairs_digest(pairs: Pairs, keys: Sequence[str]) -> str:
+    rows = zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same.tolist(), pairs.fold.tolist(), strict=True)
+    return digest([[keys[left], keys[right], same, fold] for left, right, same, fold in rows])
+
+
+def _check_weights(cell: Cell) -> None:
+    pretraining, backbone = cell.pretraining, cell.backbone
+    if reason := pretraining.impossible(backbone):
+        raise ValueError(f"{reason}; add a skip rule with that reason")
+    if missing := pretraining.missing(backbone):
+        raise Blocked(str(missing))
+    pretraining.check(backbone)

@@ -1,0 +1,1 @@
+"""Networks: backbones, heads, losses, explainers, metrics, and the Lightning module that trains them."""

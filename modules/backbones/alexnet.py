@@ -1,0 +1,75 @@
+"""AlexNet's five convolutions (Krizhevsky et al., NIPS 2012, in the narrower form of Krizhevsky 2014 that torchvision has).
+
+Ito et al. (2021) keep the convolutions and replace what follows: with the ``gap_bn`` head the network has their 2,601,792
+parameters. Layer for layer the ``features`` of torchvision's AlexNet, under the same names; dropout and the two wide linear
+layers are gone.
+
+Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation. The study feeds [-1, 1], and so do
+we: the first layer adapts in training.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from configs.kinds import BackboneConfig
+from modules.weights import PinnedWeights, torch_hub_cache
+
+_FILE = "alexnet-owt-7be5be79.pth"
+_STAGES = {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11, "pool5": 12}
+
+
+class Config(BackboneConfig):
+    """256 channels, one cell of the map per 32 pixels; the smallest image has 63 pixels."""
+
+    name: Literal["alexnet"] = "alexnet"
+
+    def build(self) -> AlexNet:
+        return AlexNet()
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        if source != "imagenet":
+            return None
+        return PinnedWeights(
+            tag=f"torchvision/{_FILE}",
+            file=_FILE,
+            files=lambda: torch_hub_cache(_FILE),
+            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
+            "and set pretraining.weights_dir to its folder",
+            dropped=("classifier",),
+            sha256="7be5be79",
+        )
+
+
+class AlexNet(nn.Module):
+    """Five convolutions with ReLU, three of them followed by 3x3 max pooling with stride 2."""
+
+    channels = 256
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(64, 192, kernel_size=5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(192, 384, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(384, 256, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(256, 256, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+        )
+
+    def stages(self) -> dict[str, nn.Module]:
+        """relu1 to relu5, and pool5, which is the feature map."""
+        return {name: self.features[index] for name, index in _STAGES.items()}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] to (N, 256, h, w)."""
+        return self.features(images)

@@ -1,0 +1,40 @@
+"""EfficientNet-B1 (Tan and Le, ICML 2019) without its final 1x1 convolution: 23 blocks, 320 channels.
+
+Only so does the network with the ``gap_bn`` head have the 6,266,016 parameters of Ito et al. (2021). In timm the normalisation
+after that convolution (``bn2``) holds its activation too, and both go with it: the feature map is the linear output of the
+last block, and takes both signs.
+
+TF padding, the rate of dropped paths and the slow running statistics are those of EfficientNet-PyTorch, which the study
+used. The slow statistics need a few hundred steps to settle: for a short training set ``bn_momentum: 0.1``.
+
+Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation. The study feeds [-1, 1], and so do
+we: the first layer adapts in training.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from configs.kinds import BackboneConfig
+from modules.timm_backbone import TimmBackbone, efficientnet
+from modules.weights import PinnedWeights, on_hugging_face
+
+
+class Config(BackboneConfig):
+    """320 channels, one cell of the map per 32 pixels."""
+
+    name: Literal["efficientnet_b1"] = "efficientnet_b1"
+    drop_path: float = Field(default=0.2, ge=0, lt=1)  # of the last block; grows linearly from 0 at the first
+    bn_momentum: float = Field(default=0.01, gt=0, le=1)  # share of the new batch in the running statistics
+
+    def build(self) -> TimmBackbone:
+        return efficientnet(
+            "tf_efficientnet_b1", head=False, channels=320, drop_path=self.drop_path, bn_momentum=self.bn_momentum
+        )
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        if source != "imagenet":
+            return None
+        return on_hugging_face("timm/tf_efficientnet_b1.aa_in1k", dropped=("conv_head", "bn2", "classifier"))

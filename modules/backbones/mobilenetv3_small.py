@@ -1,0 +1,23 @@
+"""MobileNetV3-Small (Howard et al., ICCV 2019): the smallest backbone here, for quick looks.
+
+The map is what stands before the global pooling. No ImageNet weights are pinned for it: use the ``timm`` backbone with a tagged
+name for those that timm's authors trained.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import BackboneConfig
+from modules.timm_backbone import TimmBackbone, create, remove
+
+
+class Config(BackboneConfig):
+    """576 channels, one cell of the map per 32 pixels."""
+
+    name: Literal["mobilenetv3_small"] = "mobilenetv3_small"
+
+    def build(self) -> TimmBackbone:
+        body = create("mobilenetv3_small_100")
+        remove(body, ["conv_head", "norm_head", "act2"])  # they work on the pooled vector
+        return TimmBackbone(body, 576, ["bn1", *(f"blocks.{stage}" for stage in range(len(body.blocks)))])

@@ -1,0 +1,30 @@
+"""ResNet-34 (He et al., CVPR 2016): 16 blocks of two 3x3 convolutions.
+
+With the ``gap_bn`` head it has the 21,548,352 parameters of Ito et al. (2021). timm's network, whose topology is
+torchvision's, which the study used; fresh weights are drawn as torchvision draws them, so the last normalisation of a block
+starts at one (timm's own default is zero).
+
+Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation. The study feeds [-1, 1], and so do
+we: the first layer adapts in training.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import BackboneConfig
+from modules.timm_backbone import TimmBackbone, create
+from modules.weights import PinnedWeights, on_hugging_face
+
+
+class Config(BackboneConfig):
+    """512 channels, one cell of the map per 32 pixels."""
+
+    name: Literal["resnet34"] = "resnet34"
+
+    def build(self) -> TimmBackbone:
+        body = create("resnet34", zero_init_last=False)
+        return TimmBackbone(body, 512, ["act1", "layer1", "layer2", "layer3", "layer4"])
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        return on_hugging_face("timm/resnet34.tv_in1k", dropped=("fc",)) if source == "imagenet" else None

@@ -1,0 +1,104 @@
+"""When a training's state is saved: after every epoch, every few minutes, and when it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+Write = Callable[[Path], None]
+Save = Callable[[int, int | None, Write, dict[str, Any] | None], None]
+Report = Callable[[int, int, int, dict[str, Any]], None]
+
+
+class Stopped(Exception):
+    """Training was told to stop, and saved its state first."""
+
+
+class Checkpointing(Checkpoint):
+    """Calls ``save`` at the moments a training can be resumed from; where the files go is the caller's business.
+
+    Args:
+        save: ``save(epoch, batch, write, row)``. It must call ``write(path)`` exactly once, which writes the checkpoint to
+            ``path``. At the end of an epoch ``batch`` is None and ``row`` is that epoch's row of ``history`` and ``timing``
+            in one; within an epoch ``batch`` is the number of batches done, and ``row`` is None. Called on rank 0 only.
+        minutes: between two saves within an epoch; None: none.
+        stop_requested: asked after every step and epoch. Once it is true (or SIGTERM came) the state is saved and ``Stopped``
+            is raised. The last step of an epoch is saved with the epoch, after its validation. An epoch that ends the
+            training raises nothing.
+        progress: ``progress(epoch, step, steps, metrics)`` with ``step`` batches of the epoch done of ``steps``.
+        progress_seconds: at least so long between two calls of ``progress``.
+    """
+
+    def __init__(
+        self,
+        save: Save,
+        *,
+        minutes: float | None = None,
+        stop_requested: Callable[[], bool] | None = None,
+        progress: Report | None = None,
+        progress_seconds: float = 1.0,
+    ) -> None:
+        self._save = save
+        self._seconds = None if minutes is None else minutes * 60
+        self._stop_requested = stop_requested
+        self._progress = progress
+        self._progress_seconds = progress_seconds
+        self._saved_at = time.monotonic()
+        self._reported_at = float("-inf")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._saved_at = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        steps = int(trainer.num_training_batches)
+        self._report(trainer, pl_module, steps)
+        if pl_module.batch >= steps:
+            return  # the epoch's own save follows; a checkpoint here would skip the validation on resume
+        stop = self._stopping(trainer)
+        now = time.monotonic()
+        due = self._agreed(trainer, self._seconds is not None and now - self._saved_at >= self._seconds)
+        if stop or due:
+            self._write(trainer, pl_module.epoch, pl_module.batch, None)
+        if stop:
+            raise Stopped(f"stopped in epoch {pl_module.epoch} after {pl_module.batch} of {steps} batches; the state is saved")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        row = {**pl_module.history[-1], **pl_module.timing[-1]}
+        self._write(trainer, row["epoch"], None, row)
+        ends = trainer.should_stop or pl_module.epoch >= (trainer.max_epochs or 0)
+        if self._stopping(trainer) and not ends:
+            raise Stopped(f"stopped after epoch {row['epoch']}; the state is saved")
+
+    def _report(self, trainer: pl.Trainer, pl_module: Any, steps: int) -> None:
+        now = time.monotonic()
+        if self._progress is not None and trainer.is_global_zero and now - self._reported_at >= self._progress_seconds:
+            self._reported_at = now
+            metrics = {"train_loss": pl_module.running_loss, "lr": pl_module.moves.lr}
+            self._progress(pl_module.epoch, pl_module.batch, steps, metrics)
+
+    def _stopping(self, trainer: pl.Trainer) -> bool:
+        asked = self._stop_requested is not None and self._stop_requested()
+        return self._agreed(trainer, asked or trainer.received_sigterm)
+
+    def _agreed(self, trainer: pl.Trainer, mine: bool) -> bool:
+        """True where any rank says so: saving is something that all ranks do together."""
+        return mine if trainer.world_size == 1 else bool(trainer.strategy.reduce_boolean_decision(mine, all=False))
+
+    def _write(self, trainer: pl.Trainer, epoch: int, batch: int | None, row: dict[str, Any] | None) -> None:
+        if trainer.is_global_zero:
+            written: list[Path] = []
+
+            def write(path: Path) -> None:
+                trainer.save_checkpoint(path)
+                written.append(path)
+
+            self._save(epoch, batch, write, row)
+            assert len(written) == 1, f"save must write exactly once, wrote {written}"
+        else:
+            trainer.save_checkpoint(Path("unused"))  # takes part; only rank 0 writes
+        self._saved_at = time.monotonic()

@@ -1,0 +1,1 @@
+"""One file, one head: feature map to embedding."""

@@ -1,0 +1,35 @@
+"""The head of Ito et al. (2021, Section III): global average pooling, batch normalisation, dropout, one linear layer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.kinds import HeadConfig
+
+
+class Config(HeadConfig):
+    """Takes a map of any height and width."""
+
+    name: Literal["gap_bn"] = "gap_bn"
+    dimension: int = Field(default=512, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+
+    def build(self, channels: int, height: int, width: int) -> GapBn:
+        return GapBn(channels, self.dimension, self.dropout)
+
+
+class GapBn(nn.Module):
+    """In training a batch needs two images or more: the normalisation is over pooled vectors."""
+
+    def __init__(self, channels: int, dimension: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(channels, dimension)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, dimension), not normalised."""
+        return self.linear(self.dropout(self.norm(features.mean(dim=(2, 3)))))

@@ -1,0 +1,107 @@
+"""95 % intervals of verification metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.curve import Curve
+
+LEVEL = 0.95
+
+
+def wilson(correct: int, total: int) -> tuple[float, float]:
+    """Interval of a share (Wilson, 1927): of an accuracy over independent pairs."""
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + LEVEL) / 2))
+    share = correct / total
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
+    # The bounds at no and at all correct are 0 and 1 exactly; rounding would miss them.
+    return (0.0 if correct == 0 else centre - half), (1.0 if correct == total else centre + half)
+
+
+def student(values: Sequence[float]) -> tuple[float, float, float, float]:
+    """(mean, standard error, low, high) of the folds' accuracies, by Student's t; the interval ends at 0 and 1."""
+    from scipy.stats import t
+
+    found = np.asarray(values, np.float64)
+    mean, error = float(found.mean()), float(found.std(ddof=1) / len(found) ** 0.5)
+    half = float(t.ppf((1 + LEVEL) / 2, len(found) - 1)) * error
+    return mean, error, max(mean - half, 0.0), min(mean + half, 1.0)
+
+
+def delong(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
+    """Interval of the AUC (DeLong et al., 1988), with midranks (Sun and Xu, 2014): O(n log n).
+
+    Normal approximation, cut at 0 and 1. Where the two kinds do not overlap its width is 0: the estimate of the variance is.
+    """
+    from scipy.stats import norm
+
+    area, variance = delong_variance(scores, same)
+    half = float(norm.ppf((1 + LEVEL) / 2)) * variance**0.5
+    return max(area - half, 0.0), min(area + half, 1.0)
+
+
+def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
+    """(AUC, variance): V10 and V01 are the placements of genuine and of impostor scores among the other kind."""
+    from scipy.stats import rankdata
+
+    genuine, impostor = scores[same], scores[~same]
+    together = rankdata(np.concatenate([genuine, impostor]))
+    v10 = (together[: len(genuine)] - rankdata(genuine)) / len(impostor)
+    v01 = 1 - (together[len(genuine) :] - rankdata(impostor)) / len(genuine)
+    return float(v10.mean()), float(v10.var(ddof=1) / len(genuine) + v01.var(ddof=1) / len(impostor))
+
+
+def bootstrap(
+    curve: Curve, fars: Sequence[float], resamples: int, seed: int
+) -> tuple[tuple[float, float], dict[float, tuple[float, float]]]:
+    """Percentile intervals of the EER and of VAL at each FAR: genuine and impostor pairs are drawn anew, each among themselves.
+
+    The scores are sorted already, so a resample is a count per distinct score, and its curve a cumulative sum. Pairs are
+    drawn independently, although pairs that share a person are not: for such lists the true intervals are wider.
+    """
+    generator = np.random.default_rng(seed)
+    genuine = np.repeat(np.arange(len(curve.thresholds) - 1), np.diff(curve.accepted))
+    impostor = np.repeat(np.arange(len(curve.thresholds) - 1), np.diff(curve.false))
+    rates: list[np.ndarray] = []
+    vals: dict[float, list[np.ndarray]] = {far: [] for far in fars}
+    block = max(1, min(resamples, 2_000_000 // curve.pairs))
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        tar = _drawn(generator, genuine, rows, len(curve.thresholds) - 1) / curve.genuine
+        far = _drawn(generator, impostor, rows, len(curve.thresholds) - 1) / curve.impostor
+        rates.append(_eer(far, tar))
+        for target in fars:
+            index = (far <= target).sum(axis=1) - 1
+            vals[target].append(tar[np.arange(rows), index])
+    return _percentiles(rates), {target: _percentiles(found) for target, found in vals.items()}
+
+
+def _drawn(generator: np.random.Generator, groups: np.ndarray, rows: int, width: int) -> np.ndarray:
+    """(rows, width + 1): how many of len(groups) draws, with replacement, fall into the first 0, 1, ... groups."""
+    drawn = groups[generator.integers(0, len(groups), size=(rows, len(groups)))]
+    drawn += np.arange(rows)[:, None] * width
+    counts = np.bincount(drawn.ravel(), minlength=rows * width).reshape(rows, width)
+    out = np.zeros((rows, width + 1), np.int64)
+    np.cumsum(counts, axis=1, out=out[:, 1:])
+    return out
+
+
+def _eer(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
+    """As ``Curve.eer``, for each row."""
+    gap = far + tar - 1
+    rows = np.arange(len(gap))
+    after = np.argmax(gap >= 0, axis=1)
+    before = after - 1
+    part = -gap[rows, before] / (gap[rows, after] - gap[rows, before])
+    return far[rows, before] + part * (far[rows, after] - far[rows, before])
+
+
+def _percentiles(found: list[Any]) -> tuple[float, float]:
+    low, high = np.quantile(np.concatenate(found), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,17 @@
+"""Training starts from random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from configs.kinds import BackboneConfig, PretrainingConfig
+
+
+class Config(PretrainingConfig):
+    """Leaves the weights as they were drawn."""
+
+    name: Literal["none"] = "none"
+
+    def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
+        """Does nothing."""

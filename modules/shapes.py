@@ -1,0 +1,116 @@
+"""Shapes of feature maps, found on the meta device: no weights in memory, no random number drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from configs.component import canonical
+from configs.kinds import BackboneConfig
+
+Shape = tuple[int, int, int]
+
+_BUILT: dict[str, Any] = {}
+_SHAPES: dict[tuple[str, int], dict[str, Shape]] = {}
+_SIZES = (16, 32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)
+
+
+def feature_shape(backbone: BackboneConfig, size: int) -> Shape:
+    """(C, h, w) of the feature map for images of ``size`` x ``size`` pixels; errors as ``stage_shapes``."""
+    return list(stage_shapes(backbone, size).values())[-1]
+
+
+def stage_shapes(backbone: BackboneConfig, size: int) -> dict[str, Shape]:
+    """Stage name -> (C, h, w), shallow to deep; the last is the feature map.
+
+    Raises:
+        ValueError: the backbone cannot take that size; says which is the smallest that it takes.
+    """
+    known = (config_key(backbone), size)
+    if known not in _SHAPES:
+        try:
+            _SHAPES[known] = _try(on_meta(backbone), size)
+        except _TooSmall as error:
+            raise ValueError(
+                f"backbone {title(backbone)} cannot take images of {size} x {size} pixels ({error}); {_advice(backbone, size)}"
+            ) from error
+    return dict(_SHAPES[known])
+
+
+def on_meta(backbone: BackboneConfig) -> Any:
+    """The built backbone without weights, in evaluation mode; shared, so it must not be changed.
+
+    Raises:
+        ValueError: the backbone cannot be built at all, such as an unknown timm model.
+    """
+    key = config_key(backbone)
+    if key not in _BUILT:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            _BUILT[key] = backbone.build().eval()
+    return _BUILT[key]
+
+
+def config_key(config: Any) -> str:
+    """Equal for configs that build equal networks."""
+    return f"{type(config).__module__} {canonical(config.identity())}"
+
+
+def title(backbone: BackboneConfig) -> str:
+    """How messages call a backbone: its name, and the model's where it wraps one."""
+    model = getattr(backbone, "model", None)
+    return f"{backbone.name} ({model})" if model else backbone.name
+
+
+class _TooSmall(Exception):
+    """The forward pass failed, or left no cell of the map."""
+
+
+def _try(module: nn.Module, size: int) -> dict[str, Shape]:
+    stages: dict[str, nn.Module] = module.stages()  # type: ignore[operator]
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Any:
+        return lambda _module, _inputs, output: outputs.__setitem__(name, output)
+
+    hooks = [stage.register_forward_hook(keep(name)) for name, stage in stages.items()]
+    try:
+        with torch.no_grad():
+            output = module(torch.empty(1, 3, size, size, device="meta"))
+    except Exception as error:  # each library has its own words for an image that is too small
+        raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert list(outputs) == list(stages), f"stages {list(stages)} ran as {list(outputs)}"
+    assert outputs[list(outputs)[-1]] is output, "the last stage's output is not the feature map"
+    for name, found in outputs.items():
+        assert found.ndim == 4, f"stage {name} gives {tuple(found.shape)}, not (N, C, h, w)"
+    assert output.shape[1] == module.channels, f"channels is {module.channels}, the map has {output.shape[1]}"
+    if 0 in output.shape:
+        raise _TooSmall("nothing is left of the map")
+    return {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}
+
+
+def _advice(backbone: BackboneConfig, size: int) -> str:
+    module = on_meta(backbone)
+    below = 0
+    for above in _SIZES:
+        if _works(module, above):
+            break
+        below = above
+    else:
+        return f"it takes none of the sizes {_SIZES[0]} to {_SIZES[-1]} that were tried"
+    while above - below > 1:
+        middle = (above + below) // 2
+        above, below = (middle, below) if _works(module, middle) else (above, middle)
+    return f"the smallest that it takes is {above} x {above}"
+
+
+def _works(module: nn.Module, size: int) -> bool:
+    try:
+        _try(module, size)
+    except _TooSmall:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""Looking into a network without leaving traces: outputs of named stages, evaluation mode, a cut of the graph."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Every module in evaluation mode; afterwards each one in the mode that it was in."""
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        network.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def hooked(modules: Mapping[str, nn.Module], see: Callable[[str, Tensor], Tensor | None]) -> Iterator[None]:
+    """Calls ``see(name, output)`` at each forward of a module; what it returns, unless None, replaces the output."""
+    handles = []
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
+        return lambda module, inputs, output: see(name, output)
+
+    try:
+        for name, module in modules.items():
+            handles.append(module.register_forward_hook(hook(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,139 @@
+"""Weights in files: read without running code, compared name by name, digested once."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_DIGESTS: dict[tuple[str, int, int], str] = {}
+_BODY = "body."  # a backbone that wraps another library's network keeps it here; files hold the library's own names
+_COUNTER = ".num_batches_tracked"
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes; remembered in this process while path, size and modification time stay."""
+    place = path.resolve()
+    facts = place.stat()
+    known = (str(place), facts.st_size, facts.st_mtime_ns)
+    if known not in _DIGESTS:
+        with place.open("rb") as file:
+            _DIGESTS[known] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _DIGESTS[known]
+
+
+def read(path: Path, key: str | None = None, device: str = "cpu") -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a torch file that holds nothing but tensors and plain values.
+
+    Args:
+        path: the file; ``.safetensors`` says which kind it is
+        key: the entry of a torch file that holds the weights ("state_dict"); inner entries are joined by dots ("ema.model")
+        device: "meta" gives names and shapes without the numbers
+
+    Raises:
+        ValueError: the file cannot be read, would run code, or has no weights at ``key``.
+    """
+    if path.suffix == ".safetensors":
+        if key is not None:
+            raise ValueError(f"{path}: key {key!r} given, but a safetensors file has no entries; leave key out")
+        return _read_safetensors(path, device)
+    try:
+        found = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path}: holds more than tensors and plain values, or is damaged, so it is not opened; save its state dict alone, "
+            f"best as .safetensors ({_first_line(error)})"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(f"{path}: no readable torch file ({_first_line(error)})") from error
+    return _state(path, found, key)
+
+
+def fit(
+    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, dropped: tuple[str, ...] | None = None
+) -> dict[str, Tensor]:
+    """The tensors of ``found`` under the names of ``wanted``, each name present and each shape equal.
+
+    Args:
+        found: what the file holds
+        wanted: the state dict of the backbone; may be on the meta device
+        path: for messages
+        dropped: first parts of names that may be left over ("classifier"); None: any first part that the backbone does not
+            have, so that a deeper network of the same family is still refused
+
+    Raises:
+        ValueError: names the first key that is missing, of another shape, or left over.
+    """
+    if wanted and all(name.startswith(_BODY) for name in wanted) and not any(name.startswith(_BODY) for name in found):
+        return {_BODY + name: value for name, value in fit(found, _without(wanted, _BODY), path, dropped).items()}
+    chosen: dict[str, Tensor] = {}
+    for name, value in wanted.items():
+        if name in found:
+            if found[name].shape != value.shape:
+                _refuse(path, f"{name} has shape {tuple(found[name].shape)}, this backbone has {tuple(value.shape)}")
+            chosen[name] = found[name]
+        elif name.endswith(_COUNTER):  # files older than torch 0.4.1 lack it; nothing is computed from it
+            chosen[name] = torch.zeros_like(value)
+        else:
+            _refuse(path, f"{name} is missing")
+    own = {name.split(".")[0] for name in wanted}
+    for name in found:
+        first = name.split(".")[0]
+        if name not in wanted and (first in own if dropped is None else first not in dropped):
+            _refuse(path, f"{name} has no place in this backbone")
+    return chosen
+
+
+def under(found: Mapping[str, Tensor], prefix: str, path: Path) -> dict[str, Tensor]:
+    """The tensors whose names start with ``prefix``, without it.
+
+    Raises:
+        ValueError: none does; shows the first name that is there.
+    """
+    chosen = _without(found, prefix)
+    if not chosen:
+        raise ValueError(f"{path}: no weights under {prefix!r}; its first name is {next(iter(found), None)!r}")
+    return chosen
+
+
+def _refuse(path: Path, why: str) -> None:
+    raise ValueError(f"{path}: {why}; these are the weights of another architecture, or need a prefix or key")
+
+
+def _without(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _read_safetensors(path: Path, device: str) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            if device != "meta":
+                return {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: no readable safetensors file ({_first_line(error)})") from error
+
+
+def _state(path: Path, found: Any, key: str | None) -> dict[str, Tensor]:
+    for part in key.split(".") if key else ():
+        if not isinstance(found, Mapping) or part not in found:
+            raise ValueError(f"{path}: no entry {key!r}; found {_entries(found)}")
+        found = found[part]
+    if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ValueError(f"{path}: no state dict at {key or 'its top'}; found {_entries(found)}; name the entry with key")
+    return dict(found)
+
+
+def _entries(found: Any) -> str:
+    return ", ".join(map(str, list(found)[:8])) if isinstance(found, Mapping) else type(found).__name__
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

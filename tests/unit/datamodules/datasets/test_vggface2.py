@@ -1,0 +1,21 @@
+from PIL import Image
+
+from datamodules.datasets.vggface2 import Config
+
+
+def test_what_is_missing_is_said(tmp_path):
+    missing = Config(root=tmp_path).missing()
+    assert f"{tmp_path}/test/n000001/0001_01.jpg" in missing.what
+    assert "on request" in missing.remedy
+    (tmp_path / "test").mkdir()
+    assert Config(root=tmp_path).missing() is not None
+
+
+def test_the_split_is_a_folder(tmp_path):
+    for split, person in (("train", "n000002"), ("test", "n000001")):
+        (tmp_path / split / person).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / split / person / "0001_01.jpg")
+    assert Config(root=tmp_path).missing() is None
+    assert Config(root=tmp_path).scan(tmp_path / "cache").keys == ("n000001/0001_01.jpg",)
+    assert Config(root=tmp_path, split="train").scan(tmp_path / "cache").identities == ("n000002",)
+    assert Config(root=tmp_path).namespace == "vggface2"

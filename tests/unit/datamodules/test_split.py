@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datamodules.split import split
+
+
+def people(counts):
+    pairs = [(f"{who}/{image}", who) for who, count in counts.items() for image in range(count)]
+    return [key for key, _ in pairs], [who for _, who in pairs]
+
+
+@given(
+    counts=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 30), min_size=1),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(-5, 5),
+)
+def test_each_person_gives_its_share_but_never_all(counts, fraction, seed):
+    keys, identities = people(counts)
+    train, validation = split(keys, identities, fraction, seed)
+    assert sorted([*train, *validation]) == list(range(len(keys)))
+    for who, count in counts.items():
+        held = sum(identities[row] == who for row in validation)
+        assert held == (0 if count == 1 else min(max(1, int(fraction * count + 0.5)), count - 1))
+
+
+def test_a_fraction_of_zero_holds_out_nothing():
+    train, validation = split(*people({"a": 9}), 0.0, 0)
+    assert len(train) == 9
+    assert len(validation) == 0
+    assert validation.dtype == np.int64
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0])
+def test_an_impossible_fraction_is_refused(fraction):
+    with pytest.raises(ValueError, match="validation fraction"):
+        split(*people({"a": 9}), fraction, 0)
+
+
+def test_more_persons_do_not_move_others():
+    few, many = people({"b": 10, "d": 20}), people({"a": 7, "b": 10, "c": 3, "d": 20})
+    held = {few[0][row] for row in split(*few, 0.2, 3)[1]}
+    assert held == {many[0][row] for row in split(*many, 0.2, 3)[1] if many[1][row] in "bd"}
+
+
+def test_order_does_not_matter_and_the_seed_does():
+    keys, identities = people({"a": 20, "b": 20})
+    held = {keys[row] for row in split(keys, identities, 0.2, 1)[1]}
+    assert held == {keys[::-1][row] for row in split(keys[::-1], identities[::-1], 0.2, 1)[1]}
+    assert held != {keys[row] for row in split(keys, identities, 0.2, 2)[1]}

@@ -1,0 +1,143 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from grid.report import build as building
+from grid.report.build import build, file_names
+from grid.study import Study
+
+EVIL = "<script>alert('x')</script>\"'&"
+FILES = {"index.html", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
+
+
+class Seen(HTMLParser):
+    """Tags, their attributes and the visible text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.text = [], [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, key, value or "") for key, value in attrs]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_a_report_has_all_its_files(make_study):
+    study = make_study(pairs=100, images=2)
+    page = build(study)
+    assert page == study.path / "report" / "index.html"
+    assert {path.name for path in page.parent.iterdir()} == FILES
+
+
+def test_equal_studies_give_equal_bytes(make_study):
+    study = make_study(pairs=100, images=2, failed=[{"backbone": "resnet34"}])
+    first = {path.name: path.read_bytes() for path in build(study).parent.iterdir()}
+    again = build(Study(study.path), study.path / "again").parent
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == first
+
+
+def test_the_page_asks_for_nothing_from_outside(make_study):
+    seen = Seen(build(make_study(pairs=100, images=2)).read_text())
+    places = [value for _, key, value in seen.attributes if key in ("src", "href", "srcset", "action", "data")]
+    assert places
+    assert all(place.startswith(("data:", "#")) for place in places)
+    assert not re.search(r"url\(|@import", (building.Path(building.__file__).parent / "page.css").read_text())
+
+
+def test_what_users_write_is_text_on_the_page(make_study):
+    study = make_study(
+        "evil", axes={EVIL: [EVIL, "other", "third"]}, protocols=(EVIL,), explainers=(EVIL,), pairs=60,
+        error=EVIL, because=EVIL, failed=[{EVIL: "other"}], skipped=[{EVIL: "third"}],
+    )  # fmt: skip
+    page = build(study)
+    text = page.read_text()
+    assert text.count("<script>") == 1  # the page's own
+    seen = Seen(text)
+    assert seen.tags.count("script") == 1
+    assert EVIL in seen.text
+    assert {path.name for path in page.parent.iterdir() if path.suffix == ".png"} == {"sheet-script-alert-x-script.png"}
+
+
+def test_a_partial_report_says_so_and_names_what_failed(make_study):
+    study = make_study(
+        failed=[{"backbone": "alexnet", "detection": "none"}], unfinished=[{"backbone": "resnet34"}], pairs=60, images=2,
+        skipped=[{"backbone": "efficientnet_b1", "detection": "none"}],
+        hidden=[{"detection": "mtcnn", "pretraining": "imagenet"}],
+    )  # fmt: skip
+    text = Seen(build(study).read_text()).text
+    assert "Partial report." in text
+    assert "train: RuntimeError: the loss of batch 17 is NaN" in text
+    assert 'File "fitting.py", line 7, in fit' in text
+    assert "nobody published such weights" in text
+    assert "3 left the grid file and are not shown" in text
+
+
+def test_a_whole_report_does_not_call_itself_partial(make_study):
+    text = Seen(build(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, images=2)).read_text()).text
+    assert "Partial" not in text
+    assert "What is missing" not in text
+
+
+@pytest.mark.parametrize("state", ["failed", "unfinished", "skipped", "blocked"])
+def test_a_study_without_any_result_has_a_report(make_study, state):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, **{state: [{}]})
+    text = Seen(build(study).read_text()).text
+    assert f"2 {state}" in " ".join(text.split())
+
+
+def test_a_study_without_axes_or_protocols_has_a_report(make_study):
+    assert "the only cell" in Seen(build(make_study(axes={}, protocols=(), explainers=())).read_text()).text
+
+
+def test_replicates_say_what_they_repeat(make_study):
+    study = make_study(axes={"replicate": ["0", "1", "2"]}, pairs=60, explainers=())
+    assert "3 replicates repeat train:" in Seen(build(study).read_text()).text
+
+
+def test_every_damaged_output_is_told_and_none_stops_the_report(make_study):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, images=2)
+    names = [(label, name) for label, marker in study.cells[0].markers.items() for name in marker.outputs]
+    assert len(names) > 8
+    for label, name in names:
+        path = study.ledger.path(study.cells[0].markers[label], name)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        text = Seen(build(Study(study.path)).read_text()).text
+        assert re.search(rf"{re.escape(label)}: \S*{re.escape(name)} (has|is) ", text), (label, name)
+        path.write_bytes(whole)
+
+
+def test_an_error_leaves_the_earlier_report_as_it_was(make_study, monkeypatch):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2)
+    folder = build(study).parent
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def broken(*_):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(building, "page", broken)
+    with pytest.raises(RuntimeError, match="no ink"):
+        build(study)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_sheets_of_gone_explainers_leave_and_other_files_stay(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("gradcam",))
+    folder = study.path / "report"
+    folder.mkdir()
+    (folder / "sheet-old.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("mine")
+    build(study)
+    assert not (folder / "sheet-old.png").exists()
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_file_names_are_plain_and_differ():
+    assert file_names(["a b", "a/b", "A-B", "..", "ok"]) == [
+        "sheet-a-b.png", "sheet-a-b-2.png", "sheet-A-B-3.png", "sheet-explainer.png", "sheet-ok.png",
+    ]  # fmt: skip

@@ -1,0 +1,86 @@
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from grid.spec import BadInput
+from grid.status import show, status
+from grid.study import Study
+
+HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "matplotlib", "timm", "scipy", "pandas", "pyarrow", "jinja2")
+
+
+def test_status_has_exactly_these_keys(make_study):
+    found = status(make_study(axes={"backbone": ["alexnet"]}, pairs=60))
+    assert list(found) == ["study", "cells", "mlflow"]
+    assert [list(cell) for cell in found["cells"]] == [["id", "levels", "state", "metrics", "attempts", "error"]]
+    assert found["mlflow"] == {"experiment": None, "runs": {}}
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_states_errors_and_attempts_are_told_and_hidden_cells_left_out(make_study):
+    study = make_study(
+        failed=[{"backbone": "alexnet"}], unfinished=[{"backbone": "resnet34"}], skipped=[{"detection": "mtcnn"}],
+        hidden=[{"backbone": "efficientnet_b1", "pretraining": "imagenet"}], pairs=60, explainers=(),
+    )  # fmt: skip
+    cells = status(study)["cells"]
+    assert [cell["state"] for cell in cells].count("skipped") == 6
+    assert len(cells) == 11
+    alexnet, resnet, efficientnet = (
+        next(cell for cell in cells if cell["levels"]["backbone"] == name and cell["id"])
+        for name in ("alexnet", "resnet34", "efficientnet_b1")
+    )
+    assert (alexnet["state"], alexnet["error"]) == ("failed", "train: RuntimeError: the loss of batch 17 is NaN")
+    assert alexnet["attempts"] == {"train": 2, "evaluate:lfw view 2": 0}
+    assert (resnet["state"], resnet["error"], resnet["metrics"]) == ("run", None, {})
+    assert (efficientnet["state"], efficientnet["error"]) == ("done", None)
+    assert efficientnet["metrics"]["lfw view 2"]["pairs"] == 60
+
+
+def test_an_output_of_another_size_opens_the_cell_again(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    study.ledger.path(study.cells[0].markers["train"], "model.safetensors").write_bytes(b"")
+    (cell,) = status(Study(study.path))["cells"]
+    assert cell["state"] == "run"
+    assert "model.safetensors" in cell["error"]
+
+
+def test_runs_are_read_from_the_mirror(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    runs = {study.cells[0].id: "r1"}
+    (study.path / "mirror.json").write_text(json.dumps({"experiment": "7", "tracking": "sqlite://", "runs": runs}))
+    assert status(study)["mlflow"] == {"experiment": "7", "runs": runs}
+
+
+def test_a_damaged_mirror_file_is_one_clear_line(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    (study.path / "mirror.json").write_text("[")
+    with pytest.raises(BadInput, match=r"mirror\.json: damaged .* `facegrid sync"):
+        status(study)
+
+
+def test_the_table_names_every_cell_and_every_reason(make_study):
+    study = make_study(failed=[{"backbone": "alexnet", "detection": "none"}], pairs=60, explainers=())
+    out = Console(width=100, file=io.StringIO(), color_system=None)
+    out.print(show(study))
+    text = out.file.getvalue()
+    assert all(cell.id[:8] in text for cell in study.cells)
+    assert text.count("failed: backbone=alexnet") == 2
+    assert "10 done, 2 failed" in text
+
+
+def test_status_imports_nothing_heavy_and_takes_less_than_a_second(make_study):
+    study = make_study(pairs=60, explainers=())
+    code = (
+        "import sys, time, json; start = time.perf_counter()\n"
+        "from pathlib import Path\nfrom grid.study import Study\nfrom grid.status import status, show\n"
+        "study = Study(Path(sys.argv[1])); status(study); show(study)\n"
+        "print(json.dumps([time.perf_counter() - start, sorted(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(study.path)], capture_output=True, text=True, check=True)
+    seconds, modules = json.loads(done.stdout)
+    assert not set(HEAVY) & set(modules)
+    assert seconds < 1

@@ -1,0 +1,281 @@
+import itertools
+import json
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import t as student_t
+
+from modules.metrics import intervals
+from modules.metrics.verification import auc, eer, oracle_accuracy, roc, tenfold_accuracy, val_at_far, verification
+
+
+def drawn(n=400, seed=0, digits=1, shift=1.2):
+    """Scores with many ties."""
+    rng = np.random.default_rng(seed)
+    same = rng.random(n) < 0.5
+    return np.round(rng.normal(size=n) + shift * same, digits), same, np.arange(n) % 10
+
+
+@st.composite
+def pairs(draw):
+    """A few scores on a coarse grid, so ties are common, with both kinds present."""
+    n = draw(st.integers(4, 30))
+    scores = np.array(draw(st.lists(st.integers(-6, 6), min_size=n, max_size=n)), float) / 4
+    same = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    same[0], same[1] = True, False
+    return scores, same
+
+
+def naive_points(scores, same):
+    """(FAR, TAR) as fractions, by counting at each threshold."""
+    points = [(Fraction(0), Fraction(0), np.inf)]
+    for threshold in sorted(set(scores.tolist()), reverse=True):
+        false = sum(1 for s, g in zip(scores, same, strict=True) if not g and s >= threshold)
+        true = sum(1 for s, g in zip(scores, same, strict=True) if g and s >= threshold)
+        points.append((Fraction(false, int((~same).sum())), Fraction(true, int(same.sum())), threshold))
+    return points
+
+
+def naive_auc(scores, same):
+    wins = Fraction(0)
+    for a in scores[same]:
+        for b in scores[~same]:
+            wins += 1 if a > b else Fraction(1, 2) if a == b else 0
+    return wins / (int(same.sum()) * int((~same).sum()))
+
+
+def naive_eer(scores, same):
+    points = naive_points(scores, same)
+    for (far0, tar0, _), (far1, tar1, threshold) in itertools.pairwise(points):
+        gap0, gap1 = far0 - (1 - tar0), far1 - (1 - tar1)
+        if gap0 < 0 <= gap1:
+            return far0 - gap0 / (gap1 - gap0) * (far1 - far0), threshold
+    raise AssertionError
+
+
+def naive_oracle(scores, same):
+    """(correct, highest best point) by trying every set that a threshold can accept."""
+    counts = [
+        (sum(1 for s, g in zip(scores, same, strict=True) if (s >= threshold) == g), threshold)
+        for _, _, threshold in naive_points(scores, same)
+    ]
+    best = max(count for count, _ in counts)
+    return best, next(threshold for count, threshold in counts if count == best)
+
+
+@given(pairs())
+@settings(max_examples=150, deadline=None)
+def test_everything_equals_counting(data):
+    scores, same = data
+    points = naive_points(scores, same)
+    far, tar, thresholds = roc(scores, same)
+    np.testing.assert_allclose(far, [float(point[0]) for point in points])
+    np.testing.assert_allclose(tar, [float(point[1]) for point in points])
+    assert thresholds.tolist() == [point[2] for point in points]
+    assert auc(scores, same) == pytest.approx(float(naive_auc(scores, same)), abs=1e-15)
+    assert eer(scores, same) == pytest.approx(float(naive_eer(scores, same)[0]), abs=1e-12)
+    correct, lowest = naive_oracle(scores, same)
+    accuracy, threshold = oracle_accuracy(scores, same)
+    assert accuracy == correct / len(scores)
+    assert (scores >= threshold).tolist() == (scores >= lowest).tolist()
+    for target in (0.0, 0.1, 0.25, 0.5, 1.0):
+        expected = [point for point in points if point[0] <= Fraction(target)][-1]
+        value, threshold, found = val_at_far(scores, same, target)
+        assert (value, found) == (float(expected[1]), float(expected[0]))
+        assert np.isfinite(threshold)
+        assert np.mean(scores[same] >= threshold) == pytest.approx(value)
+        assert np.mean(scores[~same] >= threshold) <= target
+
+
+@given(pairs())
+@settings(max_examples=60, deadline=None)
+def test_a_monotone_transform_changes_no_rate(data):
+    scores, same = data
+    moved = np.exp(scores) * 3 - 1
+    assert auc(moved, same) == auc(scores, same)
+    assert eer(moved, same) == eer(scores, same)
+    assert oracle_accuracy(moved, same)[0] == oracle_accuracy(scores, same)[0]
+    for target in (0.1, 0.4):
+        assert val_at_far(moved, same, target)[::2] == val_at_far(scores, same, target)[::2]
+
+
+@given(pairs())
+@settings(max_examples=60, deadline=None)
+def test_swapping_kinds_and_signs_changes_no_rate(data):
+    scores, same = data
+    assert auc(-scores, ~same) == pytest.approx(auc(scores, same), abs=1e-15)
+    assert eer(-scores, ~same) == pytest.approx(eer(scores, same), abs=1e-12)
+    assert oracle_accuracy(-scores, ~same)[0] == oracle_accuracy(scores, same)[0]
+    assert auc(-scores, same) == pytest.approx(1 - auc(scores, same), abs=1e-15)
+
+
+def test_known_answers():
+    scores, same = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), np.array([1, 1, 0, 1, 0, 0], bool)
+    assert auc(scores, same) == 8 / 9
+    assert eer(scores, same) == pytest.approx(1 / 3)
+    assert oracle_accuracy(scores, same) == (5 / 6, pytest.approx(0.75))
+    assert val_at_far(scores, same, 0.0)[0] == pytest.approx(2 / 3)
+    assert val_at_far(scores, same, 1 / 3)[0] == 1.0
+
+
+def test_apart_means_perfect_and_reversed_means_worst():
+    scores, same = np.array([3.0, 2.0, 1.0, 0.0]), np.array([1, 1, 0, 0], bool)
+    assert (auc(scores, same), eer(scores, same), oracle_accuracy(scores, same)) == (1.0, 0.0, (1.0, 1.5))
+    assert (auc(scores, ~same), eer(scores, ~same)) == (0.0, 1.0)
+
+
+def test_equal_scores_say_nothing():
+    scores, same = np.zeros(10), np.arange(10) < 5
+    assert (auc(scores, same), eer(scores, same), oracle_accuracy(scores, same)[0]) == (0.5, 0.5, 0.5)
+    assert val_at_far(scores, same, 0.9)[::2] == (0.0, 0.0)
+
+
+def test_neighbouring_floats_are_told_apart():
+    low = 0.1
+    high = np.nextafter(low, 1)
+    scores, same = np.array([high, low]), np.array([True, False])
+    accuracy, threshold = oracle_accuracy(scores, same)
+    assert accuracy == 1.0
+    assert (scores >= threshold).tolist() == [True, False]
+
+
+def test_tenfold_is_the_written_procedure():
+    scores, same, folds = drawn(300)
+    found = tenfold_accuracy(scores, same, folds)
+    accuracies = []
+    for fold in range(10):
+        train = folds != fold
+        levels = sorted(set(scores[train].tolist()), reverse=True)
+        candidates = [np.nextafter(levels[0], np.inf)]
+        candidates += [(a + b) / 2 for a, b in itertools.pairwise(levels)]
+        candidates += [levels[-1]]
+        correct = [int(((scores[train] >= c) == same[train]).sum()) for c in candidates]
+        threshold = candidates[correct.index(max(correct))]
+        assert found["thresholds"][fold] == pytest.approx(threshold)
+        accuracies.append(np.mean((scores[~train] >= threshold) == same[~train]))
+    assert found["folds"] == pytest.approx(accuracies)
+    assert found["value"] == pytest.approx(np.mean(accuracies))
+    assert found["se"] == pytest.approx(np.std(accuracies, ddof=1) / np.sqrt(10))
+    assert found["high"] - found["value"] == pytest.approx(student_t.ppf(0.975, 9) * found["se"])
+
+
+def test_tenfold_does_not_depend_on_the_order_of_pairs():
+    scores, same, folds = drawn(300)
+    order = np.random.default_rng(1).permutation(300)
+    assert tenfold_accuracy(scores, same, folds) == tenfold_accuracy(scores[order], same[order], folds[order])
+
+
+def test_one_fold_is_refused():
+    scores, same, _ = drawn(20)
+    with pytest.raises(ValueError, match="two folds"):
+        tenfold_accuracy(scores, same, np.zeros(20, int))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_score_that_is_no_number_names_its_row(bad):
+    scores, same, folds = drawn(20)
+    scores[7] = bad
+    with pytest.raises(ValueError, match="row 7"):
+        verification(scores, same, folds)
+
+
+def test_one_kind_of_pair_is_refused():
+    with pytest.raises(ValueError, match="0 of 3"):
+        auc(np.zeros(3), np.zeros(3, bool))
+
+
+def test_the_report_has_its_shape():
+    scores, same, folds = drawn(300)
+    found = json.loads(json.dumps(verification(scores, same, folds, fars=(0.1, 0.01, 0.001)), allow_nan=False))
+    assert list(found) == ["pairs", "genuine", "impostor", "oracle", "tenfold", "eer", "auc", "val", "confusion"]
+    assert list(found["oracle"]) == list(found["eer"]) == ["value", "low", "high", "threshold"]
+    assert list(found["tenfold"]) == ["value", "se", "low", "high", "folds", "thresholds"]
+    assert list(found["val"]) == ["0.1", "0.01", "0.001"]
+    assert list(found["val"]["0.1"]) == ["value", "low", "high", "threshold", "far"]
+    assert found["val"]["0.001"]["value"] is None
+    assert "impostor pairs cannot show a FAR of 0.001" in found["val"]["0.001"]["reason"]
+    table = found["confusion"]
+    assert table["true_accept"] + table["false_reject"] == found["genuine"]
+    assert table["false_accept"] + table["true_reject"] == found["impostor"]
+    assert (table["true_accept"] + table["true_reject"]) / 300 == found["oracle"]["value"]
+    for name in ("oracle", "tenfold", "eer", "auc"):
+        assert 0 <= found[name]["low"] <= found[name]["value"] <= found[name]["high"] <= 1
+
+
+def test_the_report_is_the_same_for_the_same_seed_and_any_order():
+    scores, same, folds = drawn(200)
+    order = np.random.default_rng(1).permutation(200)
+    one = verification(scores, same, folds, fars=(0.1,), resamples=50)
+    assert one == verification(scores[order], same[order], folds[order], fars=(0.1,), resamples=50)
+    assert one != verification(scores, same, folds, fars=(0.1,), resamples=50, seed=1)
+
+
+def test_six_thousand_pairs_take_less_than_two_seconds():
+    rng = np.random.default_rng(0)
+    same = np.arange(6000) % 2 == 0
+    scores = rng.normal(size=6000) + 2 * same
+    verification(scores[:60], same[:60], np.arange(60) % 10, resamples=2)  # imports scipy
+    began = time.perf_counter()
+    verification(scores, same, np.arange(6000) // 600)
+    assert time.perf_counter() - began < 2
+
+
+def test_wilson_equals_the_solved_inequality():
+    """The bounds are the shares p with (x/n - p)^2 = z^2 p (1 - p) / n."""
+    for correct, total in [(0, 10), (3, 10), (10, 10), (5900, 6000)]:
+        low, high = intervals.wilson(correct, total)
+        z = 1.959963984540054
+        roots = np.roots([1 + z * z / total, -2 * correct / total - z * z / total, (correct / total) ** 2])
+        assert (low, high) == pytest.approx(tuple(sorted(roots.real)), abs=1e-7)
+
+
+def test_delong_equals_its_quadratic_form():
+    scores, same, _ = drawn(60)
+    x, y = scores[same], scores[~same]
+    psi = (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
+    variance = psi.mean(1).var(ddof=1) / len(x) + psi.mean(0).var(ddof=1) / len(y)
+    assert intervals.delong_variance(scores, same) == pytest.approx((psi.mean(), variance), rel=1e-12)
+
+
+def test_delong_agrees_with_the_bootstrap():
+    scores, same, _ = drawn(400, digits=2)
+    rng = np.random.default_rng(3)
+    x, y = scores[same], scores[~same]
+    areas = []
+    for _ in range(600):
+        a, b = rng.choice(x, len(x)), rng.choice(y, len(y))
+        areas.append(auc(np.concatenate([a, b]), np.arange(len(same)) < len(x)))
+    assert np.std(areas) == pytest.approx(intervals.delong_variance(scores, same)[1] ** 0.5, rel=0.1)
+
+
+def test_the_bootstrap_equals_one_that_draws_pairs():
+    """The count form against metrics of really drawn pairs: percentiles agree within their own noise."""
+    scores, same, folds = drawn(300, digits=2)
+    found = verification(scores, same, folds, fars=(0.1,))
+    rng = np.random.default_rng(3)
+    x, y = scores[same], scores[~same]
+    rates, vals = [], []
+    for _ in range(600):
+        again = np.concatenate([rng.choice(x, len(x)), rng.choice(y, len(y))])
+        kinds = np.arange(len(same)) < len(x)
+        rates.append(eer(again, kinds))
+        vals.append(val_at_far(again, kinds, 0.1)[0])
+    for name, drawn_values, entry in (("eer", rates, found["eer"]), ("val", vals, found["val"]["0.1"])):
+        low, high = np.quantile(drawn_values, [0.025, 0.975])
+        assert entry["low"] == pytest.approx(low, abs=0.2 * (high - low)), name
+        assert entry["high"] == pytest.approx(high, abs=0.2 * (high - low)), name
+
+
+def test_intervals_cover_what_they_promise():
+    """Simulated experiments of a known truth: AUC of two normals one apart is 0.7602."""
+    rng = np.random.default_rng(0)
+    same = np.arange(200) < 100
+    inside = 0
+    for _ in range(300):
+        low, high = intervals.delong(rng.normal(size=200) + same, same)
+        inside += low <= 0.7602499 <= high
+    assert 0.91 <= inside / 300 <= 0.98
