@@ -73,7 +73,7 @@ def _shade(rng: np.random.Generator, anchors: tuple[Colour, ...], spread: float)
 
 def _hair_colour(rng: np.random.Generator, age: int, skin: Colour) -> Colour:
     colour = _shade(rng, _HAIRS, 0.1)
-    if skin[0] < 150:  # dark skin, mostly dark hair
+    if skin[0] < 175:  # dark skin, mostly dark hair
         colour = _mix(colour, _HAIRS[0], 0.8)
     grey = float(np.clip((age - 46) / 36 + 0.25 * (rng.random() - 0.5), 0, 0.9))
     return _mix(colour, (196, 194, 190), grey)
@@ -106,7 +106,7 @@ def _head(rng: np.random.Generator, age: int, sex: int, skin: Colour, hair: Colo
 
 
 def _eyes(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Eyes:
-    irises = _IRISES[:3] if skin[0] < 150 else _IRISES
+    irises = _IRISES[:3] if skin[0] < 175 else _IRISES
     return Eyes(
         spacing=_between(rng, 0.285, 0.375),
         height=_between(rng, -0.03, 0.05),
@@ -135,7 +135,7 @@ def _brows(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Brows:
 def _nose(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Nose:
     return Nose(
         base=_between(rng, 0.36, 0.51) + 0.0004 * (age - 18),
-        width=_between(rng, 0.11, 0.22) - 0.015 * sex + (0.02 if skin[0] < 150 else 0.0),
+        width=_between(rng, 0.11, 0.22) - 0.015 * sex + (0.02 if skin[0] < 175 else 0.0),
         bridge=_between(rng, 0.055, 0.11),
         tip=_between(rng, 0.08, 0.15),
         relief=_between(rng, 1.0, 1.7),

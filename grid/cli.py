@@ -173,8 +173,8 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
     else:
         out.print(f"experiment {result.experiment}: {len(result.runs)} runs", highlight=False)
-    for problem in result.problems:
-        err.print(f"MLflow: {_escape(problem)}", highlight=False)
+    for line in (*result.said, *result.problems):
+        err.print(f"MLflow: {_escape(line)}", highlight=False)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +53,9 @@ def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended:
     import ray
     from ray import tune
 
+    on_term = signal.getsignal(signal.SIGTERM)
     _connect(launch)
+    signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
     scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
     try:
         resources: dict[str, float] = {"CPU": launch.resources.cpus}

@@ -18,7 +18,7 @@ from rich.console import Console
 from grid.execute import execute
 from grid.ledger import Ledger
 from grid.lock import Lock
-from grid.mirror import mirror
+from grid.mirror import Mirror
 from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.progress import Display
@@ -140,7 +140,7 @@ class Mirroring:
     """Copies the ledger to MLflow in the background while cells run; an outage never reaches the launch."""
 
     def __init__(self, study: Path, tracking: str, live: bool) -> None:
-        self.study, self.tracking = study, tracking
+        self.mirror = Mirror(Study(study), tracking)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-mirror") if live else None
 
@@ -150,20 +150,21 @@ class Mirroring:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.stop.set()
-        if self.thread:
-            self.thread.join(timeout=30)
+        self._join()
 
     def _keep(self) -> None:
         while not self.stop.wait(MIRROR_SECONDS):
-            mirror(self.study, self.tracking)
+            self.mirror.once()
 
-    def finish(self) -> list[str]:
-        """The last pass, report included; what could not be copied, and why."""
+    def _join(self) -> None:
         self.stop.set()
         if self.thread:
             self.thread.join()
-        return list(mirror(self.study, self.tracking, report=True).problems)
+
+    def finish(self) -> list[str]:
+        """The last pass, report included; what could not be copied, and why."""
+        self._join()
+        return list(self.mirror.once(report=True).problems)
 
 
 def summary(study: Study, report: Path, console: Console, ran: int) -> int:

@@ -1,8 +1,8 @@
 """Faces drawn by the project itself: no download, no licence, and the mask of every part is known.
 
-Person ``number`` of population ``seed`` looks the same in every config. A look-alike is another person, who has all but one part
-from a base person and was photographed in the same shots: shot k of both differs inside that part only. So it is known where a
-correct explanation of "these are two persons" must point.
+Person ``number`` of population ``seed`` looks the same in every config. A look-alike is another person, who has all but one
+part from a base person and was photographed in the same shots: shot k of both differs inside that part only. So it is known
+where a correct explanation of "these are two persons" must point.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import yaml
 from grid.ledger import Ledger, Marker
 
 GRIDS = Path(__file__).resolve().parent
+ROOT = GRIDS.parent.parent
 TINY = GRIDS / "tiny.yaml"
 TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
 KINDS = ("detect", "pretrain", "train", "evaluate", "explain")
@@ -29,7 +30,7 @@ PATIENCE = 240.0  # seconds that a launch of the tiny grid may take on a crowded
 
 
 def environment(family: str, **more: str) -> dict[str, str]:
-    found = {**os.environ, TAG: family, "PYTHONPATH": str(GRIDS), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **more}
+    found = {**os.environ, TAG: family, "PYTHONPATH": f"{GRIDS}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1", "COLUMNS": "200", **more}
     found.pop("RAY_ADDRESS", None)
     return found
 
@@ -178,7 +179,7 @@ def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
     assert len(experiments) == 1, experiments
     found: dict[str, list[Any]] = {}
     for run in client.search_runs([experiments[0].experiment_id]):
-        cell = run.data.tags.get("facegrid.cell_id")
+        cell = run.data.tags.get("facegrid.cell")
         if cell:
             found.setdefault(cell, []).append(run)
     return found

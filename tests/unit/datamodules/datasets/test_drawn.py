@@ -1,0 +1,192 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from datamodules import drawing
+from datamodules.datasets.drawn import Config, DrawnFaces
+from datamodules.population import SWAPS
+
+SMALL = {"persons": 3, "shots": 2, "size": 96}
+CACHE = Path("never written")
+
+
+def faces(**settings) -> DrawnFaces:
+    config = Config(**(SMALL | settings))
+    return config.build(config.manifest(CACHE))
+
+
+def test_the_manifest_needs_no_scan_and_names_persons_and_shots():
+    manifest = Config(**SMALL, first=12).manifest(CACHE)
+    assert manifest.keys[:3] == ("person-00012/shot-000", "person-00012/shot-001", "person-00013/shot-000")
+    assert manifest.identities[:3] == ("person-00012", "person-00012", "person-00013")
+    assert set(manifest.widths) == set(manifest.heights) == {96}
+    assert Config(**SMALL, first=12).scan(CACHE).digest == manifest.digest
+    assert not CACHE.exists()
+
+
+def test_a_digest_depends_on_what_the_picture_depends_on_and_not_on_counts():
+    base = Config(**SMALL).manifest(CACHE)
+    more = Config(persons=5, shots=4, size=96, look_alikes=3).manifest(CACHE)
+    assert all(more.digests[more.index[key]] == digest for key, digest in zip(base.keys, base.digests, strict=True))
+    for change in ({"seed": 1}, {"size": 97}, {"variation": 0.5}):
+        assert not set(base.digests) & set(Config(**(SMALL | change)).manifest(CACHE).digests)
+    assert len(set(more.digests)) == len(more)
+
+
+def test_a_picture_does_not_depend_on_the_order_of_calls_or_on_the_config_around_it():
+    forward, backward, other = faces(), faces(), faces(persons=2, shots=1, first=2)
+    pictures = [forward.image(index) for index in range(6)]
+    for index in reversed(range(6)):
+        assert np.array_equal(backward.image(index), pictures[index])
+    assert np.array_equal(other.image(0), pictures[4])
+
+
+def test_a_picture_does_not_depend_on_the_number_of_threads():
+    before = cv2.getNumThreads()
+    try:
+        found = []
+        for threads in (1, 2):
+            cv2.setNumThreads(threads)
+            found.append([faces(size=160).image(index).tobytes() for index in range(4)])
+    finally:
+        cv2.setNumThreads(before)
+    assert found[0] == found[1]
+
+
+def test_another_process_draws_the_same_bytes():
+    code = (
+        "import hashlib; from pathlib import Path; from datamodules.datasets.drawn import Config;"
+        "c = Config(persons=3, shots=2, size=96, look_alikes=1); d = c.build(c.manifest(Path('x')));"
+        "print(hashlib.sha256(b''.join(d.image(i).tobytes() + d.mask(i).tobytes() for i in (7, 1, 4))).hexdigest())"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_changing_a_picture_in_place_does_not_change_the_next():
+    drawn = faces()
+    first = drawn.image(0)
+    kept = first.copy()
+    first[:] = 0
+    assert np.array_equal(drawn.image(0), kept)
+
+
+def test_persons_differ_and_shots_differ():
+    drawn = faces(variation=0.0)
+    assert np.array_equal(drawn.image(0), drawn.image(1)), "without variation all shots are one picture"
+    assert (drawn.image(0) != drawn.image(2)).any(axis=2).mean() > 0.1
+    varied = faces()
+    assert (varied.image(0) != varied.image(1)).any(axis=2).mean() > 0.5
+
+
+def test_the_mask_names_every_part_of_a_frontal_face():
+    drawn = faces(variation=0.0, persons=6, shots=1, size=160)
+    for index in range(6):
+        mask = drawn.mask(index)
+        assert mask.shape == (160, 160)
+        assert mask.dtype == np.uint8
+        for part in ("background", "skin", "left eye", "right eye", "brows", "nose", "mouth", "neck", "clothes"):
+            assert drawn.region(index, part).sum() > 40, (index, part)
+        assert np.array_equal(drawn.region(index, "eyes"), drawn.region(index, "left eye") | drawn.region(index, "right eye"))
+
+
+def test_parts_stand_where_they_stand_in_a_face():
+    drawn = faces(variation=0.0, persons=6, shots=1)
+    for index in range(6):
+        where = {part: np.argwhere(drawn.region(index, part)).mean(axis=0) for part in (*SWAPS, "left eye", "right eye")}
+        down = [where[part][0] for part in ("hair", "brows", "eyes", "nose", "mouth")]
+        assert down == sorted(down) or where["hair"][0] > down[1]  # long hair reaches far down
+        assert where["left eye"][1] < where["nose"][1] < where["right eye"][1]
+        assert down[1:] == sorted(down[1:])
+
+
+def test_the_mask_lies_where_the_paint_is():
+    drawn = faces(variation=0.0, persons=8, shots=1, size=160)
+    for index in range(8):
+        image = drawn.image(index).astype(int)
+        background = image[drawn.region(index, "background")]
+        assert background.std(axis=0).max() < 12, "at variation 0 the background is plain, so nobody may reach into it"
+
+
+@pytest.mark.parametrize("variation", [0.0, 1.0])
+def test_a_look_alike_differs_inside_the_named_part_only(variation):
+    drawn = faces(look_alikes=15, variation=variation)
+    rows = drawn.manifest.index
+    seen = set()
+    for name in dict.fromkeys(drawn.manifest.identities[6:]):
+        base, part = drawn.base(name), drawn.differs(name)
+        seen.add(part)
+        for shot in ("shot-000", "shot-001"):
+            one, other = rows[f"{base}/{shot}"], rows[f"{name}/{shot}"]
+            changed = (drawn.image(one) != drawn.image(other)).any(axis=2)
+            allowed = drawn.region(one, part) | drawn.region(other, part)
+            assert changed.sum() > 20, (name, shot)
+            assert not (changed & ~allowed).any(), (name, shot)
+            assert np.array_equal(drawn.mask(one)[~allowed], drawn.mask(other)[~allowed])
+        assert drawn.attributes(one) == drawn.attributes(other)
+    assert seen == set(SWAPS)
+
+
+def test_transplanting_hides_little_of_a_look_alike(monkeypatch):
+    """What a look-alike would change outside its part (shadows, antialiased edges) is a small share of the change."""
+    whole, cut = [], []
+    kept = drawing.transplanted
+
+    def counted(base, other, labels):
+        found = kept(base, other, labels)
+        whole.append((base.image != other.image).any(axis=2).sum())
+        cut.append((found.image != other.image).any(axis=2).sum())
+        return found
+
+    monkeypatch.setattr(drawing, "transplanted", counted)
+    drawn = faces(persons=4, shots=1, look_alikes=20)
+    for index in range(4, 24):
+        drawn.image(index)
+    assert len(whole) == 20
+    assert sum(cut) < 0.05 * sum(whole)
+
+
+def test_everybody_else_has_no_base():
+    drawn = faces(look_alikes=1)
+    assert drawn.base("person-00001") is None
+    assert drawn.differs("person-00001") is None
+    assert drawn.base("person-00000-eyes") == "person-00000"
+
+
+def test_a_subset_of_the_manifest_shows_its_own_rows():
+    config = Config(**SMALL, look_alikes=2)
+    manifest = config.manifest(CACHE)
+    whole, part = config.build(manifest), config.build(manifest.subset([5, 8]))
+    assert len(part) == 2
+    assert np.array_equal(part.image(1), whole.image(8))
+
+
+def test_attributes_are_ages_and_sexes():
+    drawn = faces(persons=60, shots=1)
+    found = [drawn.attributes(index) for index in range(60)]
+    assert {each["sex"] for each in found} == {0, 1}
+    assert all(18 <= each["age"] <= 80 for each in found)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_namespaces_are_populations():
+    assert Config(first=7, size=64).namespace == Config().namespace == "drawn/0"
+    assert Config(seed=3).namespace == "drawn/3"
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValidationError, match="look_alikes"):
+        Config(persons=2, look_alikes=11)
+    for wrong in ({"persons": 0}, {"size": 63}, {"variation": -1}, {"seed": -1}, {"first": 2**32}):
+        with pytest.raises(ValidationError):
+            Config(**wrong)
+    with pytest.raises(ValueError, match="no part 'chin'"):
+        faces().region(0, "chin")
+    with pytest.raises(ValueError, match="person-00009"):
+        Config(**SMALL).build(Config(**SMALL, first=9).manifest(CACHE))

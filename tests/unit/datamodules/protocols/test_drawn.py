@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from datamodules.protocols.drawn import Config
+
+CACHE = Path("never written")
+
+
+def listed(config):
+    manifest = config.dataset().manifest(CACHE)
+    return manifest, config.pairs(manifest)
+
+
+def test_half_of_every_fold_is_genuine():
+    manifest, pairs = listed(Config())
+    assert len(pairs) == 600
+    assert pairs.left.dtype == pairs.right.dtype == pairs.fold.dtype == np.int64
+    assert pairs.same.dtype == bool
+    for fold in range(10):
+        assert pairs.same[pairs.fold == fold].sum() == 30
+        assert (pairs.fold == fold).sum() == 60
+    who = np.array(manifest.identities)
+    assert np.array_equal(who[pairs.left] == who[pairs.right], pairs.same)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_no_pair_occurs_twice_or_with_itself(share):
+    _, pairs = listed(Config(look_alike_share=share))
+    both = {frozenset(pair) for pair in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)}
+    assert len(both) == len(pairs)
+    assert all(len(pair) == 2 for pair in both)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_no_person_and_no_base_of_one_is_in_two_folds(share):
+    manifest, pairs = listed(Config(look_alike_share=share, folds=4, pairs_per_fold=40))
+    folds: dict[str, set[int]] = {}
+    for side in (pairs.left, pairs.right):
+        for row, fold in zip(side.tolist(), pairs.fold.tolist(), strict=True):
+            folds.setdefault(manifest.identities[row][: len("person-00000")], set()).add(fold)
+    assert all(len(found) == 1 for found in folds.values())
+    assert len(folds) == 20
+
+
+def test_look_alikes_are_compared_with_their_base_in_another_shot():
+    config = Config(look_alike_share=0.5)
+    manifest, pairs = listed(config)
+    faces = config.dataset().build(manifest)
+    alike = [
+        (left, right)
+        for left, right in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
+        if faces.base(manifest.identities[right])
+    ]
+    assert len(alike) == 10 * 15
+    for left, right in alike:
+        assert faces.base(manifest.identities[right]) == manifest.identities[left]
+        assert manifest.keys[left][-3:] != manifest.keys[right][-3:]
+    assert len({faces.differs(manifest.identities[right]) for _, right in alike}) == 5
+
+
+def test_the_pairs_do_not_depend_on_the_order_of_the_manifest():
+    config = Config()
+    manifest, pairs = listed(config)
+    turned = manifest.subset(reversed(range(len(manifest))))
+    again = config.pairs(turned)
+    for one, other in ((pairs.left, again.left), (pairs.right, again.right)):
+        assert [manifest.keys[row] for row in one] == [turned.keys[row] for row in other]
+    assert config.pairs(manifest).digest == pairs.digest
+    assert listed(Config(seed=1))[1].digest != pairs.digest
+
+
+def test_a_missing_image_is_named():
+    config = Config()
+    manifest = config.dataset().manifest(CACHE)
+    with pytest.raises(ValueError, match="person-01000/shot-000"):
+        config.pairs(manifest.subset(range(1, len(manifest))))
+
+
+def test_the_default_protocol_has_nobody_of_the_default_dataset():
+    from datamodules.datasets.drawn import Config as Drawn
+
+    train, test = Drawn().manifest(CACHE), Config().dataset().manifest(CACHE)
+    assert not set(train.identities) & set(test.identities)
+    assert Drawn().namespace == Config().dataset().namespace
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"shots": 5}, "genuine"),
+        ({"folds": 20, "pairs_per_fold": 4}, "impostor"),
+        ({"look_alike_share": 1.0, "shots": 6}, None),
+    ],
+)
+def test_more_pairs_than_there_are_is_refused(settings, kind):
+    if kind is None:
+        assert len(listed(Config(**settings))[1]) == 600
+        return
+    with pytest.raises(ValidationError, match=f"{kind} pairs per fold"):
+        Config(**settings)
