@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from configs import kinds
 from configs.component import Component
 
 PACKAGES = {
@@ -30,6 +31,18 @@ PACKAGES = {
     "pretraining": "modules.pretraining",
     "recipe": "modules.recipes",
     "explainer": "modules.explainers",
+}
+BASES: dict[str, type[Component]] = {
+    "data": kinds.DatasetConfig,
+    "detector": kinds.DetectorConfig,
+    "augmentation": kinds.AugmentationConfig,
+    "protocol": kinds.ProtocolConfig,
+    "backbone": kinds.BackboneConfig,
+    "head": kinds.HeadConfig,
+    "loss": kinds.LossConfig,
+    "pretraining": kinds.PretrainingConfig,
+    "recipe": kinds.RecipeConfig,
+    "explainer": kinds.ExplainerConfig,
 }
 
 
@@ -54,18 +67,20 @@ def lookup(kind: str, name: str) -> type[Component]:
     if name not in known(kind):
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, known(kind))}")
     found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
-    assert issubclass(found, Component)
+    assert issubclass(found, BASES[kind]), f"{PACKAGES[kind]}.{name} is no {kind}"
     return found
 
 
 def _own(kind: str, name: str) -> type[Component]:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError(f"{kind} {name!r} is no dotted path of a module (known without a dot: {', '.join(known(kind))})")
     try:
         module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error})") from error
     found = getattr(module, "Config", None)
-    if not (isinstance(found, type) and issubclass(found, Component)):
-        raise ValueError(f"{kind} {name!r}: the module has no class Config derived from configs.component.Component")
+    if not (isinstance(found, type) and issubclass(found, BASES[kind])):
+        raise ValueError(f"{kind} {name!r}: the module has no class Config derived from configs.kinds.{BASES[kind].__name__}")
     return found
 
 
@@ -85,12 +100,15 @@ def resolve(kind: str, value: Any) -> Component:
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {value!r}")
-    key = (kind, json.dumps(value, sort_keys=True, default=repr))
+    if odd := [key for key in value if not isinstance(key, str)]:
+        raise ValueError(f"keys of {kind} {value['name']} are text; found {odd[0]!r}")
+    key = (kind, _text(value))
     if key not in _resolved:
         _resolved[key] = lookup(kind, value["name"]).model_validate(value)
     return _resolved[key]
 
 
+_text = json.JSONEncoder(sort_keys=True, default=repr).encode
 _resolved: dict[tuple[str, str], Component] = {}  # configs are frozen; a grid of 10,000 cells has some dozens of them
 
 

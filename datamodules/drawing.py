@@ -86,8 +86,7 @@ def _body(painter: Painter, person: Person) -> None:
 def _head(painter: Painter, relief: Relief, person: Person) -> np.ndarray:
     """Ears, skull, cheeks, and what age and sun left on the skin; returns the outline in the upright plane."""
     view, head = painter.view, person.head
-    skin, width, length = head.skin, head.width, head.length
-    turn = view.shot.yaw
+    skin, width, length, turn = head.skin, head.width, head.length, view.shot.yaw
     for side in (-1, 1):
         reach = 0.10 * head.ear * (1 - side * 1.1 * turn)
         ear = view.outline(ellipse(side * (width + 0.02), 0.12, max(0.03, reach), 0.2 * head.ear))
@@ -108,10 +107,11 @@ def _head(painter: Painter, relief: Relief, person: Person) -> np.ndarray:
     outline = view.outline(curve(around, closed=True))
     painter.fill(outline, skin, solid=True)
     painter.label(outline, LABEL["skin"], margin=0)
+    rosy = (0.96 * skin[0], 0.6 * skin[1], 0.6 * skin[2])
     for side in (-1, 1):
         cheek = view.at(side * 0.42 * width / 0.72, 0.32)
         relief.bump(cheek, 0.3, 0.26, 0.05 + 0.02 * view.shot.smile)
-        painter.glaze(view.face(ellipse(side * 0.42, 0.36, 0.15, 0.13)), (208, 84, 74), head.blush, soft=4)
+        painter.glaze(view.face(ellipse(side * 0.42, 0.36, 0.15, 0.13)), rosy, head.blush, soft=4)
         relief.bump(view.at(side * 0.3, -0.2), 0.3, 0.12, 0.03)
         _age(painter, person, side)
     relief.bump(view.at(0, 0.86 * length), 0.24, 0.15, 0.05)

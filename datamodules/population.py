@@ -84,7 +84,7 @@ def _head(rng: np.random.Generator, age: int, sex: int, skin: Colour, hair: Colo
     mole = (_between(rng, -0.45, 0.45), _between(rng, 0.28, 0.8))
     return Head(
         skin=skin,
-        width=float(rng.uniform(0.63, 0.81)) - 0.02 * sex,
+        width=float(rng.uniform(0.645, 0.825)) - 0.02 * sex,
         cheek=_between(rng, 0.90, 1.02),
         jaw=_between(rng, 0.66, 0.92) - 0.05 * sex,
         chin=_between(rng, 0.26, 0.50) - 0.04 * sex,
@@ -92,7 +92,7 @@ def _head(rng: np.random.Generator, age: int, sex: int, skin: Colour, hair: Colo
         ear=_between(rng, 0.8, 1.3),
         neck=_between(rng, 0.42, 0.60) - 0.07 * sex,
         blush=_between(rng, 0.02, 0.22),
-        wrinkles=float(np.clip((age - 32) / 45 + 0.2 * (rng.random() - 0.5), 0, 1)),
+        wrinkles=0.62 * float(np.clip((age - 32) / 45 + 0.2 * (rng.random() - 0.5), 0, 1)),
         freckles=float(max(0.0, rng.random() - 0.75) * 4) if skin[0] > 190 else 0.0,
         mole=mole if marked < 0.2 else None,
         beard=_between(rng, 0.2, 0.75) if sex == 0 and bearded < 0.45 else 0.0,
@@ -110,10 +110,10 @@ def _eyes(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Eyes:
     return Eyes(
         spacing=_between(rng, 0.285, 0.375),
         height=_between(rng, -0.03, 0.05),
-        width=_between(rng, 0.14, 0.195),
-        opening=_between(rng, 0.074, 0.124) + 0.006 * sex - 0.0002 * (age - 18),
+        width=_between(rng, 0.15, 0.205),
+        opening=_between(rng, 0.088, 0.138) + 0.006 * sex - 0.0002 * (age - 18),
         tilt=_between(rng, -0.22, 0.22),
-        iris=_between(rng, 0.064, 0.086),
+        iris=_between(rng, 0.06, 0.081),
         crease=_between(rng, 0.0, 0.05),
         lashes=_between(rng, 0.012, 0.022) + 0.01 * sex,
         colour=_shade(rng, irises, 0.1),
@@ -122,7 +122,7 @@ def _eyes(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Eyes:
 
 def _brows(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Brows:
     return Brows(
-        height=_between(rng, -0.31, -0.19),
+        height=_between(rng, -0.275, -0.16),
         spacing=_between(rng, 0.07, 0.17),
         length=_between(rng, 0.27, 0.41),
         thickness=_between(rng, 0.026, 0.072) - 0.012 * sex,
@@ -135,7 +135,7 @@ def _brows(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Brows:
 def _nose(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Nose:
     return Nose(
         base=_between(rng, 0.36, 0.51) + 0.0004 * (age - 18),
-        width=_between(rng, 0.11, 0.22) - 0.015 * sex + (0.02 if skin[0] < 175 else 0.0),
+        width=_between(rng, 0.10, 0.198) - 0.015 * sex + (0.02 if skin[0] < 175 else 0.0),
         bridge=_between(rng, 0.055, 0.11),
         tip=_between(rng, 0.08, 0.15),
         relief=_between(rng, 1.0, 1.7),
@@ -146,9 +146,9 @@ def _mouth(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Mouth:
     natural = _mix(skin, (158, 52, 56), 0.38)
     return Mouth(
         height=_between(rng, 0.63, 0.73),
-        width=_between(rng, 0.19, 0.33),
-        upper=_between(rng, 0.03, 0.075) - 0.0002 * (age - 18),
-        lower=_between(rng, 0.048, 0.105) - 0.0002 * (age - 18),
+        width=_between(rng, 0.18, 0.305),
+        upper=_between(rng, 0.038, 0.083) - 0.0002 * (age - 18),
+        lower=_between(rng, 0.056, 0.113) - 0.0002 * (age - 18),
         bow=_between(rng, 0.0, 0.022),
         colour=_mix(
             natural, _shade(rng, ((176, 30, 52), (206, 90, 96), (140, 50, 80)), 0.1), float(rng.random()) * (0.2 + 0.6 * sex)

@@ -73,7 +73,7 @@ class Cell(Training):
     explainers: tuple[component("explainer"), ...] = ()  # type: ignore[valid-type]
 
     def training(self) -> Training:
-        return Training(**{key: getattr(self, key) for key in Training.model_fields})
+        return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # valid already
 
     def source(self) -> Training | None:
         """The training that makes the initial weights, where ``pretraining`` is one."""
@@ -178,4 +178,4 @@ _BY_VALUE = ("split", "detector", "input", "augmentation", "backbone", "head", "
 
 def cell_id(train: Stage, factors: Mapping[str, str]) -> str:
     """The id of a cell: its training and its factors, an axis at its birth level left out by the caller."""
-    return digest({"cell": train.identity, "factors": dict(factors)})[:ID_LENGTH]
+    return digest({"cell": train.id, "factors": dict(factors)})[:ID_LENGTH]

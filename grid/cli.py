@@ -241,6 +241,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == 130:  # typer makes this of a KeyboardInterrupt
+            err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
+        raise
     except (BadInput, Held) as error:
         err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
         sys.exit(2)

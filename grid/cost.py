@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.component import canonical
 from grid.cell import Cell
 from grid.plan import Plan
 from grid.spec import BadInput
@@ -24,7 +23,7 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
     """
     cells: dict[str, dict[str, Any]] = {}
     trainings: dict[str, dict[str, Any]] = {}
-    networks: dict[str, Any] = {}
+    networks: dict[tuple[int, ...], Any] = {}
     for planned in plan.cells:
         cell = planned.cell
         if cell is None:
@@ -40,20 +39,20 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
     }
 
 
-def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[str, Any]) -> dict[str, Any]:
+def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[tuple[int, ...], Any]) -> dict[str, Any]:
     try:
         manifest = world.manifest(cell.data)
-        classes, images = len(set(manifest.identities)), len(manifest.keys)
+        classes, images = world.persons(cell.data), len(manifest.keys)
     except Blocked:
         classes, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
-    key = canonical([cell.backbone.identity(), cell.head.identity(), cell.loss.identity(), classes, cell.input.size])
+    key = (id(cell.backbone), id(cell.head), id(cell.loss), classes, cell.input.size)  # the plan keeps these objects alive
     if key not in networks:
         try:
             networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.size)
         except ValueError as error:
             raise BadInput(f"{plan.grid.document.path}: cell {title}: {error}") from error
     counted = networks[key]
-    state = 1 + OPTIMIZER_COPIES[cell.recipe.optimizer]
+    state = 1 + OPTIMIZER_COPIES.get(getattr(cell.recipe, "optimizer", ""), 2)  # a user's own recipe: at most, as a rule
     seen = images * (1 - cell.split.fraction) * cell.recipe.epochs
     return {
         "parameters": counted.parameters,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from grid.execute import execute
 from grid.ledger import Ledger
@@ -28,7 +29,7 @@ from grid.store import LocalStore
 from grid.study import Study
 from grid.tracking import tracking_of
 from grid.trial import jobs_of
-from grid.work import Work, board_of
+from grid.work import Board, Work, board_of
 from grid.world import World
 
 MIRROR_SECONDS = 15.0  # between two passes while cells run
@@ -58,7 +59,7 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         }
         board = board_of(plan, jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings))
         counts = plan.counts()
-        open_stages = len(board.missing)
+        open_stages = board.stages_to_run
         console.print(f"[bold]{grid.spec.name}[/]: {len(plan.cells)} cells ({_words(counts)}); {open_stages} stages to run")
         with Mirroring(study, tracking, live=bool(board.waiting)) as mirroring:
             if board.waiting:
@@ -72,7 +73,7 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
             problems = mirroring.finish()
         for problem in problems:
             console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {_short(study)}` copies the record later")
-        return summary(Study(study), report, console, open_stages)
+        return summary(Study(study), report, console, open_stages, board)
 
 
 def _retry(plan: Plan, grid: Grid, where: Where | None, retry: Sequence[str]) -> Plan:
@@ -167,7 +168,7 @@ class Mirroring:
         return list(self.mirror.once(report=True).problems)
 
 
-def summary(study: Study, report: Path, console: Console, ran: int) -> int:
+def summary(study: Study, report: Path, console: Console, ran: int, board: Board) -> int:
     """Prints the table and where everything is; returns the exit code."""
     from grid.report.console import table
 
@@ -175,9 +176,13 @@ def summary(study: Study, report: Path, console: Console, ran: int) -> int:
     shown = [cell for cell in study.cells if not cell.hidden]
     failed = [cell for cell in shown if cell.state == "failed"]
     for cell in failed:
-        console.print(f"[red]failed[/] {cell.title}: {cell.reason}", highlight=False)
+        console.print(f"[red]failed[/] {escape(cell.title)}: {escape(str(cell.reason))}", highlight=False)
+    recorded = {cell.id for cell in failed}
+    for id, error in board.failed.items():
+        if id not in recorded:  # nothing to record: the next launch tries again
+            console.print(f"[yellow]unfinished[/] {escape(error)}", highlight=False)
     console.print(f"{ran} stages were to run · report: {_short(report)} · MLflow: facegrid ui {_short(study.path)}")
-    return 1 if failed else 0
+    return 1 if failed or board.failed else 0
 
 
 def _short(path: Path) -> str:

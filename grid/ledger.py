@@ -168,7 +168,7 @@ class Ledger:
         limit = math.inf
         while folder is not None:
             for name in self.store.names(f"{kind}/{id}/{folder}/events"):
-                row = json.loads(self.store.get(f"{kind}/{id}/{folder}/events/{name}") or b"{}")
+                row = self._row(f"{kind}/{id}/{folder}/events/{name}")
                 if row.get("whole") and row["epoch"] < limit:
                     rows[row["epoch"]] = row
             origin = self._origin(kind, id, folder)
@@ -176,9 +176,16 @@ class Ledger:
             limit = min(limit, origin["position"][0]) if origin else limit
         return [rows[epoch] for epoch in sorted(rows)]
 
+    def _row(self, key: str) -> dict[str, Any]:
+        """An event; one that cannot be read counts as none."""
+        try:
+            found = json.loads(self.store.get(key) or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = json.loads(self.store.get(f"{kind}/{id}/{folder}/resumed.json") or b"null")
-        return found
+        return self._row(f"{kind}/{id}/{folder}/resumed.json") or None
 
     def _folders(self, kind: str, id: str) -> list[str]:
         return [name for name in self.store.names(f"{kind}/{id}") if name[:6].isdigit() and name[6:7] == "-"]
@@ -200,7 +207,9 @@ class Ledger:
     def lost(self, kind: str, id: str, identity: Any, error: str) -> None:
         """Records that the processes computing a stage were lost too often; ``forgive`` lets it be tried again."""
         claims = self.store.names(f"{kind}/{id}/claims")
-        number = int(claims[-1][:6]) if claims else self.begin(kind, id, identity).number
+        number = int(claims[-1][:6]) if claims else 0
+        if not number or self.store.size(f"{kind}/{id}/failed-{number:06d}.json") is not None:
+            number = self.begin(kind, id, identity).number  # nothing was claimed since the last failure was forgiven
         record = Failure(number, error, "", deterministic=False, time=time.time())
         self.store.create(f"{kind}/{id}/failed-{number:06d}.json", _json(asdict(record)))
 
@@ -220,7 +229,7 @@ class Ledger:
         best: Resume | None = None
         for folder in self._folders(kind, id):
             for name in self.store.names(f"{kind}/{id}/{folder}/events"):
-                row = json.loads(self.store.get(f"{kind}/{id}/{folder}/events/{name}") or b"{}")
+                row = self._row(f"{kind}/{id}/{folder}/events/{name}")
                 path = self.store.local(f"{kind}/{id}/{folder}/{row.get('checkpoint')}")
                 if not row.get("checkpoint") or not path.is_file() or _sha256(path) != row["sha256"]:
                     continue

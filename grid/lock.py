@@ -7,6 +7,7 @@ holder was a process of this machine that no longer runs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ from grid.store import Store
 
 LEASE = 60.0  # seconds without a beat after which a holder counts as gone
 BEAT = 10.0  # seconds between beats
+SAME = 2.0  # seconds; what a corrected clock may move the time at which a process is said to have started
 
 
 class Held(ValueError):
@@ -61,7 +63,8 @@ class Lock:
 
     def _keep(self) -> None:
         while not self._stop.wait(self.beat):
-            self.store.put(f"lock/{self.number:06d}.beat", b"%f" % time.time())
+            with contextlib.suppress(OSError):  # a disk that is full or away for a moment costs a beat, not the lock
+                self.store.put(f"lock/{self.number:06d}.beat", b"%f" % time.time())
 
     def _me(self) -> dict[str, Any]:
         return {
@@ -74,8 +77,10 @@ class Lock:
         if self.store.size(f"lock/{number:06d}.free") is not None:
             return None
         holder: dict[str, Any] = json.loads(self.store.get(f"lock/{number:06d}.json") or b"{}")
-        if holder.get("host") == socket.gethostname() and _born(holder["pid"]) != holder["born"]:
-            return None
+        if holder["host"] == socket.gethostname():
+            born = _born(holder["pid"])
+            if born is None or abs(born - holder["born"]) > SAME:
+                return None
         beat = float(self.store.get(f"lock/{number:06d}.beat") or 0)
         return holder if time.time() - beat < self.lease else None
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from configs.component import canonical
-from grid.cell import Cell, Stage, cell_id, stages_of
+from grid.cell import STAGES, Cell, Stage, cell_id, stages_of
 from grid.ledger import Damaged, Ledger, Marker
 from grid.sources import source_digest
 from grid.spec import BadInput, Grid, check_level
 from grid.world import Blocked, World
 
-DONE, RUN, FAILED, STALE, SKIPPED, BLOCKED = "done", "run", "failed", "stale", "skipped", "blocked"
+DONE, RUN, FAILED, STALE, SKIPPED = "done", "run", "failed", "stale", "skipped"
+BLOCKED = "blocked"  # something is absent
+PENDING = "pending"  # images were never read, so there are no ids yet; a launch reads them
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class PlannedStage:
 class PlannedCell:
     """A cell: one combination of levels."""
 
-    id: str | None  # None: skipped, or pending because content was not read yet
+    id: str | None  # None: skipped, blocked or pending
     levels: Mapping[str, str]
     state: str
     reason: str | None
@@ -45,7 +47,12 @@ class PlannedCell:
 
     @property
     def title(self) -> str:
-        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+        return title_of(self.levels)
+
+
+def title_of(levels: Mapping[str, str]) -> str:
+    """A cell as messages call it."""
+    return ", ".join(f"{axis}={level}" for axis, level in levels.items()) or "the only cell"
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,21 @@ class Plan:
 
     @property
     def open(self) -> list[PlannedStage]:
-        """Stages that a launch would run."""
-        return [stage for stage in self.stages if stage.state == RUN]
+        """Stages that a launch would run: those that are missing, and need none that failed."""
+        dead = {stage.id for stage in self.stages if stage.state == FAILED}
+        found = []
+        for stage in sorted(self.stages, key=lambda stage: STAGES.index(stage.stage)):
+            if dead.intersection(stage.needs):
+                dead.add(stage.id)
+            elif stage.state == RUN:
+                found.append(stage)
+        return found
 
     def counts(self) -> dict[str, int]:
         """Cells by state."""
         states = [cell.state for cell in self.cells]
-        return {state: states.count(state) for state in (DONE, RUN, STALE, FAILED, BLOCKED, SKIPPED) if state in states}
+        order = (DONE, RUN, STALE, FAILED, PENDING, BLOCKED, SKIPPED)
+        return {state: states.count(state) for state in order if state in states}
 
     def record(self) -> dict[str, Any]:
         """The JSON form: what ``plan --json`` prints (cost aside) and what a study keeps as plan.json."""
@@ -125,21 +140,26 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, worl
         if point.cell is None:
             cells.append(PlannedCell(None, point.levels, SKIPPED, point.skipped, {}, None))
             continue
-        title = ", ".join(f"{axis}={level}" for axis, level in point.levels.items())
-        _refuse_twins(point.cell, title, seen, grid)
+        title = title_of(point.levels)
         try:
             world.check(point.cell)
             nodes = stages_of(point.cell, world)
         except Blocked as blocked:
-            cells.append(PlannedCell(None, point.levels, BLOCKED, str(blocked), {}, point.cell))
+            # without content nobody knows whether two folders hold the same, so places count here
+            _refuse_twins(canonical(point.cell.model_dump(mode="json")), title, seen, grid)
+            state = PENDING if blocked.unread else BLOCKED
+            cells.append(PlannedCell(None, point.levels, state, str(blocked), {}, point.cell))
             continue
         except ValueError as error:
             raise BadInput(f"{grid.document.path}: cell {title}: {error}") from error
+        _refuse_twins(" ".join(node.id for node in nodes), title, seen, grid)
         births = grid.spec.births
         factors = {axis: level for axis, level in point.levels.items() if births.get(axis) != level}
         id = cell_id(next(node for node in nodes if node.kind == "train"), factors)
         for node in nodes:
-            stages.setdefault(node.id, (node, []))[1].append(id)
+            owners = stages.setdefault(node.id, (node, []))[1]
+            if not owners or owners[-1] != id:
+                owners.append(id)
         state, reason = _cell_state([states.of(node) for node in nodes])
         cells.append(PlannedCell(id, point.levels, state, reason, {node.label: node.id for node in nodes}, point.cell))
     planned = []
@@ -150,11 +170,11 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, worl
     return Plan(grid, tuple(cells), tuple(planned))
 
 
-def _refuse_twins(cell: Cell, title: str, seen: dict[str, str], grid: Grid) -> None:
-    text = canonical(cell.identity())
-    if text in seen:
-        raise BadInput(f"{grid.document.path}: two combinations give the same cell: {seen[text]} and {title}; remove one level")
-    seen[text] = title
+def _refuse_twins(key: str, title: str, seen: dict[str, str], grid: Grid) -> None:
+    if key in seen:
+        twins = f"{seen[key]} and {title}"
+        raise BadInput(f"{grid.document.path}: two combinations give the same cell: {twins}; remove a level or skip one")
+    seen[key] = title
 
 
 def _cell_state(states: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
@@ -170,7 +190,7 @@ class _States:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.known = {kind: frozenset(ledger.done_ids(kind)) for kind in ("detect", "pretrain", "train", "evaluate", "explain")}
+        self.known = {kind: frozenset(ledger.done_ids(kind)) for kind in STAGES}
         self.found: dict[str, tuple[str, str | None]] = {}
         self.markers: dict[str, Marker | None] = {}
         self.sources: dict[str, str] = {}

@@ -35,17 +35,23 @@ def checked_plan(grid: Grid, where: Where | None, console: Console) -> Plan:
     """The plan after the preflight: images that were never read are read, once."""
     world = World(store_of(grid))
     plan = make_plan(grid, where, world)
+    _refuse_blocked(plan)  # reading a million images can wait until everything is there
     while world.unread:
         data = next(iter(world.unread.values()))
         scan(world, data, console)
         plan = make_plan(grid, where, world)
+        _refuse_blocked(plan)
+    cost(plan, world)  # refuses networks that cannot take the input
+    return plan
+
+
+def _refuse_blocked(plan: Plan) -> None:
     blocked = [cell for cell in plan.cells if cell.state == BLOCKED]
     if blocked:
         reasons = list(dict.fromkeys(cell.reason for cell in blocked))
         more = f" (and {len(reasons) - 1} other reasons: see `facegrid plan`)" if len(reasons) > 1 else ""
-        raise BadInput(f"{grid.document.path}: {len(blocked)} of {len(plan.cells)} cells are blocked: {reasons[0]}{more}")
-    cost(plan, world)  # refuses networks that cannot take the input
-    return plan
+        path = plan.grid.document.path
+        raise BadInput(f"{path}: {len(blocked)} of {len(plan.cells)} cells are blocked: {reasons[0]}{more}")
 
 
 def scan(world: World, data: DatasetConfig, console: Console) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -41,7 +42,7 @@ class Display:
         stage, row = result["stage"], result["row"]
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
-            self.console.print(f"[dim]{_clock(self._spent())}[/] {work.title}: {stage}", highlight=False)
+            self.console.print(f"[dim]{_clock(self._spent())}[/] {escape(work.title)}: {stage}", highlight=False)
         known = before[1] if before and before[0] == stage else {}
         self.rows[work.id] = (stage, {**known, **row})
 
@@ -50,9 +51,9 @@ class Display:
         self.rows.pop(work.id, None)
         error = self.board.failed.get(work.id)
         if work.id in self.board.done or error:
-            end = f"[red]failed[/]: {error}" if error else "[green]done[/]"
+            end = f"[red]failed[/]: {escape(error)}" if error else "[green]done[/]"
             left = f"[dim]{len(self.board.done) + len(self.board.failed)}/{self.total}[/]"
-            self.console.print(f"[dim]{_clock(self._spent())}[/] {left} {work.title}: {end}", highlight=False)
+            self.console.print(f"[dim]{_clock(self._spent())}[/] {left} {escape(work.title)}: {end}", highlight=False)
 
     def _spent(self) -> float:
         return time.monotonic() - self.began

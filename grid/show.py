@@ -11,7 +11,9 @@ from rich.text import Text
 
 from grid.plan import Plan
 
-COLOURS = {"done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "blocked": "red", "skipped": "dim"}
+COLOURS = {
+    "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
+}  # fmt: skip
 MANY = 200  # rows of a table that a terminal still shows
 
 
@@ -27,7 +29,7 @@ def show_plan(plan: Plan, costs: Mapping[str, Any]) -> Group:
         counted = costs["cells"].get(cell.id, {})
         numbers = (f"{counted['parameters']:,}", f"{counted['flops'] / 1e6:,.0f}") if counted else ("", "")
         state = Text(cell.state, style=COLOURS[cell.state])
-        cells.add_row(*cell.levels.values(), (cell.id or "pending")[:10] if cell.cell else "", state, *numbers)
+        cells.add_row(*map(Text, cell.levels.values()), (cell.id or "")[:10], state, *numbers)
     parts: list[Any] = [cells]
     if len(plan.cells) > MANY:
         parts.append(Text(f"... and {len(plan.cells) - MANY} more cells (all of them with --json)", style="dim"))
@@ -42,7 +44,7 @@ def show_plan(plan: Plan, costs: Mapping[str, Any]) -> Group:
         words = f"shared {stage.label} {stage.id[:10]}: {len(stage.cells)} cells, "
         parts.append(Text.assemble(words, (stage.state, COLOURS[stage.state])))
     parts.append(Text(_total(plan, costs), style="bold"))
-    if "seed" in plan.grid.axes or plan.grid.spec.replicates > 1:
+    if plan.grid.spec.replicates > 1:
         parts.append(Text(_replicates(plan)))
     return Group(*parts)
 

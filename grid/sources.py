@@ -11,26 +11,32 @@ import importlib.util
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from configs.component import Component, Config
 
-COUNTED = ("grid.stages", "modules", "datamodules")  # the ledger, the launcher and the report change no number
+FIRST_PARTY = ("grid.", "modules.", "datamodules.", "configs.")
+COUNTED = ("grid.stages.", "modules.", "datamodules.")  # the ledger, the launcher and the report change no number
 
 
 def source_digest(kind: str, configs: Iterable[Config]) -> str:
-    """SHA-256 (hex) over the syntax of every first-party module that the stage ``kind`` with these configs runs."""
+    """SHA-256 (hex) over the syntax of every module that the stage ``kind`` with these configs runs.
+
+    Modules of this project count, and those of packages of the user's own that a config names.
+    """
     roots = {f"grid.stages.{kind}", *(type(part).__module__ for config in configs for part in _components(config))}
     return _digest(frozenset(roots))
 
 
 @cache
 def _digest(roots: frozenset[str]) -> str:
+    own = {f"{root.partition('.')[0]}." for root in roots if not root.startswith(FIRST_PARTY)}  # a user's packages
+    counted = (*COUNTED, *own)
     found: set[str] = set()
     waiting = sorted(roots)
     while waiting:
         module = waiting.pop()
-        if module not in found and module.startswith(COUNTED):
+        if module not in found and module.startswith(counted) and _file(module):
             found.add(module)
             waiting.extend(_syntax(module)[1])
     text = "\n".join(f"{module} {_syntax(module)[0]}" for module in sorted(found))
@@ -39,10 +45,9 @@ def _digest(roots: frozenset[str]) -> str:
 
 @cache
 def _syntax(module: str) -> tuple[str, tuple[str, ...]]:
-    """Digest of a module's syntax without docstrings, and the modules that it may import."""
+    """Digest of a module's syntax without documentation, and the names that it imports, some of which are modules."""
     file = _file(module)
-    if file is None:
-        return "", ()
+    assert file is not None, module
     tree = ast.parse(file.read_text(encoding="utf-8"))
     imports: set[str] = set()
     for node in ast.walk(tree):
@@ -51,16 +56,18 @@ def _syntax(module: str) -> tuple[str, tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
         body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            first.value.value = ""
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(name for name in sorted(imports) if _file(name))
+        if isinstance(body, list):
+            node.body = [one for one in body if not _is_text(one)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(imports))
+
+
+def _is_text(node: ast.AST) -> bool:
+    """A string that stands alone: documentation of what is around or above it."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 @cache
 def _file(module: str) -> Path | None:
-    if not module.startswith(COUNTED):
-        return None
     parent, _, name = module.rpartition(".")
     package = importlib.util.find_spec(parent or module)
     for place in (package.submodule_search_locations or ()) if package else ():
@@ -74,8 +81,20 @@ def _components(value: Any) -> Iterable[Component]:
     if isinstance(value, Component):
         yield value
     if isinstance(value, Config):
-        for key in type(value).model_fields:
+        for key in _nests(type(value)):
             yield from _components(getattr(value, key))
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from _components(item)
+
+
+@cache
+def _nests(kind: type[Config]) -> tuple[str, ...]:
+    """The fields of a class that may hold configs; a plan of 10,000 cells asks some 100,000 times."""
+    return tuple(key for key, field in kind.model_fields.items() if _may_hold(field.annotation))
+
+
+def _may_hold(annotation: Any) -> bool:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation is object or issubclass(annotation, Config)
+    return annotation is Any or any(_may_hold(one) for one in get_args(annotation))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,10 @@ from configs.component import Config
 from configs.lookup import nearest
 from grid.cell import Cell
 from grid.document import Document, deep_set, get, overlaps, read_document
+from grid.origins import Origins, explain
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
 REPLICATE = "replicate"  # the factor that replicates add
 
 
@@ -75,8 +77,8 @@ class Spec(Config):
     replicates: int = Field(1, ge=1)
     replicate_scope: tuple[Literal["pretrain", "train"], ...] = ("train",)
     skip: tuple[Skip, ...] = ()
-    protocols: tuple[dict[str, Any], ...] = ()
-    explainers: tuple[dict[str, Any], ...] = ()
+    protocols: tuple[Any, ...] = ()  # each as a component is written: a name, or a mapping with a name
+    explainers: tuple[Any, ...] = ()
     launch: Launch = Launch()
 
     @field_validator("name")
@@ -102,6 +104,7 @@ class Grid:
 
     spec: Spec
     document: Document
+    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as it was written
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -114,16 +117,17 @@ class Grid:
     def combinations(self) -> Iterator[Combination]:
         """Every combination in the order of the file, resolved."""
         axes = self.axes
+        refers = "${" in repr((self.spec.base, self.spec.axes, self.spec.protocols, self.spec.explainers))
         for chosen in itertools.product(*axes.values()):
             levels = dict(zip(axes, chosen, strict=True))
             reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
             if reasons:
                 yield Combination(levels, None, reasons[0])
             else:
-                yield Combination(levels, self._resolve(levels))
+                yield Combination(levels, self._resolve(levels, refers))
 
-    def _resolve(self, levels: Mapping[str, str]) -> Cell:
-        spec, where = self.spec, self.document
+    def _resolve(self, levels: Mapping[str, str], refers: bool) -> Cell:
+        spec = self.spec
         settings = [
             (key, value, f"axes.{axis}.{level}.{key}")
             for axis, level in levels.items()
@@ -139,14 +143,17 @@ class Grid:
         if REPLICATE in levels:
             number = int(levels[REPLICATE])
             fields = {"train": "seed", "pretrain": "pretrain_seed"}
-            for scope in spec.replicate_scope:
-                tree[fields[scope]] = int(tree.get(fields[scope], 0)) + number
+            for key in (fields[scope] for scope in spec.replicate_scope):
+                first = tree.get(key, 0)
+                tree[key] = first + number if isinstance(first, int) else first  # anything else is refused below
         tree = {**tree, "protocols": list(spec.protocols), "explainers": list(spec.explainers)}
-        tree = _refer(tree, tree, where)
+        where = Origins(self.document, self.overrides, origins)
+        if refers:
+            tree = _refer(tree, tree, where)
         try:
             return Cell.model_validate(tree)
         except ValidationError as error:
-            raise BadInput(explain(error, where, origins)) from error
+            raise BadInput(explain(error, where, Cell, tree)) from error
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
@@ -158,19 +165,22 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
     document = read_document(path, BadInput)
     raw = document.value
     if not isinstance(raw, dict):
-        raise BadInput(f"{path}: a grid file is a mapping with name, base and axes; found {type(raw).__name__}")
+        found = "nothing" if raw is None else f"a {type(raw).__name__}"
+        raise BadInput(f"{path}: a grid file is a mapping with name, base and axes; found {found}")
     known = set(Spec.model_fields)
     for key in raw:
         if key not in known:
-            raise BadInput(f"{document.at(key)}: unknown key {key!r}{nearest(str(key), known)}")
+            raise BadInput(f"{document.at(str(key))}: unknown key {key!r}{nearest(str(key), known)}")
     _check_axes(raw, document)
+    said = {}
     for override in overrides:
         raw = _override(raw, override, document)
+        said[override.partition("=")[0]] = override
     try:
         spec = Spec.model_validate(raw)
     except ValidationError as error:
-        raise BadInput(explain(error, document, {})) from error
-    grid = Grid(spec, document)
+        raise BadInput(explain(error, Origins(document, said), Spec, raw)) from error
+    grid = Grid(spec, document, said)
     _check_rules(grid)
     return grid
 
@@ -185,6 +195,8 @@ def _check_axes(raw: Mapping[str, Any], document: Document) -> None:
             raise BadInput(f"{document.at('axes.replicate')}: 'replicate' is what `replicates` adds; name the axis otherwise")
         if not isinstance(levels, dict) or not levels:
             raise BadInput(f"{document.at(f'axes.{axis}')}: axis {axis!r} has no levels; give it levels or remove it")
+        if not isinstance(axis, str):
+            raise BadInput(f"{document.at('axes')}: YAML reads axis {axis!r} as a value; quote it")
         for level, settings in levels.items():
             at = document.at(f"axes.{axis}.{level}")
             if not isinstance(level, str):
@@ -192,16 +204,17 @@ def _check_axes(raw: Mapping[str, Any], document: Document) -> None:
             if not isinstance(settings, dict):
                 raise BadInput(f"{at}: a level maps dotted keys to values (or is {{}}); found {settings!r}")
             for key in settings:
-                if str(key).split(".")[0] in ("protocols", "explainers", "launch"):
-                    raise BadInput(
-                        f"{document.at(f'axes.{axis}.{level}')}: {key!r} is the same for all cells; no level may set it"
-                    )
+                at = document.at(f"axes.{axis}.{level}.{key}")
+                if not isinstance(key, str):
+                    raise BadInput(f"{at}: a level maps dotted keys to values; found the key {key!r}")
+                if key.split(".")[0] in ("protocols", "explainers", "launch"):
+                    raise BadInput(f"{at}: {key!r} is the same for all cells; no level may set it")
                 for other, owner in owners.items():
                     if other == key and owner != axis:
                         raise BadInput(
                             f"{at}: axes {owner!r} and {axis!r} both set {key!r}; which would win depends on their order"
                         )
-                owners[str(key)] = axis
+                owners[key] = axis
 
 
 def _check_rules(grid: Grid) -> None:
@@ -229,7 +242,8 @@ def _override(raw: Mapping[str, Any], override: str, document: Document) -> dict
     try:
         value = yaml.safe_load(text) if text else None
     except yaml.YAMLError as error:
-        raise BadInput(f"override {override!r}: the value is no YAML ({str(error).splitlines()[0]})") from error
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise BadInput(f"override {override!r}: the value is no YAML ({why}); quote it") from error
     head = key.split(".")[0]
     if head in ("launch", "replicates", "replicate_scope", "protocols", "explainers"):
         changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
@@ -248,45 +262,20 @@ def _override(raw: Mapping[str, Any], override: str, document: Document) -> dict
     return {**raw, "base": base}
 
 
-def _refer(value: Any, tree: Mapping[str, Any], document: Document) -> Any:
+def _refer(value: Any, tree: Mapping[str, Any], where: Origins, key: str = "") -> Any:
     """Replaces ``${data.root}`` by what the cell has there."""
     if isinstance(value, dict):
-        return {key: _refer(item, tree, document) for key, item in value.items()}
+        return {name: _refer(item, tree, where, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [_refer(item, tree, document) for item in value]
-    if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
-        found = get(tree, value[2:-1])
-        if found is None:
-            raise BadInput(f"{document.path}: {value} refers to a key that the base does not set")
-        return found
-    return value
+        return [_refer(item, tree, where, f"{key}.{number}") for number, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
 
+    def found(reference: re.Match[str]) -> Any:
+        one = get(tree, reference[1])
+        if one is None:
+            raise BadInput(f"{where.at(key)}: {key}: {reference[0]} refers to a key that no base, level or override sets")
+        return one
 
-def explain(error: ValidationError, document: Document, origins: Mapping[str, str]) -> str:
-    """One line for the first complaint of pydantic: file, line, key, what was found, what is expected."""
-    first = error.errors()[0]
-    loc = [str(part) for part in first["loc"]]
-    key = ".".join(loc)
-    nested = first.get("ctx", {}).get("error")
-    if isinstance(nested, ValidationError):  # a component's own complaint
-        inner = nested.errors()[0]
-        return explain_one(inner, [*loc, *(str(part) for part in inner["loc"])], document, origins, nested.title)
-    return explain_one(first, loc, document, origins, error.title) if key else f"{document.path}: {first['msg']}"
-
-
-def explain_one(first: Any, loc: Sequence[str], document: Document, origins: Mapping[str, str], title: str) -> str:
-    key = ".".join(loc)
-    origin = next((origins[part] for part in _prefixes(loc) if part in origins), None)
-    at = document.at(origin) if origin else document.at(f"base.{key}", key)
-    if first["type"] == "extra_forbidden":
-        return f"{at}: unknown key {key!r}"
-    if first["type"] == "missing":
-        return f"{at}: key {key!r} is needed"
-    message = first["msg"].removeprefix("Value error, ")
-    found = first["input"]
-    shown = f"; found {found!r}" if not isinstance(found, dict) and first["type"] != "value_error" else ""
-    return f"{at}: {key}: {message[0].lower() + message[1:]}{shown}"
-
-
-def _prefixes(loc: Sequence[str]) -> list[str]:
-    return [".".join(loc[:end]) for end in range(len(loc), 0, -1)]
+    whole = REFERENCE.fullmatch(value)
+    return found(whole) if whole else REFERENCE.sub(lambda reference: str(found(reference)), value)

@@ -12,6 +12,8 @@ from typing import Any
 from grid.ledger import Damaged, Failure, Ledger, Marker
 from grid.spec import BadInput
 
+PENDING = "pending"  # as in a plan: blocked until somebody reads the images
+
 
 @dataclass(frozen=True)
 class CellView:
@@ -91,7 +93,7 @@ class Study:
                 markers[label] = marker
             elif failure:
                 failures[label] = failure
-        state, reason = cell["state"], cell["reason"]
+        state, reason = ("blocked" if cell["state"] == PENDING else cell["state"]), cell["reason"]
         if cell["id"] is not None:
             reason = None
             state = "failed" if failures else "done" if len(markers) == len(cell["stages"]) else "run"

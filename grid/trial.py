@@ -94,7 +94,10 @@ def run(job: Job, around: Surroundings) -> Outcome:
     from grid.stages.context import Context
 
     ledger = Ledger(Path(job.store))
-    configs = job.configs()
+    try:
+        configs = job.configs()
+    except ValueError as error:  # such as a component of the user's own package that only the driver can import
+        return Outcome("failed", f"this worker cannot read the driver's cell ({error_line(error)}); give both the same code")
     here = source_digest(job.kind, configs.values())
     if here != job.source:
         return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")

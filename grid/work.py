@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grid.plan import RUN, Plan, PlannedStage
+from grid.plan import FAILED, RUN, Plan, PlannedStage
 from grid.trial import Job, Outcome
 
 SHARED = ("detect", "pretrain")
@@ -41,6 +41,11 @@ class Board:
                 self.running[work.id] = work
                 return work
         return None
+
+    @property
+    def stages_to_run(self) -> int:
+        """How many stages the waiting work is to compute."""
+        return len({job.id for work in self.waiting.values() for job in work.jobs} & self.missing)
 
     @property
     def finished(self) -> bool:
@@ -81,7 +86,7 @@ class Board:
         self.running.pop(work.id, None)
         self.failed[work.id] = error
         for other in list(self.waiting.values()):
-            if any(job.id in other.needs for job in work.jobs if job.id in self.missing):
+            if other.id in self.waiting and any(job.id in other.needs for job in work.jobs if job.id in self.missing):
                 del self.waiting[other.id]
                 self.fail(other, f"it needs {work.title}, which failed")
 
@@ -89,23 +94,26 @@ class Board:
 def board_of(plan: Plan, jobs: Mapping[str, Job]) -> Board:
     """The board of a plan's open stages."""
     stages: dict[str, PlannedStage] = {stage.id: stage for stage in plan.stages}
-    missing = {stage.id for stage in plan.stages if stage.state == RUN}
+    todo = {stage.id for stage in plan.stages if stage.state == RUN}
+    failed = {stage.id for stage in plan.stages if stage.state == FAILED}
+    missing = todo | failed
     waiting: dict[str, Work] = {}
     spare: dict[str, Work] = {}
     for stage in sorted((s for s in plan.stages if s.stage in SHARED), key=lambda s: SHARED.index(s.stage)):
         work = Work(stage.id, shared_title(stage, plan), (jobs[stage.id],), frozenset(stage.needs))
         spare[stage.id] = work
-        if stage.id in missing:
+        if stage.id in todo and not work.needs & failed:
             waiting[stage.id] = work
     for cell in plan.cells:
         own = [id for id in cell.stages.values() if stages[id].stage not in SHARED]
-        todo = [id for id in own if id in missing]
-        if cell.id is not None and todo:
-            # all of the cell's own stages go along: a trial passes over finished ones, unless they are damaged
-            needs = frozenset(need for id in own for need in stages[id].needs) - set(own)
-            broken = [id for id in todo if cell.state == "failed" and stages[id].state == "failed"]
-            if not broken:
-                waiting[cell.id] = Work(cell.id, cell.title, tuple(jobs[id] for id in own), needs)
+        if cell.id is None or not todo & set(own) or any(stages[id].stage == "train" for id in failed & set(own)):
+            continue
+        # finished stages go along: a trial passes over them, unless they turn out damaged
+        jobs_of_cell = tuple(jobs[id] for id in own if id not in failed)
+        needs = frozenset(need for job in jobs_of_cell for need in stages[job.id].needs) - set(own)
+        if needs & failed:
+            continue  # until somebody retries what failed
+        waiting[cell.id] = Work(cell.id, cell.title, jobs_of_cell, needs)
     return Board(waiting=waiting, missing=missing, spare=spare)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,28 +69,65 @@ class World:
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
 
+    def persons(self, data: DatasetConfig) -> int:
+        """How many persons the images are of."""
+        return self._once(("persons", id(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
+
     def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
         key = ("weights", id(pretraining), id(cell.backbone))
         return self._once(key, lambda: pretraining.content(cell.backbone))  # type: ignore[no-any-return]
 
     def check(self, cell: Cell) -> None:
-        """Meets bad combinations: ValueError for what can never run, Blocked for what is absent."""
-        self._once(("check", id(cell.pretraining), id(cell.backbone)), lambda: _check_weights(cell))
+        """Meets bad combinations.
+
+        Raises:
+            ValueError: the cell can never run.
+            Blocked: something is absent (says all that is), or images were never read.
+        """
+        key = (id(part) for part in (cell.pretraining, cell.backbone, cell.data, *cell.protocols, *cell.explainers))
+        self._once(("check", *key), lambda: self._check(cell))
+
+    def _check(self, cell: Cell) -> None:
         titles = [protocol.title for protocol in cell.protocols]
         for kind, names in (("protocols", titles), ("explainers", [explainer.title for explainer in cell.explainers])):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")
+        blocks: list[Blocked] = []
+
+        def meet(look: Callable[[], object]) -> None:
+            try:
+                look()
+            except Blocked as blocked:
+                blocks.append(blocked)
+
+        meet(lambda: self._once(("weights there", id(cell.pretraining), id(cell.backbone)), lambda: _check_weights(cell)))
+        for data in self._trained(cell):
+            meet(partial(self._check_persons, data))
         for protocol in cell.protocols:
-            if missing := self._once(("missing", id(protocol)), protocol.missing):
-                raise Blocked(str(missing))
-        trained = self._once(("persons", id(cell.data)), lambda: set(self.manifest(cell.data).identities))
-        if len(trained) < 2:
-            raise ValueError(f"training needs two persons at least; {cell.data.name} has {len(trained)}")
+            meet(partial(self._once, ("missing", id(protocol)), partial(self._check_protocol, protocol)))
+        absent = dict.fromkeys(str(blocked) for blocked in blocks if blocked.unread is None)
+        if absent:
+            raise Blocked("; also: ".join(absent))
+        if blocks:
+            raise blocks[0]
+
+    def _check_persons(self, data: DatasetConfig) -> None:
+        if (persons := self.persons(data)) < 2:
+            raise ValueError(f"training needs two persons at least; {data.name} has {persons}")
+
+    def _check_protocol(self, protocol: ProtocolConfig) -> None:
+        if missing := protocol.missing():
+            raise Blocked(str(missing))
+        self.manifest(self.dataset(protocol))
+
+    def _trained(self, cell: Training) -> list[DatasetConfig]:
+        """The datasets that a network of the cell has seen."""
+        return [cell.data, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
 
     def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
         """The protocol's pairs, less those of persons that were trained on where its policy is ``drop``."""
-        trained = [cell.data, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
+        trained = self._trained(cell)
         key = ("pairs", id(protocol), *(id(data) for data in trained))
         return self._once(key, lambda: self._kept_pairs(protocol, trained))  # type: ignore[no-any-return]
 

@@ -50,7 +50,7 @@ def on_hugging_face(repository: str, dropped: tuple[str, ...]) -> PinnedWeights:
         file=file,
         files=lambda: hugging_face_cache(repository),
         how=f"on a machine with internet run 'hf download {repository} model.safetensors --local-dir .' "
-        f"copy the file to this machine as {file}, and set pretraining.weights_dir to its folder",
+        f"copy the file to this machine as {file}, and set weights_dir beside the name imagenet to its folder",
         dropped=dropped,
     )
 

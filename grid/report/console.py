@@ -6,6 +6,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from grid.report import rows
+from grid.report.columns import Column
 from grid.study import Study
 
 COLOURS = {"done": "green", "failed": "bold red", "unfinished": "yellow", "blocked": "yellow", "skipped": "dim"}
@@ -20,9 +21,9 @@ def table(study: Study) -> RichTable:
     out = RichTable(title=title, caption=_caption(found), caption_justify="left", pad_edge=False, box=None, header_style="bold")
     out.collapse_padding = True  # twelve cells of three factors fit in 100 columns
     for factor in found.factors:
-        title = factor.title.replace("-", "-\n")
-        least = max(map(len, title.split()), default=0)
-        out.add_column(Text(title), justify="center" if factor.tick else "left", overflow="fold", min_width=least)
+        heading = factor.title.replace("-", "-\n")
+        least = max(map(len, heading.split()), default=0)
+        out.add_column(Text(heading), justify="center" if factor.tick else "left", overflow="fold", min_width=least)
     if several:
         out.add_column("Protocol", overflow="fold")
     for name in ("Accuracy", "10-fold", "EER", "AUC"):
@@ -45,7 +46,7 @@ def table(study: Study) -> RichTable:
     return out
 
 
-def _number(row: rows.Row, column: rows.Column | None, number: int, found: rows.Table) -> Text:
+def _number(row: rows.Row, column: Column | None, number: int, found: rows.Table) -> Text:
     value = row.value(column) if column else None
     if column is None or value is None or value.value is None:
         return Text("–", style="dim")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from grid.report.rows import Column, Table, Value
+from grid.report.columns import Column, Value
+from grid.report.rows import Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

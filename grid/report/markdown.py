@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from grid.report.rows import Column, Row, Table
+from grid.report.columns import Column
+from grid.report.rows import Row, Table
 
 
 def markdown(table: Table, name: str) -> str:

@@ -25,7 +25,7 @@ def page(study: Study, table: Table, found: Sequence[sheets.Sheet]) -> str:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
-        autoescape=False,
+        autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from grid.report.columns import Column
 from grid.report.curves import Overlay
-from grid.report.rows import Column, Factor, Row, Table
+from grid.report.rows import Factor, Row, Table
 
 HUES = 8  # colours that the style sheet knows
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "1 5")

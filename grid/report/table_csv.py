@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from grid.report.rows import Column, Table
+from grid.report.columns import Column
+from grid.report.rows import Table
 
 FIELDS = ("value", "low", "high", "se")
 

@@ -56,16 +56,18 @@ class Faces:
 def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: int, rows: Any = None) -> Faces:
     """The crops of ``data`` as ``detector`` cuts them, (size, size) each; with ``rows``, of those rows alone."""
     manifest = context.world.manifest(data)
+    if rows is not None or context.fast:
+        manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
+    dataset = data.build(manifest)
     if detector.trivial:
         detections = detector.build().of_manifest(manifest)
+    elif context.fast:  # the detect stage looked at other images
+        found = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
+        detections = Detections.of(manifest.keys, found)
     else:
         detections = Detections.load(context.ledger.path(context.inputs["detect"], "detections.parquet"))
-    if rows is not None or context.fast:
-        chosen = rows if rows is not None else fast_rows(manifest)
-        manifest = manifest.subset(chosen)
-        detections = Detections.of(manifest.keys, [detections.row(key) for key in manifest.keys])
     folder = context.world.scans.parent / "crops"
-    table = crops(data.build(manifest), detections, detector, size, folder, context.crop_cache_bytes)
+    table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities))
 
 

@@ -37,7 +37,7 @@ class Config(BackboneConfig):
             file=_FILE,
             files=lambda: torch_hub_cache(_FILE),
             how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
-            "and set pretraining.weights_dir to its folder",
+            "and set weights_dir beside the name imagenet to its folder",
             dropped=("classifier",),
             sha256="7be5be79",
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +17,8 @@ class Config(AugmentationConfig):
     name: Literal["components.slow"] = "components.slow"
 
     def build(self) -> Slow:
+        if folder := os.environ.get("FACEGRID_TEST_SEEN"):  # which GPU each training may use
+            Path(folder, uuid.uuid4().hex).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "not set"))
         return Slow(float(os.environ.get("FACEGRID_TEST_PAUSE", "0")))
 
 

@@ -75,12 +75,12 @@ def test_the_table_names_every_cell_and_every_reason(make_study):
 def test_status_imports_nothing_heavy_and_takes_less_than_a_second(make_study):
     study = make_study(pairs=60, explainers=())
     code = (
-        "import sys, time, json; start = time.perf_counter()\n"
+        "import sys, time, json; start = time.process_time()\n"
         "from pathlib import Path\nfrom grid.study import Study\nfrom grid.status import status, show\n"
         "study = Study(Path(sys.argv[1])); status(study); show(study)\n"
-        "print(json.dumps([time.perf_counter() - start, sorted(sys.modules)]))"
+        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(study.path)], capture_output=True, text=True, check=True)
     seconds, modules = json.loads(done.stdout)
     assert not set(HEAVY) & set(modules)
-    assert seconds < 1
+    assert seconds < 1  # of the processor: what else the machine does must not fail a test

@@ -1,0 +1,133 @@
+"""Processes that die in the middle of a launch: nothing finished is lost, nothing runs twice, and the numbers stay."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
+
+from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, grid, sound
+
+pytestmark = pytest.mark.timeout(900)
+SLOW = {"FACEGRID_TEST_PAUSE": "0.05"}  # seconds per image: a training of the grid then takes some seconds
+STUDY = Path("studies", "tiny")
+
+
+def done_and_half_done(store: Store) -> Any:
+    """The claim of a training that is under way while another cell has ended; else None."""
+    return store.half_trained() if any(kind == "explain" for kind, _ in store.markers()) else None
+
+
+def training(store: Store, before: dict[tuple[str, str], int]) -> bool:
+    """Whether a training that is not done was begun since ``before``."""
+    return any(
+        kind == "train" and store.ledger.attempts(kind, id) > before.get((kind, id), 0) for kind, id, _ in store.claims()
+    )
+
+
+def gone(tag: str, within: float = 60) -> None:
+    """What a dead driver started ends by itself."""
+    limit = time.monotonic() + within
+    while left := family(tag):
+        assert time.monotonic() < limit, [(process.pid, process.cmdline()) for process in left]
+        time.sleep(0.2)
+
+
+def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", undisturbed.grid, **SLOW) as driver:
+        half, _ = driver.until(lambda: done_and_half_done(store))
+        driver.kill()
+        gone(driver.family)
+    done, before = store.contents(), store.attempts()
+    assert 0 < len(done) < len(undisturbed.contents)
+    facegrid(tmp_path, "launch", undisturbed.grid)
+    after = store.attempts()
+    assert {key: after[key] for key in done} == {key: before[key] for key in done}
+    assert store.contents() == undisturbed.contents
+    assert half in store.resumed(), "a training goes on from its checkpoint"
+    assert after["train", half] == before["train", half] + 1
+    sound(tmp_path / STUDY)
+
+
+def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", undisturbed.grid, **SLOW) as driver:
+        half, claim = driver.until(store.half_trained)
+        os.kill(claim["pid"], signal.SIGKILL)
+        assert driver.wait() == 0, driver.said
+        gone(driver.family)
+    assert store.contents() == undisturbed.contents
+    assert half in store.resumed()
+    assert store.attempts()["train", half] == 2
+    assert {count for key, count in store.attempts().items() if key != ("train", half)} == {1}
+    sound(tmp_path / STUDY)
+
+
+def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        del tree["skip"]
+        tree["axes"] = {"luck": {"bad": {"augmentation.name": "components.lethal"}, "good": {}}}
+
+    file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
+    said = facegrid(tmp_path, "launch", file, code=1)
+    ids = {cell["levels"]["luck"]: cell["stages"] for cell in cells(tmp_path / STUDY)}
+    assert store.attempts()["train", ids["bad"]["train"]] == 4
+    failure = store.ledger.failure("train", ids["bad"]["train"])
+    assert failure is not None
+    assert not failure.deterministic
+    assert "lost too often" in said
+    assert {id for _, id in store.contents()} == set(ids["good"].values())
+    assert "luck=bad" in facegrid(tmp_path, "launch", file, code=1)
+    assert store.attempts()["train", ids["bad"]["train"]] == 4, "it is not tried again unasked"
+
+
+def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_path: Path) -> None:
+    """Ctrl-C, then what a scheduler sends, then in peace."""
+    store = Store(tmp_path / STUDY / "store")
+    finished: dict[tuple[str, str], int] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = store.attempts()
+        with Facegrid(tmp_path, "launch", undisturbed.grid, **SLOW) as driver:
+            driver.until(lambda before=before: training(store, before) and store.half_trained())
+            if number == signal.SIGINT:
+                os.killpg(driver.process.pid, number)  # a terminal sends it to the whole group
+            else:
+                driver.signal(number)
+            assert driver.wait(90) == 130, driver.said
+            assert "interrupted" in driver.said
+            assert "Traceback" not in driver.said
+            gone(driver.family)
+        attempts = store.attempts()
+        assert {key: attempts[key] for key in finished} == finished
+        finished = {key: attempts[key] for key in store.markers()}
+    facegrid(tmp_path, "launch", undisturbed.grid)
+    attempts = store.attempts()
+    assert {key: attempts[key] for key in finished} == finished
+    assert store.contents() == undisturbed.contents
+    assert store.resumed()
+    sound(tmp_path / STUDY)
+
+
+def test_a_lost_family_is_seen() -> None:
+    """The check above can fail: it sees a process that carries the tag."""
+    import subprocess
+    import uuid
+
+    from launching import environment
+
+    tag = uuid.uuid4().hex
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment(tag)) as process:
+        try:
+            limit = time.monotonic() + PATIENCE
+            while not family(tag):
+                assert time.monotonic() < limit
+            assert [psutil.Process(process.pid)] == family(tag)
+        finally:
+            process.kill()

@@ -1,0 +1,139 @@
+"""Several real Ray nodes on this machine, reached by --address."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
+
+from launching import GRIDS, ROOT, TAG, Facegrid, Store, cells, end, facegrid, family, grid, sound
+
+pytestmark = pytest.mark.timeout(900)
+STUDY = Path("studies", "tiny")
+
+
+class Nodes:
+    """A cluster: a head that computes nothing, and nodes with the resources asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
+        from ray.cluster_utils import Cluster
+
+        from grid.execute import QUIET
+
+        self.family = uuid.uuid4().hex
+        for key, value in {
+            **QUIET,
+            TAG: self.family,
+            "PYTHONPATH": f"{GRIDS}{os.pathsep}{ROOT}",
+            "OMP_NUM_THREADS": "1",
+            **more,
+        }.items():
+            monkeypatch.setenv(key, value)  # workers inherit a node's environment
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def add(self, **resources: float) -> Any:
+        return self.cluster.add_node(include_dashboard=False, **resources)
+
+    def close(self) -> None:
+        self.cluster.shutdown()
+        for process in family(self.family):
+            if process.pid != os.getpid():
+                end(process)
+        psutil.wait_procs([one for one in family(self.family) if one.pid != os.getpid()], timeout=10)
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    made: list[Nodes] = []
+
+    def make(**more: str) -> Nodes:
+        made.append(Nodes(monkeypatch, **more))
+        return made[0]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+def plain(tree: dict[str, Any]) -> None:
+    del tree["axes"]["detection"]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    """What one machine alone leaves."""
+    folder = tmp_path_factory.mktemp("alone")
+    facegrid(folder, "launch", grid(folder / "tiny.yaml", plain))
+    return Store(folder / STUDY / "store").contents()
+
+
+def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, alone: dict[tuple[str, str], str], tmp_path: Path) -> None:
+    cluster = nodes(FACEGRID_TEST_PAUSE="0.05")
+    places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
+    file, store = grid(tmp_path / "tiny.yaml", plain), Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", file, "--address", cluster.address) as driver:
+        half, claim = driver.until(store.half_trained)
+        raylet = psutil.Process(claim["pid"]).parent().pid
+        (place,) = (node for node in places if raylet in [one.process.pid for one in node.all_processes["raylet"]])
+        cluster.cluster.remove_node(place, allow_graceful=False)
+        assert driver.wait() == 0, driver.said
+    assert store.contents() == alone
+    assert half in store.resumed()
+    assert store.attempts()["train", half] == 2
+    sound(tmp_path / STUDY)
+
+
+def test_cells_that_ask_for_a_gpu_share_none(nodes: Any, tmp_path: Path) -> None:
+    """Two nodes say that they have one GPU each, which is enough for Ray to place by: one cell on each, of the four."""
+
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"], tree["skip"]
+        tree |= {"replicates": 4, "launch": {"resources": {"cpus": 1, "gpus": 1}}}
+
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    cluster = nodes(FACEGRID_TEST_PAUSE="0.02", FACEGRID_TEST_SEEN=str(folder))
+    for _ in range(2):
+        cluster.add(num_cpus=2, num_gpus=1)
+    file = grid(tmp_path / "tiny.yaml", change)
+    facegrid(tmp_path, "launch", file, "--address", cluster.address)
+    assert len(cells(tmp_path / STUDY)) == 4
+    markers = Store(tmp_path / STUDY / "store").markers()
+    spans = sorted((marker.started, marker.finished) for key, marker in markers.items() if key[0] == "train")
+    starts = [start for start, _ in spans]
+    busiest = max(sum(start <= moment < stop for start, stop in spans) for moment in starts)
+    assert busiest <= 2, "never more cells at once than GPUs"
+    seen = [path.read_text() for path in folder.iterdir()]
+    assert len(seen) == 4
+    assert set(seen) == {"0"}, "each cell sees the one GPU of its node"
+
+
+def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:
+    cluster = nodes()
+    cluster.add(num_cpus=1)
+    began = time.monotonic()
+    said = facegrid(
+        tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), "launch.resources.gpus=1", "--address", cluster.address, code=2
+    )
+    assert "no node has CPU 1, GPU 1" in said
+    assert time.monotonic() - began < 120
+    assert "Traceback" not in said
+
+
+def test_an_address_where_nobody_answers_is_named(tmp_path: Path) -> None:
+    said = facegrid(tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), "--address", "127.0.0.1:1", code=2)
+    assert "127.0.0.1:1" in said
+    assert "Traceback" not in said

@@ -1,0 +1,189 @@
+"""Launches of a tiny grid through the real command line, on real Ray: what runs, what does not, which numbers."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
+
+from launching import TINY, Store, cells, facegrid, grid, sound
+
+pytestmark = pytest.mark.timeout(900)
+STUDY = Path("studies", "tiny")
+ONE = "head=narrow,detection=mtcnn,pretraining=source"  # a cell with every kind of stage
+
+
+class Launched:
+    def __init__(self, folder: Path, said: str) -> None:
+        self.folder, self.said = folder, said
+        self.study = folder / STUDY
+        self.store = Store(self.study / "store")
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    """The whole grid, launched once, undisturbed; tests only read it."""
+    folder = tmp_path_factory.mktemp("launched")
+    return Launched(folder, facegrid(folder, "launch", TINY))
+
+
+@pytest.fixture
+def twin(launched: Launched, tmp_path: Path) -> Iterator[Launched]:
+    """A copy of the launched study; files are shared, so a test replaces them and never writes into them."""
+    shutil.copytree(launched.study, tmp_path / STUDY, copy_function=os.link)
+    for name in ("plan.json", "mirror.json"):  # written anew by every launch
+        path = tmp_path / STUDY / name
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data.replace(str(launched.folder).encode(), str(tmp_path).encode()))
+    yield Launched(tmp_path, launched.said)
+    shutil.rmtree(tmp_path / STUDY)  # some hundred megabytes
+
+
+def stages(study: Path, **levels: str) -> set[str]:
+    """Ids of the stages of the cells with these levels."""
+    found = [cell for cell in cells(study) if levels.items() <= cell["levels"].items()]
+    return {id for cell in found for id in cell["stages"].values()}
+
+
+def test_a_launch_computes_every_stage_once(launched: Launched) -> None:
+    assert len(cells(launched.study)) == 6
+    assert set(launched.store.attempts().values()) == {1}
+    assert {key[1] for key in launched.store.contents()} == stages(launched.study)
+    assert "failed" not in launched.said
+
+
+def test_shared_stages_are_computed_once(launched: Launched) -> None:
+    kinds = [kind for kind, _ in launched.store.attempts()]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"detect": 2, "pretrain": 1, "train": 6, "evaluate": 6, "explain": 6}
+
+
+def test_every_cell_has_one_finished_run(launched: Launched) -> None:
+    sound(launched.study)
+
+
+def test_launched_again_nothing_runs(launched: Launched) -> None:
+    before = launched.store.attempts()
+    said = facegrid(launched.folder, "launch", TINY)
+    assert "0 stages" in said
+    assert launched.store.attempts() == before
+    sound(launched.study)
+
+
+def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
+    before = twin.store.attempts()
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["axes"]["head"]["wider"] = {"head.dimension": 24}
+        tree["skip"].append({"when": {"head": "wider", "pretraining": "source"}, "because": "as for wide"})
+
+    facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change))
+    after = twin.store.attempts()
+    assert {key: after[key] for key in before} == before
+    new = {id for _, id in after.keys() - before.keys()}
+    assert new == stages(twin.study, head="wider") - {id for _, id in before}
+    assert len(new) == 6  # train, evaluate, explain with and without detection, which is shared
+    assert set(after.values()) == {1}
+    sound(twin.study)
+
+
+def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
+    before = twin.store.attempts()
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["protocols"].append({**tree["protocols"][0], "label": "flipped", "flip_test": True})
+        tree["explainers"].append({**tree["explainers"][0], "label": "one", "images": 1})
+
+    facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change))
+    after = twin.store.attempts()
+    assert {key: after[key] for key in before} == before
+    new = [kind for kind, _ in after.keys() - before.keys()]
+    assert sorted(new) == ["evaluate"] * 6 + ["explain"] * 6
+    sound(twin.study)
+
+
+def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launched: Launched, tmp_path: Path) -> None:
+    """Also shows --where: the first launch runs the last cells, the second one the rest, both in one worker."""
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["axes"] = {axis: dict(reversed(levels.items())) for axis, levels in reversed(tree["axes"].items())}
+        tree["launch"] = {"concurrency": 1}
+
+    other, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
+    facegrid(tmp_path, "launch", other, "--where", "head=wide,detection=none")
+    first = store.contents()
+    assert sorted(kind for kind, _ in first) == ["evaluate", "explain", "train"]
+    assert {id for _, id in first} == stages(tmp_path / STUDY, head="wide", detection="none")
+    facegrid(tmp_path, "launch", other)
+    assert set(store.attempts().values()) == {1}
+    assert store.contents() == launched.store.contents()
+    assert [cell["levels"] for cell in cells(tmp_path / STUDY)] != [cell["levels"] for cell in cells(launched.study)]
+
+
+def test_debug_gives_the_launched_numbers_to_the_last_bit(launched: Launched) -> None:
+    before = launched.store.attempts()
+    facegrid(launched.folder, "debug", TINY, "--where", ONE)
+    here = Store(launched.study / "debug").markers()
+    there = launched.store.markers()
+    wanted = stages(launched.study, head="narrow", detection="mtcnn", pretraining="source")
+    assert {id for _, id in here} == wanted
+    for key, marker in here.items():
+        said = {name: entry["sha256"] for name, entry in marker.outputs.items() if name != "timing.json"}
+        assert said == {name: entry["sha256"] for name, entry in there[key].outputs.items() if name != "timing.json"}, key
+    names = {name for marker in here.values() for name in marker.outputs}
+    assert names >= {"detections.parquet", "model.safetensors", "scores.parquet", "metrics.json", "maps.npy"}
+    assert launched.store.attempts() == before, "debug leaves a launched study alone"
+
+
+def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
+    """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
+    contents, attempts = twin.store.contents(), twin.store.attempts()
+    ids = [cell["stages"]["train"] for cell in cells(twin.study)]
+    for id, change in ((ids[0], lambda data: data[:-1]), (ids[1], lambda data: data[:-1] + bytes([data[-1] ^ 1]))):
+        marker = twin.store.markers()["train", id]
+        path = twin.store.path / "train" / id / marker.attempt / "model.safetensors"
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(change(data))
+
+    def more(tree: dict[str, Any]) -> None:
+        tree["explainers"].append({**tree["explainers"][0], "label": "one", "images": 1})
+
+    facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", more))
+    after = twin.store.contents()
+    assert {key: after[key] for key in contents} == contents
+    again = {key for key, count in twin.store.attempts().items() if count > attempts.get(key, 1)}
+    assert {key for key in again if key[0] == "train"} == {("train", ids[0]), ("train", ids[1])}
+    sound(twin.study)
+
+
+def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"]["head"], tree["axes"]["pretraining"], tree["axes"]["detection"], tree["skip"]
+        tree["axes"] = {"rate": {"absurd": {"recipe.lr": 1e30}, "good": {}}}
+
+    file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
+    said = facegrid(tmp_path, "launch", file, code=1)
+    bad, good = ({"rate": rate} for rate in ("absurd", "good"))
+    (failed,) = (id for kind, id in store.attempts() if kind == "train" and id in stages(tmp_path / STUDY, **bad))
+    failure = store.ledger.failure("train", failed)
+    assert failure is not None
+    assert failure.deterministic
+    assert "in epoch" in failure.error
+    assert "steps" in failure.error
+    assert failure.error[:30] in said
+    assert {id for _, id in store.contents()} == stages(tmp_path / STUDY, **good)
+    assert store.attempts()["train", failed] == 1
+
+    again = facegrid(tmp_path, "launch", file, code=1)
+    assert "rate=absurd" in again
+    assert set(store.attempts().values()) == {1}, "it is recorded, and not tried again unasked"
+
+    facegrid(tmp_path, "launch", file, "--retry", "failed", code=1)
+    assert store.attempts()["train", failed] == 2
+    assert {key: count for key, count in store.attempts().items() if key[1] != failed} == dict.fromkeys(store.contents(), 1)

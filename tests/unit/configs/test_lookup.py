@@ -1,0 +1,112 @@
+"""File name = YAML name = registry."""
+
+from pathlib import Path
+
+import pytest
+
+from configs.component import Component
+from configs.lookup import BASES, PACKAGES, known, lookup, nearest, resolve
+
+ROOT = Path(__file__).resolve().parents[3]
+OWN = """
+from typing import Literal
+from configs.kinds import AugmentationConfig
+
+class Config(AugmentationConfig):
+    name: Literal["{package}.sharp"] = "{package}.sharp"
+    strength: float = 1.0
+
+    def build(self):
+        return lambda image, seed: image
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package of the user's own, with one augmentation."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    package = tmp_path / name
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "sharp.py").write_text(OWN.format(package=name))
+    (package / "empty.py").write_text("")
+    (package / "broken.py").write_text("from json import nothing_of_that_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_the_files_of_the_folder_are_the_known_names(kind: str) -> None:
+    folder = ROOT / PACKAGES[kind].replace(".", "/")
+    assert known(kind) == tuple(sorted(file.stem for file in folder.glob("*.py") if not file.name.startswith("_")))
+    assert known(kind)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PACKAGES for name in known(kind)])
+def test_a_file_holds_the_config_of_its_name(kind: str, name: str) -> None:
+    found = lookup(kind, name)
+    assert issubclass(found, BASES[kind])
+    assert next(iter(found.model_fields)) == "name" or "name" in found.model_fields
+    assert found.model_fields["name"].default == name
+    assert found.__module__ == f"{PACKAGES[kind]}.{name}"
+
+
+def test_an_unknown_name_is_met_with_the_known_ones_and_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"unknown backbone 'resnet43'; did you mean 'resnet34'\? \(known: alexnet, .*timm\)"):
+        lookup("backbone", "resnet43")
+
+
+def test_nothing_is_suggested_where_nothing_is_near() -> None:
+    assert nearest("zzzz", ["alexnet", "resnet34"]) == " (known: alexnet, resnet34)"
+
+
+def test_a_name_alone_is_short_for_a_mapping() -> None:
+    assert resolve("augmentation", "flip") == resolve("augmentation", {"name": "flip"})
+
+
+def test_equal_values_give_one_object_whatever_the_order_of_keys() -> None:
+    one = resolve("detector", {"name": "mtcnn", "margin": 8, "factor": 0.7})
+    assert resolve("detector", {"factor": 0.7, "margin": 8, "name": "mtcnn"}) is one
+    assert resolve("detector", one) is one
+
+
+@pytest.mark.parametrize("value", [None, 3, ["mtcnn"], {"margin": 3}, {"name": 3}, {}])
+def test_what_names_no_component_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="a detector is a mapping with a name, such as"):
+        resolve("detector", value)
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="keys of detector mtcnn are text; found 1"):
+        resolve("detector", {"name": "mtcnn", 1: 2, "margin": 3})
+
+
+def test_a_dotted_path_names_a_component_of_the_users_own_package(own: str) -> None:
+    found = resolve("augmentation", {"name": f"{own}.sharp", "strength": 2})
+    assert isinstance(found, Component)
+    assert found.identity() == {"name": f"{own}.sharp", "strength": 2.0}
+    assert type(found).model_validate(found.model_dump(mode="json")) == found
+
+
+@pytest.mark.parametrize(
+    ("module", "complaint"),
+    [
+        ("nowhere", "no module that can be imported here"),
+        ("broken", "no module that can be imported here .*nothing_of_that_name"),
+        ("empty", "the module has no class Config derived from configs.kinds.AugmentationConfig"),
+    ],
+)
+def test_a_dotted_path_that_leads_nowhere_says_why(own: str, module: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        lookup("augmentation", f"{own}.{module}")
+
+
+def test_a_component_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no class Config derived from configs\.kinds\.DetectorConfig"):
+        lookup("detector", "modules.backbones.alexnet")
+
+
+@pytest.mark.parametrize("name", [".hidden", "a..b", "x-y.z", "."])
+def test_a_path_that_cannot_be_a_module_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no dotted path of a module"):
+        lookup("detector", name)

@@ -1,0 +1,133 @@
+"""What the documents show exists: links, pictures, commands, options, grid files, examples."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from configs.lookup import lookup
+from grid.cli import app
+from grid.spec import BadInput, read
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(facegrid [^`]*)`")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(path.read_text(encoding="utf-8")) if kind == language]
+
+
+def links(path: Path) -> list[str]:
+    prose = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    return [link for link in LINK.findall(prose) if not link.startswith(("http://", "https://", "#"))]
+
+
+def commands(path: Path) -> list[str]:
+    """Every call of facegrid in shell blocks and in running text."""
+    text = path.read_text(encoding="utf-8")
+    shown = [line for block in blocks(path, "sh") for line in block.replace("\\\n", " ").splitlines()]
+    shown += [" ".join(call.split()) for call in INLINE.findall(BLOCK.sub("", text))]
+    return [line[line.index("facegrid ") :] for line in shown if re.match(r"(PYTHONPATH=\S+ )?(\S*/)?facegrid ", line)]
+
+
+def complaint(call: str) -> str | None:
+    """What is wrong with a call: its command, an option, or the number of arguments."""
+    words = shlex.split(call, comments=True)[1:]
+    group = typer.main.get_command(app)
+    place: click.Command = group
+    while hasattr(place, "commands") and words and not words[0].startswith("-"):
+        if words[0] not in place.commands:
+            return f"no command {words[0]!r}"
+        place = place.commands[words.pop(0)]
+    options = {option for parameter in place.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
+        "-h",
+        "--help",
+    }
+    for word in words:
+        if word.startswith("-") and word.split("=")[0] not in options:
+            return f"no option {word!r}"
+    return None
+
+
+def grids() -> list[tuple[str, str]]:
+    found = [(name(path), text) for path in DOCS for text in blocks(path, "yaml")]
+    return [(where, text) for where, text in found if re.search(r"^name:", text, re.M) and re.search(r"^base:", text, re.M)]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=name)
+def test_every_relative_link_and_picture_resolves(path: Path) -> None:
+    broken = [link for link in links(path) if not (path.parent / link.partition("#")[0]).exists()]
+    assert not broken, f"{name(path)}: {broken}"
+
+
+@pytest.mark.parametrize("path", DOCS, ids=name)
+def test_every_command_shown_exists(path: Path) -> None:
+    wrong = {call: found for call in commands(path) if (found := complaint(call))}
+    assert not wrong, f"{name(path)}: {wrong}"
+
+
+def test_commands_are_found_in_the_documents() -> None:
+    assert sum(len(commands(path)) for path in DOCS) > 20
+    assert complaint("facegrid paln x.yaml") == "no command 'paln'"
+    assert complaint("facegrid plan x.yaml --jsn") == "no option '--jsn'"
+    assert complaint("facegrid data check lfw root=x --json  # comment") is None
+
+
+def test_the_readme_shows_every_command() -> None:
+    group = typer.main.get_command(app)
+    shown = " ".join(commands(ROOT / "README.md"))
+    assert isinstance(group, click.Group) or hasattr(group, "commands")
+    missing = [command for command in group.commands if f"facegrid {command}" not in shown]
+    assert not missing
+
+
+@pytest.mark.parametrize(("where", "text"), grids(), ids=[where for where, _ in grids()])
+def test_every_grid_shown_is_read(where: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "grid.yaml"
+    file.write_text(text)
+    grid = read(file)
+    assert grid.spec.axes
+
+
+def test_a_grid_with_an_unknown_key_would_be_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "grid.yaml"
+    file.write_text(grids()[0][1] + "\nprotocls: []\n")
+    with pytest.raises(BadInput, match="protocls"):
+        read(file)
+
+
+def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example is written to the file that its first line names, and the grid beside it gives cells."""
+    path = ROOT / "docs" / "extending.md"
+    written = []
+    for text in blocks(path, "python"):
+        if match := re.match(r"# (mylab/(\w+)\.py)\n", text):
+            (tmp_path / match[1]).parent.mkdir(exist_ok=True)
+            (tmp_path / match[1]).write_text(text)
+            written.append(match[2])
+    assert set(written) == {"tiny", "flat", "foreground", "neighbours", "saliency", "steps"}
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        (tmp_path / "mine.yaml").write_text(next(text for where, text in grids() if where == "docs/extending.md"))
+        cells = [point.cell for point in read(tmp_path / "mine.yaml").combinations()]
+        assert len(cells) == 4
+        assert all(cell is not None and cell.backbone.build().channels in (32, 64) for cell in cells)
+        flat = lookup("data", "mylab.flat").model_validate({"name": "mylab.flat", "root": tmp_path / "absent"})
+        assert "set root" in str(flat.missing())
+    finally:
+        for module in [module for module in sys.modules if module.split(".")[0] == "mylab"]:
+            del sys.modules[module]
+        lookup.cache_clear()
