@@ -63,11 +63,11 @@ def process(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own; at its end it says which heavy packages it has imported."""
     program = (
         "import atexit, sys\n"
-        "def tell(): print('imported', *[name for name in %r if name in sys.modules], file=sys.stderr)\n"
+        f"def tell(): print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
         "atexit.register(tell)\n"
         "from grid.cli import main\n"
         "main()\n"
-    ) % (HEAVY,)
+    )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100", **more}
     command = [sys.executable, "-c", program, *map(str, words)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
@@ -176,11 +176,11 @@ def on_lfw(lfw: Path, view: int = 1, **data: Any) -> dict[str, Any]:
         ({"axis": {}}, [], "unknown key 'axis'; did you mean 'axes'? (known: axes, base, "),
         ({"base": {"recip": {}}}, [], "unknown key 'recip'; did you mean 'recipe'? (known: "),
         ({"base": {"seed": "abc"}}, [], "seed: input should be a valid integer"),
-        ({"base": {"backbone": "resnet43"}}, [], "backbone: unknown backbone 'resnet43'; did you mean 'resnet34'? (known: alexnet, "),
+        ({"base": {"backbone": "resnet43"}}, [], "unknown backbone 'resnet43'; did you mean 'resnet34'? (known: alexnet, "),
         ({}, ["--where", "rate=lo"], "--where: axis 'rate' has no level 'lo'; did you mean 'low'? (known: high, low)"),
         ({}, ["--where", "rat=low"], "--where: unknown axis 'rat'; did you mean 'rate'? (known: rate)"),
         ({}, ["--where", "low"], "--where 'low': write axis=level, such as --where "),
-        ({}, ["recipe.lr=0.5"], "override 'recipe.lr=0.5': axis 'rate' sets 'recipe.lr' (level 'low'); choose levels with --where"),
+        ({}, ["recipe.lr=0.5"], "override 'recipe.lr=0.5': axis 'rate' sets 'recipe.lr' (level 'low'); choose levels"),
         ({"axes": {"rate": {}}}, [], "axis 'rate' has no levels; give it levels or remove it"),
         (
             {"axes": {"rate": {"low": {"recipe.lr": 0.01}, "slow": {"recipe.lr": 0.01}}}},
@@ -317,8 +317,8 @@ def test_people_who_were_trained_on_are_refused_with_what_remains(
     assert said.code == 2
     for line in (said.err.strip(), refused(run, study, "plan", file)):
         assert line.endswith(
-            f"{file}: cell the only cell: protocol view 2: 4 of its people are in the training set, so 4 of its 8 pairs say nothing "
-            "about strangers; `overlap: drop` evaluates the 4 pairs that are free of them"
+            f"{file}: cell the only cell: protocol view 2: 4 of its people are in the training set, so 4 of its 8 pairs say "
+            "nothing about strangers; `overlap: drop` evaluates the 4 pairs that are free of them"
         )
     nothing_launched(study)
     said = run("plan", file, "protocols.0.overlap=drop", "--json")
@@ -421,8 +421,8 @@ def test_help_and_completion_answer_without_heavy_imports(words: list[str], more
         "import sys; sys.argv[0] = 'facegrid'\n"
         "from grid.cli import main\n"
         "try: main()\n"
-        "finally: print('imported', *[name for name in %r if name in sys.modules], file=sys.stderr)\n"
-    ) % (HEAVY,)
+        f"finally: print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
     environment = {**os.environ, "NO_COLOR": "1", **more}
     done = subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
