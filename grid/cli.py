@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(soft_wrap=False)
+out = Console(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width of its own
 err = Console(stderr=True, soft_wrap=True)
 
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]

@@ -101,12 +101,28 @@ def _connect(launch: Launch) -> None:
         return
     from cluster.shipping import working_dir
 
+    _answers(launch.address)
     try:
         ray.init(address=launch.address, runtime_env={**environment, **working_dir()}, **settings)
     except ConnectionError as error:
         from grid.spec import BadInput
 
         raise BadInput(f"launch.address {launch.address!r}: no Ray cluster answers there ({error})") from error
+
+
+def _answers(address: str) -> None:
+    """Meets an address where nobody listens at once; Ray itself tries for minutes."""
+    import socket
+
+    from grid.spec import BadInput
+
+    host, sign, port = address.removeprefix("ray://").rpartition(":")
+    if not (sign and port.isdigit()):
+        return  # "auto", or another scheme: Ray's business
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise BadInput(f"launch.address {address!r}: no Ray cluster answers there ({error})") from error
 
 
 def _check_resources(wanted: Mapping[str, float]) -> None:
