@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grid.cell import Cell
-from grid.plan import Plan
+from grid.plan import Plan, uncollected
 from grid.spec import BadInput
 from grid.world import Blocked, World
 from modules.counting import count
@@ -13,6 +13,7 @@ from modules.counting import count
 OPTIMIZER_COPIES = {"adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
 
 
+@uncollected()
 def cost(plan: Plan, world: World) -> dict[str, Any]:
     """Per cell: ``parameters``, ``flops`` of one image's forward pass, ``training_flops`` at most, ``disk_bytes``; and totals.
 

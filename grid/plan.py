@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,19 @@ def store_of(grid: Grid) -> Path:
     return grid.spec.launch.store or study_of(grid) / "store"
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Planning makes many objects, all of which stay: the collector would look through them, and all of torch, in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@uncollected()
 def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, world: World | None = None) -> Plan:
     """The plan of a grid, or of the cells that ``where`` selects.
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from configs.kinds import BackboneConfig, HeadConfig, LossConfig
-from modules.shapes import config_key, feature_shape, on_meta
+from modules.shapes import config_key, feature_shape, forward_pass, on_meta
 
 _COUNTS: dict[tuple[str, str, str, int, int], Count] = {}
 
@@ -45,16 +45,15 @@ def _count(backbone: BackboneConfig, head: HeadConfig, loss: LossConfig, classes
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = feature_shape(backbone, size)
-    body = on_meta(backbone)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         top = head.build(*shape).eval()
         classifier = loss.build(head.dimension, classes)
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            top(body(torch.empty(1, 3, size, size)))
+            top(torch.empty(1, *shape))
     return Count(
-        parameters=_parameters(body) + _parameters(top),
-        flops=counter.get_total_flops(),
+        parameters=_parameters(on_meta(backbone)) + _parameters(top),
+        flops=forward_pass(backbone, size).flops + counter.get_total_flops(),
         loss_parameters=_parameters(classifier),
     )
 

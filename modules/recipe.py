@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from configs.component import Born
 from configs.kinds import RecipeConfig
 
 
@@ -33,6 +34,7 @@ class Recipe(RecipeConfig):
     stop_after: int | None = Field(default=None, ge=1)  # stale epochs before training stops; None: never
     min_delta: float = Field(default=0.0, ge=0)
     select: Literal["best", "last"] = "best"  # the epoch whose weights are kept
+    channels_last: Annotated[bool, Born(False)] = False  # order in memory; quicker for depthwise convolutions, other last digits
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:

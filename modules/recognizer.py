@@ -39,8 +39,9 @@ class Recognizer(pl.LightningModule):
 
     def __init__(self, network: Any, recipe: Recipe, seed: int, steps_per_epoch: int) -> None:
         super().__init__()
-        self.network = network
         self.recipe = recipe
+        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=self.layout)
         self.seed = seed
         self.moves: Moves = recipe.build(network.parameters(), steps_per_epoch)
         self.history: list[dict[str, Any]] = []
@@ -72,7 +73,7 @@ class Recognizer(pl.LightningModule):
         torch.manual_seed(step_seed(self.seed, self.epoch, batch_idx, self.global_rank))  # of the CPU and of every GPU
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        images, labels = batch[0], batch[1]
+        images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
         loss: Tensor = self.network.loss_of(images, labels)
         value = finite(float(loss.detach()), "training loss", self.epoch, self.global_step)
         self._train[0] += value * len(images)
@@ -90,7 +91,7 @@ class Recognizer(pl.LightningModule):
         self._validation = [0.0, 0.0, 0.0]
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        images, labels = batch[0], batch[1]
+        images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
         logits = self.network(images).float()
         losses = F.cross_entropy(logits, labels, reduction="none").double()
         self._validation[0] += float(losses.sum())

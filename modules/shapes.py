@@ -1,7 +1,8 @@
-"""Shapes of feature maps, found on the meta device: no weights in memory, no random number drawn."""
+"""Shapes of feature maps and operations, found on the meta device: no weights in memory, no random number drawn."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,30 +14,43 @@ from configs.kinds import BackboneConfig
 Shape = tuple[int, int, int]
 
 _BUILT: dict[str, Any] = {}
-_SHAPES: dict[tuple[str, int], dict[str, Shape]] = {}
+_PASSES: dict[tuple[str, int], Pass] = {}
 _SIZES = (16, 32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One image's way through a backbone: stage name -> (C, h, w), shallow to deep, and its operations (see ``counting``)."""
+
+    stages: dict[str, Shape]
+    flops: int
+
+
 def feature_shape(backbone: BackboneConfig, size: int) -> Shape:
-    """(C, h, w) of the feature map for images of ``size`` x ``size`` pixels; errors as ``stage_shapes``."""
+    """(C, h, w) of the feature map for images of ``size`` x ``size`` pixels; errors as ``forward_pass``."""
     return list(stage_shapes(backbone, size).values())[-1]
 
 
 def stage_shapes(backbone: BackboneConfig, size: int) -> dict[str, Shape]:
-    """Stage name -> (C, h, w), shallow to deep; the last is the feature map.
+    """Stage name -> (C, h, w), shallow to deep; the last is the feature map; errors as ``forward_pass``."""
+    return dict(forward_pass(backbone, size).stages)
+
+
+def forward_pass(backbone: BackboneConfig, size: int) -> Pass:
+    """What one image of ``size`` x ``size`` pixels meets; remembered in this process.
 
     Raises:
         ValueError: the backbone cannot take that size; says which is the smallest that it takes.
     """
     known = (config_key(backbone), size)
-    if known not in _SHAPES:
+    if known not in _PASSES:
         try:
-            _SHAPES[known] = _try(on_meta(backbone), size)
+            _PASSES[known] = _try(on_meta(backbone), size)
         except _TooSmall as error:
             raise ValueError(
                 f"backbone {title(backbone)} cannot take images of {size} x {size} pixels ({error}); {_advice(backbone, size)}"
             ) from error
-    return dict(_SHAPES[known])
+    return _PASSES[known]
 
 
 def on_meta(backbone: BackboneConfig) -> Any:
@@ -67,7 +81,9 @@ class _TooSmall(Exception):
     """The forward pass failed, or left no cell of the map."""
 
 
-def _try(module: nn.Module, size: int) -> dict[str, Shape]:
+def _try(module: nn.Module, size: int) -> Pass:
+    from torch.utils.flop_counter import FlopCounterMode
+
     stages: dict[str, nn.Module] = module.stages()  # type: ignore[operator]
     outputs: dict[str, torch.Tensor] = {}
 
@@ -75,8 +91,9 @@ def _try(module: nn.Module, size: int) -> dict[str, Shape]:
         return lambda _module, _inputs, output: outputs.__setitem__(name, output)
 
     hooks = [stage.register_forward_hook(keep(name)) for name, stage in stages.items()]
+    counter = FlopCounterMode(display=False)
     try:
-        with torch.no_grad():
+        with counter, torch.no_grad():
             output = module(torch.empty(1, 3, size, size, device="meta"))
     except Exception as error:  # each library has its own words for an image that is too small
         raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
@@ -90,7 +107,8 @@ def _try(module: nn.Module, size: int) -> dict[str, Shape]:
     assert output.shape[1] == module.channels, f"channels is {module.channels}, the map has {output.shape[1]}"
     if 0 in output.shape:
         raise _TooSmall("nothing is left of the map")
-    return {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}
+    shapes = {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}
+    return Pass(shapes, counter.get_total_flops())
 
 
 def _advice(backbone: BackboneConfig, size: int) -> str:

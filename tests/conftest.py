@@ -1,6 +1,8 @@
 """Marks tests by folder, and finds the shared test data."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = Path(item.path).relative_to(ROOT / "tests").parts[0]
         if folder != "unit":
             item.add_marker(folder)
+
+
+@pytest.fixture(autouse=True)
+def plain_sigterm() -> Iterator[None]:
+    """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ class StopAt:
 
 
 PLATEAU = plateau.Config(epochs=6, batch_size=BATCH, patience=1, min_delta=0.5, factor=0.5, stop_after=None, lr=0.05)
-CYCLE = one_cycle.Config(epochs=6, batch_size=BATCH, clip=1.0, optimizer="adamw", lr=0.02)
+CYCLE = one_cycle.Config(epochs=6, batch_size=BATCH, clip=1.0, optimizer="adamw", lr=0.02, channels_last=True)
 
 
 def run(recipe, store, checkpoint=None, stop=None, workers=0, seed=7, minutes=None):
@@ -155,6 +155,23 @@ def test_resumed_after_an_epoch_equals_undisturbed(whole, tmp_path, recipe, epoc
     resumed = run(recipe, Store(tmp_path / "ck"), checkpoint=store.folder / f"{epoch}.ckpt")
     same(undisturbed, resumed)
     assert resumed.trainer.global_step == 6 * STEPS
+
+
+def test_channels_last_is_the_layout_of_weights_and_images():
+    class Seen(Tiny):
+        def loss_of(self, images, labels):
+            layouts.append(images.is_contiguous(memory_format=torch.channels_last))
+            return super().loss_of(images, labels)
+
+    for wanted in (True, False):
+        layouts: list[bool] = []
+        recipe = CYCLE.model_copy(update={"epochs": 1, "channels_last": wanted})
+        recognizer = Recognizer(Seen(), recipe, seed=7, steps_per_epoch=STEPS)
+        fit(recognizer, Data(), threads=1)
+        weight = recognizer.network.body[0].weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) is wanted
+        assert weight.is_contiguous() is not wanted
+        assert set(layouts) == {wanted}
 
 
 def test_the_rate_falls_where_the_resumed_trainings_begin(whole):
