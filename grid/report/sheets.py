@@ -13,6 +13,7 @@ from grid.study import Study
 
 TILE = 112  # pixels of one picture's side
 MOST = 10  # images per row
+EMPTY = "zero everywhere"
 SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
 
 
@@ -21,7 +22,7 @@ class Strip:
     """One cell's row of pictures.
 
     Attributes:
-        tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused.
+        tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused. A map that is zero everywhere says so.
         low, high: raw values at the ends of the row's one scale, in the method's own unit.
         signed: the scale diverges around 0; otherwise it begins at 0.
     """
@@ -103,8 +104,19 @@ def _strip(row: Row, crops: np.ndarray, maps: np.ndarray, order: Sequence[int | 
     signed = bool(maps.min() < 0)
     high = float(np.abs(maps).max())
     low = -high if signed else 0.0
-    tiles = [crop if n is None else overlaid(crop, maps[n], low, high) for n, crop in zip(order, crops, strict=True)]
+    tiles = [crop if n is None else _drawn(crop, maps[n], low, high) for n, crop in zip(order, crops, strict=True)]
     return Strip(row, np.stack(tiles), low, high, signed)
+
+
+def _drawn(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The overlay; a dark picture could be a weak map or none, so a map without any evidence carries the words."""
+    import cv2
+
+    tile = overlaid(crop, raw, low, high)
+    if not raw.any():
+        tile[-16:] = tile[-16:] // 3
+        cv2.putText(tile, EMPTY, (4, TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (235, 235, 235), 1, cv2.LINE_AA)
+    return tile
 
 
 def overlaid(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -53,6 +53,15 @@ def test_a_map_of_zeros_shows_the_face_and_no_nan():
     assert len(np.unique(found.reshape(-1, 3), axis=0)) == 1
 
 
+def test_a_map_of_zeros_says_so_and_a_weak_map_does_not():
+    crops = np.full((2, sheets.TILE, sheets.TILE, 3), 128, np.uint8)
+    maps = np.zeros((3, 4, 4), np.float32)
+    maps[1, 2, 2], maps[2, 1, 1] = 1e-6, 1.0
+    nothing, weak = sheets._strip(None, crops, maps, [0, 1]).tiles
+    assert weak.std() < 1 < nothing[-16:].std()
+    assert np.array_equal(nothing[:-16], weak[:-16])
+
+
 def test_the_colour_is_brightest_where_the_map_is_highest():
     raw = np.zeros((4, 4), np.float32)
     raw[0, 3] = 1
