@@ -92,16 +92,24 @@ def launch(
     where: WhereText = None,
     retry: Annotated[list[str] | None, typer.Option(help="failed, stale: run such stages again")] = None,
     address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid, and nothing else."""
     from grid.launch import launch as run
+    from grid.plan import study_of
     from grid.spec import BadInput, read
+    from grid.status import status as status_of
+    from grid.study import Study
 
     for word in retry or []:
         if word not in ("failed", "stale"):
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
-    raise typer.Exit(run(read(grid, [*(overrides or []), *more]), _where(where), retry or [], out))
+    spec = read(grid, [*(overrides or []), *more])
+    code = run(spec, _where(where), retry or [], err if as_json else out)
+    if as_json:
+        print(json.dumps(status_of(Study(study_of(spec))), indent=1))
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from typing import Any
 
 from grid.ledger import Damaged, Ledger
 from grid.spec import Launch
-from grid.trial import Job, Outcome, Surroundings, accelerator, run
+from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
 from grid.work import Board, Work
 
 REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
@@ -157,7 +157,10 @@ def _trial(config: dict[str, Any]) -> None:
             outcomes[job.id] = asdict(Outcome("done"))
             continue
         tune.report({"stage": job.label, "row": "{}"})
-        outcome = run(job, Surroundings(accelerator=accelerator(), report=report))
+        try:
+            outcome = run(job, Surroundings(accelerator=accelerator(), report=report))
+        except Exception as error:  # outside the stage, such as a full disk: no process was lost, so Tune need not repeat it
+            outcome = Outcome("failed", error_line(error))
         outcomes[job.id] = asdict(outcome)
         if outcome.ended != "done" and job.kind not in ("evaluate", "explain"):
             break

@@ -102,7 +102,9 @@ def board_of(plan: Plan, jobs: Mapping[str, Job]) -> Board:
     for stage in sorted((s for s in plan.stages if s.stage in SHARED), key=lambda s: SHARED.index(s.stage)):
         work = Work(stage.id, shared_title(stage, plan), (jobs[stage.id],), frozenset(stage.needs))
         spare[stage.id] = work
-        if stage.id in todo and not work.needs & failed:
+        if work.needs & failed:
+            failed.add(stage.id)  # nothing that needs it can run, until somebody retries what failed
+        elif stage.id in todo:
             waiting[stage.id] = work
     for cell in plan.cells:
         own = [id for id in cell.stages.values() if stages[id].stage not in SHARED]
@@ -112,7 +114,7 @@ def board_of(plan: Plan, jobs: Mapping[str, Job]) -> Board:
         jobs_of_cell = tuple(jobs[id] for id in own if id not in failed)
         needs = frozenset(need for job in jobs_of_cell for need in stages[job.id].needs) - set(own)
         if needs & failed:
-            continue  # until somebody retries what failed
+            continue
         waiting[cell.id] = Work(cell.id, cell.title, jobs_of_cell, needs)
     return Board(waiting=waiting, missing=missing, spare=spare)
 

@@ -1,5 +1,6 @@
 """Launches of a tiny grid through the real command line, on real Ray: what runs, what does not, which numbers."""
 
+import json
 import os
 import shutil
 import sys
@@ -69,8 +70,10 @@ def test_every_cell_has_one_finished_run(launched: Launched) -> None:
 
 def test_launched_again_nothing_runs(launched: Launched) -> None:
     before = launched.store.attempts()
-    said = facegrid(launched.folder, "launch", TINY)
+    said = facegrid(launched.folder, "launch", TINY, "--json")
     assert "0 stages" in said
+    printed = json.loads(said[said.index("\n{") :])
+    assert [cell["state"] for cell in printed["cells"]] == ["done"] * 6
     assert launched.store.attempts() == before
     sound(launched.study)
 

@@ -180,6 +180,7 @@ def test_an_earlier_failure_of_a_shared_stage_holds_back_what_needs_it(grid: Gri
     assert shared not in {job.id for work in taken for job in work.jobs}
     assert [work.id for work in taken if "train" in labels(work)] == [cell_id(plan, "none", "none")]
     assert found.finished
+    assert not found.waiting, "what needs a pretraining that needs the failed stage waits for nothing"
 
 
 def test_a_failed_evaluation_leaves_the_other_stages_of_its_cell(grid: Grid) -> None:
