@@ -34,9 +34,7 @@ class Recipe(RecipeConfig):
     stop_after: int | None = Field(default=None, ge=1)  # stale epochs before training stops; None: never
     min_delta: float = Field(default=0.0, ge=0)
     select: Literal["best", "last"] = "best"  # the epoch whose weights are kept
-    channels_last: Annotated[bool, Born(False)] = (
-        False  # order in memory; quicker for depthwise convolutions, other last digits
-    )
+    channels_last: Annotated[bool, Born(False)] = False  # in memory; quicker for depthwise convolutions, other last digits
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def plain_sigterm() -> Iterator[None]:
+def plain_sigterm() -> None:
     """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
 
 
 @pytest.fixture(scope="session")
