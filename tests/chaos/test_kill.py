@@ -9,9 +9,6 @@ from typing import Any
 
 import psutil
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
-
 from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, grid, sound
 
 pytestmark = pytest.mark.timeout(900)

@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
-
 from launching import Store, cells, facegrid, runs
 
 from grid.mirror_record import SPEED

@@ -1,14 +1,10 @@
 """Eight launches of one fresh study at the same moment."""
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
-
 from launching import Facegrid, Store, sound
 
 pytestmark = pytest.mark.timeout(900)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,9 +11,6 @@ from typing import Any
 
 import psutil
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
-
 from launching import GRIDS, ROOT, TAG, Facegrid, Store, cells, end, facegrid, family, grid, sound
 
 pytestmark = pytest.mark.timeout(900)

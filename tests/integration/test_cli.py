@@ -3,97 +3,15 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from command import Run, Said, nothing_launched
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "configs/grids").glob("*.yaml"))
-HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning")
-BASE: dict[str, Any] = {
-    "name": "small",
-    "base": {
-        "data": {"name": "drawn", "persons": 4, "shots": 4},
-        "input": {"size": 64},
-        "backbone": "alexnet",
-        "recipe": {"name": "one_cycle", "epochs": 2},
-    },
-    "axes": {"rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}}},
-    "protocols": [{"name": "drawn", "persons": 20, "shots": 8, "folds": 5}],
-    "explainers": [{"name": "gradcam", "images": 2}],
-}
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """``run("plan", file)``: the real entry point, in this process."""
-    from grid.cli import main
-
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*words: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["facegrid", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
-
-
-def process(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
-    """The same in a process of its own; at its end it says which heavy packages it has imported."""
-    program = (
-        "import atexit, sys\n"
-        f"def tell(): print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
-        "atexit.register(tell)\n"
-        "from grid.cli import main\n"
-        "main()\n"
-    )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100", **more}
-    command = [sys.executable, "-c", program, *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-
-
-def imported(done: subprocess.CompletedProcess[str]) -> set[str]:
-    (line,) = (line for line in done.stderr.splitlines() if line.startswith("imported"))
-    return set(line.split()[1:])
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    return tmp_path / "studies/small"
-
-
-@pytest.fixture
-def grid(tmp_path: Path, study: Path) -> Callable[..., Path]:
-    """``grid(axes=...)`` writes BASE with such parts; ``base`` is merged."""
-
-    def grid(base: dict[str, Any] | None = None, **parts: Any) -> Path:
-        file = tmp_path / "grid.yaml"
-        tree = {**BASE, "launch": {"study": str(study)}, **parts, "base": {**BASE["base"], **(base or {})}}
-        file.write_text(yaml.safe_dump(tree, sort_keys=False))
-        return file
-
-    return grid
 
 
 def one_line(said: Said) -> str:
@@ -104,14 +22,6 @@ def one_line(said: Said) -> str:
     assert said.err.count("\n") == 1, said
     assert said.err.endswith("\n"), said
     return said.err.removeprefix("facegrid: ").strip()
-
-
-def nothing_launched(study: Path) -> None:
-    left = {path.relative_to(study).parts[0] for path in study.rglob("*") if path.is_file()} if study.is_dir() else set()
-    assert left <= {"lock", "store"}, left
-    if (study / "store").is_dir():
-        assert {path.name for path in (study / "store").iterdir()} <= {"scans"}
-    assert not (study.parent / "mlflow.db").exists()
 
 
 def refused(run: Run, study: Path, command: str, *words: object) -> str:
@@ -353,92 +263,3 @@ def test_every_shipped_grid_can_be_planned(run: Run, tmp_path: Path, monkeypatch
     assert not (tmp_path / "study").exists()
     shown = run("plan", file, f"launch.study={tmp_path / 'study'}")
     assert f"{len(record['cells'])} cells: " in shown.out
-
-
-# -- exit codes, imports and shapes, in processes of their own
-
-
-def test_the_process_ends_with_exit_code_2(grid: Callable[..., Path], study: Path) -> None:
-    done = process("launch", grid(axes={}), "recipe.epoch=3")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "override 'recipe.epoch=3': unknown key 'recipe.epoch'; did you mean 'epochs'?" in done.stderr
-    assert len([line for line in done.stderr.splitlines() if not line.startswith("imported")]) == 1
-    nothing_launched(study)
-
-
-def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Callable[..., Path]) -> None:
-    done = process("plan", grid(), "--json")
-    assert done.returncode == 0, done.stderr
-    assert imported(done) <= {"torch"}
-    found = json.loads(done.stdout)
-    assert list(found) == ["grid", "axes", "replicates", "replicate_scope", "cells", "stages", "cost"]
-    assert found["grid"] == "small"
-    for cell in found["cells"]:
-        assert list(cell) == ["id", "levels", "state", "reason", "stages"]
-        assert set(cell["stages"]) == {"train", "evaluate:drawn", "explain:gradcam"}
-    assert [cell["levels"] for cell in found["cells"]] == [{"rate": "low"}, {"rate": "high"}]
-    for stage in found["stages"]:
-        assert list(stage) == ["id", "stage", "label", "state", "reason", "needs", "cells"]
-    assert set(found["cost"]) == {"cells", "training_flops", "disk_bytes"}
-    assert set(found["cost"]["cells"]) == {cell["id"] for cell in found["cells"]}
-    for cost in found["cost"]["cells"].values():
-        assert set(cost) == {"parameters", "flops", "training_flops", "disk_bytes"}
-
-
-def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(grid: Callable[..., Path], study: Path) -> None:
-    from grid.launch import write_plan
-    from grid.plan import make_plan
-    from grid.spec import read
-
-    read_grid = read(grid())
-    write_plan(make_plan(read_grid), read_grid)
-    done = process("status", study, "--json")
-    assert done.returncode == 0, done.stderr
-    assert imported(done) == set()
-    found = json.loads(done.stdout)
-    assert list(found) == ["study", "cells", "mlflow"]
-    assert found["study"] == "small"
-    for cell in found["cells"]:
-        assert list(cell) == ["id", "levels", "state", "metrics", "attempts", "error"]
-        assert (cell["state"], cell["metrics"], cell["error"]) == ("run", {}, None)
-        assert cell["attempts"] == {"train": 0, "evaluate:drawn": 0, "explain:gradcam": 0}
-    assert found["mlflow"] == {"experiment": None, "runs": {}}
-
-
-@pytest.mark.parametrize(
-    ("words", "more"),
-    [
-        (["--help"], {}),
-        (["launch", "--help"], {}),
-        (["--version"], {}),
-        ([], {"_FACEGRID_COMPLETE": "complete_bash", "COMP_WORDS": "facegrid pl", "COMP_CWORD": "1"}),
-    ],
-    ids=["help", "help of launch", "version", "completion"],
-)
-def test_help_and_completion_answer_without_heavy_imports(words: list[str], more: dict[str, str]) -> None:
-    program = (
-        "import sys; sys.argv[0] = 'facegrid'\n"
-        "from grid.cli import main\n"
-        "try: main()\n"
-        f"finally: print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
-    )
-    environment = {**os.environ, "NO_COLOR": "1", **more}
-    done = subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert imported(done) == set()
-    assert {"": "plan", "--help": "launch", "launch": "--retry", "--version": "facegrid 0"}[
-        words[0] if words else ""
-    ] in done.stdout
-
-
-def test_an_interrupt_is_exit_code_130_and_says_what_to_do(
-    run: Run, grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr("grid.plan.make_plan", interrupted)
-    said = run("plan", grid())
-    assert said.code == 130
-    assert said.err == "facegrid: interrupted; the same command goes on from here\n"

@@ -3,15 +3,11 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grids"))
-
 from launching import TINY, Store, cells, facegrid, grid, sound
 
 pytestmark = pytest.mark.timeout(900)

@@ -1,15 +1,11 @@
 """The driver is killed at random moments until the launch gets through: each kill costs nothing that was finished."""
 
 import random
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "grids"))
-
 from launching import Facegrid, Store, facegrid, sound
 
 pytestmark = pytest.mark.timeout(1800)

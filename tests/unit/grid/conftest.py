@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small import write
 
 from configs.component import digest
 from grid.ledger import Ledger, Marker
+from grid.plan import make_plan
+from grid.spec import BadInput, Grid, read
 from grid.study import Study
 
 AXES = {
@@ -22,6 +25,30 @@ AXES = {
 PROTOCOL, GRADCAM, GBP = "lfw view 2", "gradcam", "gbp"
 LAUNCHED = 1_700_000_000.0
 Levels = Mapping[str, str]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Grid]:
+    """``make("recipe.lr=0.1", axes=...)`` reads the small grid with such overrides and parts; see ``small.write``."""
+
+    def make(*overrides: str, base: Mapping[str, Any] | None = None, **parts: Any) -> Grid:
+        parts.setdefault("launch", {"study": str(tmp_path / "study")})
+        return read(write(tmp_path / "grid.yaml", base, **parts), overrides)
+
+    return make
+
+
+@pytest.fixture
+def refused(make: Callable[..., Grid]) -> Callable[..., str]:
+    """Plans what ``make`` makes of its arguments, which must be refused; the one line of complaint."""
+
+    def refused(*overrides: str, **parts: Any) -> str:
+        with pytest.raises(BadInput) as error:
+            make_plan(make(*overrides, **parts))
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    return refused
 
 
 @pytest.fixture

@@ -11,25 +11,10 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small import SMALL
 
 from configs.component import canonical
 from grid.spec import BadInput, Combination, Grid, read
-
-BASE: dict[str, Any] = {
-    "name": "small",
-    "base": {
-        "data": {"name": "drawn", "persons": 4, "shots": 4},
-        "input": {"size": 64},
-        "backbone": "alexnet",
-        "recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 2},
-    },
-    "axes": {
-        "detection": {"none": {"detector.name": "none"}, "mtcnn": {"detector": {"name": "mtcnn", "margin": 8}}},
-        "rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}},
-    },
-    "protocols": [{"name": "drawn", "persons": 20, "shots": 8, "folds": 5}],
-    "explainers": [{"name": "gradcam", "images": 2}],
-}
 
 Make = Callable[..., Grid]
 
@@ -41,10 +26,10 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(file: Path) -> Make:
-    """``make(axes=..., overrides=[...])`` reads BASE with such parts; ``text=`` reads a text."""
+    """``make(axes=..., overrides=[...])`` reads SMALL with such parts; ``text=`` reads a text."""
 
     def make(overrides: tuple[str, ...] = (), text: str | None = None, **parts: Any) -> Grid:
-        file.write_text(text if text is not None else yaml.safe_dump({**BASE, **parts}, sort_keys=False))
+        file.write_text(text if text is not None else yaml.safe_dump({**SMALL, **parts}, sort_keys=False))
         return read(file, overrides)
 
     return make
@@ -123,7 +108,7 @@ def test_no_reordering_changes_a_cell(make: Make, data: st.DataObject) -> None:
             return tree
         return {key: shuffled(tree[key]) for key in data.draw(st.permutations(list(tree)))}
 
-    again = make(axes=shuffled(LEVELS), base=shuffled(BASE["base"]))
+    again = make(axes=shuffled(LEVELS), base=shuffled(SMALL["base"]))
     assert contents(again) == contents(make(axes=LEVELS))
     assert len(contents(again)) == 16
 
@@ -159,7 +144,7 @@ def test_replicates_can_be_skipped(make: Make) -> None:
 
 def test_a_reference_takes_what_the_cell_has(make: Make, tmp_path: Path) -> None:
     parts = {
-        "base": {**BASE["base"], "data": {"name": "lfw", "root": str(tmp_path)}},
+        "base": {**SMALL["base"], "data": {"name": "lfw", "root": str(tmp_path)}},
         "axes": {"place": {"here": {}, "there": {"data.root": "/there"}}},
         "protocols": [{"name": "lfw", "root": "${data.root}"}, {"name": "lfw", "label": "b", "root": "${data.root}/b"}],
     }

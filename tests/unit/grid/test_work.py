@@ -1,45 +1,30 @@
 """The board: shared stages first, cells when they are ready, and nothing twice."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from small import SMALL
 
 from grid.ledger import Ledger
 from grid.plan import Plan, make_plan, store_of
-from grid.spec import Grid, read
+from grid.spec import Grid
 from grid.trial import Outcome, jobs_of
 from grid.work import Board, Work, board_of
 
-DATA = {"name": "drawn", "persons": 4, "shots": 4}
-BASE: dict[str, Any] = {
-    "name": "small",
-    "base": {
-        "data": DATA,
-        "input": {"size": 64},
-        "backbone": "alexnet",
-        "recipe": {"name": "one_cycle", "epochs": 2},
+DATA = SMALL["base"]["data"]
+AXES = {
+    "detection": {"none": {"detector.name": "none"}, "mtcnn": {"detector.name": "mtcnn"}},
+    "start": {
+        "none": {"pretraining.name": "none"},
+        "same": {"pretraining": {"name": "source", "data": DATA, "detector": "mtcnn", "epochs": 1}},
     },
-    "axes": {
-        "detection": {"none": {"detector.name": "none"}, "mtcnn": {"detector.name": "mtcnn"}},
-        "start": {
-            "none": {"pretraining.name": "none"},
-            "same": {"pretraining": {"name": "source", "data": DATA, "detector": "mtcnn", "epochs": 1}},
-        },
-    },
-    "protocols": [{"name": "drawn", "persons": 20, "shots": 8, "folds": 5}],
-    "explainers": [{"name": "gradcam", "images": 2}],
 }
 DONE, FAILED = Outcome("done"), Outcome("failed", "ValueError: no")
 
 
 @pytest.fixture
-def grid(tmp_path: Path) -> Grid:
-    file = tmp_path / "grid.yaml"
-    file.write_text(yaml.safe_dump({**BASE, "launch": {"study": str(tmp_path / "study")}}, sort_keys=False))
-    return read(file)
+def grid(make: Callable[..., Grid]) -> Grid:
+    return make(axes=AXES)
 
 
 def board(plan: Plan) -> Board:

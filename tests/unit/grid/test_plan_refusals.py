@@ -1,0 +1,162 @@
+"""What a plan meets before anything runs: absent data, impossible combinations, people who were trained on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from small import SMALL, folder
+
+from configs.kinds import ProtocolConfig
+from datamodules.datasets.drawn import Config as Drawn
+from grid.plan import make_plan, store_of
+from grid.spec import Grid
+from grid.world import World
+
+Make = Callable[..., Grid]
+Refused = Callable[..., str]
+
+
+# -- what is absent, and what was never read
+
+
+def test_images_that_were_never_read_make_a_cell_pending(make: Make, tmp_path: Path) -> None:
+    grid = make(axes={}, base={"data": {"name": "folder", "root": folder(tmp_path / "data", 1)}})
+    world = World(store_of(grid))
+    plan = make_plan(grid, None, world)
+    (cell,) = plan.cells
+    assert (cell.id, cell.state, dict(cell.stages)) == (None, "pending", {})
+    assert "the images of folder were never read: ids are pending; launch reads them once" in str(cell.reason)
+    assert plan.counts() == {"pending": 1}
+    assert [data.name for data in world.unread.values()] == ["folder"]
+
+
+def test_a_blocked_cell_names_all_that_is_absent(make: Make, tmp_path: Path) -> None:
+    base = {
+        **SMALL["base"],
+        "data": {"name": "folder", "root": str(tmp_path / "train")},
+        "pretraining": {"name": "checkpoint", "path": str(tmp_path / "model.pth")},
+    }
+    protocols = [
+        {"name": "lfw", "root": str(tmp_path / "lfw")},
+        {"name": "lfw", "view": 1, "label": "b", "root": str(tmp_path / "lfw")},
+    ]
+    plan = make_plan(make(axes={}, base=base, protocols=protocols))
+    (cell,) = plan.cells
+    assert cell.state == "blocked"
+    parts = str(cell.reason).split("; also: ")
+    assert len(parts) == 3  # both protocols miss the same folder
+    for part, wanted in zip(parts, ("checkpoint", "no folder", "with LFW"), strict=True):
+        assert wanted in part
+    assert plan.counts() == {"blocked": 1}
+
+
+def test_what_is_absent_outweighs_what_was_never_read(make: Make, tmp_path: Path) -> None:
+    base = {"data": {"name": "folder", "root": folder(tmp_path / "data", 1)}}
+    plan = make_plan(make(axes={}, base=base, protocols=[{"name": "lfw", "root": str(tmp_path / "lfw")}]))
+    assert plan.cells[0].state == "blocked"
+    assert "never read" not in str(plan.cells[0].reason)
+
+
+def test_the_rest_of_a_grid_is_planned_around_a_blocked_cell(make: Make, tmp_path: Path) -> None:
+    axes = {"data": {"drawn": {}, "absent": {"data": {"name": "folder", "root": str(tmp_path / "no")}}}}
+    plan = make_plan(make(axes=axes))
+    assert [cell.state for cell in plan.cells] == ["run", "blocked"]
+    assert plan.counts() == {"run": 1, "blocked": 1}
+
+
+def test_a_pretraining_whose_data_is_absent_blocks(make: Make, tmp_path: Path) -> None:
+    source = {"name": "source", "data": {"name": "folder", "root": str(tmp_path / "no")}}
+    plan = make_plan(make(axes={}, base={"pretraining": source}))
+    assert (plan.cells[0].state, "no folder" in str(plan.cells[0].reason)) == ("blocked", True)
+
+
+# -- impossible combinations
+
+
+def test_weights_that_nobody_published_are_refused(refused: Refused) -> None:
+    said = refused(axes={"start": {"imagenet": {"backbone": "mobilenetv3_small", "pretraining.name": "imagenet"}}})
+    assert "grid.yaml: cell start=imagenet: no pinned ImageNet weights for " in said
+    assert said.endswith("add a skip rule with that reason")
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(refused: Refused, tmp_path: Path) -> None:
+    import torch
+
+    torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    base = {"pretraining": {"name": "checkpoint", "path": str(tmp_path / "other.pth")}}
+    said = refused(axes={}, base=base)
+    assert "cell the only cell: backbone alexnet: " in said
+    assert str(tmp_path / "other.pth") in said
+
+
+def test_one_person_cannot_be_trained_on(refused: Refused) -> None:
+    said = refused("data.persons=1", axes={})
+    assert said.endswith("training needs two persons at least; drawn has 1")
+
+
+def test_two_protocols_of_one_name_are_refused(refused: Refused) -> None:
+    assert "two protocols are called 'drawn'; give one a `label`" in refused(protocols=[SMALL["protocols"][0]] * 2)
+
+
+# -- people in training set and protocol
+
+
+def test_people_who_were_trained_on_are_refused_with_counts(make: Make, refused: Refused) -> None:
+    protocol = {"name": "drawn", "persons": 20, "first": 2, "shots": 8, "folds": 5}  # persons 2 and 3 are trained on
+    said = refused(axes={}, protocols=[protocol])
+    pairs = Overlap(make, protocol)
+    assert (
+        f"protocol drawn: 2 of its people are in the training set, so {pairs.of - pairs.free} of its {pairs.of} pairs" in said
+    )
+    assert f"`overlap: drop` evaluates the {pairs.free} pairs that are free of them" in said
+
+
+class Overlap:
+    """The pairs of a drawn protocol that are free of persons 0 to 3, counted one by one."""
+
+    def __init__(self, make: Make, protocol: dict[str, Any]) -> None:
+        (one,) = make(axes={}, protocols=[protocol]).combinations()
+        assert one.cell is not None
+        self.protocol: ProtocolConfig = one.cell.protocols[0]
+        manifest = Drawn.manifest(self.protocol.dataset(), Path())
+        found = self.protocol.pairs(manifest)
+        trained = {f"person-{number:05d}" for number in range(4)}
+        rows = zip(found.left, found.right, found.same, strict=True)
+        keep = [
+            (manifest.keys[left], manifest.keys[right], bool(same))
+            for left, right, same in rows
+            if not {manifest.identities[left], manifest.identities[right]} & trained
+        ]
+        self.of, self.free, self.kept = len(found.left), len(keep), keep
+
+
+def test_people_who_were_trained_on_can_be_dropped(make: Make, tmp_path: Path) -> None:
+    protocol = {"name": "drawn", "persons": 20, "first": 2, "shots": 8, "folds": 5, "overlap": "drop"}
+    grid = make(axes={}, protocols=[protocol])
+    (one,) = grid.combinations()
+    assert one.cell is not None
+    world = World(tmp_path)
+    left = world.kept_pairs(one.cell.protocols[0], one.cell)
+    keys = world.manifest(world.dataset(one.cell.protocols[0])).keys
+    wanted = Overlap(make, protocol)
+    assert 0 < wanted.free < wanted.of
+    found = [(keys[a], keys[b], bool(same)) for a, b, same in zip(left.left, left.right, left.same, strict=True)]
+    assert found == wanted.kept
+    assert make_plan(grid).cells[0].state == "run"
+
+
+def test_people_of_the_pretraining_count_as_trained_on(refused: Refused) -> None:
+    source = {"name": "source", "data": {"name": "drawn", "first": 1000, "persons": 2, "shots": 4}}
+    said = refused(axes={}, base={"pretraining": source})
+    assert "2 of its people are in the training set" in said
+
+
+def test_a_protocol_that_loses_every_genuine_or_impostor_pair_is_refused(refused: Refused) -> None:
+    protocol = {"name": "drawn", "persons": 4, "first": 1, "shots": 8, "folds": 1, "overlap": "drop", "pairs_per_fold": 40}
+    said = refused(axes={}, protocols=[protocol])
+    assert said.endswith("without the people of the training set no impostor pair remains") or "no genuine pair" in said
+
+
+def test_other_populations_have_other_people(make: Make) -> None:
+    protocol = {"name": "drawn", "persons": 20, "first": 0, "shots": 8, "folds": 5, "seed": 5}
+    assert make_plan(make(axes={}, protocols=[protocol])).cells[0].state == "run"
