@@ -197,7 +197,7 @@ def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, 
     name = study.name
     for _ in range(NAME_TRIES):
         if client.get_experiment_by_name(name) is None:
-            tags = {tag: study.id, "facegrid.grid": study.name}
+            tags = {tag: study.id, "facegrid.grid": study.name, "mlflow.experimentKind": "custom_model_development"}
             try:
                 return client.get_experiment(client.create_experiment(name, artifacts, tags)), 1
             except MlflowException as error:
