@@ -247,6 +247,8 @@ def main() -> None:
     from grid.spec import BadInput
 
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed
     try:
         app()
     except SystemExit as ended:

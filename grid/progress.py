@@ -62,8 +62,8 @@ class Display:
         done = len(self.board.done) + len(self.board.failed)
         part = sum(_share(row) for _, row in self.rows.values())
         if done + part < 0.2:
-            return "unknown yet"
-        return _clock(self._spent() * (self.total - done - part) / (done + part))
+            return "time left unknown yet"
+        return f"about {_clock(self._spent() * (self.total - done - part) / (done + part))} left"
 
     def _draw(self) -> Group:
         table = Table.grid(padding=(0, 2))
@@ -74,7 +74,7 @@ class Display:
         head = Text.assemble(
             (f"{done} of {self.total} pieces of work", "bold"),
             f" · {self.cells} cells, {self.cells_done} were done before · {_clock(self._spent())} spent",
-            f", about {self._left()} left",
+            f", {self._left()}",
         )
         return Group(head, table)
 

@@ -108,11 +108,12 @@ def test_help_and_completion_answer_without_heavy_imports(words: list[str], more
     ] in done.stdout
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_is_exit_code_130_and_says_what_to_do(
-    run: Run, grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    run: Run, grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     def interrupted(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("grid.plan.make_plan", interrupted)
     said = run("plan", grid())
