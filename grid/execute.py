@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from grid.interrupts import Interrupts
 from grid.ledger import Damaged, Ledger
 from grid.spec import Launch
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
@@ -53,9 +53,9 @@ def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended:
     import ray
     from ray import tune
 
-    on_term = signal.getsignal(signal.SIGTERM)
+    interrupts = Interrupts()
     _connect(launch)
-    signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
+    interrupts.listen()
     scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
     try:
         resources: dict[str, float] = {"CPU": launch.resources.cpus}
@@ -79,13 +79,14 @@ def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended:
                 name="tune",
                 storage_path=scratch,
                 failure_config=tune.FailureConfig(max_failures=launch.retries),
-                callbacks=[_callback(board, watch)],
+                callbacks=[_callback(board, watch, interrupts)],
                 verbose=0,
             ),
         )
         tuner.fit()
     finally:
         ray.shutdown()
+        interrupts.leave()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -239,10 +240,13 @@ def _outcome(row: Mapping[str, Any]) -> Outcome:
     return Outcome(row["ended"], row.get("error"), tuple(upstream) if upstream else None)  # type: ignore[arg-type]
 
 
-def _callback(board: Board, watch: Watcher) -> Any:
+def _callback(board: Board, watch: Watcher, interrupts: Interrupts) -> Any:
     from ray.tune import Callback
 
     class Watch(Callback):  # type: ignore[misc]
+        def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+            interrupts.again()
+
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
             work = board.running.get(trial.config.get("id"))
             if work and result.get("stage"):
