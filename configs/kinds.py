@@ -104,8 +104,8 @@ class Detector(Protocol):
     def of_manifest(self, manifest: Manifest) -> Any:
         """Trivial detectors only: the Detections of all images, none of which is read."""
 
-    def crop(self, image: np.ndarray, detection: Detection, size: int) -> np.ndarray:
-        """(size, size, 3) uint8."""
+    def crop(self, image: np.ndarray, detection: Detection, size: int | tuple[int, int]) -> np.ndarray:
+        """(height, width, 3) uint8; one number is the side of a square."""
 
 
 class Detection(Protocol):
@@ -127,6 +127,19 @@ class AugmentationConfig(Component, ABC):
 class Augmentation(Protocol):
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
         """uint8 (size, size, 3) to the same; a pure function of image and seed."""
+
+
+class BatchesConfig(Component, ABC):
+    """Which images are trained on together, and in which order."""
+
+    pairs: ClassVar[bool] = False  # True: every batch has two images of an identity, and one of another
+
+    def check(self, batch_size: int) -> None:
+        """Raises ValueError where batches of that many images cannot be made."""
+
+    @abstractmethod
+    def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> Any:
+        """A sampler as ``datamodules.samplers`` has them, of manifest rows (N,) with the classes ``labels`` (N,) int64."""
 
 
 class ProtocolConfig(Component, ABC):
@@ -195,7 +208,31 @@ class HeadConfig(Component, ABC):
         """An ``nn.Module``: (N, channels, height, width) to (N, dimension)."""
 
 
+class DecoderConfig(Component, ABC):
+    """Feature map back to the image; trained beside the recognition loss."""
+
+    @abstractmethod
+    def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Any:
+        """An ``nn.Module``: (N, channels, height, width) to (N, 3, H, W) in [-1, 1]; ``size`` is (H, W) or one number for both.
+
+        Raises:
+            ValueError: it cannot give images of that size from such a map; says what it would give.
+        """
+
+
 class LossConfig(Component, ABC):
+    """Embeddings and labels to a scalar.
+
+    What it builds may have ``prepare(counts)``: called once before training with the training images of each class, int64
+    (classes,). What that sets is in ``state_dict``.
+    """
+
+    classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
+
+    def needs(self) -> frozenset[str]:
+        """What every batch must have: "pairs" are two images of an identity, and one of another."""
+        return frozenset()
+
     @abstractmethod
     def build(self, dimension: int, classes: int) -> Any:
         """An ``nn.Module``: ``forward(embeddings, labels) -> scalar`` and ``logits(embeddings) -> (N, classes)``."""
@@ -221,6 +258,9 @@ class PretrainingConfig(Component, ABC):
     @abstractmethod
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
         """Puts the weights into a built backbone; ``made`` is the file of the pretrain stage, for ``source``."""
+
+    def load_head(self, head: Any, backbone: BackboneConfig, config: HeadConfig) -> None:
+        """Puts weights into a built head, where there are any for it."""
 
 
 class RecipeConfig(Component, ABC):

@@ -19,14 +19,17 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from configs import kinds
 from configs.component import Component
+from configs.shorthand import weighted_sum
 
 PACKAGES = {
     "data": "datamodules.datasets",
     "detector": "datamodules.detectors",
     "augmentation": "datamodules.augmentations",
+    "batches": "datamodules.batches",
     "protocol": "datamodules.protocols",
     "backbone": "modules.backbones",
     "head": "modules.heads",
+    "decoder": "modules.decoders",
     "loss": "modules.losses",
     "pretraining": "modules.pretraining",
     "recipe": "modules.recipes",
@@ -36,14 +39,17 @@ BASES: dict[str, type[Component]] = {
     "data": kinds.DatasetConfig,
     "detector": kinds.DetectorConfig,
     "augmentation": kinds.AugmentationConfig,
+    "batches": kinds.BatchesConfig,
     "protocol": kinds.ProtocolConfig,
     "backbone": kinds.BackboneConfig,
     "head": kinds.HeadConfig,
+    "decoder": kinds.DecoderConfig,
     "loss": kinds.LossConfig,
     "pretraining": kinds.PretrainingConfig,
     "recipe": kinds.RecipeConfig,
     "explainer": kinds.ExplainerConfig,
 }
+SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 
 
 @cache
@@ -102,6 +108,8 @@ def resolve(kind: str, value: Any) -> Component:
         raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {value!r}")
     if odd := [key for key in value if not isinstance(key, str)]:
         raise ValueError(f"keys of {kind} {value['name']} are text; found {odd[0]!r}")
+    if kind in SHORTHANDS:
+        value = SHORTHANDS[kind](value)
     key = (kind, _text(value))
     if key not in _resolved:
         _resolved[key] = lookup(kind, value["name"]).model_validate(value)

@@ -13,6 +13,7 @@ import numpy as np
 
 from configs.component import canonical
 from configs.kinds import Dataset, Detector, DetectorConfig, Progress
+from datamodules.cutting import Size, sides
 from datamodules.detection import Detections
 from datamodules.shelf import Shelf
 
@@ -23,12 +24,12 @@ class CropTable:
     """Random access to crops; row i is row i of the manifest.
 
     Attributes:
-        size: pixels
+        size: pixels of the side, or height and width
         kept: int64, the rows that remain: all, but without those of faces not found where the policy is ``drop``
         missing: how many faces were not found
     """
 
-    def __init__(self, source: FlyingCrops | np.memmap, size: int, kept: np.ndarray, missing: int) -> None:
+    def __init__(self, source: FlyingCrops | np.memmap, size: Size, kept: np.ndarray, missing: int) -> None:
         self.source = source
         self.size = size
         self.kept = kept
@@ -38,7 +39,7 @@ class CropTable:
         return len(self.source)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """RGB, uint8, (size, size, 3); the caller's own copy."""
+        """RGB, uint8, (height, width, 3); the caller's own copy."""
         return np.array(self.source[index])
 
     @property
@@ -62,7 +63,7 @@ class CropTable:
 class FlyingCrops:
     """Crops that are computed whenever they are asked for."""
 
-    def __init__(self, dataset: Dataset, detections: Detections, detector: Detector, size: int) -> None:
+    def __init__(self, dataset: Dataset, detections: Detections, detector: Detector, size: Size) -> None:
         self.dataset = dataset
         self.detections = detections
         self.detector = detector
@@ -90,12 +91,12 @@ def crops(
     dataset: Dataset,
     detections: Detections,
     detector: DetectorConfig,
-    size: int,
+    size: Size,
     cache: Path,
     limit_bytes: int,
     progress: Progress | None = None,
 ) -> CropTable:
-    """The faces of ``dataset`` as squares of ``size`` pixels.
+    """The faces of ``dataset`` as squares of ``size`` pixels, or of that height and width.
 
     They are kept in the folder ``cache``, which never grows over ``limit_bytes``: what was not used for longest is removed.
     A table that is larger than that by itself is not kept; its crops are computed when asked for. Several processes may build
@@ -118,14 +119,15 @@ def crops(
     every = np.arange(len(rows), dtype=np.int64)
     kept = np.delete(every, lost) if detector.on_missing_face == "drop" else every
     flying = FlyingCrops(dataset, detections, detector.build(), size)
-    if len(rows) * size * size * 3 > limit_bytes:
+    height, width = sides(size)
+    if len(rows) * height * width * 3 > limit_bytes:
         return CropTable(flying, size, kept, len(lost))
     name = _key(manifest.digest, Detections.of(manifest.keys, rows).digest, detector, size)
-    shape = (len(rows), size, size, 3)
+    shape = (len(rows), height, width, 3)
     return CropTable(Shelf(cache, limit_bytes).get(name, shape, lambda: flying.in_order(progress)), size, kept, len(lost))
 
 
-def _key(manifest: str, detections: str, detector: DetectorConfig, size: int) -> str:
+def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size) -> str:
     # The policy chooses rows, not pixels: two policies share a table. Libraries that decode and resize decide pixels.
     settings = {key: value for key, value in detector.identity().items() if key != "on_missing_face"}
     libraries = {name: version(name) for name in ("pillow", "opencv-python-headless")}

@@ -1,13 +1,21 @@
-"""Cuts a rectangle out of an image and resizes it to a square."""
+"""Cuts a rectangle out of an image and resizes it."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+Size = int | tuple[int, int]
+"""Pixels: the side of a square, or height and width."""
 
-def cut(image: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
-    """The pixels x0 <= x < x1, y0 <= y < y1, resized without regard to their aspect: uint8 (size, size, 3).
+
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def cut(image: np.ndarray, box: tuple[int, int, int, int], size: Size) -> np.ndarray:
+    """The pixels x0 <= x < x1, y0 <= y < y1, resized without regard to their aspect: uint8 (height, width, 3).
 
     Shrinking in both directions averages areas; all else interpolates linearly.
 
@@ -16,13 +24,14 @@ def cut(image: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndar
         box: x0, y0, x1, y1 in pixels, inside the image and not empty
         size: pixels
     """
+    height, width = sides(size)
     x0, y0, x1, y1 = box
     part = image[y0:y1, x0:x1]
     assert part.size, f"an empty box {box} of an image of shape {image.shape}"
-    if part.shape[:2] == (size, size):
+    if part.shape[:2] == (height, width):
         return part.copy()
-    shrinks = part.shape[0] >= size and part.shape[1] >= size
-    resized: np.ndarray = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    shrinks = part.shape[0] >= height and part.shape[1] >= width
+    resized: np.ndarray = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return resized
 
 

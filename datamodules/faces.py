@@ -11,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from configs.kinds import Augmentation
+from configs.kinds import Augmentation, BatchesConfig
+from datamodules.batches.shuffled import Config as Shuffled
 from datamodules.crops import CropTable
-from datamodules.samplers import EpochSampler
 
 Item = tuple[torch.Tensor, torch.Tensor, int]
 
@@ -83,6 +83,7 @@ class FacesData(pl.LightningDataModule):
         batch_size: images per step and rank
         seed: decides order and augmentation
         workers: processes that load; 0 loads in this one
+        batches: which images come together; None: all, shuffled
 
     Raises:
         ValueError: there is nothing to train on.
@@ -98,6 +99,7 @@ class FacesData(pl.LightningDataModule):
         batch_size: int,
         seed: int,
         workers: int = 0,
+        batches: BatchesConfig | None = None,
     ) -> None:
         super().__init__()
         assert len(labels) == len(crops), (len(labels), len(crops))
@@ -109,6 +111,7 @@ class FacesData(pl.LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
         self.workers = workers
+        self.batches = batches or Shuffled()
         self._start = (0, 0)
 
     def start_batch(self, epoch: int, batch: int) -> None:
@@ -121,11 +124,12 @@ class FacesData(pl.LightningDataModule):
         sampler = self.sampler()
         return len(sampler) // self.batch_size if sampler.drop_last else 1
 
-    def sampler(self) -> EpochSampler:
+    def sampler(self) -> Any:
         """The order of training, for the trainer's rank and epoch."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        sampler = EpochSampler(self.train_rows, self.batch_size, self.seed, rank, world)
+        labels = self.train_faces.labels[self.train_rows]
+        sampler = self.batches.build(self.train_rows, labels, self.batch_size, self.seed, rank, world)
         # Lightning makes the first iterator before it tells the sampler the epoch, and workers start at once.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
         sampler.start_batch(*self._start)

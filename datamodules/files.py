@@ -96,7 +96,9 @@ def person_folders(folder: Path) -> Images:
     return found
 
 
-def choose(images: Images, min_images: int = 1, persons: int | None = None, exclude: Iterable[str] = ()) -> Images:
+def choose(
+    images: Images, min_images: int = 1, persons: int | None = None, exclude: Iterable[str] = (), share: float = 1.0
+) -> Images:
     """The images of persons who have enough and are not excluded; of these persons, the first so many.
 
     Args:
@@ -104,9 +106,16 @@ def choose(images: Images, min_images: int = 1, persons: int | None = None, excl
         min_images: a person with fewer is left out
         persons: how many persons to take at most, in the order of ``images``; None takes all
         exclude: identities to leave out
+        share: of each person's images; the first ones in the order of ``images``, and one at least
     """
     counts = Counter(who for _, who in images)
     out = set(exclude)
     able = [who for who, count in counts.items() if count >= min_images and who not in out][:persons]
     chosen = set(able)
-    return [(key, who) for key, who in images if who in chosen]
+    taken: Counter[str] = Counter()
+    found = []
+    for key, who in images:
+        if who in chosen and taken[who] < max(1, round(share * counts[who])):
+            taken[who] += 1
+            found.append((key, who))
+    return found

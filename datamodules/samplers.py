@@ -63,3 +63,109 @@ class EpochSampler(Sampler[tuple[int, int]]):
         share = self.order(epoch)[self.rank :: self.world][: len(self)]
         skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
         return iter([(epoch, row) for row in share[skipped:].tolist()])
+
+
+class PKSampler(Sampler[tuple[int, int]]):
+    """Yields (epoch, row) in batches of P persons with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
+
+    In every epoch a person's images are shuffled and cut into groups of K. A last group that is too small is filled with the
+    person's images from the first one on; so a person with fewer than K images has one group in which images come again, and a
+    person with one image has it K times. A batch has groups of P different persons, so an epoch has T batches, the most that
+    can be filled: a person with more than T groups leaves out the others, and of what remains fewer than P groups are left out.
+    Which ones is drawn anew in every epoch.
+
+    Whole batches are shared: of several ranks, rank r takes batches r, r + world, ...; what does not divide by ``world`` is
+    left out of that epoch.
+
+    Args:
+        rows: rows of the manifest
+        labels: the person of each of ``rows``, any integers
+        persons: P, of a batch
+        images: K, of a person in a batch
+        seed: any integer
+        rank: from 0 to world - 1
+        world: how many processes share an epoch
+
+    Raises:
+        ValueError: no person has two images, or persons are too few for P or for ``world``.
+    """
+
+    drop_last = True  # every batch is whole
+
+    def __init__(
+        self,
+        rows: Sequence[int] | np.ndarray,
+        labels: Sequence[int] | np.ndarray,
+        persons: int,
+        images: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        assert 0 <= rank < world, (rank, world)
+        assert len(rows) == len(labels), (len(rows), len(labels))
+        if persons < 2 or images < 2:
+            raise ValueError(f"a batch of {persons} persons with {images} images each has no triplet; both must be 2 or more")
+        self.rows = np.asarray(rows, np.int64)
+        self.persons, self.images = persons, images
+        self.batch_size = persons * images
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        self._start = (0, 0)  # epoch, batch
+        _, person, counts = np.unique(np.asarray(labels, np.int64), return_inverse=True, return_counts=True)
+        if len(counts) < persons:
+            raise ValueError(f"batches of {persons} persons need as many in training, and there are {len(counts)}")
+        if counts.max() < 2:
+            raise ValueError(f"no person has two training images, so no triplet can be made of any of {len(counts)} persons")
+        self._images_of = np.split(np.argsort(person, kind="stable"), np.cumsum(counts)[:-1])
+        self._groups = -(-counts // images)
+        self._batches = _most_batches(self._groups, persons)
+        if self._batches < world:
+            raise ValueError(f"an epoch of {self._batches} batches of {persons} persons cannot be shared by {world} processes")
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch to yield next; Lightning calls this."""
+        self.epoch = epoch
+
+    def start_batch(self, epoch: int, batch: int) -> None:
+        """In ``epoch``, the first ``batch`` batches were trained on before: they are skipped. Other epochs are whole."""
+        self._start = (epoch, batch)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """All rows in the order of ``epoch``, before ranks take their share: int64, (T * P * K,)."""
+        random = np.random.default_rng([self.seed % 2**64, epoch])
+        groups = []
+        for one in random.permutation(len(self._images_of)):
+            mine = random.permutation(self._images_of[one])
+            whole = np.resize(mine, self._groups[one] * self.images).reshape(-1, self.images)
+            groups.append(whole[random.permutation(len(whole))[: self._batches]])
+        every = np.concatenate(groups)
+        kept = np.sort(random.permutation(len(every))[: self._batches * self.persons])
+        # A person has T groups at most, one after the other: dealt out in turn, no two fall into one batch.
+        dealt = every[kept].reshape(self.persons, self._batches, self.images).swapaxes(0, 1)
+        return self.rows[dealt[random.permutation(self._batches)]].reshape(-1)
+
+    def __len__(self) -> int:
+        """Images of a whole epoch on this rank; a resumed epoch yields fewer."""
+        return self._batches // self.world * self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch
+        batches = self.order(epoch).reshape(-1, self.batch_size)[self.rank :: self.world]
+        share = batches.reshape(-1)[: len(self)]
+        skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
+        return iter([(epoch, row) for row in share[skipped:].tolist()])
+
+
+def _most_batches(groups: np.ndarray, persons: int) -> int:
+    """The largest T for which T batches can have groups of ``persons`` different persons: sum min(groups, T) >= T persons."""
+    low, high = 1, int(groups.sum()) // persons
+    while low < high:
+        middle = (low + high + 1) // 2
+        if np.minimum(groups, middle).sum() >= middle * persons:
+            low = middle
+        else:
+            high = middle - 1
+    return low

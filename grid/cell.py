@@ -8,61 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
-
-from pydantic import Field, field_validator
+from typing import Any, Protocol
 
 from configs.component import Config, digest
 from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig
 from configs.lookup import component, resolve
+from grid.training import Training
 
 ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
 STAGES = ("detect", "pretrain", "train", "evaluate", "explain")
-
-
-class Split(Config):
-    """Which images of a training dataset are validation images: a share of each person's."""
-
-    fraction: float = Field(0.1, gt=0, lt=1)
-    seed: int = 0
-
-
-class Input(Config):
-    """What a network sees: ``size`` x ``size`` pixels, RGB, in [-1, 1]."""
-
-    size: int = Field(160, ge=32)
-
-
-class Compute(Config):
-    """The part of the machine that numbers depend on."""
-
-    threads: int = Field(1, ge=1)  # per process; one ResNet-34 step differs between 1 and 2
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    devices: int = Field(1, ge=1)  # processes that share a batch
-
-    @field_validator("devices")
-    @classmethod
-    def _one_device(cls, value: int) -> int:
-        if value > 1:
-            raise ValueError(f"a cell trains on one device so far, not on {value}; spread cells over devices instead")
-        return value
-
-
-class Training(Config):
-    """Everything that decides a trained network."""
-
-    data: component("data")  # type: ignore[valid-type]
-    split: Split = Split()
-    detector: component("detector") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
-    input: Input = Input()
-    augmentation: component("augmentation") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
-    backbone: component("backbone")  # type: ignore[valid-type]
-    head: component("head") = Field(default_factory=lambda: {"name": "gap_bn"})  # type: ignore[valid-type]
-    loss: component("loss") = Field(default_factory=lambda: {"name": "softmax"})  # type: ignore[valid-type]
-    pretraining: component("pretraining") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
-    recipe: component("recipe") = Field(default_factory=lambda: {"name": "plateau"})  # type: ignore[valid-type]
-    compute: Compute = Compute()
-    seed: int = 0
 
 
 class Cell(Training):
@@ -140,7 +94,7 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
         return add("detect", f"detect:{label}", identity, {"detection": Detection(data=data, detector=detector)})
 
     def training_identity(training: Training, detected: Stage | None, weights: Any) -> dict[str, Any]:
-        identity = {key: getattr(training, key).identity() for key in _BY_VALUE}
+        identity = training.by_value()
         identity |= {"images": facts.images(training.data), "weights": weights, "seed": training.seed}
         return identity | ({"detect": detected.id} if detected else {})
 
@@ -171,9 +125,6 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
         identity = {"train": train.id, "explainer": explainer.identity()}
         add("explain", f"explain:{explainer.title}", identity, {"training": training, "explainer": explainer}, train, seen)
     return found
-
-
-_BY_VALUE = ("split", "detector", "input", "augmentation", "backbone", "head", "loss", "recipe", "compute")
 
 
 def cell_id(train: Stage, factors: Mapping[str, str]) -> str:

@@ -8,7 +8,9 @@ from grid.cell import Cell
 from grid.plan import Plan, uncollected
 from grid.spec import BadInput
 from grid.world import Blocked, World
+from modules import freezing
 from modules.counting import count
+from modules.shapes import on_meta
 
 OPTIMIZER_COPIES = {"adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
 
@@ -24,7 +26,7 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
     """
     cells: dict[str, dict[str, Any]] = {}
     trainings: dict[str, dict[str, Any]] = {}
-    networks: dict[tuple[int, ...], Any] = {}
+    networks: dict[tuple[Any, ...], Any] = {}
     for planned in plan.cells:
         cell = planned.cell
         if cell is None:
@@ -40,16 +42,30 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
     }
 
 
-def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[tuple[int, ...], Any]) -> dict[str, Any]:
+def _check(cell: Cell) -> None:
+    """Raises ValueError where parts of a network do not fit each other; ``count`` meets the rest."""
+    freezing.check(on_meta(cell.backbone), _trainable(cell))
+    if hasattr(cell.pretraining, "check_head"):
+        cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)
+
+
+def _trainable(cell: Cell) -> int | str:
+    return getattr(cell.recipe, "trainable", "all")  # type: ignore[no-any-return]  # a user's own recipe may have none
+
+
+def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
     try:
         manifest = world.manifest(cell.data)
         classes, images = world.persons(cell.data), len(manifest.keys)
     except Blocked:
         classes, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
-    key = (id(cell.backbone), id(cell.head), id(cell.loss), classes, cell.input.size)  # the plan keeps these objects alive
+    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction)
+    key = (*map(id, parts), classes, cell.input.pixels, _trainable(cell))  # the plan keeps these objects alive
     if key not in networks:
         try:
-            networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.size)
+            _check(cell)
+            decoder = cell.reconstruction.decoder if cell.reconstruction else None
+            networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.pixels, decoder)
         except ValueError as error:
             raise BadInput(f"{plan.grid.document.path}: cell {title}: {error}") from error
     counted = networks[key]
@@ -59,5 +75,5 @@ def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[tuple[i
         "parameters": counted.parameters,
         "flops": counted.flops,
         "training_flops": round(3 * counted.flops * seen) if images else None,  # a backward pass costs two forward passes
-        "disk_bytes": 4 * counted.parameters * (2 * state + 1),
+        "disk_bytes": 4 * (counted.parameters * (2 * state + 1) + counted.decoder_parameters * 7),  # Adam: 3 tensors each
     }

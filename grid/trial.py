@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from configs.component import Config
 from configs.lookup import resolve
-from grid.cell import Detection, Stage, Training
+from grid.cell import Detection, Stage
 from grid.ledger import Damaged, Fenced, Ledger, Marker
 from grid.plan import PlannedStage
 from grid.sources import source_digest
+from grid.training import Training
 from grid.world import Blocked, World
 
 Ended = Literal["done", "failed", "stopped", "damaged", "fenced"]

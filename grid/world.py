@@ -12,7 +12,8 @@ import numpy as np
 
 from configs.component import canonical, digest
 from configs.kinds import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
-from grid.cell import Cell, Training
+from grid.cell import Cell
+from grid.training import Training
 
 
 class Blocked(Exception):

@@ -59,6 +59,8 @@ class Checkpointing(Checkpoint):
         self._report(trainer, pl_module, steps)
         if pl_module.batch >= steps:
             return  # the epoch's own save follows; a checkpoint here would skip the validation on resume
+        if pl_module.batch != batch_idx + 1:
+            return  # between two steps of the optimiser there is nothing to resume from
         stop = self._stopping(trainer)
         now = time.monotonic()
         due = self._agreed(trainer, self._seconds is not None and now - self._saved_at >= self._seconds)

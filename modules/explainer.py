@@ -53,8 +53,8 @@ class Refused(ValueError):
 class Explainer:
     """Base of explainers of one image at a time."""
 
-    def explain(self, network: Any, images: Any, targets: Any, size: int) -> Attribution:
-        """Maps of ``images`` (N, 3, size, size) float in [-1, 1] for the classes ``targets`` (N,) int64.
+    def explain(self, network: Any, images: Any, targets: Any, size: int | tuple[int, int]) -> Attribution:
+        """Maps of ``images`` (N, 3, height, width), as ``size`` says, float in [-1, 1] for the classes ``targets`` (N,) int64.
 
         The network is left as it was: mode, gradients, hooks. Each map depends on its own image alone.
 

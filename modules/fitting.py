@@ -64,9 +64,10 @@ def fit(
             max_epochs=recognizer.recipe.epochs,
             gradient_clip_val=recognizer.recipe.clip,
             gradient_clip_algorithm="norm" if recognizer.recipe.clip is not None else None,
+            accumulate_grad_batches=recognizer.recipe.accumulate,
             callbacks=list(callbacks),
             enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-            limit_train_batches=limit_batches,
+            limit_train_batches=limit_batches or _whole_steps(recognizer),
             limit_val_batches=limit_batches,
             logger=False,
             enable_progress_bar=False,
@@ -78,10 +79,20 @@ def fit(
         trainer.fit(recognizer, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint is not None else None)
 
 
+def _whole_steps(recognizer: Any) -> int | None:
+    """Batches of an epoch that fill steps of the optimiser; None: all of them do."""
+    parts = recognizer.recipe.accumulate
+    return recognizer.steps_per_epoch * parts if parts > 1 else None
+
+
 def network_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """The network's weights in a checkpoint of a ``Recognizer``, on the CPU, as ``network.load_state_dict`` takes them."""
+    """The network's weights in a checkpoint of a ``Recognizer``, on the CPU, as ``network.load_state_dict`` takes them.
+
+    Their moving average where the recipe keeps one.
+    """
     found = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    prefix = "network."
+    average = "average.module."
+    prefix = average if any(key.startswith(average) for key in found) else "network."
     return {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
 
 

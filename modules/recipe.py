@@ -35,11 +35,22 @@ class Recipe(RecipeConfig):
     min_delta: float = Field(default=0.0, ge=0)
     select: Literal["best", "last"] = "best"  # the epoch whose weights are kept
     channels_last: Annotated[bool, Born(False)] = False  # in memory; quicker for depthwise convolutions, other last digits
+    trainable: Annotated[int | str, Born("all")] = "all"  # of the backbone: all, none, the last n convolutions, from a stage on
+    accumulate: Annotated[int, Born(1), Field(ge=1)] = 1  # parts that a batch goes through the network in, to save memory
+    ema: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None  # per step; the weights' moving average is what is kept
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
         if self.optimizer == "nag" and self.momentum == 0:
             raise ValueError("recipe.momentum is 0, and optimizer nag needs momentum; use optimizer: sgd")
+        if isinstance(self.trainable, int) and self.trainable < 1:
+            raise ValueError(
+                f"recipe.trainable is {self.trainable}; write none, all, a number of last convolutions, or a stage"
+            )
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"recipe.batch_size {self.batch_size} cannot be cut into {self.accumulate} equal parts (accumulate)"
+            )
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"recipe.betas is {self.betas}; each must be at least 0 and below 1")
         return self

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from modules.freezing import freeze
+from modules.joint import Together
+from modules.margin import keep_unsampled
 from modules.nonfinite import finite
 from modules.recipe import Moves, Recipe
 
@@ -24,26 +28,46 @@ class Recognizer(pl.LightningModule):
     can be taken. Random numbers of a step (dropout) are a function of (seed, epoch, batch, rank) alone.
 
     Args:
-        network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``.
+        network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; where its ``classifies`` is
+            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of the latter.
         recipe: its ``build`` gives the ``Moves``.
         seed: of the random numbers drawn while training.
-        steps_per_epoch: batches that one epoch has on one device.
+        steps_per_epoch: steps of the optimiser that one epoch has; with ``recipe.accumulate`` each takes that many batches of
+            the loader.
+        decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder.
 
     Attributes:
         history: one row an epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
-            over images), ``validation_accuracy``, ``lr`` of the epoch's last step, ``best`` (lowest validation loss so far).
-            A function of the config and the data alone.
+            over images; without a classifier the loss of all validation images as one batch), ``validation_accuracy`` (None
+            without a classifier), ``lr`` of the epoch's last step, ``best`` (lowest validation loss so far). A function of the
+            config and the data alone.
         timing: one row an epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
             training and validation together.
     """
 
-    def __init__(self, network: Any, recipe: Recipe, seed: int, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        network: Any,
+        recipe: Recipe,
+        seed: int,
+        steps_per_epoch: int,
+        decoder: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
+    ) -> None:
         super().__init__()
         self.recipe = recipe
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.network = network.to(memory_format=self.layout)
         self.seed = seed
-        self.moves: Moves = recipe.build(network.parameters(), steps_per_epoch)
+        self.steps_per_epoch = steps_per_epoch
+        self.frozen = freeze(network.backbone, recipe.trainable) if recipe.trainable != "all" else []
+        self.average = _average(network, recipe.ema)
+        decoding = {id(parameter) for parameter in network.decoder.parameters()} if decoder else set()
+        recognizing = [parameter for parameter in network.parameters() if id(parameter) not in decoding]
+        self.moves: Moves = recipe.build(recognizing, steps_per_epoch)
+        self.optimizer = self.moves.optimizer
+        keep_unsampled(network, self.optimizer)
+        if decoder:
+            self.optimizer = Together([self.moves.optimizer, decoder(network.decoder.parameters())])
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
         self.epoch = 0  # the position that a checkpoint taken now resumes from
@@ -51,11 +75,24 @@ class Recognizer(pl.LightningModule):
         self._used_lr = self.moves.lr
         self._train = [0.0, 0.0]  # sum of losses over images, images
         self._validation = [0.0, 0.0, 0.0]  # sum of cross entropies, correct ones, images
+        self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, where there is no classifier
         self._spent = 0.0  # seconds of this epoch before this process took it up
         self._began = time.monotonic()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.moves.optimizer
+        return self.optimizer
+
+    def train(self, mode: bool = True) -> Recognizer:
+        """As every module's, but frozen layers stay in evaluation mode: their statistics do not move."""
+        super().train(mode)
+        for layer in self.frozen:
+            layer.eval()
+        return self
+
+    @property
+    def evaluated(self) -> Any:
+        """The network that is validated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.module
 
     def on_fit_start(self) -> None:
         data = getattr(self.trainer, "datamodule", None)
@@ -69,7 +106,7 @@ class Recognizer(pl.LightningModule):
         self._began = time.monotonic()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        assert batch_idx == self.batch, (batch_idx, self.batch)
+        assert batch_idx - batch_idx % self.recipe.accumulate == self.batch, (batch_idx, self.batch)
         torch.manual_seed(step_seed(self.seed, self.epoch, batch_idx, self.global_rank))  # of the CPU and of every GPU
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -85,14 +122,20 @@ class Recognizer(pl.LightningModule):
         super().optimizer_step(*args, **kwargs)
         self._used_lr = self.moves.lr
         self.moves.after_step()
-        self.batch += 1
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        self.batch += self.recipe.accumulate
 
     def on_validation_epoch_start(self) -> None:
         self._validation = [0.0, 0.0, 0.0]
+        self._embedded = []
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
-        logits = self.network(images).float()
+        if not getattr(self.network, "classifies", True):
+            self._embedded.append((self.evaluated.embed(images).float(), labels))
+            return
+        logits = self.evaluated(images).float()
         losses = F.cross_entropy(logits, labels, reduction="none").double()
         self._validation[0] += float(losses.sum())
         self._validation[1] += float((logits.argmax(1) == labels).sum())
@@ -100,9 +143,11 @@ class Recognizer(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         train_loss, train_images = self._over_ranks(self._train)
-        loss, correct, images = self._over_ranks(self._validation)
-        known = images > 0
-        validation_loss = finite(loss / images, "validation loss", self.epoch, self.global_step) if known else None
+        validation_loss, accuracy, images = self._validated()
+        if validation_loss is None and self.recipe.select == "best":
+            raise ValueError(
+                "recipe.select: best needs a validation loss, and the held-out images give none; hold out more, or use last"
+            )
         stop = self.moves.after_epoch(validation_loss)
         before = [row["validation_loss"] for row in self.history if row["validation_loss"] is not None]
         self.history.append(
@@ -110,7 +155,7 @@ class Recognizer(pl.LightningModule):
                 "epoch": self.epoch,
                 "train_loss": train_loss / train_images,
                 "validation_loss": validation_loss,
-                "validation_accuracy": correct / images if known else None,
+                "validation_accuracy": accuracy,
                 "lr": self._used_lr,
                 "best": validation_loss is None or not before or validation_loss < min(before),
             }
@@ -123,6 +168,19 @@ class Recognizer(pl.LightningModule):
         self._began = time.monotonic()
         if stop:
             self.trainer.should_stop = True
+
+    def _validated(self) -> tuple[float | None, float | None, float]:
+        """Loss, accuracy and number of images of this epoch's validation."""
+        if self._embedded:
+            embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
+            if len(labels.unique()) == len(labels):
+                return None, None, float(len(labels))  # nobody has two images to compare
+            value = float(self.evaluated.loss(embeddings, labels))  # every rank sees all validation images
+            return finite(value, "validation loss", self.epoch, self.global_step), None, float(len(labels))
+        loss, correct, images = self._over_ranks(self._validation)
+        if not images:
+            return None, None, 0.0
+        return finite(loss / images, "validation loss", self.epoch, self.global_step), correct / images, images
 
     @property
     def running_loss(self) -> float | None:
@@ -164,6 +222,15 @@ class Recognizer(pl.LightningModule):
         self._spent = state["spent"]
         self.history, self.timing = list(state["history"]), list(state["timing"])
         self.moves.load_state_dict(state["moves"])
+
+
+def _average(network: Any, decay: float | None) -> Any:
+    """The moving average of weights and of normalisation statistics, or None."""
+    if decay is None:
+        return None
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True).requires_grad_(False)
 
 
 def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:

@@ -12,9 +12,10 @@ from configs.component import canonical
 from configs.kinds import BackboneConfig
 
 Shape = tuple[int, int, int]
+Size = int | tuple[int, int]  # of images in pixels: (height, width), or one number for both
 
 _BUILT: dict[str, Any] = {}
-_PASSES: dict[tuple[str, int], Pass] = {}
+_PASSES: dict[tuple[str, int, int], Pass] = {}
 _SIZES = (16, 32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)
 
 
@@ -26,29 +27,36 @@ class Pass:
     flops: int
 
 
-def feature_shape(backbone: BackboneConfig, size: int) -> Shape:
-    """(C, h, w) of the feature map for images of ``size`` x ``size`` pixels; errors as ``forward_pass``."""
+def sides(size: Size) -> tuple[int, int]:
+    """(height, width) in pixels."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def feature_shape(backbone: BackboneConfig, size: Size) -> Shape:
+    """(C, h, w) of the feature map for images of that size; errors as ``forward_pass``."""
     return list(stage_shapes(backbone, size).values())[-1]
 
 
-def stage_shapes(backbone: BackboneConfig, size: int) -> dict[str, Shape]:
+def stage_shapes(backbone: BackboneConfig, size: Size) -> dict[str, Shape]:
     """Stage name -> (C, h, w), shallow to deep; the last is the feature map; errors as ``forward_pass``."""
     return dict(forward_pass(backbone, size).stages)
 
 
-def forward_pass(backbone: BackboneConfig, size: int) -> Pass:
-    """What one image of ``size`` x ``size`` pixels meets; remembered in this process.
+def forward_pass(backbone: BackboneConfig, size: Size) -> Pass:
+    """What one image of that size meets; remembered in this process.
 
     Raises:
         ValueError: the backbone cannot take that size; says which is the smallest that it takes.
     """
-    known = (config_key(backbone), size)
+    height, width = sides(size)
+    known = (config_key(backbone), height, width)
     if known not in _PASSES:
         try:
-            _PASSES[known] = _try(on_meta(backbone), size)
+            _PASSES[known] = _try(on_meta(backbone), height, width)
         except _TooSmall as error:
             raise ValueError(
-                f"backbone {title(backbone)} cannot take images of {size} x {size} pixels ({error}); {_advice(backbone, size)}"
+                f"backbone {title(backbone)} cannot take images of {height} x {width} pixels ({error}); "
+                f"{_advice(backbone, height == width)}"
             ) from error
     return _PASSES[known]
 
@@ -72,16 +80,17 @@ def config_key(config: Any) -> str:
 
 
 def title(backbone: BackboneConfig) -> str:
-    """How messages call a backbone: its name, and the model's where it wraps one."""
-    model = getattr(backbone, "model", None)
-    return f"{backbone.name} ({model})" if model else backbone.name
+    """How messages call a backbone: its name, and that of the model or backbone that it wraps."""
+    inner = getattr(backbone, "backbone", None)
+    wrapped = title(inner) if isinstance(inner, BackboneConfig) else getattr(backbone, "model", None)
+    return f"{backbone.name} ({wrapped})" if wrapped else backbone.name
 
 
 class _TooSmall(Exception):
     """The forward pass failed, or left no cell of the map."""
 
 
-def _try(module: nn.Module, size: int) -> Pass:
+def _try(module: nn.Module, height: int, width: int) -> Pass:
     from torch.utils.flop_counter import FlopCounterMode
 
     stages: dict[str, nn.Module] = module.stages()  # type: ignore[operator]
@@ -94,7 +103,7 @@ def _try(module: nn.Module, size: int) -> Pass:
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():
-            output = module(torch.empty(1, 3, size, size, device="meta"))
+            output = module(torch.empty(1, 3, height, width, device="meta"))
     except Exception as error:  # each library has its own words for an image that is too small
         raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
     finally:
@@ -111,7 +120,7 @@ def _try(module: nn.Module, size: int) -> Pass:
     return Pass(shapes, counter.get_total_flops())
 
 
-def _advice(backbone: BackboneConfig, size: int) -> str:
+def _advice(backbone: BackboneConfig, square: bool) -> str:
     module = on_meta(backbone)
     below = 0
     for above in _SIZES:
@@ -123,12 +132,12 @@ def _advice(backbone: BackboneConfig, size: int) -> str:
     while above - below > 1:
         middle = (above + below) // 2
         above, below = (middle, below) if _works(module, middle) else (above, middle)
-    return f"the smallest that it takes is {above} x {above}"
+    return f"the smallest {'' if square else 'square '}that it takes is {above} x {above}"
 
 
 def _works(module: nn.Module, size: int) -> bool:
     try:
-        _try(module, size)
+        _try(module, size, size)
     except _TooSmall:
         return False
     return True

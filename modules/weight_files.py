@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,11 @@ def read(path: Path, key: str | None = None, device: str = "cpu") -> dict[str, T
 
 
 def fit(
-    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, dropped: tuple[str, ...] | None = None
+    found: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    path: Path,
+    dropped: tuple[str, ...] | None = None,
+    part: str = "backbone",
 ) -> dict[str, Tensor]:
     """The tensors of ``found`` under the names of ``wanted``, each name present and each shape equal.
 
@@ -65,17 +69,18 @@ def fit(
         path: for messages
         dropped: first parts of names that may be left over ("classifier"); None: any first part that the backbone does not
             have, so that a deeper network of the same family is still refused
+        part: what is filled, for messages
 
     Raises:
         ValueError: names the first key that is missing, of another shape, or left over.
     """
     if wanted and all(name.startswith(_BODY) for name in wanted) and not any(name.startswith(_BODY) for name in found):
-        return {_BODY + name: value for name, value in fit(found, _without(wanted, _BODY), path, dropped).items()}
+        return {_BODY + name: value for name, value in fit(found, _without(wanted, _BODY), path, dropped, part).items()}
     chosen: dict[str, Tensor] = {}
     for name, value in wanted.items():
         if name in found:
             if found[name].shape != value.shape:
-                _refuse(path, f"{name} has shape {tuple(found[name].shape)}, this backbone has {tuple(value.shape)}")
+                _refuse(path, f"{name} has shape {tuple(found[name].shape)}, this {part} has {tuple(value.shape)}")
             chosen[name] = found[name]
         elif name.endswith(_COUNTER):  # files older than torch 0.4.1 lack it; nothing is computed from it
             chosen[name] = torch.zeros_like(value)
@@ -85,8 +90,16 @@ def fit(
     for name in found:
         first = name.split(".")[0]
         if name not in wanted and (first in own if dropped is None else first not in dropped):
-            _refuse(path, f"{name} has no place in this backbone")
+            _refuse(path, f"{name} has no place in this {part}")
     return chosen
+
+
+def holder(built: Any, found: Iterable[str]) -> Any:
+    """What a file with the names ``found`` fills: the backbone; of one around another one (``inner``), as abn is, that other
+    one, unless the file has names of both.
+    """
+    inner = getattr(built, "inner", None)
+    return built if inner is None or any(name.startswith("inner.") for name in found) else inner
 
 
 def under(found: Mapping[str, Tensor], prefix: str, path: Path) -> dict[str, Tensor]:

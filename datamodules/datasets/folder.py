@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from configs.component import LOCATION, Missing
 from datamodules.files import SUFFIXES, FilesConfig, Images, choose, person_folders
@@ -18,6 +18,7 @@ class Config(FilesConfig):
     root: Annotated[Path, LOCATION]
     space: str = "folder"  # datasets with one space have one set of persons: equal folder names are the same person
     persons: PositiveInt | None = None  # at most so many persons, by name
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each person's images, by name, for ablations of the data's size
 
     @property
     def namespace(self) -> str:
@@ -36,7 +37,7 @@ class Config(FilesConfig):
     def images(self) -> Images:
         if missing := self.missing():
             raise ValueError(str(missing))
-        found = choose(person_folders(self.root), self.min_images, self.persons)
+        found = choose(person_folders(self.root), self.min_images, self.persons, share=self.share)
         if not found:
             kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
             raise ValueError(f"{self.root}: no person has {self.min_images} images or more (counted: {kinds})")

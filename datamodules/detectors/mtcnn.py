@@ -21,7 +21,7 @@ from pydantic import Field
 
 from configs.kinds import Detection as AnyDetection
 from configs.kinds import DetectorConfig, Manifest
-from datamodules.cutting import centred_square, cut
+from datamodules.cutting import Size, centred_square, cut, sides
 from datamodules.detection import MISSED, Detection
 
 WEIGHTS = "facenet-pytorch 2.5.3"
@@ -74,8 +74,8 @@ class Mtcnn:
         """Never called: sizes do not tell where faces are, which is why ``Config.trivial`` is False."""
         raise AssertionError("mtcnn must see the images")
 
-    def crop(self, image: np.ndarray, detection: AnyDetection, size: int) -> np.ndarray:
-        """uint8 (size, size, 3).
+    def crop(self, image: np.ndarray, detection: AnyDetection, size: Size) -> np.ndarray:
+        """uint8 (height, width, 3) as ``size`` says.
 
         The box is widened so that ``margin`` pixels of the output surround it (half on each side), is clipped at the image's
         edges, and is resized without regard to its aspect, as facenet-pytorch's ``extract_face`` does. Where no face was found,
@@ -84,13 +84,13 @@ class Mtcnn:
         box = self._window(image, detection, size) if detection.found else None
         return cut(image, box or centred_square(image, CENTRE), size)
 
-    def _window(self, image: np.ndarray, detection: AnyDetection, size: int) -> tuple[int, int, int, int]:
-        margin = self.config.margin
-        if margin >= size:
-            raise ValueError(f"detector mtcnn: margin {margin} must be smaller than the crop of {size} pixels")
+    def _window(self, image: np.ndarray, detection: AnyDetection, size: Size) -> tuple[int, int, int, int]:
+        margin, (down, across) = self.config.margin, sides(size)
+        if margin >= min(down, across):
+            raise ValueError(f"detector mtcnn: margin {margin} must be smaller than the crop of {min(down, across)} pixels")
         height, width = image.shape[:2]
         x0, y0, x1, y1 = detection.box
-        x, y = margin * (x1 - x0) / (size - margin) / 2, margin * (y1 - y0) / (size - margin) / 2
+        x, y = margin * (x1 - x0) / (across - margin) / 2, margin * (y1 - y0) / (down - margin) / 2
         return int(max(x0 - x, 0)), int(max(y0 - y, 0)), int(min(x1 + x, width)), int(min(y1 + y, height))
 
     @cached_property

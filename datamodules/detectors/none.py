@@ -10,7 +10,7 @@ from pydantic import Field
 
 from configs.kinds import Detection as AnyDetection
 from configs.kinds import DetectorConfig, Manifest
-from datamodules.cutting import cut
+from datamodules.cutting import Size, cut
 from datamodules.detection import Detection, Detections
 
 
@@ -47,8 +47,8 @@ class Centre:
         sizes = zip(manifest.widths, manifest.heights, strict=True)
         return Detections.of(manifest.keys, [self.of_size(width, height) for width, height in sizes])
 
-    def crop(self, image: np.ndarray, detection: AnyDetection, size: int) -> np.ndarray:
-        """uint8 (size, size, 3); the box is rounded to whole pixels, and is one pixel at least."""
+    def crop(self, image: np.ndarray, detection: AnyDetection, size: Size) -> np.ndarray:
+        """uint8 (height, width, 3) as ``size`` says; the box is rounded to whole pixels, and is one pixel at least."""
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (round(value) for value in detection.box)
         x0, y0 = min(x0, width - 1), min(y0, height - 1)

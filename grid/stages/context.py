@@ -8,6 +8,7 @@ from typing import Any
 
 from configs.kinds import DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
+from datamodules.cutting import Size
 from datamodules.detection import Detections
 from grid.ledger import Attempt, Ledger, Marker
 from grid.world import World
@@ -53,8 +54,8 @@ class Faces:
     identities: tuple[str, ...] = field(repr=False)
 
 
-def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: int, rows: Any = None) -> Faces:
-    """The crops of ``data`` as ``detector`` cuts them, (size, size) each; with ``rows``, of those rows alone."""
+def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: Size, rows: Any = None) -> Faces:
+    """The crops of ``data`` as ``detector`` cuts them, each of that size; with ``rows``, of those rows alone."""
     manifest = context.world.manifest(data)
     if rows is not None or context.fast:
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)

@@ -13,9 +13,9 @@ import torch
 
 from datamodules.crops import CropTable
 from datamodules.faces import to_tensor
-from grid.cell import Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
+from grid.training import Training
 from modules.metrics.verification import verification
 from modules.network import Network
 
@@ -34,7 +34,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         every = [np.flatnonzero(pairs.same == same) for same in (True, False)]  # spread over all folds
         index = np.concatenate([rows[:: max(1, len(rows) // (FAST_PAIRS // 2))] for rows in every])
     used = np.unique(np.concatenate([pairs.left[index], pairs.right[index]]))
-    faces = faces_of(context, data, training.detector, training.input.size, rows=used.tolist())
+    faces = faces_of(context, data, training.detector, training.input.pixels, rows=used.tolist())
     kept = np.zeros(len(manifest.keys), dtype=bool)
     kept[used[faces.crops.kept]] = True
     whole = index[kept[pairs.left[index]] & kept[pairs.right[index]]]

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from datamodules.faces import to_tensor
-from grid.cell import Training
 from grid.stages.context import Context, Result, faces_of
 from grid.stages.train import labels_of, load_network, rows_of
+from grid.training import Training
 from modules.explainer import Refused
 
 
@@ -21,7 +21,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``manifest.json``, ``images.npy`` (the crops) and ``maps.npy`` (float32, raw); or why it is refused."""
     training: Training = config["training"]
     explainer = config["explainer"]
-    faces = faces_of(context, training.data, training.detector, training.input.size)
+    faces = faces_of(context, training.data, training.detector, training.input.pixels)
     labels, persons = labels_of(faces)
     _, validation = rows_of(faces, training)
     rows = probes(faces.manifest.keys, faces.identities, validation.tolist(), explainer.images)
@@ -29,21 +29,24 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     crops = np.stack([faces.crops[row] for row in rows])
     images = torch.stack([to_tensor(crop) for crop in crops]).to(context.device)
     targets = torch.from_numpy(labels[rows]).to(context.device)
-    with torch.inference_mode():
-        logits = network(images).float().cpu()
+    logits = None
+    if network.classifies:
+        with torch.inference_mode():
+            logits = network(images).float().cpu()
     about = {
         "method": explainer.name,
         "label": explainer.title,
         "config": explainer.identity(),
         "size": training.input.size,
+        "width": training.input.width or training.input.size,
         "checkpoint": context.inputs["train"].outputs["model.safetensors"]["sha256"],
         "images": [
             {
                 "key": faces.manifest.keys[row],
                 "identity": faces.identities[row],
                 "class": int(labels[row]),
-                "logit": float(logits[number, labels[row]]),
-                "predicted": persons[int(logits[number].argmax())],
+                "logit": None if logits is None else float(logits[number, labels[row]]),
+                "predicted": None if logits is None else persons[int(logits[number].argmax())],
             }
             for number, row in enumerate(rows)
         ],
@@ -52,7 +55,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     np.save(path / "images.npy", crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
     try:
-        found = explainer.build().explain(network, images, targets, training.input.size)
+        if logits is None:  # so far every explainer here explains a class
+            raise Refused("no_classifier", f"loss {training.loss.name} has no classes, so there is no class score to explain")
+        found = explainer.build().explain(network, images, targets, training.input.pixels)
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}
     else:

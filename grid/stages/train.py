@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 
 from datamodules.faces import FacesData
 from datamodules.split import split
-from grid.cell import Training
 from grid.ledger import Resume
 from grid.stages.context import Context, Faces, Result, faces_of
+from grid.training import Training
 from modules.checkpointing import Checkpointing
 from modules.fitting import fit, network_weights
 from modules.network import Network
@@ -25,7 +25,7 @@ from modules.recognizer import Recognizer
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``model.safetensors`` (the kept epoch), ``history.json`` and ``timing.json``."""
     training: Training = config["training"]
-    faces = faces_of(context, training.data, training.detector, training.input.size)
+    faces = faces_of(context, training.data, training.detector, training.input.pixels)
     labels, persons = labels_of(faces)
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
@@ -35,17 +35,24 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         train_rows=train_rows,
         validation_rows=validation_rows,
         augmentation=training.augmentation.build(),
-        batch_size=max(1, recipe.batch_size // training.compute.devices),
+        batch_size=max(1, recipe.batch_size // recipe.accumulate // training.compute.devices),
         seed=training.seed,
         workers=context.workers,
+        batches=training.batches,
     )
     torch.manual_seed(training.seed)
-    network = Network(training.backbone, training.head, training.loss, len(persons), training.input.size)
+    network = new_network(training, len(persons))
     made = context.inputs.get("pretrain")
     training.pretraining.load(
         network.backbone, training.backbone, context.ledger.path(made, "model.safetensors") if made else None
     )
-    recognizer = Recognizer(network, recipe, training.seed, steps_per_epoch=data.steps_per_epoch)
+    training.pretraining.load_head(network.head, training.backbone, training.head)
+    if hasattr(network.loss, "prepare"):
+        network.loss.prepare(torch.bincount(torch.from_numpy(labels[train_rows]), minlength=len(persons)))
+    steps = max(1, data.steps_per_epoch // recipe.accumulate)
+    recognizer = Recognizer(network, recipe, training.seed, steps_per_epoch=steps, decoder=_decoder(training))
+    if training.compute.compile:
+        network.backbone.compile()
     saves = Saves(context)
     origin = None if context.fast else saves.take_over()
     fit(
@@ -104,11 +111,30 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array([row for row in rows if row in kept], dtype=np.int64) for rows in (train, validation))  # type: ignore[return-value]
 
 
+def new_network(training: Training, classes: int) -> Network:
+    """Weights are drawn from torch's global generator."""
+    made = training.reconstruction
+    return Network(
+        training.backbone,
+        training.head,
+        training.loss,
+        classes,
+        training.input.pixels,
+        decoder=made.decoder if made else None,
+        reconstruction=made.weight if made else 0.0,
+    )
+
+
+def _decoder(training: Training) -> Callable[[Any], torch.optim.Optimizer] | None:
+    made = training.reconstruction
+    return None if made is None else lambda parameters: torch.optim.Adam(parameters, lr=made.lr, betas=made.betas)
+
+
 def load_network(context: Context, training: Training, classes: int) -> Network:
     """The trained network, in evaluation mode, on the context's device."""
     from safetensors.torch import load_file
 
-    network = Network(training.backbone, training.head, training.loss, classes, training.input.size)
+    network = new_network(training, classes)
     network.load_state_dict(load_file(context.ledger.path(context.inputs["train"], "model.safetensors")), strict=True)
     return network.eval().to(context.device)
 

@@ -41,7 +41,7 @@ class GradCAM(Explainer):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def explain(self, network: Any, images: Tensor, targets: Tensor, size: int) -> Attribution:
+    def explain(self, network: Any, images: Tensor, targets: Tensor, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``. The target is the logit of the given class.
 
         Raises:
@@ -49,7 +49,7 @@ class GradCAM(Explainer):
             ValueError: ``layer`` is no stage of this backbone; names the stages.
         """
         assert images.ndim == 4, images.shape
-        assert tuple(images.shape[2:]) == (size, size), (images.shape, size)
+        assert tuple(images.shape[2:]) == ((size, size) if isinstance(size, int) else size), (images.shape, size)
         assert len(images) == len(targets) > 0, (len(images), len(targets))
         stages: dict[str, nn.Module] = network.backbone.stages()
         with torch.inference_mode(False), evaluating(network):

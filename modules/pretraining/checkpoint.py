@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from configs.component import LOCATION, Missing
-from configs.kinds import BackboneConfig, PretrainingConfig
-from modules.shapes import on_meta, title
-from modules.weight_files import fit, read, sha256, under
+import torch
+from pydantic import model_validator
+from torch import Tensor
 
-_OURS = "backbone."  # where facegrid's own model.safetensors keeps the backbone
+from configs.component import LOCATION, Born, Missing
+from configs.kinds import BackboneConfig, HeadConfig, PretrainingConfig
+from modules.layouts import LAYOUTS
+from modules.shapes import Size, feature_shape, on_meta, title
+from modules.weight_files import fit, holder, read, sha256, under
+
+_BACKBONE, _HEAD = "backbone.", "head."  # where facegrid's own model.safetensors keeps them
 
 
 class Config(PretrainingConfig):
@@ -22,13 +27,26 @@ class Config(PretrainingConfig):
     Fields:
         path: the file
         prefix: what stands before each name in the file; left out, "backbone." is taken off a file of facegrid's own
-        key: the entry of a torch file that holds the weights, such as "state_dict"
+        key: the entry of a torch file that holds the weights, such as "state_dict"; left out, what the layout says
+        layout: whose names the file has; see ``modules.layouts``
+        head: the head's weights are taken from the file too
     """
 
     name: Literal["checkpoint"] = "checkpoint"
     path: Annotated[Path, LOCATION]
     prefix: str | None = None
     key: str | None = None
+    layout: Annotated[Literal["own", "insightface", "mobilefacenet_xiaoccer"], Born("own")] = "own"
+    head: Annotated[bool, Born(False)] = False
+
+    @model_validator(mode="after")
+    def _head_has_a_name(self) -> Self:
+        if self.head and self.layout == "own" and self.prefix is not None:
+            raise ValueError(
+                f"prefix {self.prefix!r} says where the backbone is, and nothing says where the head is: with head: true leave "
+                "prefix out (a file of facegrid's own), or name a layout"
+            )
+        return self
 
     def missing(self, backbone: BackboneConfig) -> Missing | None:
         if self._file.is_file():
@@ -41,30 +59,65 @@ class Config(PretrainingConfig):
         Raises:
             ValueError: the file is missing, unreadable or of another network; names file and key.
         """
-        self._state(backbone, on_meta(backbone), "meta")
+        self._of_backbone(backbone, on_meta(backbone), "meta")
+
+    def check_head(self, backbone: BackboneConfig, head: HeadConfig, size: Size) -> None:
+        """Where ``head`` is true: compares the file with the head that images of that size get; errors as ``check``."""
+        if self.head:
+            with torch.random.fork_rng(devices=[]), torch.device("meta"):
+                built = head.build(*feature_shape(backbone, size))
+            self._of_head(backbone, head, built, "meta")
 
     def content(self, backbone: BackboneConfig) -> str | None:
-        """SHA-256 (hex) of the file; errors as ``check``."""
+        """SHA-256 (hex) of the file; errors as ``check``. Fields that say how it is read are part of it where they matter."""
         self.check(backbone)
-        return sha256(self._file)
+        layout = "" if self.layout == "own" else f":{self.layout}"
+        return f"{sha256(self._file)}{layout}{':head' if self.head else ''}"
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
         """Fills every parameter and buffer of the backbone; errors as ``check``."""
-        backbone.load_state_dict(self._state(config, backbone, "cpu"))
+        target, state = self._of_backbone(config, backbone, "cpu")
+        target.load_state_dict(state)
+
+    def load_head(self, head: Any, backbone: BackboneConfig, config: HeadConfig) -> None:
+        """Where ``head`` is true: fills every parameter and buffer of the built head; errors as ``check``."""
+        if self.head:
+            head.load_state_dict(self._of_head(backbone, config, head, "cpu"))
 
     @property
     def _file(self) -> Path:
         return self.path.expanduser()
 
-    def _state(self, config: BackboneConfig, built: Any, device: str) -> dict[str, Any]:
+    def _read(self, config: BackboneConfig, device: str) -> dict[str, Tensor]:
+        """The file's tensors; under the names ``backbone.*`` and ``head.*`` where a layout is given."""
         missing = self.missing(config)
         if missing is not None:
             raise ValueError(str(missing))
-        found = read(self._file, self.key, device)
-        wanted = built.state_dict()
-        ours = any(name.startswith(_OURS) for name in found) and not any(name.startswith(_OURS) for name in wanted)
-        prefix = (_OURS if ours else "") if self.prefix is None else self.prefix
+        layout = LAYOUTS[self.layout]
+        if layout is None:
+            return read(self._file, self.key, device)
+        found = under(read(self._file, self.key or layout.key, device), self.prefix or "", self._file)
         try:
-            return fit(under(found, prefix, self._file), wanted, self._file)
+            return layout.convert(found)
+        except ValueError as error:
+            raise ValueError(f"{self._file}: {error}") from error
+
+    def _of_backbone(self, config: BackboneConfig, built: Any, device: str) -> tuple[Any, dict[str, Tensor]]:
+        """What takes the weights, and the weights under its names."""
+        found = self._read(config, device)
+        wanted = built.state_dict()
+        ours = any(name.startswith(_BACKBONE) for name in found) and not any(name.startswith(_BACKBONE) for name in wanted)
+        given = self.prefix if self.layout == "own" else None  # with a layout it is off already
+        found = under(found, (_BACKBONE if ours else "") if given is None else given, self._file)
+        target = holder(built, found)
+        try:
+            return target, fit(found, target.state_dict(), self._file)
         except ValueError as error:
             raise ValueError(f"backbone {title(config)}: {error}") from error
+
+    def _of_head(self, backbone: BackboneConfig, config: HeadConfig, built: Any, device: str) -> dict[str, Tensor]:
+        found = under(self._read(backbone, device), _HEAD, self._file)
+        try:
+            return fit(found, built.state_dict(), self._file, part="head")
+        except ValueError as error:
+            raise ValueError(f"head {config.name}: {error}") from error

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from configs.component import LOCATION, Missing
 from configs.kinds import BackboneConfig, PretrainingConfig
 from modules.shapes import on_meta, title
-from modules.weight_files import fit, read, sha256
+from modules.weight_files import fit, holder, read, sha256
 from modules.weights import PinnedWeights
 
 
@@ -47,7 +47,7 @@ class Config(PretrainingConfig):
         Raises:
             ValueError: the file is missing, damaged or of another network; names file and key.
         """
-        self._state(backbone, on_meta(backbone), "meta")
+        self._state(backbone, holder(on_meta(backbone), ()), "meta")
 
     def content(self, backbone: BackboneConfig) -> str | None:
         """ "<tag>:<SHA-256 of the file>"; errors as ``check``."""
@@ -56,8 +56,9 @@ class Config(PretrainingConfig):
         return f"{pinned.tag}:{sha256(self._file(backbone, pinned))}"
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Fills every parameter and buffer of the backbone; errors as ``check``."""
-        backbone.load_state_dict(self._state(config, backbone, "cpu"))
+        """Fills every parameter and buffer of the backbone, of an abn those of its inner one; errors as ``check``."""
+        target = holder(backbone, ())
+        target.load_state_dict(self._state(config, target, "cpu"))
 
     def _state(self, config: BackboneConfig, built: Any, device: str) -> dict[str, Any]:
         pinned = self._pinned(config)

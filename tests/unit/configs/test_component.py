@@ -11,16 +11,20 @@ from pydantic import BaseModel, ValidationError
 
 from configs.component import LOCATION, NAMING, Born, Config, Outside, canonical, digest
 from configs.lookup import BASES, PACKAGES, known, lookup, resolve
-from grid.cell import Cell, Compute, Detection, Input, Split, Training
+from grid.cell import Cell, Detection
+from grid.training import Compute, Input, Reconstruction, Split, Training
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot be made without
     ("data", "folder"): {"root": "/somewhere"},
     ("data", "lfw"): {"root": "/somewhere"},
     ("data", "vggface2"): {"root": "/somewhere"},
     ("protocol", "lfw"): {"root": "/somewhere", "view": 1},  # view 2 has no parts
+    ("backbone", "abn"): {"backbone": {"name": "alexnet"}},
     ("backbone", "timm"): {"model": "resnet18"},
     ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
+    ("loss", "sum"): {"terms": [{"loss": "softmax"}]},
     ("pretraining", "source"): {"data": {"name": "drawn"}},
+    ("recipe", "multi_step"): {"milestones": [2]},
 }
 ONE_VALUE = {("Compute", "devices")}  # any other is refused so far
 COMPONENTS = [(kind, name) for kind in PACKAGES for name in known(kind)]
@@ -34,6 +38,7 @@ PARTS: dict[str, Config] = {
     "Split": Split(),
     "Input": Input(),
     "Compute": Compute(),
+    "Reconstruction": Reconstruction(),
     "Cell": Cell.model_validate(CELL),
     "Training": Cell.model_validate(CELL).training(),
     "Detection": Detection.model_validate({"data": "drawn", "detector": "mtcnn"}),
@@ -56,13 +61,14 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         yield from args
     elif origin is tuple and args[-1:] == (Ellipsis,):
         yield ()
-        yield from ((one,) for one in others(args[0], None, key.removesuffix("s")))
+        yield from ((one,) for one in others(args[0], value[0] if value else None, key.removesuffix("s")))
     elif origin is tuple:
         yield tuple(one * 0.5 for one in value)
     elif annotation is bool:
         yield not value
     elif annotation is int:
-        yield from (1, 2, (value or 0) + 1, (value or 0) + 2, (value or 0) - 1, (value or 0) - 2, (value or 1) * 2)
+        value = value if isinstance(value, int) else 0  # a field may take text too
+        yield from (1, 2, (value or 0) + 1, (value or 0) + 2, (value or 0) - 1, (value or 0) - 2, (value or 1) * 2, 64)
     elif annotation is float:
         yield from (0.5, (value or 1.0) * 0.5, (value or 1.0) * 1.5, (value or 0.0) + 0.125)
     elif annotation is str:
@@ -73,6 +79,8 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         kind = next((kind for kind, base in BASES.items() if issubclass(annotation, base)), key)
         if kind in PACKAGES:
             yield from (example(kind, name) for name in known(kind))
+        elif value is None:
+            yield annotation()
         if value is not None:
             yield from (changed(value, name) for name in type(value).model_fields)
     else:

@@ -1,8 +1,9 @@
+import itertools
 from collections import Counter
 
 import pytest
 
-from datamodules.samplers import EpochSampler
+from datamodules.samplers import EpochSampler, PKSampler
 
 ROWS = [3, 5, 8, 13, 21, 34, 55, 89, 144, 233]
 
@@ -57,3 +58,124 @@ def test_a_smaller_last_batch_is_dropped_where_there_is_a_whole_one():
 def test_fewer_images_than_processes_are_refused():
     with pytest.raises(ValueError, match="1 training images cannot be shared by 2"):
         EpochSampler([1], 4, 1, 0, 2)
+
+
+LABELS = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 4, 4, 4]
+PEOPLE = list(range(100, 100 + len(LABELS)))
+PERSON = dict(zip(PEOPLE, LABELS, strict=True))
+
+
+def batches(sampler, epoch):
+    found = rows(sampler, epoch)
+    assert len(found) == len(sampler)
+    size = sampler.batch_size
+    return [found[start : start + size] for start in range(0, len(found), size)]
+
+
+@pytest.mark.parametrize(("persons", "images"), [(2, 2), (3, 2), (2, 4), (5, 3)])
+def test_every_batch_has_p_persons_with_k_images_each(persons, images):
+    sampler = PKSampler(PEOPLE, LABELS, persons, images, seed=1)
+    for epoch in range(20):
+        for batch in batches(sampler, epoch):
+            counts = Counter(PERSON[row] for row in batch)
+            assert len(counts) == persons
+            assert set(counts.values()) == {images}
+
+
+def test_images_come_again_in_a_batch_only_where_a_person_has_fewer_than_k():
+    sampler = PKSampler(PEOPLE, LABELS, 2, 3, seed=1)
+    seen = set()
+    for epoch in range(20):
+        for batch in batches(sampler, epoch):
+            for person, few in ((2, 2), (3, 1)):
+                mine = [row for row in batch if PERSON[row] == person]
+                if mine:
+                    assert len(set(mine)) == few
+                    seen.add(person)
+            for person in (0, 1, 4):
+                mine = [row for row in batch if PERSON[row] == person]
+                assert len(set(mine)) == len(mine)
+    assert seen == {2, 3}
+
+
+def test_no_more_batches_could_be_filled_and_fewer_than_p_groups_are_left_out():
+    # groups of two: 4, 2, 1, 1, 2; three batches of three persons take min(groups, 3) = 3 + 2 + 1 + 1 + 2 = 9 of them
+    sampler = PKSampler(PEOPLE, LABELS, 3, 2, seed=1)
+    assert len(sampler) == 3 * 6
+    assert len(PKSampler(PEOPLE, LABELS, 5, 2, seed=1)) == 10  # persons 2 and 3 have one group each: one batch
+    assert len(PKSampler(range(400), [row // 4 for row in range(400)], 10, 4, seed=1)) == 400
+
+
+def test_a_balanced_epoch_is_every_image_once():
+    sampler = PKSampler(range(400), [row // 4 for row in range(400)], 10, 4, seed=1)
+    assert sorted(rows(sampler, 3)) == list(range(400))
+
+
+def test_over_epochs_every_image_is_seen():
+    sampler = PKSampler(PEOPLE, LABELS, 3, 2, seed=1)
+    assert {row for epoch in range(40) for row in rows(sampler, epoch)} == set(PEOPLE)
+
+
+def test_which_images_of_a_person_meet_is_drawn_anew_in_every_epoch():
+    sampler = PKSampler(range(16), [row // 8 for row in range(16)], 2, 4, seed=1)
+    met = {frozenset(row for row in batch if row < 8) for epoch in range(30) for batch in batches(sampler, epoch)}
+    assert len(met) > 20
+
+
+def test_the_persons_of_a_batch_are_a_matter_of_chance():
+    sampler = PKSampler(range(80), [row // 2 for row in range(80)], 4, 2, seed=1)
+    together = Counter(
+        pair
+        for epoch in range(200)
+        for batch in batches(sampler, epoch)
+        for pair in itertools.combinations(sorted({row // 2 for row in batch}), 2)
+    )
+    expected = 200 * 10 * 6 / (40 * 39 / 2)
+    assert len(together) == 40 * 39 / 2
+    assert 0.25 * expected < min(together.values()) < max(together.values()) < 2.5 * expected
+
+
+def test_a_pk_epoch_is_a_function_of_seed_and_epoch():
+    sampler = PKSampler(PEOPLE, LABELS, 3, 2, seed=1)
+    found = [rows(sampler, epoch) for epoch in range(3)]
+    assert found[0] != found[1]
+    assert rows(PKSampler(PEOPLE, LABELS, 3, 2, seed=1), 2) == found[2]
+    assert rows(PKSampler(PEOPLE, LABELS, 3, 2, seed=2), 2) != found[2]
+    assert rows(PKSampler(PEOPLE, LABELS, 3, 2, seed=-1), 0)
+
+
+def test_a_resumed_pk_epoch_skips_whole_batches():
+    sampler = PKSampler(PEOPLE, LABELS, 3, 2, seed=1)
+    whole = rows(sampler, 4)
+    sampler.start_batch(4, 2)
+    assert rows(sampler, 4) == whole[12:]
+    assert len(rows(sampler, 5)) == len(sampler) == 18
+
+
+def test_ranks_share_whole_pk_batches():
+    whole = batches(PKSampler(PEOPLE, LABELS, 3, 2, 1), 7)
+    shares = [batches(PKSampler(PEOPLE, LABELS, 3, 2, 1, rank, 2), 7) for rank in range(2)]
+    assert shares == [[whole[0]], [whole[1]]]  # the third does not divide
+
+
+@pytest.mark.parametrize(
+    ("labels", "persons", "images", "world", "complaint"),
+    [
+        (LABELS, 6, 2, 1, "batches of 6 persons need as many in training, and there are 5"),
+        (range(len(LABELS)), 3, 2, 1, "no person has two training images"),
+        (LABELS, 1, 2, 1, "a batch of 1 persons with 2 images each has no triplet"),
+        (LABELS, 2, 1, 1, "a batch of 2 persons with 1 images each has no triplet"),
+        (LABELS, 5, 2, 2, "an epoch of 1 batches of 5 persons cannot be shared by 2 processes"),
+    ],
+)
+def test_a_pk_batch_that_cannot_be_filled_is_refused(labels, persons, images, world, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        PKSampler(PEOPLE, labels, persons, images, 1, 0, world)
+
+
+def test_one_person_with_most_images_leaves_the_others_in_every_batch():
+    """LFW's largest person has 530 images: without a bound on his groups, no batch could have enough others."""
+    labels = [0] * 530 + [1 + number // 2 for number in range(40)]
+    sampler = PKSampler(range(570), labels, 4, 2, seed=1)
+    assert len(sampler) == 6 * 8  # 20 others fill 6 batches beside him
+    assert all(len({labels[row] for row in batch}) == 4 for batch in batches(sampler, 0))

@@ -313,7 +313,7 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\naxes:\n  b:\n    x:\n      head.dropout: 0.1\n",
-        "grid.yaml:6: head: a head is a mapping with a name, such as {name: gap_bn}; found {'dropout': 0.1}",
+        "grid.yaml:6: head: a head is a mapping with a name, such as {name: deepface_f7}; found {'dropout': 0.1}",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\naxes:\n  b:\n    x:\n      recipe: {name: plateau}\n    y:\n      recipe: {name: plateau, lr: -1}\n",

@@ -27,6 +27,29 @@ def test_operations_of_alexnet_are_those_counted_by_hand() -> None:
     assert _count("alexnet").flops == convolutions + 2 * 256 * 512
 
 
+def test_a_rectangle_counts_its_own_cells() -> None:
+    layers = [(23, 39, 64, 3, 11), (11, 19, 192, 64, 5), (5, 9, 384, 192, 3), (5, 9, 256, 384, 3), (5, 9, 256, 256, 3)]
+    convolutions = sum(2 * height * width * out * into * kernel**2 for height, width, out, into, kernel in layers)
+    parts: list[Any] = [resolve("backbone", "alexnet"), resolve("head", "gap_bn"), resolve("loss", "softmax")]
+    found = count(parts[0], parts[1], parts[2], 10, (96, 160))
+    assert found.flops == convolutions + 2 * 256 * 512
+    assert found == count(parts[0], parts[1], parts[2], 10, (160, 96))
+    assert count(parts[0], parts[1], parts[2], 10, (160, 160)) == count(parts[0], parts[1], parts[2], 10, 160)
+
+
+def test_a_decoder_counts_apart_and_must_give_the_images_size() -> None:
+    names = (("backbone", {"name": "zhong_resnet", "units": [0, 0], "width": 4}), ("head", "gap_bn"), ("loss", "softmax"))
+    parts: list[Any] = [resolve(kind, value) for kind, value in names]
+    decoder: Any = resolve("decoder", {"name": "transposed", "layers": 2, "width": 6})
+    plain, found = count(*parts, 10, (16, 12)), count(*parts, 10, (16, 12), decoder)
+    assert (plain.decoder_parameters, plain.decoder_flops) == (0, 0)
+    assert (found.parameters, found.flops, found.loss_parameters) == (plain.parameters, plain.flops, plain.loss_parameters)
+    assert found.decoder_parameters == 16 * (8 * 6 + 6 * 3) + 2 * 6 + 3
+    assert found.decoder_flops == 2 * 16 * (4 * 3 * 8 * 6 + 8 * 6 * 6 * 3)  # each cell feeds 4 x 4 of the next map
+    with pytest.raises(ValueError, match=r"5 x 5 doubled 2 times gives 20 x 20 pixels, the images have 22 x 22"):
+        count(*parts, 10, 22, decoder)
+
+
 def test_classes_count_apart() -> None:
     few, many = _count("alexnet", classes=10), _count("alexnet", classes=1000)
     assert (few.parameters, few.flops) == (many.parameters, many.flops)

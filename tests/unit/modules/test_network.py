@@ -28,6 +28,15 @@ def test_shapes_along_the_way() -> None:
     assert loss.item() == pytest.approx(torch.nn.functional.cross_entropy(network(images), torch.tensor([1, 6])).item())
 
 
+def test_it_says_whether_its_loss_classifies() -> None:
+    class Distances(type(resolve("loss", "softmax"))):  # type: ignore[misc]
+        classifies = False
+
+    parts: list[Any] = [resolve("backbone", "alexnet"), resolve("head", "gap_bn")]
+    assert _network().classifies
+    assert not Network(parts[0], parts[1], Distances(), classes=7, size=64).classifies
+
+
 def test_the_seed_decides_every_weight() -> None:
     one, other = _network().state_dict(), _network().state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -43,6 +52,13 @@ def test_the_head_is_built_for_the_map_at_that_size(monkeypatch: pytest.MonkeyPa
     assert seen == [(256, 4, 4)]
 
 
+def test_images_need_not_be_square() -> None:
+    parts: list[Any] = [resolve("backbone", "alexnet"), resolve("head", "gdc"), resolve("loss", "softmax")]
+    network = Network(parts[0], parts[1], parts[2], classes=7, size=(96, 160)).eval()
+    assert network.features(torch.rand(1, 3, 96, 160)).shape == (1, 256, 2, 4)
+    assert network(torch.rand(1, 3, 96, 160)).shape == (1, 7)
+
+
 def test_a_size_that_is_too_small_is_refused() -> None:
     with pytest.raises(ValueError, match="alexnet cannot take images of 32 x 32"):
         _network(32)
@@ -54,11 +70,23 @@ def test_parts_are_named_in_the_state() -> None:
 
 def test_describing_a_network_imports_torch_and_nothing_heavier() -> None:
     names = ["alexnet", "resnet34", "efficientnet_b1", "efficientnet_lite0", "efficientnet_lite1", "mobilenetv3_small", "timm"]
+    names += ["abn", "inception_resnet_v1", "iresnet", "mobilefacenet", "zhong_resnet"]
     modules = [f"modules.backbones.{name}" for name in names] + [
         *(f"modules.pretraining.{name}" for name in ("none", "imagenet", "checkpoint", "source")),
-        *("modules.heads.gap_bn", "modules.losses.softmax", "modules.network", "modules.counting", "modules.shapes"),
+        *(f"modules.heads.{name}" for name in ("gap_bn", "fc_bn", "gdc", "gmp")),
+        *("modules.decoders.transposed", "modules.losses.softmax", "modules.network", "modules.counting", "modules.shapes"),
     ]
-    heavy = ["timm", "torchvision", "pytorch_lightning", "safetensors", "huggingface_hub", "mlflow", "ray", "cv2"]
+    heavy = [
+        "timm",
+        "torchvision",
+        "facenet_pytorch",
+        "pytorch_lightning",
+        "safetensors",
+        "huggingface_hub",
+        "mlflow",
+        "ray",
+        "cv2",
+    ]
     lines = ["import sys, importlib", f"for name in {modules}: importlib.import_module(name)"]
     code = "\n".join([*lines, f"print(sorted(set({heavy}) & set(sys.modules)))"])
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

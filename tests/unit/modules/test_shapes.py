@@ -42,6 +42,21 @@ def test_a_size_that_is_too_small_is_named_with_the_smallest_that_works() -> Non
         feature_shape(config, 62)
 
 
+def test_images_need_not_be_square() -> None:
+    config: Any = resolve("backbone", "alexnet")
+    for size in ((96, 160), (160, 96)):
+        found = feature_shape(config, size)
+        assert found == tuple(config.build()(torch.zeros(1, 3, *size)).shape[1:])
+    assert feature_shape(config, (96, 160)) == (256, 2, 4)
+    assert feature_shape(config, (160, 160)) == feature_shape(config, 160)
+
+
+def test_a_rectangle_that_is_too_small_is_named_with_the_smallest_square_that_works() -> None:
+    config: Any = resolve("backbone", "alexnet")
+    with pytest.raises(ValueError, match=r"cannot take images of 160 x 40 pixels .*smallest square that it takes is 63 x 63"):
+        feature_shape(config, (160, 40))
+
+
 def test_a_network_of_one_size_says_which() -> None:
     config: Any = resolve("backbone", {"name": "timm", "model": "swin_tiny_patch4_window7_224"})
     with pytest.raises(ValueError, match=r"timm \(swin_tiny.*\) cannot take images of 160 x 160 .*takes is 224 x 224"):

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.weight_files import fit, read, sha256, under
+from modules.weight_files import fit, holder, read, sha256, under
 
 ZERO = torch.zeros(2)
 FILE = Path("given.pth")
@@ -93,6 +93,19 @@ def test_names_of_a_wrapped_network_need_no_prefix() -> None:
 def test_another_architecture_is_refused(found: dict[str, Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fit(found, {"a.0": ZERO, "a.1": ZERO}, FILE)
+
+
+def test_messages_say_which_part_is_filled() -> None:
+    with pytest.raises(ValueError, match=r"a has shape \(3,\), this head has \(2,\)"):
+        fit({"a": torch.zeros(3)}, {"a": ZERO}, FILE, part="head")
+
+
+def test_a_file_of_the_inner_network_fills_that_one() -> None:
+    plain, outer = torch.nn.Linear(1, 1), torch.nn.Module()
+    outer.inner = plain
+    assert holder(plain, ["weight"]) is plain
+    assert holder(outer, ["weight"]) is plain
+    assert holder(outer, ["inner.weight", "branch.weight"]) is outer
 
 
 def test_of_pinned_weights_only_the_named_parts_may_be_left_over() -> None:

@@ -1,0 +1,28 @@
+"""P identities with K images each, for losses that compare images of a batch (Hermans et al., 2017; FaceNet: K about 40)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from configs.kinds import BatchesConfig
+from datamodules.samplers import PKSampler
+
+
+class Config(BatchesConfig):
+    """``images`` is K; P follows from the batch's size."""
+
+    name: Literal["pk"] = "pk"
+    images: Annotated[int, Field(ge=2)] = 4
+    pairs: ClassVar[bool] = True
+
+    def check(self, batch_size: int) -> None:
+        if batch_size % self.images or batch_size < 2 * self.images:
+            raise ValueError(
+                f"batches pk: {batch_size} images a batch cannot be two identities or more with {self.images} images each; "
+                f"set recipe.batch_size to a multiple of {self.images}, or batches.images"
+            )
+
+    def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> PKSampler:
+        return PKSampler(rows, labels, batch_size // self.images, self.images, seed, rank, world)

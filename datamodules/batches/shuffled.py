@@ -1,0 +1,15 @@
+"""Every image once an epoch, in an order of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from configs.kinds import BatchesConfig
+from datamodules.samplers import EpochSampler
+
+
+class Config(BatchesConfig):
+    name: Literal["shuffled"] = "shuffled"
+
+    def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> EpochSampler:
+        return EpochSampler(rows, batch_size, seed, rank, world)

@@ -1,0 +1,99 @@
+"""Everything that decides a trained network, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from configs.component import Born, Config
+from configs.lookup import component
+
+
+class Split(Config):
+    """Which images of a training dataset are validation images: a share of each person's."""
+
+    fraction: float = Field(0.1, gt=0, lt=1)
+    seed: int = 0
+
+
+class Input(Config):
+    """What a network sees: RGB in [-1, 1], ``size`` pixels high and, where ``width`` is None, as wide."""
+
+    size: int = Field(160, ge=32)
+    width: Annotated[int | None, Born(None), Field(ge=32)] = None
+
+    @property
+    def pixels(self) -> int | tuple[int, int]:
+        """The side of a square, or height and width."""
+        return self.size if self.width in (None, self.size) else (self.size, self.width)
+
+
+class Compute(Config):
+    """The part of the machine that numbers depend on."""
+
+    threads: int = Field(1, ge=1)  # per process; one ResNet-34 step differs between 1 and 2
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compile: Annotated[bool, Born(False)] = False  # the backbone by torch.compile; other last digits
+    devices: int = Field(1, ge=1)  # processes that share a batch
+
+    @field_validator("devices")
+    @classmethod
+    def _one_device(cls, value: int) -> int:
+        if value > 1:
+            raise ValueError(f"a cell trains on one device so far, not on {value}; spread cells over devices instead")
+        return value
+
+
+class Reconstruction(Config):
+    """Images made again from the feature map while recognition is learned (Xu et al., 2023, equation 2).
+
+    The decoder has an optimiser of its own, Adam as in Section IV; its gradient reaches the backbone too. The paper states
+    no ``weight`` (lambda).
+    """
+
+    decoder: component("decoder") = Field(default_factory=lambda: {"name": "transposed"})  # type: ignore[valid-type]
+    weight: float = Field(1.0, ge=0)
+    lr: float = Field(2e-4, gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+
+
+class Training(Config):
+    """Everything that decides a trained network."""
+
+    data: component("data")  # type: ignore[valid-type]
+    split: Split = Split()
+    detector: component("detector") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
+    input: Input = Input()
+    augmentation: component("augmentation") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
+    backbone: component("backbone")  # type: ignore[valid-type]
+    head: component("head") = Field(default_factory=lambda: {"name": "gap_bn"})  # type: ignore[valid-type]
+    loss: component("loss") = Field(default_factory=lambda: {"name": "softmax"})  # type: ignore[valid-type]
+    pretraining: component("pretraining") = Field(default_factory=lambda: {"name": "none"})  # type: ignore[valid-type]
+    recipe: component("recipe") = Field(default_factory=lambda: {"name": "plateau"})  # type: ignore[valid-type]
+    batches: component("batches") = Field(default_factory=lambda: {"name": "shuffled"})  # type: ignore[valid-type]
+    reconstruction: Reconstruction | None = None
+    compute: Compute = Compute()
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if "pairs" in self.loss.needs() and not self.batches.pairs:
+            raise ValueError(
+                f"loss {self.loss.name} needs two images of an identity in every batch, which batches {self.batches.name} does "
+                "not promise; set batches: {name: pk, images: 4}"
+            )
+        self.batches.check(self.recipe.batch_size // getattr(self.recipe, "accumulate", 1))
+        return self
+
+    def by_value(self) -> dict[str, Any]:
+        """The part of a training's identity that its own fields give; images and weights come to it by content."""
+        found = {key: getattr(self, key).identity() for key in _BY_VALUE}
+        if self.batches.name != "shuffled":  # both fields came later; without them a cell is what it was
+            found["batches"] = self.batches.identity()
+        if self.reconstruction is not None:
+            found["reconstruction"] = self.reconstruction.identity()
+        return found
+
+
+_BY_VALUE = ("split", "detector", "input", "augmentation", "backbone", "head", "loss", "recipe", "compute")

@@ -1,0 +1,116 @@
+"""DeepFace up to its last locally connected layer (Taigman et al., "DeepFace", CVPR 2014, Section 3.1).
+
+C1 32 @ 11x11, M2 3x3/2, C3 16 @ 9x9, L4 16 @ 9x9, L5 16 @ 7x7/2, L6 16 @ 5x5; ReLU after each but M2. C are convolutions, M a
+pooling, L locally connected. Input 152 x 152; the last map is L6, (16, 21, 21); the head begins with F7 (``deepface_f7``),
+and F8 is the ``softmax`` loss.
+
+No layer is padded, and M2 keeps the incomplete window at its end (142 to 71 cells). This gives the paper's maps (142, 71, 63,
+55, 25, 21) and its count: with F7 of 4,096 and F8 of 4,030 classes there are 118,850,144 weights and 73,630 biases, 118.9
+million. Without the incomplete window M2 has 70 cells, and there are 113.0 million weights; padding M2 would give 71 cells too.
+
+The ablations are shallower, not smaller: what is left works on larger maps. With F7 and F8 they have 237 (without c3), 267
+(without l4_l5) and 368 million parameters (without c3_l4_l5).
+
+A locally connected layer has weights for one map size, so the network takes one image size: the field ``size``.
+
+Every stage has a spatial map, so all explainers run. Those that weigh channels (CAM, Grad-CAM and its kin) mean most at c1, m2
+and c3: from l4 on a channel has another filter at every place, so one weight per channel says little.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Literal
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from configs.kinds import BackboneConfig
+from modules.initialising import gaussian, he
+from modules.locally_connected import LocallyConnected
+from modules.views import Gradients
+
+
+class Config(BackboneConfig):
+    """16 channels.
+
+    Fields:
+        size: height and width of the images in pixels, 152 in the paper; must be the cell's input size
+        without: layers that are left out: ``c3``, ``l4_l5`` and ``c3_l4_l5`` are the paper's DF-sub1, DF-sub2 and DF-sub3
+        view: what the first layer sees, the colours or the ``Gradients`` of the ensemble's second network
+        initial: how weights are drawn: ``he``, or the paper's ``gaussian`` (deviation 0.01, bias 0.5)
+    """
+
+    name: Literal["deepface"] = "deepface"
+    size: int = Field(default=152, ge=1)
+    without: Literal["none", "c3", "l4_l5", "c3_l4_l5"] = "none"
+    view: Literal["rgb", "gradients"] = "rgb"
+    initial: Literal["he", "gaussian"] = "he"
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> Config:
+        smallest = next(size for size in range(1, 200) if _cells(size, self.without) >= 1)
+        if self.size < smallest:
+            raise ValueError(
+                f"size {self.size} leaves nothing of the map; the smallest is {smallest} (without: {self.without})"
+            )
+        return self
+
+    def build(self) -> DeepFace:
+        return DeepFace(self.size, self.without, self.view, self.initial)
+
+
+class DeepFace(nn.Module):
+    """See the top of this file; arguments as in ``Config``."""
+
+    channels = 16
+
+    def __init__(self, size: int, without: str, view: str, initial: str) -> None:
+        super().__init__()
+        self.size = size
+        self.view: nn.Module = Gradients() if view == "gradients" else nn.Identity()
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        layers["c1"] = nn.Sequential(nn.Conv2d(3, 32, 11), nn.ReLU())
+        layers["m2"] = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        channels, cells = 32, _after_m2(size)
+        if "c3" not in without:
+            layers["c3"] = nn.Sequential(nn.Conv2d(channels, 16, 9), nn.ReLU())
+            channels, cells = 16, cells - 8
+        for name, kernel, stride in (("l4", 9, 1), ("l5", 7, 2), ("l6", 5, 1)):
+            if name not in without:
+                local = LocallyConnected(channels, 16, (cells, cells), kernel, stride)
+                layers[name] = nn.Sequential(local, nn.ReLU())
+                channels, cells = 16, local.out_size[0]
+        self.layers = nn.Sequential(layers)
+        gaussian(self.layers) if initial == "gaussian" else he(self.layers)
+
+    def stages(self) -> dict[str, nn.Module]:
+        """c1, m2, c3, l4, l5 and l6, as far as they are there; l6 is the feature map."""
+        return dict(self.layers.named_children())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, size, size) RGB in [-1, 1] to (N, 16, h, w).
+
+        Raises:
+            ValueError: the images have another size.
+        """
+        if tuple(images.shape[2:]) != (self.size, self.size):
+            raise ValueError(
+                f"its locally connected layers have weights for {self.size} x {self.size} pixels only, "
+                f"found {images.shape[2]} x {images.shape[3]}; set backbone.size"
+            )
+        return self.layers(self.view(images))
+
+
+def _after_m2(size: int) -> int:
+    return (size - 10 - 3 + 1) // 2 + 1  # the incomplete window counts
+
+
+def _cells(size: int, without: str) -> int:
+    """Side of the last map; below 1 where the image is too small."""
+    if size < 13:
+        return 0
+    cells = _after_m2(size) - (0 if "c3" in without else 8)
+    if "l4" not in without:
+        cells = (cells - 8 - 7) // 2 + 1 if cells >= 15 else 0
+    return cells - 4

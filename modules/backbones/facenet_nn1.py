@@ -1,0 +1,54 @@
+"""FaceNet's NN1: the network of Zeiler and Fergus with 1x1 convolutions (Schroff et al., "FaceNet", CVPR 2015, Table 1).
+
+Eleven convolutions, two response normalisations, four poolings, one concatenation; then the three fully connected layers and
+the L2 normalisation of the ``facenet_maxout`` head. With it the network has 140,025,664 parameters and 1.61 billion
+multiply-adds, and every row of the paper's table is met. The paper counts a multiply-add, and a bias, as ONE operation;
+``modules.counting`` counts a multiply-add as two, and no bias.
+
+Input 220 x 220; the last map is ``concat``, (256, 7, 7), where the head begins. The table gives the concatenation one input, so
+here it hands on what it gets. Larger and smaller images work too, with a map of one cell per 32 pixels, rounded up.
+
+Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from configs.kinds import BackboneConfig
+from modules.facenet import FaceNetBackbone, ResponseNorm, convolution, max_pool
+
+
+class Config(BackboneConfig):
+    """256 channels. ``batch_norm``: after every convolution, instead of its bias; the paper has none."""
+
+    name: Literal["facenet_nn1"] = "facenet_nn1"
+    batch_norm: bool = False
+
+    def build(self) -> FaceNetBackbone:
+        layers: dict[str, nn.Module] = {}
+
+        def add(name: str, channels: int, out: int, kernel: int, stride: int = 1) -> None:
+            layers[name] = convolution(channels, out, kernel, stride=stride, batch_norm=self.batch_norm)
+
+        add("conv1", 3, 64, 7, stride=2)
+        layers["pool1"] = max_pool()
+        layers["rnorm1"] = ResponseNorm()
+        add("conv2a", 64, 64, 1)
+        add("conv2", 64, 192, 3)
+        layers["rnorm2"] = ResponseNorm()
+        layers["pool2"] = max_pool()
+        add("conv3a", 192, 192, 1)
+        add("conv3", 192, 384, 3)
+        layers["pool3"] = max_pool()
+        add("conv4a", 384, 384, 1)
+        add("conv4", 384, 256, 3)
+        add("conv5a", 256, 256, 1)
+        add("conv5", 256, 256, 3)
+        add("conv6a", 256, 256, 1)
+        add("conv6", 256, 256, 3)
+        layers["pool4"] = max_pool()
+        layers["concat"] = nn.Identity()
+        return FaceNetBackbone(layers, 256)

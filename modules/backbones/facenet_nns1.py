@@ -1,0 +1,44 @@
+"""A network for FaceNet's NNS1, the small Inception of 220 million operations (Schroff et al., "FaceNet", CVPR 2015, Fig. 5).
+
+The paper states the operations but not the layers, so these are ours: the modules of NN2 at half their width, after a stem of
+32, 16 and 64 channels. At 165 x 165 pixels, the paper's input, and with the ``l2`` head of 128, they take 221.5 million
+multiply-adds; a multiply-add is one operation in the paper, two in ``modules.counting``. They have 1.9 million parameters where
+the paper's have 26 million: the number of operations is met, the number of parameters is not.
+
+Input 165 x 165; the last map is ``inception5b``, (512, 6, 6), where the head begins. Other image sizes work too, with a map of
+one cell per 32 pixels, rounded up.
+
+Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import BackboneConfig
+from modules.facenet import FaceNetBackbone
+from modules.inception import Widths, inception_backbone
+
+_STEM = (32, 16, 64)
+_TABLE = {
+    "3a": Widths(32, 48, 64, 8, 16, "max", 16),
+    "3b": Widths(32, 48, 64, 16, 32, "l2", 32),
+    "3c": Widths(0, 64, 128, 16, 32, "max", 0, stride=2),
+    "4a": Widths(128, 48, 96, 16, 32, "l2", 64),
+    "4b": Widths(112, 56, 112, 16, 32, "l2", 64),
+    "4c": Widths(96, 64, 128, 16, 32, "l2", 64),
+    "4d": Widths(80, 72, 144, 16, 32, "l2", 64),
+    "4e": Widths(0, 80, 128, 32, 64, "max", 0, stride=2),
+    "5a": Widths(192, 96, 192, 24, 64, "l2", 64),
+    "5b": Widths(192, 96, 192, 24, 64, "max", 64),
+}
+
+
+class Config(BackboneConfig):
+    """512 channels. ``batch_norm``: after every convolution, instead of its bias."""
+
+    name: Literal["facenet_nns1"] = "facenet_nns1"
+    batch_norm: bool = False
+
+    def build(self) -> FaceNetBackbone:
+        return inception_backbone(_STEM, _TABLE, first_kernel=7, batch_norm=self.batch_norm)

@@ -1,0 +1,115 @@
+"""SqueezeNet 1.1 (Iandola et al., 2016): AlexNet's accuracy on ImageNet with a fiftieth of its parameters.
+
+Layer for layer the ``features`` of torchvision's SqueezeNet 1.1, under the same names: 722,496 parameters, 0.26 billion
+multiply-adds. Input 224 x 224, or any from 17 x 17; the last map is ``fire9``, (512, 13, 13); the head begins where the
+network has dropout and the 1x1 convolution to its 1,000 classes, which are gone.
+
+Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation; we feed [-1, 1], and the first layer
+adapts in training.
+
+Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from configs.kinds import BackboneConfig
+from modules.weights import PinnedWeights, torch_hub_cache
+
+_FILE = "squeezenet1_1-b8a52dc0.pth"
+_STAGES = {
+    "relu1": 1,
+    "pool1": 2,
+    "fire2": 3,
+    "fire3": 4,
+    "pool3": 5,
+    "fire4": 6,
+    "fire5": 7,
+    "pool5": 8,
+    "fire6": 9,
+    "fire7": 10,
+    "fire8": 11,
+    "fire9": 12,
+}
+
+
+class Config(BackboneConfig):
+    """512 channels, one cell of the map per 16 pixels."""
+
+    name: Literal["squeezenet"] = "squeezenet"
+
+    def build(self) -> SqueezeNet:
+        return SqueezeNet()
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        if source != "imagenet":
+            return None
+        return PinnedWeights(
+            tag=f"torchvision/{_FILE}",
+            file=_FILE,
+            files=lambda: torch_hub_cache(_FILE),
+            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
+            "and set weights_dir beside the name imagenet to its folder",
+            dropped=("classifier",),
+            sha256="b8a52dc0",
+        )
+
+
+class SqueezeNet(nn.Module):
+    """One convolution, then eight fire modules, with three poolings among them that keep the incomplete window."""
+
+    channels = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, kernel_size=3, stride=2),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(64, 16, 64),
+            Fire(128, 16, 64),
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(128, 32, 128),
+            Fire(256, 32, 128),
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(256, 48, 192),
+            Fire(384, 48, 192),
+            Fire(384, 64, 256),
+            Fire(512, 64, 256),
+        )
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):  # as torchvision draws them
+                nn.init.kaiming_uniform_(part.weight)
+                nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+
+    def stages(self) -> dict[str, nn.Module]:
+        """relu1, the poolings, and fire2 to fire9, which is the feature map; numbered as in the paper."""
+        return {name: self.features[index] for name, index in _STAGES.items()}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] to (N, 512, h, w)."""
+        return self.features(images)
+
+
+class Fire(nn.Module):
+    """A 1x1 convolution to few channels, then 1x1 and 3x3 side by side, their channels joined; ReLU after each."""
+
+    def __init__(self, channels: int, squeeze: int, expand: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeeze, kernel_size=1)
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2d(squeeze, expand, kernel_size=1)
+        self.expand1x1_activation = nn.ReLU()
+        self.expand3x3 = nn.Conv2d(squeeze, expand, kernel_size=3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, 2 expand, h, w)."""
+        few = self.squeeze_activation(self.squeeze(features))
+        narrow = self.expand1x1_activation(self.expand1x1(few))
+        wide = self.expand3x3_activation(self.expand3x3(few))
+        return torch.cat([narrow, wide], 1)

@@ -1,0 +1,52 @@
+"""VGG-16's thirteen convolutions (Simonyan and Zisserman, ICLR 2015, D), and VGG-Face's (Parkhi et al., BMVC 2015).
+
+Layer for layer the ``features`` of torchvision's VGG-16, under the same names: 14,714,688 parameters, 15.3 billion
+multiply-adds. Input 224 x 224, or any from 32 x 32; the last map is ``pool5``, (512, 7, 7), where the head begins: the
+adaptive pooling and the three wide linear layers are gone.
+
+Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation; we feed [-1, 1], and the first layer
+adapts in training. Weights of VGG-Face are converted to [-1, 1] by the pretraining ``vggface``.
+
+Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import BackboneConfig
+from modules.vgg import VggFeatures
+from modules.vggface_weights import MEAN_FACE, published
+from modules.weights import PinnedWeights, torch_hub_cache
+
+_FILE = "vgg16-397923af.pth"
+
+
+class Config(BackboneConfig):
+    """512 channels.
+
+    Fields:
+        border: what the first convolution sees outside the image: mid-grey, which is zero padding, or the mean colour of
+            VGG-Face's training images, with which its converted weights give the published features up to the last pixel
+    """
+
+    name: Literal["vgg16"] = "vgg16"
+    border: Literal["grey", "vggface_mean"] = "grey"
+
+    def build(self) -> VggFeatures:
+        return VggFeatures((2, 2, 3, 3, 3), MEAN_FACE if self.border == "vggface_mean" else None)
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        if source == "vggface":
+            return published()
+        if source != "imagenet":
+            return None
+        return PinnedWeights(
+            tag=f"torchvision/{_FILE}",
+            file=_FILE,
+            files=lambda: torch_hub_cache(_FILE),
+            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
+            "and set weights_dir beside the name imagenet to its folder",
+            dropped=("classifier",),
+            sha256="397923af",
+        )

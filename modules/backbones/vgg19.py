@@ -1,0 +1,43 @@
+"""VGG-19's sixteen convolutions (Simonyan and Zisserman, ICLR 2015, configuration E).
+
+Layer for layer the ``features`` of torchvision's VGG-19, under the same names: 20,024,384 parameters, 19.5 billion
+multiply-adds. Input 224 x 224, or any from 32 x 32; the last map is ``pool5``, (512, 7, 7), where the head begins: the
+adaptive pooling and the three wide linear layers are gone.
+
+Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation; we feed [-1, 1], and the first layer
+adapts in training.
+
+Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import BackboneConfig
+from modules.vgg import VggFeatures
+from modules.weights import PinnedWeights, torch_hub_cache
+
+_FILE = "vgg19-dcbb9e9d.pth"
+
+
+class Config(BackboneConfig):
+    """512 channels."""
+
+    name: Literal["vgg19"] = "vgg19"
+
+    def build(self) -> VggFeatures:
+        return VggFeatures((2, 2, 4, 4, 4))
+
+    def weights_of(self, source: str) -> PinnedWeights | None:
+        if source != "imagenet":
+            return None
+        return PinnedWeights(
+            tag=f"torchvision/{_FILE}",
+            file=_FILE,
+            files=lambda: torch_hub_cache(_FILE),
+            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
+            "and set weights_dir beside the name imagenet to its folder",
+            dropped=("classifier",),
+            sha256="dcbb9e9d",
+        )

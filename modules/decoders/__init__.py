@@ -1,0 +1,1 @@
+"""One file, one decoder: feature map back to image."""

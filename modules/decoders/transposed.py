@@ -1,0 +1,64 @@
+"""The decoder of Xu et al. (2023, Section III-C): a stack of four transposed convolutions from feature map to face.
+
+A kernel of 4 with stride 2 and padding 1 doubles the resolution exactly: 7 - 14 - 28 - 56 - 112 for the map of an iresnet
+whose images have 112 pixels a side. The paper gives neither widths nor what stands between the layers; ours are batch
+normalisation and ReLU, and tanh at the end, for pixels in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.kinds import DecoderConfig
+
+_NARROWEST = 16
+
+
+class Config(DecoderConfig):
+    """Takes a map of any height and width, of which the images have ``2 ** layers`` times as many pixels a side.
+
+    Fields:
+        layers: transposed convolutions
+        width: channels after the first one; each further layer has half as many, but not fewer than 16, and the last one three
+    """
+
+    name: Literal["transposed"] = "transposed"
+    layers: int = Field(default=4, ge=1, le=8)
+    width: int = Field(default=256, ge=1)
+
+    def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Transposed:
+        """Raises:
+        ValueError: what comes out has not the size of the images.
+        """
+        wanted = (size, size) if isinstance(size, int) else size
+        found = (height << self.layers, width << self.layers)
+        if found != tuple(wanted):
+            raise ValueError(
+                f"decoder transposed: a map of {height} x {width} doubled {self.layers} times gives {found[0]} x {found[1]} "
+                f"pixels, the images have {wanted[0]} x {wanted[1]}; change decoder.layers, the input or the backbone"
+            )
+        widths = [max(min(_NARROWEST, self.width), self.width >> index) for index in range(self.layers - 1)]
+        return Transposed([channels, *widths])
+
+
+class Transposed(nn.Module):
+    """One transposed convolution for each of ``channels``, the numbers of channels that they take; the last one gives RGB."""
+
+    def __init__(self, channels: list[int]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(nn.Sequential(_double(before, after), nn.BatchNorm2d(after), nn.ReLU()) for before, after in pairwise(channels)),
+            nn.Sequential(_double(channels[-1], 3, bias=True), nn.Tanh()),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, h, w) to (N, 3, H, W) in [-1, 1]."""
+        return self.layers(features)
+
+
+def _double(before: int, after: int, bias: bool = False) -> nn.Module:
+    return nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1, bias=bias)

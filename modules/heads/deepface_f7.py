@@ -1,0 +1,75 @@
+"""DeepFace's F7 (Taigman et al., "DeepFace", CVPR 2014, Sections 3.1 and 3.2): one wide linear layer with ReLU, then dropout.
+
+F8 is the ``softmax`` loss. About three quarters of F7's outputs are zero in the paper.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.kinds import HeadConfig
+from modules.initialising import gaussian, he
+
+_LEAST = 0.05  # what is divided by at least, in the paper
+
+
+class Config(HeadConfig):
+    """Takes a map of any size, and has weights for each of its cells.
+
+    Fields:
+        dimension: of F7
+        dropout: the share of F7's outputs that is left out in training
+        normalise: divide each output by the largest it had in training, see ``Peaks``; protocols divide by the length anyway
+        initial: how weights are drawn: ``he``, or the paper's ``gaussian`` (deviation 0.01, bias 0.5)
+    """
+
+    name: Literal["deepface_f7"] = "deepface_f7"
+    dimension: int = Field(default=4096, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    normalise: bool = False
+    initial: Literal["he", "gaussian"] = "he"
+
+    def build(self, channels: int, height: int, width: int) -> F7:
+        return F7(channels * height * width, self)
+
+
+class F7(nn.Module):
+    """Linear, ReLU, division by the peaks where asked for, dropout."""
+
+    def __init__(self, width: int, config: Config) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, config.dimension)
+        self.relu = nn.ReLU()
+        self.peaks: nn.Module = Peaks(config.dimension) if config.normalise else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+        gaussian(self) if config.initial == "gaussian" else he(self)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, dimension), not negative."""
+        return self.dropout(self.peaks(self.relu(self.linear(features.flatten(1)))))
+
+
+class Peaks(nn.Module):
+    """x_i / max(peak_i, 0.05), where peak_i is the largest x_i seen in training.
+
+    The paper takes the peaks from the training set after training, and only for comparing. Here the classifier sees the
+    divided values too, so that training and test run the same network, and old peaks fade by a thousandth per batch, because
+    the weights that made them are gone. No derivative passes through a peak.
+    """
+
+    peak: Tensor
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.register_buffer("peak", torch.zeros(dimension))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(N, dimension) to the same."""
+        if self.training:
+            with torch.no_grad():
+                self.peak.copy_(torch.maximum(0.999 * self.peak, vectors.amax(0).to(self.peak.dtype)))
+        return vectors / self.peak.clamp(min=_LEAST).to(vectors.dtype)

@@ -1,0 +1,95 @@
+"""A stack of fully connected layers (Debreczeni et al., Table II, which is the default; one layer of 100 is their Table I).
+
+The study used Keras: weights are drawn as Keras draws them (Glorot and Bengio, AISTATS 2010; biases zero), and the leaky ReLU
+has its slope of 0.3. It does not say how the map becomes a vector before the stack of Table II; before that of Table I it is
+averaged.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs import component
+from configs.kinds import HeadConfig
+from modules.pooling import Pool, pooled, pooled_width
+
+Activation = Literal["leaky_relu", "relu", "tanh", "sigmoid", "elu", "gelu", "silu", "linear"]
+_PLAIN: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "linear": nn.Identity,
+}
+
+
+class Dense(component.Config):
+    """One layer of the stack: a linear layer, its activation, and the share of outputs left out in training."""
+
+    width: int = Field(ge=1)
+    activation: Activation = "relu"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+_TABLE_II = (
+    Dense(width=640, activation="leaky_relu", dropout=0.2),
+    Dense(width=896, activation="relu", dropout=0.3),
+    Dense(width=2176, activation="tanh", dropout=0.4),
+    Dense(width=640, activation="leaky_relu", dropout=0.6),
+)
+
+
+class Config(HeadConfig):
+    """The default is Table II, whose fifth layer is the embedding.
+
+    Fields:
+        dimension: width of the last layer, which is the embedding
+        activation, dropout: of the last layer
+        hidden: the layers before it, each ``{width, activation, dropout}``; may be empty
+        pool: how the map becomes a vector: its global average or maximum, or ``flatten``, which keeps every place
+        slope: of ``leaky_relu`` below zero
+        batch_norm: after every linear layer, before its activation (one trial of Table VI)
+    """
+
+    name: Literal["dense"] = "dense"
+    dimension: int = Field(default=1664, ge=1)
+    activation: Activation = "leaky_relu"
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    hidden: tuple[Dense, ...] = _TABLE_II
+    pool: Pool = "average"
+    slope: float = Field(default=0.3, ge=0)
+    batch_norm: bool = False
+
+    def build(self, channels: int, height: int, width: int) -> DenseStack:
+        last = Dense(width=self.dimension, activation=self.activation, dropout=self.dropout)
+        first = pooled_width(channels, height, width, self.pool)
+        return DenseStack(first, (*self.hidden, last), self.pool, self.slope, self.batch_norm)
+
+
+class DenseStack(nn.Module):
+    """Pooling, then the layers one after the other; ``stack`` holds linear, normalisation, activation and dropout of each."""
+
+    def __init__(self, width: int, layers: tuple[Dense, ...], pool: Pool, slope: float, batch_norm: bool) -> None:
+        super().__init__()
+        self.pool = pool
+        parts: list[nn.Module] = []
+        for layer in layers:
+            linear = nn.Linear(width, layer.width)
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.zeros_(linear.bias)
+            parts.append(linear)
+            if batch_norm:
+                parts.append(nn.BatchNorm1d(layer.width))
+            parts.append(nn.LeakyReLU(slope) if layer.activation == "leaky_relu" else _PLAIN[layer.activation]())
+            parts.append(nn.Dropout(layer.dropout))
+            width = layer.width
+        self.stack = nn.Sequential(*parts)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, dimension), not normalised."""
+        return self.stack(pooled(features, self.pool))

@@ -1,0 +1,35 @@
+"""The head of MobileFaceNet (Chen et al., CCBR 2018, Table 1): global depthwise convolution, then a linear 1x1 convolution."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.kinds import HeadConfig
+
+
+class Config(HeadConfig):
+    """The depthwise kernel covers the whole map, so the head is bound to the input size that it was built for."""
+
+    name: Literal["gdc"] = "gdc"
+    dimension: int = Field(default=128, ge=1)
+
+    def build(self, channels: int, height: int, width: int) -> Gdc:
+        return Gdc(channels, (height, width), self.dimension)
+
+
+class Gdc(nn.Module):
+    """Each channel has weights of its own for every cell. In training a batch needs two images or more."""
+
+    def __init__(self, channels: int, side: tuple[int, int], dimension: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, side, groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.linear = nn.Conv2d(channels, dimension, 1, bias=False)
+        self.out = nn.BatchNorm2d(dimension)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, height, width) to (N, dimension), not L2-normalised."""
+        return self.out(self.linear(self.norm(self.depthwise(features)))).flatten(1)

@@ -1,0 +1,36 @@
+"""The head of FaceNet's Inception networks (Schroff et al., CVPR 2015, Table 2): pooling, one linear layer, unit length."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.kinds import HeadConfig
+from modules.pooling import Pool, pooled, pooled_width
+from modules.sphere import unit, wide
+
+
+class Config(HeadConfig):
+    """``pool``: the global average, as in the paper; the maximum; or ``flatten``, which keeps every place of the map."""
+
+    name: Literal["l2"] = "l2"
+    dimension: int = Field(default=128, ge=1)
+    pool: Pool = "average"
+
+    def build(self, channels: int, height: int, width: int) -> L2:
+        return L2(pooled_width(channels, height, width, self.pool), self.dimension, self.pool)
+
+
+class L2(nn.Module):
+    """Embeddings lie on the unit sphere; lengths are taken in float32."""
+
+    def __init__(self, width: int, dimension: int, pool: Pool) -> None:
+        super().__init__()
+        self.pool = pool
+        self.linear = nn.Linear(width, dimension)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, dimension) float32 (float64 stays), of length 1; a vector of zeros stays zero."""
+        return unit(wide(self.linear(pooled(features, self.pool))))

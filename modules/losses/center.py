@@ -1,0 +1,49 @@
+"""Center loss: embeddings are drawn to their class's center, and centers follow (Wen et al., ECCV 2016, Eqs. 2 to 4)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.kinds import LossConfig
+from modules.sphere import full_precision, wide
+
+
+class Config(LossConfig):
+    """``alpha`` is how far centers move towards their samples in a step. It does not depend on the loss's weight in a sum."""
+
+    name: Literal["center"] = "center"
+    classifies: ClassVar[bool] = False
+    alpha: float = Field(default=0.5, ge=0, le=1)
+
+    def build(self, dimension: int, classes: int) -> Center:
+        return Center(dimension, classes, self.alpha)
+
+
+class Center(nn.Module):
+    """L = 1/2 mean ||x - c||^2 over the batch, then c += alpha sum(x - c) / (1 + n) over the n images of each class in it.
+
+    Embeddings are not normalised. Only the batch's centers are read and written: no batch x classes matrix. The centers are a
+    buffer, zero at first, moved in training mode by ``forward`` itself, so no optimiser and no gradient scaling touches them.
+    """
+
+    def __init__(self, dimension: int, classes: int, alpha: float) -> None:
+        super().__init__()
+        self.register_buffer("centers", torch.zeros(classes, dimension))
+        self.alpha = alpha
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """(N, dimension) and int64 (N,) to a scalar, half a squared distance, float32 or wider; moves the centers after."""
+        centers: Tensor = self.centers  # type: ignore[assignment]
+        with full_precision(embeddings):
+            away = wide(embeddings) - wide(centers[labels])
+            if self.training:
+                with torch.no_grad():
+                    present, place, images = labels.unique(return_inverse=True, return_counts=True)
+                    pull = away.new_zeros(len(present), away.shape[1]).index_add_(0, place, away)
+                    moved = wide(centers[present]) + self.alpha * pull / (1 + images)[:, None]
+                    centers.index_copy_(0, present, moved.to(centers.dtype))
+            return away.square().sum(dim=1).mean() / 2

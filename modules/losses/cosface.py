@@ -1,0 +1,34 @@
+"""CosFace: an additive margin on the cosine (Wang et al., CVPR 2018, Eq. 4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from configs.kinds import LossConfig
+from modules.margin import MarginSoftmax
+
+
+class Config(LossConfig):
+    """The true class's logit is s (cos(theta) - m). ``sample`` is the share of classes in a training step."""
+
+    name: Literal["cosface"] = "cosface"
+    scale: float = Field(default=64.0, gt=0)
+    margin: float = Field(default=0.35, ge=0, le=2)  # public code has 0.35 and 0.4
+    sample: float = Field(default=1.0, gt=0, le=1)
+
+    def build(self, dimension: int, classes: int) -> CosFace:
+        return CosFace(dimension, classes, self)
+
+
+class CosFace(MarginSoftmax):
+    """Its gradient is that of softmax at cosines; the margin changes the probabilities alone."""
+
+    def __init__(self, dimension: int, classes: int, config: Config) -> None:
+        super().__init__(dimension, classes, config.scale, config.sample)
+        self.margin = config.margin
+
+    def margined(self, cosines: Tensor) -> Tensor:
+        return cosines - self.margin

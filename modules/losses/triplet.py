@@ -1,0 +1,84 @@
+"""Triplet loss on the unit sphere (Schroff et al., "FaceNet", CVPR 2015, Eq. 3), with online and offline mining."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from configs.kinds import LossConfig
+from modules import mining
+from modules.bank import Bank
+from modules.sphere import full_precision, unit, wide
+
+_RULES = {
+    "hard_negative": mining.hard_negative,
+    "batch_hard": mining.batch_hard,
+    "all": mining.every,
+    "offline": mining.batch_hard,
+}
+_SEMI_HARD = {"all": mining.semi_hard, "random": mining.semi_hard_random, "hardest": mining.semi_hard_hardest}
+
+
+class Config(LossConfig):
+    """Mean of max(0, d_ap + margin - d_an) over triplets of an anchor, a positive and a negative; d is squared and Euclidean.
+
+    Fields:
+        mining: ``semi_hard``: d_ap < d_an < d_ap + margin; ``hard_negative``: all anchors and positives, the nearest negative;
+            ``batch_hard``: farthest positive and nearest negative of each anchor; ``all``; ``offline``: as ``batch_hard``,
+            among the batch and a subset of earlier images, embedded by earlier weights, which is renewed every ``every`` steps
+        negatives: of semi_hard: all of an anchor and positive, a random one, or the hardest one
+        mean_over: the triplets that mining found (of ``all``: every one in the batch), or those among them above zero
+        every: of offline, in steps
+        subset: of offline, in images: the last ones before the renewal
+    """
+
+    name: Literal["triplet"] = "triplet"
+    classifies: ClassVar[bool] = False
+    margin: float = Field(default=0.2, gt=0, le=4)
+    mining: Literal["semi_hard", "hard_negative", "batch_hard", "all", "offline"] = "semi_hard"
+    negatives: Literal["all", "random", "hardest"] = "all"
+    mean_over: Literal["valid", "active"] = "valid"
+    every: int = Field(default=100, ge=1)
+    subset: int = Field(default=4096, ge=1)
+
+    @model_validator(mode="after")
+    def _negatives_of_semi_hard(self) -> Self:
+        if self.negatives != "all" and self.mining != "semi_hard":
+            raise ValueError(f"negatives: {self.negatives} is a choice among semi-hard ones, and mining is {self.mining}")
+        return self
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({"pairs"})
+
+    def build(self, dimension: int, classes: int) -> Triplet:
+        return Triplet(dimension, self)
+
+
+class Triplet(nn.Module):
+    """Normalises embeddings itself. Triplets are never enumerated: see ``modules.mining``.
+
+    Offline mining in FaceNet sends the three images of a triplet through the network. Here positives and negatives from the
+    subset are constants: the anchor alone is moved by them. Before the first renewal the batch is all there is.
+    """
+
+    def __init__(self, dimension: int, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.rule = _SEMI_HARD[config.negatives] if config.mining == "semi_hard" else _RULES[config.mining]
+        self.bank = Bank(dimension, config.subset, config.every) if config.mining == "offline" else None
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """(N, dimension) and int64 (N,) to a scalar, a squared distance, float32 or wider.
+
+        Raises:
+            ValueError: the batch has no two images of an identity, or no two identities.
+        """
+        with full_precision(embeddings):
+            points = unit(wide(embeddings))
+            bank = None if self.bank is None else (self.bank.shown.to(points.dtype), self.bank.shown_labels)
+            loss = mining.triplet_loss(points, labels, self.config.margin, self.rule, self.config.mean_over, bank)
+            if self.bank is not None and self.training:
+                self.bank.add(points, labels)
+            return loss

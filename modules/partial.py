@@ -1,0 +1,105 @@
+"""Sampling of classes in a step, and optimiser steps that leave the rows of the other classes where they are.
+
+Partial FC (An et al., "Killing Two Birds with One Stone", CVPR 2022): the classes of the batch are always there, others are
+drawn up to a share of all. The gradient of a row that was not drawn is zero, yet momentum, weight decay and Adam's averages
+would move it. So for the time of a step the optimiser is shown the drawn rows alone, of weights, gradient and its own state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def sampled_classes(labels: Tensor, classes: int, share: float) -> Tensor:
+    """The classes of a step, ascending, int64: all in ``labels``, and random others up to ``share`` of ``classes``.
+
+    More than that share where the batch alone has more. Draws ``classes`` numbers from torch's default generator of the CPU, so
+    that a GPU sees the same classes.
+    """
+    present = labels.unique()
+    order = torch.rand(classes).to(labels.device)
+    order[present] = 2.0  # above all random numbers
+    return order.topk(max(math.ceil(share * classes), len(present))).indices.sort().values
+
+
+class RowKeeper:
+    """Makes every step of ``optimizer`` pass by the rows of ``parameter`` that had no part in its gradient.
+
+    Such rows keep their place and their optimiser state to the bit. Counts that a whole parameter shares (Adam's ``step``)
+    go on, so a row's averages are corrected as if it had been there since the first step. Between steps the optimiser's state
+    has its usual shapes: checkpoints are as ever.
+    """
+
+    def __init__(self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
+        self.parameter = parameter
+        self._rows: list[Tensor] = []  # of each forward pass that has a part in the present gradient
+        self._accumulated = False
+        self._full: tuple[Tensor, Tensor, dict[str, Tensor], Tensor] | None = None
+        parameter.register_post_accumulate_grad_hook(self._note_gradient)
+        optimizer.register_step_pre_hook(self._before)
+        optimizer.register_step_post_hook(self._after)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """``parameter[rows]``, remembered once its gradient arrives; ``rows`` has no row twice."""
+        found = self.parameter[rows]
+        if found.requires_grad:
+            found.register_hook(lambda _: self._note_rows(rows))
+        return found
+
+    def _note_rows(self, rows: Tensor) -> None:
+        if self._accumulated and self.parameter.grad is None:  # dropped without a step: fp16 met an overflow
+            self._rows.clear()
+        self._accumulated = False
+        self._rows.append(rows)
+
+    def _note_gradient(self, _: Tensor) -> None:
+        self._accumulated = True
+
+    def _before(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> Any:
+        found = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if found is None:
+            self._narrow(optimizer)
+            return None
+        closure: Callable[[], Any] = found
+
+        def then_narrow() -> Any:  # Lightning computes the gradient within the step
+            value = closure()
+            self._narrow(optimizer)
+            return value
+
+        return args[:1], {**kwargs, "closure": then_narrow}
+
+    def _narrow(self, optimizer: torch.optim.Optimizer) -> None:
+        gradient = self.parameter.grad
+        if gradient is None or not self._rows:
+            return
+        rows = torch.cat(self._rows).unique()
+        weights, state = self.parameter.data, optimizer.state.get(self.parameter, {})
+        kept = {key: value for key, value in state.items() if isinstance(value, Tensor) and value.shape == weights.shape}
+        self._full = (weights, gradient, kept, rows)
+        self._show(weights[rows], gradient[rows])
+        state.update({key: value[rows] for key, value in kept.items()})
+
+    def _after(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if self._full is None:
+            return
+        weights, gradient, kept, rows = self._full
+        moved = self.parameter.data
+        state = optimizer.state.get(self.parameter, {})
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == moved.shape:  # a step may be the first to have it
+                full = kept[key] if key in kept else torch.zeros_like(weights, dtype=value.dtype)
+                state[key] = full.index_copy_(0, rows, value)
+        self._show(weights.index_copy_(0, rows, moved), gradient)
+        self._full = None
+        self._rows.clear()
+
+    def _show(self, weights: Tensor, gradient: Tensor) -> None:
+        self.parameter.grad = None  # a gradient of another shape is refused
+        self.parameter.data = weights
+        self.parameter.grad = gradient

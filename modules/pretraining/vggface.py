@@ -1,0 +1,89 @@
+"""Training starts from the published weights of VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015), a VGG-16.
+
+The file is the user's own; nothing is downloaded. Its first layer is changed to take our pixels (see ``vggface_weights``).
+With ``border: vggface_mean`` in the backbone the features are those of the published network to the last pixel; with the
+default, the first layer's outermost ring of cells differs, because there it sees mid-grey outside the image and not the mean
+face colour.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from configs.component import LOCATION, Missing
+from configs.kinds import BackboneConfig, PretrainingConfig
+from modules.shapes import on_meta, title
+from modules.vggface_weights import Order, for_our_pixels
+from modules.weight_files import fit, holder, read, sha256
+from modules.weights import PinnedWeights
+
+
+class Config(PretrainingConfig):
+    """A safetensors file, or a torch file of tensors and plain values, with the names conv1_1.weight ... fc8.bias.
+
+    Fields:
+        path: the file; left out, it is looked for where torch's hub would keep Oxford's ``vgg_face_dag.pth``
+        order: of the colours that the file's first layer takes, which the file does not say. ``rgb``: ``vgg_face_dag.pth`` and
+            whatever else comes from Oxford's MatConvNet model. ``bgr``: what comes from the Caffe or the Torch7 model
+    """
+
+    name: Literal["vggface"] = "vggface"
+    path: Annotated[Path | None, LOCATION] = None
+    order: Order = "rgb"
+
+    def impossible(self, backbone: BackboneConfig) -> str | None:
+        if backbone.weights_of("vggface") is None:
+            return f"VGG-Face is a VGG-16: its weights are none for {title(backbone)}"
+        return None
+
+    def missing(self, backbone: BackboneConfig) -> Missing | None:
+        pinned = self._pinned(backbone)
+        places = self._places(pinned)
+        if any(place.is_file() for place in places):
+            return None
+        return Missing(f"VGG-Face weights are not there (looked at {', '.join(map(str, places))})", pinned.how)
+
+    def check(self, backbone: BackboneConfig) -> None:
+        """Compares the file's names and shapes with the backbone's.
+
+        Raises:
+            ValueError: the file is missing, unreadable or of another network, or the backbone is no VGG-16; names file and key.
+        """
+        self._state(backbone, holder(on_meta(backbone), ()), "meta")
+
+    def content(self, backbone: BackboneConfig) -> str | None:
+        """SHA-256 (hex) of the file and the order of its colours; errors as ``check``."""
+        self.check(backbone)
+        return f"{sha256(self._file(backbone))}:{self.order}"
+
+    def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
+        """Fills every parameter of the backbone, of an abn those of its inner one; errors as ``check``."""
+        target = holder(backbone, ())
+        target.load_state_dict(self._state(config, target, "cpu"))
+
+    def _state(self, config: BackboneConfig, built: Any, device: str) -> dict[str, Any]:
+        pinned = self._pinned(config)
+        path = self._file(config)
+        found = read(path, device=device)
+        try:
+            named = pinned.convert(found)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return for_our_pixels(fit(named, built.state_dict(), path, dropped=pinned.dropped), self.order)
+
+    def _file(self, backbone: BackboneConfig) -> Path:
+        missing = self.missing(backbone)
+        if missing is not None:
+            raise ValueError(str(missing))
+        return next(place for place in self._places(self._pinned(backbone)) if place.is_file())
+
+    def _pinned(self, backbone: BackboneConfig) -> PinnedWeights:
+        pinned = backbone.weights_of("vggface")
+        if pinned is None:
+            raise ValueError(f"pretraining vggface: {self.impossible(backbone)}; choose another pretraining, or skip the cell")
+        assert isinstance(pinned, PinnedWeights), f"weights_of gave {type(pinned).__name__}"
+        return pinned
+
+    def _places(self, pinned: PinnedWeights) -> tuple[Path, ...]:
+        return pinned.files() if self.path is None else (self.path.expanduser(),)

@@ -1,0 +1,18 @@
+"""The rate falls as a power of what remains: ``lr`` (1 - t)^power, as the ArcFace family is trained today (power 2)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from modules.schedule import Warmed
+
+
+class Config(Warmed):
+    name: Literal["polynomial"] = "polynomial"
+    select: Literal["best", "last"] = "last"
+    power: Annotated[float, Field(gt=0)] = 2.0
+
+    def factor(self, part: float) -> float:
+        return float((1 - part) ** self.power)

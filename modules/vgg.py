@@ -1,0 +1,58 @@
+"""The convolutions of the VGG networks (Simonyan and Zisserman, ICLR 2015), under torchvision's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+Colour = tuple[float, float, float]
+
+
+class VggFeatures(nn.Module):
+    """Five blocks of 3x3 convolutions with ReLU, each ended by 2x2 max pooling; ``features`` is torchvision's.
+
+    Args:
+        depths: convolutions of each block, (2, 2, 3, 3, 3) for VGG-16
+        border: what the first convolution sees outside the image, RGB in [-1, 1]; None: zeros, which is mid-grey
+    """
+
+    channels = 512
+
+    def __init__(self, depths: Sequence[int], border: Colour | None = None) -> None:
+        super().__init__()
+        self.border = border
+        layers: list[nn.Module] = []
+        self._stages: dict[str, int] = {}
+        channels = 3
+        for block, (width, depth) in enumerate(zip((64, 128, 256, 512, 512), depths, strict=True), start=1):
+            for place in range(1, depth + 1):
+                padding = 0 if border is not None and not layers else 1
+                layers += [nn.Conv2d(channels, width, kernel_size=3, padding=padding), nn.ReLU()]
+                channels = width
+                self._stages[f"relu{block}_{place}"] = len(layers) - 1
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            self._stages[f"pool{block}"] = len(layers) - 1
+        self.features = nn.Sequential(*layers)
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):  # as torchvision draws them
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def stages(self) -> dict[str, nn.Module]:
+        """relu1_1, relu1_2, pool1, ..., pool5, which is the feature map."""
+        return {name: self.features[index] for name, index in self._stages.items()}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] to (N, 512, H // 32, W // 32)."""
+        return self.features(images if self.border is None else _framed(images, self.border))
+
+
+def _framed(images: Tensor, colour: Colour) -> Tensor:
+    """(N, 3, H, W) to (N, 3, H + 2, W + 2)."""
+    height, width = images.shape[2:]
+    paint = images.new_tensor(colour).view(1, 3, 1, 1)
+    side = paint.expand(len(images), 3, height, 1)
+    edge = paint.expand(len(images), 3, 1, width + 2)
+    return torch.cat([edge, torch.cat([side, images, side], 3), edge], 2)
