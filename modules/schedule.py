@@ -9,7 +9,19 @@ from pydantic import Field, model_validator
 from modules.recipe import Moves, Recipe
 
 
-class Warmed(Recipe):
+class Scheduled(Recipe):
+    """Recipes whose rate depends on the step alone."""
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Learning rate of a step, from 0."""
+        raise NotImplementedError
+
+    def build(self, parameters: Any, steps_per_epoch: int) -> Stepped:
+        assert steps_per_epoch >= 1, steps_per_epoch
+        return Stepped(self, parameters, steps_per_epoch)
+
+
+class Warmed(Scheduled):
     """Recipes whose rate first climbs.
 
     Over the first ``warmup_epochs`` the rate rises by equal steps from ``lr`` / (their number) to ``lr`` (Goyal et al.,
@@ -29,21 +41,16 @@ class Warmed(Recipe):
         raise NotImplementedError
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
-        """Learning rate of a step, from 0."""
         warm, total = round(self.warmup_epochs * steps_per_epoch), steps_per_epoch * self.epochs
         if step < warm:
             return self.lr * (step + 1) / warm
         return self.lr * self.factor(min((step - warm) / max(total - warm, 1), 1.0))
 
-    def build(self, parameters: Any, steps_per_epoch: int) -> Stepped:
-        assert steps_per_epoch >= 1, steps_per_epoch
-        return Stepped(self, parameters, steps_per_epoch)
-
 
 class Stepped(Moves):
     """Sets ``config.rate(step, steps_per_epoch)`` before every step of the optimiser."""
 
-    def __init__(self, config: Warmed, parameters: Any, steps_per_epoch: int) -> None:
+    def __init__(self, config: Scheduled, parameters: Any, steps_per_epoch: int) -> None:
         super().__init__(config.optimizer_of(parameters), stop_after=config.stop_after, min_delta=config.min_delta)
         self.config = config
         self.steps_per_epoch = steps_per_epoch

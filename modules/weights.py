@@ -55,6 +55,19 @@ def on_hugging_face(repository: str, dropped: tuple[str, ...]) -> PinnedWeights:
     )
 
 
+def from_torchvision(file: str) -> PinnedWeights:
+    """A file of torchvision's, whose name ends with the first digits of its SHA-256; its classifier is left out."""
+    return PinnedWeights(
+        tag=f"torchvision/{file}",
+        file=file,
+        files=lambda: torch_hub_cache(file),
+        how=f"get https://download.pytorch.org/models/{file} on a machine with internet, copy it to this machine, "
+        "and set weights_dir beside the name imagenet to its folder",
+        dropped=("classifier",),
+        sha256=Path(file).stem.split("-")[-1],
+    )
+
+
 def in_package(package: str, file: str, extra: str, convert: Convert, dropped: tuple[str, ...]) -> PinnedWeights:
     """A file in the ``models`` folder of an installed Python package, whose name ends with the first digits of its SHA-256."""
     return PinnedWeights(

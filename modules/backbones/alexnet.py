@@ -15,7 +15,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.weights import PinnedWeights, torch_hub_cache
+from modules.weights import PinnedWeights, from_torchvision
 
 _FILE = "alexnet-owt-7be5be79.pth"
 _STAGES = {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11, "pool5": 12}
@@ -30,17 +30,7 @@ class Config(BackboneConfig):
         return AlexNet()
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        if source != "imagenet":
-            return None
-        return PinnedWeights(
-            tag=f"torchvision/{_FILE}",
-            file=_FILE,
-            files=lambda: torch_hub_cache(_FILE),
-            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
-            "and set weights_dir beside the name imagenet to its folder",
-            dropped=("classifier",),
-            sha256="7be5be79",
-        )
+        return from_torchvision(_FILE) if source == "imagenet" else None
 
 
 class AlexNet(nn.Module):

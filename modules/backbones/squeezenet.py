@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.weights import PinnedWeights, torch_hub_cache
+from modules.weights import PinnedWeights, from_torchvision
 
 _FILE = "squeezenet1_1-b8a52dc0.pth"
 _STAGES = {
@@ -46,17 +46,7 @@ class Config(BackboneConfig):
         return SqueezeNet()
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        if source != "imagenet":
-            return None
-        return PinnedWeights(
-            tag=f"torchvision/{_FILE}",
-            file=_FILE,
-            files=lambda: torch_hub_cache(_FILE),
-            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
-            "and set weights_dir beside the name imagenet to its folder",
-            dropped=("classifier",),
-            sha256="b8a52dc0",
-        )
+        return from_torchvision(_FILE) if source == "imagenet" else None
 
 
 class SqueezeNet(nn.Module):

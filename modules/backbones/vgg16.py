@@ -17,7 +17,7 @@ from typing import Literal
 from configs.kinds import BackboneConfig
 from modules.vgg import VggFeatures
 from modules.vggface_weights import MEAN_FACE, published
-from modules.weights import PinnedWeights, torch_hub_cache
+from modules.weights import PinnedWeights, from_torchvision
 
 _FILE = "vgg16-397923af.pth"
 
@@ -39,14 +39,4 @@ class Config(BackboneConfig):
     def weights_of(self, source: str) -> PinnedWeights | None:
         if source == "vggface":
             return published()
-        if source != "imagenet":
-            return None
-        return PinnedWeights(
-            tag=f"torchvision/{_FILE}",
-            file=_FILE,
-            files=lambda: torch_hub_cache(_FILE),
-            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
-            "and set weights_dir beside the name imagenet to its folder",
-            dropped=("classifier",),
-            sha256="397923af",
-        )
+        return from_torchvision(_FILE) if source == "imagenet" else None

@@ -16,7 +16,7 @@ from typing import Literal
 
 from configs.kinds import BackboneConfig
 from modules.vgg import VggFeatures
-from modules.weights import PinnedWeights, torch_hub_cache
+from modules.weights import PinnedWeights, from_torchvision
 
 _FILE = "vgg19-dcbb9e9d.pth"
 
@@ -30,14 +30,4 @@ class Config(BackboneConfig):
         return VggFeatures((2, 2, 4, 4, 4))
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        if source != "imagenet":
-            return None
-        return PinnedWeights(
-            tag=f"torchvision/{_FILE}",
-            file=_FILE,
-            files=lambda: torch_hub_cache(_FILE),
-            how=f"get https://download.pytorch.org/models/{_FILE} on a machine with internet, copy it to this machine, "
-            "and set weights_dir beside the name imagenet to its folder",
-            dropped=("classifier",),
-            sha256="dcbb9e9d",
-        )
+        return from_torchvision(_FILE) if source == "imagenet" else None
