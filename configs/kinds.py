@@ -134,8 +134,12 @@ class BatchesConfig(Component, ABC):
 
     pairs: ClassVar[bool] = False  # True: every batch has two images of an identity, and one of another
 
-    def check(self, batch_size: int) -> None:
-        """Raises ValueError where batches of that many images cannot be made."""
+    def check(self, batch_size: int, persons: int | None = None) -> None:
+        """Raises ValueError where batches of that many images cannot be made, of so many persons where they are known."""
+
+    def at_most(self, batch_size: int, persons: int) -> int:
+        """The largest batch up to ``batch_size`` that so few persons allow, for a quick look."""
+        return batch_size
 
     @abstractmethod
     def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> Any:

@@ -42,8 +42,9 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
     }
 
 
-def _check(cell: Cell) -> None:
-    """Raises ValueError where parts of a network do not fit each other; ``count`` meets the rest."""
+def _check(cell: Cell, persons: int | None) -> None:
+    """Raises ValueError where parts of a training do not fit each other; ``count`` meets the rest."""
+    cell.batches.check(_batch(cell), persons)
     freezing.check(on_meta(cell.backbone), _trainable(cell))
     if hasattr(cell.pretraining, "check_head"):
         cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)
@@ -53,17 +54,22 @@ def _trainable(cell: Cell) -> int | str:
     return getattr(cell.recipe, "trainable", "all")  # type: ignore[no-any-return]  # a user's own recipe may have none
 
 
+def _batch(cell: Cell) -> int:
+    """Images that go through the network together."""
+    return cell.recipe.batch_size // getattr(cell.recipe, "accumulate", 1)  # type: ignore[no-any-return]
+
+
 def _of(cell: Cell, world: World, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
     try:
         manifest = world.manifest(cell.data)
         classes, images = world.persons(cell.data), len(manifest.keys)
     except Blocked:
         classes, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
-    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction)
-    key = (*map(id, parts), classes, cell.input.pixels, _trainable(cell))  # the plan keeps these objects alive
+    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches)
+    key = (*map(id, parts), classes, cell.input.pixels, _trainable(cell), _batch(cell))  # the plan keeps these objects alive
     if key not in networks:
         try:
-            _check(cell)
+            _check(cell, classes if images else None)
             decoder = cell.reconstruction.decoder if cell.reconstruction else None
             networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.pixels, decoder)
         except ValueError as error:

@@ -29,13 +29,14 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     labels, persons = labels_of(faces)
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
+    batch = max(1, recipe.batch_size // recipe.accumulate // training.compute.devices)
     data = FacesData(
         crops=faces.crops,
         labels=labels,
         train_rows=train_rows,
         validation_rows=validation_rows,
         augmentation=training.augmentation.build(),
-        batch_size=max(1, recipe.batch_size // recipe.accumulate // training.compute.devices),
+        batch_size=training.batches.at_most(batch, len(persons)) if context.fast else batch,
         seed=training.seed,
         workers=context.workers,
         batches=training.batches,
