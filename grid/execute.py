@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from grid.interrupts import Interrupts
 from grid.ledger import Damaged, Ledger
 from grid.spec import Launch
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
@@ -53,9 +53,9 @@ def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended:
     import ray
     from ray import tune
 
-    interrupts = Interrupts()
+    on_term = signal.getsignal(signal.SIGTERM)
     _connect(launch)
-    interrupts.listen()
+    signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
     scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
     try:
         resources: dict[str, float] = {"CPU": launch.resources.cpus}
@@ -79,14 +79,13 @@ def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended:
                 name="tune",
                 storage_path=scratch,
                 failure_config=tune.FailureConfig(max_failures=launch.retries),
-                callbacks=[_callback(board, watch, interrupts)],
+                callbacks=[_callback(board, watch)],
                 verbose=0,
             ),
         )
         tuner.fit()
     finally:
         ray.shutdown()
-        interrupts.leave()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -240,13 +239,10 @@ def _outcome(row: Mapping[str, Any]) -> Outcome:
     return Outcome(row["ended"], row.get("error"), tuple(upstream) if upstream else None)  # type: ignore[arg-type]
 
 
-def _callback(board: Board, watch: Watcher, interrupts: Interrupts) -> Any:
+def _callback(board: Board, watch: Watcher) -> Any:
     from ray.tune import Callback
 
     class Watch(Callback):  # type: ignore[misc]
-        def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
-            interrupts.again()
-
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
             work = board.running.get(trial.config.get("id"))
             if work and result.get("stage"):
