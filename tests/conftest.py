@@ -18,9 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def plain_sigterm() -> None:
-    """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another."""
+def plain_signals() -> None:
+    """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another.
+
+    Nor may a test or what it starts ignore Ctrl-C or a closed terminal because pytest itself runs in the background.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

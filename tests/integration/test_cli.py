@@ -86,7 +86,7 @@ def on_lfw(lfw: Path, view: int = 1, **data: Any) -> dict[str, Any]:
         ({"axis": {}}, [], "unknown key 'axis'; did you mean 'axes'? (known: axes, base, "),
         ({"base": {"recip": {}}}, [], "unknown key 'recip'; did you mean 'recipe'? (known: "),
         ({"base": {"seed": "abc"}}, [], "seed: input should be a valid integer"),
-        ({"base": {"backbone": "resnet43"}}, [], "unknown backbone 'resnet43'; did you mean 'resnet34'? (known: alexnet, "),
+        ({"base": {"backbone": "resnet43"}}, [], "unknown backbone 'resnet43'; did you mean 'resnet34'? (known: abn, "),
         ({}, ["--where", "rate=lo"], "--where: axis 'rate' has no level 'lo'; did you mean 'low'? (known: high, low)"),
         ({}, ["--where", "rat=low"], "--where: unknown axis 'rat'; did you mean 'rate'? (known: rate)"),
         ({}, ["--where", "low"], "--where 'low': write axis=level, such as --where "),
