@@ -8,7 +8,35 @@ import numpy as np
 from torch.utils.data import Sampler
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
+class Resumable(Sampler[tuple[int, int]]):
+    """What samplers share: whose share it is, which epoch comes next, and where a resumed training begins."""
+
+    batch_size: int
+
+    def __init__(self, seed: int, rank: int, world: int) -> None:
+        assert 0 <= rank < world, (rank, world)
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        self._start = (0, 0)  # epoch, batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch to yield next; Lightning calls this."""
+        self.epoch = epoch
+
+    def start_batch(self, epoch: int, batch: int) -> None:
+        """In ``epoch``, the first ``batch`` batches were trained on before: they are skipped. Other epochs are whole."""
+        self._start = (epoch, batch)
+
+    def _rest(self, share: np.ndarray) -> Iterator[tuple[int, int]]:
+        """This rank's rows of the epoch, less those that were trained on before."""
+        epoch = self.epoch
+        skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
+        return iter([(epoch, row) for row in share[skipped:].tolist()])
+
+
+class EpochSampler(Resumable):
     """Yields (epoch, row): each epoch, every row once, in an order that follows from (seed, epoch).
 
     Of several ranks, rank r takes items r, r + world, r + 2 world, ... of the one order, so that all together see what a single
@@ -24,29 +52,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """
 
     def __init__(self, rows: Sequence[int] | np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        assert 0 <= rank < world, (rank, world)
+        super().__init__(seed, rank, world)
         if len(rows) < world:
             raise ValueError(f"{len(rows)} training images cannot be shared by {world} processes")
         self.rows = np.asarray(rows, np.int64)
         self.batch_size = batch_size
-        self.seed = seed
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
-        self._start = (0, 0)  # epoch, batch
 
     @property
     def drop_last(self) -> bool:
         """Whether a last, smaller batch is left out: where there is a whole one. BatchNorm cannot train on one image."""
         return len(self) >= self.batch_size
-
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch to yield next; Lightning calls this."""
-        self.epoch = epoch
-
-    def start_batch(self, epoch: int, batch: int) -> None:
-        """In ``epoch``, the first ``batch`` batches were trained on before: they are skipped. Other epochs are whole."""
-        self._start = (epoch, batch)
 
     def order(self, epoch: int) -> np.ndarray:
         """All rows in the order of ``epoch``, before ranks take their share: int64."""
@@ -59,13 +74,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return len(self.rows) // self.world
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch
-        share = self.order(epoch)[self.rank :: self.world][: len(self)]
-        skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
-        return iter([(epoch, row) for row in share[skipped:].tolist()])
+        share = self.order(self.epoch)[self.rank :: self.world][: len(self)]
+        return self._rest(share)
 
 
-class PKSampler(Sampler[tuple[int, int]]):
+class PKSampler(Resumable):
     """Yields (epoch, row) in batches of P persons with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
 
     In every epoch a person's images are shuffled and cut into groups of K. A last group that is too small is filled with the
@@ -102,18 +115,13 @@ class PKSampler(Sampler[tuple[int, int]]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        assert 0 <= rank < world, (rank, world)
+        super().__init__(seed, rank, world)
         assert len(rows) == len(labels), (len(rows), len(labels))
         if persons < 2 or images < 2:
             raise ValueError(f"a batch of {persons} persons with {images} images each has no triplet; both must be 2 or more")
         self.rows = np.asarray(rows, np.int64)
         self.persons, self.images = persons, images
         self.batch_size = persons * images
-        self.seed = seed
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
-        self._start = (0, 0)  # epoch, batch
         _, person, counts = np.unique(np.asarray(labels, np.int64), return_inverse=True, return_counts=True)
         if len(counts) < persons:
             raise ValueError(f"batches of {persons} persons need as many in training, and there are {len(counts)}")
@@ -124,14 +132,6 @@ class PKSampler(Sampler[tuple[int, int]]):
         self._batches = _most_batches(self._groups, persons)
         if self._batches < world:
             raise ValueError(f"an epoch of {self._batches} batches of {persons} persons cannot be shared by {world} processes")
-
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch to yield next; Lightning calls this."""
-        self.epoch = epoch
-
-    def start_batch(self, epoch: int, batch: int) -> None:
-        """In ``epoch``, the first ``batch`` batches were trained on before: they are skipped. Other epochs are whole."""
-        self._start = (epoch, batch)
 
     def order(self, epoch: int) -> np.ndarray:
         """All rows in the order of ``epoch``, before ranks take their share: int64, (T * P * K,)."""
@@ -152,11 +152,9 @@ class PKSampler(Sampler[tuple[int, int]]):
         return self._batches // self.world * self.batch_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch
-        batches = self.order(epoch).reshape(-1, self.batch_size)[self.rank :: self.world]
+        batches = self.order(self.epoch).reshape(-1, self.batch_size)[self.rank :: self.world]
         share = batches.reshape(-1)[: len(self)]
-        skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
-        return iter([(epoch, row) for row in share[skipped:].tolist()])
+        return self._rest(share)
 
 
 def _most_batches(groups: np.ndarray, persons: int) -> int:

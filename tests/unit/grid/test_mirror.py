@@ -1,5 +1,4 @@
 import json
-import multiprocessing
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -11,8 +10,6 @@ import pytest
 
 from grid.ledger import Attempt
 from grid.mirror import Mirror, mirror
-from grid.mirror_files import overlay
-from grid.mirror_record import safe
 from grid.spec import BadInput
 from grid.study import Study
 from grid.tracking import connect, tracking_of
@@ -373,33 +370,6 @@ def test_a_file_that_is_no_database_is_a_problem_and_no_error(new_study: Make) -
     assert "mlflow.db" in result.problems[0]
 
 
-def _copy(path: Path, start: Any) -> None:
-    start.wait()
-    result = mirror(path)
-    assert result.problems == [], result.problems
-    assert len(result.runs) == 1
-
-
-def test_eight_processes_make_one_database(make_study: Make) -> None:
-    small: Mapping[str, Any] = {"axes": {"backbone": ["resnet34"]}, "protocols": (), "explainers": ()}
-    studies = [make_study(f"study{number}", **small) for number in range(8)]
-    context = multiprocessing.get_context("fork")  # one import for all of them
-    import mlflow.tracking  # noqa: F401
-
-    start = context.Event()
-    workers = [context.Process(target=_copy, args=(study.path, start)) for study in studies]
-    for worker in workers:
-        worker.start()
-    start.set()
-    for worker in workers:
-        worker.join(120)
-    assert [worker.exitcode for worker in workers] == [0] * 8
-    client = connect(tracking_of(studies[0].record, studies[0].path))
-    experiments = [one for one in client.search_experiments() if one.name.startswith("study")]
-    assert len(experiments) == 8
-    assert len(client.search_runs([one.experiment_id for one in experiments])) == 8
-
-
 def test_a_network_disk_needs_an_address(new_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
     monkeypatch.setattr("grid.tracking._network_disk", lambda path: "nfs4")
@@ -410,21 +380,3 @@ def test_a_network_disk_needs_an_address(new_study: Make, monkeypatch: pytest.Mo
         tracking_of({"tracking": "./mlruns"}, study.path)
     with pytest.raises(BadInput, match="an address"):
         tracking_of({}, Path("/home/me/s3:/bucket/study"))
-
-
-@pytest.mark.parametrize(
-    ("name", "clean"), [("lfw view 1/eer", "lfw view 1/eer"), ("a(b)%", "a_b__"), ("../x//y", "x/y"), ("..", "_")]
-)
-def test_names_are_what_mlflow_takes(name: str, clean: str) -> None:
-    assert safe(name) == clean
-
-
-def test_an_overlay_leaves_the_image_where_the_map_is_zero() -> None:
-    image = np.full((8, 8, 3), 100, np.uint8)
-    assert (overlay(image, np.zeros((2, 2), np.float32)) == image).all()
-    half = overlay(image, np.array([[1.0, 0.0], [1.0, 0.0]], np.float32))
-    assert (half[:, -1] == 100).all()
-    assert (half[:, 0] != 100).any()
-    signed = overlay(image, np.array([[1.0, -1.0], [1.0, -1.0]], np.float32)).astype(int)
-    assert signed[0, 0, 0] > signed[0, 0, 2], "red is for"
-    assert signed[0, -1, 2] > signed[0, -1, 0], "blue is against"
