@@ -12,7 +12,7 @@ from modules import freezing
 from modules.counting import count
 from modules.shapes import on_meta
 
-OPTIMIZER_COPIES = {"adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
+OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
 
 
 @uncollected()
@@ -44,7 +44,8 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
 
 def _check(cell: Cell, persons: int | None) -> None:
     """Raises ValueError where parts of a training do not fit each other; ``count`` meets the rest."""
-    cell.batches.check(_batch(cell), persons)
+    if cell.recipe.trains:
+        cell.batches.check(_batch(cell), persons)
     freezing.check(on_meta(cell.backbone), _trainable(cell))
     if hasattr(cell.pretraining, "check_head"):
         cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)

@@ -21,11 +21,11 @@ class Recipe(RecipeConfig):
     An epoch improves when its validation loss is below the best one so far by more than ``min_delta``.
     """
 
-    optimizer: Literal["nag", "sgd", "adamw"] = "nag"
+    optimizer: Literal["nag", "sgd", "adamw", "adagrad"] = "nag"  # adagrad: Duchi et al., 2011; FaceNet's
     lr: float = Field(default=0.01, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)  # of nag and sgd
     betas: tuple[float, float] = (0.9, 0.999)  # of adamw
-    epsilon: float = Field(default=1e-8, gt=0)  # of adamw
+    epsilon: float = Field(default=1e-8, gt=0)  # of adamw and adagrad
     weight_decay: float = Field(default=0.0, ge=0)
     decay_norm_and_bias: bool = True
     clip: float | None = Field(default=None, gt=0)  # largest norm of the whole gradient; None: not clipped
@@ -65,6 +65,8 @@ class Recipe(RecipeConfig):
             groups = [group for group in ({"params": rest}, {"params": spared, "weight_decay": 0.0}) if group["params"]]
         if self.optimizer == "adamw":
             return torch.optim.AdamW(groups, self.lr, betas=self.betas, eps=self.epsilon, weight_decay=self.weight_decay)
+        if self.optimizer == "adagrad":
+            return torch.optim.Adagrad(groups, self.lr, eps=self.epsilon, weight_decay=self.weight_decay)
         return torch.optim.SGD(
             groups, self.lr, momentum=self.momentum, nesterov=self.optimizer == "nag", weight_decay=self.weight_decay
         )

@@ -17,7 +17,10 @@ def test_recipes_are_found_by_name():
     assert lookup("recipe", "one_cycle") is Config
 
 
-@pytest.mark.parametrize(("name", "kind", "nesterov"), [("nag", "SGD", True), ("sgd", "SGD", False), ("adamw", "AdamW", None)])
+@pytest.mark.parametrize(
+    ("name", "kind", "nesterov"),
+    [("nag", "SGD", True), ("sgd", "SGD", False), ("adamw", "AdamW", None), ("adagrad", "Adagrad", None)],
+)
 def test_the_optimizer_has_the_fields_of_the_recipe(name, kind, nesterov):
     optimizer = Config(optimizer=name, weight_decay=0.1).optimizer_of(parameters())
     assert type(optimizer).__name__ == kind
@@ -37,6 +40,20 @@ def test_one_step_of_nag_is_the_written_formula():
         gradient = 2 * expected
         velocity = 0.9 * velocity + gradient
         expected -= 0.1 * (gradient + 0.9 * velocity)
+        assert float(weight.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_adagrad_divides_by_the_root_of_all_squares_so_far():
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = Config(optimizer="adagrad", lr=0.1).optimizer_of([weight])
+    squares, expected = 0.0, 1.0
+    for _ in range(3):
+        optimizer.zero_grad()
+        (weight**2).sum().backward()
+        optimizer.step()
+        gradient = 2 * expected
+        squares += gradient**2
+        expected -= 0.1 * gradient / squares**0.5
         assert float(weight.detach()) == pytest.approx(expected, rel=1e-5)
 
 
