@@ -270,6 +270,7 @@ class PretrainingConfig(Component, ABC):
 class RecipeConfig(Component, ABC):
     """How the weights move: optimiser, schedule, lengths."""
 
+    trains: ClassVar[bool] = True  # False: weights stay as they were loaded
     epochs: int
     batch_size: int
 

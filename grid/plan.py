@@ -94,6 +94,7 @@ class Plan:
             "axes": {axis: list(levels) for axis, levels in self.grid.axes.items()},
             "replicates": self.grid.spec.replicates,
             "replicate_scope": list(self.grid.spec.replicate_scope),
+            "ensembles": [ensemble.model_dump(mode="json") for ensemble in self.grid.spec.ensembles],
             "cells": [
                 {
                     "id": cell.id, "levels": dict(cell.levels), "state": cell.state, "reason": cell.reason,

@@ -44,6 +44,16 @@ class Skip(Config):
         return all(levels[axis] in wanted for axis, wanted in self.when.items())
 
 
+class Ensemble(Config):
+    """Cells that differ along one axis and judge as one: the report adds a row for each combination of the other axes.
+
+    The score of a pair is minus the sum of its distances in all of them (Taigman et al., DeepFace, 2014, Section 4.2).
+    """
+
+    over: str
+    levels: tuple[str, ...] | None = None  # of that axis; None: all
+
+
 class Resources(Config):
     """What Ray reserves for one cell."""
 
@@ -79,6 +89,7 @@ class Spec(Config):
     skip: tuple[Skip, ...] = ()
     protocols: tuple[Any, ...] = ()  # each as a component is written: a name, or a mapping with a name
     explainers: tuple[Any, ...] = ()
+    ensembles: tuple[Ensemble, ...] = ()  # of the report alone: no cell changes
     launch: Launch = Launch()
 
     @field_validator("name")
@@ -225,6 +236,15 @@ def _check_rules(grid: Grid) -> None:
                 check_level(axis, level, axes, f"{document.at(f'skip.{number}')}: skip rule")
     for axis, level in grid.spec.births.items():
         check_level(axis, level, axes, f"{document.at(f'births.{axis}')}: birth level")
+    for number, ensemble in enumerate(grid.spec.ensembles):
+        where = f"{document.at(f'ensembles.{number}')}: ensemble"
+        if ensemble.over not in axes:
+            raise BadInput(f"{where}: unknown axis {ensemble.over!r}{nearest(ensemble.over, axes)}")
+        levels = axes[ensemble.over] if ensemble.levels is None else ensemble.levels
+        for level in levels:
+            check_level(ensemble.over, level, axes, where)
+        if len(set(levels)) < 2:
+            raise BadInput(f"{where}: over {ensemble.over!r} it would have {len(set(levels))} member; an ensemble needs two")
 
 
 def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where: str) -> None:

@@ -78,11 +78,17 @@ class Training(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if "pairs" in self.loss.needs() and not self.batches.pairs:
+        if self.recipe.trains and "pairs" in self.loss.needs() and not self.batches.pairs:
             raise ValueError(
                 f"loss {self.loss.name} needs two images of an identity in every batch, which batches {self.batches.name} does "
                 "not promise; set batches: {name: pk, images: 4}"
             )
+        if not self.recipe.trains:
+            if self.pretraining.name == "none":
+                raise ValueError("recipe none trains nothing, so the network must come from somewhere: set pretraining")
+            if self.reconstruction is not None:
+                raise ValueError("recipe none trains nothing, so no decoder can learn to reconstruct; leave reconstruction out")
+            return self
         self.batches.check(self.recipe.batch_size // getattr(self.recipe, "accumulate", 1))
         return self
 

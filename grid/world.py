@@ -124,7 +124,8 @@ class World:
 
     def _trained(self, cell: Training) -> list[DatasetConfig]:
         """The datasets that a network of the cell has seen."""
-        return [cell.data, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
+        own = [cell.data] if cell.recipe.trains else []
+        return [*own, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
 
     def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
         """The protocol's pairs, less those of persons that were trained on where its policy is ``drop``."""

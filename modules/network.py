@@ -59,7 +59,6 @@ class Network(nn.Module):
         self.head = head_config.build(channels, height, width)
         self.loss = loss_config.build(head_config.dimension, classes)
         self.classifies = loss_config.classifies
-        self.classifies = loss_config.classifies
         self.auxiliary: Any = None
         if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
             self.auxiliary = softmax.Config().build(self.backbone.auxiliary_dimension, classes)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grid.report import rows
+from grid.report.ensembles import with_ensembles
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.page import page
@@ -48,7 +49,7 @@ def build(study: Study, out: Path | None = None) -> Path:
 
 
 def _write(study: Study, folder: Path) -> None:
-    table = rows.table(study)
+    table = with_ensembles(study, rows.table(study))
     found = sheets(study, table.rows)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))

@@ -7,14 +7,22 @@ from rich.text import Text
 
 from grid.report import rows
 from grid.report.columns import Column
+from grid.report.ensembles import with_ensembles
 from grid.study import Study
 
-COLOURS = {"done": "green", "failed": "bold red", "unfinished": "yellow", "blocked": "yellow", "skipped": "dim"}
+COLOURS = {
+    "done": "green",
+    "failed": "bold red",
+    "unfinished": "yellow",
+    "blocked": "yellow",
+    "skipped": "dim",
+    "ensemble": "cyan",
+}
 
 
 def table(study: Study) -> RichTable:
     """Accuracy, EER and AUC of every cell; a line per protocol where there are several. The page has the rest."""
-    found = rows.table(study)
+    found = with_ensembles(study, rows.table(study))
     protocols = found.protocols or [""]
     several = len(protocols) > 1
     title = Text(study.name + (f" on {protocols[0]}" if found.protocols and not several else ""))
@@ -28,8 +36,8 @@ def table(study: Study) -> RichTable:
         out.add_column("Protocol", overflow="fold")
     for name in ("Accuracy", "10-fold", "EER", "AUC"):
         out.add_column(name, justify="right", no_wrap=True)
-    out.add_column("State", no_wrap=True, min_width=max(map(len, found.counts), default=0))
-    for number, row in enumerate(found.rows):
+    out.add_column("State", no_wrap=True, min_width=max((len(row.state) for row in found.lines), default=0))
+    for number, row in enumerate(found.lines):
         for place, protocol in enumerate(protocols):
             fields = []
             for factor in found.factors:
@@ -60,7 +68,7 @@ def _caption(found: rows.Table) -> Text:
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
     said += ["all but AUC in %; ± is half of a 95 % interval (not paired), for 10-fold the standard error"]
-    why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.rows if row.reason and row.state != "done"]
+    why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     return Text("\n".join(["; ".join(said), *why]))
 
 

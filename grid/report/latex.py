@@ -26,7 +26,7 @@ def latex(table: Table, name: str) -> str:
     head = [factor.title for factor in table.factors] + [c.title + (" [%]" if c.percent else "") for c in table.columns]
     lines += ["    " + " & ".join(escape(text) for text in head) + " \\\\", "    \\midrule"]
     before = None
-    for number, row in enumerate(table.rows):
+    for number, row in enumerate(table.lines):
         fields = []
         for place, factor in enumerate(table.factors):
             level = row.cell.levels.get(factor.axis, "")

@@ -13,7 +13,7 @@ def markdown(table: Table, name: str) -> str:
     if not table.whole:
         lines += [f"Partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())}.", ""]
     lines += [_line(head), _line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
-    for number, row in enumerate(table.rows):
+    for number, row in enumerate(table.lines):
         levels = [_level(row, factor.axis, factor.tick) for factor in table.factors]
         values = [_value(row, column, number in table.best[column]) for column in table.columns]
         lines.append(_line([*levels, *values, row.state if not row.reason else f"{row.state}: {_plain(row.reason)}"]))

@@ -90,14 +90,14 @@ class Forest:
     column: Column
     start: str  # the value at the left end, as printed
     end: str
-    whiskers: Mapping[int, Whisker]  # by row
+    whiskers: Mapping[int, Whisker]  # by line
 
 
 def forest(table: Table, protocol: str) -> Forest | None:
     """The intervals of accuracy under a protocol; None where nothing was evaluated."""
     column = next(c for c in table.columns if c.protocol == protocol and c.key == "oracle")
     found = {}
-    for number, row in enumerate(table.rows):
+    for number, row in enumerate(table.lines):
         value = row.value(column)
         if value is not None and value.value is not None and value.low is not None and value.high is not None:
             found[number] = (value.low, value.value, value.high)

@@ -38,7 +38,7 @@ class Row:
     """A cell as it can be read: outputs that are damaged count as not there."""
 
     cell: CellView
-    state: str  # done, unfinished, failed, skipped, blocked
+    state: str  # done, unfinished, failed, skipped, blocked; ensemble, where it is none but several cells together
     reason: str | None
     markers: Mapping[str, Marker]  # the stages whose outputs are whole
     metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
@@ -67,6 +67,12 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     hidden: int  # cells that left the grid file
+    ensembles: tuple[Row, ...] = ()  # cells taken together; they are no cells themselves
+
+    @property
+    def lines(self) -> tuple[Row, ...]:
+        """What a printed table shows: the cells, then the ensembles."""
+        return self.rows + self.ensembles
 
     @property
     def protocols(self) -> list[str]:
@@ -87,10 +93,10 @@ class Table:
 
     @cached_property
     def best(self) -> dict[Column, frozenset[int]]:
-        """The rows with the best printed value of each column; where fewer than two rows have one, none is best."""
+        """The lines with the best printed value of each column; where fewer than two lines have one, none is best."""
         found = {}
         for column in self.columns:
-            values = {n: v.value for n, row in enumerate(self.rows) if (v := row.value(column)) and v.value is not None}
+            values = {n: v.value for n, row in enumerate(self.lines) if (v := row.value(column)) and v.value is not None}
             top = (min if column.lower_is_better else max)(values.values(), default=None)
             winners = [n for n, value in values.items() if top is not None and column.text(value) == column.text(top)]
             found[column] = frozenset(winners if len(values) > 1 else [])

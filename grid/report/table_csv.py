@@ -18,7 +18,7 @@ def table_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     axes = [factor.axis for factor in table.factors]
     writer.writerow(["cell", *axes, "state", "reason", *(_name(column, field, table) for column, field in wanted)])
-    for row in table.rows:
+    for row in table.lines:
         numbers = []
         for column, field in wanted:
             value = row.value(column)

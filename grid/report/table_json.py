@@ -36,4 +36,12 @@ def table_json(study: Study, table: Table) -> dict[str, Any]:
             }
             for row in table.rows
         ],
+        "ensembles": [
+            {
+                "levels": dict(row.cell.levels),
+                "reason": row.reason,
+                "metrics": {key: dict(found) for key, found in row.metrics.items()},
+            }
+            for row in table.ensembles
+        ],
     }

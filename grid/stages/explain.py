@@ -56,7 +56,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
     try:
         if logits is None:  # so far every explainer here explains a class
-            raise Refused("no_classifier", f"loss {training.loss.name} has no classes, so there is no class score to explain")
+            why = f"loss {training.loss.name} has no classes" if training.recipe.trains else "recipe none trains no classifier"
+            raise Refused("no_classifier", f"{why}, so there is no class score to explain")
         found = explainer.build().explain(network, images, targets, training.input.pixels)
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}

@@ -27,6 +27,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     training: Training = config["training"]
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
     labels, persons = labels_of(faces)
+    torch.manual_seed(training.seed)
+    network = _initial(context, training, len(persons))
+    if not training.recipe.trains:
+        return _as_loaded(context, network, faces)
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
     batch = max(1, recipe.batch_size // recipe.accumulate // training.compute.devices)
@@ -41,13 +45,6 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         workers=context.workers,
         batches=training.batches,
     )
-    torch.manual_seed(training.seed)
-    network = new_network(training, len(persons))
-    made = context.inputs.get("pretrain")
-    training.pretraining.load(
-        network.backbone, training.backbone, context.ledger.path(made, "model.safetensors") if made else None
-    )
-    training.pretraining.load_head(network.head, training.backbone, training.head)
     if hasattr(network.loss, "prepare"):
         network.loss.prepare(torch.bincount(torch.from_numpy(labels[train_rows]), minlength=len(persons)))
     steps = max(1, data.steps_per_epoch // recipe.accumulate)
@@ -83,7 +80,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     (path / "history.json").write_text(json.dumps(recognizer.history, indent=1))
     (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1))
     facts = {
-        "parameters": sum(p.numel() for part in (network.backbone, network.head) for p in part.parameters()),
+        "parameters": _parameters(network),
         "classes": len(persons),
         "images": len(train_rows),
         "validation_images": len(validation_rows),
@@ -96,6 +93,37 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "validation_accuracy": kept["validation_accuracy"],
     }
     return Result(facts, ("model.safetensors", "history.json", "timing.json"))
+
+
+def _initial(context: Context, training: Training, classes: int) -> Network:
+    """The network before training: drawn, and where there is pretraining, loaded."""
+    network = new_network(training, classes)
+    made = context.inputs.get("pretrain")
+    training.pretraining.load(
+        network.backbone, training.backbone, context.ledger.path(made, "model.safetensors") if made else None
+    )
+    training.pretraining.load_head(network.head, training.backbone, training.head)
+    return network
+
+
+def _as_loaded(context: Context, network: Network, faces: Faces) -> Result:
+    """The result of a training without training."""
+    path = context.attempt.path
+    save_file({key: value.contiguous() for key, value in sorted(network.state_dict().items())}, path / "model.safetensors")
+    (path / "history.json").write_text("[]")
+    facts: dict[str, Any] = {
+        "parameters": _parameters(network),
+        "classes": len(set(faces.identities)),
+        "images": 0,
+        "epochs": 0,
+    }
+    facts |= {"skipped_images": len(faces.manifest.skipped), "missing_faces": faces.crops.missing, "kept_epoch": None}
+    return Result(facts, ("model.safetensors", "history.json"))
+
+
+def _parameters(network: Network) -> int:
+    """Of backbone and head."""
+    return sum(parameter.numel() for part in (network.backbone, network.head) for parameter in part.parameters())
 
 
 def labels_of(faces: Faces) -> tuple[np.ndarray, list[str]]:
@@ -115,7 +143,7 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
 def new_network(training: Training, classes: int) -> Network:
     """Weights are drawn from torch's global generator."""
     made = training.reconstruction
-    return Network(
+    network = Network(
         training.backbone,
         training.head,
         training.loss,
@@ -124,6 +152,8 @@ def new_network(training: Training, classes: int) -> Network:
         decoder=made.decoder if made else None,
         reconstruction=made.weight if made else 0.0,
     )
+    network.classifies = network.classifies and training.recipe.trains
+    return network
 
 
 def _decoder(training: Training) -> Callable[[Any], torch.optim.Optimizer] | None:

@@ -139,6 +139,29 @@ def test_debug_gives_the_launched_numbers_to_the_last_bit(launched: Launched) ->
     assert launched.store.attempts() == before, "debug leaves a launched study alone"
 
 
+def test_a_network_of_another_study_is_measured_as_it_is(launched: Launched, tmp_path: Path) -> None:
+    """``recipe: none`` with a checkpoint of the launched grid gives the launched scores, and explains no class."""
+    (there,) = (
+        cell
+        for cell in cells(launched.study)
+        if cell["levels"] == dict.fromkeys(("detection", "pretraining"), "none") | {"head": "narrow"}
+    )
+    markers = {key[1]: marker for key, marker in launched.store.markers().items()}
+    weights = launched.store.ledger.path(markers[there["stages"]["train"]], "model.safetensors")
+
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"], tree["skip"]
+        tree["base"] |= {"recipe": "none", "head": {"name": "gap_bn", "dimension": 8}}
+        tree["base"]["pretraining"] = {"name": "checkpoint", "path": str(weights), "head": True}
+
+    facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change))
+    found = {marker.kind: marker for marker in Store(tmp_path / STUDY / "debug").markers().values()}
+    expected = markers[there["stages"]["evaluate:drawn"]]
+    assert found["evaluate"].outputs["scores.parquet"]["sha256"] == expected.outputs["scores.parquet"]["sha256"]
+    assert (found["train"].facts["epochs"], found["train"].facts["images"]) == (0, 0)
+    assert found["explain"].facts["refused"]["code"] == "no_classifier"
+
+
 def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
     """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
     contents, attempts = twin.store.contents(), twin.store.attempts()

@@ -78,6 +78,7 @@ def build_study(
     tracking: str | None = None,
     error: str = "RuntimeError: the loss of batch 17 is NaN",
     because: str = "nobody published such weights",
+    ensembles: Sequence[Mapping[str, Any]] = (),
 ) -> Study:
     """A study on disk.
 
@@ -103,6 +104,7 @@ def build_study(
         "axes": {axis: list(levels) for axis, levels in axes.items()},
         "replicates": len(axes.get("replicate", [0])),
         "replicate_scope": ["train"],
+        "ensembles": [{"levels": None, **ensemble} for ensemble in ensembles],
         "cells": cells,
         "stages": [{**stage, "cells": sorted(stage["cells"])} for stage in make.stages.values()],
         "hidden": left,

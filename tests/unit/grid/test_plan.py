@@ -160,7 +160,7 @@ def test_the_record_is_json_of_the_documented_shape(make: Make) -> None:
     grid = make(skip=[{"when": {"detection": "mtcnn", "rate": "high"}, "because": "once is enough"}])
     plan = make_plan(grid)
     record = plan.record()
-    assert list(record) == ["grid", "axes", "replicates", "replicate_scope", "cells", "stages"]
+    assert list(record) == ["grid", "axes", "replicates", "replicate_scope", "ensembles", "cells", "stages"]
     assert all(list(cell) == ["id", "levels", "state", "reason", "stages"] for cell in record["cells"])
     assert {cell["reason"] for cell in record["cells"] if cell["state"] == "skipped"} == {"once is enough"}
     assert record["axes"] == {"detection": ["none", "mtcnn"], "rate": ["low", "high"]}

@@ -160,3 +160,23 @@ def test_a_protocol_that_loses_every_genuine_or_impostor_pair_is_refused(refused
 def test_other_populations_have_other_people(make: Make) -> None:
     protocol = {"name": "drawn", "persons": 20, "first": 0, "shots": 8, "folds": 5, "seed": 5}
     assert make_plan(make(axes={}, protocols=[protocol])).cells[0].state == "run"
+
+
+# -- networks that are not trained here
+
+
+def test_a_recipe_that_trains_nothing_needs_weights(refused: Refused) -> None:
+    said = refused(axes={}, base={**SMALL["base"], "recipe": "none"})
+    assert "the network must come from somewhere: set pretraining" in said
+
+
+def test_who_is_looked_at_only_was_not_trained_on(make: Make, refused: Refused, tmp_path: Path) -> None:
+    """Data and protocol share their persons: refused where they are trained on, and only there."""
+    base = {**SMALL["base"], "data": {"name": "drawn", "persons": 4, "first": 0}}
+    protocols = [{"name": "drawn", "persons": 4, "first": 0, "folds": 2, "pairs_per_fold": 4}]
+    assert "are in the training set" in refused(axes={}, base=base, protocols=protocols)
+    weights = {"name": "checkpoint", "path": str(tmp_path / "model.pth")}
+    grid = make(axes={}, base={**base, "recipe": "none", "pretraining": weights}, protocols=protocols)
+    (cell,) = make_plan(grid).cells
+    assert "checkpoint" in str(cell.reason)  # the file is absent, and nothing else is wrong
+    assert World(store_of(grid)).kept_pairs(cell.cell.protocols[0], cell.cell).same.size == 8

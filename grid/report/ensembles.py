@@ -1,0 +1,80 @@
+"""Several cells that judge each pair together, as rows of the report.
+
+Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 4.2: the kernels of networks with different inputs are added, each
+the negative Euclidean distance of the two unit embeddings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from grid.ledger import Marker
+from grid.report.rows import Row, Table
+from grid.study import CellView, Study
+from modules.metrics.ensemble import combine
+from modules.metrics.verification import verification
+
+
+def with_ensembles(study: Study, table: Table) -> Table:
+    """The table with a row for each ensemble of the grid file and each combination of the other axes.
+
+    An axis that an ensemble goes over has no ticks: its level is then the members' names.
+    """
+    overs = {ensemble["over"] for ensemble in study.record.get("ensembles", ())}
+    factors = tuple(dataclasses.replace(one, tick=None) if one.axis in overs else one for one in table.factors)
+    made: list[Row] = []
+    for ensemble in study.record.get("ensembles", ()):
+        over = ensemble["over"]
+        levels = ensemble["levels"] or study.axes[over]
+        groups: dict[tuple[tuple[str, str], ...], dict[str, Row]] = {}
+        for row in table.rows:
+            rest = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != over)
+            groups.setdefault(rest, {})[row.cell.levels[over]] = row
+        made += [_row(study, over, levels, group) for group in groups.values()]
+    return dataclasses.replace(table, factors=factors, ensembles=tuple(made))
+
+
+def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row]) -> Row:
+    members = [group[level] for level in levels]
+    metrics: dict[str, Mapping[str, Any]] = {}
+    absent: dict[str, None] = {}
+    for protocol in dict.fromkeys(protocol for row in members for protocol in row.metrics):
+        without = [level for level, row in zip(levels, members, strict=True) if protocol not in row.metrics]
+        absent |= dict.fromkeys(without)
+        if not without:
+            metrics[protocol] = _judged(study, [row.markers[f"evaluate:{protocol}"] for row in members])
+    reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not metrics else None
+    cell = CellView(
+        id=None,
+        levels={**members[0].cell.levels, over: " + ".join(levels)},
+        state="ensemble",
+        reason=reason,
+        stages={},
+        markers={},
+        failures={},
+        attempts={},
+        config={},
+    )
+    return Row(cell, "ensemble", reason, {}, metrics)
+
+
+def _judged(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
+    """What ``verification`` says of the pairs that all members compared: of others, one of them dropped a face."""
+    tables = [pq.read_table(study.ledger.path(marker, "scores.parquet")) for marker in markers]
+    pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
+    common = set(pairs[0]).intersection(*pairs[1:])
+    kept = [[place for place, pair in enumerate(one) if pair in common] for one in pairs]
+    places = [{pair: place for place, pair in enumerate(one)} for one in pairs]
+    order = [pairs[0][place] for place in kept[0]]
+    scores = [
+        np.asarray(table["score"].to_numpy(), np.float64)[[place[pair] for pair in order]]
+        for table, place in zip(tables, places, strict=True)
+    ]
+    first = tables[0].take(kept[0])
+    same, fold = first["same"].to_numpy(), first["fold"].to_numpy()
+    return verification(combine(np.stack(scores)), same, fold)

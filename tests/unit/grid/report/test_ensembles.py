@@ -1,0 +1,83 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from grid.report import rows
+from grid.report.build import build
+from grid.report.ensembles import with_ensembles
+from grid.report.markdown import markdown
+from grid.report.table_csv import table_csv
+from modules.metrics.verification import verification
+
+AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "pretraining": ["none", "imagenet"]}
+
+
+def table_of(study):
+    return with_ensembles(study, rows.table(study))
+
+
+def test_a_row_for_each_combination_of_the_other_axes(make_study):
+    table = table_of(make_study(axes=AXES, pairs=100, explainers=(), ensembles=[{"over": "detection"}]))
+    found = [tuple(row.cell.levels.values()) for row in table.ensembles]
+    assert found == [
+        (backbone, "none + mtcnn", pretraining) for backbone in ("alexnet", "resnet34") for pretraining in ("none", "imagenet")
+    ]
+    assert len(table.rows) == 8
+    assert table.whole
+    assert table.counts == {"done": 8}
+
+
+def test_scores_are_summed_distances_of_the_members(make_study):
+    study = make_study(axes=AXES, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
+    (row, *_) = table_of(study).ensembles
+    members = [cell for cell in study.cells if cell.levels["backbone"] == "alexnet" and cell.levels["pretraining"] == "none"]
+    total, same, fold = 0.0, None, None
+    for cell in members:
+        table = pq.read_table(study.ledger.path(cell.markers["evaluate:lfw view 2"], "scores.parquet"))
+        cosine = table["score"].to_numpy()
+        total = total - np.linalg.norm(np.stack([1 - cosine, np.sqrt(1 - cosine**2)]), axis=0)  # |(1, 0) - (cos, sin)|
+        same, fold = table["same"].to_numpy(), table["fold"].to_numpy()
+    expected = verification(total, same, fold)
+    found = row.metrics["lfw view 2"]
+    for key in ("oracle", "eer", "auc", "tenfold"):
+        assert found[key]["value"] == pytest.approx(expected[key]["value"], abs=1e-12)
+
+
+def test_some_levels_alone_can_be_taken(make_study):
+    axes = {"size": ["a", "b", "c"]}
+    table = table_of(make_study(axes=axes, pairs=100, explainers=(), ensembles=[{"over": "size", "levels": ["a", "c"]}]))
+    assert [dict(row.cell.levels) for row in table.ensembles] == [{"size": "a + c"}]
+
+
+def test_a_member_that_is_not_done_is_named(make_study):
+    study = make_study(axes=AXES, pairs=100, explainers=(), ensembles=[{"over": "detection"}], failed=[{"detection": "mtcnn"}])
+    (row, *_) = table_of(study).ensembles
+    assert not row.metrics
+    assert row.reason == "waits for detection mtcnn"
+
+
+def test_printed_tables_have_the_ensembles_after_the_cells(make_study, tmp_path):
+    study = make_study(axes=AXES, pairs=100, ensembles=[{"over": "detection"}])
+    table = table_of(study)
+    assert "| alexnet | none + mtcnn |" in markdown(table, study.name)
+    lines = list(csv.DictReader(io.StringIO(table_csv(table))))
+    assert [line["state"] for line in lines] == ["done"] * 8 + ["ensemble"] * 4
+    page = build(study, tmp_path / "out").read_text()
+    assert page.count("none + mtcnn") == 4
+    assert len(json.loads((tmp_path / "out" / "report.json").read_text())["ensembles"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "told"),
+    [
+        ({"over": "backbne"}, "unknown axis 'backbne'"),
+        ({"over": "detection", "levels": ["none", "mtcn"]}, "no level 'mtcn'"),
+        ({"over": "detection", "levels": ["none"]}, "needs two"),
+    ],
+)
+def test_ensembles_of_what_is_not_there_are_refused(refused, ensemble, told):
+    assert told in refused(ensembles=[ensemble])
