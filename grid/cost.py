@@ -47,7 +47,7 @@ def _check(cell: Cell, persons: int | None) -> None:
     if cell.recipe.trains:
         cell.batches.check(_batch(cell), persons)
     freezing.check(on_meta(cell.backbone), _trainable(cell))
-    if hasattr(cell.pretraining, "check_head"):
+    if hasattr(cell.pretraining, "check_head") and not cell.pretraining.missing(cell.backbone):
         cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)
 
 
