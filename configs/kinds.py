@@ -42,6 +42,9 @@ class Manifest(Protocol):
 class DatasetConfig(Component, ABC):
     """Images of persons."""
 
+    terms: ClassVar[str] = ""  # whose images these are, under which terms, and how to get them: one line
+    server: ClassVar[str | None] = None  # address below which a public server has ``files``
+    files: ClassVar[tuple[Any, ...]] = ()  # of ``datamodules.fetching.Source``
     on_bad_image: Literal["fail", "skip"] = "fail"
 
     @property

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+
+from grid.cli_data import data
+from grid.terminal import AsJson, err, out
 
 app = typer.Typer(
     name="facegrid",
@@ -21,9 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width of its own
-err = Console(stderr=True, soft_wrap=True)
-
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY.PATH=VALUE]...", help="overrides of the base or of launch")
@@ -32,7 +31,6 @@ WhereText = Annotated[
     list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
 ]
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="a study's folder, such as studies/demo")]
-AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
 
 
 def _version(asked: bool) -> None:
@@ -198,41 +196,7 @@ def ui(
     raise typer.Exit(run(Study(study), port=port, host=host))
 
 
-data = typer.Typer(no_args_is_help=True, help="Datasets: what is needed, what is on disk, is it whole.")
 app.add_typer(data, name="data")
-
-
-@data.command("list")
-def data_list(as_json: AsJson = False) -> None:
-    """List the datasets that a grid file can name."""
-    from grid.data import describe
-
-    rows = describe()
-    if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        for row in rows:
-            out.print(f"[bold]{row['name']}[/]  {row['about']}", highlight=False)
-
-
-@data.command("check")
-def data_check(
-    name: Annotated[str, typer.Argument(help="a dataset, such as lfw")],
-    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as root=data/lfw")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Read every image of a dataset and say whether it is whole."""
-    from grid.data import check
-
-    facts = check(name, settings or [], err)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-    else:
-        out.print(", ".join(f"{key} {value}" for key, value in facts.items() if key != "bad"), highlight=False)
-        for key, why in facts["bad"].items():
-            out.print(f"[red]bad[/] {key}: {why}", highlight=False)
-    if facts["bad"]:
-        raise typer.Exit(1)
 
 
 def _interrupt(*_: Any) -> None:

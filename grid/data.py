@@ -12,19 +12,71 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import DownloadColumn, Progress
 
 from configs.lookup import known, lookup, nearest
 from grid.spec import BadInput
 
 
 def describe() -> list[dict[str, str]]:
-    """Every dataset with the first line of its file's documentation."""
+    """Every dataset: the first line of its file's documentation, and its terms."""
     found = []
     for name in known("data"):
-        about = (inspect.getdoc(sys.modules[lookup("data", name).__module__]) or "").splitlines()
-        found.append({"name": name, "about": about[0] if about else ""})
+        config: Any = lookup("data", name)
+        about = (inspect.getdoc(sys.modules[config.__module__]) or "").splitlines()
+        found.append({"name": name, "about": about[0] if about else "", "terms": config.terms})
     return found
+
+
+def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
+    """The config of a dataset from ``key=value`` texts; ``values`` are defaults.
+
+    Raises:
+        BadInput: no such dataset, or wrong settings.
+    """
+    if name not in known("data"):
+        raise BadInput(f"no dataset {name!r}{nearest(name, known('data'))}")
+    values = {"name": name, **values}
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        if not sign:
+            raise BadInput(f"{setting!r}: write key=value, such as root=data/{name}")
+        values[key] = yaml.safe_load(text)
+    try:
+        return lookup("data", name).model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"dataset {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def get(name: str, settings: Sequence[str], base: str | None, console: Console) -> dict[str, Any]:
+    """Downloads what a public server has of a dataset into its ``root``; what is there already is left alone.
+
+    Raises:
+        BadInput: the dataset has no public source (says how to ask for it), the server does not answer, or gives other files.
+    """
+    data = dataset(name, settings)
+    if not data.files:
+        raise BadInput(f"dataset {name} has no public source that this command could take it from: {data.terms}")
+    from datamodules.fetching import fetch
+
+    fresh = []
+    with Progress(
+        *Progress.get_default_columns(), DownloadColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        for source in data.files:
+            task = progress.add_task(source.name, total=source.size)
+
+            def show(done: int, total: int, task: Any = task) -> None:
+                progress.update(task, completed=done, total=total)
+
+            try:
+                if fetch(source, base or data.server, data.root, show):
+                    fresh.append(source.name)
+            except ValueError as error:
+                raise BadInput(str(error)) from error
+    there = len(data.files) - len(fresh)
+    return {"dataset": name, "folder": str(data.root), "fetched": fresh, "there already": there}
 
 
 def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
@@ -33,22 +85,13 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
     Raises:
         BadInput: no such dataset, wrong settings, or the data is absent.
     """
-    if name not in known("data"):
-        raise BadInput(f"no dataset {name!r}{nearest(name, known('data'))}")
-    values: dict[str, Any] = {"name": name, "on_bad_image": "skip"}
-    for setting in settings:
-        key, sign, text = setting.partition("=")
-        if not sign:
-            raise BadInput(f"{setting!r}: write key=value, such as root=data/{name}")
-        values[key] = yaml.safe_load(text)
-    try:
-        data: Any = lookup("data", name).model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"dataset {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    data = dataset(name, settings, on_bad_image="skip")
     if missing := data.missing():
         raise BadInput(str(missing))
-    with tempfile.TemporaryDirectory(prefix="facegrid-check-") as folder, Progress(console=console, transient=True) as progress:
+    with (
+        tempfile.TemporaryDirectory(prefix="facegrid-check-") as folder,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
         task = progress.add_task(f"reading {name}")
         try:
             manifest = data.scan(Path(folder), lambda done, total: progress.update(task, completed=done, total=total))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -15,6 +15,7 @@ REMEDY = "set root to a folder with one folder of images per person"
 
 class Config(FilesConfig):
     name: Literal["folder"] = "folder"
+    terms: ClassVar[str] = "your own images, under your own terms: set root to a folder with one folder of images per person"
     root: Annotated[Path, LOCATION]
     space: str = "folder"  # datasets with one space have one set of persons: equal folder names are the same person
     persons: PositiveInt | None = None  # at most so many persons, by name

@@ -6,20 +6,37 @@ Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Ma
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
+from datamodules.fetching import Source
 from datamodules.files import FilesConfig, Images, choose, person_folders
 from datamodules.lfw_lists import FILES, ListName, read_list
 
 SOURCE = (
-    "get Labeled Faces in the Wild (images, deep-funneled, and the lists of pairs) from its home page at the University of "
-    "Massachusetts, Amherst, and set root to the folder that holds images/ (or the persons' folders) and the lists"
+    "`facegrid data get lfw root=...` takes a public copy of the funneled images and the lists of pairs; a deep-funneled copy "
+    "works too: set root to the folder that holds images/ (or the persons' folders) and the lists"
+)
+# A copy that scikit-learn's authors keep; the data set's own home page is no longer there.
+FUNNELED = (
+    Source("pairs.txt", "5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592", 155_335),
+    Source("pairsDevTest.txt", "5976009", "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c", 26_002),
+    Source("pairsDevTrain.txt", "5976012", "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa", 56_579),
+    Source(
+        "lfw-funneled.tgz",
+        "5976015",
+        "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
+        243_346_528,
+        unpack="lfw_funneled",
+    ),
 )
 
 
 class Config(FilesConfig):
     name: Literal["lfw"] = "lfw"
+    terms: ClassVar[str] = "news photographs, for research only; `facegrid data get lfw root=data/lfw` takes a public copy"
+    server: ClassVar[str | None] = "https://ndownloader.figshare.com/files"
+    files: ClassVar[tuple[Source, ...]] = FUNNELED
     root: Annotated[Path, LOCATION]
     exclude: tuple[ListName, ...] = ()  # persons named in these lists are left out
     only: ListName | None = None  # the images that this list names, and no others

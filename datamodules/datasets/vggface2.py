@@ -6,7 +6,7 @@ Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognising faces acr
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -21,6 +21,7 @@ SOURCE = (
 
 class Config(FilesConfig):
     name: Literal["vggface2"] = "vggface2"
+    terms: ClassVar[str] = f"for research; {SOURCE}"
     root: Annotated[Path, LOCATION]
     split: Literal["train", "test"] = "test"
     persons: PositiveInt | None = None  # at most so many persons, by number

@@ -1,8 +1,11 @@
 """The command line as people meet it: bad input is one clear line and exit code 2, and nothing is launched."""
 
+import functools
+import http.server
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,7 +169,7 @@ def test_absent_data_blocks_a_plan_and_refuses_a_launch(
     (cell,) = json.loads(said.out)["cells"]
     assert (cell["id"], cell["state"], cell["stages"]) == (None, "blocked", {})
     line = refused(run, study, "launch", file)
-    assert f"1 of 1 cells are blocked: no folder {tmp_path / 'nowhere'} with LFW; get Labeled Faces in the Wild" in line
+    assert f"1 of 1 cells are blocked: no folder {tmp_path / 'nowhere'} with LFW; `facegrid data get lfw" in line
 
 
 def test_a_list_that_names_an_absent_image_is_refused(run: Run, grid: Callable[..., Path], study: Path, lfw: Path) -> None:
@@ -245,6 +248,30 @@ def test_data_check_names_what_is_bad(run: Run, lfw: Path) -> None:
     assert run("data", "check", "drawn").code == 0
     assert "no dataset 'lwf'; did you mean 'lfw'?" in one_line(run("data", "check", "lwf"))
     assert "lfw" in run("data", "list").out
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_data_get_takes_what_a_server_has_and_names_what_it_has_not(run: Run, shared: Path, tmp_path: Path) -> None:
+    """The lists of LFW as they are published, from a server that lacks the images."""
+    there = tmp_path / "server"
+    there.mkdir()
+    names = {"5976006": "pairs.txt", "5976009": "pairsDevTest.txt", "5976012": "pairsDevTrain.txt"}
+    for address, name in names.items():
+        (there / address).symlink_to(shared / "data" / "lfw" / name)
+    handler = functools.partial(Quiet, directory=there)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        said = run("data", "get", "lfw", f"root={tmp_path / 'lfw'}", "--base", base)
+        server.shutdown()
+    assert said.code == 2
+    assert f"{base}/5976015: the server says 404" in one_line(said)
+    assert sorted(path.name for path in (tmp_path / "lfw").iterdir()) == sorted(names.values())
+    assert "no public source" in one_line(run("data", "get", "vggface2", f"root={tmp_path}"))
 
 
 # -- what ships
