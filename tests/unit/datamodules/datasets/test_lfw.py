@@ -44,7 +44,7 @@ def test_a_list_that_names_an_absent_image_is_refused(root, tmp_path):
 
 def test_what_is_missing_is_said(root, tmp_path):
     assert "no folder" in Config(root=tmp_path / "none").missing().what
-    assert "home page" in Config(root=tmp_path / "none").missing().remedy
+    assert "facegrid data get lfw" in Config(root=tmp_path / "none").missing().remedy
     assert "pairs.txt" in Config(root=root, exclude=("view2",)).missing().what
     (tmp_path / "bare").mkdir()
     assert "no folders of persons" in Config(root=tmp_path / "bare").missing().what
