@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from configs.component import NAMING, Component, Missing
+from pydantic import Field
+
+from configs.component import NAMING, Born, Component, Missing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -283,8 +285,13 @@ class RecipeConfig(Component, ABC):
 
 
 class ExplainerConfig(Component, ABC):
+    """What makes attribution maps of single images; with ``pairs``, of the two images of each pair, by their cosine."""
+
+    of: ClassVar[Literal["image", "pair"]] = "image"
     label: Annotated[str | None, NAMING] = None
     images: int = 8  # how many probe images
+    pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # how many probe pairs instead, half of them genuine
+    pair_target: Annotated[Literal["cosine", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
 
     @property
     def title(self) -> str:
@@ -293,3 +300,16 @@ class ExplainerConfig(Component, ABC):
     @abstractmethod
     def build(self) -> Any:
         """An explainer: see ``modules.explainer``."""
+
+
+class PairExplainerConfig(ExplainerConfig, ABC):
+    """What looks at two images at a time."""
+
+    of: ClassVar[Literal["image", "pair"]] = "pair"
+    images: Literal[0] = 0
+    pairs: Annotated[int, Field(ge=1)] = 8
+    pair_target: Literal["cosine"] = "cosine"
+
+    @abstractmethod
+    def build(self) -> Any:
+        """A pair explainer: see ``modules.explainer.PairExplainer``."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from modules.targets import Target
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -19,6 +21,7 @@ class Attribution:
         layer_shape: (channels, h, w) of that stage's output.
         target: what is explained, in words, such as "logit of the given class".
         notes: facts that a reader of the maps needs, as JSON values.
+        signed: whether values below 0 mean the opposite of values above; otherwise maps are drawn from 0 on.
 
     Raises:
         Refused: a map holds NaN or infinity.
@@ -29,13 +32,49 @@ class Attribution:
     layer_shape: tuple[int, int, int]
     target: str
     notes: Mapping[str, Any] = field(default_factory=dict)
+    signed: bool = False
 
     def __post_init__(self) -> None:
         assert self.maps.ndim == 3, self.maps.shape
-        assert self.maps.dtype == np.float32, self.maps.dtype
-        bad = np.flatnonzero(~np.isfinite(self.maps).all(axis=(1, 2)))
-        if len(bad):
-            raise Refused("not_finite", f"{len(bad)} of {len(self.maps)} maps hold NaN or infinity, the first is map {bad[0]}")
+        _check(self.maps)
+
+
+@dataclass(frozen=True)
+class PairAttribution:
+    """Raw maps of one method on N pairs of images.
+
+    Attributes:
+        maps: name of the map, such as "S+", -> float32 (N, 2, h, w): of the left and of the right image.
+        cosines: float32 (N,), of each pair.
+        target: as ``Attribution``.
+        layer: as ``Attribution``.
+        notes: as ``Attribution``.
+        signed: the names of the maps whose values below 0 mean the opposite of values above.
+
+    Raises:
+        Refused: a map holds NaN or infinity.
+    """
+
+    maps: Mapping[str, np.ndarray]
+    cosines: np.ndarray
+    target: str
+    layer: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    signed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        assert self.maps, "no map"
+        for name, found in self.maps.items():
+            assert found.ndim == 4, (name, found.shape)
+            assert found.shape[:2] == (len(self.cosines), 2), (name, found.shape)
+            _check(found)
+
+
+def _check(maps: np.ndarray) -> None:
+    assert maps.dtype == np.float32, maps.dtype
+    bad = np.flatnonzero(~np.isfinite(maps).all(axis=tuple(range(1, maps.ndim))))
+    if len(bad):
+        raise Refused("not_finite", f"{len(bad)} of {len(maps)} maps hold NaN or infinity, the first is map {bad[0]}")
 
 
 class Refused(ValueError):
@@ -53,13 +92,46 @@ class Refused(ValueError):
 class Explainer:
     """Base of explainers of one image at a time."""
 
-    def explain(self, network: Any, images: Any, targets: Any, size: int | tuple[int, int]) -> Attribution:
-        """Maps of ``images`` (N, 3, height, width), as ``size`` says, float in [-1, 1] for the classes ``targets`` (N,) int64.
+    def explain(self, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """Maps of ``images`` (N, 3, height, width), as ``size`` says, float in [-1, 1], for a ``target`` of as many rows.
 
         The network is left as it was: mode, gradients, hooks. Each map depends on its own image alone.
 
         Raises:
-            Refused: the method does not apply to this network.
+            Refused: the method does not apply to this network, or to this target.
+            ValueError: the config names what the network does not have.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What methods may be tuned on: images that no evaluation uses.
+
+    Attributes:
+        left, right: (M, 3, height, width) float in [-1, 1], pairs
+        same: bool (M,), True for a genuine pair
+        mean: (3,), the mean colour of the protocol's images, in [-1, 1]
+    """
+
+    left: Any
+    right: Any
+    same: Any
+    mean: Any
+
+
+class PairExplainer:
+    """Base of explainers of two images at a time."""
+
+    def explain(
+        self, network: Any, left: Any, right: Any, size: int | tuple[int, int], reference: Reference | None = None
+    ) -> PairAttribution:
+        """Maps of N pairs of images, each (N, 3, height, width) float in [-1, 1]; each pair's maps depend on that pair alone.
+
+        The network is left as it was: mode, gradients, hooks.
+
+        Raises:
+            Refused: the method does not apply to this network, or needs a ``reference`` and there is none.
             ValueError: the config names what the network does not have.
         """
         raise NotImplementedError

@@ -15,6 +15,7 @@ from grid.stages.context import Context, Result, faces_of
 from grid.stages.train import labels_of, load_network, rows_of
 from grid.training import Training
 from modules.explainer import Refused
+from modules.targets import ClassLogit
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
@@ -28,7 +29,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     network = load_network(context, training, len(persons))
     crops = np.stack([faces.crops[row] for row in rows])
     images = torch.stack([to_tensor(crop) for crop in crops]).to(context.device)
-    targets = torch.from_numpy(labels[rows]).to(context.device)
+    target = ClassLogit(torch.from_numpy(labels[rows]))
     logits = None
     if network.classifies:
         with torch.inference_mode():
@@ -58,7 +59,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         if logits is None:  # so far every explainer here explains a class
             why = f"loss {training.loss.name} has no classes" if training.recipe.trains else "recipe none trains no classifier"
             raise Refused("no_classifier", f"{why}, so there is no class score to explain")
-        found = explainer.build().explain(network, images, targets, training.input.pixels)
+        found = explainer.build().explain(network, images, target, training.input.pixels)
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}
     else:

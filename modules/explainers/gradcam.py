@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from configs.kinds import ExplainerConfig
 from modules.explainer import Attribution, Explainer, Refused
+from modules.targets import Target
 from modules.watching import evaluating, hooked
 
 Shape = tuple[int, int, int]
@@ -41,8 +42,8 @@ class GradCAM(Explainer):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def explain(self, network: Any, images: Tensor, targets: Tensor, size: int | tuple[int, int]) -> Attribution:
-        """See ``Explainer.explain``. The target is the logit of the given class.
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``.
 
         Raises:
             Refused: code ``layer_too_coarse``: no stage's output is large enough; names the shapes.
@@ -50,17 +51,15 @@ class GradCAM(Explainer):
         """
         assert images.ndim == 4, images.shape
         assert tuple(images.shape[2:]) == ((size, size) if isinstance(size, int) else size), (images.shape, size)
-        assert len(images) == len(targets) > 0, (len(images), len(targets))
+        assert len(images) == len(target) > 0, (len(images), len(target))
         stages: dict[str, nn.Module] = network.backbone.stages()
         with torch.inference_mode(False), evaluating(network):
             shapes = stage_shapes(network, stages, images[:1])
             layer = self.choose(shapes)
-            maps = [
-                gradcam(network, stages[layer], image[None], int(target)) for image, target in zip(images, targets, strict=True)
-            ]
+            maps = [gradcam(network, stages[layer], image[None], target.take([number])) for number, image in enumerate(images)]
         stacked = torch.stack(maps).float().cpu().numpy().astype(np.float32)
         empty = [index for index, one in enumerate(stacked) if not one.any()]
-        return Attribution(stacked, layer, shapes[layer], "logit of the given class", {"empty_maps": empty})
+        return Attribution(stacked, layer, shapes[layer], target.words, {"empty_maps": empty})
 
     def choose(self, shapes: dict[str, Shape]) -> str:
         """The stage to look at, of stages with these output shapes (channels, h, w), shallow to deep."""
@@ -85,11 +84,11 @@ def stage_shapes(network: Any, stages: dict[str, nn.Module], image: Tensor) -> d
         shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
 
     with torch.no_grad(), hooked(stages, see):
-        network(image)
+        network.embed(image)
     return {name: shapes[name] for name in stages}
 
 
-def gradcam(network: Any, layer: nn.Module, image: Tensor, target: int) -> Tensor:
+def gradcam(network: Any, layer: nn.Module, image: Tensor, target: Target) -> Tensor:
     """The raw map (h, w) of one image (1, 3, H, W), network in evaluation mode; equations 1 and 2 of the paper."""
     leaves: list[Tensor] = []
 
@@ -99,9 +98,9 @@ def gradcam(network: Any, layer: nn.Module, image: Tensor, target: int) -> Tenso
         return leaves[-1].clone()
 
     with torch.enable_grad(), hooked({"": layer}, cut):
-        logits = network(image)
+        score = target.scores(network, network.embed(image))
         assert len(leaves) == 1, f"the layer ran {len(leaves)} times in one forward pass"
-        (gradient,) = torch.autograd.grad(logits[0, target], leaves[0])
+        (gradient,) = torch.autograd.grad(score[0], leaves[0])
     activation = leaves[0].detach()[0]
     weights = gradient[0].mean(dim=(1, 2))
     return torch.relu((weights[:, None, None] * activation).sum(0))

@@ -11,6 +11,7 @@ from modules.explainers import gradcam
 from modules.fitting import fit, network_weights
 from modules.network import Network
 from modules.recognizer import Recognizer
+from modules.targets import ClassLogit
 
 COUNT, SIZE, CLASSES, BATCH = 22, 32, 4, 4
 TRAIN = range(2, COUNT)
@@ -80,5 +81,5 @@ def test_the_kept_weights_make_the_trained_network(whole):
 
 
 def test_grad_cam_reads_a_real_backbone():
-    found = gradcam.Config().build().explain(network(), torch.randn(2, 3, SIZE, SIZE), torch.tensor([0, 1]), SIZE)
+    found = gradcam.Config().build().explain(network(), torch.randn(2, 3, SIZE, SIZE), ClassLogit(torch.tensor([0, 1])), SIZE)
     assert found.maps.shape[1:] == (4, 4)

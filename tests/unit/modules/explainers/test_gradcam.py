@@ -6,6 +6,7 @@ from torch import nn
 from configs.lookup import resolve
 from modules.explainer import Attribution, Refused
 from modules.explainers.gradcam import Config
+from modules.targets import ClassLogit, Cosine
 
 
 class Backbone(nn.Module):
@@ -32,15 +33,24 @@ class Net(nn.Module):
         self.backbone = Backbone()
         self.head = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.LazyLinear(7))
 
-    def forward(self, images):
+        self.loss = Plain()
+
+    def embed(self, images):
         return self.head(self.backbone(images))
+
+
+class Plain(nn.Module):
+    """The embedding's coordinates are the logits."""
+
+    def logits(self, embeddings):
+        return embeddings
 
 
 @pytest.fixture
 def network():
     net = Net().double()
     with torch.no_grad():
-        net.eval()(torch.zeros(1, 3, 16, 16, dtype=torch.float64))
+        net.eval().embed(torch.zeros(1, 3, 16, 16, dtype=torch.float64))
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)
@@ -82,7 +92,7 @@ def literal(network, layer, image, target):
 
 @pytest.mark.parametrize("layer", ["one", "two", "three"])
 def test_maps_are_the_two_equations(network, layer):
-    found = Config(layer=layer).build().explain(network, images(), TARGETS, 16)
+    found = Config(layer=layer).build().explain(network, images(), ClassLogit(TARGETS), 16)
     network.eval()
     for index in range(3):
         np.testing.assert_allclose(found.maps[index], literal(network, layer, images()[index], int(TARGETS[index])), atol=1e-7)
@@ -102,48 +112,73 @@ def test_weights_agree_with_finite_differences(network):
         down[0, k] -= step
         weights.append(float((network.head(up) - network.head(down))[0, 4]) / (2 * step) / activation[0, k].numel())
     expected = torch.relu(sum(weight * activation[0, k] for k, weight in enumerate(weights))).detach().numpy()
-    np.testing.assert_allclose(found.explain(network, image, torch.tensor([4]), 16).maps[0], expected, atol=1e-7)
+    np.testing.assert_allclose(found.explain(network, image, ClassLogit(torch.tensor([4])), 16).maps[0], expected, atol=1e-7)
 
 
 def test_the_default_layer_is_the_deepest_of_at_least_four_by_four(network):
-    found = Config().build().explain(network, images(), TARGETS, 16)
+    found = Config().build().explain(network, images(), ClassLogit(TARGETS), 16)
     assert (found.layer, found.layer_shape, found.maps.shape) == ("two", (6, 4, 4), (3, 4, 4))
     assert found.maps.dtype == np.float32
 
 
 def test_too_coarse_stages_are_refused_with_their_shapes(network):
     with pytest.raises(Refused, match="one 8x8, two 4x4, three 2x2") as caught:
-        Config(min_side=9).build().explain(network, images(), TARGETS, 16)
+        Config(min_side=9).build().explain(network, images(), ClassLogit(TARGETS), 16)
     assert caught.value.code == "layer_too_coarse"
 
 
 def test_an_unknown_layer_is_refused_with_the_known_ones(network):
     with pytest.raises(ValueError, match="known: one, two, three"):
-        Config(layer="four").build().explain(network, images(), TARGETS, 16)
+        Config(layer="four").build().explain(network, images(), ClassLogit(TARGETS), 16)
 
 
 def test_a_map_does_not_depend_on_the_other_images(network):
     explainer = Config().build()
-    together = explainer.explain(network, images(), TARGETS, 16).maps
+    together = explainer.explain(network, images(), ClassLogit(TARGETS), 16).maps
     for index in range(3):
-        alone = explainer.explain(network, images()[index : index + 1], TARGETS[index : index + 1], 16).maps
+        alone = explainer.explain(network, images()[index : index + 1], ClassLogit(TARGETS[index : index + 1]), 16).maps
         np.testing.assert_array_equal(alone[0], together[index])
 
 
 def test_a_map_depends_on_its_image_and_its_target(network):
     explainer = Config().build()
-    one = explainer.explain(network, images(), TARGETS, 16).maps
-    assert not np.allclose(one, explainer.explain(network, images(seed=2), TARGETS, 16).maps)
-    assert not np.allclose(one, explainer.explain(network, images(), TARGETS + 1, 16).maps)
+    one = explainer.explain(network, images(), ClassLogit(TARGETS), 16).maps
+    assert not np.allclose(one, explainer.explain(network, images(seed=2), ClassLogit(TARGETS), 16).maps)
+    assert not np.allclose(one, explainer.explain(network, images(), ClassLogit(TARGETS + 1), 16).maps)
+
+
+def test_the_cosine_with_another_image_can_be_explained(network):
+    """Equation 1 by finite differences of the cosine, its norm held fixed."""
+    network.eval()
+    image, other = images(1)[0], images(1, seed=5)[0]
+    with torch.no_grad():
+        reference = network.embed(other[None])
+    found = Config(layer="three").build().explain(network, image[None], Cosine(reference), 16).maps[0]
+    activation = network.backbone(image[None]).detach()
+    length = network.head(activation).norm().detach()
+    unit = (reference / reference.norm())[0]
+
+    def score(moved):
+        return float(network.head(moved)[0] @ unit / length)
+
+    expected = torch.zeros(activation.shape[2:], dtype=torch.float64)
+    for k in range(activation.shape[1]):
+        slope = 0.0
+        for place in np.ndindex(*activation.shape[2:]):
+            step = torch.zeros_like(activation)
+            step[(0, k, *place)] = 1e-6
+            slope += (score(activation + step) - score(activation - step)) / 2e-6
+        expected += slope / activation[0, 0].numel() * activation[0, k]
+    np.testing.assert_allclose(found, expected.clamp(min=0), rtol=1e-4, atol=1e-8)
 
 
 def test_the_network_is_left_as_it_was(network):
     network.backbone.two.eval()
     modes = [module.training for module in network.modules()]
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    Config().build().explain(network, images(), TARGETS, 16)
-    with pytest.raises(IndexError):
-        Config().build().explain(network, images(), TARGETS + 100, 16)
+    Config().build().explain(network, images(), ClassLogit(TARGETS), 16)
+    with pytest.raises(RuntimeError):
+        Config().build().explain(network, images(), ClassLogit(TARGETS + 100), 16)
     assert [module.training for module in network.modules()] == modes
     assert not any(module._forward_hooks for module in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -152,8 +187,8 @@ def test_the_network_is_left_as_it_was(network):
 
 def test_it_works_where_gradients_are_off(network):
     with torch.no_grad():
-        off = Config().build().explain(network, images(), TARGETS, 16).maps
-    np.testing.assert_array_equal(off, Config().build().explain(network, images(), TARGETS, 16).maps)
+        off = Config().build().explain(network, images(), ClassLogit(TARGETS), 16).maps
+    np.testing.assert_array_equal(off, Config().build().explain(network, images(), ClassLogit(TARGETS), 16).maps)
 
 
 class OnePlace(nn.Module):
@@ -175,8 +210,9 @@ class OnePlace(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = self._Backbone()
+        self.loss = Plain()
 
-    def forward(self, images):
+    def embed(self, images):
         found = self.backbone(images).mean(1)
         score = (found[:, :4, 4:] ** 2).sum((1, 2))
         return torch.stack([-score, score], 1)
@@ -185,13 +221,13 @@ class OnePlace(nn.Module):
 def test_a_map_peaks_at_the_planted_patch():
     image = torch.full((1, 3, 16, 16), 0.05)
     image[:, :, 4:6, 12:14] = 1.0
-    found = Config().build().explain(OnePlace(), image, torch.tensor([1]), 16)
+    found = Config().build().explain(OnePlace(), image, ClassLogit(torch.tensor([1])), 16)
     assert np.unravel_index(found.maps[0].argmax(), (8, 8)) == (2, 6)
 
 
 def test_an_empty_map_is_noted():
     image = torch.full((1, 3, 16, 16), 0.5)
-    found = Config().build().explain(OnePlace(), image, torch.tensor([0]), 16)
+    found = Config().build().explain(OnePlace(), image, ClassLogit(torch.tensor([0])), 16)
     assert found.notes["empty_maps"] == [0]
     assert not found.maps.any()
 

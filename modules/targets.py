@@ -1,0 +1,82 @@
+"""What is explained: one number per image, made of its embedding."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Target(ABC):
+    """A score for each of N images; row i belongs to image i."""
+
+    words: ClassVar[str]  # how manifests call it
+    classes: ClassVar[bool] = False  # it needs a network that classifies
+
+    @abstractmethod
+    def scores(self, network: Any, embeddings: Tensor) -> Tensor:
+        """Embeddings (N, D), not normalised, to scores (N,), differentiable."""
+
+    @abstractmethod
+    def take(self, rows: Sequence[int] | Tensor) -> Target:
+        """The target of those images, in that order; a row may occur many times, as for many masked versions of one image."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """N."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassLogit(Target):
+    """The logit of a class before any softmax (Ito et al., 2021, explain the correct class).
+
+    Attributes:
+        labels: int64 (N,)
+    """
+
+    labels: Tensor
+    words: ClassVar[str] = "logit of the given class"
+    classes: ClassVar[bool] = True
+
+    def scores(self, network: Any, embeddings: Tensor) -> Tensor:
+        logits: Tensor = network.loss.logits(embeddings)
+        return logits.gather(1, self.labels.to(logits.device)[:, None])[:, 0]
+
+    def take(self, rows: Sequence[int] | Tensor) -> ClassLogit:
+        return ClassLogit(self.labels[torch.as_tensor(rows)])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Cosine(Target):
+    """The cosine with a fixed embedding, that of the other image of a pair.
+
+    Attributes:
+        references: (N, D), of any length but 0
+        detach_norm: the image's own norm counts as a constant when gradients are taken, so that a region cannot score by making
+            the embedding longer or shorter
+    """
+
+    references: Tensor
+    detach_norm: bool = True
+    words: ClassVar[str] = "cosine with the other image"
+
+    def scores(self, network: Any, embeddings: Tensor) -> Tensor:
+        norms = embeddings.norm(dim=1)
+        if self.detach_norm:
+            norms = norms.detach()
+        other = functional.normalize(self.references.to(embeddings), dim=1)
+        return (embeddings * other).sum(1) / norms
+
+    def take(self, rows: Sequence[int] | Tensor) -> Cosine:
+        return Cosine(self.references[torch.as_tensor(rows)], self.detach_norm)
+
+    def __len__(self) -> int:
+        return len(self.references)

@@ -1,0 +1,39 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from modules.targets import ClassLogit, Cosine
+
+
+class Network:
+    class loss:
+        @staticmethod
+        def logits(embeddings):
+            return embeddings * torch.tensor([1.0, 10.0, 100.0])
+
+
+EMBEDDINGS = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+def test_a_class_target_is_the_logit_of_each_images_own_class():
+    target = ClassLogit(torch.tensor([2, 0]))
+    assert target.scores(Network, EMBEDDINGS).tolist() == [300.0, 4.0]
+    assert target.take([1, 1, 0]).scores(Network, EMBEDDINGS[[0, 1, 0]]).tolist() == [1.0, 4.0, 300.0]
+    assert len(target) == 2
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_cosine_target_is_the_cosine_with_each_images_own_reference(detach):
+    references = torch.tensor([[0.0, 3.0, 0.0], [1.0, 1.0, -5.0]])
+    target = Cosine(references, detach)
+    expected = functional.cosine_similarity(EMBEDDINGS, references)
+    assert torch.allclose(target.scores(Network, EMBEDDINGS), expected)
+    assert torch.allclose(target.take([1]).scores(Network, EMBEDDINGS[[1]]), expected[[1]])
+
+
+def test_a_longer_embedding_gains_nothing_unless_its_norm_is_held():
+    reference = torch.tensor([[1.0, 1.0, 0.0]])
+    for detach, gains in ((True, True), (False, False)):
+        embedding = EMBEDDINGS[:1].clone().requires_grad_()
+        Cosine(reference, detach).scores(Network, embedding).backward()
+        assert bool((embedding.grad * embedding).sum().abs() > 1e-6) is gains
