@@ -36,7 +36,8 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
     elif kind == "pretrain":
         _copy(ledger, marker, "history.json", folder / "pretrain" / "history.json")
     elif kind == "evaluate":
-        _copy(ledger, marker, "scores.parquet", folder / "scores" / f"{name}.parquet")
+        if "scores.parquet" in marker.outputs:
+            _copy(ledger, marker, "scores.parquet", folder / "scores" / f"{name}.parquet")
         _copy(ledger, marker, "metrics.json", folder / "metrics" / f"{name}.json")
     elif kind == "explain":
         return _explanations(ledger, marker, name, folder)

@@ -21,6 +21,7 @@ SPEED = "images_per_second"  # of the machine: shown, but two equal computations
 BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole", "checkpoint", "sha256", "best_checkpoint"})
 CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "facegrid.error"  # tags
 REPORT = "report"  # stands for a cell's id where the summary run is meant
+VERIFICATION = "verification"  # the task of metrics.json that states none
 KEPT = ("validation_loss", "validation_accuracy")  # facts that curves have the names of
 PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran, so they stay
 
@@ -182,7 +183,8 @@ def finals(label: str, marker: Marker, metrics: Mapping[str, Any]) -> list[Point
     kind, _, title = label.partition(":")
     found: dict[str, Any] = {}
     if kind == "evaluate":
-        found = {f"{title}/{key}": value for key, value in _verification(metrics).items()}
+        measured = _verification(metrics) if metrics.get("task", VERIFICATION) == VERIFICATION else _measured(metrics)
+        found = {f"{title}/{key}": value for key, value in measured.items()}
         found[f"{title}/dropped_pairs"] = marker.facts.get("dropped_pairs")
     elif kind in ("train", "pretrain"):
         found = {f"{kind}/{'kept_' if key in KEPT else ''}{key}": value for key, value in marker.facts.items()}
@@ -199,6 +201,19 @@ def _verification(metrics: Mapping[str, Any]) -> dict[str, Any]:
         found[f"{name}_threshold"] = part.get("threshold")
     found["tenfold_se"] = parts["accuracy_tenfold"].get("se")
     return found | {key: value for key, value in (metrics.get("confusion") or {}).items() if key != "threshold"}
+
+
+def _measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Of other tasks: each number by the path to it, such as "cmc/1"; its ends as "cmc/1_low" and "cmc/1_high"."""
+    found: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if isinstance(value, Mapping) and "value" in value:
+            found |= {key: value["value"], f"{key}_low": value.get("low"), f"{key}_high": value.get("high")}
+        elif isinstance(value, Mapping):
+            found |= {f"{key}/{name}": number for name, number in _measured(value).items()}
+        else:
+            found[key] = value
+    return found
 
 
 def _numbers(row: Mapping[str, Any], skipped: frozenset[str]) -> Iterator[tuple[str, float]]:

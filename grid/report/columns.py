@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+VERIFICATION = "verification"  # the task of protocols with pairs of images
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,13 @@ class Column:
     """One measurement under one protocol."""
 
     protocol: str
-    key: str  # oracle, tenfold, eer, auc, or val:<far>
+    key: str  # of metrics.json: oracle, tenfold, eer, auc, val:<far>, or what other tasks have
     title: str
     percent: bool
     digits: int  # decimals that are printed
     lower_is_better: bool = False
+    headline: bool = True  # shown in a terminal too
+    task: str = VERIFICATION
 
     def text(self, share: float) -> str:
         """A share as it is printed, without its unit."""
@@ -48,3 +54,56 @@ class Column:
         if self.key == "tenfold":
             return "" if value.se is None else f"± {self.text(value.se)}"
         return "" if value.low is None or value.high is None else f"[{self.text(value.low)}, {self.text(value.high)}]"
+
+
+def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """The columns of a protocol, of whose ``metrics.json`` in several cells these are."""
+    task = str(found[0].get("task", VERIFICATION)) if found else VERIFICATION
+    return list(
+        {VERIFICATION: _pairs, "templates": _templates, "identification": _search, "clustering": _groups}[task](protocol, found)
+    )
+
+
+def _pairs(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
+    yield Column(protocol, "oracle", "Accuracy", True, 2)
+    yield Column(protocol, "tenfold", "10-fold", True, 2)
+    yield Column(protocol, "eer", "EER", True, 2, lower_is_better=True)
+    yield _area(protocol, found)
+    for far in _keys("val", found, falling=True):
+        yield Column(protocol, f"val:{far}", f"VAL @ {_share(far)}", True, 2, headline=False)
+
+
+def _templates(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
+    for far in _keys("tar", found, falling=True):
+        yield Column(protocol, f"tar:{far}", f"TAR @ {_share(far)}", True, 2, headline=float(far) == 1e-4, task="templates")
+    yield Column(protocol, "eer", "EER", True, 2, lower_is_better=True, task="templates")
+    yield _area(protocol, found, task="templates")
+
+
+def _search(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
+    for rank in _keys("cmc", found):
+        yield Column(protocol, f"cmc:{rank}", f"Rank {rank}", True, 2, headline=rank == "1", task="identification")
+    for far in _keys("dir", found, falling=True):
+        yield Column(
+            protocol, f"dir:{far}", f"DIR @ {_share(far)}", True, 2, headline=float(far) == 1e-2, task="identification"
+        )
+
+
+def _groups(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
+    for way in _keys("pairwise", found):
+        yield Column(protocol, f"pairwise:{way}", f"Pairwise F, {way}", True, 2, task="clustering")
+        yield Column(protocol, f"bcubed:{way}", f"BCubed F, {way}", True, 2, headline=False, task="clustering")
+
+
+def _area(protocol: str, found: Sequence[Mapping[str, Any]], task: str = VERIFICATION) -> Column:
+    widths = [entry["auc"]["high"] - entry["auc"]["low"] for entry in found if entry["auc"].get("high") is not None]
+    return Column(protocol, "auc", "AUC", False, 4 if min(widths, default=1.0) < 0.002 else 3, task=task)
+
+
+def _keys(kind: str, found: Sequence[Mapping[str, Any]], falling: bool = False) -> list[str]:
+    keys = dict.fromkeys(key for entry in found for key in entry.get(kind, {}))
+    return sorted(keys, key=float, reverse=True) if falling else list(keys)
+
+
+def _share(far: str) -> str:
+    return f"{float(far) * 100:g} %"

@@ -21,7 +21,7 @@ COLOURS = {
 
 
 def table(study: Study) -> RichTable:
-    """Accuracy, EER and AUC of every cell; a line per protocol where there are several. The page has the rest."""
+    """The headline numbers of every cell; a line per protocol where there are several. The page has the rest."""
     found = with_ensembles(study, rows.table(study))
     protocols = found.protocols or [""]
     several = len(protocols) > 1
@@ -34,7 +34,8 @@ def table(study: Study) -> RichTable:
         out.add_column(Text(heading), justify="center" if factor.tick else "left", overflow="fold", min_width=least)
     if several:
         out.add_column("Protocol", overflow="fold")
-    for name in ("Accuracy", "10-fold", "EER", "AUC"):
+    titles = list(dict.fromkeys(column.title for column in found.columns if column.headline)) or ["Accuracy"]
+    for name in titles:
         out.add_column(name, justify="right", no_wrap=True)
     out.add_column("State", no_wrap=True, min_width=max((len(row.state) for row in found.lines), default=0))
     for number, row in enumerate(found.lines):
@@ -46,9 +47,8 @@ def table(study: Study) -> RichTable:
                 fields.append(Text(shown if place == 0 else ""))
             if several:
                 fields.append(Text(protocol))
-            columns = {column.key: column for column in found.columns if column.protocol == protocol}
-            for key in ("oracle", "tenfold", "eer", "auc"):
-                fields.append(_number(row, columns.get(key), number, found))
+            columns = {column.title: column for column in found.columns if column.protocol == protocol and column.headline}
+            fields += [_number(row, columns.get(name), number, found) for name in titles]
             fields.append(Text(row.state if place == 0 else "", style=COLOURS[row.state]))
             out.add_row(*fields)
     return out

@@ -94,8 +94,10 @@ class Forest:
 
 
 def forest(table: Table, protocol: str) -> Forest | None:
-    """The intervals of accuracy under a protocol; None where nothing was evaluated."""
-    column = next(c for c in table.columns if c.protocol == protocol and c.key == "oracle")
+    """The intervals of accuracy under a protocol; None where it has none, or nothing was evaluated."""
+    column = next((c for c in table.columns if c.protocol == protocol and c.key == "oracle"), None)
+    if column is None:
+        return None
     found = {}
     for number, row in enumerate(table.lines):
         value = row.value(column)

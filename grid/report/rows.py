@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from grid.ledger import Damaged, Marker
-from grid.report.columns import Column, Value
+from grid.report.columns import VERIFICATION, Column, Value, columns_of
 from grid.study import CellView, Study
 
 ABSENT = ("none", "no", "off")  # the level of a factor that is not there
@@ -53,7 +53,7 @@ class Row:
         if found is None:
             return None
         kind, _, far = column.key.partition(":")
-        entry = found[kind].get(far) if far else found.get(kind)
+        entry = found.get(kind, {}).get(far) if far else found.get(kind)
         if entry is None:
             return None
         return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason")))
@@ -77,6 +77,11 @@ class Table:
     @property
     def protocols(self) -> list[str]:
         return list(dict.fromkeys(column.protocol for column in self.columns))
+
+    @property
+    def compared(self) -> list[str]:
+        """The protocols that compare pairs of images."""
+        return list(dict.fromkeys(column.protocol for column in self.columns if column.task == VERIFICATION))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -151,16 +156,4 @@ def _columns(rows: Sequence[Row]) -> Iterable[Column]:
         label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("evaluate:")
     )
     for protocol in protocols:
-        found = [row.metrics[protocol] for row in rows if protocol in row.metrics]
-        yield Column(protocol, "oracle", "Accuracy", True, 2)
-        yield Column(protocol, "tenfold", "10-fold", True, 2)
-        yield Column(protocol, "eer", "EER", True, 2, lower_is_better=True)
-        narrow = min((entry["auc"]["high"] - entry["auc"]["low"] for entry in found), default=1.0)
-        yield Column(protocol, "auc", "AUC", False, 4 if narrow < 0.002 else 3)
-        fars = dict.fromkeys(far for entry in found for far in entry["val"])
-        for far in sorted(fars, key=float, reverse=True):
-            yield Column(protocol, f"val:{far}", f"VAL @ {_share(far)}", True, 2)
-
-
-def _share(far: str) -> str:
-    return f"{float(far) * 100:g} %"
+        yield from columns_of(protocol, [row.metrics[protocol] for row in rows if protocol in row.metrics])
