@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from grid.ledger import Marker
 from grid.report.rows import Row, Table
 from grid.study import CellView, Study
-from modules.metrics.ensemble import combine
+from modules.metrics.ensemble import combined
 from modules.metrics.verification import verification
 
 
@@ -77,4 +77,4 @@ def _judged(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
     ]
     first = tables[0].take(kept[0])
     same, fold = first["same"].to_numpy(), first["fold"].to_numpy()
-    return verification(combine(np.stack(scores)), same, fold)
+    return verification(combined(scores), same, fold)

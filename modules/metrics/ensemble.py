@@ -1,19 +1,47 @@
-"""Scores of several networks for the same pairs, taken together."""
+"""Several networks judge the same pairs together.
+
+Taigman et al.: DeepFace. CVPR 2014, section 5.3: the kernels of the networks are added, K = sum of -||x - y||_2, each over
+embeddings of unit length.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def combine(cosines: np.ndarray) -> np.ndarray:
-    """Minus the sum of Euclidean distances between unit embeddings (Taigman et al., DeepFace, CVPR 2014, Section 4.2).
+def distance_kernel(cosines: np.ndarray) -> np.ndarray:
+    """(n,) float64: -||x - y||_2 of unit vectors from their (n,) cosines; one that rounding put above 1 counts as 1.
+
+    Raises:
+        ValueError: a value is no cosine (names the first).
+    """
+    cosines = np.asarray(cosines, np.float64)
+    bad = np.flatnonzero(~(np.abs(cosines) <= 1 + 1e-5))
+    if len(bad):
+        raise ValueError(f"the score of row {bad[0]} is {cosines[bad[0]]}, which is no cosine; the kernel needs cosines")
+    return -np.sqrt(np.maximum(2 - 2 * cosines, 0.0))
+
+
+def combined(scores: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """(n,) float64: the weighted sum of the networks' kernels; higher is more similar.
 
     Args:
-        cosines: (networks, n), each network's cosine of each pair.
+        scores: for each network (n,) cosines of the same pairs in the same order.
+        weights: one per network, 0 or more; None takes 1 each, as DeepFace does.
 
-    Returns:
-        (n,) float64, higher is more similar; at most 0.
+    Raises:
+        ValueError: there is no network, numbers of pairs or weights differ, a weight is below 0, or all are 0.
     """
-    squares = np.maximum(2 - 2 * np.asarray(cosines, np.float64), 0)  # rounding may leave a cosine above 1
-    combined: np.ndarray = -np.sqrt(squares).sum(axis=0)
-    return combined
+    if not len(scores):
+        raise ValueError("an ensemble needs the scores of one network at least")
+    lengths = [len(one) for one in scores]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"the networks scored {lengths} pairs; an ensemble needs the same pairs from each")
+    shares = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    if shares.shape != (len(scores),):
+        raise ValueError(f"{len(scores)} networks and {len(shares)} weights; each network has one")
+    if not (np.isfinite(shares).all() and (shares >= 0).all() and shares.any()):
+        raise ValueError(f"weights are {shares.tolist()}; they must be 0 or more, and one of them above 0")
+    return np.sum([share * distance_kernel(one) for share, one in zip(shares, scores, strict=True)], axis=0)

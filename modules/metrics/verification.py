@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from modules.metrics import intervals
-from modules.metrics.curve import Curve, checked
+from modules.metrics.curve import Curve
+from modules.metrics.scored import checked, held_out
 
 __all__ = ["Curve", "auc", "eer", "oracle_accuracy", "roc", "tenfold_accuracy", "val_at_far", "verification"]
 
@@ -63,17 +64,11 @@ def tenfold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) ->
         ValueError: there is only one fold, or the other folds lack genuine or impostor pairs.
     """
     scores, same = checked(scores, same)
-    folds = np.asarray(folds)
-    if folds.shape != scores.shape:
-        raise ValueError(f"{len(scores)} scores and {len(folds)} fold numbers; each pair has one of both")
-    numbers = np.unique(folds)
-    if len(numbers) < 2:
-        raise ValueError("cross-validated accuracy needs at least two folds; the protocol gives one")
     order = np.argsort(-scores, kind="stable")
-    scores, same, folds = scores[order], same[order], folds[order]
+    held_folds = [held[order] for held in held_out(folds, len(scores))]
+    scores, same = scores[order], same[order]
     accuracies, thresholds = [], []
-    for number in numbers:
-        held = folds == number
+    for held in held_folds:
         _, threshold = Curve.of_sorted(scores[~held], same[~held]).best()
         accuracies.append(float(np.mean((scores[held] >= threshold) == same[held])))
         thresholds.append(threshold)

@@ -1,0 +1,76 @@
+"""Closed- and open-set identification on any dataset: who of the gallery is on each probe image, if anybody.
+
+Of each person in the gallery, ``gallery`` images make the template, and the others are probes, each by itself. A share of
+the persons is not in the gallery: all their images are probes of strangers. What is drawn follows from the hashes of (seed,
+person) and (seed, image), so that it does not depend on the order of the dataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from configs.kinds import DatasetConfig, Manifest
+from configs.lookup import component
+from datamodules.tasks import IdentificationConfig
+from datamodules.templates import Identification, Templates
+
+
+class Config(IdentificationConfig):
+    name: Literal["identification"] = "identification"
+    data: component("data")  # type: ignore[valid-type]
+    gallery: PositiveInt = 1  # images per person in the gallery
+    probes: PositiveInt | None = None  # at most so many probes per person
+    unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share, of persons with images enough, who are not in the gallery
+    few: Literal["leave_out", "unknown"] = "leave_out"  # persons with no image beyond the gallery's: nobody, or strangers
+    seed: int = 0
+
+    def dataset(self) -> DatasetConfig:
+        data: DatasetConfig = self.data
+        return data
+
+    def identification(self, manifest: Manifest) -> Identification:
+        """Labels number the persons of the manifest by name, from 0.
+
+        Raises:
+            ValueError: nobody has images enough for a gallery and a probe.
+        """
+        rows: dict[str, list[int]] = {}
+        for row, who in enumerate(manifest.identities):
+            rows.setdefault(who, []).append(row)
+        enough = [who for who, theirs in rows.items() if len(theirs) > self.gallery]
+        strangers = set(sorted(enough, key=self._draw)[: round(self.unknown * len(enough))])
+        known = [who for who in enough if who not in strangers]
+        if not known:
+            raise ValueError(
+                f"protocol {self.title}: nobody has more than {self.gallery} images, so there is no gallery with probes"
+            )
+        if self.few == "unknown":
+            strangers |= set(rows) - set(enough)
+        made: list[tuple[list[int], int]] = []  # images and person of each template
+        held: list[int] = []
+        asked: list[int] = []
+        for label, who in enumerate(sorted(rows)):
+            if who not in strangers and len(rows[who]) <= self.gallery:
+                continue
+            drawn = sorted(rows[who], key=lambda row: self._draw(manifest.keys[row]))
+            first = 0 if who in strangers else self.gallery
+            if first:
+                held.append(len(made))
+                made.append((sorted(drawn[:first]), label))
+            stop = None if self.probes is None else first + self.probes
+            for row in drawn[first:stop]:
+                asked.append(len(made))
+                made.append(([row], label))
+        flat = np.array([row for images, _ in made for row in images], np.int64)
+        template = np.repeat(np.arange(len(made), dtype=np.int64), [len(images) for images, _ in made])
+        labels = np.array([label for _, label in made], np.int64)
+        numbers = np.arange(len(made), dtype=np.int64)
+        templates = Templates(flat, flat, template, labels, numbers, np.ones(len(flat), np.float32))
+        return Identification(templates, np.array(asked, np.int32), (np.array(held, np.int32),))
+
+    def _draw(self, name: str) -> bytes:
+        return hashlib.sha256(f"{self.seed}\n{name}".encode()).digest()

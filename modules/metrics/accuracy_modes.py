@@ -1,0 +1,175 @@
+"""The accuracies that are all called "accuracy on LFW", each by its name, from the same scores.
+
+| mode | threshold of a fold | spread |
+|---|---|---|
+| view2_10fold | exactly the best on the other folds | standard error, n - 1 |
+| insightface | first best of 400 on the other folds, step 0.01 in squared distance | standard deviation, n |
+| youden | the first of 1,000, lowest to highest score, with the largest TAR - FAR on the other folds | standard error, n - 1 |
+| oracle | exactly the best on all pairs | none |
+| facenet | as insightface | standard deviation, n |
+| facenet_mean | as facenet, by angle, the other folds' mean embedding subtracted | standard deviation, n |
+
+Scores are cosines. The folds are the protocol's own; public code cuts the list into ten equal parts, which on LFW is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from modules.metrics import compatibility
+from modules.metrics.scored import checked, held_out
+from modules.metrics.verification import oracle_accuracy, tenfold_accuracy
+
+LIST = np.arange(0, 4, 0.01)
+FINE_LIST = np.arange(0, 4, 0.001)
+ERROR = "standard error"
+DEVIATION = "standard deviation"
+
+Mode = dict[str, Any]  # value, spread, spread_is, folds, thresholds; facenet also val
+
+
+def view2_10fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
+    """LFW's own: see ``verification.tenfold_accuracy``. Thresholds are cosines."""
+    found = tenfold_accuracy(scores, same, folds)
+    return {
+        "value": found["value"],
+        "spread": found["se"],
+        "spread_is": ERROR,
+        "folds": found["folds"],
+        "thresholds": found["thresholds"],
+    }
+
+
+def insightface(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
+    """As InsightFace's ``verification.py``. Thresholds are squared distances."""
+    scores, same = checked(scores, same)
+    distances = compatibility.squared_distance(scores)
+    return _listed(compatibility.per_fold(lambda _: distances, same, held_out(folds, len(same))))
+
+
+def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
+    """As FaceX-Zoo's evaluator: a pair whose score equals the threshold is wrong either way. Thresholds are cosines."""
+    scores, same = checked(scores, same)
+    scores = scores.astype(np.float64, copy=False)
+    accuracies, thresholds = [], []
+    for train, test in compatibility.per_fold(lambda _: scores, same, held_out(folds, len(same))):
+        threshold = compatibility.youden(train)
+        accuracies.append(float(np.mean(np.where(test[1], test[0] > threshold, test[0] < threshold))))
+        thresholds.append(threshold)
+    error = float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies)))
+    return _mode(accuracies, error, ERROR, thresholds)
+
+
+def oracle(scores: np.ndarray, same: np.ndarray, folds: np.ndarray | None = None) -> Mode:
+    """The threshold that is best on these very pairs (Ito et al.); the folds have no part in it."""
+    value, threshold = oracle_accuracy(scores, same)
+    return {"value": value, "spread": None, "spread_is": None, "folds": [], "thresholds": [threshold]}
+
+
+def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3) -> Mode:
+    """As FaceNet's public ``lfw.py`` with squared distances, where subtracting a mean changes nothing.
+
+    ``val``: mean and standard deviation (n) over the folds of VAL at the threshold that the other folds interpolate for
+    ``far``, and the mean FAR found.
+    """
+    scores, same = checked(scores, same)
+    distances = compatibility.squared_distance(scores)
+    parts = compatibility.per_fold(lambda _: distances, same, held_out(folds, len(same)))
+    return {**_listed(parts), "val": _val(parts, far)}
+
+
+def facenet_mean(
+    left: np.ndarray, right: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3, subtract: bool = True
+) -> Mode:
+    """As FaceNet's public ``lfw.py`` with angles; thresholds are angles over pi, so only a quarter of the list is in use.
+
+    Args:
+        left: (n, D) embeddings of the pairs' first images.
+        right: (n, D) of their second ones.
+        subtract: the mean embedding of the other folds' images, counted once per pair, from both.
+    """
+    left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
+    _, same = checked(np.einsum("nd,nd->n", left, right), same)
+
+    def angles(train: np.ndarray) -> np.ndarray:
+        mean = (left[train].mean(axis=0) + right[train].mean(axis=0)) / 2 if subtract else 0.0
+        one, other = left - mean, right - mean
+        norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        if not norms.all():
+            raise ValueError(f"pair {np.flatnonzero(norms == 0)[0]} has an embedding of length 0, which has no direction")
+        return compatibility.angle(np.einsum("nd,nd->n", one, other) / norms)
+
+    parts = compatibility.per_fold(angles, same, held_out(folds, len(same)))
+    return {**_listed(parts), "val": _val(parts, far)}
+
+
+MODES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Mode]] = {
+    "view2_10fold": view2_10fold,
+    "insightface": insightface,
+    "youden": youden,
+    "oracle": oracle,
+    "facenet": facenet,
+}
+
+
+def all_modes(
+    scores: np.ndarray,
+    same: np.ndarray,
+    folds: np.ndarray,
+    embeddings: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, Mode]:
+    """Every mode on the same scores, with ``difference``: how far its value is from that of view2_10fold.
+
+    Args:
+        scores: (n,) cosines.
+        same: (n,) bool.
+        folds: (n,) int.
+        embeddings: (n, D) of the first and of the second images; adds ``facenet_mean``, which scores alone cannot give.
+    """
+    found = {name: mode(scores, same, folds) for name, mode in MODES.items()}
+    if embeddings is not None:
+        found["facenet_mean"] = facenet_mean(*embeddings, same, folds)
+    exact = found["view2_10fold"]["value"]
+    return {name: {**mode, "difference": mode["value"] - exact} for name, mode in found.items()}
+
+
+def table(modes: dict[str, Mode]) -> str:
+    """What ``all_modes`` found, in percent, as Markdown."""
+    lines = ["| mode | accuracy % | ± | what ± is | from view2_10fold |", "|---|---|---|---|---|"]
+    for name, mode in modes.items():
+        spread = "" if mode["spread"] is None else f"{100 * mode['spread']:.2f}"
+        lines.append(
+            f"| {name} | {100 * mode['value']:.2f} | {spread} | {mode['spread_is'] or ''} | {100 * mode['difference']:+.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _listed(parts: Sequence[tuple[compatibility.Part, compatibility.Part]]) -> Mode:
+    thresholds = [compatibility.first_best(train, LIST) for train, _ in parts]
+    accuracies = [compatibility.accuracy_at(test, threshold) for (_, test), threshold in zip(parts, thresholds, strict=True)]
+    return _mode(accuracies, float(np.std(accuracies)), DEVIATION, thresholds)
+
+
+def _val(parts: Sequence[tuple[compatibility.Part, compatibility.Part]], far: float) -> dict[str, Any]:
+    found = [compatibility.val_at(test, compatibility.interpolated(train, FINE_LIST, far)) for train, test in parts]
+    vals, fars = zip(*found, strict=True)
+    return {
+        "value": float(np.mean(vals)),
+        "spread": float(np.std(vals)),
+        "spread_is": DEVIATION,
+        "far": float(np.mean(fars)),
+        "target": far,
+    }
+
+
+def _mode(accuracies: Sequence[float], spread: float, spread_is: str, thresholds: Sequence[float]) -> Mode:
+    return {
+        "value": float(np.mean(accuracies)),
+        "spread": spread,
+        "spread_is": spread_is,
+        "folds": list(accuracies),
+        "thresholds": list(thresholds),
+    }

@@ -1,0 +1,142 @@
+"""How well clusters agree with persons, from the counts of each person in each cluster: never over all pairs of images.
+
+Pairwise: precision is the share of pairs in one cluster that are one person, recall the share of pairs of one person that are
+in one cluster. BCubed (Bagga and Baldwin, 1998; Amigo et al., 2009): precision is the mean over images of the share of their
+cluster, themselves included, that is their person; recall the mean share of their person that is in their cluster.
+F is the harmonic mean. A share of no pairs at all is 1: who claims nothing claims nothing wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Agreement(NamedTuple):
+    precision: float
+    recall: float
+    f: float
+
+
+def pairwise(clusters: np.ndarray, persons: np.ndarray) -> Agreement:
+    """Precision, recall and F over pairs of images; whole numbers until the last division.
+
+    Args:
+        clusters: (n,) int or text.
+        persons: (n,) int or text.
+
+    Raises:
+        ValueError: lengths differ, or there are no images.
+    """
+    cells, clustered, persons_of = _counts(clusters, persons)
+    return _pairwise(_pairs(cells[2]), _pairs(clustered), _pairs(persons_of))
+
+
+def bcubed(clusters: np.ndarray, persons: np.ndarray) -> Agreement:
+    """BCubed precision, recall and F; arguments and errors as ``pairwise``."""
+    (rows, columns, counts), clustered, persons_of = _counts(clusters, persons)
+    squares = counts.astype(np.float64) ** 2
+    total = int(counts.sum())
+    return _harmonic(float((squares / clustered[rows]).sum()) / total, float((squares / persons_of[columns]).sum()) / total)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Both F at every distance threshold of a sequence of merges.
+
+    Attributes:
+        distances: float64 (k,), rising; the first is -infinity, which merges nothing.
+        clusters: int64 (k,), how many are left.
+        pairwise: float64 (k,), F.
+        bcubed: float64 (k,), F.
+    """
+
+    distances: np.ndarray
+    clusters: np.ndarray
+    pairwise: np.ndarray
+    bcubed: np.ndarray
+
+    def best(self, of: str = "pairwise") -> tuple[float, float]:
+        """(F, distance) of the best threshold, the lowest of equally good ones: an ORACLE, chosen on the very images it judges.
+
+        Raises:
+            ValueError: ``of`` is neither pairwise nor bcubed.
+        """
+        if of not in ("pairwise", "bcubed"):
+            raise ValueError(f"there is no sweep of {of}; pairwise and bcubed are known")
+        values: np.ndarray = getattr(self, of)
+        index = int(np.argmax(values))
+        return float(values[index]), float(self.distances[index])
+
+
+def sweep(merges: np.ndarray, persons: np.ndarray) -> Sweep:
+    """Every threshold at once: each merge changes the counts of two clusters only, so all take O(n log n).
+
+    Args:
+        merges: (n - 1, 4), as ``clustering.average_linkage`` gives them, heights rising.
+        persons: (n,) int or text.
+
+    Raises:
+        ValueError: lengths do not belong together.
+    """
+    count = len(persons)
+    if len(merges) != count - 1:
+        raise ValueError(f"{len(merges)} merges and {count} images; there is one merge fewer than images")
+    _, who, sizes = np.unique(persons, return_inverse=True, return_counts=True)
+    members: dict[int, Counter[int]] = {row: Counter({int(person): 1}) for row, person in enumerate(who)}
+    squares = dict.fromkeys(range(count), 1)  # of the counts in a cluster, summed
+    size = dict.fromkeys(range(count), 1)
+    right, claimed, wanted = 0, 0, _pairs(sizes)
+    precision, recall = float(count), float((1 / sizes[who]).sum())
+    found = [(-np.inf, count, _pairwise(right, claimed, wanted).f, _harmonic(1.0, recall / count).f)]
+    for step, (one, other, height) in enumerate(merges[:, :3].tolist()):
+        large, small = sorted((int(one), int(other)), key=lambda name: len(members[name]), reverse=True)
+        kept, moved, new = members.pop(large), members.pop(small), count + step
+        shared = [(person, number * kept[person]) for person, number in moved.items() if kept[person]]
+        both = sum(number for _, number in shared)
+        right += both
+        claimed += size[large] * size[small]
+        size[new] = size[large] + size[small]
+        squares[new] = squares[large] + squares[small] + 2 * both
+        precision += squares[new] / size[new] - squares[large] / size[large] - squares[small] / size[small]
+        recall += sum(2 * number / int(sizes[person]) for person, number in shared)
+        kept.update(moved)
+        members[new] = kept
+        entry = (height, count - step - 1, _pairwise(right, claimed, wanted).f, _harmonic(precision / count, recall / count).f)
+        if found[-1][0] == height:
+            found[-1] = entry  # merges of one height come together or not at all
+        else:
+            found.append(entry)
+    distances, clusters, f_pairs, f_cubed = zip(*found, strict=True)
+    return Sweep(np.array(distances), np.array(clusters, np.int64), np.array(f_pairs), np.array(f_cubed))
+
+
+Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # cluster, person and number of images of each pair that occurs
+
+
+def _counts(clusters: np.ndarray, persons: np.ndarray) -> tuple[Cells, np.ndarray, np.ndarray]:
+    """(the table of counts, images per cluster, images per person)."""
+    clusters, persons = np.asarray(clusters), np.asarray(persons)
+    if clusters.shape != persons.shape or clusters.ndim != 1 or not len(clusters):
+        raise ValueError(f"clusters have shape {clusters.shape} and persons {persons.shape}; one of both for each image")
+    _, rows, in_cluster = np.unique(clusters, return_inverse=True, return_counts=True)
+    _, columns, of_person = np.unique(persons, return_inverse=True, return_counts=True)
+    cells, counts = np.unique(rows.astype(np.int64) * len(of_person) + columns, return_counts=True)
+    return (cells // len(of_person), cells % len(of_person), counts), in_cluster, of_person
+
+
+def _pairs(counts: np.ndarray) -> int:
+    counts = counts.astype(np.int64)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _pairwise(right: int, claimed: int, wanted: int) -> Agreement:
+    precision, recall = right / claimed if claimed else 1.0, right / wanted if wanted else 1.0
+    return Agreement(precision, recall, 2 * right / (claimed + wanted) if claimed + wanted else 1.0)
+
+
+def _harmonic(precision: float, recall: float) -> Agreement:
+    return Agreement(precision, recall, 2 * precision * recall / (precision + recall))

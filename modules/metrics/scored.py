@@ -1,0 +1,60 @@
+"""Scored pairs as every metric takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def checked(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores as float64, or as float32 if they are; labels as bool.
+
+    Raises:
+        ValueError: lengths differ, a label is neither true nor false (1 or 0), a score is no finite number (names the first
+            row), or one kind of pair is absent.
+    """
+    scores, same = np.asarray(scores), labels(same)
+    scores = scores if scores.dtype == np.float32 else scores.astype(np.float64, copy=False)
+    if scores.ndim != 1 or scores.shape != same.shape:
+        raise ValueError(f"scores have shape {scores.shape} and labels {same.shape}; both must be one list of the same length")
+    finite = np.isfinite(scores)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise ValueError(f"the score of row {bad[0]} is {scores[bad[0]]}, and of {len(bad)} rows no finite number")
+    both_kinds(same)
+    return scores, same
+
+
+def labels(same: np.ndarray) -> np.ndarray:
+    """Labels as bool. Lists with -1 for impostors exist; taken for true they would turn every metric around.
+
+    Raises:
+        ValueError: a label is neither true nor false, 1 nor 0.
+    """
+    same = np.asarray(same)
+    if same.dtype != bool:
+        odd = np.flatnonzero((same != 0) & (same != 1))
+        if len(odd):
+            raise ValueError(f"the label of row {odd[0]} is {same[odd[0]]}; a pair is genuine (true, 1) or not (false, 0)")
+    return same.astype(bool, copy=False)
+
+
+def held_out(folds: np.ndarray, pairs: int) -> list[np.ndarray]:
+    """(pairs,) bool for each fold in the order of their numbers: the pairs that are in it.
+
+    Raises:
+        ValueError: not one fold number per pair, or fewer than two folds.
+    """
+    folds = np.asarray(folds)
+    if folds.shape != (pairs,):
+        raise ValueError(f"{pairs} scores and {len(folds)} fold numbers; each pair has one of both")
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise ValueError("cross-validated accuracy needs at least two folds; the protocol gives one")
+    return [folds == number for number in numbers]
+
+
+def both_kinds(same: np.ndarray) -> None:
+    """Raises ValueError unless some pairs are genuine and some are not."""
+    genuine = int(np.count_nonzero(same))
+    if genuine in (0, len(same)):
+        raise ValueError(f"{genuine} of {len(same)} pairs are genuine; both genuine and impostor pairs are needed")

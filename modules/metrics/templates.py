@@ -1,0 +1,148 @@
+"""Templates of several images and videos: one embedding each, and the scores of their pairs.
+
+Maze et al.: IARPA Janus Benchmark - C. ICB, 2018. A template's images are grouped by media (a still, or the frames of one
+video): mean within media, sum over media, unit length. The three switches of public evaluators are arguments:
+
+- N ``norm``: True keeps each image's embedding as long as it is, so that its length is a weight; False first gives it length 1.
+- D ``detector``: the image's embedding is multiplied by its detector's score.
+- F ``flipped``: the embedding of the mirror image is added before anything else.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+IMAGES = 32_768  # images at a time
+PAIRS = 256  # pairs at a time: two blocks of 512-D float32 stay in a core's cache
+
+
+def aggregate(
+    features: np.ndarray,
+    templates: np.ndarray,
+    media: np.ndarray,
+    *,
+    norm: bool = False,
+    detector: np.ndarray | None = None,
+    flipped: np.ndarray | None = None,
+    block: int = IMAGES,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(template numbers, rising; their embeddings (T, D), of unit length, in the features' type).
+
+    One row per image and template that it belongs to. Each block of images is one product with a sparse matrix of weights, so
+    features may be a memory map; beside the result only a block is held.
+
+    Args:
+        features: (n, D) float32 or float64.
+        templates: (n,) int.
+        media: (n,) int; equal numbers in different templates are different media.
+        norm: see above.
+        detector: (n,) float, see above.
+        flipped: (n, D), see above.
+        block: images at a time; the last bits of the result depend on it.
+
+    Raises:
+        ValueError: lengths differ; an image's embedding or a template's sum has length 0 or is no finite number (named).
+    """
+    from scipy.sparse import csr_matrix
+
+    count, size = features.shape
+    for name, column in (("templates", templates), ("media", media), ("detector scores", detector), ("mirrored", flipped)):
+        if column is not None and len(column) != count:
+            raise ValueError(f"{count} features and {len(column)} {name}; each row of one belongs to a row of the other")
+    kind = np.float32 if features.dtype == np.float32 else np.float64
+    numbers, rows = np.unique(templates, return_inverse=True)
+    weights = 1 / media_sizes(rows, media)
+    if detector is not None:
+        weights = weights * np.asarray(detector, np.float64)
+    sums = np.zeros((len(numbers), size), kind)
+    for start in range(0, count, block):
+        part = slice(start, start + block)
+        images = np.asarray(features[part], kind)
+        if flipped is not None:
+            images = images + np.asarray(flipped[part], kind)
+        weight = weights[part]
+        if not norm:
+            weight = weight / _lengths(images, start, "the image of row")
+        seen, place = np.unique(rows[part], return_inverse=True)
+        matrix = csr_matrix((weight.astype(kind), (place, np.arange(len(images)))), shape=(len(seen), len(images)))
+        sums[seen] += matrix @ images
+    sums /= _lengths(sums, numbers, "the template")[:, None]
+    return numbers, sums
+
+
+def media_sizes(rows: np.ndarray, media: np.ndarray) -> np.ndarray:
+    """(n,) int: how many images there are of the same media in the same template."""
+    _, media = np.unique(media, return_inverse=True)
+    pairs = rows.astype(np.int64) * (int(media.max(initial=0)) + 1) + media
+    _, place, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    return counts[place]
+
+
+def score_pairs(
+    embeddings: np.ndarray, left: np.ndarray, right: np.ndarray, *, block: int = PAIRS, threads: int = 1
+) -> np.ndarray:
+    """(n,) in the embeddings' type: dot products of rows ``left`` and ``right``, cosines if these have unit length.
+
+    A pair's score does not depend on the block, the threads or the other pairs. Memory: the result, and two blocks per thread.
+
+    Args:
+        embeddings: (T, D) float32 or float64.
+        left: (n,) int, rows of ``embeddings``.
+        right: (n,) int.
+        block: pairs at a time.
+        threads: how many blocks at once.
+
+    Raises:
+        ValueError: the lengths differ, or a row does not exist.
+    """
+    if left.shape != right.shape or left.ndim != 1:
+        raise ValueError(f"left rows have shape {left.shape} and right rows {right.shape}; both must be one list of one length")
+    for name, rows in (("left", left), ("right", right)):
+        if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(embeddings):
+            raise ValueError(f"{name} rows go from {rows.min()} to {rows.max()}; there are {len(embeddings)} embeddings")
+    scores = np.empty(len(left), embeddings.dtype)
+    edges = np.linspace(0, len(left), threads + 1).astype(int)
+
+    def run(start: int, stop: int) -> None:
+        one, other = (np.empty((block, embeddings.shape[1]), embeddings.dtype) for _ in range(2))
+        for first in range(start, stop, block):
+            last = min(first + block, stop)
+            a, b = one[: last - first], other[: last - first]
+            # "clip" writes straight into the block; the rows were checked above.
+            np.take(embeddings, left[first:last], axis=0, out=a, mode="clip")
+            np.take(embeddings, right[first:last], axis=0, out=b, mode="clip")
+            np.einsum("nd,nd->n", a, b, out=scores[first:last])
+
+    if threads == 1:
+        run(0, len(left))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
+    return scores
+
+
+def rows_of(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Rows of the ``wanted`` template numbers in ``numbers`` (rising), as ``aggregate`` gives them.
+
+    Raises:
+        ValueError: a template is not there (names the first).
+    """
+    rows = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
+    absent = np.flatnonzero(numbers[rows] != wanted)
+    if len(absent):
+        raise ValueError(
+            f"template {wanted[absent[0]]} of row {absent[0]} has no images; {len(absent)} rows name such templates"
+        )
+    return rows
+
+
+def _lengths(vectors: np.ndarray, names: int | np.ndarray, what: str) -> np.ndarray:
+    """(n,) lengths; ``names`` are those of the rows, or the number of the first row."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+    if len(bad):
+        name = names[bad[0]] if isinstance(names, np.ndarray) else names + bad[0]
+        raise ValueError(f"{what} {name} has an embedding of length {lengths[bad[0]]}, which has no direction")
+    return lengths

@@ -1,0 +1,197 @@
+"""LFW's settings: what a verifier may learn from the folds that it is not judged on.
+
+Huang, Learned-Miller: Labeled Faces in the Wild: updates and new reporting procedures. University of Massachusetts, Amherst,
+UM-CS-2014-003.
+
+- ``unsupervised``: nothing; scores are what the network gives, and only the threshold is chosen.
+- ``restricted``: the pairs of the other folds and whether each is genuine, nothing about who is in them.
+- ``unrestricted``: also who is in the images of the other folds, so any pairs of these may be made.
+
+Each fold has a verifier of its own, and neither its pairs nor its persons are seen while that one is fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from modules.metrics import intervals, linear, plda
+from modules.metrics.curve import Curve
+from modules.metrics.scored import both_kinds, held_out, labels
+from modules.metrics.verification import tenfold_accuracy
+
+
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """What the verifiers of one setting found.
+
+    Attributes:
+        setting: its name.
+        scores: float64 (n,), each pair's score by the verifier of its fold; scales of different folds may differ.
+        accuracy: as ``verification.tenfold_accuracy``.
+        verifiers: one per fold, in the order of the fold numbers; empty for ``unsupervised``.
+    """
+
+    setting: str
+    scores: np.ndarray
+    accuracy: dict[str, Any]
+    verifiers: tuple[linear.Linear | plda.Plda, ...]
+
+
+def unsupervised(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Verified:
+    """(n,) scores as they are; errors as ``verification.tenfold_accuracy``."""
+    return Verified("unsupervised", np.asarray(scores, np.float64), tenfold_accuracy(scores, same, folds), ())
+
+
+def restricted(
+    embeddings: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    same: np.ndarray,
+    folds: np.ndarray,
+    *,
+    features: linear.Features = "both",
+    loss: linear.Loss = "logistic",
+    penalty: float = 100.0,
+) -> Verified:
+    """A linear verifier per fold, fitted on the other folds' pairs; a pair is accepted if its score is above 0.
+
+    Args:
+        embeddings: (N, D) float, usually of unit length.
+        left: (n,) int, rows of the pairs' first images.
+        right: (n,) int.
+        same: (n,) bool.
+        folds: (n,) int.
+        features: see ``linear.py``.
+        loss: see ``linear.fit``.
+        penalty: see ``linear.fit``.
+
+    Raises:
+        ValueError: the map is not known; fewer than two folds; the other folds lack a kind of pair; see ``linear.fit``.
+    """
+    if features not in linear.FEATURES:
+        raise ValueError(f"there is no feature map {features}; known are {', '.join(linear.FEATURES)}")
+    same = labels(same)
+    embeddings = np.asarray(embeddings, np.float64)
+    inputs = linear.FEATURES[features](embeddings[left], embeddings[right])
+    scores, verifiers = np.zeros(len(same)), []
+    held = held_out(folds, len(same))
+    for out in held:
+        both_kinds(same[~out])
+        verifiers.append(linear.fit(inputs[~out], same[~out], loss, penalty))
+        scores[out] = verifiers[-1].score(inputs[out])
+    return _verified("restricted", scores, same, held, [0.0] * len(held), verifiers)
+
+
+def unrestricted(
+    embeddings: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    same: np.ndarray,
+    folds: np.ndarray,
+    persons: np.ndarray,
+    *,
+    image_folds: np.ndarray | None = None,
+    shrink: float = 0.1,
+) -> Verified:
+    """A model of persons (``plda.py``) per fold, fitted on the images of the other folds.
+
+    Its threshold must not come from scores of pairs that it was fitted on. So each other fold is scored by a model that has
+    seen neither that fold nor the held-out one, and the best threshold on all these scores counts: n (n - 1) / 2 further fits.
+
+    Args:
+        embeddings: (N, D) float.
+        left: (n,) int, rows of the pairs' first images.
+        right: (n,) int.
+        same: (n,) bool.
+        folds: (n,) int, three distinct ones at least.
+        persons: (N,) int or text.
+        image_folds: (N,) int, the fold of each image, a number that is no fold for those that none may use; None takes the
+            images of the pairs. More images of the folds' persons are allowed.
+        shrink: see ``plda.fit``.
+
+    Raises:
+        ValueError: fewer than three folds; a person or an image is in two (named); see ``plda.fit``.
+    """
+    same, folds = labels(same), np.asarray(folds)
+    embeddings, persons = np.asarray(embeddings, np.float64), np.asarray(persons)
+    held = held_out(folds, len(same))
+    numbers = np.unique(folds)
+    if len(numbers) < 3:
+        raise ValueError(
+            f"the unrestricted setting needs three folds at least, to fit, to choose, to judge; here are {len(numbers)}"
+        )
+    of_pairs = _fold_of_images(len(embeddings), left, right, folds, numbers)
+    places = (
+        of_pairs if image_folds is None else np.where(np.isin(image_folds, numbers), np.asarray(image_folds), numbers[0] - 1)
+    )
+    moved = np.flatnonzero((of_pairs != numbers[0] - 1) & (of_pairs != places))
+    if len(moved):
+        raise ValueError(f"image {moved[0]} is in pairs of fold {of_pairs[moved[0]]}, but is said to be in {places[moved[0]]}")
+    _persons_apart(persons, places, numbers)
+
+    def fitted(*without: int) -> plda.Plda:
+        rows = np.isin(places, [number for number in numbers if number not in without])
+        return plda.fit(embeddings[rows], persons[rows], shrink)
+
+    def scored(model: plda.Plda, pairs: np.ndarray) -> np.ndarray:
+        return model.score(embeddings[left[pairs]], embeddings[right[pairs]])
+
+    inner = np.zeros((len(numbers), len(same)))
+    for one, other in combinations(range(len(numbers)), 2):
+        model = fitted(numbers[one], numbers[other])
+        inner[one, held[other]] = scored(model, held[other])
+        inner[other, held[one]] = scored(model, held[one])
+    scores, verifiers, thresholds = np.zeros(len(same)), [], []
+    for place, out in enumerate(held):
+        thresholds.append(Curve.of(inner[place, ~out], same[~out]).best()[1])
+        verifiers.append(fitted(numbers[place]))
+        scores[out] = scored(verifiers[-1], out)
+    return _verified("unrestricted", scores, same, held, thresholds, verifiers)
+
+
+def _fold_of_images(count: int, left: np.ndarray, right: np.ndarray, folds: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """(count,) int: the fold in whose pairs each image is; a number below all folds for one that is in none."""
+    places = np.full(count, numbers[0] - 1)
+    for number in numbers:
+        images = np.unique(np.concatenate([left[folds == number], right[folds == number]]))
+        twice = images[places[images] >= numbers[0]]
+        if len(twice):
+            raise ValueError(
+                f"image {twice[0]} is in pairs of folds {places[twice[0]]} and {number}; folds must not share images"
+            )
+        places[images] = number
+    return places
+
+
+def _persons_apart(persons: np.ndarray, places: np.ndarray, numbers: np.ndarray) -> None:
+    used = places >= numbers[0]
+    names, who = np.unique(persons[used], return_inverse=True)
+    low, high = np.full(len(names), numbers[-1]), np.full(len(names), numbers[0])
+    np.minimum.at(low, who, places[used])
+    np.maximum.at(high, who, places[used])
+    shared = np.flatnonzero(low != high)
+    if len(shared):
+        who_first = shared[0]
+        raise ValueError(
+            f"person {names[who_first]!s} is in folds {low[who_first]} and {high[who_first]}; folds must not share persons"
+        )
+
+
+def _verified(
+    setting: str,
+    scores: np.ndarray,
+    same: np.ndarray,
+    held: list[np.ndarray],
+    thresholds: list[float],
+    verifiers: list[Any],
+) -> Verified:
+    accuracies = [
+        float(np.mean((scores[out] >= threshold) == same[out])) for out, threshold in zip(held, thresholds, strict=True)
+    ]
+    value, error, low, high = intervals.student(accuracies)
+    accuracy = {"value": value, "se": error, "low": low, "high": high, "folds": accuracies, "thresholds": thresholds}
+    return Verified(setting, scores, accuracy, tuple(verifiers))
