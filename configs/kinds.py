@@ -152,10 +152,13 @@ class BatchesConfig(Component, ABC):
 
 
 class ProtocolConfig(Component, ABC):
-    """Which pairs are compared, of which images."""
+    """Which pairs are compared, of which images; or what else is asked of embeddings (``task``)."""
 
+    task: ClassVar[Literal["verification", "templates", "identification", "clustering"]] = "verification"
     label: Annotated[str | None, NAMING] = None  # how reports call it; must differ between the protocols of a grid
     flip_test: bool = False  # add the embedding of the mirror image before normalising
+    # Add the embeddings of the four corners with this share of the sides.
+    multi_crop: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None
     overlap: Literal["refuse", "drop"] = "refuse"  # pairs of persons that were trained on
 
     @property
@@ -169,6 +172,10 @@ class ProtocolConfig(Component, ABC):
     def missing(self) -> Missing | None:
         """What must be on disk and is not."""
         return self.dataset().missing()
+
+    def judging(self) -> dict[str, Any]:
+        """What decides numbers beside the images and what is asked of them: a part of the evaluation's identity."""
+        return {} if self.multi_crop is None else {"multi_crop": self.multi_crop}
 
     @abstractmethod
     def pairs(self, manifest: Manifest) -> Pairs:

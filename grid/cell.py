@@ -58,7 +58,7 @@ class Facts(Protocol):
         """Digest of the dataset's manifest."""
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
-        """Digest of the pairs that are compared, after the overlap policy."""
+        """Digest of what is asked, such as the pairs that are compared, after the overlap policy."""
 
     def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
         """Digest of the initial weights, None where there are none."""
@@ -117,6 +117,7 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
             "images": facts.images(data),
             "pairs": facts.pairs(protocol, cell),
             "flip_test": protocol.flip_test,
+            **protocol.judging(),
         } | ({"detect": found_in.id} if found_in else {})
         config = {"training": training, "protocol": protocol}
         add("evaluate", f"evaluate:{protocol.title}", identity, config, train, found_in)

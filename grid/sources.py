@@ -16,7 +16,13 @@ from typing import Any, get_args
 from configs.component import Component, Config
 
 FIRST_PARTY = ("grid.", "modules.", "datamodules.", "configs.")
-COUNTED = ("grid.stages.", "modules.", "datamodules.")  # the ledger, the launcher and the report change no number
+COUNTED = (
+    "grid.stages.",
+    "grid.judges.",
+    "grid.judging",
+    "modules.",
+    "datamodules.",
+)  # the ledger, the launcher and the report change no number
 
 
 def source_digest(kind: str, configs: Iterable[Config]) -> str:

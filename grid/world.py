@@ -137,13 +137,43 @@ class World:
         data = self.dataset(protocol)
         manifest = self.manifest(data)
         pairs = protocol.pairs(manifest)
-        seen: set[str] = set()
-        for one in trained:
-            if one.namespace == data.namespace:
-                seen |= set(self.manifest(one).identities)
-        return free_pairs(protocol, manifest, pairs, seen)
+        return free_pairs(protocol, manifest, pairs, self._seen(data, trained))
+
+    def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
+        """What the protocol asks: ``Pairs``, or what ``datamodules.templates`` has for its task, after the overlap policy."""
+        if protocol.task == "verification":
+            return self.kept_pairs(protocol, cell)
+        trained = self._trained(cell)
+        key = ("asked", id(protocol), *(id(data) for data in trained))
+        return self._once(key, lambda: self._asked(protocol, trained))
+
+    def _asked(self, protocol: Any, trained: Sequence[DatasetConfig]) -> Any:
+        data = self.dataset(protocol)
+        manifest = self.manifest(data)
+        method = {"templates": "comparisons"}.get(protocol.task, protocol.task)
+        ask: Callable[[Manifest], Any] = getattr(protocol, method)
+        seen = self._seen(data, trained)
+        free = np.array([row for row, who in enumerate(manifest.identities) if who not in seen], np.int64)
+        if len(free) == len(manifest.keys):
+            return ask(manifest)
+        count = len(set(manifest.identities) & seen)
+        if protocol.overlap == "refuse" or protocol.task == "templates":
+            remedy = (
+                "its lists are fixed: train on others" if protocol.task == "templates" else "`overlap: drop` leaves them out"
+            )
+            raise ValueError(f"protocol {protocol.title}: {count} of its people are in the training set; {remedy}")
+        found = ask(manifest.subset(free))
+        if protocol.task == "clustering":
+            return dataclasses.replace(found, rows=free[found.rows])
+        return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
+
+    def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig]) -> set[str]:
+        """The people of ``data``'s namespace who were trained on."""
+        return {who for one in trained if one.namespace == data.namespace for who in self.manifest(one).identities}
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
+        if protocol.task != "verification":
+            return str(self.asked(protocol, cell).digest)
         pairs = self.kept_pairs(protocol, cell)
         keys = self.manifest(self.dataset(protocol)).keys
         return self._once(("pairs digest", id(pairs)), lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]

@@ -1,80 +1,104 @@
-"""Evaluation: embeddings of a protocol's images, cosine scores of its pairs, and the numbers made of them."""
+"""Evaluation: embeddings of a protocol's images, and what the judge of its task makes of them."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
+from torch import Tensor
+from torch.nn import functional
 
+from configs.kinds import ProtocolConfig
 from datamodules.crops import CropTable
 from datamodules.faces import to_tensor
+from grid.judges import clustering, identification, templates, verification
+from grid.judging import Embedded
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
 from grid.training import Training
-from modules.metrics.verification import verification
 from modules.network import Network
 
 BATCH = 64  # images at a time; a constant, because a batch's size can move a last bit
+JUDGES: Mapping[str, Any] = {
+    "verification": verification,
+    "templates": templates,
+    "identification": identification,
+    "clustering": clustering,
+}
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``scores.parquet`` and ``metrics.json``. A pair whose face was dropped by policy is left out and counted."""
+    """Writes ``metrics.json`` and what the judge leaves, such as ``scores.parquet``."""
     training: Training = config["training"]
-    protocol = config["protocol"]
+    protocol: ProtocolConfig = config["protocol"]
+    judge = JUDGES[protocol.task]
     data = context.world.dataset(protocol)
     manifest = context.world.manifest(data)
-    pairs = context.world.kept_pairs(protocol, training)
-    index = np.arange(len(pairs.left))
-    if context.fast:
-        every = [np.flatnonzero(pairs.same == same) for same in (True, False)]  # spread over all folds
-        index = np.concatenate([rows[:: max(1, len(rows) // (FAST_PAIRS // 2))] for rows in every])
-    used = np.unique(np.concatenate([pairs.left[index], pairs.right[index]]))
+    asked = context.world.asked(protocol, training)
+    if context.fast and protocol.task == "verification":
+        asked = _some(asked)
+    used = judge.rows(asked)
+    if context.fast and protocol.task != "verification":
+        used = used[:FAST_PAIRS]
     faces = faces_of(context, data, training.detector, training.input.pixels, rows=used.tolist())
-    kept = np.zeros(len(manifest.keys), dtype=bool)
-    kept[used[faces.crops.kept]] = True
-    whole = index[kept[pairs.left[index]] & kept[pairs.right[index]]]
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     with torch.inference_mode():
-        embeddings = embed(network, faces.crops, protocol.flip_test, context)
-    place = np.searchsorted(used, np.arange(len(manifest.keys)))
-    left, right = embeddings[place[pairs.left[whole]]], embeddings[place[pairs.right[whole]]]
-    scores = np.einsum("nd,nd->n", left, right).astype(np.float64)
-    same, fold = pairs.same[whole], pairs.fold[whole]
-    metrics = verification(scores, same, fold)
-    columns = {
-        "left": [manifest.keys[row] for row in pairs.left[whole]],
-        "right": [manifest.keys[row] for row in pairs.right[whole]],
-        "same": same,
-        "fold": fold,
-        "score": scores,
-    }
-    path = context.attempt.path
-    pq.write_table(pa.table(columns), path / "scores.parquet")
-    (path / "metrics.json").write_text(json.dumps(metrics, indent=1))
-    facts = {key: metrics[key]["value"] for key in ("oracle", "tenfold", "eer", "auc")}
-    facts |= {"tenfold_se": metrics["tenfold"]["se"], "pairs": len(whole), "dropped_pairs": len(index) - len(whole)}
-    return Result(facts, ("scores.parquet", "metrics.json"))
+        vectors = embed(network, faces.crops, protocol, context)
+    if context.fast and protocol.task != "verification":  # a few images make no search and no groups
+        return Result({"images": len(vectors)}, ())
+    kept = faces.crops.kept
+    judgement = judge.judge(asked, Embedded(manifest, used[kept], vectors[kept], context.attempt.path), protocol)
+    (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1))
+    return Result(judgement.facts, (*judgement.outputs, "metrics.json"))
 
 
-def embed(network: Network, crops: CropTable, flip_test: bool, context: Context) -> np.ndarray:
-    """(N, D) float64 rows of unit length; with the flip test, of the sum of the image's and its mirror image's embedding."""
+def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> np.ndarray:
+    """(N, D) float64, not normalised: the sum of the embeddings of all views of an image."""
     found = []
     for start in range(0, len(crops), BATCH):
         rows = range(start, min(start + BATCH, len(crops)))
         images = torch.stack([to_tensor(crops[row]) for row in rows]).to(context.device)
-        embedding = network.embed(images)
-        if flip_test:
-            embedding = embedding + network.embed(images.flip(3))
-        found.append(embedding.double().cpu().numpy())
+        total: Any = None
+        for view in views(protocol):
+            embedding = network.embed(view(images))
+            total = embedding if total is None else total + embedding
+        found.append(total.double().cpu().numpy())
         context.report({"done": rows.stop, "total": len(crops), "unit": "images"})
-    embeddings = np.concatenate(found)
-    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    if not np.isfinite(norms).all() or (norms == 0).any():
-        bad = int(np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))[0])
-        raise ValueError(f"the embedding of image {bad} has no direction (norm {norms[bad, 0]}): the network did not train")
-    return np.asarray(embeddings / norms)
+    return np.concatenate(found)
+
+
+def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:
+    """What a network sees of each image: all of it, its corners where the protocol asks, and mirror images of these."""
+    cuts: list[Callable[[Tensor], Tensor]] = [lambda images: images]
+    if protocol.multi_crop is not None:
+        cuts += [_corner(protocol.multi_crop, down, across) for down in (0, 1) for across in (0, 1)]
+    for cut in cuts:
+        yield cut
+        if protocol.flip_test:
+            yield lambda images, cut=cut: cut(images).flip(3)  # type: ignore[misc]
+
+
+def _corner(share: float, down: int, across: int) -> Callable[[Tensor], Tensor]:
+    """The corner with that share of the sides, enlarged to the whole; 0 is top and left, 1 bottom and right."""
+
+    def cut(images: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        high, wide = round(share * height), round(share * width)
+        top, left = down * (height - high), across * (width - wide)
+        part = images[:, :, top : top + high, left : left + wide]
+        return functional.interpolate(part, (height, width), mode="bilinear", align_corners=False)
+
+    return cut
+
+
+def _some(pairs: Any) -> Any:
+    """A few pairs of each kind, spread over all folds, for a quick look."""
+    every = [np.flatnonzero(pairs.same == same) for same in (True, False)]
+    index = np.concatenate([rows[:: max(1, len(rows) // (FAST_PAIRS // 2))] for rows in every])
+    return dataclasses.replace(
+        pairs, left=pairs.left[index], right=pairs.right[index], same=pairs.same[index], fold=pairs.fold[index]
+    )

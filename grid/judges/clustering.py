@@ -1,0 +1,52 @@
+"""Images grouped by person: k-means and agglomerative clustering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.kinds import ProtocolConfig
+from datamodules.templates import Clustering
+from grid.judging import Embedded, Judgement
+from modules.metrics.cluster_scores import Agreement, bcubed, pairwise, sweep
+from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans
+
+
+def rows(asked: Clustering) -> np.ndarray:
+    """The manifest's rows that are asked for, rising."""
+    return np.sort(asked.rows)
+
+
+def judge(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
+    """Writes ``clusters.parquet``.
+
+    ``k-means`` and ``average linkage`` know how many persons there are; ``best threshold`` is average linkage cut where it
+    agrees best with the truth: an oracle.
+    """
+    here = seen.has(asked.rows)
+    places, persons = seen.places(asked.rows[here]), asked.labels[here]
+    units = seen.units[places]
+    many = len(np.unique(persons))
+    merges = average_linkage(units)
+    swept = sweep(merges, persons)
+    found = {
+        "k-means": kmeans(units, many),
+        "average linkage": cut_into(merges, many),
+        "best threshold": cut_at(merges, swept.best()[1]),
+    }
+    metrics: dict[str, Any] = {"task": "clustering", "images": len(places), "persons": many}
+    for name, agree in (("pairwise", pairwise), ("bcubed", bcubed)):
+        metrics[name] = {way: _entry(agree(groups, persons)) for way, groups in found.items()}
+    metrics["threshold"] = swept.best()[1]
+    metrics["clusters"] = {way: len(np.unique(groups)) for way, groups in found.items()}
+    columns = {"key": seen.keys(places), "person": persons, **found}
+    pq.write_table(pa.table(columns), seen.folder / "clusters.parquet")
+    facts = {f"{name} {way}": metrics[name][way]["value"] for name in ("pairwise", "bcubed") for way in found}
+    return Judgement(metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, ("clusters.parquet",))
+
+
+def _entry(agreement: Agreement) -> dict[str, float]:
+    return {"value": agreement.f, "precision": agreement.precision, "recall": agreement.recall}

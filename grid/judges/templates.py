@@ -1,0 +1,70 @@
+"""Pairs of templates: IJB's 1:1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.kinds import ProtocolConfig
+from datamodules.templates import Comparisons, Templates
+from grid.judging import Embedded, Judgement, setting
+from modules.metrics.curve import Curve
+from modules.metrics.templates import aggregate, score_pairs
+
+FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+POINTS = 2000  # of the ROC curve that is kept
+
+
+def rows(asked: Comparisons) -> np.ndarray:
+    """The manifest's rows that are asked for, rising."""
+    return np.unique(asked.templates.rows)
+
+
+def judge(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
+    """Writes ``roc.parquet``. Templates all of whose faces were dropped are left out with their pairs, and counted."""
+    vectors, place = embedded_templates(asked.templates, seen, protocol)
+    left, right = place[asked.left], place[asked.right]
+    whole = np.flatnonzero((left >= 0) & (right >= 0))
+    scores = score_pairs(vectors, left[whole], right[whole])
+    curve = Curve.of(scores, asked.same[whole])
+    rate, threshold = curve.eer()
+    metrics: dict[str, Any] = {
+        "task": "templates",
+        "pairs": curve.pairs,
+        "genuine": curve.genuine,
+        "impostor": curve.impostor,
+        "templates": len(vectors),
+        "tar": {f"{far:g}": _tar(curve, far) for far in FARS},
+        "eer": {"value": rate, "threshold": threshold},
+        "auc": {"value": curve.auc()},
+    }
+    far, tar = curve.far, curve.tar
+    kept = np.unique(np.searchsorted(far, np.logspace(-7, 0, POINTS), side="right").clip(1) - 1)
+    pq.write_table(pa.table({"far": far[kept], "tar": tar[kept]}), seen.folder / "roc.parquet")
+    facts = {f"tar@{far}": entry["value"] for far, entry in metrics["tar"].items() if entry["value"] is not None}
+    facts |= {"eer": rate, "auc": metrics["auc"]["value"], "pairs": len(whole), "dropped_pairs": len(asked) - len(whole)}
+    return Judgement(metrics, facts, ("roc.parquet",))
+
+
+def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolConfig) -> tuple[np.ndarray, np.ndarray]:
+    """(float32 (K, D) of unit length, int64 (T,): the row of each template, -1 where no face is left of it)."""
+    here = seen.has(templates.rows)
+    rows_here, template, media, weights = (
+        array[here] for array in (templates.rows, templates.template, templates.media, templates.weights)
+    )
+    features = seen.vectors[seen.places(rows_here)].astype(np.float32)
+    norm = bool(setting(protocol, "norm", False))
+    numbers, vectors = aggregate(features, template, media, norm=norm, detector=weights)
+    place = np.full(len(templates), -1, np.int64)
+    place[numbers] = np.arange(len(numbers))
+    return vectors, place
+
+
+def _tar(curve: Curve, far: float) -> dict[str, float | str | None]:
+    if far < 1 / curve.impostor:
+        return {"value": None, "reason": f"{curve.impostor} impostor pairs cannot show a FAR of {far:g}"}
+    value, threshold, found = curve.val(far)
+    return {"value": value, "threshold": threshold, "far": found}

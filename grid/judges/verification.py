@@ -1,0 +1,69 @@
+"""Pairs of images: cosine scores, and every accuracy, rate and interval made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.kinds import Pairs, ProtocolConfig
+from grid.judging import Embedded, Judgement, setting
+from modules.metrics.accuracy_modes import all_modes
+from modules.metrics.persons import person_bootstrap
+from modules.metrics.verification import verification
+from modules.metrics.verifier import Verified, restricted, unrestricted
+
+
+def rows(asked: Pairs) -> np.ndarray:
+    """The manifest's rows that are asked for, rising."""
+    return np.unique(np.concatenate([asked.left, asked.right]))
+
+
+def judge(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
+    """Writes ``scores.parquet``. A pair whose face was dropped by policy is left out and counted."""
+    whole = np.flatnonzero(seen.has(asked.left) & seen.has(asked.right))
+    left, right = seen.places(asked.left[whole]), seen.places(asked.right[whole])
+    same, fold = asked.same[whole], asked.fold[whole]
+    one, other = seen.units[left], seen.units[right]
+    scores = np.einsum("nd,nd->n", one, other).astype(np.float64)
+    metrics = verification(scores, same, fold)
+    metrics["modes"] = all_modes(scores, same, fold, (one, other))
+    metrics["persons"] = _persons(seen, scores, same, left, right, fold)
+    columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
+    if verified := _verified(seen, protocol, left, right, same, fold):
+        metrics |= {"setting": verified.setting, "tenfold": verified.accuracy}
+        columns["verifier"] = verified.scores
+    pq.write_table(pa.table(columns), seen.folder / "scores.parquet")
+    facts = {key: metrics[key]["value"] for key in ("oracle", "tenfold", "eer", "auc")}
+    facts |= {"tenfold_se": metrics["tenfold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
+    return Judgement(metrics, facts, ("scores.parquet",))
+
+
+def _verified(
+    seen: Embedded, protocol: ProtocolConfig, left: np.ndarray, right: np.ndarray, same: np.ndarray, fold: np.ndarray
+) -> Verified | None:
+    """What LFW's settings with a verifier find; None for the unsupervised one."""
+    name = setting(protocol, "setting", "unsupervised")
+    if name == "restricted":
+        return restricted(seen.units, left, right, same, fold)
+    if name == "unrestricted":
+        persons = np.array([seen.manifest.identities[row] for row in seen.rows])
+        return unrestricted(seen.units, left, right, same, fold, persons)
+    return None
+
+
+def _persons(
+    seen: Embedded, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fold: np.ndarray
+) -> dict[str, Any]:
+    """Intervals that know that pairs share persons; or the reason why there are none."""
+    who = np.array([seen.manifest.identities[row] for row in seen.rows])
+    try:
+        found = person_bootstrap(scores, same, who[left], who[right], folds=fold)
+    except ValueError as error:  # too few persons, or a list whose persons are unknown
+        return {"reason": str(error)}
+    plain = dataclasses.asdict(found)
+    plain["val"] = {f"{far:g}": ends for far, ends in found.val.items()}
+    return plain

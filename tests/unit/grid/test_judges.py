@@ -1,0 +1,150 @@
+"""Judges against numbers counted by hand, on embeddings that are invented."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from configs.lookup import resolve
+from datamodules.manifest import Manifest
+from datamodules.pairs import Pairs
+from datamodules.templates import Clustering, Comparisons, Identification, Templates
+from grid.judges import clustering, identification, templates, verification
+from grid.judging import Embedded
+
+PERSONS, SHOTS, DIMENSION = 12, 6, 16
+IJB = resolve("protocol", {"name": "drawn"})
+
+
+def seen_of(folder: Path, drop: tuple[int, ...] = (), noise: float = 0.35) -> Embedded:
+    """``PERSONS`` x ``SHOTS`` images, person by person; rows in ``drop`` have no face."""
+    generator = np.random.default_rng(0)
+    centres = np.repeat(generator.normal(size=(PERSONS, DIMENSION)), SHOTS, axis=0)
+    vectors = centres + noise * generator.normal(size=centres.shape) * np.sqrt(DIMENSION / 4)
+    count = len(vectors)
+    people = [f"p{row // SHOTS:02d}" for row in range(count)]
+    keys = tuple(f"{who}/{row:03d}.jpg" for row, who in enumerate(people))
+    manifest = Manifest(keys, tuple(people), (64,) * count, (64,) * count, tuple(f"{row:064x}" for row in range(count)))
+    rows = np.array([row for row in range(count) if row not in drop])
+    return Embedded(manifest, rows, vectors[rows], folder)
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def pairs() -> Pairs:
+    generator = np.random.default_rng(1)
+    left, right, same, fold = [], [], [], []
+    for number in range(240):
+        person, kind = number % PERSONS, number < 120
+        other = person if kind else (person + 1 + number % (PERSONS - 1)) % PERSONS
+        one, two = generator.choice(SHOTS, 2, replace=False)
+        left.append(person * SHOTS + one)
+        right.append(other * SHOTS + two)
+        same.append(person == other)
+        fold.append(number % 4)
+    return Pairs(np.array(left), np.array(right), np.array(same), np.array(fold))
+
+
+def test_pairs_are_scored_by_their_cosine_and_dropped_faces_counted(tmp_path):
+    asked = pairs()
+    found = verification.judge(asked, seen_of(tmp_path, drop=(0, 7)), IJB)
+    gone = sum(bool({left, right} & {0, 7}) for left, right in zip(asked.left, asked.right, strict=True))
+    assert gone > 0
+    assert (found.facts["pairs"], found.facts["dropped_pairs"]) == (240 - gone, gone)
+    table = pq.read_table(tmp_path / "scores.parquet").to_pydict()
+    whole = seen_of(tmp_path)
+    place = {key: row for row, key in enumerate(whole.manifest.keys)}
+    for left, right, score in zip(table["left"], table["right"], table["score"], strict=True):
+        assert score == pytest.approx(unit(whole.vectors[place[left]]) @ unit(whole.vectors[place[right]]), abs=1e-12)
+
+
+def test_every_named_accuracy_and_the_persons_interval_are_reported(tmp_path):
+    metrics = verification.judge(pairs(), seen_of(tmp_path), IJB).metrics
+    assert set(metrics["modes"]) == {"view2_10fold", "insightface", "youden", "oracle", "facenet", "facenet_mean"}
+    assert metrics["modes"]["oracle"]["value"] == metrics["oracle"]["value"]
+    assert metrics["modes"]["view2_10fold"]["value"] == metrics["tenfold"]["value"]
+    low, high = metrics["persons"]["auc"]
+    assert low < metrics["auc"]["value"] < high
+    assert metrics["persons"]["persons"] == PERSONS
+
+
+def test_an_embedding_without_direction_names_its_image(tmp_path):
+    seen = seen_of(tmp_path)
+    seen.vectors[4] = 0
+    with pytest.raises(ValueError, match=r"image p00/004\.jpg has no direction \(norm 0\.0; 1 of 72"):
+        verification.judge(pairs(), seen, IJB)
+
+
+def template_set() -> Templates:
+    """Two templates per person: the first three images (two media) and the other three (one medium)."""
+    rows = np.arange(PERSONS * SHOTS)
+    numbers = rows // 3
+    media = np.where(numbers % 2 == 0, rows % 2, 0)
+    return Templates.of(rows, media, numbers, {number: number // 2 for number in range(2 * PERSONS)})
+
+
+def literal_template(seen: Embedded, made: Templates, number: int) -> np.ndarray:
+    total = np.zeros(DIMENSION)
+    images = np.flatnonzero(made.template == number)
+    for medium in set(made.media[images]):
+        group = [unit(seen.vectors[made.rows[row]]) for row in images if made.media[row] == medium]
+        total += np.mean(group, axis=0)
+    return unit(total)
+
+
+def test_templates_are_means_within_media_and_sums_over_them(tmp_path):
+    seen, made = seen_of(tmp_path), template_set()
+    vectors, place = templates.embedded_templates(made, seen, IJB)
+    for number in range(len(made)):
+        np.testing.assert_allclose(vectors[place[number]], literal_template(seen, made, number), atol=1e-6)
+
+
+def test_tar_is_counted_at_the_highest_rate_that_is_allowed(tmp_path):
+    seen, made = seen_of(tmp_path, noise=0.8), template_set()
+    left, right = np.triu_indices(len(made), 1)
+    same = made.labels[left] == made.labels[right]
+    metrics = templates.judge(Comparisons(made, left, right, same), seen, IJB).metrics
+    vectors = np.array([literal_template(seen, made, number) for number in range(len(made))])
+    scores = (vectors[left] * vectors[right]).sum(1)
+    allowed = sorted(scores[~same])[::-1][: int(0.1 * (~same).sum())]
+    highest_refused = sorted(scores[~same])[::-1][len(allowed)]
+    assert metrics["tar"]["0.1"]["value"] == pytest.approx(np.mean(scores[same] > highest_refused))
+    assert "cannot show" in metrics["tar"]["0.0001"]["reason"]
+    assert metrics["auc"]["value"] == pytest.approx(np.mean(scores[same][:, None] > scores[~same]), abs=1e-9)
+
+
+def test_a_template_without_faces_is_left_out_with_its_pairs(tmp_path):
+    made = template_set()
+    asked = Comparisons(made, np.array([0, 1, 2, 4, 0]), np.array([1, 2, 3, 5, 5]), np.array([1, 0, 1, 1, 0], bool))
+    found = templates.judge(asked, seen_of(tmp_path, drop=(3, 4, 5)), IJB)
+    assert (found.facts["pairs"], found.facts["dropped_pairs"]) == (3, 2)
+
+
+def test_ranks_and_open_search_are_those_of_a_plain_search(tmp_path):
+    seen, made = seen_of(tmp_path, noise=0.9), template_set()
+    gallery = np.arange(0, 2 * PERSONS, 2)[:8]  # the first eight persons; the others are strangers
+    probes = np.arange(1, 2 * PERSONS, 2)
+    metrics = identification.judge(Identification(made, probes, (gallery,)), seen, IJB).metrics
+    vectors = np.array([literal_template(seen, made, number) for number in range(len(made))])
+    scores = vectors[probes] @ vectors[gallery].T
+    ranks = [int((row > row[person]).sum()) + 1 for person, row in enumerate(scores[:8])]
+    for rank in (1, 5, 10):
+        assert metrics["cmc"][str(rank)]["value"] == pytest.approx(np.mean([found <= rank for found in ranks]))
+    assert metrics["mated"] == [8]
+    assert "cannot show" in metrics["dir"]["0.1"]["reason"]  # four strangers
+
+
+def test_clusters_of_clear_persons_are_the_persons(tmp_path):
+    count = PERSONS * SHOTS
+    asked = Clustering(np.arange(count), np.arange(count) // SHOTS)
+    metrics = clustering.judge(asked, seen_of(tmp_path, noise=0.05), IJB).metrics
+    for way in ("k-means", "average linkage", "best threshold"):
+        assert metrics["pairwise"][way]["value"] == 1.0, way
+        assert metrics["bcubed"][way]["value"] == 1.0, way
+    worse = clustering.judge(asked, seen_of(tmp_path, noise=1.5), IJB).metrics
+    assert 0 < worse["pairwise"]["average linkage"]["value"] < 0.9
+    assert worse["pairwise"]["best threshold"]["value"] >= worse["pairwise"]["average linkage"]["value"]
+    assert set(pq.read_table(tmp_path / "clusters.parquet").column_names) == {"key", "person", *metrics["pairwise"]}
