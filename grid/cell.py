@@ -6,6 +6,7 @@ datasets. ``Cell`` and its parts are what a worker gets; nothing else decides a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -46,6 +47,24 @@ class Detection(Config):
 
     data: component("data")  # type: ignore[valid-type]
     detector: component("detector")  # type: ignore[valid-type]
+
+
+class Piece(Config):
+    """Rows ``start`` to ``stop`` of a manifest: a share of a detection."""
+
+    start: int
+    stop: int
+
+
+def piece_id(detection: str, piece: Piece) -> str:
+    """In the ledger: the detect stage's id and the rows."""
+    return f"{detection}-{piece.start:09d}-{piece.stop:09d}"
+
+
+def piece_of(id: str, detection: str) -> Piece | None:
+    """The piece that an id names, where it is one of that detect stage."""
+    found = re.fullmatch(r"([0-9a-f]+)-(\d{9})-(\d{9})", id)
+    return Piece(start=int(found[2]), stop=int(found[3])) if found and found[1] == detection else None
 
 
 class Facts(Protocol):

@@ -20,6 +20,7 @@ from grid.execute import execute
 from grid.ledger import Ledger
 from grid.lock import Lock
 from grid.mirror import Mirror
+from grid.pieces import pieces_of
 from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.progress import Display
@@ -57,7 +58,8 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
             "crop_cache_bytes": int(grid.spec.launch.crop_cache_gib * 2**30),
             "checkpoint_minutes": grid.spec.launch.checkpoint_minutes,
         }
-        board = board_of(plan, jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings))
+        jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings)
+        board = board_of(plan, jobs, pieces_of(plan, jobs))
         counts = plan.counts()
         open_stages = board.stages_to_run
         console.print(f"[bold]{grid.spec.name}[/]: {len(plan.cells)} cells ({_words(counts)}); {open_stages} stages to run")

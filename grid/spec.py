@@ -75,6 +75,7 @@ class Launch(Config):
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # besides one checkpoint per epoch
+    detect_images: int = Field(4096, ge=1)  # a detection of more is cut into pieces of so many, for all nodes to share
 
 
 class Spec(Config):

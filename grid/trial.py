@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from configs.component import Config
 from configs.lookup import resolve
-from grid.cell import Detection, Stage
+from grid.cell import Detection, Piece, Stage
 from grid.ledger import Damaged, Fenced, Ledger, Marker
 from grid.plan import PlannedStage
 from grid.sources import source_digest
@@ -63,6 +63,7 @@ class Job:
         """The configs, built again."""
         makers: dict[str, Callable[[Any], Any]] = {
             "detection": Detection.model_validate,
+            "piece": Piece.model_validate,
             "training": Training.model_validate,
             "protocol": lambda value: resolve("protocol", value),
             "explainer": lambda value: resolve("explainer", value),

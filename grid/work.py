@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grid.plan import FAILED, RUN, Plan, PlannedStage
@@ -91,8 +91,8 @@ class Board:
                 self.fail(other, f"it needs {work.title}, which failed")
 
 
-def board_of(plan: Plan, jobs: Mapping[str, Job]) -> Board:
-    """The board of a plan's open stages."""
+def board_of(plan: Plan, jobs: Mapping[str, Job], pieces: Mapping[str, Sequence[Job]] | None = None) -> Board:
+    """The board of a plan's open stages; ``pieces`` are jobs that go before a stage, by its id."""
     stages: dict[str, PlannedStage] = {stage.id: stage for stage in plan.stages}
     todo = {stage.id for stage in plan.stages if stage.state == RUN}
     failed = {stage.id for stage in plan.stages if stage.state == FAILED}
@@ -105,7 +105,12 @@ def board_of(plan: Plan, jobs: Mapping[str, Job]) -> Board:
         if work.needs & failed:
             failed.add(stage.id)  # nothing that needs it can run, until somebody retries what failed
         elif stage.id in todo:
-            waiting[stage.id] = work
+            title = shared_title(stage, plan)
+            before = {
+                job.id: Work(job.id, f"{job.label}, of {title}", (job,), work.needs) for job in (pieces or {}).get(stage.id, ())
+            }
+            missing |= before.keys()
+            waiting |= {**before, stage.id: Work(stage.id, title, work.jobs, work.needs | before.keys())}
     for cell in plan.cells:
         own = [id for id in cell.stages.values() if stages[id].stage not in SHARED]
         if cell.id is None or not todo & set(own) or any(stages[id].stage == "train" for id in failed & set(own)):

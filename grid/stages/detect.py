@@ -1,6 +1,7 @@
 """Detection: boxes and landmarks of every image of one dataset, once for all cells.
 
-Work goes in shards. A shard that an earlier attempt finished is taken over, so a killed detection goes on where it was.
+Work goes in shards. A shard that an earlier attempt finished is taken over, so a killed detection goes on where it was; so is a
+piece that another node has computed (see ``piece.py``).
 """
 
 from __future__ import annotations
@@ -9,39 +10,58 @@ from collections.abc import Mapping
 from typing import Any
 
 from datamodules.detection import Detections
+from grid.cell import Piece, piece_of
 from grid.stages.context import Context, Result, fast_rows
 
 SHARD = 256  # images; also how many are decoded at once
+TABLE = "detections.parquet"
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``detections.parquet``: one row per image of the manifest."""
-    detection = config["detection"]
-    manifest = context.world.manifest(detection.data)
+    manifest = context.world.manifest(config["detection"].data)
     if context.fast:
         manifest = manifest.subset(fast_rows(manifest))
+    total = len(manifest.keys)
+    pieces = {} if context.fast else _pieces(context)
+    parts, start = [], 0
+    while start < total:
+        part = _loaded(context, pieces.get(start), manifest)
+        if part is None:
+            stop = min([total, *(other for other in pieces if other > start)])
+            part = detected(config, context, manifest, start, stop)
+        parts.append(part)
+        start += len(part)
+    whole = Detections.concat(parts)
+    whole.save(context.attempt.path / TABLE)
+    return Result(facts_of(whole), (TABLE,))
+
+
+def facts_of(whole: Detections) -> dict[str, int]:
+    found = int(whole.found.sum())
+    return {"images": len(whole), "found": found, "missing": len(whole) - found}
+
+
+def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: int, stop: int) -> Detections:
+    """The rows from ``start`` to ``stop`` of the manifest, shard by shard."""
+    detection = config["detection"]
     faces = detection.data.build(manifest)
     detector = None
     parts = []
-    total = len(manifest.keys)
-    for number, start in enumerate(range(0, total, SHARD)):
-        name = f"shards/{number:05d}.parquet"
-        stop = min(start + SHARD, total)
+    for first in range(start, stop, SHARD):
+        name, last = f"shards/{first:09d}.parquet", min(first + SHARD, stop)
         part = None if context.fast else _finished(context, name)
-        if part is None or part.keys != tuple(manifest.keys[start:stop]):
+        if part is None or part.keys != tuple(manifest.keys[first:last]):
             context.attempt.check()
             detector = detector or detection.detector.build(context.device)
-            found = detector.detect([faces.image(row) for row in range(start, stop)])
-            part = Detections.of(manifest.keys[start:stop], found)
+            found = detector.detect([faces.image(row) for row in range(first, last)])
+            part = Detections.of(manifest.keys[first:last], found)
         path = context.attempt.path / name
         path.parent.mkdir(exist_ok=True)
         part.save(path)
         parts.append(part)
-        context.report({"done": stop, "total": total, "unit": "images"})
-    whole = Detections.concat(parts)
-    whole.save(context.attempt.path / "detections.parquet")
-    found = int(whole.found.sum())
-    return Result({"images": total, "found": found, "missing": total - found}, ("detections.parquet",))
+        context.report({"done": last - start, "total": stop - start, "unit": "images"})
+    return Detections.concat(parts)
 
 
 def _finished(context: Context, name: str) -> Detections | None:
@@ -53,3 +73,24 @@ def _finished(context: Context, name: str) -> Detections | None:
             if path.is_file():
                 return Detections.load(path)
     return None
+
+
+def _pieces(context: Context) -> dict[int, tuple[Piece, str]]:
+    """First row -> the piece that begins there and its id, of those that the ledger knows of."""
+    found = {}
+    for id in context.ledger.done_ids("piece"):
+        if piece := piece_of(id, context.attempt.id):
+            found[piece.start] = (piece, id)
+    return found
+
+
+def _loaded(context: Context, known: tuple[Piece, str] | None, manifest: Any) -> Detections | None:
+    """A finished piece, if it is whole and of these images."""
+    if known is None:
+        return None
+    piece, id = known
+    marker = context.ledger.marker("piece", id)
+    if marker is None or context.ledger.damage(marker, digests=True):
+        return None
+    table = Detections.load(context.ledger.path(marker, TABLE))
+    return table if table.keys == tuple(manifest.keys[piece.start : piece.stop]) else None

@@ -92,6 +92,25 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, alone: dict[tuple
     sound(tmp_path / STUDY)
 
 
+def test_nodes_share_a_detection_and_each_piece_is_computed_once(nodes: Any, tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"], tree["skip"]
+        tree["base"]["detector"] = "mtcnn"
+
+    cluster = nodes()
+    for _ in range(2):
+        cluster.add(num_cpus=1)
+    file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
+    facegrid(tmp_path, "launch", file, "launch.detect_images=10", "--address", cluster.address)
+    markers = store.markers()
+    pieces = [marker for key, marker in markers.items() if key[0] == "piece"]
+    assert sorted(marker.facts["images"] for marker in pieces) == [6, 8, 10, 10, 10, 10]  # of 36 and of 18 images
+    assert sorted(marker.facts["images"] for key, marker in markers.items() if key[0] == "detect") == [18, 36]
+    assert set(store.attempts().values()) == {1}
+    spans = sorted((marker.started, marker.finished) for marker in pieces)
+    assert any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False)), "side by side"
+
+
 def test_cells_that_ask_for_a_gpu_share_none(nodes: Any, tmp_path: Path) -> None:
     """Two nodes say that they have one GPU each, which is enough for Ray to place by: one cell on each, of the four."""
 
