@@ -12,6 +12,7 @@ from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
 from datamodules.files import FilesConfig, Images, choose, person_folders
+from datamodules.person_names import read_identity_meta
 
 SOURCE = (
     "VGGFace2 is given out by its authors (Visual Geometry Group, Oxford) on request, and by academic mirrors; unpack it and "
@@ -25,6 +26,7 @@ class Config(FilesConfig):
     root: Annotated[Path, LOCATION]
     split: Literal["train", "test"] = "test"
     persons: PositiveInt | None = None  # at most so many persons, by number
+    names_file: Annotated[Path | None, LOCATION] = None  # identity_meta.csv, the persons' names, for the identity audit
 
     @property
     def namespace(self) -> str:
@@ -34,6 +36,8 @@ class Config(FilesConfig):
         folder = self.folder()
         if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
             return Missing(f"no VGGFace2 persons in {folder} (looked for {folder}/n000001/0001_01.jpg and its like)", SOURCE)
+        if self.names_file is not None and not self.names_file.is_file():
+            return Missing(f"no list of names {self.names_file}", "set names_file to identity_meta.csv, or leave it out")
         return None
 
     def folder(self) -> Path:
@@ -43,3 +47,7 @@ class Config(FilesConfig):
         if missing := self.missing():
             raise ValueError(str(missing))
         return choose(person_folders(self.folder()), self.min_images, self.persons)
+
+    def names(self) -> dict[str, str]:
+        """Person -> name; empty without ``identity_meta.csv``."""
+        return {} if self.names_file is None else read_identity_meta(self.names_file)

@@ -19,3 +19,16 @@ def test_the_split_is_a_folder(tmp_path):
     assert Config(root=tmp_path).scan(tmp_path / "cache").keys == ("n000001/0001_01.jpg",)
     assert Config(root=tmp_path, split="train").scan(tmp_path / "cache").identities == ("n000002",)
     assert Config(root=tmp_path).namespace == "vggface2"
+
+
+def test_names_come_from_identity_meta(tmp_path):
+    (tmp_path / "test" / "n000001").mkdir(parents=True)
+    config = Config(root=tmp_path, names_file=tmp_path / "identity_meta.csv")
+    assert "no list of names" in config.missing().what
+    (tmp_path / "identity_meta.csv").write_text(
+        'Class_ID, Name, Sample_Num, Flag, Gender\nn000001, "14th_Dalai_Lama",424,0, m,\n'
+    )
+    assert config.missing() is None
+    assert config.names() == {"n000001": "14th_Dalai_Lama"}
+    assert Config(root=tmp_path).names() == {}
+    assert config.identity() == Config(root=tmp_path).identity()

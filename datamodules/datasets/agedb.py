@@ -1,0 +1,70 @@
+"""AgeDB: 16,488 photographs of 568 famous persons, 1 to 101 years old.
+
+Moschoglou, Papaioannou, Sagonas, Deng, Kotsia, Zafeiriou: AgeDB: the first manually collected, in-the-wild age database. CVPR
+workshops 2017. A file is called ``number_name_age_sex.jpg``, such as ``0_MariaCallas_35_f.jpg``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.component import LOCATION, Missing
+from configs.kinds import Manifest
+from datamodules.attributes import GENDERS, Attributes, age_labels
+from datamodules.files import SUFFIXES, FilesConfig, Images, choose
+
+NAME = re.compile(r"(\d+)_(.+)_(\d{1,3})_([mf])\.[A-Za-z]+")
+SOURCE = (
+    "AgeDB is given out for non-commercial research by its authors (iBUG group, Imperial College London), who send the "
+    "password "
+    "of the archive on request; set root to the folder that holds its images"
+)
+
+
+class Config(FilesConfig):
+    name: Literal["agedb"] = "agedb"
+    root: Annotated[Path, LOCATION]  # images in it, or in folders of it
+
+    @property
+    def namespace(self) -> str:
+        return "agedb"
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir():
+            return Missing(f"no folder {self.root} with AgeDB", SOURCE)
+        if not any(name.lower().endswith(SUFFIXES) for _, _, names in os.walk(self.root) for name in names):
+            return Missing(f"no images in {self.root}", SOURCE)
+        return None
+
+    def folder(self) -> Path:
+        return self.root
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        found: Images = []
+        for place, folders, names in os.walk(self.root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                    key = (Path(place) / name).relative_to(self.root).as_posix()
+                    found.append((key, _parts(key, self.root)[0]))
+        return choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images)
+
+    def attributes(self, manifest: Manifest) -> Attributes:
+        """Age in years and bands, and gender, of each image of the manifest."""
+        parts = [_parts(key, self.root) for key in manifest.keys]
+        genders = [GENDERS.index("Male" if gender == "m" else "Female") for _, _, gender in parts]
+        return Attributes.of(
+            {"age": age_labels([age for _, age, _ in parts]), "gender": (GENDERS, genders)}, [age for _, age, _ in parts]
+        )
+
+
+def _parts(key: str, root: Path) -> tuple[str, int, str]:
+    match = NAME.fullmatch(key.rpartition("/")[2])
+    if match is None:
+        raise ValueError(f"{root / key}: expected a name such as 0_MariaCallas_35_f.jpg (number, name, age, sex)")
+    return match[2], int(match[3]), match[4]

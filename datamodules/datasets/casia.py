@@ -1,0 +1,55 @@
+"""CASIA-WebFace: 494,414 photographs of 10,575 persons, in numbered folders.
+
+Yi, Lei, Liao, Li: Learning face representation from scratch. 2014 (arXiv:1411.7923).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt
+
+from configs.component import LOCATION, Missing
+from datamodules.files import FilesConfig, Images, choose, person_folders
+from datamodules.person_names import read_numbered_names
+
+SOURCE = (
+    "CASIA-WebFace was given out for research by its authors (Institute of Automation, Chinese Academy of Sciences), "
+    "who no longer "
+    "distribute it; academic mirrors do. Set root to the folder with one folder per person, such as 0000045/"
+)
+
+
+class Config(FilesConfig):
+    name: Literal["casia"] = "casia"
+    root: Annotated[Path, LOCATION]
+    persons: PositiveInt | None = None  # at most so many persons, by number
+    names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the persons, for the identity audit
+
+    @property
+    def namespace(self) -> str:
+        return "casia"
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir() or not any(entry.is_dir() for entry in self.root.iterdir()):
+            return Missing(
+                f"no CASIA-WebFace persons in {self.root} (looked for {self.root}/0000045/001.jpg and its like)", SOURCE
+            )
+        if self.names_file is not None and not self.names_file.is_file():
+            return Missing(
+                f"no list of names {self.names_file}", "set names_file to a list of numbers and names, or leave it out"
+            )
+        return None
+
+    def folder(self) -> Path:
+        return self.root
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        return choose(person_folders(self.root), self.min_images, self.persons)
+
+    def names(self) -> dict[str, str]:
+        """Person -> name; empty without a list."""
+        return {} if self.names_file is None else read_numbered_names(self.names_file)

@@ -1,0 +1,57 @@
+"""Celebrities in Frontal-Profile: 500 persons, each ten times from the front and four times in profile.
+
+Sengupta, Chen, Castillo, Patel, Chellappa, Jacobs: Frontal to profile face verification in the wild. WACV 2016. The key of an
+image is its path below ``Data/Images``, such as "001/frontal/01.jpg"; the person is its first folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.component import LOCATION, Missing
+from datamodules.files import SUFFIXES, FilesConfig, Images, choose
+
+VIEWS = ("frontal", "profile")
+SOURCE = (
+    "CFP is given out for research by its authors (Sengupta and others, University of Maryland); unpack it and set root to the "
+    "folder that holds Data/Images and Protocol"
+)
+
+
+class Config(FilesConfig):
+    name: Literal["cfp"] = "cfp"
+    root: Annotated[Path, LOCATION]
+
+    @property
+    def namespace(self) -> str:
+        return "cfp"
+
+    def missing(self) -> Missing | None:
+        folder = self.folder()
+        if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
+            return Missing(f"no CFP persons in {folder} (looked for {folder}/001/frontal/01.jpg and its like)", SOURCE)
+        return None
+
+    def folder(self) -> Path:
+        return self.root / "Data" / "Images"
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        found: Images = []
+        for person in sorted(
+            entry.name for entry in os.scandir(self.folder()) if entry.is_dir() and not entry.name.startswith(".")
+        ):
+            for view in VIEWS:
+                place = self.folder() / person / view
+                names = sorted(entry.name for entry in os.scandir(place)) if place.is_dir() else []
+                found += [
+                    (f"{person}/{view}/{name}", person)
+                    for name in names
+                    if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+                ]
+        if not found:
+            raise ValueError(f"{self.folder()}: no images in folders such as 001/frontal")
+        return choose(found, self.min_images)

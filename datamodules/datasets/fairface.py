@@ -1,0 +1,93 @@
+"""FairFace: 97,698 photographs with bands of age, gender and seven groups of race.
+
+Karkkainen, Joo: FairFace: face attribute dataset for balanced race, gender, and age for bias measurement and mitigation.
+WACV 2021. 86,744 images are its training part, 10,954 its validation part. It names no persons: every image is its own
+person here, so it is for attributes, not for verification. Debreczeni et al. test on a fifth of the training part, 17,349
+images, and not on the validation part: ``part: held_out`` is such a fifth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from configs.component import LOCATION, Missing
+from configs.kinds import Manifest
+from datamodules.attributes import AGES, GENDERS, Attributes
+from datamodules.fairface_table import RACES, Table, read_table
+from datamodules.files import FilesConfig, Images
+
+ROWS = {"train": 86744, "val": 10954}  # of the published tables
+SOURCE = (
+    "FairFace (images with a margin of 0.25 or 1.25, fairface_label_train.csv and fairface_label_val.csv) is public "
+    "under CC BY 4.0 at "
+    "its authors' repository (Joo and Karkkainen); set root to the folder that holds train/, val/ and both tables"
+)
+
+
+class Config(FilesConfig):
+    name: Literal["fairface"] = "fairface"
+    root: Annotated[Path, LOCATION]
+    split: Literal["train", "val"] = "train"
+    part: Literal["all", "fit", "held_out"] = "all"  # of the split
+    held_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the split that ``held_out`` has, and ``fit`` has not
+    held_seed: int = 0  # decides which
+    on_damaged_age: Literal["refuse", "repair"] = "refuse"  # "9-Mar" and the like, where a spreadsheet took 3-9 for a date
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Config:
+        if self.min_images != 1:
+            raise ValueError("min_images: FairFace names no persons, so each has one image")
+        return self
+
+    @property
+    def namespace(self) -> str:
+        return "fairface"
+
+    def missing(self) -> Missing | None:
+        if not self.file().is_file():
+            return Missing(f"no table {self.file()}", SOURCE)
+        if not (self.root / self.split).is_dir():
+            return Missing(f"no folder {self.root / self.split} with images", SOURCE)
+        return None
+
+    def file(self) -> Path:
+        """The table of the split."""
+        return self.root / f"fairface_label_{self.split}.csv"
+
+    def folder(self) -> Path:
+        return self.root
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        return [(key, key) for key in self._chosen()]
+
+    def attributes(self, manifest: Manifest) -> Attributes:
+        """Age (nine bands), gender and race (seven groups) of each image of the manifest."""
+        table = self.table()
+        place = {key: row for row, key in enumerate(table.keys)}
+        rows = [place[key] for key in manifest.keys]
+        return Attributes.of(
+            {
+                "age": (AGES, [table.age[row] for row in rows]),
+                "gender": (GENDERS, [table.gender[row] for row in rows]),
+                "race": (RACES, [table.race[row] for row in rows]),
+            }
+        )
+
+    def table(self) -> Table:
+        """The table of the whole split; ``table().repaired`` counts the ages that were repaired."""
+        return read_table(self.file(), self.on_damaged_age)
+
+    def _chosen(self) -> list[str]:
+        keys = list(self.table().keys)
+        if self.part == "all":
+            return keys
+        order = sorted(keys, key=lambda key: hashlib.sha256(f"{self.held_seed}\n{key}".encode()).digest())
+        held = set(order[: math.ceil(self.held_share * len(keys))])
+        return [key for key in keys if (key in held) == (self.part == "held_out")]

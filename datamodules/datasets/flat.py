@@ -1,0 +1,70 @@
+"""One folder of images, whose file names tell the person: ``Ann_Veneman_0003.jpg`` shows Ann_Veneman."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt, field_validator
+
+from configs.component import LOCATION, Missing
+from datamodules.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.lines import shown
+
+REMEDY = "set root to a folder of images"
+
+
+class Config(FilesConfig):
+    name: Literal["flat"] = "flat"
+    root: Annotated[Path, LOCATION]
+    space: str = "flat"  # datasets with one space have one set of persons
+    person: str = r"(.+)_\d+"  # pattern of the name without its suffix; the first group is the person
+    persons: PositiveInt | None = None  # at most so many persons, by name
+
+    @field_validator("person")
+    @classmethod
+    def _has_a_group(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"person: {value!r} is no regular expression ({error})") from error
+        if groups < 1:
+            raise ValueError(f"person: {value!r} has no group, such as (.+)_[0-9]+")
+        return value
+
+    @property
+    def namespace(self) -> str:
+        return self.space
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir():
+            return Missing(f"no folder {self.root}", REMEDY)
+        if not image_names(self.root):
+            return Missing(f"no images in {self.root}", REMEDY)
+        return None
+
+    def folder(self) -> Path:
+        return self.root
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        pattern = re.compile(self.person)
+        found: Images = []
+        for name in image_names(self.root):
+            match = pattern.fullmatch(name.rpartition(".")[0])
+            if match is None or not match[1]:
+                raise ValueError(f"{self.root / name}: the name does not tell the person (expected {shown(self.person)})")
+            found.append((name, match[1]))
+        chosen = choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images, self.persons)
+        if not chosen:
+            raise ValueError(f"{self.root}: no person has {self.min_images} images or more")
+        return chosen
+
+
+def image_names(folder: Path) -> list[str]:
+    """The image files that lie in ``folder`` itself, sorted; hidden ones are left out."""
+    names = (entry.name for entry in os.scandir(folder) if entry.is_file())
+    return sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))

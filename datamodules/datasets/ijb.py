@@ -1,0 +1,99 @@
+"""IJB-B and IJB-C, as the field evaluates them: loosely cropped faces, with landmarks and detector's scores in lists.
+
+Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
+dataset and protocol. ICB 2018. The lists of the 1:1 protocol name no persons, so the identity of an image is the first
+template that it is in ("template 69544"): good for counting, not for telling whether two templates show one person.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from configs.component import LOCATION, Missing
+from configs.kinds import Manifest
+from datamodules.detection import Detections
+from datamodules.files import FilesConfig, Images
+from datamodules.ijb_lists import Faces, Points, Set, files, read_faces, read_points
+
+TITLES = {"ijbb": "IJB-B", "ijbc": "IJB-C"}
+
+
+def source(which: Set) -> str:
+    """Where the set comes from, and what must lie where."""
+    return (
+        f"{TITLES[which]} is given out by NIST on request, for research, under its own agreement; the loose crops and "
+        "the lists below meta/ "
+        "come with the public evaluation code of the InsightFace project. Set root to the folder that holds "
+        "loose_crop/ and meta/"
+    )
+
+
+class Config(FilesConfig):
+    name: Literal["ijb"] = "ijb"
+    set: Set = "ijbc"
+    root: Annotated[Path, LOCATION]
+
+    @model_validator(mode="after")
+    def _templates_are_no_persons(self) -> Config:
+        if self.min_images != 1:
+            raise ValueError("min_images: the lists of IJB name templates, not persons")
+        return self
+
+    @property
+    def namespace(self) -> str:
+        return self.set
+
+    def missing(self) -> Missing | None:
+        if not self.folder().is_dir():
+            return Missing(f"no folder {self.folder()} with {TITLES[self.set]}'s faces", source(self.set))
+        return self.lacking(files(self.set).faces, files(self.set).points)
+
+    def lacking(self, *names: str) -> Missing | None:
+        """Which of these lists are not in ``meta``."""
+        absent = [self.meta() / name for name in names if not (self.meta() / name).is_file()]
+        return Missing(f"no list {absent[0]} ({len(absent)} of {len(names)} are absent)", source(self.set)) if absent else None
+
+    def folder(self) -> Path:
+        return self.root / "loose_crop"
+
+    def meta(self) -> Path:
+        return self.root / "meta"
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        faces, found = self.faces(), dict[str, str]()
+        for name, template in zip(faces.names, faces.template.tolist(), strict=True):
+            found.setdefault(name, f"template {template}")
+        return list(found.items())
+
+    def faces(self) -> Faces:
+        """Image, template and medium, line by line of the list."""
+        return read_faces(self.meta() / files(self.set).faces)
+
+    def points(self, manifest: Manifest) -> Points:
+        """Landmarks and scores of the manifest's images, row by row.
+
+        Raises:
+            ValueError: an image has none; names it.
+        """
+        listed = read_points(self.meta() / files(self.set).points)
+        places = {name: place for place, name in enumerate(listed.names)}
+        absent = [key for key in manifest.keys if key not in places]
+        if absent:
+            raise ValueError(
+                f"{listed.file}: has no landmarks of the image {absent[0]} ({len(absent)} of {len(manifest.keys)} have none)"
+            )
+        rows = np.array([places[key] for key in manifest.keys], np.int64)
+        return Points(listed.file, tuple(manifest.keys), listed.points[rows], listed.scores[rows])
+
+    def detections(self, manifest: Manifest) -> Detections:
+        """What the lists say of each image, in place of a detector: the box is the whole loose crop."""
+        listed = self.points(manifest)
+        boxes = np.zeros((len(manifest.keys), 4), np.float32)
+        boxes[:, 2], boxes[:, 3] = manifest.widths, manifest.heights
+        return Detections(tuple(manifest.keys), np.ones(len(boxes), bool), boxes, listed.scores, listed.points)

@@ -1,0 +1,102 @@
+"""UTKFace: photographs whose file names tell age, sex and race.
+
+Zhang, Song, Qi: Age progression/regression by conditional adversarial autoencoder. CVPR 2017. A file is called
+``age_sex_race_time.jpg`` (also ``.jpg.chip.jpg``): sex 0 male, 1 female; race 0 White, 1 Black, 2 Asian, 3 Indian, 4
+others. It names no persons: every image is its own person here, so it is for attributes, not for verification. Some
+published names lack a part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from configs.component import LOCATION, Missing
+from configs.kinds import Manifest, Progress
+from datamodules.attributes import GENDERS, OLDEST, Attributes, age_labels
+from datamodules.datasets.flat import image_names
+from datamodules.files import FilesConfig, Images
+from datamodules.manifest import Manifest as Table
+
+RACES = ("White", "Black", "Asian", "Indian", "Others")
+NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_(\d{8,20})(?:\.[A-Za-z]+)+")
+WRONG = "the name is not age_sex_race_time"
+SOURCE = (
+    "UTKFace is public, for non-commercial research only, at its authors' home page (University of Tennessee, "
+    "Knoxville); set root to "
+    "the folder of its aligned and cropped images"
+)
+
+
+class Config(FilesConfig):
+    name: Literal["utkface"] = "utkface"
+    root: Annotated[Path, LOCATION]  # the images, or a folder images/ of them
+    on_bad_name: Literal["fail", "skip"] = "fail"
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Config:
+        if self.min_images != 1:
+            raise ValueError("min_images: UTKFace names no persons, so each has one image")
+        return self
+
+    @property
+    def namespace(self) -> str:
+        return "utkface"
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir():
+            return Missing(f"no folder {self.root} with UTKFace", SOURCE)
+        return None if image_names(self.folder()) else Missing(f"no images in {self.folder()}", SOURCE)
+
+    def folder(self) -> Path:
+        inside = self.root / "images"
+        return inside if inside.is_dir() else self.root
+
+    def images(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        names = image_names(self.folder())
+        bad = [name for name in names if parts(name) is None]
+        if bad and (self.on_bad_name == "fail" or len(bad) == len(names)):
+            raise ValueError(
+                f"{self.folder() / bad[0]}: {WRONG}; {len(bad)} of {len(names)} names are wrong; on_bad_name: skip "
+                "leaves them out"
+            )
+        return [(name, name) for name in names if parts(name) is not None]
+
+    def manifest(self, cache: Path) -> Table | None:
+        found = super().manifest(cache)
+        return None if found is None else self._told(found)
+
+    def scan(self, cache: Path, progress: Progress | None = None) -> Table:
+        return self._told(super().scan(cache, progress))
+
+    def attributes(self, manifest: Manifest) -> Attributes:
+        """Age (years, and FairFace's bands), gender and race (five groups) of each image of the manifest."""
+        found = [parts(key) for key in manifest.keys]
+        rows = [row for row in found if row is not None]
+        assert len(rows) == len(found), "a manifest of another dataset"
+        years = [row[0] for row in rows]
+        labels = {
+            "age": age_labels(years),
+            "gender": (GENDERS, [row[1] for row in rows]),
+            "race": (RACES, [row[2] for row in rows]),
+        }
+        return Attributes.of(labels, years)
+
+    def _told(self, manifest: Table) -> Table:
+        """With the wrong names among what was skipped."""
+        bad = {name: WRONG for name in image_names(self.folder()) if parts(name) is None}
+        return dataclasses.replace(manifest, skipped={**bad, **manifest.skipped}) if bad else manifest
+
+
+def parts(name: str) -> tuple[int, int, int] | None:
+    """(years, gender, race) that a file name tells; None where it is malformed."""
+    match = NAME.fullmatch(name)
+    if match is None or int(match[1]) > OLDEST:
+        return None
+    return int(match[1]), int(match[2]), int(match[3])

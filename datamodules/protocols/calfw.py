@@ -1,0 +1,48 @@
+"""CALFW: LFW's persons at ages far apart.
+
+Zheng, Deng, Hu: Cross-age LFW: a database for studying cross-age face recognition in unconstrained environments. 2017
+(arXiv:1708.08197). 3,000 genuine and 3,000 impostor pairs, two lines each: image and label. Genuine pairs carry the number of
+their fold, 1 to 10; impostors carry 0, and impostor pair i of 3,000 is put into fold floor(i / 300).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.component import LOCATION, Missing
+from datamodules.datasets.flat import Config as Flat
+from datamodules.lfw_lists import PairList
+from datamodules.listed import ListedConfig
+from datamodules.pair_list import read_pairs
+
+SOURCE = (
+    "CALFW (images and pairs_CALFW.txt) is given out for research by its authors (Weihong Deng's group, Beijing "
+    "University of Posts "
+    "and Telecommunications); unpack it and set root to the folder with the list and the folder of images"
+)
+
+
+class Config(ListedConfig):
+    name: Literal["calfw"] = "calfw"
+    root: Annotated[Path, LOCATION]
+    images: Annotated[str, LOCATION] = "aligned images"  # the folder of images in root; the archive also has others
+    file: Annotated[Path | None, LOCATION] = None  # absent: pairs_CALFW.txt in root
+
+    def dataset(self) -> Flat:
+        return Flat(root=self.root / self.images, space="lfw")
+
+    def missing(self) -> Missing | None:
+        if not (self.root / self.images).is_dir():
+            return Missing(f"no folder {self.root / self.images} with CALFW's images", SOURCE)
+        return super().missing()
+
+    def lacking(self) -> Missing | None:
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+
+    def lists(self) -> Sequence[PairList]:
+        return [read_pairs(self._file(), "two_lines_label", order="kinds")]
+
+    def _file(self) -> Path:
+        return self.file or self.root / "pairs_CALFW.txt"

@@ -1,0 +1,34 @@
+"""CFP-FP and CFP-FF: 7,000 pairs of a frontal image and one in profile, or of two frontal images.
+
+Sengupta, Chen, Castillo, Patel, Chellappa, Jacobs: Frontal to profile face verification in the wild. WACV 2016. Ten folds
+of 350 genuine and 350 impostor pairs each; ``cfp_lists.py`` tells how its lists are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.component import LOCATION, Missing
+from datamodules.cfp_lists import Kind, list_files, read_cfp
+from datamodules.datasets.cfp import SOURCE
+from datamodules.datasets.cfp import Config as Cfp
+from datamodules.lfw_lists import PairList
+from datamodules.listed import ListedConfig
+
+
+class Config(ListedConfig):
+    name: Literal["cfp"] = "cfp"
+    root: Annotated[Path, LOCATION]
+    compare: Kind = "frontal_profile"
+
+    def dataset(self) -> Cfp:
+        return Cfp(root=self.root)
+
+    def lacking(self) -> Missing | None:
+        absent = [file for file in list_files(self.root / "Protocol", self.compare) if not file.is_file()]
+        return Missing(f"no list {absent[0]} ({len(absent)} lists are absent)", SOURCE) if absent else None
+
+    def lists(self) -> Sequence[PairList]:
+        return read_cfp(self.root / "Protocol", self.compare)

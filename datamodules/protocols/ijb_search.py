@@ -1,0 +1,73 @@
+"""1:N identification of templates on IJB-B and IJB-C: mixed probes, two galleries without common persons.
+
+Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
+dataset and protocol. ICB 2018. Each probe is looked up in both galleries, and its person is in one of them: against the
+other it is a stranger, which makes the search open. Public code often joins the galleries, so that every probe is known:
+``galleries: joined``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from configs.component import LOCATION, Missing
+from configs.kinds import Manifest
+from datamodules.datasets.ijb import Config as Ijb
+from datamodules.ijb_lists import Set, files, read_subjects
+from datamodules.ijb_templates import ijb_templates, places_of
+from datamodules.tasks import IdentificationConfig
+from datamodules.templates import Identification
+
+
+class Config(IdentificationConfig):
+    name: Literal["ijb_search"] = "ijb_search"
+    set: Set = "ijbc"
+    root: Annotated[Path, LOCATION]
+    galleries: Literal["separate", "joined"] = "separate"
+    norm: bool = True  # N, D and F as in the protocol ijb
+    detector_score: bool = True
+    flip_test: bool = True
+
+    def dataset(self) -> Ijb:
+        return Ijb(set=self.set, root=self.root)
+
+    def missing(self) -> Missing | None:
+        return self.dataset().missing() or self.dataset().lacking(*self._lists())
+
+    def identification(self, manifest: Manifest) -> Identification:
+        """Labels are the numbers of persons (SUBJECT_ID).
+
+        Raises:
+            ValueError: a list is absent or wrong, or names a template without images or with two persons.
+        """
+        data = self.dataset()
+        if missing := data.lacking(*self._lists()):
+            raise ValueError(str(missing))
+        listed = [(data.meta() / name, read_subjects(data.meta() / name)) for name in self._lists()]
+        persons: dict[int, int] = {}
+        for file, subjects in listed:
+            for number, who in subjects.items():
+                if persons.setdefault(number, who) != who:
+                    raise ValueError(
+                        f"{file}: template {number} shows person {who}, and in another list person {persons[number]}"
+                    )
+        templates = ijb_templates(data, manifest, self.detector_score, persons)
+        found = []
+        for file, subjects in listed:
+            numbers = np.fromiter(subjects, np.int64, len(subjects))
+            places = places_of(templates, numbers)
+            if len(bad := np.flatnonzero(places < 0)):
+                raise ValueError(
+                    f"{file}: template {numbers[bad[0]]} has no image in {files(self.set).faces} ({len(bad)} have none)"
+                )
+            found.append(places)
+        *galleries, probes = found
+        held = tuple(galleries) if self.galleries == "separate" else (np.concatenate(galleries),)
+        return Identification(templates, probes, held)
+
+    def _lists(self) -> tuple[str, ...]:
+        names = files(self.set)
+        return (*names.galleries, names.probes)

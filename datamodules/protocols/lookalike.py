@@ -1,0 +1,69 @@
+"""LFW's View 2 with mined impostors: its genuine pairs and its folds stay, its impostor pairs are replaced by pairs who look
+alike.
+
+The pairs come from a file that ``lookalike_lists.py`` writes. They are the choice of one network, the miner; a cell that
+evaluates the miner itself must be refused, for which ``miner()`` tells it. Huang, Ramesh, Berg, Learned-Miller: Labeled
+Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007; the idea of similar-looking impostors is
+SLLFW's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.component import LOCATION, Missing
+from datamodules.datasets.lfw import SOURCE
+from datamodules.datasets.lfw import Config as Lfw
+from datamodules.lfw_lists import FILES, PairList, read_list
+from datamodules.listed import ListedConfig
+from datamodules.lookalike_lists import miner_of, read_lookalikes
+from datamodules.lookalikes import folds_of
+
+REMEDY = "mine it with a trained network (datamodules.lookalikes and lookalike_lists) and set file to it"
+
+
+class Config(ListedConfig):
+    name: Literal["lookalike"] = "lookalike"
+    root: Annotated[Path, LOCATION]  # LFW
+    file: Annotated[Path, LOCATION]  # the mined pairs
+
+    def dataset(self) -> Lfw:
+        return Lfw(root=self.root)
+
+    def lacking(self) -> Missing | None:
+        view2 = self.root / FILES["view2"]
+        if not view2.is_file():
+            return Missing(f"no list {view2}", SOURCE)
+        return None if self.file.is_file() else Missing(f"no list of mined pairs {self.file}", REMEDY)
+
+    def miner(self) -> str:
+        """SHA-256 (hex) of the weights that chose the impostors: they are not to be judged by this protocol."""
+        return miner_of(self.file)
+
+    def lists(self) -> Sequence[PairList]:
+        view2 = read_list(self.root, "view2")
+        mined = read_lookalikes(self.file)
+        persons = folds_of(view2)
+        for left, right, fold, line in zip(mined.left, mined.right, mined.fold, mined.line, strict=True):
+            for key in (left, right):
+                who = key.split("/")[0]
+                if persons.get(who) != fold:
+                    where = f"in fold {persons[who] + 1}" if who in persons else "in no fold"
+                    raise ValueError(f"{mined.file}, line {line}: {who} is not in fold {fold + 1} of View 2 but {where}")
+        wanted = Counter(fold for fold, same in zip(view2.fold, view2.same, strict=True) if not same)
+        have = Counter(mined.fold)
+        for fold, count in sorted(wanted.items()):
+            if have[fold] != count:
+                raise ValueError(
+                    f"{mined.file}: fold {fold + 1} has {have[fold]} mined pairs where View 2 has {count} impostor pairs"
+                )
+        genuine = [place for place, same in enumerate(view2.same) if same]
+
+        def kept(column: Sequence[object]) -> tuple[object, ...]:
+            return tuple(column[place] for place in genuine)
+
+        columns = (kept(column) for column in (view2.left, view2.right, view2.same, view2.fold, view2.line))
+        return [PairList(view2.file, *columns), mined]  # type: ignore[arg-type]

@@ -1,0 +1,37 @@
+"""Verification by any list of pairs on any dataset: for lists of one's own, and for the field's lists without a name here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt
+
+from configs.component import LOCATION, Missing
+from configs.kinds import DatasetConfig
+from configs.lookup import component
+from datamodules.lfw_lists import PairList
+from datamodules.listed import ListedConfig
+from datamodules.pair_list import Layout, Order, read_pairs
+
+
+class Config(ListedConfig):
+    name: Literal["pairs"] = "pairs"
+    data: component("data")  # type: ignore[valid-type]
+    file: Annotated[Path, LOCATION]
+    layout: Layout
+    folds: PositiveInt = 10  # where the list does not number them itself
+    order: Order = "blocks"  # the list goes fold by fold; kinds: spread the pairs of each kind
+    prefix: str = ""  # what stands before the list's paths in the dataset's keys
+    suffix: str = ""  # and what behind
+
+    def dataset(self) -> DatasetConfig:
+        data: DatasetConfig = self.data
+        return data
+
+    def lacking(self) -> Missing | None:
+        return None if self.file.is_file() else Missing(f"no list {self.file}", "set file to a list of pairs")
+
+    def lists(self) -> Sequence[PairList]:
+        return [read_pairs(self.file, self.layout, self.folds, self.order, self.prefix, self.suffix)]

@@ -1,0 +1,45 @@
+"""SLLFW: LFW's View 2 with impostors who look alike.
+
+Deng, Hu, Zhang, Chen, Guo: Fine-grained face verification: FGLFW database, baselines, and human-DCMN partnership. Pattern
+Recognition 66, 2017. The genuine pairs are those of View 2; 3,000 pairs of similar-looking persons, chosen by people, replace
+its impostors. The list has two lines a pair, each ``person/image``, and goes fold by fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt
+
+from configs.component import LOCATION, Missing
+from datamodules.datasets.lfw import Config as Lfw
+from datamodules.lfw_lists import PairList
+from datamodules.listed import ListedConfig
+from datamodules.pair_list import Order, read_pairs
+
+SOURCE = (
+    "SLLFW's list pair_SLLFW.txt is public, for research, at the home page of its authors (Weihong Deng's group, Beijing "
+    "University of Posts and Telecommunications); put it beside LFW's lists or set file to it. Its images are LFW's"
+)
+
+
+class Config(ListedConfig):
+    name: Literal["sllfw"] = "sllfw"
+    root: Annotated[Path, LOCATION]  # LFW
+    file: Annotated[Path | None, LOCATION] = None  # absent: pair_SLLFW.txt in root
+    folds: PositiveInt = 10
+    order: Order = "blocks"
+
+    def dataset(self) -> Lfw:
+        return Lfw(root=self.root)
+
+    def lacking(self) -> Missing | None:
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+
+    def lists(self) -> Sequence[PairList]:
+        return [read_pairs(self._file(), "two_lines_person", self.folds, self.order)]
+
+    def _file(self) -> Path:
+        return self.file or self.root / "pair_SLLFW.txt"

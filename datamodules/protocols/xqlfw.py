@@ -1,0 +1,48 @@
+"""XQLFW: LFW's persons in images that differ much in quality.
+
+Knoche, Hormann, Rigoll: Cross-quality LFW: a database for analyzing cross-resolution image face recognition in unconstrained
+environments. FG 2021. Ten folds of 300 genuine and 300 impostor pairs, in the layout of LFW's ``pairs.txt``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.component import LOCATION, Missing
+from datamodules.datasets.folder import Config as Folder
+from datamodules.lfw_lists import PairList
+from datamodules.listed import ListedConfig
+from datamodules.pair_list import read_pairs
+
+SOURCE = (
+    "XQLFW (images and xqlfw_pairs.txt) is public, under the MIT licence and LFW's own terms, in the release of its authors "
+    "(Technical University of Munich); set root to the folder with one folder per person, and file to the list"
+)
+
+
+class Config(ListedConfig):
+    name: Literal["xqlfw"] = "xqlfw"
+    root: Annotated[Path, LOCATION]  # the persons' folders
+    file: Annotated[Path | None, LOCATION] = None  # absent: xqlfw_pairs.txt in root or beside it
+    suffix: str = ".jpg"  # of the images
+
+    def dataset(self) -> Folder:
+        return Folder(root=self.root, space="lfw")
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir():
+            return Missing(f"no folder {self.root} with XQLFW", SOURCE)
+        return super().missing()
+
+    def lacking(self) -> Missing | None:
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+
+    def lists(self) -> Sequence[PairList]:
+        return [read_pairs(self._file(), "lfw", suffix=self.suffix)]
+
+    def _file(self) -> Path:
+        inside = self.root / "xqlfw_pairs.txt"
+        beside = self.root.parent / "xqlfw_pairs.txt"
+        return self.file or (beside if beside.is_file() and not inside.is_file() else inside)

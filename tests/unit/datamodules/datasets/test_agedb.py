@@ -1,0 +1,33 @@
+import pytest
+from PIL import Image
+
+from datamodules.datasets.agedb import Config
+
+
+def put(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (len(name), 0, 0)).save(folder / name)
+    return folder
+
+
+def test_names_tell_person_age_and_gender(tmp_path):
+    config = Config(root=put(tmp_path / "a", "0_MariaCallas_35_f.jpg", "1_MariaCallas_70_f.jpg", "more/2_JohnGielgud_20_m.jpg"))
+    manifest = config.scan(tmp_path / "cache")
+    assert manifest.identities == ("JohnGielgud", "MariaCallas", "MariaCallas")
+    assert manifest.keys[0] == "more/2_JohnGielgud_20_m.jpg"
+    found = config.attributes(manifest)
+    assert found.years.tolist() == [20, 35, 70]
+    assert found.values["gender"].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["MariaCallas_35_f.jpg", "0_MariaCallas_f.jpg", "0_MariaCallas_35_x.jpg"])
+def test_a_wrong_name_is_named(tmp_path, name):
+    with pytest.raises(ValueError, match=name.replace(".", r"\.") + ": expected a name such as"):
+        Config(root=put(tmp_path / "a", name)).images()
+
+
+def test_what_is_missing_is_said(tmp_path):
+    assert "no folder" in Config(root=tmp_path / "none").missing().what
+    assert "no images" in Config(root=tmp_path).missing().what
+    assert "password" in Config(root=tmp_path).missing().remedy

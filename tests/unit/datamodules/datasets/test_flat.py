@@ -1,0 +1,37 @@
+import pytest
+from PIL import Image
+
+from datamodules.datasets.flat import Config
+
+
+def put(folder, *names):
+    for name in names:
+        Image.new("RGB", (8, 8)).save(folder / name)
+
+
+def test_file_names_tell_the_person(tmp_path):
+    put(tmp_path, "Ann_Veneman_0003.jpg", "Al_1.png", "Ann_Veneman_0001.jpg", ".hidden_1.jpg")
+    config = Config(root=tmp_path, space="lfw")
+    assert config.images() == [
+        ("Al_1.png", "Al"),
+        ("Ann_Veneman_0001.jpg", "Ann_Veneman"),
+        ("Ann_Veneman_0003.jpg", "Ann_Veneman"),
+    ]
+    assert config.namespace == "lfw"
+    assert {who for _, who in Config(root=tmp_path, min_images=2).images()} == {"Ann_Veneman"}
+
+
+def test_the_pattern_may_be_another(tmp_path):
+    put(tmp_path, "s01-3.jpg")
+    assert Config(root=tmp_path, person="(s[0-9]+)-.*").images() == [("s01-3.jpg", "s01")]
+    with pytest.raises(ValueError, match=r"s01-3\.jpg: the name does not tell the person"):
+        Config(root=tmp_path).images()
+    with pytest.raises(ValueError, match="has no group"):
+        Config(root=tmp_path, person="s.*")
+    with pytest.raises(ValueError, match="no regular expression"):
+        Config(root=tmp_path, person="(")
+
+
+def test_what_is_missing_is_said(tmp_path):
+    assert "no folder" in Config(root=tmp_path / "none").missing().what
+    assert "no images" in Config(root=tmp_path).missing().what
