@@ -34,6 +34,8 @@ class Manifest(Protocol):
     @property
     def heights(self) -> Sequence[int]: ...
     @property
+    def digests(self) -> Sequence[str]: ...  # SHA-256 of each image's bytes
+    @property
     def skipped(self) -> Mapping[str, str]: ...  # key -> why, for images that the policy left out
     @property
     def digest(self) -> str: ...  # SHA-256 of content: keys, identities and image bytes
@@ -53,6 +55,13 @@ class DatasetConfig(Component, ABC):
     @abstractmethod
     def namespace(self) -> str:
         """Identities of two datasets are comparable when their namespaces are equal ("lfw")."""
+
+    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
+        """Identity -> name of the person, normalised by ``datamodules.person_names``, of those whose names are known.
+
+        Names are comparable between datasets, identities within a namespace.
+        """
+        return {}
 
     def missing(self) -> Missing | None:
         """What must be on disk and is not."""

@@ -153,10 +153,10 @@ class World:
         method = {"templates": "comparisons"}.get(protocol.task, protocol.task)
         ask: Callable[[Manifest], Any] = getattr(protocol, method)
         seen = self._seen(data, trained)
-        free = np.array([row for row, who in enumerate(manifest.identities) if who not in seen], np.int64)
-        if len(free) == len(manifest.keys):
+        if not seen.any():
             return ask(manifest)
-        count = len(set(manifest.identities) & seen)
+        free = np.flatnonzero(~seen)
+        count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         if protocol.overlap == "refuse" or protocol.task == "templates":
             remedy = (
                 "its lists are fixed: train on others" if protocol.task == "templates" else "`overlap: drop` leaves them out"
@@ -167,9 +167,26 @@ class World:
             return dataclasses.replace(found, rows=free[found.rows])
         return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
 
-    def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig]) -> set[str]:
-        """The people of ``data``'s namespace who were trained on."""
-        return {who for one in trained if one.namespace == data.namespace for who in self.manifest(one).identities}
+    def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig]) -> np.ndarray:
+        """bool (N,): images of ``data`` that say nothing about strangers.
+
+        Their person was trained on (the same identity of a common namespace, or the same name where both datasets know names),
+        or the very file was.
+        """
+        manifest = self.manifest(data)
+        people: set[str] = set()
+        files: set[str] = set()
+        names: set[str] = set()
+        for one in trained:
+            other = self.manifest(one)
+            files |= set(other.digests)
+            if one.namespace == data.namespace:
+                people |= set(other.identities)
+            names |= set(one.names(set(other.identities)).values())
+        known = data.names(set(manifest.identities)) if names else {}
+        people |= {who for who, name in known.items() if name in names}
+        met = [who in people or file in files for who, file in zip(manifest.identities, manifest.digests, strict=True)]
+        return np.array(met, dtype=bool)
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
         if protocol.task != "verification":
@@ -179,19 +196,18 @@ class World:
         return self._once(("pairs digest", id(pairs)), lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
 
 
-def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, trained: set[str]) -> Pairs:
-    """The identity audit: pairs of persons who were not trained on.
+def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:
+    """The identity audit: pairs of images that ``seen``, bool by row of the manifest, leaves.
 
     Raises:
         ValueError: there are others, and the policy is ``refuse``; says how many pairs would remain.
     """
-    persons = np.array([person in trained for person in manifest.identities], dtype=bool)
-    shared = persons[pairs.left] | persons[pairs.right]
+    shared = seen[pairs.left] | seen[pairs.right]
     if not shared.any():
         return pairs
     remain, of = int((~shared).sum()), len(shared)
     if protocol.overlap == "refuse":
-        people = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if persons[row]}
+        people = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
         raise ValueError(
             f"protocol {protocol.title}: {len(people)} of its people are in the training set, so {of - remain} of its {of} "
             f"pairs say nothing about strangers; `overlap: drop` evaluates the {remain} pairs that are free of them"

@@ -5,6 +5,7 @@ Yi, Lei, Liao, Li: Learning face representation from scratch. 2014 (arXiv:1411.7
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
 from datamodules.files import FilesConfig, Images, choose, person_folders
-from datamodules.person_names import read_numbered_names
+from datamodules.person_names import normalised, read_numbered_names
 
 SOURCE = (
     "CASIA-WebFace was given out for research by its authors (Institute of Automation, Chinese Academy of Sciences), "
@@ -50,6 +51,9 @@ class Config(FilesConfig):
             raise ValueError(str(missing))
         return choose(person_folders(self.root), self.min_images, self.persons)
 
-    def names(self) -> dict[str, str]:
-        """Person -> name; empty without a list."""
-        return {} if self.names_file is None else read_numbered_names(self.names_file)
+    def names(self, identities: Iterable[str]) -> dict[str, str]:
+        """As the list says; empty without one."""
+        if self.names_file is None:
+            return {}
+        known = read_numbered_names(self.names_file)
+        return {who: normalised(known[who]) for who in identities if who in known}

@@ -5,6 +5,7 @@ Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Ma
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from configs.component import LOCATION, Missing
 from datamodules.fetching import Source
 from datamodules.files import FilesConfig, Images, choose, person_folders
 from datamodules.lfw_lists import FILES, ListName, read_list
+from datamodules.person_names import normalised
 
 SOURCE = (
     "`facegrid data get lfw root=...` takes a public copy of the funneled images and the lists of pairs; a deep-funneled copy "
@@ -44,6 +46,10 @@ class Config(FilesConfig):
     @property
     def namespace(self) -> str:
         return "lfw"
+
+    def names(self, identities: Iterable[str]) -> dict[str, str]:
+        """The persons' folders are called by their names."""
+        return {who: normalised(who) for who in identities}
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():

@@ -5,6 +5,7 @@ Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognising faces acr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
 from datamodules.files import FilesConfig, Images, choose, person_folders
-from datamodules.person_names import read_identity_meta
+from datamodules.person_names import normalised, read_identity_meta
 
 SOURCE = (
     "VGGFace2 is given out by its authors (Visual Geometry Group, Oxford) on request, and by academic mirrors; unpack it and "
@@ -48,6 +49,9 @@ class Config(FilesConfig):
             raise ValueError(str(missing))
         return choose(person_folders(self.folder()), self.min_images, self.persons)
 
-    def names(self) -> dict[str, str]:
-        """Person -> name; empty without ``identity_meta.csv``."""
-        return {} if self.names_file is None else read_identity_meta(self.names_file)
+    def names(self, identities: Iterable[str]) -> dict[str, str]:
+        """As the list says; empty without one."""
+        if self.names_file is None:
+            return {}
+        known = read_identity_meta(self.names_file)
+        return {who: normalised(known[who]) for who in identities if who in known}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import uuid
@@ -108,7 +109,7 @@ def test_nodes_share_a_detection_and_each_piece_is_computed_once(nodes: Any, tmp
     assert sorted(marker.facts["images"] for key, marker in markers.items() if key[0] == "detect") == [18, 36]
     assert set(store.attempts().values()) == {1}
     spans = sorted((marker.started, marker.finished) for marker in pieces)
-    assert any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False)), "side by side"
+    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)), "side by side"
 
 
 def test_cells_that_ask_for_a_gpu_share_none(nodes: Any, tmp_path: Path) -> None:

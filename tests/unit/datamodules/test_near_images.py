@@ -100,7 +100,7 @@ def test_a_dataset_is_hashed_row_by_row(tmp_path):
 
 @pytest.mark.parametrize(("one", "other"), [("Bart_Hendricks", "Ricky_Ray"), ("Emmy_Rossum", "Eva_Amurri")])
 def test_photographs_that_lfw_has_under_two_names_are_found(shared, one, other):
-    """LFW's authors list these among its known errors."""
+    """One photograph under two names, of persons who are not the same."""
     folder = shared / "data" / "lfw" / "images"
     both = [prints_of([read_image(folder / who / f"{who}_0001.jpg")]) for who in (one, other)]
     assert near(*both)[0].tolist() == [[0, 0]]

@@ -180,3 +180,59 @@ def test_who_is_looked_at_only_was_not_trained_on(make: Make, refused: Refused, 
     (cell,) = make_plan(grid).cells
     assert "checkpoint" in str(cell.reason)  # the file is absent, and nothing else is wrong
     assert World(store_of(grid)).kept_pairs(cell.cell.protocols[0], cell.cell).same.size == 8
+
+
+# -- who was trained on, under another name or number
+
+
+def elsewhere(make: Make, refused: Refused, data: dict[str, Any], protocol: dict[str, Any]) -> str:
+    """The complaint about a protocol on another dataset than the training data; every dataset is read before."""
+    parts = {"axes": {}, "base": {**SMALL["base"], "data": data}, "protocols": [protocol]}
+    plan = make_plan(make(**parts))
+    cell = plan.cells[0].cell
+    world = World(store_of(plan.grid))
+    world.scan(cell.data)
+    world.scan(cell.protocols[0].data)
+    return refused(**parts)
+
+
+def test_a_person_of_another_dataset_is_known_by_name(make: Make, refused: Refused, tmp_path: Path) -> None:
+    folder(tmp_path / "vgg" / "test", 6)
+    meta = tmp_path / "identity_meta.csv"
+    meta.write_text('Class_ID, Name\na, "Ann Ärt"\nb, "Bea"\nc, "Cleo"\n', encoding="utf-8")
+    folder(tmp_path / "lfw" / "images", 100)
+    for old, new in (("a", "Ann_Art"), ("b", "Dora"), ("c", "Eve")):
+        (tmp_path / "lfw" / "images" / old).rename(tmp_path / "lfw" / "images" / new)
+    data = {"name": "vggface2", "root": str(tmp_path / "vgg"), "names_file": str(meta)}
+    protocol = {"name": "clustering", "data": {"name": "lfw", "root": str(tmp_path / "lfw")}}
+    assert "clustering: 1 of its people are in the training set" in elsewhere(make, refused, data, protocol)
+
+
+def test_a_file_that_was_trained_on_is_known_by_its_bytes(make: Make, refused: Refused, tmp_path: Path) -> None:
+    data = {"name": "folder", "root": folder(tmp_path / "one", 6), "space": "one"}
+    protocol = {"name": "clustering", "data": {"name": "folder", "root": folder(tmp_path / "two", 6), "space": "two"}}
+    assert "clustering: 3 of its people are in the training set" in elsewhere(make, refused, data, protocol)
+
+
+def test_who_was_trained_on_can_be_left_out_of_groups_and_searches(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    folder(tmp_path / "one", 6)
+    folder(tmp_path / "two" / "images", 100)
+    (tmp_path / "one" / "a").rename(tmp_path / "one" / "z")
+    data = {"name": "folder", "root": str(tmp_path / "one"), "space": "same"}
+    inner = {"name": "folder", "root": str(tmp_path / "two" / "images"), "space": "same"}
+    (tmp_path / "two" / "images" / "b").rename(tmp_path / "two" / "images" / "x")
+    protocols = [
+        {"name": "clustering", "data": inner, "overlap": "drop"},
+        {"name": "identification", "data": inner, "overlap": "drop"},
+    ]
+    grid = make(axes={}, base={**SMALL["base"], "data": data}, protocols=protocols)
+    cell = make_plan(grid).cells[0].cell
+    world = World(store_of(grid))
+    world.scan(cell.data)
+    world.scan(cell.protocols[0].data)
+    for protocol in cell.protocols:
+        asked = world.asked(protocol, cell)
+        rows = asked.rows if protocol.task == "clustering" else asked.templates.rows
+        keys = world.manifest(world.dataset(protocol)).keys
+        assert {keys[row][0] for row in rows} == {"a", "x"}, "c was trained on"

@@ -11,7 +11,7 @@ def test_persons_are_numbered_folders(tmp_path):
     assert config.missing() is None
     assert config.scan(tmp_path / "cache").identities == ("0000045", "0000099")
     assert Config(root=tmp_path / "casia", persons=1).scan(tmp_path / "cache").keys == ("0000045/001.jpg",)
-    assert (config.namespace, config.names()) == ("casia", {})
+    assert (config.namespace, config.names(["0000045"])) == ("casia", {})
 
 
 def test_names_come_from_a_list(tmp_path):
@@ -20,7 +20,7 @@ def test_names_come_from_a_list(tmp_path):
     assert "no list of names" in config.missing().what
     (tmp_path / "names.txt").write_text("0000045 A.J._Buckley\n")
     assert config.missing() is None
-    assert config.names() == {"0000045": "A.J._Buckley"}
+    assert config.names(["0000045", "9"]) == {"0000045": "ajbuckley"}
     assert config.identity() == Config(root=tmp_path).identity()
 
 

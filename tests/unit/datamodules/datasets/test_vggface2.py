@@ -29,6 +29,6 @@ def test_names_come_from_identity_meta(tmp_path):
         'Class_ID, Name, Sample_Num, Flag, Gender\nn000001, "14th_Dalai_Lama",424,0, m,\n'
     )
     assert config.missing() is None
-    assert config.names() == {"n000001": "14th_Dalai_Lama"}
-    assert Config(root=tmp_path).names() == {}
+    assert config.names(["n000001", "n9"]) == {"n000001": "14thdalailama"}
+    assert Config(root=tmp_path).names(["n000001"]) == {}
     assert config.identity() == Config(root=tmp_path).identity()
