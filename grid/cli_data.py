@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,6 +54,60 @@ def data_check(name: Name, settings: Settings = None, as_json: AsJson = False) -
     facts = check(name, settings or [], err)
     _print(facts, as_json)
     if facts["bad"]:
+        raise typer.Exit(1)
+
+
+@data.command("show")
+def data_show(
+    name: Name,
+    settings: Settings = None,
+    augment: Annotated[str | None, typer.Option(metavar="YAML", help="an augmentation, such as basic")] = None,
+    detector: Annotated[
+        str | None, typer.Option(metavar="YAML", help="a detector, such as mtcnn; else the whole image")
+    ] = None,
+    size: Annotated[int, typer.Option(help="pixels of a crop's side")] = 112,
+    width: Annotated[int | None, typer.Option(help="pixels, where crops are not square")] = None,
+    images: Annotated[int, typer.Option(help="how many persons")] = 6,
+    seed: Annotated[int, typer.Option(help="of a training")] = 0,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="the picture")] = Path("show.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Draw a contact sheet: faces as a detector cuts them out, and what a training sees of them, epoch by epoch."""
+    from grid.data import show
+
+    pixels = size if width in (None, size) else (size, width)
+    _print(show(name, settings or [], detector, augment, images, pixels, seed, to, err), as_json)
+
+
+@data.command("convert")
+def data_convert(
+    name: Name,
+    settings: Settings = None,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder")] = ...,  # type: ignore[assignment]
+    images_per_shard: Annotated[int, typer.Option(min=1)] = 10_000,
+    mebibytes_per_shard: Annotated[int, typer.Option(min=1)] = 1024,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dataset as shards, which clusters read from front to back; the images keep their bytes."""
+    from grid.data import convert
+
+    _print(convert(name, settings or [], to, images_per_shard, mebibytes_per_shard, err), as_json)
+
+
+@data.command("audit")
+def data_audit(
+    train: Annotated[str, typer.Argument(metavar="TRAIN", help="a dataset as YAML, such as '{name: lfw, root: data/lfw}'")],
+    evaluation: Annotated[str, typer.Argument(metavar="EVALUATION", help="another one")],
+    near: Annotated[bool, typer.Option("--near", help="compare pictures too, which reads every image")] = False,
+    bits: Annotated[int, typer.Option(min=0, max=16, help="of 64 that may differ between pictures nearly the same")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Say which names, files and pictures two datasets share; exit code 1 where there are any."""
+    from grid.data import audit
+
+    facts = audit(train, evaluation, near, bits, err)
+    _print(facts, as_json)
+    if not facts["clean"]:
         raise typer.Exit(1)
 
 

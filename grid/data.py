@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
-from configs.lookup import known, lookup, nearest
+from configs.lookup import known, lookup, nearest, resolve
 from grid.spec import BadInput
 
 
@@ -88,15 +89,8 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
     data = dataset(name, settings, on_bad_image="skip")
     if missing := data.missing():
         raise BadInput(str(missing))
-    with (
-        tempfile.TemporaryDirectory(prefix="facegrid-check-") as folder,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task(f"reading {name}")
-        try:
-            manifest = data.scan(Path(folder), lambda done, total: progress.update(task, completed=done, total=total))
-        except ValueError as error:
-            raise BadInput(str(error)) from error
+    with work(console, f"reading {name}") as (cache, progress):
+        manifest = data.scan(cache, progress)
     return {
         "dataset": name,
         "whole": not manifest.skipped,
@@ -105,3 +99,82 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
         "digest": manifest.digest,
         "bad": dict(manifest.skipped),
     }
+
+
+def show(
+    name: str,
+    settings: Sequence[str],
+    detector: str | None,
+    augment: str | None,
+    images: int,
+    size: int | tuple[int, int],
+    seed: int,
+    to: Path,
+    console: Console,
+) -> dict[str, Any]:
+    """Writes a contact sheet as a picture; see ``datamodules.showing.show``. ``detector`` and ``augment`` are YAML."""
+    from PIL import Image
+
+    from datamodules import showing
+
+    data = dataset(name, settings)
+    cutter = None if detector is None else component("detector", detector)
+    changer = None if augment is None else component("augmentation", augment)
+    with work(console, f"reading {name}") as (cache, progress):
+        picture = showing.show(data, cutter, changer, images, size, seed, cache=cache, progress=progress)
+    Image.fromarray(picture).save(to)
+    return {"dataset": name, "picture": str(to), "width": picture.shape[1], "height": picture.shape[0]}
+
+
+def convert(name: str, settings: Sequence[str], to: Path, images: int, mebibytes: int, console: Console) -> dict[str, Any]:
+    """Writes a dataset as shards; see ``datamodules.convert.convert``."""
+    from datamodules import convert as converting
+
+    data = dataset(name, settings)
+    with work(console, f"converting {name}") as (cache, progress):
+        return converting.convert(data, cache, to.absolute(), images, mebibytes, progress)
+
+
+def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) -> dict[str, Any]:
+    """What two datasets share; see ``datamodules.audit``. Both are YAML."""
+    from datamodules.audit import audit as compare
+    from datamodules.near_images import prints
+
+    sides = [component("data", text) for text in (train, evaluation)]
+    manifests, hashes = [], []
+    for data in sides:
+        if missing := data.missing():
+            raise BadInput(str(missing))
+        with work(console, f"reading {data.name}") as (cache, progress):
+            manifests.append(data.scan(cache, progress))
+        with work(console, f"comparing pictures of {data.name}") as (_, progress):
+            hashes.append(prints(data.build(manifests[-1]), progress) if near else None)
+    names = [data.names(set(manifest.identities)) for data, manifest in zip(sides, manifests, strict=True)]
+    found = compare(*manifests, *names, *hashes, bits)
+    return {"clean": found.clean, **found.facts()}
+
+
+def component(kind: str, text: str) -> Any:
+    """A component from YAML: a name, or a mapping with a name.
+
+    Raises:
+        BadInput: it is no YAML, or no such component, or its fields are wrong.
+    """
+    try:
+        return resolve(kind, yaml.safe_load(text))
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadInput(f"{kind} {text!r}: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def work(console: Console, title: str) -> Iterator[tuple[Path, Callable[[int, int], None]]]:
+    """A folder for scans, and progress on a terminal; a ValueError becomes BadInput."""
+    with (
+        tempfile.TemporaryDirectory(prefix="facegrid-data-") as folder,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task(title)
+        try:
+            yield Path(folder), lambda done, total: progress.update(task, completed=done, total=total)
+        except ValueError as error:
+            raise error if isinstance(error, BadInput) else BadInput(str(error)) from error
