@@ -29,7 +29,7 @@ class Intervals:
     """Percentile intervals.
 
     Attributes:
-        oracle: of the accuracy whose threshold is best on the drawn pairs themselves.
+        oracle: of the accuracy whose threshold is best on the drawn pairs themselves; it leans upwards, as that accuracy does.
         tenfold: of the cross-validated accuracy; None without folds.
         eer: of the equal error rate.
         auc: of the area.
@@ -95,8 +95,7 @@ def person_bootstrap(
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         times = _times(generator, len(names), rows)
-        weights = times[:, one] * np.where(same, 1, times[:, other])
-        found.append(_metrics(weights, same, scores, held, fars))
+        found.append(_metrics(_weights(times, same, one, other), same, scores, held, fars))
     values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
     whole = np.all([np.isfinite(column) for column in values.values()], axis=0)
     if whole.sum() < max(2, resamples / 2):
@@ -121,6 +120,11 @@ def _times(generator: np.random.Generator, persons: int, rows: int) -> np.ndarra
     """(rows, persons) int64: how often each person is drawn, in as many draws as there are persons."""
     drawn = generator.integers(0, persons, size=(rows, persons)) + np.arange(rows)[:, None] * persons
     return np.bincount(drawn.ravel(), minlength=rows * persons).reshape(rows, persons)
+
+
+def _weights(times: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(rows, n) int64: how often each pair counts."""
+    return times[:, left] * np.where(same, 1, times[:, right])
 
 
 def _metrics(

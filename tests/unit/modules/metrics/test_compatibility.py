@@ -40,7 +40,7 @@ def test_the_nearest_point_can_exceed_the_target_and_the_exact_one_cannot():
 @given(pairs())
 def test_the_first_best_of_a_list_is_that_of_a_loop(data):
     distances, same = 1 - data[0], data[1]
-    thresholds = np.arange(-0.5, 3, 0.05)
+    thresholds = np.arange(-0.5, 3, 0.0625)  # distances are eighths: many lie on a threshold
     right = [int(((distances < threshold) == same).sum()) for threshold in thresholds]
     best = compatibility.first_best((distances, same), thresholds)
     assert best == thresholds[right.index(max(right))]
@@ -97,3 +97,9 @@ def test_one_kind_of_pair_is_refused():
 
 def test_an_angle_forgives_what_rounding_added():
     assert compatibility.angle(np.array([1 + 1e-7, 0.0, -1.0])).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_a_distance_equal_to_the_threshold_is_refused():
+    part = (np.array([0.5, 0.5, 0.25]), np.array([True, False, True]))
+    assert compatibility.accuracy_at(part, 0.5) == pytest.approx(2 / 3)
+    assert compatibility.accuracy_at(part, 0.25) == pytest.approx(1 / 3)

@@ -85,6 +85,13 @@ def test_what_is_allowed_is_what_division_allows(impostor, far):
         assert allowed(decimal, impostor) == np.flatnonzero(shares <= decimal)[-1]
 
 
+def test_a_share_just_below_a_step_does_not_allow_the_step():
+    for impostor in (3, 49, 3000):
+        for most in range(1, impostor + 1):
+            assert allowed(most / impostor, impostor) == most
+            assert allowed(np.nextafter(most / impostor, 0), impostor) == most - 1  # times impostor it rounds to ``most``
+
+
 def test_a_far_below_zero_is_refused():
     for far in (-0.1, np.nan):
         with pytest.raises(ValueError, match="cannot be asked for"):

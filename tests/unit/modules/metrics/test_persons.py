@@ -33,7 +33,7 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
     scores, same, left, right, folds = (values[order] for values in (scores, same, left, right, folds))
     times = module._times(np.random.default_rng(0), 9, 40)
     assert (times.sum(axis=1) == 9).all()
-    weights = times[:, left] * np.where(same, 1, times[:, right])
+    weights = module._weights(times, same, left, right)
     found = module._metrics(weights, same, scores, [folds == number for number in range(3)], (0.1, 0.01))
     compared = 0
     for row in range(40):
@@ -63,26 +63,28 @@ def test_a_seed_gives_one_result_whatever_the_blocks_and_the_order(monkeypatch):
 
 
 def test_the_intervals_hold_the_value():
-    scores, same, left, right = gallery()
+    scores, same, left, right = gallery(people=40)
+    some = same | (np.random.default_rng(0).random(len(same)) < 240 / 12_480)  # as many of either kind, as on LFW
+    scores, same, left, right = scores[some], same[some], left[some], right[some]
     folds = left % 3
     found = person_bootstrap(scores, same, left, right, folds=folds, resamples=200, fars=(0.1, 0.01))
-    assert found.persons == 20
+    assert found.persons == 40
     assert found.resamples >= 195  # in the others a fold has no pair
     for (low, high), value in (
         (found.auc, auc(scores, same)),
         (found.eer, eer(scores, same)),
-        (found.oracle, oracle_accuracy(scores, same)[0]),
         (found.tenfold, tenfold_accuracy(scores, same, folds)["value"]),
         (found.val[0.1], val_at_far(scores, same, 0.1)[0]),
         (found.val[0.01], val_at_far(scores, same, 0.01)[0]),
     ):
         assert low < value < high
+    assert oracle_accuracy(scores, same)[0] < found.oracle[1]  # its low end may be above: resamples choose their own thresholds
     assert person_bootstrap(scores, same, left, right, resamples=5).tenfold is None
 
 
 def test_where_pairs_share_persons_a_bootstrap_of_pairs_promises_too_much():
-    """Experiments of a known truth: how often the interval of the EER holds it (of 150, pairs 57 %, persons 92 %)."""
-    kind = {"people": 16, "images": 4, "size": 8, "noise": 0.9, "spread": 0.5}
+    """Experiments of a known truth: how often the interval of the EER holds it: pairs 45 %, persons 90 %."""
+    kind = {"people": 16, "images": 5, "size": 8, "noise": 0.8, "spread": 0.8}
     truth = np.mean([eer(*gallery(**{**kind, "people": 150}, seed=1000 + seed)[:2]) for seed in range(3)])
     inside = {"persons": 0, "pairs": 0}
     for seed in range(60):
@@ -91,8 +93,8 @@ def test_where_pairs_share_persons_a_bootstrap_of_pairs_promises_too_much():
         inside["persons"] += low <= truth <= high
         (low, high), _ = bootstrap(Curve.of(scores, same), (), 40, seed)
         inside["pairs"] += low <= truth <= high
-    assert inside["pairs"] / 60 < 0.7
-    assert inside["persons"] / 60 > 0.85
+    assert inside["pairs"] / 60 < 0.6
+    assert inside["persons"] / 60 > 0.8
 
 
 def test_labels_that_disagree_with_the_persons_are_named():

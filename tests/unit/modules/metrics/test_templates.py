@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modules.metrics import templates
 from modules.metrics.templates import aggregate, media_sizes, rows_of, score_pairs
 
 
@@ -91,7 +92,7 @@ def test_traps_are_named():
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_scores_of_pairs_are_dot_products_whatever_the_blocks(kind):
+def test_scores_of_pairs_are_dot_products_whatever_the_blocks(kind, monkeypatch):
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(50, 37)).astype(kind)
     left, right = rng.integers(0, 50, (2, 1003))
@@ -101,6 +102,10 @@ def test_scores_of_pairs_are_dot_products_whatever_the_blocks(kind):
     np.testing.assert_allclose(found, expected, atol=1e-5 if kind == np.float32 else 1e-12)
     for block, threads in ((1, 1), (7, 3), (5000, 2), (256, 5)):
         assert score_pairs(embeddings, left, right, block=block, threads=threads).tobytes() == found.tobytes()
+    monkeypatch.setattr(templates, "TILE", 3)
+    monkeypatch.setattr(templates, "CHUNK", 100)
+    for threads in (1, 2):
+        assert score_pairs(embeddings, left, right, threads=threads).tobytes() == found.tobytes()
     order = rng.permutation(1003)
     assert score_pairs(embeddings, left[order], right[order]).tobytes() == found[order].tobytes()
     assert score_pairs(embeddings, left[:0], right[:0]).shape == (0,)
@@ -115,7 +120,9 @@ def test_rows_that_do_not_exist_are_refused():
         score_pairs(embeddings, good, good[:1])
 
 
-def test_template_numbers_become_rows_or_are_named():
+@pytest.mark.parametrize("span", [1, 1000])
+def test_template_numbers_become_rows_or_are_named(span, monkeypatch):
+    monkeypatch.setattr(templates, "SPAN", span)
     numbers = np.array([3, 5, 9])
     assert rows_of(numbers, np.array([9, 3, 3])).tolist() == [2, 0, 0]
     for absent in (1, 4, 10):
