@@ -143,7 +143,19 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
     for explainer in cell.explainers:
         assert isinstance(explainer, ExplainerConfig)
         identity = {"train": train.id, "explainer": explainer.identity()}
-        add("explain", f"explain:{explainer.title}", identity, {"training": training, "explainer": explainer}, train, seen)
+        config = {"training": training, "explainer": explainer}
+        looked_at = None
+        if explainer.pairs:
+            protocol = next((one for one in cell.protocols if one.task == "verification"), None)
+            if protocol is None:
+                raise ValueError(
+                    f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images"
+                )
+            data = facts.dataset(protocol)
+            looked_at = detect(data, cell.detector, protocol.title)
+            identity |= {"images": facts.images(data), "pairs": facts.pairs(protocol, cell)}
+            config["protocol"] = protocol
+        add("explain", f"explain:{explainer.title}", identity, config, train, seen, looked_at)
     return found
 
 

@@ -55,7 +55,9 @@ def _explanations(ledger: Ledger, marker: Marker, name: str, folder: Path) -> di
         return {f"facegrid.refused.{name}": str(manifest["refused"].get("reason", ""))}
     if "maps.npy" not in marker.outputs:
         return {}
-    _copy(ledger, marker, "maps.npy", own / "maps.npy")
+    for file in marker.outputs:
+        if file.startswith(("maps", "pictures")):
+            _copy(ledger, marker, file, own / file)
     if "images.npy" not in marker.outputs:
         return {}
     images, maps = np.load(ledger.path(marker, "images.npy")), np.load(ledger.path(marker, "maps.npy"))

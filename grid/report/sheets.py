@@ -11,6 +11,7 @@ import numpy as np
 from grid.report.rows import Row
 from grid.study import Study
 
+Column = tuple[str, int | None, str | None]
 TILE = 112  # pixels of one picture's side
 MOST = 10  # images per row
 EMPTY = "zero everywhere"
@@ -60,17 +61,22 @@ class Sheet:
 def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
     """A sheet per explainer of the study that any cell has finished."""
     titles = dict.fromkeys(label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("explain:"))
-    found = [_sheet(study, rows, title) for title in titles]
+    found = []
+    for title in titles:
+        label = f"explain:{title}"
+        ready = [(row, study.ledger.json(row.markers[label], "manifest.json")) for row in rows if label in row.markers]
+        names = dict.fromkeys(one["name"] for _, manifest in ready for one in manifest.get("maps", ()))
+        found += [_sheet(rows, title, name, ready, study) for name in names or [""]]
     return [sheet for sheet in found if sheet.strips]
 
 
-def _sheet(study: Study, rows: Sequence[Row], title: str) -> Sheet:
+def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, dict[str, Any]]], study: Study) -> Sheet:
+    """Of one explainer; ``name`` is that of the map, where the explainer makes several."""
     label = f"explain:{title}"
-    ready = [(row, study.ledger.json(row.markers[label], "manifest.json")) for row in rows if label in row.markers]
-    keys: dict[str, dict[str, Any]] = {}
+    keys: dict[Column, dict[str, Any]] = {}
     for _, manifest in ready:
         for image in manifest.get("images", []):
-            keys.setdefault(image["key"], image)
+            keys.setdefault(_column(image), image)
     columns = list(keys)[:MOST]
     strips, crops = [], dict[bytes, tuple[np.ndarray, list[Row]]]()
     for row, manifest in ready:
@@ -78,9 +84,12 @@ def _sheet(study: Study, rows: Sequence[Row], title: str) -> Sheet:
             strips.append(Strip(row, None, refused=str(manifest["refused"]["reason"])))
             continue
         marker = row.markers[label]
-        places = {image["key"]: place for place, image in enumerate(manifest["images"])}
+        places = {_column(image): place for place, image in enumerate(manifest["images"])}
         order = [places.get(key) for key in columns]
-        maps = np.load(study.ledger.path(marker, "maps.npy"), allow_pickle=False)
+        files = {one["name"]: one["file"] for one in manifest.get("maps", ())} or {name: "maps.npy"}
+        if name not in files:
+            continue
+        maps = np.load(study.ledger.path(marker, files[name]), allow_pickle=False)
         images = np.load(study.ledger.path(marker, "images.npy"), allow_pickle=False)
         tiles = np.stack([_blank() if n is None else resized(images[n]) for n in order])
         crops.setdefault(tiles.tobytes(), (tiles, []))[1].append(row)
@@ -88,7 +97,7 @@ def _sheet(study: Study, rows: Sequence[Row], title: str) -> Sheet:
     inputs = tuple(Inputs(_shared(study, owners, [row for row, _ in ready]), tiles) for tiles, owners in crops.values())
     shown = [manifest for _, manifest in ready if "refused" not in manifest]
     return Sheet(
-        title,
+        f"{title} {name}".rstrip(),
         next((str(manifest["target"]) for manifest in shown), ""),
         tuple(dict.fromkeys(str(manifest["layer"]) for manifest in shown if manifest.get("layer"))),
         tuple(keys[key] for key in columns),
@@ -97,6 +106,11 @@ def _sheet(study: Study, rows: Sequence[Row], title: str) -> Sheet:
         tuple(strips),
         tuple(row.title for row in rows if label in row.cell.stages and label not in row.markers),
     )
+
+
+def _column(image: dict[str, Any]) -> Column:
+    """An image may occur in several pairs."""
+    return image["key"], image.get("pair"), image.get("side")
 
 
 def _strip(row: Row, crops: np.ndarray, maps: np.ndarray, order: Sequence[int | None]) -> Strip:

@@ -1,8 +1,10 @@
-"""Explanation: raw attribution maps of the grid's probe images, and a manifest that says what they are."""
+"""Explanation: raw attribution maps of the grid's probes, images or pairs, and a manifest that says what they are.
+
+A pair's two images stand one after the other, so that everything that shows maps of images shows those of pairs too.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -11,29 +13,30 @@ import numpy as np
 import torch
 
 from datamodules.faces import to_tensor
-from grid.stages.context import Context, Result, faces_of
+from grid.probes import Probes, image_probes, pair_probes, reference_pairs
+from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.train import labels_of, load_network, rows_of
 from grid.training import Training
-from modules.explainer import Refused
-from modules.targets import ClassLogit
+from modules.explainer import Attribution, PairAttribution, Reference, Refused
+from modules.network import Network
+from modules.targets import ClassLogit, Cosine, Target
+
+MEAN = 500  # images that a protocol's mean colour is taken of
+REFERENCE = 60  # pairs that methods may be tuned on, half of them genuine
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``manifest.json``, ``images.npy`` (the crops) and ``maps.npy`` (float32, raw); or why it is refused."""
+    """Writes ``manifest.json``, ``images.npy`` (the crops) and a file per map (float32, raw); or why there are none."""
     training: Training = config["training"]
     explainer = config["explainer"]
-    faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels, persons = labels_of(faces)
-    _, validation = rows_of(faces, training)
-    rows = probes(faces.manifest.keys, faces.identities, validation.tolist(), explainer.images)
-    network = load_network(context, training, len(persons))
-    crops = np.stack([faces.crops[row] for row in rows])
-    images = torch.stack([to_tensor(crop) for crop in crops]).to(context.device)
-    target = ClassLogit(torch.from_numpy(labels[rows]))
-    logits = None
-    if network.classifies:
-        with torch.inference_mode():
-            logits = network(images).float().cpu()
+    trained = faces_of(context, training.data, training.detector, training.input.pixels)
+    network = load_network(context, training, context.inputs["train"].facts["classes"])
+    labels, persons = labels_of(trained)
+    _, validation = rows_of(trained, training)
+    if protocol := config.get("protocol"):
+        probes = pair_probes(context, training, protocol, explainer.pairs)
+    else:
+        probes = image_probes(trained, labels, validation.tolist(), explainer.images)
     about = {
         "method": explainer.name,
         "label": explainer.title,
@@ -41,46 +44,126 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "size": training.input.size,
         "width": training.input.width or training.input.size,
         "checkpoint": context.inputs["train"].outputs["model.safetensors"]["sha256"],
-        "images": [
-            {
-                "key": faces.manifest.keys[row],
-                "identity": faces.identities[row],
-                "class": int(labels[row]),
-                "logit": None if logits is None else float(logits[number, labels[row]]),
-                "predicted": None if logits is None else persons[int(logits[number].argmax())],
-            }
-            for number, row in enumerate(rows)
-        ],
+        "images": _images(network, probes, persons, context.device),
     }
     path = context.attempt.path
-    np.save(path / "images.npy", crops)
+    np.save(path / "images.npy", probes.crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
     try:
-        if logits is None:  # so far every explainer here explains a class
-            why = f"loss {training.loss.name} has no classes" if training.recipe.trains else "recipe none trains no classifier"
-            raise Refused("no_classifier", f"{why}, so there is no class score to explain")
-        found = explainer.build().explain(network, images, target, training.input.pixels)
+        if protocol is None:
+            found = {"": _of_images(network, explainer, probes, training, context.device)}
+        elif explainer.of == "pair":
+            reference = _reference(context, trained, labels, validation, protocol, training)
+            found = _of_pairs(network, explainer, probes, training, context.device, reference)
+        else:
+            found = {"": _of_images(network, explainer, probes, training, context.device)}
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}
     else:
-        np.save(path / "maps.npy", found.maps)
-        outputs += ("maps.npy",)
+        first = next(iter(found.values()))
+        about["maps"] = []
+        for number, (name, one) in enumerate(found.items()):
+            file = "maps.npy" if number == 0 else f"maps-{number}.npy"
+            np.save(path / file, one.maps)
+            outputs += (file,)
+            about["maps"].append({"name": name, "file": file, "signed": one.signed})
+        if first.pictures is not None:
+            np.save(path / "pictures.npy", first.pictures)
+            outputs += ("pictures.npy",)
         about |= {
-            "target": found.target,
-            "layer": found.layer,
-            "layer_shape": list(found.layer_shape),
-            "notes": dict(found.notes),
+            "target": first.target,
+            "layer": first.layer,
+            "layer_shape": list(first.layer_shape),
+            "notes": dict(first.notes),
         }
     (path / "manifest.json").write_text(json.dumps(about, indent=1))
-    facts = {"images": len(rows), "layer": about.get("layer"), "refused": about.get("refused")}
+    facts = {"images": len(probes.crops), "layer": about.get("layer"), "refused": about.get("refused")}
     return Result(facts, outputs)
 
 
-def probes(keys: Any, identities: Any, validation: list[int], count: int) -> list[int]:
-    """The probe images: validation images of ``count`` different persons, by a hash of their keys, so equal in every cell."""
-    chosen: dict[str, int] = {}
-    for row in sorted(validation, key=lambda row: hashlib.sha256(keys[row].encode()).digest()):
-        chosen.setdefault(identities[row], row)
-        if len(chosen) == count:
-            break
-    return list(chosen.values())
+def _of_images(network: Network, explainer: Any, probes: Probes, training: Training, device: str) -> Attribution:
+    """Maps of single images: of their class, or of a pair's images each with the other one as the target."""
+    images = tensors(probes.crops, device)
+    target = _target(network, explainer, probes, images)
+    if target.classes and not network.classifies:
+        why = f"loss {training.loss.name} has no classes" if training.recipe.trains else "recipe none trains no classifier"
+        raise Refused("no_classifier", f"{why}, so there is no class score to explain")
+    found: Attribution = explainer.build().explain(network, images, target, training.input.pixels)
+    return found
+
+
+def _target(network: Network, explainer: Any, probes: Probes, images: torch.Tensor) -> Target:
+    if probes.same is None:
+        return ClassLogit(torch.from_numpy(probes.labels))
+    if explainer.pair_target == "cosine":
+        with torch.no_grad():
+            embeddings = network.embed(images)
+        others = torch.arange(len(images)).view(-1, 2).flip(1).reshape(-1)  # left's other is right, and the other way round
+        return Cosine(embeddings[others])
+    if not network.classifies:
+        raise Refused("no_classifier", "pair_target top_class needs a network that classifies")
+    with torch.no_grad():
+        return ClassLogit(network(images).argmax(1).cpu())
+
+
+def _of_pairs(
+    network: Network, explainer: Any, probes: Probes, training: Training, device: str, reference: Reference
+) -> dict[str, Attribution]:
+    images = tensors(probes.crops, device)
+    found: PairAttribution = explainer.build().explain(network, images[0::2], images[1::2], training.input.pixels, reference)
+    return {
+        name: Attribution(
+            maps.reshape(-1, *maps.shape[2:]),
+            found.layer,
+            (0, *maps.shape[2:]),
+            found.target,
+            found.notes,
+            name in found.signed,
+        )
+        for name, maps in found.maps.items()
+    }
+
+
+def _reference(
+    context: Context, trained: Faces, labels: np.ndarray, validation: np.ndarray, protocol: Any, training: Training
+) -> Reference:
+    """Pairs of images that were held out of training, and the mean colour of the protocol's images."""
+    left, right, same = reference_pairs(trained.manifest.keys, labels, validation, REFERENCE)
+    data = context.world.dataset(protocol)
+    keys = context.world.manifest(data).keys
+    some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN]
+    colours = faces_of(context, data, training.detector, training.input.pixels, rows=sorted(some)).crops
+    mean = np.mean([colours[row].reshape(-1, 3).mean(0) for row in range(len(colours))], axis=0) / 127.5 - 1
+    crops = {row: trained.crops[row] for row in {*left, *right}}
+    return Reference(
+        tensors(np.stack([crops[row] for row in left]), context.device),
+        tensors(np.stack([crops[row] for row in right]), context.device),
+        torch.tensor(same),
+        torch.tensor(mean, dtype=torch.float32),
+    )
+
+
+def tensors(crops: np.ndarray, device: str) -> torch.Tensor:
+    """(N, H, W, 3) uint8 to (N, 3, H, W) in [-1, 1]."""
+    return torch.stack([to_tensor(crop) for crop in crops]).to(device)
+
+
+def _images(network: Network, probes: Probes, persons: list[str], device: str) -> list[dict[str, Any]]:
+    """What the manifest says of each image."""
+    images = tensors(probes.crops, device)
+    with torch.inference_mode():
+        embeddings = network.embed(images).double().cpu()
+        logits = network(images).float().cpu() if network.classifies else None
+    rows: list[dict[str, Any]] = []
+    for number, (key, who) in enumerate(zip(probes.keys, probes.identities, strict=True)):
+        row: dict[str, Any] = {"key": key, "identity": who}
+        if probes.same is None:
+            label = int(probes.labels[number])
+            row |= {"class": label, "logit": None if logits is None else float(logits[number, label])}
+        else:
+            pair = torch.nn.functional.cosine_similarity(embeddings[number // 2 * 2], embeddings[number // 2 * 2 + 1], dim=0)
+            side = ("left", "right")[number % 2]
+            row |= {"pair": number // 2, "side": side, "same": bool(probes.same[number // 2]), "cosine": float(pair)}
+        row["predicted"] = None if logits is None else persons[int(logits[number].argmax())]
+        rows.append(row)
+    return rows

@@ -1,0 +1,95 @@
+"""Which images and pairs are explained: the same in every cell that has the same data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grid.stages.context import Context, Faces, faces_of
+from grid.training import Training
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What is explained.
+
+    Attributes:
+        keys: of N images; of pairs, left and right one after the other
+        identities: (N,)
+        crops: uint8 (N, H, W, 3)
+        labels: int64 (N,), classes of the network; empty for pairs
+        same: bool (N / 2,), for pairs; None for images
+    """
+
+    keys: Sequence[str]
+    identities: Sequence[str]
+    crops: np.ndarray
+    labels: np.ndarray
+    same: np.ndarray | None = None
+
+
+def hashed(*names: str) -> bytes:
+    """What probes are sorted by: content alone, so that all cells choose alike."""
+    return hashlib.sha256("\n".join(names).encode()).digest()
+
+
+def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], count: int) -> Probes:
+    """Validation images of ``count`` different persons."""
+    keys, identities = faces.manifest.keys, faces.identities
+    chosen: dict[str, int] = {}
+    for row in sorted(validation, key=lambda row: hashed(keys[row])):
+        chosen.setdefault(identities[row], row)
+        if len(chosen) == count:
+            break
+    rows = list(chosen.values())
+    crops = np.stack([faces.crops[row] for row in rows])
+    return Probes([keys[row] for row in rows], [identities[row] for row in rows], crops, labels[rows])
+
+
+def pair_probes(context: Context, training: Training, protocol: Any, count: int) -> Probes:
+    """Pairs of a protocol, the genuine half first; pairs whose face a detector's policy drops are passed over."""
+    data = context.world.dataset(protocol)
+    manifest = context.world.manifest(data)
+    pairs = context.world.kept_pairs(protocol, training)
+    chosen: list[tuple[int, int]] = []
+    genuine = 0
+    for same in (True, False):
+        wanted = count - count // 2 if same else count // 2
+        of_kind = np.flatnonzero(pairs.same == same).tolist()
+        listed = [(int(pairs.left[n]), int(pairs.right[n])) for n in of_kind]
+        order = sorted(listed, key=lambda pair: hashed(*(manifest.keys[row] for row in pair)))
+        some = order[: 4 * wanted + 8]
+        rows = sorted({row for pair in some for row in pair})
+        faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+        kept = {rows[place] for place in faces.crops.kept.tolist()}
+        chosen += [pair for pair in some if kept.issuperset(pair)][:wanted]
+        genuine = len(chosen) if same else genuine
+    flat = [row for pair in chosen for row in pair]
+    rows = sorted(set(flat))
+    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+    crops = np.stack([faces.crops[rows.index(row)] for row in flat])
+    identities = [manifest.identities[row] for row in flat]
+    same_of = np.arange(len(chosen)) < genuine
+    return Probes([manifest.keys[row] for row in flat], identities, crops, np.zeros(0, np.int64), same_of)
+
+
+def reference_pairs(
+    keys: Sequence[str], labels: np.ndarray, rows: np.ndarray, count: int
+) -> tuple[list[int], list[int], list[bool]]:
+    """(left, right, same): pairs of the given rows, half genuine, half impostor, as far as there are so many."""
+    order = sorted(rows.tolist(), key=lambda row: hashed(keys[row]))
+    genuine: list[tuple[int, int]] = []
+    impostor: list[tuple[int, int]] = []
+    for place, left in enumerate(order):
+        for right in order[place + 1 :]:
+            kind = genuine if labels[left] == labels[right] else impostor
+            if len(kind) < count // 2:
+                kind.append((left, right))
+        if len(genuine) == len(impostor) == count // 2:
+            break
+    both = [*genuine, *impostor]
+    return [left for left, _ in both], [right for _, right in both], [number < len(genuine) for number in range(len(both))]
