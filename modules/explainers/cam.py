@@ -1,0 +1,80 @@
+"""CAM (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016).
+
+Where the score is an affine function of globally averaged features, y = b + sum_k w_k mean(A_k), equation 2 is the map
+M = sum_k w_k A_k. Here its mean over all positions plus b is the score: the map says which place gave how much of it. Batch
+normalisation, dropout and any number of linear layers between the average and the score are pushed through exactly: w_k is the
+score's derivative in mean(A_k). What no place gave, b, is reported apart (``biases``). Where it applies, CAM is Grad-CAM at the
+last layer without its ReLU, times the number of positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.explainer import Attribution, Explainer, Refused
+from modules.explaining import check_gradient, check_images, finite_scores, stacked
+from modules.graph import between, nonlinear
+from modules.targets import Target
+from modules.watching import evaluating
+
+
+class Config(ExplainerConfig):
+    """Has no layer to choose: the map is the backbone's last."""
+
+    name: Literal["cam"] = "cam"
+
+    def build(self) -> CAM:
+        return CAM()
+
+
+class CAM(Explainer):
+    """Applies to the head ``gap_bn`` with the loss ``softmax``, and wherever else the score is linear in averaged features.
+
+    The cosine with its own norm held constant is such a score too; then b is the cosine's share of the head's biases.
+    """
+
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``. Notes: ``scores`` and ``biases`` of each image; mean(map) + bias = score.
+
+        Raises:
+            Refused: code ``not_linear_head``: names the operations that are not linear, or says that places weigh differently.
+                Code ``layer_too_coarse``: the feature map is 1 x 1. Code ``not_finite``.
+        """
+        check_images(images, target, size)
+        maps, scores = [], []
+        shape = (0, 0, 0)
+        with torch.inference_mode(False), torch.no_grad(), evaluating(network):
+            for number, image in enumerate(images):
+                leaf = network.features(image[None].clone()).detach().clone().requires_grad_()
+                shape = (leaf.shape[1], leaf.shape[2], leaf.shape[3])
+                if shape[1:] == (1, 1):
+                    raise Refused("layer_too_coarse", "the feature map is 1x1 at this input size: it has one place only")
+                one, score = _map(network, leaf, target.take([number]))
+                maps.append(one)
+                scores.append(score)
+        found, empty = stacked(maps)
+        biases = [score - float(one.double().mean()) for score, one in zip(scores, maps, strict=True)]
+        notes = {"empty_maps": empty, "scores": scores, "biases": biases}
+        return Attribution(found, list(network.backbone.stages())[-1], shape, target.words, notes, signed=True)
+
+
+@torch.enable_grad()
+def _map(network: Any, leaf: Tensor, target: Target) -> tuple[Tensor, float]:
+    """Features (1, channels, h, w), which require a gradient, to the map (h, w) and the score."""
+    score = finite_scores(network, network.head(leaf.clone()), target)[0]
+    if odd := nonlinear(between(score, leaf)):
+        raise Refused(
+            "not_linear_head", f"the score is no linear function of the pooled features: it goes through {', '.join(odd)}"
+        )
+    (gradient,) = torch.autograd.grad(score, leaf)
+    check_gradient(gradient, target)
+    first = gradient[0, :, :1, :1]
+    if not torch.allclose(gradient[0], first.expand_as(gradient[0]), rtol=1e-5, atol=0):
+        raise Refused("not_linear_head", "the head weighs places differently: it does not begin with a global average")
+    with torch.no_grad():
+        weights = gradient[0].sum(dim=(1, 2))
+        return (weights[:, None, None] * leaf[0]).sum(0), float(score)

@@ -1,0 +1,29 @@
+"""Deconvnet (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014), run from the score down.
+
+The gradient of the score in the pixels, except that ReLU passes back a derivative where it is positive, whatever the ReLU's
+input was; max pooling goes back to where its maximum was, the paper's switches. The map is the largest absolute value over the
+channels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import ExplainerConfig
+from modules.guided import GuidedExplainer
+
+
+class Config(ExplainerConfig):
+    """Applies to networks whose activations are all ReLU; see ``modules.relu_guard`` for what is refused."""
+
+    name: Literal["deconvnet"] = "deconvnet"
+
+    def build(self) -> Deconvnet:
+        return Deconvnet()
+
+
+class Deconvnet(GuidedExplainer):
+    """See ``GuidedExplainer``."""
+
+    method = "Deconvolution"
+    title = "Deconvnet"

@@ -1,0 +1,48 @@
+"""Grad-CAM++ (Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations", WACV 2018).
+
+The paper takes Y = exp(S) of the score S, for which its equation 19 becomes, with g = dS/dA_k at a position,
+
+    alpha = g^2 / (2 g^2 + g^3 sum A_k),        the sum being over all positions,
+
+equation 5 the weights w_k = sum over positions of alpha ReLU(dY/dA_k), and dY/dA_k = exp(S) g. The factor exp(S) is the same
+for all channels and overflows for large scores, so it is left out, as in public code: w_k = sum of alpha ReLU(g). The map is
+ReLU(sum_k w_k A_k). Unlike Grad-CAM's, a map changes in more than its scale when the score is multiplied by a number.
+
+Positions with g <= 0 add nothing, and for the others alpha = 1 / (2 + g sum A_k) exactly. This form is the one computed:
+squares of small gradients do not underflow, and no constant is added to a denominator (the 1e-6 of public code outweighs g^2
+where gradients are below 0.001, as they are at the last layer of a ResNet). The paper assumes A_k >= 0. After a layer without
+ReLU the sum may be negative and alpha as well; where the denominator is exactly zero, alpha counts as zero.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.layer_maps import LayerExplainer, weighted
+
+
+class Config(ExplainerConfig):
+    """``layer`` is a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
+
+    name: Literal["gradcam_plus_plus"] = "gradcam_plus_plus"
+    layer: str | None = None
+    min_side: int = Field(default=4, ge=1)
+
+    def build(self) -> GradCAMPlusPlus:
+        return GradCAMPlusPlus(self)
+
+
+class GradCAMPlusPlus(LayerExplainer):
+    """See ``LayerExplainer``."""
+
+    def map_of(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        """(channels, h, w) twice to (h, w)."""
+        denominators = 2 + gradient * activation.sum(dim=(1, 2), keepdim=True)
+        counts = (gradient > 0) & (denominators != 0)
+        weights = torch.where(counts, gradient / torch.where(counts, denominators, 1), 0).sum(dim=(1, 2))
+        return weighted(activation, weights)

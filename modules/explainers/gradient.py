@@ -1,0 +1,32 @@
+"""The gradient of the score in the pixels (Simonyan et al., "Deep Inside Convolutional Networks", ICLR workshop 2014).
+
+The map of Section 3.1: at each pixel the largest absolute value of ds/dx over the three channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.pixel_maps import PixelExplainer, gradients, strongest
+from modules.targets import Target
+
+
+class Config(ExplainerConfig):
+    """Applies to every network."""
+
+    name: Literal["gradient"] = "gradient"
+
+    def build(self) -> Gradient:
+        return Gradient()
+
+
+class Gradient(PixelExplainer):
+    """One forward and one backward pass per image."""
+
+    def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
+        """(1, 3, H, W) to (H, W), in units of the score per unit of the input, which is half its range."""
+        return strongest(gradients(network, image, target)[1][0]), {}

@@ -1,0 +1,35 @@
+"""Gradient x input (Shrikumar et al., "Not Just a Black Box", 2016; what Xu et al., 2023, compare with as Gradient).
+
+The map is the sum over channels of x ds/dx, with its sign: what the score would lose if it were linear and the pixel became 0.
+The input is in [-1, 1], so 0 is mid-grey: a mid-grey pixel gets nothing, whatever its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.pixel_maps import PixelExplainer, gradients
+from modules.targets import Target
+
+
+class Config(ExplainerConfig):
+    """Applies to every network."""
+
+    name: Literal["gradient_x_input"] = "gradient_x_input"
+
+    def build(self) -> GradientXInput:
+        return GradientXInput()
+
+
+class GradientXInput(PixelExplainer):
+    """One forward and one backward pass per image."""
+
+    signed = True
+
+    def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
+        """(1, 3, H, W) to (H, W), in units of the score."""
+        return (image * gradients(network, image, target)[1])[0].sum(0), {}

@@ -1,0 +1,28 @@
+"""Guided backpropagation (Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR workshop 2015).
+
+The gradient of the score in the pixels, except that ReLU passes back a derivative only where it is positive and so is the
+ReLU's input. The map is the largest absolute value over the channels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from configs.kinds import ExplainerConfig
+from modules.guided import GuidedExplainer
+
+
+class Config(ExplainerConfig):
+    """Applies to networks whose activations are all ReLU; see ``modules.relu_guard`` for what is refused."""
+
+    name: Literal["guided_backprop"] = "guided_backprop"
+
+    def build(self) -> GuidedBackprop:
+        return GuidedBackprop()
+
+
+class GuidedBackprop(GuidedExplainer):
+    """See ``GuidedExplainer``."""
+
+    method = "GuidedBackprop"
+    title = "guided backpropagation"

@@ -1,0 +1,80 @@
+"""Integrated gradients (Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017).
+
+Equation 1: along the straight line from a baseline x' to the image x, (x - x') times the integral of ds/dx. Here it is summed
+over the channels, with its sign. By completeness (Proposition 1) the map's sum is s(x) - s(x'), as far as the integral is
+exact: what is missing is noted.
+
+The theorem needs the true gradient. A cosine is therefore explained without holding the embedding's own norm constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.explaining import finite_scores
+from modules.pixel_maps import PixelExplainer, mean_gradient
+from modules.targets import Cosine, Target
+
+
+class Config(ExplainerConfig):
+    """Applies to every network.
+
+    Fields:
+        baseline: ``black`` (-1), ``white`` (1), or ``mean``: the image's own mean colour. A pixel of the baseline's colour gets
+            nothing: black hair against ``black`` for one
+        steps: points on the line, those of Gauss-Legendre quadrature
+        batch: points that go through the network together; divides ``steps``, so that all batches have one shape
+    """
+
+    name: Literal["integrated_gradients"] = "integrated_gradients"
+    baseline: Literal["black", "mean", "white"] = "black"
+    steps: int = Field(default=50, ge=1)
+    batch: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Self:
+        if self.steps % self.batch:
+            raise ValueError(f"explainer integrated_gradients: steps ({self.steps}) must be a multiple of batch ({self.batch})")
+        return self
+
+    def build(self) -> IntegratedGradients:
+        return IntegratedGradients(self)
+
+
+class IntegratedGradients(PixelExplainer):
+    """``steps`` forward and backward passes and two forward passes per image.
+
+    Notes, of each image: ``difference`` s(x) - s(x'), and ``residual``, that difference minus the sum of the map.
+    """
+
+    signed = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
+        """(1, 3, H, W) to (H, W), in units of the score."""
+        if isinstance(target, Cosine):
+            target = replace(target, detach_norm=False)
+        base = self.baseline(image)
+        places, weights = np.polynomial.legendre.leggauss(self.config.steps)  # on [-1, 1]
+        points = [(base + (place + 1) / 2 * (image - base))[0] for place in places.tolist()]
+        slope = mean_gradient(network, points, (weights / 2).tolist(), target, self.config.batch)
+        found = ((image - base)[0].double() * slope).sum(0)
+        ends = [float(finite_scores(network, network.embed(end.clone()), target)[0].detach()) for end in (image, base)]
+        difference = ends[0] - ends[1]
+        return found, {"difference": difference, "residual": difference - float(found.sum())}
+
+    def baseline(self, image: Tensor) -> Tensor:
+        """x', of the shape of the image."""
+        if self.config.baseline == "mean":
+            return image.mean(dim=(2, 3), keepdim=True).expand_as(image)
+        return torch.full_like(image, -1.0 if self.config.baseline == "black" else 1.0)

@@ -1,0 +1,68 @@
+"""SmoothGrad (Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017).
+
+The gradient is averaged over copies of the image with Gaussian noise; the map is then the largest absolute value over the
+channels, as for ``gradient``. The noise's deviation is a share of the image's range, max(x) - min(x), as in the paper's
+Section 3.2, so an image of one colour gets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.pixel_maps import PixelExplainer, mean_gradient, strongest
+from modules.targets import Target
+
+
+class Config(ExplainerConfig):
+    """Applies to every network.
+
+    Fields:
+        samples: noisy copies of an image
+        noise: standard deviation, as a share of the image's range
+        seed: of the noise, which is the same for all images, so that a map depends on its own image alone
+        average: of the gradients with their signs, as in the paper's equation, or of their absolute values
+        batch: copies that go through the network together; divides ``samples``, so that all batches have one shape
+    """
+
+    name: Literal["smoothgrad"] = "smoothgrad"
+    samples: int = Field(default=50, ge=1)
+    noise: float = Field(default=0.15, gt=0)
+    seed: int = Field(default=0, ge=0)
+    average: Literal["signed", "absolute"] = "signed"
+    batch: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Self:
+        if self.samples % self.batch:
+            raise ValueError(f"explainer smoothgrad: samples ({self.samples}) must be a multiple of batch ({self.batch})")
+        return self
+
+    def build(self) -> SmoothGrad:
+        return SmoothGrad(self)
+
+
+class SmoothGrad(PixelExplainer):
+    """``samples`` forward and backward passes per image. Notes: ``noise``, the deviation in units of the input."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
+        """(1, 3, H, W) to (H, W)."""
+        config = self.config
+        deviation = config.noise * float(image.max() - image.min())
+        random = np.random.default_rng(config.seed)  # NumPy's stream is the same for CPU and CUDA
+        copies = []
+        for _ in range(config.samples):
+            noise = torch.from_numpy(random.standard_normal(tuple(image.shape[1:]), dtype=np.float32))
+            copies.append(image[0] + deviation * noise.to(image))
+        weights = [1 / config.samples] * config.samples
+        found = mean_gradient(network, copies, weights, target, config.batch, config.average == "absolute")
+        return strongest(found), {"noise": deviation}
