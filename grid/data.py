@@ -150,7 +150,7 @@ def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) 
         with work(console, f"comparing pictures of {data.name}") as (_, progress):
             hashes.append(prints(data.build(manifests[-1]), progress) if near else None)
     names = [data.names(set(manifest.identities)) for data, manifest in zip(sides, manifests, strict=True)]
-    found = compare(*manifests, *names, *hashes, bits)
+    found = compare(manifests[0], manifests[1], names[0], names[1], hashes[0], hashes[1], bits)
     return {"clean": found.clean, **found.facts()}
 
 

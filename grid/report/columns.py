@@ -91,8 +91,9 @@ def _search(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Colum
 
 def _groups(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
     for way in _keys("pairwise", found):
-        yield Column(protocol, f"pairwise:{way}", f"Pairwise F, {way}", True, 2, task="clustering")
-        yield Column(protocol, f"bcubed:{way}", f"BCubed F, {way}", True, 2, headline=False, task="clustering")
+        first = way == "average linkage"
+        yield Column(protocol, f"pairwise:{way}", f"Pairwise F, {way}", True, 2, headline=first, task="clustering")
+        yield Column(protocol, f"bcubed:{way}", f"BCubed F, {way}", True, 2, headline=first, task="clustering")
 
 
 def _area(protocol: str, found: Sequence[Mapping[str, Any]], task: str = VERIFICATION) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -20,13 +21,19 @@ COLOURS = {
 }
 
 
-def table(study: Study) -> RichTable:
-    """The headline numbers of every cell; a line per protocol where there are several. The page has the rest."""
+def table(study: Study) -> Group:
+    """The headline numbers of every cell: a table per task, a line per protocol of it. The page has the rest."""
     found = with_ensembles(study, rows.table(study))
-    protocols = found.protocols or [""]
+    tasks = dict.fromkeys(column.task for column in found.columns)
+    groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
+    return Group(*(_table(study.name, found, protocols) for protocols in groups or [[""]]), _caption(found))
+
+
+def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
+    """The cells under protocols of one task."""
     several = len(protocols) > 1
-    title = Text(study.name + (f" on {protocols[0]}" if found.protocols and not several else ""))
-    out = RichTable(title=title, caption=_caption(found), caption_justify="left", pad_edge=False, box=None, header_style="bold")
+    title = Text(name + (f" on {protocols[0]}" if protocols[0] and not several else ""))
+    out = RichTable(title=title, title_justify="left", pad_edge=False, box=None, header_style="bold")
     out.collapse_padding = True  # twelve cells of three factors fit in 100 columns
     for factor in found.factors:
         heading = factor.title.replace("-", "-\n")
@@ -34,21 +41,22 @@ def table(study: Study) -> RichTable:
         out.add_column(Text(heading), justify="center" if factor.tick else "left", overflow="fold", min_width=least)
     if several:
         out.add_column("Protocol", overflow="fold")
-    titles = list(dict.fromkeys(column.title for column in found.columns if column.headline)) or ["Accuracy"]
-    for name in titles:
-        out.add_column(name, justify="right", no_wrap=True)
+    shown = [column for column in found.columns if column.headline and column.protocol in protocols]
+    titles = list(dict.fromkeys(column.title for column in shown)) or ["Accuracy"]
+    for heading in titles:
+        out.add_column(heading, justify="right", no_wrap=True)
     out.add_column("State", no_wrap=True, min_width=max((len(row.state) for row in found.lines), default=0))
     for number, row in enumerate(found.lines):
         for place, protocol in enumerate(protocols):
             fields = []
             for factor in found.factors:
                 level = row.cell.levels.get(factor.axis, "")
-                shown = level if factor.tick is None else "✓" if level == factor.tick else ""
-                fields.append(Text(shown if place == 0 else ""))
+                word = level if factor.tick is None else "✓" if level == factor.tick else ""
+                fields.append(Text(word if place == 0 else ""))
             if several:
                 fields.append(Text(protocol))
-            columns = {column.title: column for column in found.columns if column.protocol == protocol and column.headline}
-            fields += [_number(row, columns.get(name), number, found) for name in titles]
+            columns = {column.title: column for column in shown if column.protocol == protocol}
+            fields += [_number(row, columns.get(heading), number, found) for heading in titles]
             fields.append(Text(row.state if place == 0 else "", style=COLOURS[row.state]))
             out.add_row(*fields)
     return out
@@ -60,7 +68,7 @@ def _number(row: rows.Row, column: Column | None, number: int, found: rows.Table
         return Text("–", style="dim")
     noise = value.se if column.key == "tenfold" else value.half
     text = Text(column.value(value), style="bold" if number in found.best[column] else "")
-    return text.append(f" ±{column.text(noise or 0)}", style="dim")
+    return text.append(f" ±{column.text(noise)}", style="dim") if noise else text
 
 
 def _caption(found: rows.Table) -> Text:
