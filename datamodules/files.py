@@ -6,8 +6,9 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -68,7 +69,11 @@ class FileDataset:
         return len(self.manifest)
 
     def image(self, index: int) -> np.ndarray:
-        """RGB, uint8, (height, width, 3).
+        """RGB, uint8, (height, width, 3); errors as ``data``."""
+        return decode(self.data(index), str(self.folder / self.manifest.keys[index]))
+
+    def data(self, index: int) -> bytes:
+        """The bytes of the image's file, as they are.
 
         Raises:
             ValueError: the file is gone, or is not the one that was scanned.
@@ -80,7 +85,7 @@ class FileDataset:
             raise ValueError(f"{path}: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest() != self.manifest.digests[index]:
             raise ValueError(f"{path}: the file changed after it was scanned; plan the grid again")
-        return decode(data, str(path))
+        return data
 
 
 def person_folders(folder: Path) -> Images:
@@ -96,13 +101,20 @@ def person_folders(folder: Path) -> Images:
     return found
 
 
+Key = TypeVar("Key")
+
+
 def choose(
-    images: Images, min_images: int = 1, persons: int | None = None, exclude: Iterable[str] = (), share: float = 1.0
-) -> Images:
+    images: Sequence[tuple[Key, str]],
+    min_images: int = 1,
+    persons: int | None = None,
+    exclude: Iterable[str] = (),
+    share: float = 1.0,
+) -> list[tuple[Key, str]]:
     """The images of persons who have enough and are not excluded; of these persons, the first so many.
 
     Args:
-        images: (key, identity), in order
+        images: (key, identity), in order; a key is anything that names an image
         min_images: a person with fewer is left out
         persons: how many persons to take at most, in the order of ``images``; None takes all
         exclude: identities to leave out

@@ -1,8 +1,10 @@
-"""Reads every image file once and remembers what was found.
+"""Reads every image once and remembers what was found.
 
 The memory is a set of Parquet files in the cache folder. A row holds a file's name, size and modification time, and what
 reading it gave. Each scan adds a file with its new rows under a name made of their content, so that several processes may scan
 at once and none undoes another's work. A row counts only while size and time are what they were.
+
+Images are files below a folder, or lie in a file that holds many (``Source``); size and time are then those of that file.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,36 +45,83 @@ Stamp = tuple[str, int, int]  # key, size, mtime_ns
 Facts = tuple[int, int, str, str]  # width, height, sha256, error
 
 
-def cached(root: Path, images: Images, policy: str, cache: Path) -> Manifest | None:
+class Source(Protocol):
+    """How the images of a scan are reached; row i is the i-th of them."""
+
+    def stamps(self, images: Images) -> list[Stamp]:
+        """Key, size and modification time of each; ValueError where a file is absent."""
+
+    def read(self, row: int, key: str) -> bytes:
+        """The bytes of an image; ValueError where they cannot be read at all."""
+
+    def name(self, row: int, key: str) -> str:
+        """What errors call an image: the file, and the place in it."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Images that are files below ``root``; the key is the path."""
+
+    root: Path
+
+    def stamps(self, images: Images) -> list[Stamp]:
+        with ThreadPoolExecutor(THREADS) as pool:  # on a network disk, asking one by one takes minutes
+            return [item for block in pool.map(self._stamps, _blocks(images, 1000)) for item in block]
+
+    def read(self, row: int, key: str) -> bytes:
+        try:
+            return (self.root / key).read_bytes()
+        except OSError as error:  # a disk or a permission, not an image: no policy covers that
+            raise ValueError(f"{self.root / key}: {error.strerror}") from error
+
+    def name(self, row: int, key: str) -> str:
+        return str(self.root / key)
+
+    def _stamps(self, block: Images) -> list[Stamp]:
+        found = []
+        for key, _ in block:
+            try:
+                state = os.stat(self.root / key)
+            except OSError as error:
+                raise ValueError(f"{self.root / key}: {error.strerror}") from error
+            found.append((key, state.st_size, state.st_mtime_ns))
+        return found
+
+
+def cached(root: Path, images: Images, policy: str, cache: Path, source: Source | None = None) -> Manifest | None:
     """The manifest of ``images`` when each file was scanned as it is now; None where a scan is due. Reads no image.
 
     Raises:
         ValueError: a file is absent; or an image is known to be bad and ``policy`` is "fail".
     """
+    source = source or Folder(root)
     known = _recall(root, cache)
     if len(known) < len(images):
         return None
-    stamps = _stamps(root, images)
+    stamps = source.stamps(images)
     if any(stamp not in known for stamp in stamps):
         return None
-    return _manifest(root, images, [known[stamp] for stamp in stamps], policy)
+    return _manifest(root, images, [known[stamp] for stamp in stamps], policy, source)
 
 
-def scan(root: Path, images: Images, policy: str, cache: Path, progress: Progress | None = None) -> Manifest:
+def scan(
+    root: Path, images: Images, policy: str, cache: Path, progress: Progress | None = None, source: Source | None = None
+) -> Manifest:
     """Reads those images that were not scanned as they are now, keeps what was found, and returns the manifest.
 
     Raises:
         ValueError: a file is absent or may not be read; or an image is bad and ``policy`` is "fail"; or all are bad.
     """
+    origin = source or Folder(root)
     known = _recall(root, cache)
-    stamps = _stamps(root, images)
-    due = [stamp for stamp in stamps if stamp not in known]
+    stamps = origin.stamps(images)
+    due = [row for row, stamp in enumerate(stamps) if stamp not in known]
     done = len(stamps) - len(due)
     fresh: dict[Stamp, Facts] = {}
     with ThreadPoolExecutor(THREADS) as pool:
         for block in _blocks(due, BLOCK):
-            for stamp, facts in zip(block, pool.map(lambda stamp: _read(root / stamp[0]), block), strict=True):
-                fresh[stamp] = facts
+            for row, facts in zip(block, pool.map(lambda row: _facts(origin.read(row, images[row][0])), block), strict=True):
+                fresh[stamps[row]] = facts
                 done += 1
                 if progress is not None:
                     progress(done, len(stamps))
@@ -82,14 +132,10 @@ def scan(root: Path, images: Images, policy: str, cache: Path, progress: Progres
     if fresh:
         _keep(root, cache, fresh)
         known |= fresh
-    return _manifest(root, images, [known[stamp] for stamp in stamps], policy)
+    return _manifest(root, images, [known[stamp] for stamp in stamps], policy, origin)
 
 
-def _read(path: Path) -> Facts:
-    try:
-        data = path.read_bytes()
-    except OSError as error:  # a disk or a permission, not an image: no policy covers that
-        raise ValueError(f"{path}: {error.strerror}") from error
+def _facts(data: bytes) -> Facts:
     digest = hashlib.sha256(data).hexdigest()
     try:
         height, width, _ = decode(data, "").shape
@@ -98,32 +144,17 @@ def _read(path: Path) -> Facts:
     return width, height, digest, ""
 
 
-def _manifest(root: Path, images: Images, facts: Sequence[Facts], policy: str) -> Manifest:
+def _manifest(root: Path, images: Images, facts: Sequence[Facts], policy: str, source: Source) -> Manifest:
     skipped = {key: found[3] for (key, _), found in zip(images, facts, strict=True) if found[3]}
     if skipped and policy == "fail":
-        key, why = next(iter(skipped.items()))
+        row = next(row for row, found in enumerate(facts) if found[3])
         count = f"{len(skipped)} of {len(images)} images cannot be read"
-        raise ValueError(f"{root / key}: {why}; {count}; on_bad_image: skip leaves them out")
+        raise ValueError(f"{source.name(row, images[row][0])}: {facts[row][3]}; {count}; on_bad_image: skip leaves them out")
     if images and len(skipped) == len(images):
         raise ValueError(f"{root}: none of the {len(images)} images can be read; the first, {images[0][0]}: {facts[0][3]}")
     rows = [(key, who, *found[:3]) for (key, who), found in zip(images, facts, strict=True) if not found[3]]
     keys, identities, widths, heights, digests = zip(*rows, strict=True) if rows else ((), (), (), (), ())
     return Manifest(keys, identities, widths, heights, digests, skipped)
-
-
-def _stamps(root: Path, images: Images) -> list[Stamp]:
-    def stamp(block: Images) -> list[Stamp]:
-        found = []
-        for key, _ in block:
-            try:
-                state = os.stat(root / key)
-            except OSError as error:
-                raise ValueError(f"{root / key}: {error.strerror}") from error
-            found.append((key, state.st_size, state.st_mtime_ns))
-        return found
-
-    with ThreadPoolExecutor(THREADS) as pool:  # on a network disk, asking one by one takes minutes
-        return [item for block in pool.map(stamp, _blocks(images, 1000)) for item in block]
 
 
 def _prefix(root: Path) -> str:

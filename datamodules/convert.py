@@ -1,0 +1,235 @@
+"""Writes any dataset as shards: tar archives that a cluster reads from front to back.
+
+Image i of the dataset becomes the members ``000000i.jpg`` (its bytes as they are, whatever the format) and ``000000i.json``
+(key, identity, class number). Where a dataset has no bytes of its own, as drawn faces, the image is encoded as PNG, which loses
+nothing. The same dataset gives the same bytes on every machine.
+
+The archives are written in a folder beside the target, which takes the target's name when all is done: so there is a whole
+dataset or none. A conversion that was interrupted goes on behind the last archive that was finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from PIL import Image
+
+from configs.component import digest
+from configs.kinds import Dataset, DatasetConfig, Manifest, Progress
+from datamodules.manifest import Manifest as Rows
+from datamodules.shard_manifest import VERSION, Shard, ShardManifest
+from datamodules.shards import BLOCK
+
+MIB = 1 << 20
+END = bytes(2 * BLOCK)
+STATE = "state.json"
+SIGNS = {b"\xff\xd8": "jpg", b"\x89PNG": "png", b"BM": "bmp", b"RIFF": "webp", b"P6": "ppm"}
+
+
+@runtime_checkable
+class Originals(Protocol):
+    """A dataset that gives the bytes of its images as they are."""
+
+    def data(self, index: int) -> bytes: ...
+
+
+def convert(
+    data: DatasetConfig,
+    cache: Path,
+    target: Path,
+    images_per_shard: int = 10_000,
+    mebibytes_per_shard: int = 1024,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Writes ``data`` to the folder ``target``, which the dataset ``{name: shards, root: <target>}`` reads.
+
+    Args:
+        data: any dataset; where its images were never scanned, that is done first
+        cache: the folder that scans are kept in
+        target: a folder that is not there, or is empty
+        images_per_shard: an archive is closed after so many images
+        mebibytes_per_shard: or after so many MiB; an archive has one image at least
+        progress: called with (done, total) while images are read, by a scan and by the conversion
+
+    Returns:
+        target, images, persons, shards, bytes; ``digest`` of the manifest of the converted dataset; ``original``: whether the
+        images kept their bytes, so that the digest is that of ``data``, too; ``skipped``: bad images that were left out.
+
+    Raises:
+        ValueError: the target exists, another process writes it, the dataset is not there, or an image is bad and
+            ``on_bad_image`` is "fail".
+    """
+    if images_per_shard < 1 or mebibytes_per_shard < 1:
+        raise ValueError(f"shards of {images_per_shard} images or {mebibytes_per_shard} MiB; both must be 1 at least")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"{target}: is there already; remove it or name another folder")
+    if missing := data.missing():
+        raise ValueError(str(missing))
+    manifest = data.manifest(cache)
+    if manifest is None:
+        manifest = data.scan(cache, progress)
+    if not manifest.keys:
+        raise ValueError(f"the dataset {data.name} has no images that fit its settings")
+    dataset = data.build(manifest)
+    plan = digest([VERSION, manifest.digest, images_per_shard, mebibytes_per_shard, isinstance(dataset, Originals)])
+    with _workplace(target) as folder:
+        shards, digests = _shards(dataset, folder, plan, images_per_shard, mebibytes_per_shard * MIB, progress)
+        columns = (tuple(manifest.keys), tuple(manifest.identities), tuple(manifest.widths), tuple(manifest.heights))
+        whole = manifest.digest if isinstance(dataset, Originals) else Rows(*columns, tuple(digests)).digest
+        found = ShardManifest(
+            dataset=data.name,
+            namespace=data.namespace,
+            images=len(manifest.keys),
+            digest=whole,
+            original=isinstance(dataset, Originals),
+            identities=dict(Counter(manifest.identities)),
+            skipped=dict(manifest.skipped),
+            shards=tuple(shards),
+        )
+        found.write(folder)
+    return {
+        "target": str(target),
+        "images": found.images,
+        "persons": len(found.identities),
+        "shards": len(found.shards),
+        "bytes": sum(shard.bytes for shard in found.shards),
+        "digest": found.digest,
+        "original": found.original,
+        "skipped": found.skipped,
+    }
+
+
+@contextmanager
+def _workplace(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that takes its name when the block ends well, and stays for another attempt when not."""
+    folder = target.with_name(f".{target.name}.partial")
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system gives it back when the process dies
+        except OSError as error:
+            raise ValueError(f"{target}: another process is converting to it") from error
+        if not folder.exists() or os.fstat(handle).st_ino != folder.stat().st_ino:
+            raise ValueError(f"{target}: another process has just converted to it")
+        yield folder
+        (folder / STATE).unlink(missing_ok=True)
+        os.fsync(handle)
+        try:
+            os.rename(folder, target)  # onto nothing, or an empty folder
+        except OSError as error:
+            raise ValueError(f"{target}: cannot be made from {folder}: {error.strerror}") from error
+    finally:
+        os.close(handle)
+
+
+def _shards(
+    dataset: Dataset, folder: Path, plan: str, images: int, size: int, progress: Progress | None
+) -> tuple[list[Shard], list[str]]:
+    """Writes the archives that are not there yet; all of them, and the digests of the images that were encoded."""
+    original = isinstance(dataset, Originals)
+    shards = _finished(folder, plan) if original else []  # what was encoded is known to nobody but this process
+    for path in folder.iterdir():
+        if path.name not in {STATE, *(shard.file for shard in shards)}:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    classes = {who: place for place, who in enumerate(dict.fromkeys(dataset.manifest.identities))}
+    digests: list[str] = []
+    row, total = sum(shard.images for shard in shards), len(dataset)
+    while row < total:
+        shard = _shard(dataset, folder / f"shard-{len(shards):06d}.tar", row, images, size, classes, digests, progress)
+        shards.append(shard)
+        row += shard.images
+        state = {"plan": plan, "shards": [asdict(shard) for shard in shards]}
+        temporary = folder / f"{STATE}.tmp"
+        temporary.write_text(json.dumps(state), encoding="ascii")
+        os.replace(temporary, folder / STATE)
+    return shards, digests
+
+
+def _finished(folder: Path, plan: str) -> list[Shard]:
+    """The archives that an earlier attempt at the same finished."""
+    try:
+        state = json.loads((folder / STATE).read_text(encoding="ascii"))
+        shards = [Shard(**shard) for shard in state["shards"]] if state["plan"] == plan else []
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or lost with the power: all is written again
+        return []
+    for place, shard in enumerate(shards):
+        file = folder / shard.file
+        if not file.is_file() or file.stat().st_size != shard.bytes:
+            return shards[:place]
+    return shards
+
+
+def _shard(
+    dataset: Dataset,
+    path: Path,
+    first: int,
+    images: int,
+    size: int,
+    classes: dict[str, int],
+    digests: list[str],
+    progress: Progress | None,
+) -> Shard:
+    """Writes one archive of the images from ``first``."""
+    manifest, total = dataset.manifest, len(dataset)
+    sha, row, written = hashlib.sha256(), first, 0
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+
+        def put(data: bytes) -> None:
+            nonlocal written
+            file.write(data)
+            sha.update(data)
+            written += len(data)
+
+        while row < total and row - first < images and (row == first or written < size):
+            if isinstance(dataset, Originals):
+                data = dataset.data(row)
+            else:
+                data = _png(dataset, row)
+                digests.append(hashlib.sha256(data).hexdigest())
+            put(_member(f"{row:09d}.{_suffix(data)}", data))
+            put(_member(f"{row:09d}.json", _label(manifest, row, classes)))
+            row += 1
+            if progress is not None:
+                progress(row, total)
+        put(END)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return Shard(path.name, row - first, written, sha.hexdigest())
+
+
+def _member(name: str, data: bytes) -> bytes:
+    """Header, bytes and padding; of owner and time nothing is told."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % BLOCK)
+
+
+def _label(manifest: Manifest, row: int, classes: dict[str, int]) -> bytes:
+    who = manifest.identities[row]
+    said = {"identity": who, "key": manifest.keys[row], "label": classes[who]}
+    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def _suffix(data: bytes) -> str:
+    return next((suffix for sign, suffix in SIGNS.items() if data.startswith(sign)), "img")
+
+
+def _png(dataset: Dataset, row: int) -> bytes:
+    packed = io.BytesIO()
+    Image.fromarray(dataset.image(row)).save(packed, "PNG")
+    return packed.getvalue()

@@ -1,0 +1,60 @@
+"""The images of an InsightFace verification set (``lfw.bin``, ``agedb_30.bin``, ``cfp_fp.bin``, ...).
+
+Such a file says which pairs are one person, but not who. So each pair has persons of its own: one if it is genuine, two if it
+is not. Their names begin with the digest of the file. Hence the persons of two files are never taken for the same, whatever
+the files are called, and persons of a training set are not found in here: their images can be, byte by byte.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from configs.component import LOCATION, Missing
+from datamodules.bins import read_bin
+from datamodules.containers import ContainerConfig, Unwrap
+from datamodules.places import Listing, Places
+from datamodules.safe_pickle import stored_bytes
+
+SOURCE = "verification sets come with the training sets of the InsightFace project; set root to one such file, as root=lfw.bin"
+
+
+class Config(ContainerConfig):
+    name: Literal["bin"] = "bin"
+    root: Annotated[Path, LOCATION]  # the file
+
+    @property
+    def namespace(self) -> str:
+        return "bin"
+
+    def missing(self) -> Missing | None:
+        return None if self.root.is_file() else Missing(f"no file {self.root}", SOURCE)
+
+    def files(self) -> tuple[Path, ...]:
+        return (self.root,)
+
+    def listing(self, files: tuple[Path, ...]) -> Listing:
+        found = read_bin(files[0])
+        names = [name for pair, same in enumerate(found.same.tolist()) for name in identities(found.sha256, pair, same)]
+        offset, length, coding = np.array(found.images, np.int64).T
+        return Listing(
+            keys=tuple(key(pair, side) for pair in range(len(found.same)) for side in (0, 1)),
+            identities=tuple(names),
+            places=Places(files, np.zeros(len(names), np.int32), offset, length, coding.astype(np.int8)),
+        )
+
+    def unwrap(self) -> Unwrap:
+        return stored_bytes
+
+
+def key(pair: int, side: int) -> str:
+    """The key of image 2 ``pair`` + ``side``."""
+    return f"pair-{pair:06d}/{side}"
+
+
+def identities(sha256: str, pair: int, same: bool) -> tuple[str, str]:
+    """The names of the persons of a pair."""
+    name = f"{sha256[:16]}/pair-{pair:06d}"
+    return (name, name) if same else (f"{name}-0", f"{name}-1")

@@ -1,0 +1,87 @@
+"""Shards: a folder of tar archives with KEY.jpg and KEY.json (or KEY.cls), as `facegrid data convert` or webdataset write them.
+
+Where the writer's ``manifest.json`` stands beside the archives, names, counts and digests must be as it says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from configs.component import LOCATION, Missing
+from datamodules.containers import PeopleConfig, Unwrap
+from datamodules.places import Listing, Placed, Places
+from datamodules.shard_manifest import FILE, ShardManifest, check_names, check_shard
+from datamodules.shards import samples
+
+REMEDY = "set root to a folder of .tar files that hold KEY.jpg and KEY.json (or KEY.cls); `facegrid data convert` writes one"
+
+
+class Config(PeopleConfig):
+    name: Literal["shards"] = "shards"
+    root: Annotated[Path, LOCATION]
+    space: str | None = None  # datasets with one space have one set of persons; None: that of the dataset that was converted
+
+    @property
+    def namespace(self) -> str:
+        if self.space is not None:
+            return self.space
+        told = ShardManifest.read(self.root)
+        return "shards" if told is None else told.namespace
+
+    def missing(self) -> Missing | None:
+        if not self.root.is_dir():
+            return Missing(f"no folder {self.root}", REMEDY)
+        if not self._archives():
+            return Missing(f"no .tar files in {self.root}", REMEDY)
+        return None
+
+    def files(self) -> tuple[Path, ...]:
+        beside = self.root / FILE
+        return (*self._archives(), *([beside] if beside.is_file() else []))
+
+    def listing(self, files: tuple[Path, ...]) -> Listing:
+        archives = tuple(file for file in files if file.name != FILE)
+        told = ShardManifest.read(self.root)
+        if told is not None:
+            check_names(self.root, told, [file.name for file in archives])
+        shards = {shard.file: shard for shard in told.shards} if told else {}
+        keys, identities = dict[str, int](), list[str]()
+        rows: list[tuple[int, int, int]] = []
+        for number, file in enumerate(archives):
+            if file.name in shards:
+                check_shard(self.root, shards[file.name])
+            before = len(rows)
+            for sample in samples(file):
+                place = f"{file}, offset {sample.picture.header}"
+                if sample.key in keys:
+                    first = rows[keys[sample.key]]
+                    raise ValueError(f"{place}: the image {sample.key!r} is also in {archives[first[0]]}, offset {first[1]}")
+                keys[sample.key] = len(rows)
+                identities.append(sample.identity)
+                rows.append((number, sample.picture.offset, sample.picture.size))
+            if file.name in shards and len(rows) - before != shards[file.name].images:
+                said = shards[file.name].images
+                raise ValueError(f"{file}: {FILE} says {said} images, found {len(rows) - before}")
+        file_, offset, length = np.array(rows, np.int64).reshape(-1, 3).T
+        places = Places(archives, file_.astype(np.int32), offset, length, np.zeros(len(rows), np.int8))
+        return Listing(tuple(keys), tuple(identities), places)
+
+    def unwrap(self) -> Unwrap:
+        return as_it_is
+
+    def judged(self, manifest: Placed, listing: Listing) -> Placed:
+        told = ShardManifest.read(self.root)
+        if told is not None and self.whole() and not manifest.skipped and manifest.digest != told.digest:
+            raise ValueError(f"{self.root / FILE}: says the digest {told.digest}, but that of the images is {manifest.digest}")
+        return super().judged(manifest, listing)
+
+    def _archives(self) -> list[Path]:
+        return sorted(self.root.glob("*.tar"))
+
+
+def as_it_is(data: bytes, coding: int) -> bytes:
+    """A member of an archive is the image."""
+    return data

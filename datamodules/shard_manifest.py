@@ -1,0 +1,115 @@
+"""``manifest.json``: what the writer of shards says it wrote, and whether that is what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = "manifest.json"
+FORMAT = "facegrid shards"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One archive: its name, how many images and bytes it has, and the SHA-256 (hex) of all its bytes."""
+
+    file: str
+    images: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ShardManifest:
+    """What the shards of a folder hold.
+
+    Attributes:
+        dataset: name of the dataset that was converted
+        namespace: its identities' namespace
+        images: how many
+        digest: of the manifest of the images as they are in the shards
+        original: whether they have the bytes that they had in the dataset; if not, they were encoded as PNG
+        identities: images of each person, in the order of first appearance; the place is the class number
+        skipped: key -> why, for images that were bad and left out
+        shards: in order
+    """
+
+    dataset: str
+    namespace: str
+    images: int
+    digest: str
+    original: bool
+    identities: dict[str, int]
+    skipped: dict[str, str]
+    shards: tuple[Shard, ...]
+
+    def write(self, folder: Path) -> None:
+        """Equal manifests give equal bytes."""
+        text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, indent=1, ensure_ascii=True)
+        (folder / FILE).write_text(text + "\n", encoding="ascii")
+
+    @classmethod
+    def read(cls, folder: Path) -> ShardManifest | None:
+        """None where there is none.
+
+        Raises:
+            ValueError: the file is damaged, or of a version that is not known.
+        """
+        file = folder / FILE
+        if not file.is_file():
+            return None
+        try:
+            said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(said, dict) or said.pop("format", None) != FORMAT:
+                raise ValueError(f"not written by this project (its format is not {FORMAT!r})")
+            if (version := said.pop("version", None)) != VERSION:
+                raise ValueError(f"version {version!r}; version {VERSION} is known")
+            shards = tuple(Shard(**shard) for shard in said.pop("shards"))
+            found = cls(shards=shards, **said)
+            _check_types(found)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ValueError(f"{file}: {error}") from error
+        return found
+
+
+def _check_types(found: ShardManifest) -> None:
+    if not isinstance(found.identities, dict) or not isinstance(found.skipped, dict):
+        raise ValueError("identities and skipped are mappings")
+    texts = [
+        found.dataset,
+        found.namespace,
+        found.digest,
+        *(item for each in found.shards for item in (each.file, each.sha256)),
+    ]
+    texts += [*found.skipped.keys(), *found.skipped.values()]
+    numbers = [found.images, *found.identities.values(), *(item for each in found.shards for item in (each.images, each.bytes))]
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+        raise ValueError("a field is not of its type")
+    if sum(shard.images for shard in found.shards) != found.images or sum(found.identities.values()) != found.images:
+        raise ValueError(f"its shards and its identities do not sum to {found.images} images")
+    if len({shard.file for shard in found.shards}) != len(found.shards):
+        raise ValueError("names a shard twice")
+
+
+def check_names(folder: Path, told: ShardManifest, found: list[str]) -> None:
+    """Raises ValueError where an archive is missing, or there is one that the manifest does not name."""
+    names = {shard.file for shard in told.shards}
+    if missing := sorted(names - set(found)):
+        raise ValueError(f"{folder / FILE}: names {missing[0]}, which is not there ({len(missing)} of {len(names)} shards)")
+    if extra := sorted(set(found) - names):
+        raise ValueError(f"{folder / extra[0]}: the shard is not one of the {len(names)} that {FILE} names")
+
+
+def check_shard(folder: Path, shard: Shard) -> None:
+    """Raises ValueError where an archive has not the bytes that the manifest says."""
+    file = folder / shard.file
+    if (size := file.stat().st_size) != shard.bytes:
+        raise ValueError(f"{file}, offset {min(size, shard.bytes)}: {FILE} says {shard.bytes} bytes, found {size}")
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != shard.sha256:
+        raise ValueError(f"{file}: its bytes are not those that {FILE} says (SHA-256 {digest}, not {shard.sha256})")
