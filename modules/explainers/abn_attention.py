@@ -1,0 +1,51 @@
+"""The attention map of an attention branch network (Fukui et al., CVPR 2019; Ito et al., 2021): what it computes by itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.backbones.abn import AttentionBranchNetwork
+from modules.explainer import Attribution, Explainer, Refused
+from modules.explaining import check_images
+from modules.targets import Target
+from modules.watching import evaluating, hooked
+
+
+class Config(ExplainerConfig):
+    """For backbone ``abn`` alone."""
+
+    name: Literal["abn_attention"] = "abn_attention"
+
+    def build(self) -> AbnAttention:
+        return AbnAttention()
+
+
+class AbnAttention(Explainer):
+    """One forward pass of the backbone per image. The map is sigmoid(...), in (0, 1), and the same for every target."""
+
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``.
+
+        Raises:
+            Refused: ``no_attention``: the backbone has no attention branch.
+        """
+        check_images(images, target, size)
+        backbone = network.backbone
+        if not isinstance(backbone, AttentionBranchNetwork):
+            raise Refused("no_attention", f"the backbone ({type(backbone).__name__}) has no attention branch; backbone abn has")
+        seen: list[Tensor] = []
+        with (
+            torch.no_grad(),
+            evaluating(network),
+            hooked({"attention": backbone.attention}, lambda name, output: seen.append(output.detach().clone())),
+        ):
+            for image in images:
+                backbone(image[None])
+        maps = torch.cat(seen)[:, 0].float().cpu().numpy().astype(np.float32)
+        words = "none: the network's own attention, whatever is asked"
+        return Attribution(maps, "attention", (1, maps.shape[1], maps.shape[2]), words, {"target_ignored": True})

@@ -1,0 +1,96 @@
+"""RISE (Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018).
+
+The importance of a pixel is how the image scores on average when the pixel is kept (equation 3), estimated from N random masks
+M_i (equation 6): S = 1 / (E[M] N) sum_i f(image * M_i) M_i. No layer is looked at, and no gradient taken.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from configs.kinds import ExplainerConfig
+from modules.explainer import Attribution, Explainer
+from modules.explaining import check_images
+from modules.perturbing import check_probability, scores_of
+from modules.random_masks import mask_blocks
+from modules.targets import Target
+from modules.watching import evaluating
+
+
+class Config(ExplainerConfig):
+    """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. All images get the same masks.
+
+    Fields:
+        masks: N; the paper takes 4,000 for VGG-16 and 8,000 for ResNet-50
+        cells: a mask is a grid of ``cells`` x ``cells`` before it is enlarged and shifted
+        keep: probability that a cell is kept; E[M] in the equation
+        score: ``target`` is the logit or the cosine, ``probability`` the softmax probability of the class, as in the paper
+        centred: the scores' mean over the masks is taken off first: the map of the equation less a constant, but for the noise
+            of the masks' own mean, which a score far from 0 makes larger than the map. Without it the equation as printed.
+        normalisation: ``expected`` divides by N E[M], as the equation does; ``observed`` by what each pixel was in fact kept
+        seed: of the masks
+        batch: masked images per forward pass
+    """
+
+    name: Literal["rise"] = "rise"
+    masks: int = Field(default=4000, ge=2)
+    cells: int = Field(default=7, ge=1)
+    keep: float = Field(default=0.5, gt=0, lt=1)
+    score: Literal["target", "probability"] = "target"
+    centred: bool = True
+    normalisation: Literal["expected", "observed"] = "expected"
+    seed: int = Field(default=0, ge=0)
+    batch: int = Field(default=32, ge=1)
+
+    def build(self) -> Rise:
+        return Rise(self)
+
+
+class Rise(Explainer):
+    """``masks`` forward passes per image, in batches of one shape, each of one image alone."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``; maps are as large as the images.
+
+        Raises:
+            Refused: ``no_probability``: the probability of a target that is of no class; ``not_finite``: a masked image has no
+                score.
+        """
+        check_images(images, target, size)
+        check_probability(target, self.config.score == "probability")
+        with torch.no_grad(), evaluating(network):
+            maps = self.maps(network, images, target)
+        found = maps.cpu().numpy().astype(np.float32)
+        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
+        notes = {"masks": self.config.masks, "score": self.config.score, "seed": self.config.seed}
+        return Attribution(found, "", shape, target.words, notes, signed=self.config.centred)
+
+    def maps(self, network: Any, images: Tensor, target: Target) -> Tensor:
+        """As ``explain``, float64 (N, H, W), of a network in evaluation mode."""
+        config = self.config
+        area = (int(images.shape[2]), int(images.shape[3]))
+        weighted = torch.zeros((len(images), *area), dtype=torch.float64, device=images.device)  # sum of f M
+        kept = torch.zeros(area, dtype=torch.float64, device=images.device)  # sum of M
+        total = torch.zeros(len(images), dtype=torch.float64, device=images.device)  # sum of f
+        for block in mask_blocks(config.masks, config.cells, config.keep, area, config.seed, config.batch):
+            masks = block.to(images)
+            wide = masks[:, 0].double()
+            kept += wide.sum(0)
+            for number, image in enumerate(images):
+                scores = scores_of(network, image * masks, target.take([number]), config.batch, config.score == "probability")
+                column = scores[:, 0].double()
+                total[number] += column.sum()
+                weighted[number] += (column[:, None, None] * wide).sum(0)
+        if config.centred:
+            weighted -= (total / config.masks)[:, None, None] * kept
+        if config.normalisation == "expected":
+            return weighted / (config.masks * config.keep)
+        return torch.where(kept > 0, weighted / torch.where(kept > 0, kept, 1), 0)  # a pixel never kept says nothing

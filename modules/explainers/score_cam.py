@@ -1,0 +1,122 @@
+"""Score-CAM (Wang et al., "Score-CAM: Score-Weighted Visual Explanations for CNNs", CVPRW 2020; Ito et al., 2021).
+
+Each channel A_k of a layer, brought to [0, 1] and enlarged, masks the image; the score of the masked image is the channel's
+weight w_k, and the map is ReLU(sum_k w_k A_k). No gradient is taken. Public code differs in every step, so there are modes:
+
+=================  =================  ============================  =====================================================
+mode               to [0, 1]          enlarged with                 w_k
+=================  =================  ============================  =====================================================
+paper              before enlarging   half-pixel centres            the score (Ito et al.)
+official           after              half-pixel centres            softmax probability of the class; the map is enlarged
+pytorch_grad_cam   after, eps 1e-8    corners aligned               softmax over the channels of the score
+torch_cam          before, eps 1e-8   half-pixel centres            softmax over the channels of score - score(image)
+pairs              before             half-pixel centres            the score less its mean over the channels
+=================  =================  ============================  =====================================================
+
+Cosines of masked images differ by hundredths, which a softmax over the channels makes into equal weights: maps of unrelated
+references then agree. So ``pairs`` centres them instead. Raw maps are returned, without the scaling that the others end with.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from configs.kinds import ExplainerConfig
+from modules.channel_masks import Mode, channel_weights, live_channels
+from modules.explainer import Attribution, Explainer
+from modules.explaining import check_images, stacked
+from modules.perturbing import check_probability
+from modules.stage_choice import choose_stage
+from modules.targets import ClassLogit, Target
+from modules.watching import evaluating, hooked
+
+
+class Config(ExplainerConfig):
+    """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. A constant channel masks everything.
+
+    Fields:
+        mode: see above; None: ``paper`` for a class, ``pairs`` for a cosine
+        layer: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``
+        batch: masked images per forward pass
+    """
+
+    name: Literal["score_cam"] = "score_cam"
+    mode: Mode | None = None
+    layer: str | None = None
+    min_side: int = Field(default=4, ge=1)
+    batch: int = Field(default=16, ge=1)
+
+    def build(self) -> ScoreCAM:
+        return ScoreCAM(self)
+
+
+class ScoreCAM(Explainer):
+    """One forward pass per channel that is not constant, and one of the image; images go through one by one."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``.
+
+        Raises:
+            Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``official`` of a target
+                that is of no class; ``not_finite``: a masked image has no score.
+            ValueError: ``layer`` is no stage of this backbone; names the stages.
+        """
+        check_images(images, target, size)
+        return self._explain(network, [(image[None], target.take([number])) for number, image in enumerate(images)], target)
+
+    def explain_targets(self, network: Any, image: Tensor, targets: Target) -> Attribution:
+        """K maps of one image (1, 3, H, W), for the K rows of ``targets``: all of them share the masked images' passes.
+
+        Map k is what ``explain`` gives for row k, bit by bit; errors as there.
+        """
+        assert image.ndim == 4, image.shape
+        assert len(image) == 1, image.shape
+        return self._explain(network, [(image, targets)], targets)
+
+    def explain_classes(self, network: Any, image: Tensor, classes: Tensor) -> Attribution:
+        """As ``explain_targets``, for the logits of ``classes``, int64 (K,)."""
+        return self.explain_targets(network, image, ClassLogit(classes))
+
+    def _explain(self, network: Any, work: list[tuple[Tensor, Target]], target: Target) -> Attribution:
+        mode = self.config.mode or ("paper" if target.classes else "pairs")
+        check_probability(target, mode == "official")
+        stages: dict[str, nn.Module] = network.backbone.stages()
+        found: list[Tensor] = []
+        constant: list[int] = []
+        with torch.no_grad(), evaluating(network):
+            layer, shape = choose_stage("score_cam", network, work[0][0], self.config.layer, self.config.min_side)
+            for image, targets in work:
+                maps, dead = score_cam(network, stages[layer], image, targets, mode, self.config.batch)
+                found.append(maps)
+                constant += [dead] * len(targets)
+        raw, empty = stacked([one for maps in found for one in maps])
+        notes = {"mode": mode, "constant_channels": constant, "empty_maps": empty}
+        return Attribution(raw, layer, shape, target.words, notes)
+
+
+def score_cam(network: Any, layer: nn.Module, image: Tensor, targets: Target, mode: Mode, batch: int) -> tuple[Tensor, int]:
+    """Raw maps of one image (1, 3, H, W), one for each of the K rows of ``targets``, and how many channels are constant.
+
+    The maps are float64 (K, h, w), in mode ``official`` (K, H, W); the network is in evaluation mode.
+    """
+    seen: list[Tensor] = []
+    # The copy outlives operations that change the layer's output in place.
+    with torch.no_grad(), hooked({"": layer}, lambda name, output: seen.append(output.detach().clone())):
+        network.embed(image)
+    assert len(seen) == 1, f"the layer ran {len(seen)} times in one forward pass"
+    activation = seen[0][0]
+    weights = channel_weights(network, activation, image, targets, mode, batch)
+    # Target by target, so that a map's last bit does not depend on how many there are.
+    maps = torch.stack([(row[:, None, None] * activation.double()).sum(0) for row in weights])
+    if mode == "official":
+        size = (image.shape[2], image.shape[3])
+        maps = functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+    return torch.relu(maps), len(activation) - len(live_channels(activation))

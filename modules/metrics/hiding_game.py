@@ -1,0 +1,153 @@
+"""The hiding game: is what a map calls unimportant really so (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B).
+
+The least important pixels are blurred, more and more of them, in both images of each pair by their own maps. The better the
+maps, the longer the verification accuracy lasts; the area under it is the score. The threshold is fixed on clean images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.curve import Curve
+from modules.metrics.floors import floors
+from modules.metrics.hiding import Settings, area, blurred, course, order, to_images
+from modules.metrics.resampling import mean_interval
+
+Maps = tuple[np.ndarray, np.ndarray]  # of the left and of the right images, (N, h, w) each
+
+
+@dataclass(frozen=True)
+class Played:
+    """One method's game.
+
+    Attributes:
+        cosines: float64 (F, N), of each pair with each share hidden
+        correct: bool (F, N), at the threshold that is fixed on clean images
+        refitted: bool (F, N), at the threshold that is best for each share
+        thresholds: float64 (F,), of ``refitted``
+    """
+
+    cosines: np.ndarray
+    correct: np.ndarray
+    refitted: np.ndarray
+    thresholds: np.ndarray
+
+
+class HidingGame:
+    """Pairs that methods are compared on; what does not depend on a map is computed once.
+
+    Args:
+        embed: images float32 (B, 3, H, W) in [-1, 1] to embeddings (B, D)
+        left, right: float32 (N, 3, H, W)
+        same: bool (N,), True for a genuine pair
+        settings: how pixels are hidden; None: as its defaults are
+        threshold: a pair is accepted at a cosine of at least this; None: the one that is best on these very pairs, clean
+
+    Raises:
+        ValueError: an embedding has length 0, or pairs are of one kind only.
+    """
+
+    def __init__(
+        self,
+        embed: Callable[[np.ndarray], np.ndarray],
+        left: np.ndarray,
+        right: np.ndarray,
+        same: np.ndarray,
+        settings: Settings | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        assert left.shape == right.shape, (left.shape, right.shape)
+        assert left.dtype == right.dtype == np.float32, (left.dtype, right.dtype)
+        assert np.shape(same) == (len(left),), (np.shape(same), len(left))
+        self.embed, self.left, self.right = embed, left, right
+        self.same = np.asarray(same, bool)
+        self.settings = settings or Settings()
+        self._hidden = (blurred(left, self.sigma), blurred(right, self.sigma))
+        none = np.zeros((len(left), left.shape[2] * left.shape[3]), np.int64)
+        self._clean = self._cosines(((left, none), (right, none)), (0.0,))
+        self._blank = self._cosines(((self._hidden[0], none), (self._hidden[1], none)), (0.0,))
+        self.threshold_from = "these pairs, clean" if threshold is None else "given"
+        self.threshold = Curve.of(self._clean[0], self.same).best()[1] if threshold is None else threshold
+
+    @property
+    def sigma(self) -> float:
+        """Of the Gaussian, in pixels."""
+        return self.settings.sigma(self.left.shape[2])
+
+    def play(self, maps: Maps) -> Played:
+        """One method's maps, larger = more important, of any resolution; signed maps are ranked by their values.
+
+        Raises:
+            ValueError: a map holds NaN or infinity, or an embedding has length 0.
+        """
+        size = (self.left.shape[2], self.left.shape[3])
+        assert len(maps[0]) == len(maps[1]) == len(self.left), (len(maps[0]), len(maps[1]), len(self.left))
+        orders = [order(to_images(one, size), self.settings.seed, side) for side, one in enumerate(maps)]
+        inner = self.settings.shares[1:-1]
+        parts = [self._clean, self._blank]
+        if inner:
+            parts.insert(1, self._cosines(((self.left, orders[0]), (self.right, orders[1])), inner))
+        cosines = np.concatenate(parts)
+        thresholds = np.array([Curve.of(one, self.same).best()[1] for one in cosines])
+        return Played(
+            cosines, (cosines >= self.threshold) == self.same, (cosines >= thresholds[:, None]) == self.same, thresholds
+        )
+
+    def compare(self, methods: Mapping[str, Maps]) -> dict[str, Any]:
+        """Every method and the floors ``random``, ``constant`` and ``centre``, as a JSON value.
+
+        ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its interval over pairs, genuine and impostor drawn among
+        themselves, ``above`` (the difference of AUC to each floor, with a paired interval), and ``refit`` with the first two
+        where the threshold is best for each share. Intervals take thresholds as they are.
+        """
+        count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
+        settings = self.settings
+        grounds = floors(2 * count, size, settings.seed, settings.centre)
+        taken = set(grounds) & set(methods)
+        if taken:
+            raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
+        played = {name: self.play((maps[:count], maps[count:])) for name, maps in grounds.items()}
+        played |= {name: self.play(maps) for name, maps in methods.items()}
+        areas = {name: area(one.correct, settings.shares) for name, one in played.items()}
+        return {
+            "shares": list(settings.shares),
+            "pairs": count,
+            "sigma": self.sigma,
+            "threshold": self.threshold,
+            "threshold_from": self.threshold_from,
+            "seed": settings.seed,
+            "methods": {
+                name: {
+                    "floor": name in grounds,
+                    "accuracy": one.correct.mean(axis=1).tolist(),
+                    "auc": self._interval(areas[name]),
+                    "above": {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name},
+                    "refit": {
+                        "accuracy": one.refitted.mean(axis=1).tolist(),
+                        "auc": self._interval(area(one.refitted, settings.shares)),
+                    },
+                }
+                for name, one in played.items()
+            },
+        }
+
+    def _interval(self, values: np.ndarray) -> dict[str, Any]:
+        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed)
+
+    def _cosines(self, sides: tuple[Maps, Maps], shares: tuple[float, ...]) -> np.ndarray:
+        """(F, N) cosines of the two sides' (images, orders)."""
+        found = []
+        for (images, orders), hidden in zip(sides, self._hidden, strict=True):
+            embeddings = course(
+                lambda block, rows: self.embed(block), images, hidden, orders, shares, self.settings.batch
+            ).astype(np.float64)
+            lengths = np.linalg.norm(embeddings, axis=2, keepdims=True)
+            bad = np.argwhere(~(np.isfinite(lengths[..., 0]) & (lengths[..., 0] > 0)))
+            if len(bad):
+                raise ValueError(f"the embedding of pair {bad[0][1]} has no direction with {shares[bad[0][0]]:.0%} hidden")
+            found.append(embeddings / lengths)
+        return (found[0] * found[1]).sum(axis=2)

@@ -1,0 +1,122 @@
+"""Hiding, inserting and deleting pixels of single images by their maps, and what becomes of the class or of another score.
+
+Insertion and deletion are those of Petsiuk et al. (BMVC 2018, Section 4.1): the most important pixels are put into a blurred
+image, or taken out into mid-grey. A high area is good for insertion and for the hiding game, a low one for deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from modules.metrics.floors import floors
+from modules.metrics.hiding import Settings, Values, area, blurred, course, order, to_images
+from modules.metrics.resampling import mean_interval
+
+Game = Literal["hiding", "insertion", "deletion"]
+
+
+def class_values(logits: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> Values:
+    """What ``ImageGame`` may follow of a classifier: (B, 3): is it right (0 or 1), the class's logit, and its probability.
+
+    Args:
+        logits: images float32 (B, 3, H, W) to (B, classes)
+        labels: int64 (N,), the class of each row
+    """
+
+    def values(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        found = np.asarray(logits(images), np.float64)
+        wanted = np.asarray(labels)[rows]
+        score = found[np.arange(len(rows)), wanted]
+        top = found.max(axis=1)
+        logsum = top + np.log(np.exp(found - top[:, None]).sum(axis=1))
+        return np.stack([found.argmax(axis=1) == wanted, score, np.exp(score - logsum)], 1)
+
+    return values
+
+
+CLASS_NAMES = ("accuracy", "score", "probability")  # of ``class_values``
+
+
+@dataclass(frozen=True)
+class ImageGame:
+    """Images that methods are compared on.
+
+    Attributes:
+        values: numbers of altered images, (B, V), such as ``class_values``; a cosine with another image does as well
+        names: what the V numbers are called
+        images: float32 (N, 3, H, W) in [-1, 1]
+        game: ``hiding`` blurs the least important pixels first, ``deletion`` turns the most important ones mid-grey,
+            ``insertion`` begins with the blurred image and brings the most important pixels back
+        settings: how pixels are hidden
+    """
+
+    values: Values
+    names: tuple[str, ...]
+    images: np.ndarray
+    game: Game = "hiding"
+    settings: Settings = field(default_factory=Settings)
+
+    def play(self, maps: np.ndarray) -> np.ndarray:
+        """(F, N, V): the numbers at each share, with maps (N, h, w), larger = more important.
+
+        Raises:
+            ValueError: a map, or a number, is NaN or infinite.
+        """
+        settings, images = self.settings, self.images
+        assert len(maps) == len(images), (len(maps), len(images))
+        orders = order(to_images(maps, (images.shape[2], images.shape[3])), settings.seed)
+        soft = np.zeros_like(images) if self.game == "deletion" else blurred(images, settings.sigma(images.shape[2]))
+        if self.game != "hiding":
+            orders = orders[:, ::-1]
+        before, after = (soft, images) if self.game == "insertion" else (images, soft)
+        found = course(self.values, before, after, orders, settings.shares, settings.batch).astype(np.float64)
+        assert found.shape[2:] == (len(self.names),), (found.shape, self.names)
+        bad = np.argwhere(~np.isfinite(found))
+        if len(bad):
+            share, row, name = settings.shares[bad[0][0]], bad[0][1], self.names[bad[0][2]]
+            raise ValueError(f"{self.game}: the {name} of image {row} is no finite number at {share:.0%} of the pixels")
+        return found
+
+    def compare(self, methods: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Every method and the floors, as a JSON value: per name the mean course, the area with its interval over images, and
+        ``above``: the area's difference to each floor, with a paired interval."""
+        count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
+        settings = self.settings
+        grounds = floors(count, size, settings.seed, settings.centre)
+        taken = set(grounds) & set(methods)
+        if taken:
+            raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
+        played = {name: self.play(maps) for name, maps in {**grounds, **methods}.items()}
+        areas = {name: area(one, settings.shares) for name, one in played.items()}
+        return {
+            "game": self.game,
+            "shares": list(settings.shares),
+            "images": count,
+            "sigma": None if self.game == "deletion" else settings.sigma(size[0]),
+            "seed": settings.seed,
+            "methods": {
+                name: {
+                    "floor": name in grounds,
+                    **{
+                        value: {
+                            "course": one[:, :, place].mean(axis=1).tolist(),
+                            "auc": self._interval(areas[name][:, place]),
+                            "above": {
+                                ground: self._interval(areas[name][:, place] - areas[ground][:, place])
+                                for ground in grounds
+                                if ground != name
+                            },
+                        }
+                        for place, value in enumerate(self.names)
+                    },
+                }
+                for name, one in played.items()
+            },
+        }
+
+    def _interval(self, values: np.ndarray) -> dict[str, Any]:
+        return mean_interval(values, np.zeros(len(values)), self.settings.resamples, self.settings.seed)

@@ -1,0 +1,129 @@
+"""Does a map point at the region that is known to matter.
+
+The pointing game (Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018) asks where the maximum is; the
+energy in the region (Wang et al., "Score-CAM", 2020, Section 4.3) how much of the map lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.floors import floors
+from modules.metrics.hiding import to_images
+from modules.metrics.intervals import wilson
+from modules.metrics.resampling import mean_interval
+
+
+def hits(maps: np.ndarray, regions: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
+    """float64 (N,): 1 where the maximum is in the region, or at most ``tolerance`` pixels from it, and 0 elsewhere.
+
+    Of several equal maxima the share that hits counts, which is what a fair draw would give: a constant map has the region's
+    share of the image.
+
+    Args:
+        maps: (N, h, w), enlarged to the regions' size
+        regions: bool (N, H, W), True where it matters
+        tolerance: pixels, between pixel centres
+
+    Raises:
+        ValueError: a region is empty, or a map holds NaN or infinity.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    wide = _enlarged(maps, regions)
+    found = np.empty(len(wide))
+    for row, (one, region) in enumerate(zip(wide, np.asarray(regions, bool), strict=True)):
+        near = region if tolerance == 0 else distance_transform_edt(~region) <= tolerance
+        found[row] = near[one == one.max()].mean()
+    return found
+
+
+def energies(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """float64 (N,): the share of the map's sum that lies in the region; what is below 0 counts as 0.
+
+    A map that is nowhere above 0 says nothing, so it has the region's share of the image, as a constant map has.
+
+    Args and errors are as of ``hits``.
+    """
+    found = np.empty(len(maps))
+    for row, (one, region) in enumerate(zip(_enlarged(maps, regions), np.asarray(regions, bool), strict=True)):
+        positive = np.maximum(one, 0)
+        total = positive.sum()
+        found[row] = positive[region].sum() / total if total > 0 else region.mean()
+    return found
+
+
+def pointing(
+    methods: Mapping[str, np.ndarray],
+    regions: np.ndarray,
+    *,
+    tolerance: float = 0.0,
+    resamples: int = 1000,
+    seed: int = 0,
+    centre: float = 0.25,
+) -> dict[str, Any]:
+    """Every method and the floors ``random``, ``constant`` and ``centre``, as a JSON value.
+
+    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each floor
+    with a paired bootstrap interval. The interval of ``pointing`` is Wilson's where each image is hit or missed. ``empty``
+    counts maps that are nowhere above 0.
+
+    Args:
+        methods: name -> maps (N, h, w), larger = more important
+        regions: bool (N, H, W)
+        tolerance: pixels
+        resamples: of the bootstrap over images
+        seed: of the bootstrap and of the random floor
+        centre: standard deviation of the centre prior, in image heights and widths
+
+    Raises:
+        ValueError: as ``hits``; or a method has a floor's name.
+    """
+    regions = np.asarray(regions, bool)
+    count = len(regions)
+    grounds = floors(count, (regions.shape[1], regions.shape[2]), seed, centre)
+    taken = set(grounds) & set(methods)
+    if taken:
+        raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
+    every = {**grounds, **methods}
+    values = {
+        "pointing": {name: hits(maps, regions, tolerance) for name, maps in every.items()},
+        "energy": {name: energies(maps, regions) for name, maps in every.items()},
+    }
+    one = np.zeros(count)
+
+    def told(kind: str, name: str) -> dict[str, Any]:
+        found = values[kind][name]
+        interval = mean_interval(found, one, resamples, seed)
+        if kind == "pointing" and np.isin(found, (0.0, 1.0)).all():
+            interval["low"], interval["high"] = wilson(int(found.sum()), count)
+        above = {
+            ground: mean_interval(found - values[kind][ground], one, resamples, seed) for ground in grounds if ground != name
+        }
+        return {**interval, "above": above}
+
+    return {
+        "images": count,
+        "tolerance": tolerance,
+        "area": float(regions.mean()),
+        "methods": {
+            name: {
+                "floor": name in grounds,
+                "pointing": told("pointing", name),
+                "energy": told("energy", name),
+                "empty": int((np.asarray(maps).max(axis=(1, 2)) <= 0).sum()),
+            }
+            for name, maps in every.items()
+        },
+    }
+
+
+def _enlarged(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    assert len(maps) == len(regions), (len(maps), len(regions))
+    empty = np.flatnonzero(~np.asarray(regions, bool).any(axis=(1, 2)))
+    if len(empty):
+        raise ValueError(f"{len(empty)} of {len(regions)} images have no region, the first is image {empty[0]}")
+    return to_images(maps, (regions.shape[1], regions.shape[2]))

@@ -1,0 +1,47 @@
+"""Bootstrap intervals, at 95 %, of means over images or pairs, and of differences between two methods on the same ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.intervals import LEVEL
+
+_AT_ONCE = 2_000_000  # drawn numbers in memory
+
+
+def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
+    """``value``, ``low`` and ``high`` of the mean, by percentiles.
+
+    Rows are drawn with replacement, those of each stratum among themselves. Equal ``strata``, ``resamples`` and ``seed`` draw
+    equal rows, so the interval of a difference is that of ``values`` - ``others``, row by row.
+
+    Args:
+        values: float (N,)
+        strata: (N,), such as which pairs are genuine
+        resamples: how many
+        seed: of the draws
+
+    Raises:
+        ValueError: a value is no finite number.
+    """
+    values = np.asarray(values, np.float64)
+    assert values.ndim == 1, values.shape
+    assert values.shape == np.shape(strata), (values.shape, np.shape(strata))
+    assert len(values) > 0, "nothing to draw from"
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(f"the value of row {bad[0]} is {values[bad[0]]}, and of {len(bad)} rows no finite number")
+    generator = np.random.default_rng(seed)
+    groups = [values[np.asarray(strata) == one] for one in np.unique(strata)]
+    means = []
+    block = max(1, _AT_ONCE // len(values))
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        sums = np.zeros(rows)
+        for group in groups:
+            sums += group[generator.integers(0, len(group), size=(rows, len(group)))].sum(axis=1)
+        means.append(sums / len(values))
+    low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"value": float(values.mean()), "low": float(low), "high": float(high)}

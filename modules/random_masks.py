@@ -1,0 +1,37 @@
+"""Random smooth masks (Petsiuk et al., "RISE: Randomized Input Sampling for Explanation", BMVC 2018, Section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def mask_blocks(count: int, cells: int, keep: float, size: tuple[int, int], seed: int, batch: int) -> Iterator[Tensor]:
+    """``count`` masks (B, 1, H, W), float32 in [0, 1], at most ``batch`` at a time; they depend on neither device nor batch.
+
+    A grid of ``cells`` x ``cells`` ones and zeros, a one with probability ``keep``, is enlarged bilinearly to one cell more
+    than the image has in each direction, and cut at a random place. A cell has ceil(H / cells) x ceil(W / cells) pixels.
+
+    Args:
+        count: N
+        cells: along each side
+        keep: probability of a one
+        size: (H, W)
+        seed: of the grids and the places
+        batch: masks at a time
+    """
+    generator = np.random.default_rng(seed)
+    high, wide = -(-size[0] // cells), -(-size[1] // cells)
+    grids = torch.from_numpy((generator.random((count, 1, cells, cells)) < keep).astype(np.float32))
+    tops, lefts = generator.integers(0, high, count), generator.integers(0, wide, count)
+    for start in range(0, count, batch):
+        enlarged = functional.interpolate(
+            grids[start : start + batch], size=((cells + 1) * high, (cells + 1) * wide), mode="bilinear", align_corners=False
+        )
+        places = zip(tops[start : start + batch], lefts[start : start + batch], strict=True)
+        cut = [one[:, top : top + size[0], left : left + size[1]] for one, (top, left) in zip(enlarged, places, strict=True)]
+        yield torch.stack(cut).clamp(0, 1)  # interpolation may round beyond

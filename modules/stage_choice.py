@@ -1,0 +1,48 @@
+"""Which stage of a backbone an explainer looks at, of those that need no gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modules.explainer import Refused
+from modules.watching import hooked
+
+Shape = tuple[int, int, int]
+
+
+def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, min_side: int) -> tuple[str, Shape]:
+    """``layer`` itself, or the deepest stage whose output is at least ``min_side`` x ``min_side``; and its (channels, h, w).
+
+    Args:
+        method: the explainer's name, for messages
+        network: in evaluation mode
+        image: (1, 3, H, W)
+        layer: name of a stage, or None
+        min_side: in cells; of no account where there is a ``layer``
+
+    Raises:
+        Refused: ``layer_too_coarse``: no stage's output is large enough; names the shapes.
+        ValueError: ``layer`` is no stage; names the stages.
+    """
+    stages: dict[str, nn.Module] = network.backbone.stages()
+    if layer is not None and layer not in stages:
+        raise ValueError(f"explainer {method}: layer {layer!r} is no stage (known: {', '.join(stages)})")
+    shapes: dict[str, Shape] = {}
+
+    def see(name: str, output: Tensor) -> None:
+        assert output.ndim == 4, f"stage {name} gives {tuple(output.shape)}, not (N, channels, h, w)"
+        shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
+
+    with torch.no_grad(), hooked(stages, see):
+        network.embed(image)
+    if layer is not None:
+        return layer, shapes[layer]
+    for name in reversed(stages):
+        if min(shapes[name][1:]) >= min_side:
+            return name, shapes[name]
+    found = ", ".join(f"{name} {shapes[name][1]}x{shapes[name][2]}" for name in stages)
+    why = f"no stage gives a map of at least {min_side}x{min_side} at this input size (found: {found})"
+    raise Refused("layer_too_coarse", why)
