@@ -1,0 +1,112 @@
+"""CorrRISE (Lu, Xu and Ebrahimi, "Towards Visual Saliency Explanations of Face Verification", WACV 2024).
+
+Random squares are hidden in an image, and the cosine with the other image is noted. A pixel's value is the rank correlation,
+over all masks, of that cosine with whether the pixel was seen: above 0 (S+) seeing it makes the two alike, below (S-)
+different.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from configs.kinds import PairExplainerConfig
+from modules.explainer import PairAttribution, PairExplainer, Reference
+from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, embed_rows
+from modules.ranking import Binary
+from modules.watching import evaluating
+
+
+class Config(PairExplainerConfig):
+    """Fields:
+    masks: how many; the same for every image
+    squares: hidden in each mask
+    side: of a square in pixels
+    other: what the other image is meanwhile: ``whole``, or ``masked`` alike, which gives both images of a pair the same map
+    fill: what hides
+    seed: of the masks
+    """
+
+    name: Literal["corr_rise"] = "corr_rise"
+    masks: int = Field(default=500, ge=2)
+    squares: int = Field(default=3, ge=1)
+    side: int = Field(default=30, ge=1)
+    other: Literal["whole", "masked"] = "whole"
+    fill: Fill = "black"
+    seed: int = 0
+
+    def build(self) -> CorrRise:
+        return CorrRise(self)
+
+
+class CorrRise(PairExplainer):
+    """2 x masks + 2 forward passes per pair."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def explain(
+        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+    ) -> PairAttribution:
+        """Maps ``S+`` and ``S-``, of values 0 to 1; their difference is the correlation.
+
+        ``notes.undefined_pixels``: no mask hides them, or all do; ``notes.constant_scores``: (pair, image) where every mask
+        gives the same cosine. No correlation is defined there, and the maps are 0.
+
+        Raises:
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``zero_norm``, ``not_finite``.
+            ValueError: a square is larger than the image.
+        """
+        shape = check_pairs(left, right, size)
+        seen = self.draw(shape)
+        fill = colour(self.config.fill, reference, left)
+        flat = seen.reshape(len(seen), -1)
+        shown = torch.from_numpy(seen).to(left.device)
+        columns = Binary(flat)
+        correlations = np.zeros((len(left), 2, *shape))
+        constant, cosines = [], []
+        with torch.no_grad(), evaluating(network):
+            for pair, both in enumerate(zip(left, right, strict=True)):
+                whole = [embed_rows(network, image[None], 1) for image in both]
+                cosines.append(float(cosine(*whole)))
+                hidden = [self.embeddings(network, image, shown, fill) for image in both]
+                for side in (0, 1):
+                    against = whole[1 - side] if self.config.other == "whole" else hidden[1 - side]
+                    scores = cosine(hidden[side], against).cpu().numpy()
+                    if np.ptp(scores) <= 8 * torch.finfo(left.dtype).eps:  # their order would be that of rounding
+                        constant.append([pair, side])
+                        continue
+                    correlations[pair, side] = columns.spearman(scores).reshape(shape)
+        ones = flat.sum(0)
+        notes = {
+            "undefined_pixels": int(((ones == 0) | (ones == len(flat))).sum()),
+            "constant_scores": constant,
+            "fill": [round(float(value), 6) for value in fill.flatten()],
+        }
+        maps = {
+            "S+": np.maximum(correlations, 0).astype(np.float32),
+            "S-": np.maximum(-correlations, 0).astype(np.float32),
+        }
+        return PairAttribution(maps, np.array(cosines, np.float32), "cosine of the two images", notes=notes)
+
+    def draw(self, shape: tuple[int, int]) -> np.ndarray:
+        """Masks, bool (masks, H, W), True where a pixel is seen; a function of the config and the shape alone."""
+        side = self.config.side
+        if side > min(shape):
+            raise ValueError(f"explainer corr_rise: a square of {side} pixels does not fit into {shape[0]} x {shape[1]}")
+        generator = np.random.Generator(np.random.PCG64(self.config.seed))
+        count = (self.config.masks, self.config.squares)
+        rows, columns = (generator.integers(0, length - side + 1, count) for length in shape)
+        seen = np.ones((self.config.masks, *shape), bool)
+        for mask in range(self.config.masks):
+            for row, column in zip(rows[mask], columns[mask], strict=True):
+                seen[mask, row : row + side, column : column + side] = False
+        return seen
+
+    def embeddings(self, network: Any, image: Tensor, shown: Tensor, fill: Tensor) -> Tensor:
+        """(masks, D) float64, of an image (3, H, W) behind each mask; network in evaluation mode."""
+        return embed_many(network, len(shown), lambda rows: torch.where(shown[rows.start : rows.stop, None], image, fill))

@@ -1,0 +1,189 @@
+"""MinPlus (Mery, "True Black-Box Explanation in Facial Analysis", CVPR Workshops 2022): remove and aggregate local patches.
+
+A patch is a Gaussian window G. "Minus": the image without the patch, x (1 - G), and how much of the cosine that costs. "Plus":
+a blank image with the patch alone, x G, and how much cosine that brings. One image is changed at a time, the other is as it is.
+Both are done for every patch alone; with ``rounds`` also greedily, each round keeping the patch that counts most, until none
+does.
+
+It explains why two faces are held to be the same, so it is for genuine pairs. Others are refused, each for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from configs.kinds import PairExplainerConfig
+from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
+from modules.pairwise import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
+from modules.patches import places
+from modules.watching import evaluating
+
+CODE = "impostor_pair"
+
+
+class Config(PairExplainerConfig):
+    """Fields:
+    width: standard deviation of a patch in pixels
+    stride: pixels from one patch's centre to the next, at most 2 x ``width``
+    rounds: patches that the greedy maps keep at most; 0: no greedy maps
+    fill: what a removed patch leaves, and the blank image
+    threshold: cosine from which a pair is genuine, where the truth is not given; None: the best one on the reference pairs
+    """
+
+    name: Literal["minplus"] = "minplus"
+    width: float = Field(default=10.0, gt=0)
+    stride: int = Field(default=8, ge=1)
+    rounds: int = Field(default=0, ge=0)
+    fill: Fill = "black"
+    threshold: float | None = Field(default=None, ge=-1, le=1)
+
+    @model_validator(mode="after")
+    def _covers(self) -> Self:
+        if self.stride > 2 * self.width:
+            raise ValueError(
+                f"stride {self.stride} is more than twice width {self.width:g}: pixels between patches would be missed"
+            )
+        return self
+
+    def build(self) -> MinPlus:
+        return MinPlus(self)
+
+
+class MinPlus(PairExplainer):
+    """4 x patches + 4 forward passes per pair; with ``rounds``, up to 4 x rounds x patches more."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def explain(
+        self,
+        network: Any,
+        left: Tensor,
+        right: Tensor,
+        size: int | tuple[int, int],
+        reference: Reference | None = None,
+        same: Any = None,
+    ) -> PairAttribution:
+        """Maps ``minplus``, the mean of the others, each scaled to [0, 1]; and the others, raw, in units of the cosine:
+        ``removal``, ``aggregation``, and with ``rounds`` ``greedy_removal``, ``greedy_aggregation``.
+
+        ``same``, bool (N,), says which pairs are genuine; without it the network's own decision counts. ``notes.refused_pairs``
+        lists every other pair, ``{pair, code, reason}``; a manifest must give that reason in place of its map, which is zero.
+
+        Raises:
+            Refused: code ``impostor_pair``: no pair is genuine; codes ``no_reference``, ``zero_norm``, ``not_finite``.
+        """
+        check_pairs(left, right, size)
+        fill = colour(self.config.fill, reference, left)
+        with torch.no_grad(), evaluating(network):
+            cosines = cosine(embed_rows(network, left, 1), embed_rows(network, right, 1)).cpu().numpy()
+            reasons, judged = self.refusals(network, cosines, left, reference, same)
+            if len(reasons) == len(left):
+                raise Refused(CODE, f"none of the {len(left)} pairs is genuine; the first: {reasons[0]}")
+            found = {
+                pair: [
+                    self.strategies(network, left[pair], right[pair], fill),
+                    self.strategies(network, right[pair], left[pair], fill),
+                ]
+                for pair in range(len(left))
+                if pair not in reasons
+            }
+        names = list(next(iter(found.values()))[0])
+        maps = {name: np.zeros((len(left), 2, *left.shape[2:]), np.float32) for name in ("minplus", *names)}
+        for pair, sides in found.items():
+            for side, raw in enumerate(sides):
+                for name in names:
+                    maps[name][pair, side] = raw[name]
+                maps["minplus"][pair, side] = np.mean([_scaled(one) for one in raw.values()], axis=0)
+        refused = [{"pair": pair, "code": CODE, "reason": reason} for pair, reason in sorted(reasons.items())]
+        notes = {"refused_pairs": refused, "judged_by": judged, "fill": [round(float(value), 6) for value in fill.flatten()]}
+        return PairAttribution(
+            maps, cosines.astype(np.float32), "cosine of the two images", notes=notes, signed=frozenset(names)
+        )
+
+    def refusals(
+        self, network: Any, cosines: np.ndarray, like: Tensor, reference: Reference | None, same: Any
+    ) -> tuple[dict[int, str], str]:
+        """(pair -> why it is refused, what decided)."""
+        if same is not None:
+            genuine = np.asarray(torch.as_tensor(same).cpu()).astype(bool)
+            assert genuine.shape == cosines.shape, (genuine.shape, cosines.shape)
+            why = "the pair shows two persons; the method explains why two images show one"
+            return {int(pair): why for pair in np.flatnonzero(~genuine)}, "truth"
+        limit = self.config.threshold
+        if limit is None:
+            limit = decision_threshold(network, reference, like, "give the cosine as threshold, or say which pairs are genuine")
+        why = "the network holds the pair to be two persons (cosine {:.4f}, threshold {:.4f}); only genuine pairs are explained"
+        return {int(pair): why.format(cosines[pair], limit) for pair in np.flatnonzero(cosines < limit)}, "decision"
+
+    def strategies(self, network: Any, image: Tensor, other: Tensor, fill: Tensor) -> dict[str, np.ndarray]:
+        """The raw maps (H, W) float64 of one image (3, H, W), network in evaluation mode."""
+        height, width = image.shape[1:]
+        down, across = (self.windows(side).to(image) for side in (height, width))
+        patches = (down[:, None, :, None] * across[None, :, None, :]).flatten(0, 1)
+        reference = embed_rows(network, other[None], 1)
+
+        def score(visible: Callable[[range], Tensor], count: int) -> np.ndarray:
+            def make(rows: range) -> Tensor:
+                shown = visible(rows)[:, None]
+                return image * shown + fill * (1 - shown)
+
+            return cosine(embed_many(network, count, make), reference).cpu().numpy()
+
+        def single(shown: Tensor) -> np.ndarray:
+            return score(lambda rows: shown.expand(len(rows), -1, -1), 1)
+
+        everything, nothing = torch.ones_like(image[0]), torch.zeros_like(image[0])
+        whole, blank = float(single(everything)[0]), float(single(nothing)[0])
+
+        def removed(kept: Tensor) -> np.ndarray:
+            return score(lambda rows: kept * (1 - patches[rows.start : rows.stop]), len(patches))
+
+        def added(kept: Tensor) -> np.ndarray:
+            return score(lambda rows: 1 - (1 - kept) * (1 - patches[rows.start : rows.stop]), len(patches))
+
+        windows = (down.double().cpu().numpy(), across.double().cpu().numpy())
+        found = {
+            "removal": _blended(whole - removed(everything), *windows),
+            "aggregation": _blended(added(nothing) - blank, *windows),
+        }
+        if self.config.rounds:
+            found["greedy_removal"] = self._greedy(removed, everything, whole, -1, patches)
+            found["greedy_aggregation"] = self._greedy(added, nothing, blank, 1, patches)
+        return found
+
+    def _greedy(
+        self, scores: Callable[[Tensor], np.ndarray], kept: Tensor, before: float, sign: int, patches: Tensor
+    ) -> np.ndarray:
+        total = np.zeros(kept.shape)
+        for _ in range(self.config.rounds):
+            gains = sign * (scores(kept) - before)
+            best = int(np.argmax(gains))
+            if gains[best] <= 0:
+                break
+            total += gains[best] * patches[best].double().cpu().numpy()
+            before += sign * float(gains[best])
+            kept = kept * (1 - patches[best]) if sign < 0 else 1 - (1 - kept) * (1 - patches[best])
+        return total
+
+    def windows(self, side: int) -> Tensor:
+        """(centres, side) float64: one-dimensional windows; a patch is the product of one down and one across."""
+        centres = torch.tensor(places(side, 1, self.config.stride), dtype=torch.float64)[:, None]
+        return torch.exp(-((torch.arange(side) - centres) ** 2) / (2 * self.config.width**2))
+
+
+def _blended(values: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """(H, W): at each pixel the mean of the patches' values, weighted by the patches."""
+    table = values.reshape(len(down), len(across))
+    return (down.T @ table @ across) / np.outer(down.sum(0), across.sum(0))
+
+
+def _scaled(raw: np.ndarray) -> np.ndarray:
+    low, high = raw.min(), raw.max()
+    return (raw - low) / (high - low) if high > low else np.zeros_like(raw)

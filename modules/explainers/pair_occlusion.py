@@ -1,0 +1,135 @@
+"""Pairwise occlusion (Zhong and Deng, "Deep Difference Analysis in Similar-looking Face recognition", ICPR 2018, Algorithm 1).
+
+The same square is hidden in both images of a pair, and Delta says how the distance of the two changes. The paper's text calls
+the cosine a distance, yet reads a large Delta as "these regions differ". Both hold only for D = 1 - cosine, which is the
+default here: Delta = D(as it is) - D(hidden), so that above 0 the region makes the two different. ``similarity`` is the other
+reading, D = cosine: above 0 the region makes them alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from configs.kinds import PairExplainerConfig
+from modules import theta
+from modules.explainer import PairAttribution, PairExplainer, Reference
+from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, kinds
+from modules.patches import places, spread
+from modules.watching import evaluating
+
+
+class Config(PairExplainerConfig):
+    """Fields:
+    patch: side of the hidden square in pixels; the paper's k
+    stride: pixels from one square to the next, at most ``patch``
+    fill: what hides: ``mean`` of the protocol's images (the paper), ``black``, ``grey``, or a colour in [-1, 1]
+    sign: what Delta above 0 means: the region makes the two different, or alike
+    """
+
+    name: Literal["pair_occlusion"] = "pair_occlusion"
+    patch: int = Field(default=16, ge=1)
+    stride: int = Field(default=8, ge=1)
+    fill: Fill = "mean"
+    sign: Literal["difference", "similarity"] = "difference"
+
+    @model_validator(mode="after")
+    def _covers(self) -> Self:
+        if self.stride > self.patch:
+            raise ValueError(
+                f"stride {self.stride} is larger than patch {self.patch}: pixels between the patches would be missed"
+            )
+        return self
+
+    def build(self) -> PairOcclusion:
+        return PairOcclusion(self)
+
+
+class PairOcclusion(PairExplainer):
+    """2 x (patches + 1) forward passes per pair, and as many per reference pair."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def explain(
+        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+    ) -> PairAttribution:
+        """Maps ``delta``, raw, and ``normalised``, equation 1 with Theta of the reference pairs; both images have the same.
+
+        Without reference pairs of both kinds, or where Theta is not above 0, there is ``delta`` alone and
+        ``notes.unnormalised`` says why. ``notes.theta`` holds what ``modules.theta`` finds, the reference's maxima and the
+        paper's histograms.
+
+        Raises:
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``zero_norm``, ``not_finite``.
+            ValueError: the patch is larger than the image.
+        """
+        shape = check_pairs(left, right, size)
+        fill = colour(self.config.fill, reference, left)
+        same = kinds(reference)
+        with torch.no_grad(), evaluating(network):
+            found = [self.delta(network, *pair, fill) for pair in zip(left, right, strict=True)]
+            judged: list[np.ndarray] = []
+            if reference is not None and same is not None:
+                pairs = zip(reference.left.to(left), reference.right.to(left), strict=True)
+                judged = [self.delta(network, *pair, fill)[0] for pair in pairs]
+        deltas = np.stack([delta for delta, _ in found])
+        maps = {"delta": deltas}
+        rows, columns = (places(side, self.config.patch, self.config.stride) for side in shape)
+        notes: dict[str, Any] = {
+            "sign": self.config.sign,
+            "fill": [round(float(value), 6) for value in fill.flatten()],
+            "patches": len(rows) * len(columns),
+            "theta": None,
+        }
+        if same is None:
+            notes["unnormalised"] = "there are no reference pairs of both kinds"
+        else:
+            threshold, notes["theta"] = self.judge(np.stack(judged), same)
+            if threshold > 0:
+                maps["normalised"] = theta.normalised(deltas, threshold)
+            else:
+                notes["unnormalised"] = f"Theta is {threshold:g}, and nothing can be divided by that"
+        both = {name: np.repeat(one[:, None], 2, axis=1).astype(np.float32) for name, one in maps.items()}
+        cosines = np.array([value for _, value in found], np.float32)
+        return PairAttribution(both, cosines, "cosine of the two images", notes=notes, signed=frozenset({"delta"}))
+
+    def delta(self, network: Any, left: Tensor, right: Tensor, fill: Tensor) -> tuple[np.ndarray, float]:
+        """(Delta (H, W) float64, cosine) of two images (3, H, W), network in evaluation mode; no Theta yet."""
+        patch = self.config.patch
+        shape = (left.shape[1], left.shape[2])
+        rows, columns = (places(side, patch, self.config.stride) for side in shape)
+        corners = [(row, column) for row in rows for column in columns]
+
+        def hidden(image: Tensor) -> Tensor:
+            def make(wanted: range) -> Tensor:
+                images = image.repeat(len(wanted), 1, 1, 1)
+                for number, index in enumerate(wanted):
+                    if index:  # row 0 is the image as it is
+                        row, column = corners[index - 1]
+                        images[number, :, row : row + patch, column : column + patch] = fill
+                return images
+
+            return embed_many(network, len(corners) + 1, make)
+
+        cosines = cosine(hidden(left), hidden(right)).cpu().numpy()
+        change = cosines[1:] - cosines[0]
+        if self.config.sign == "similarity":
+            change = -change
+        return spread(change.reshape(len(rows), len(columns)), rows, columns, patch, shape), float(cosines[0])
+
+    def judge(self, deltas: np.ndarray, same: np.ndarray) -> tuple[float, dict[str, Any]]:
+        """(Theta, its record) from Delta (M, H, W) of the reference pairs."""
+        maxima = deltas.max((1, 2))
+        found = theta.find(maxima, same, "impostor" if self.config.sign == "difference" else "genuine")
+        kind = {"genuine": same, "impostor": ~same}
+        return found.value, {
+            **found.record(),
+            "maxima": {name: [float(value) for value in maxima[rows]] for name, rows in kind.items()},
+            "bin": theta.BIN,
+            "histogram": {name: theta.histogram(deltas[rows]) for name, rows in kind.items()},
+        }

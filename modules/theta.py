@@ -1,0 +1,75 @@
+"""Theta of Zhong and Deng ("Deep Difference Analysis in Similar-looking Face recognition", ICPR 2018, Section III-B).
+
+The paper wants the largest Delta of every impostor pair of a reference set above Theta and that of every genuine pair below it.
+Where the two kinds overlap no number does that; ours is the one with the highest index of Youden (1950).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from modules.metrics.curve import Curve
+
+BIN = 0.001  # of the paper's histogram
+
+
+@dataclass(frozen=True)
+class Theta:
+    """Attributes:
+    value: the threshold on the largest Delta of a pair; beyond means at or above it
+    youden: share of the higher kind beyond Theta, less that of the lower kind; 1 where they are apart, 0 where nothing tells
+    them higher_short: share of the higher kind that is not beyond Theta
+    lower_beyond: share of the lower kind that is
+    auc: chance that a pair of the higher kind has the larger maximum
+    overlap: share of all pairs between the least of the higher kind and the largest of the lower kind, both counted
+    """
+
+    value: float
+    youden: float
+    higher_short: float
+    lower_beyond: float
+    auc: float
+    overlap: float
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find(maxima: np.ndarray, same: np.ndarray, higher: Literal["impostor", "genuine"] = "impostor") -> Theta:
+    """Theta from the largest Delta of each reference pair (M,), and whether the pair is genuine (M,).
+
+    It lies midway between two maxima. Of equally good places the highest counts, which highlights least.
+
+    Raises:
+        ValueError: a kind of pair is absent, or a maximum is no finite number.
+    """
+    same = np.asarray(same).astype(bool)
+    if same.all() or not same.any():
+        raise ValueError(f"{int(same.sum())} of {len(same)} reference pairs are genuine; Theta needs both kinds")
+    high = same == (higher == "genuine")
+    curve = Curve.of(maxima, high)
+    gain = curve.accepted * curve.impostor - curve.false * curve.genuine  # Youden's index in whole numbers
+    index = int(np.argmax(gain))
+    low_end, high_end = maxima[high].min(), maxima[~high].max()
+    return Theta(
+        curve.middle(index),
+        int(gain[index]) / (curve.genuine * curve.impostor),
+        1 - float(curve.tar[index]),
+        float(curve.far[index]),
+        curve.auc(),
+        float(((maxima >= low_end) & (maxima <= high_end)).mean()),
+    )
+
+
+def normalised(delta: np.ndarray, theta: float) -> np.ndarray:
+    """Equation 1: max(0, min(1, Delta / Theta)); ``theta`` is above 0."""
+    assert theta > 0, theta
+    return np.clip(delta / theta, 0, 1)
+
+
+def histogram(deltas: np.ndarray, width: float = BIN) -> list[int]:
+    """How many values lie in [0, width), [width, 2 width), ... up to the last that has any; those below 0 count as 0."""
+    return np.bincount((np.maximum(deltas, 0) / width).astype(np.int64).ravel()).tolist() if deltas.size else []
