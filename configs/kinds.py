@@ -47,8 +47,8 @@ class DatasetConfig(Component, ABC):
     """Images of persons."""
 
     terms: ClassVar[str] = ""  # whose images these are, under which terms, and how to get them: one line
-    server: ClassVar[str | None] = None  # address below which a public server has ``files``
-    files: ClassVar[tuple[Any, ...]] = ()  # of ``datamodules.fetching.Source``
+    server: ClassVar[str | None] = None  # address below which a public server has ``sources``
+    sources: ClassVar[tuple[Any, ...]] = ()  # what a public server has, of ``datamodules.fetching.Source``
     on_bad_image: Literal["fail", "skip"] = "fail"
 
     @property

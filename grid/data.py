@@ -57,7 +57,7 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
         BadInput: the dataset has no public source (says how to ask for it), the server does not answer, or gives other files.
     """
     data = dataset(name, settings)
-    if not data.files:
+    if not data.sources:
         raise BadInput(f"dataset {name} has no public source that this command could take it from: {data.terms}")
     from datamodules.fetching import fetch
 
@@ -65,7 +65,7 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
     with Progress(
         *Progress.get_default_columns(), DownloadColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
-        for source in data.files:
+        for source in data.sources:
             task = progress.add_task(source.name, total=source.size)
 
             def show(done: int, total: int, task: Any = task) -> None:
@@ -76,7 +76,7 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
                     fresh.append(source.name)
             except ValueError as error:
                 raise BadInput(str(error)) from error
-    there = len(data.files) - len(fresh)
+    there = len(data.sources) - len(fresh)
     return {"dataset": name, "folder": str(data.root), "fetched": fresh, "there already": there}
 
 

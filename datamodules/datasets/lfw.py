@@ -38,7 +38,7 @@ class Config(FilesConfig):
     name: Literal["lfw"] = "lfw"
     terms: ClassVar[str] = "news photographs, for research only; `facegrid data get lfw root=data/lfw` takes a public copy"
     server: ClassVar[str | None] = "https://ndownloader.figshare.com/files"
-    files: ClassVar[tuple[Source, ...]] = FUNNELED
+    sources: ClassVar[tuple[Source, ...]] = FUNNELED
     root: Annotated[Path, LOCATION]
     exclude: tuple[ListName, ...] = ()  # persons named in these lists are left out
     only: ListName | None = None  # the images that this list names, and no others
