@@ -8,7 +8,7 @@ to unit length. The field names three variants, which are fields here: N ``norm`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class Config(TemplatesConfig):
 
     def dataset(self) -> Ijb:
         return Ijb(set=self.set, root=self.root)
+
+    def judging(self) -> dict[str, Any]:
+        return super().judging() | {"norm": self.norm}  # detector scores are weights of the templates
 
     def missing(self) -> Missing | None:
         return self.dataset().missing() or self.dataset().lacking(files(self.set).pairs)

@@ -9,7 +9,7 @@ other it is a stranger, which makes the search open. Public code often joins the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,9 @@ class Config(IdentificationConfig):
 
     def dataset(self) -> Ijb:
         return Ijb(set=self.set, root=self.root)
+
+    def judging(self) -> dict[str, Any]:
+        return super().judging() | {"norm": self.norm}  # detector scores are weights of the templates
 
     def missing(self) -> Missing | None:
         return self.dataset().missing() or self.dataset().lacking(*self._lists())

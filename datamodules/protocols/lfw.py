@@ -7,7 +7,7 @@ View 1 is for choosing, View 2 (ten folds of 300 genuine and 300 impostor pairs)
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import model_validator
@@ -24,16 +24,23 @@ class Config(ProtocolConfig):
     root: Annotated[Path, LOCATION]
     view: Literal[1, 2] = 2
     part: Literal["test", "train"] = "test"  # of View 1
+    # What a verifier may learn from the nine folds that it is not judged on: nothing, their pairs, or also who is on them.
+    setting: Literal["unsupervised", "restricted", "unrestricted"] = "unsupervised"
 
     @model_validator(mode="after")
     def _view_2_has_no_parts(self) -> Config:
         if self.view == 2 and self.part != "test":
             raise ValueError("view 2 has no train part (only view 1 has: pairsDevTrain.txt)")
+        if self.view == 1 and self.setting != "unsupervised":
+            raise ValueError(f"setting {self.setting} needs folds without common persons, which only view 2 has")
         return self
 
     def missing(self) -> Missing | None:
         """What must be on disk and is not."""
         return self.dataset().missing()
+
+    def judging(self) -> dict[str, Any]:
+        return super().judging() | ({} if self.setting == "unsupervised" else {"setting": self.setting})
 
     def dataset(self) -> Lfw:
         return Lfw(root=self.root, only=self._list())

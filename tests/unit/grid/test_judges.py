@@ -148,3 +148,27 @@ def test_clusters_of_clear_persons_are_the_persons(tmp_path):
     assert 0 < worse["pairwise"]["average linkage"]["value"] < 0.9
     assert worse["pairwise"]["best threshold"]["value"] >= worse["pairwise"]["average linkage"]["value"]
     assert set(pq.read_table(tmp_path / "clusters.parquet").column_names) == {"key", "person", *metrics["pairwise"]}
+
+
+@pytest.mark.parametrize("setting", ["restricted", "unrestricted"])
+def test_a_setting_of_lfw_fits_a_verifier_per_fold(tmp_path, setting):
+    """Folds without common persons: those of number n modulo 4 are in fold n."""
+    whole = pairs()
+    fold = (whole.left // SHOTS) % 4
+    inside = np.flatnonzero(((whole.left // SHOTS) % 4) == ((whole.right // SHOTS) % 4))
+    asked = Pairs(whole.left[inside], whole.right[inside], whole.same[inside], fold[inside])
+    protocol = resolve("protocol", {"name": "lfw", "root": str(tmp_path), "setting": setting})
+    metrics = verification.judge(asked, seen_of(tmp_path), protocol).metrics
+    assert metrics["setting"] == setting
+    assert len(metrics["tenfold"]["folds"]) == 4
+    assert metrics["tenfold"]["value"] > 0.7
+    assert "verifier" in pq.read_table(tmp_path / "scores.parquet").column_names
+
+
+def test_a_setting_is_part_of_the_identity_and_needs_view_2(tmp_path):
+    assert resolve("protocol", {"name": "lfw", "root": str(tmp_path)}).judging() == {}
+    assert resolve("protocol", {"name": "lfw", "root": str(tmp_path), "setting": "restricted"}).judging() == {
+        "setting": "restricted"
+    }
+    with pytest.raises(ValueError, match="only view 2 has"):
+        resolve("protocol", {"name": "lfw", "root": str(tmp_path), "view": 1, "setting": "restricted"})
