@@ -196,6 +196,23 @@ def ui(
     raise typer.Exit(run(Study(study), port=port, host=host))
 
 
+@app.command()
+def mine(
+    study: StudyFolder,
+    lfw: Annotated[Path, typer.Option(help="the folder with LFW's pairs.txt")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="the file that the protocol lookalike reads")],
+    where: WhereText = None,
+    protocol: Annotated[str, typer.Option(help="a clustering protocol on LFW, by its title")] = "clustering",
+    as_json: AsJson = False,
+) -> None:
+    """Choose impostor pairs who look alike to a finished cell's network."""
+    from grid.mine import mine_lookalikes
+    from grid.study import Study
+
+    facts = mine_lookalikes(Study(study), _where(where), protocol, lfw, to)
+    out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
+
+
 app.add_typer(data, name="data")
 
 

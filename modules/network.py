@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.kinds import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
 from modules.shapes import Size, feature_shape, sides
+
+
+def embedding_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) of the weights that make embeddings, of a network's ``state_dict``: classifier and decoder do not count."""
+    total = hashlib.sha256()
+    for name in sorted(name for name in state if name.startswith(("backbone.", "head."))):
+        value = state[name].detach().cpu().contiguous()
+        total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
 
 
 class Network(nn.Module):

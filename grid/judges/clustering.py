@@ -21,7 +21,7 @@ def rows(asked: Clustering) -> np.ndarray:
 
 
 def judge(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
-    """Writes ``clusters.parquet``.
+    """Writes ``clusters.parquet``, and ``embeddings.npy`` (float32, of unit length), row by row.
 
     ``k-means`` and ``average linkage`` know how many persons there are; ``best threshold`` is average linkage cut where it
     agrees best with the truth: an oracle.
@@ -44,8 +44,11 @@ def judge(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Judgem
     metrics["clusters"] = {way: len(np.unique(groups)) for way, groups in found.items()}
     columns = {"key": seen.keys(places), "person": persons, **found}
     pq.write_table(pa.table(columns), seen.folder / "clusters.parquet")
+    np.save(seen.folder / "embeddings.npy", units.astype(np.float32))
     facts = {f"{name} {way}": metrics[name][way]["value"] for name in ("pairwise", "bcubed") for way in found}
-    return Judgement(metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, ("clusters.parquet",))
+    return Judgement(
+        metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, ("clusters.parquet", "embeddings.npy")
+    )
 
 
 def _entry(agreement: Agreement) -> dict[str, float]:

@@ -20,7 +20,7 @@ from grid.judging import Embedded
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
 from grid.training import Training
-from modules.network import Network
+from modules.network import Network, embedding_digest
 
 BATCH = 64  # images at a time; a constant, because a batch's size can move a last bit
 JUDGES: Mapping[str, Any] = {
@@ -46,6 +46,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         used = used[:FAST_PAIRS]
     faces = faces_of(context, data, training.detector, training.input.pixels, rows=used.tolist())
     network = load_network(context, training, context.inputs["train"].facts["classes"])
+    if (miner := getattr(protocol, "miner", None)) and miner() == embedding_digest(network.state_dict()):
+        raise ValueError(f"protocol {protocol.title}: this very network chose its pairs, so it cannot be judged by them")
     with torch.inference_mode():
         vectors = embed(network, faces.crops, protocol, context)
     if context.fast and protocol.task != "verification":  # a few images make no search and no groups

@@ -18,7 +18,7 @@ from grid.stages.context import Context, Faces, Result, faces_of
 from grid.training import Training
 from modules.checkpointing import Checkpointing
 from modules.fitting import fit, network_weights
-from modules.network import Network
+from modules.network import Network, embedding_digest
 from modules.recognizer import Recognizer
 
 
@@ -81,6 +81,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1))
     facts = {
         "parameters": _parameters(network),
+        "network": embedding_digest(weights),
         "classes": len(persons),
         "images": len(train_rows),
         "validation_images": len(validation_rows),

@@ -1,0 +1,59 @@
+"""Impostors who look alike, chosen by a network of a finished study: the file that the protocol ``lookalike`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.lfw_lists import read_list
+from datamodules.lookalike_lists import write_lookalikes
+from datamodules.lookalikes import folds_of, mine
+from grid.spec import BadInput
+from grid.study import CellView, Study
+
+PAIRS = 300  # impostor pairs in each fold of View 2
+
+
+def mine_lookalikes(study: Study, where: Mapping[str, Sequence[str]], protocol: str, lfw: Path, to: Path) -> dict[str, Any]:
+    """Writes the file from the embeddings that a clustering protocol on LFW has left in one cell.
+
+    Args:
+        where: selects the cell; its network may then not be judged by these pairs
+        protocol: the title of the clustering protocol; its images are those that may be chosen
+        lfw: the folder with ``pairs.txt``
+        to: the file
+
+    Raises:
+        BadInput: not one cell, no such protocol, or too few images in a fold.
+    """
+    import pyarrow.parquet as pq
+
+    cell = _only(study, where)
+    marker = cell.markers.get(f"evaluate:{protocol}")
+    if marker is None or "embeddings.npy" not in marker.outputs:
+        titles = ", ".join(label.partition(":")[2] for label, one in cell.markers.items() if "embeddings.npy" in one.outputs)
+        raise BadInput(f"{cell.title}: no finished clustering protocol {protocol!r} (there: {titles or 'none'})")
+    keys = pq.read_table(study.ledger.path(marker, "clusters.parquet"), columns=["key"])["key"].to_pylist()
+    embeddings = np.load(study.ledger.path(marker, "embeddings.npy"), allow_pickle=False)
+    try:
+        folds = folds_of(read_list(lfw, "view2"))
+        found = mine(embeddings, [key.split("/")[0] for key in keys], folds, PAIRS)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    miner = cell.markers["train"].facts["network"]
+    write_lookalikes(to, found, keys, miner)
+    return {"file": str(to), "pairs": len(found), "miner": miner, "lowest cosine": float(found.score.min())}
+
+
+def _only(study: Study, where: Mapping[str, Sequence[str]]) -> CellView:
+    found = [
+        cell
+        for cell in study.cells
+        if not cell.hidden and all(cell.levels.get(axis) in wanted for axis, wanted in where.items())
+    ]
+    if len(found) != 1:
+        raise BadInput(f"--where selects {len(found)} cells, one is needed: {'; '.join(cell.title for cell in found[:6])}")
+    return found[0]
