@@ -133,6 +133,24 @@ class Detection(Protocol):
     def landmarks(self) -> tuple[tuple[float, float], ...]: ...  # five (x, y): eyes, nose, mouth corners; or none
 
 
+class AlignmentConfig(Component, ABC):
+    """How a face that was found is cut out, or brought into a common place; no image is looked at a second time for it."""
+
+    natural: ClassVar[tuple[tuple[int, int], ...]] = ()  # (height, width) that it was made for; none: any as well as another
+
+    @abstractmethod
+    def build(self) -> Alignment: ...
+
+
+class Alignment(Protocol):
+    def crop(self, image: np.ndarray, detection: Detection, size: int | tuple[int, int]) -> np.ndarray:
+        """(height, width, 3) uint8; one number is the side of a square. Where no face was found, the image's centre.
+
+        Raises:
+            ValueError: the face has no landmarks, and they are needed.
+        """
+
+
 class AugmentationConfig(Component, ABC):
     @abstractmethod
     def build(self) -> Augmentation: ...

@@ -24,6 +24,7 @@ from configs.shorthand import weighted_sum
 PACKAGES = {
     "data": "datamodules.datasets",
     "detector": "datamodules.detectors",
+    "alignment": "datamodules.alignments",
     "augmentation": "datamodules.augmentations",
     "batches": "datamodules.batches",
     "protocol": "datamodules.protocols",
@@ -38,6 +39,7 @@ PACKAGES = {
 BASES: dict[str, type[Component]] = {
     "data": kinds.DatasetConfig,
     "detector": kinds.DetectorConfig,
+    "alignment": kinds.AlignmentConfig,
     "augmentation": kinds.AugmentationConfig,
     "batches": kinds.BatchesConfig,
     "protocol": kinds.ProtocolConfig,

@@ -41,3 +41,17 @@ def centred_square(image: np.ndarray, fraction: float) -> tuple[int, int, int, i
     side = max(1, round(min(height, width) * fraction))
     x0, y0 = (width - side) // 2, (height - side) // 2
     return x0, y0, x0 + side, y0 + side
+
+
+CENTRE = 0.5  # side of the square that stands in for a face that was not found, as a share of the image's shorter side
+
+
+def stand_in(image: np.ndarray, size: Size) -> np.ndarray:
+    """What is taken where no face was found: the greatest part of the crop's aspect inside the square in the image's centre
+    with half its shorter side, resized."""
+    height, width = sides(size)
+    x0, y0, x1, _ = centred_square(image, CENTRE)
+    side, longer = x1 - x0, max(height, width)
+    across, down = (max(1, round(side * one / longer)) for one in (width, height))
+    x0, y0 = x0 + (side - across) // 2, y0 + (side - down) // 2
+    return cut(image, (x0, y0, x0 + across, y0 + down), size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +11,12 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from configs.kinds import Augmentation, BatchesConfig
+from datamodules.augmenting import augmentation_seed
 from datamodules.batches.shuffled import Config as Shuffled
 from datamodules.crops import CropTable
+from datamodules.prefetching import PrefetchingLoader
 
-Item = tuple[torch.Tensor, torch.Tensor, int]
+Item = tuple[np.ndarray, int, int]
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
@@ -23,13 +24,21 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(127.5).sub_(1.0)
 
 
-def augmentation_seed(seed: int, epoch: int, row: int) -> int:
-    """32 bits that follow from the three numbers, the same on every machine and in every process."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {epoch} {row}".encode()).digest()[:4], "little")
+def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Images as ``to_tensor`` makes each of them, bit for bit: float32 (B, 3, H, W); labels and rows: int64 (B,)."""
+    height, width, _ = items[0][0].shape
+    images = np.empty((len(items), 3, height, width), np.float32)
+    for place, (image, _, _) in enumerate(items):
+        images[place] = image.transpose(2, 0, 1)
+    # By NumPy: torch would start threads of its own in whatever thread this runs.
+    images /= np.float32(127.5)
+    images -= np.float32(1)
+    labels, rows = (torch.tensor([item[part] for item in items]) for part in (1, 2))
+    return torch.from_numpy(images), labels, rows
 
 
 class TrainFaces(Dataset[Item]):
-    """Item (epoch, row): image float32 (3, size, size) in [-1, 1], label int64, row."""
+    """Item (epoch, row): image uint8 (height, width, 3), label, row."""
 
     def __init__(self, crops: CropTable, labels: np.ndarray, augmentation: Augmentation, seed: int) -> None:
         self.crops = crops
@@ -43,7 +52,7 @@ class TrainFaces(Dataset[Item]):
     def __getitem__(self, item: tuple[int, int]) -> Item:
         epoch, row = item
         image = self.augmentation(self.crops[row], augmentation_seed(self.seed, epoch, row))
-        return to_tensor(image), torch.tensor(int(self.labels[row])), row
+        return image, int(self.labels[row]), row
 
 
 class PlainFaces(Dataset[Item]):
@@ -59,7 +68,7 @@ class PlainFaces(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         row = int(self.rows[index])
-        return to_tensor(self.crops[row]), torch.tensor(int(self.labels[row])), row
+        return self.crops[row], int(self.labels[row]), row
 
 
 def _one_thread(_: int) -> None:
@@ -69,7 +78,7 @@ def _one_thread(_: int) -> None:
 
 
 class FacesData(pl.LightningDataModule):
-    """Batches (images (B, 3, size, size), labels (B,), rows (B,)); their bytes do not depend on ``workers``.
+    """Batches (images (B, 3, H, W), labels (B,), rows (B,)); their bytes do not depend on ``workers``.
 
     The trainer must be made with ``use_distributed_sampler=False``: the sampler shares an epoch between the ranks itself. Every
     rank validates on all validation rows, in order.
@@ -82,7 +91,7 @@ class FacesData(pl.LightningDataModule):
         augmentation: applied in training only
         batch_size: images per step and rank
         seed: decides order and augmentation
-        workers: processes that load; 0 loads in this one
+        workers: processes that load; 0: a thread of this one, which makes the next batch while one is trained on
         batches: which images come together; None: all, shuffled
 
     Raises:
@@ -143,8 +152,9 @@ class FacesData(pl.LightningDataModule):
         return self._loader(self.validation_faces) if len(self.validation_faces) else []
 
     def _loader(self, faces: Dataset[Item], **more: Any) -> DataLoader[Any]:
-        return DataLoader(
+        return PrefetchingLoader(
             faces,
+            collate_fn=to_batch,
             batch_size=self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,

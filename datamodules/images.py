@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+MOST_PIXELS = 89_478_485  # 256 MiB of RGB; beyond it Pillow warns of decompression bombs, and beyond twice that refuses itself
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -27,8 +28,10 @@ def read_image(path: Path) -> np.ndarray:
 def decode(data: bytes, name: str) -> np.ndarray:
     """The image in ``data``, every pixel of it: RGB, uint8, (height, width, 3).
 
-    The image is turned upright by its EXIF orientation. Transparent pixels lie on white. Pixels of 16 bits are scaled to 8.
-    Of a moving image, the first frame counts.
+    The image is turned upright by its EXIF orientation. Transparent pixels lie on white. Pixels of 16 bits are scaled to 8:
+    65535 becomes 255; grey ones are rounded, of colours the upper byte counts. Of a moving image, the first frame counts.
+    An image has ``MOST_PIXELS`` at most, whatever its width: 20,000 x 4,473 pixels are read, and 20,000 x 4,474 refused before
+    they are unpacked.
 
     Raises:
         ValueError: begins with ``name`` and says why there is no image.
@@ -37,11 +40,15 @@ def decode(data: bytes, name: str) -> np.ndarray:
         raise ValueError(f"{name}: the file is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image)
-            upright.load()
-            pixels = np.array(_rgb(upright))
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels; an image has {MOST_PIXELS:,} at most")
+            ImageOps.exif_transpose(image, in_place=True)
+            image.load()
+            pixels = np.array(_rgb(image))
     except UnidentifiedImageError as error:
         raise ValueError(f"{name}: no image of a known format") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter where warnings are errors
+        raise ValueError(f"{name}: an image has {MOST_PIXELS:,} pixels at most ({error})") from error
     except Exception as error:  # Pillow's readers raise OSError, SyntaxError, struct.error and others for broken files
         raise ValueError(f"{name}: {error}") from error
     assert pixels.dtype == np.uint8, pixels.dtype
@@ -50,13 +57,22 @@ def decode(data: bytes, name: str) -> np.ndarray:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return _narrow(image)
     if image.mode in ALPHA or "transparency" in image.info:
         paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255, which turns most of a 16-bit image white.
-        wide = np.clip(np.asarray(image, dtype=np.int64), 0, 65535)
-        return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise ValueError("pixels are floating-point numbers of unknown range")
     return image.convert("RGB")
+
+
+def _narrow(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits as RGB of 8; Pillow's own conversion clips at 255, which turns most of such an image white."""
+    wide = np.asarray(image, dtype=np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise ValueError(f"pixels from {wide.min()} to {wide.max()}, which is no range of 16 bits")
+    grey = (wide + 128) // 257
+    if isinstance(clear := image.info.get("transparency"), int):
+        grey[wide == clear] = 255
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")

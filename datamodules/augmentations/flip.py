@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from configs.kinds import AugmentationConfig
 
 
 class Config(AugmentationConfig):
     name: Literal["flip"] = "flip"
-    p: Annotated[float, Field(ge=0, le=1)] = 0.5  # probability
+    # Written as probability, as in the other steps of a pipeline, or as p, which was first.
+    p: Annotated[float, Field(ge=0, le=1, validation_alias=AliasChoices("p", "probability"))] = 0.5
 
     def build(self) -> Flip:
         return Flip(self.p)

@@ -1,11 +1,13 @@
 """MTCNN with the weights of facenet-pytorch.
 
 Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks. IEEE Signal
-Processing Letters 23 (10), 2016.
+Processing Letters 23 (10), 2016. The cascade is ``datamodules.mtcnn``.
 
 Boxes are the same bytes however images are grouped, in whatever order, on however many threads. For that each image passes the
 networks alone, on one thread: in a batch, and with more threads, sums are taken in another order, and boxes move by 1e-5
 pixels. What threads there are work on different images.
+
+How a face is cut out is the ``alignment``; ``margin: 8`` is short for ``alignment: {name: box, margin: 8}``.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from configs.component import Component
+from configs.kinds import Alignment, DetectorConfig, Manifest
 from configs.kinds import Detection as AnyDetection
-from configs.kinds import DetectorConfig, Manifest
-from datamodules.cutting import Size, centred_square, cut, sides
+from configs.lookup import component
+from datamodules.cutting import Size
 from datamodules.detection import MISSED, Detection
 
 WEIGHTS = "facenet-pytorch 2.5.3"
-CENTRE = 0.5  # side of the square that stands in for a face that was not found, as a share of the image's shorter side
+CASCADE = 2  # to be raised whenever any box changes; 1 was facenet-pytorch's own
 CONFIDENT = 0.9  # what largest_over_threshold asks for, as in facenet-pytorch
 OFF_CENTRE = 2.0  # weight of the squared distance from the centre, as in facenet-pytorch
 
@@ -35,15 +39,44 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 
 class Config(DetectorConfig):
     name: Literal["mtcnn"] = "mtcnn"
-    margin: Annotated[int, Field(ge=0)] = 20  # pixels of the output crop, both sides together
+    alignment: component("alignment") = Field(default_factory=lambda: {"name": "box"})  # type: ignore[valid-type]
     selection_method: Selection = "center_weighted_size"  # which of several faces
     min_face_size: Annotated[int, Field(ge=12)] = 20  # pixels
     thresholds: tuple[Probability, Probability, Probability] = (0.6, 0.7, 0.7)  # of the three networks
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.709  # from one scale of the image pyramid to the next
 
+    @model_validator(mode="before")
+    @classmethod
+    def _margin_is_of_the_box(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "margin" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "margin"}
+        alignment = rest.get("alignment", "box")
+        if isinstance(alignment, Component):
+            alignment = alignment.model_dump(mode="json")
+        box = {"name": alignment} if isinstance(alignment, str) else dict(alignment) if isinstance(alignment, dict) else {}
+        if box.get("name") != "box":
+            name = box.get("name", alignment)
+            raise ValueError(
+                f"margin {given['margin']!r} is of the alignment box, and the alignment is {name!r}, which has places for the "
+                "landmarks instead; leave margin out"
+            )
+        if box.setdefault("margin", given["margin"]) != given["margin"]:
+            raise ValueError(f"margin is {given['margin']!r} and alignment.margin is {box['margin']!r}; leave one of them out")
+        return {**rest, "alignment": box}
+
+    def identity(self) -> dict[str, Any]:
+        """With the alignment box as it was before there were others: its margin stands beside the other fields."""
+        found = super().identity()
+        if self.alignment.name == "box":
+            box = found.pop("alignment")
+            found |= {key: value for key, value in box.items() if key != "name"}
+        return found
+
     def detection(self) -> dict[str, Any]:
-        crop = {"margin", "on_missing_face"}
-        return {"weights": WEIGHTS} | {key: value for key, value in self.identity().items() if key not in crop}
+        crop = {"alignment", "on_missing_face"}
+        decides = {key: value for key, value in super().identity().items() if key not in crop}
+        return {"weights": WEIGHTS, "cascade": CASCADE} | decides
 
     def build(self, device: str = "cpu") -> Mtcnn:
         return Mtcnn(self, device)
@@ -55,6 +88,7 @@ class Mtcnn:
     def __init__(self, config: Config, device: str = "cpu") -> None:
         self.config = config
         self.device = torch.device(device)
+        self.alignment: Alignment = config.alignment.build()
 
     def detect(self, images: Sequence[np.ndarray]) -> list[AnyDetection]:
         """One Detection per image, each a function of that image's pixels alone.
@@ -75,59 +109,29 @@ class Mtcnn:
         raise AssertionError("mtcnn must see the images")
 
     def crop(self, image: np.ndarray, detection: AnyDetection, size: Size) -> np.ndarray:
-        """uint8 (height, width, 3) as ``size`` says.
-
-        The box is widened so that ``margin`` pixels of the output surround it (half on each side), is clipped at the image's
-        edges, and is resized without regard to its aspect, as facenet-pytorch's ``extract_face`` does. Where no face was found,
-        the square in the image's centre with half its shorter side is taken.
-        """
-        box = self._window(image, detection, size) if detection.found else None
-        return cut(image, box or centred_square(image, CENTRE), size)
-
-    def _window(self, image: np.ndarray, detection: AnyDetection, size: Size) -> tuple[int, int, int, int]:
-        margin, (down, across) = self.config.margin, sides(size)
-        if margin >= min(down, across):
-            raise ValueError(f"detector mtcnn: margin {margin} must be smaller than the crop of {min(down, across)} pixels")
-        height, width = image.shape[:2]
-        x0, y0, x1, y1 = detection.box
-        x, y = margin * (x1 - x0) / (across - margin) / 2, margin * (y1 - y0) / (down - margin) / 2
-        return int(max(x0 - x, 0)), int(max(y0 - y, 0)), int(min(x1 + x, width)), int(min(y1 + y, height))
+        """uint8 (height, width, 3) as ``size`` says; see ``datamodules.alignments``."""
+        return self.alignment.crop(image, detection, size)
 
     @cached_property
     def _networks(self) -> Any:
-        from facenet_pytorch import MTCNN
+        from datamodules.mtcnn_networks import Networks
 
-        # Channels last takes two thirds of the time on a CPU.
-        return MTCNN(device=self.device).eval().to(memory_format=torch.channels_last)
+        return Networks(self.device)
 
     def _one(self, image: np.ndarray) -> AnyDetection:
-        from facenet_pytorch.models.utils.detect_face import detect_face
+        from datamodules.mtcnn import faces
 
         config = self.config
         height, width = image.shape[:2]
-        if min(height, width) * (12.0 / config.min_face_size) < 12:  # smaller than the smallest face: no scale fits
-            return MISSED
-        nets = self._networks
-        with torch.inference_mode():
-            boxes, points = detect_face(
-                np.ascontiguousarray(image),
-                config.min_face_size,
-                nets.pnet,
-                nets.rnet,
-                nets.onet,
-                list(config.thresholds),
-                config.factor,
-                self.device,
-            )
-        faces = np.asarray(boxes[0], np.float32).reshape(-1, 5)
-        chosen = choose(faces[:, :4], faces[:, 4], (width, height), config.selection_method)
+        found = faces(self._networks, image, config.min_face_size, config.thresholds, config.factor)
+        chosen = choose(found.boxes, found.scores, (width, height), config.selection_method)
         if chosen is None:
             return MISSED
-        x0, y0, x1, y1, score = faces[chosen].tolist()
+        x0, y0, x1, y1 = found.boxes[chosen].tolist()
         if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:  # a box that leaves nothing to crop
             return MISSED
-        landmarks = np.asarray(points[0], np.float32)[chosen].tolist()
-        return Detection(True, (x0, y0, x1, y1), score, tuple((x, y) for x, y in landmarks))
+        points = tuple((x, y) for x, y in found.points[chosen].tolist())
+        return Detection(True, (x0, y0, x1, y1), float(found.scores[chosen]), points)
 
 
 def choose(boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int], method: Selection) -> int | None:

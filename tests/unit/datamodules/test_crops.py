@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
+from configs.lookup import known
 from datamodules.crops import crops
 from datamodules.detection import MISSED, Detection, Detections
 from datamodules.detectors import mtcnn, none
@@ -92,6 +93,29 @@ def test_the_policy_for_missing_faces_decides_which_rows_remain(images, faces, t
     assert table.kept.tolist() == kept
     assert table.missing == 2
     assert len(table) == COUNT
+
+
+@pytest.mark.parametrize("alignment", known("alignment"))
+def test_every_alignment_obeys_every_policy(images, tmp_path, alignment):
+    points = ((15.0, 18.0), (33.0, 19.0), (24.0, 28.0), (17.0, 36.0), (31.0, 37.0))
+    face = Detection(True, (10.0, 5.0, 40.0, 45.0), 0.9, points)
+    faces = Detections.of(images.manifest.keys, [face, face, MISSED, face, MISSED])
+    for policy, kept in (("center_crop", [0, 1, 2, 3, 4]), ("drop", [0, 1, 3])):
+        config = mtcnn.Config(alignment=alignment, on_missing_face=policy)
+        table = crops(images, faces, config, (32, 28), tmp_path, ROOM)
+        assert table.kept.tolist() == kept
+        assert table.missing == 2
+        assert np.array_equal(np.stack([table[row] for row in range(COUNT)]), expected(images, faces, config, (32, 28)))
+    with pytest.raises(ValueError, match=r"no face found in p2/1; 2 of 5 images have none"):
+        crops(images, faces, mtcnn.Config(alignment=alignment, on_missing_face="fail"), 32, tmp_path, ROOM)
+
+
+def test_each_alignment_has_its_own_file(images, tmp_path):
+    points = ((15.0, 18.0), (33.0, 19.0), (24.0, 28.0), (17.0, 36.0), (31.0, 37.0))
+    faces = Detections.of(images.manifest.keys, [Detection(True, (10.0, 5.0, 40.0, 45.0), 0.9, points)] * COUNT)
+    for alignment in known("alignment"):
+        crops(images, faces, mtcnn.Config(alignment=alignment), 32, tmp_path, ROOM)
+    assert len(list(tmp_path.iterdir())) == len(known("alignment"))
 
 
 def test_the_policy_fail_names_the_first_and_counts_all(images, faces, tmp_path):

@@ -4,7 +4,8 @@ import pytorch_lightning as pl
 import torch
 
 from datamodules.augmentations import basic, flip, none
-from datamodules.faces import FacesData, augmentation_seed, to_tensor
+from datamodules.augmenting import augmentation_seed
+from datamodules.faces import FacesData, to_batch, to_tensor
 
 COUNT, SIZE = 23, 8
 
@@ -71,6 +72,18 @@ def test_pixels_lie_between_minus_one_and_one():
     assert found.dtype == torch.float32
     assert found[:, 0, 0].tolist() == [-1, -1, -1]
     assert torch.allclose(found[:, 1, 2], torch.tensor([1.0, 127 / 127.5 - 1, 128 / 127.5 - 1]), atol=1e-7)
+
+
+def test_a_batch_has_the_bits_that_each_image_has_alone():
+    every = np.arange(256, dtype=np.uint8).repeat(9).reshape(-1, 6, 3)  # not square, and each value in each channel
+    images, labels, rows = to_batch([(every, 3, 40), (every[::-1], 2, 41)])
+    assert images.dtype == torch.float32
+    assert images.is_contiguous()
+    for found, image in zip(images, (every, every[::-1]), strict=True):
+        assert torch.equal(found.view(torch.int32), to_tensor(image).view(torch.int32))
+    assert labels.tolist() == [3, 2]
+    assert rows.tolist() == [40, 41]
+    assert labels.dtype == rows.dtype == torch.int64
 
 
 def test_a_batch_is_images_labels_rows():

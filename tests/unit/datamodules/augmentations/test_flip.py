@@ -23,3 +23,10 @@ def test_the_image_given_is_not_changed():
     before = IMAGE.copy()
     Config(p=1.0).build()(IMAGE, 0)
     assert np.array_equal(before, IMAGE)
+
+
+def test_the_probability_may_be_called_that_and_is_the_same_setting():
+    assert Config.model_validate({"probability": 0.2}) == Config(p=0.2)
+    assert Config.model_validate({"probability": 0.2}).identity() == {"name": "flip", "p": 0.2}
+    with pytest.raises(ValueError, match="probability"):
+        Config.model_validate({"p": 0.1, "probability": 0.2})

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.cutting import centred_square, cut
+from configs.lookup import known, resolve
 from datamodules.detection import MISSED, Detection, Detections
 from datamodules.detectors.mtcnn import Config, choose
 from datamodules.images import read_image
@@ -67,6 +67,16 @@ def test_boxes_do_not_depend_on_grouping_order_or_threads(detector, images, alon
     assert (tmp_path / "alone").read_bytes() == (tmp_path / "group").read_bytes()
 
 
+def test_shards_make_the_table_that_one_pass_makes(images, alone):
+    keys = [str(row) for row in range(len(images))]
+    parts = []
+    for start in range(4):
+        rows = range(start, len(images), 4)
+        parts.append(Detections.of([keys[row] for row in rows], Config().build().detect([images[row] for row in rows])))
+    joined = Detections.concat(parts)
+    assert Detections.of(keys, [joined.row(key) for key in keys]).digest == Detections.of(keys, alone).digest
+
+
 def test_detections_are_those_of_facenet_pytorch(images, alone):
     from facenet_pytorch import MTCNN
 
@@ -93,42 +103,55 @@ def test_an_image_smaller_than_the_smallest_face_is_missed(detector):
     assert detector.detect([]) == []
 
 
-@pytest.mark.parametrize("margin", [0, 20])
-@pytest.mark.parametrize("box", [(80.3, 70.9, 165.2, 180.7), (-9.5, 30.0, 120.0, 260.0), (100.0, 100.0, 140.0, 150.0)])
-def test_crops_are_those_of_facenet_pytorch(margin, box):
-    from facenet_pytorch.models.utils.detect_face import extract_face
-
-    image = np.random.default_rng(0).integers(0, 256, (250, 250, 3), np.uint8)
-    found = Config(margin=margin).build().crop(image, Detection(True, box, 1.0), 64)
-    peer = extract_face(image, np.array(box), 64, margin).permute(1, 2, 0).numpy()
-    if min(box[2] - box[0], box[3] - box[1]) > 64:
-        assert np.array_equal(found, peer)
-    else:  # where the crop grows, only what is cut is the same: we interpolate linearly
-        assert np.abs(found - peer).mean() < 12
+@pytest.mark.parametrize("name", known("alignment"))
+def test_the_crop_is_that_of_the_alignment(name):
+    image = np.random.default_rng(0).integers(0, 256, (120, 140, 3), np.uint8)
+    points = ((50.0, 50.0), (80.0, 52.0), (66.0, 70.0), (52.0, 85.0), (78.0, 86.0))
+    for found in (Detection(True, (40.0, 30.0, 90.0, 100.0), 0.9, points), MISSED):
+        crop = Config(alignment=name).build().crop(image, found, 64)
+        assert np.array_equal(crop, resolve("alignment", name).build().crop(image, found, 64))
 
 
-@pytest.mark.parametrize("size", [40, 64, 160])
-def test_the_margin_surrounds_the_box_in_pixels_of_the_crop(size):
-    image = np.zeros((400, 400, 3), np.uint8)
-    image[100:300, 100:300] = 255
-    crop = Config(margin=20).build().crop(image, Detection(True, (100, 100, 300, 300), 1.0), size)
-    inside = (crop[size // 2, :, 0] > 127).sum()
-    assert abs(int(inside) - (size - 20)) <= 1
+def test_margin_is_short_for_the_box_alignments():
+    for same in ({"name": "box", "margin": 8}, resolve("alignment", {"name": "box", "margin": 8})):
+        assert Config(margin=8) == Config(alignment=same) == Config(margin=8, alignment=same)
+    assert Config(margin=8, alignment="box") == Config(margin=8)
+    assert Config().alignment.margin == 20
 
 
-def test_a_margin_that_leaves_no_face_is_refused():
-    with pytest.raises(ValueError, match="margin 64 must be smaller than the crop of 64"):
-        Config(margin=64).build().crop(EMPTY, Detection(True, (0, 0, 9, 9), 1.0), 64)
+def test_the_identity_of_a_box_is_what_it_was_before_there_were_alignments():
+    assert Config(margin=8).identity() == {
+        "on_missing_face": "center_crop",
+        "name": "mtcnn",
+        "margin": 8,
+        "selection_method": "center_weighted_size",
+        "min_face_size": 20,
+        "thresholds": [0.6, 0.7, 0.7],
+        "factor": 0.709,
+    }
+    other = Config(alignment="similarity").identity()
+    assert other["alignment"] == {"name": "similarity"}
+    assert "margin" not in other
 
 
-def test_a_face_that_was_not_found_is_cut_from_the_centre():
-    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
-    assert np.array_equal(Config().build().crop(image, MISSED, 30), cut(image, centred_square(image, 0.5), 30))
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"margin": 8, "alignment": "similarity"}, "margin 8 is of the alignment box, and the alignment is 'similarity'"),
+        ({"margin": 8, "alignment": {"name": "frontal3d"}}, "alignment is 'frontal3d'.*leave margin out"),
+        ({"margin": 8, "alignment": {"name": "box", "margin": 9}}, "margin is 8 and alignment.margin is 9"),
+        ({"margin": -1}, "margin"),
+        ({"alignment": "boxx"}, "unknown alignment 'boxx'; did you mean 'box'"),
+    ],
+)
+def test_a_margin_that_says_nothing_is_refused(given, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Config(**given)
 
 
 def test_crop_settings_are_no_part_of_the_detection():
     base = Config()
-    for same in (Config(margin=4), Config(on_missing_face="drop")):
+    for same in (Config(margin=4), Config(alignment="similarity"), Config(on_missing_face="drop")):
         assert same.detection() == base.detection()
         assert same.identity() != base.identity()
     changes = ({"selection_method": "largest"}, {"min_face_size": 40}, {"thresholds": (0.5, 0.7, 0.7)}, {"factor": 0.5})

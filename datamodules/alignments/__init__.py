@@ -1,0 +1,1 @@
+"""One file, one way to cut out a face that was found."""

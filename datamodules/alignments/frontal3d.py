@@ -1,0 +1,104 @@
+"""DeepFace's alignment in space: the face as it would look from the front.
+
+Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1. An affine camera is fitted to the landmarks, and each triangle
+of a mean face is warped from where the camera sees it to where it is seen from the front. Theirs has 67 landmarks; here are five,
+so the relief between them is that of ``datamodules.face_model``. A landmark that the camera does not meet keeps its distance
+from the mean one, which they get by adding residuals to the target. As in the paper, what cannot be seen is blended with its
+mirror image.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar, Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from configs.kinds import AlignmentConfig, Detection
+from datamodules import camera, face_model, framing
+from datamodules.cutting import Size, sides, stand_in
+from datamodules.fiducials import landmarks, similarity
+
+CLEAR = 0.35  # area in the image per area of the frontal view (1 from the front) from which on no mirror image is used
+HIDDEN = 6.0  # millimetres that something must stand before a point to hide it
+SOFT = 9  # pixels per 152 of the crop's height over which the mirror image is faded in
+
+
+class Config(AlignmentConfig):
+    name: Literal["frontal3d"] = "frontal3d"
+    mirror: bool = True  # what cannot be seen is taken from the other half of the face, where that can be seen
+    natural: ClassVar[tuple[tuple[int, int], ...]] = ((152, 152),)
+
+    def build(self) -> Frontal3d:
+        return Frontal3d(self.mirror)
+
+
+class Surface(NamedTuple):
+    """The mean face at every pixel of a crop, seen from the front."""
+
+    points: np.ndarray  # float64 (height, width, 4): x, y, z in millimetres, and 1
+    slopes: np.ndarray  # float64 (height, width, 2): of z across and down
+
+
+@lru_cache(maxsize=4)
+def surface(height: int, width: int) -> Surface:
+    """The surface under a crop of that size."""
+    scale, (left, top) = framing.scale((height, width)), framing.origin((height, width))
+    x, y = np.meshgrid((np.arange(width) - left) / scale, (np.arange(height) - top) / scale)
+    z, across, down = face_model.heights(x, y)
+    return Surface(np.stack([x, y, z, np.ones_like(z)], axis=2), np.stack([across, down], axis=2))
+
+
+class Frontal3d:
+    """Bilinear; what lies outside the image is black."""
+
+    def __init__(self, mirror: bool = True) -> None:
+        self.mirror = mirror
+
+    def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
+        """uint8 (height, width, 3) as ``size`` says; where no face was found, ``cutting.stand_in``.
+
+        Raises:
+            ValueError: the face has no landmarks.
+        """
+        if not detection.found:
+            return stand_in(image, size)
+        height, width = sides(size)
+        found = landmarks(detection, "frontal3d")
+        model = face_model.fiducials()
+        back = similarity(model[:, :2], found)  # from millimetres of an upright face to the image
+        upright = (found - back[:, 2]) @ np.linalg.inv(back[:, :2]).T
+        seen = camera.fitted(upright, model)
+        shape = surface(height, width)
+        whole = back[:, :2] @ seen + np.array([[0, 0, 0, 1]]) * back[:, 2:]  # from the mean face to the image
+        source = np.einsum("hwk,ck->hwc", shape.points, whole).astype(np.float32)
+        crop: np.ndarray = cv2.remap(image, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderValue=0)
+        return blended(crop, visible(shape, seen)) if self.mirror else crop
+
+
+def visible(shape: Surface, seen: np.ndarray) -> np.ndarray:
+    """How well each pixel of the frontal view is seen by a camera: float32 (height, width), 0 to 1."""
+    towards = np.cross(seen[0, :3], seen[1, :3])  # to the viewer; as long as a frontal millimetre square is large in the image
+    clear = np.clip((towards[2] - np.einsum("hwk,k->hw", shape.slopes, towards[:2])) / CLEAR, 0, 1)
+    flat = np.einsum("hwk,ck->hwc", shape.points, seen)
+    depth = np.einsum("hwk,k->hw", shape.points[..., :3], towards / np.linalg.norm(towards))
+    cell = 2 * (shape.points[0, 1, 0] - shape.points[0, 0, 0])
+    place = np.floor((flat - flat.min(axis=(0, 1))) / cell).astype(np.int64)
+    place = place[..., 1] * (place[..., 0].max() + 1) + place[..., 0]
+    front = np.full(int(place.max()) + 1, -np.inf)  # the nearest of what falls into a cell of the image
+    np.maximum.at(front, place.ravel(), depth.ravel())
+    steep = cell * np.hypot(*np.moveaxis(shape.slopes, 2, 0))  # what depth may differ by within one cell
+    clear[front[place] - depth > HIDDEN + steep] = 0
+    return clear.astype(np.float32)
+
+
+def blended(crop: np.ndarray, clear: np.ndarray) -> np.ndarray:
+    """The crop where it is seen, its mirror image where only that is seen, with a soft border between the two."""
+    side = max(1, round(SOFT * len(crop) / 152)) | 1
+    sure = cv2.erode(clear, np.ones((side, side), np.uint8))
+    weight = cv2.blur(sure, (side, side), borderType=cv2.BORDER_REPLICATE)
+    other = (1 - weight) * weight[:, ::-1]
+    share = (other / np.maximum(weight + other, 1e-3))[..., None]
+    found: np.ndarray = np.rint(crop * (1 - share) + crop[:, ::-1] * share).astype(np.uint8)
+    return found

@@ -1,0 +1,37 @@
+"""Rotation, scale and shift that bring five landmarks to the places that face-recognition networks are trained with.
+
+The places are those of the ArcFace family (Deng et al., CVPR 2019, Section 3.1, and public code) for 112 x 112; the transform
+is the least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.fiducials`` for other sizes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from configs.kinds import AlignmentConfig, Detection
+from datamodules.cutting import Size, stand_in
+from datamodules.fiducials import landmarks, places, similarity, warped
+
+
+class Config(AlignmentConfig):
+    name: Literal["similarity"] = "similarity"
+    natural: ClassVar[tuple[tuple[int, int], ...]] = ((112, 112), (112, 96))
+
+    def build(self) -> Similarity:
+        return Similarity()
+
+
+class Similarity:
+    """Bilinear; what lies outside the image is black."""
+
+    def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
+        """uint8 (height, width, 3) as ``size`` says; where no face was found, ``cutting.stand_in``.
+
+        Raises:
+            ValueError: the face has no landmarks.
+        """
+        if not detection.found:
+            return stand_in(image, size)
+        return warped(image, similarity(landmarks(detection, "similarity"), places(size)), size)

@@ -1,0 +1,27 @@
+"""Small rectangles fall out of the image: the other augmentation of Debreczeni et al.'s final training; no sizes are stated."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from configs.kinds import AugmentationConfig
+from datamodules.augmenting import ORDERED, Probability, Seeded, library
+from datamodules.filling import GREY
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Config(AugmentationConfig):
+    name: Literal["coarse_dropout"] = "coarse_dropout"
+    holes: Annotated[tuple[Count, Count], ORDERED] = (2, 8)  # from fewest to most
+    side: Annotated[tuple[Share, Share], ORDERED] = (0.06, 0.14)  # of a hole, as a share of the image's height and width
+    fill: Literal["black", "grey", "noise"] = "black"
+    probability: Probability = 0.5
+
+    def build(self) -> Seeded:
+        """Holes lie wholly inside the image and may overlap; height and width of each are drawn apart."""
+        fill = {"black": 0, "grey": GREY, "noise": "random"}[self.fill]
+        return Seeded(library().CoarseDropout(self.holes, self.side, self.side, fill=fill, p=self.probability))

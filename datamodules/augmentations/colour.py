@@ -1,0 +1,25 @@
+"""Another light and another camera: brightness, contrast, saturation and hue, in an order that is drawn too."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from configs.kinds import AugmentationConfig
+from datamodules.augmenting import Probability, Seeded, library
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Config(AugmentationConfig):
+    name: Literal["colour"] = "colour"
+    brightness: Share = 0.25  # at most: factor from 1 - brightness to 1 + brightness; so are the next two
+    contrast: Share = 0.25
+    saturation: Share = 0.4
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02  # at most, to either side, as a share of the circle of colours
+    probability: Probability = 0.5
+
+    def build(self) -> Seeded:
+        jitter = library().ColorJitter(self.brightness, self.contrast, self.saturation, self.hue, p=self.probability)
+        return Seeded(jitter)

@@ -1,0 +1,42 @@
+"""One square of the image is taken out (DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with Cutout,
+2017)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.kinds import AugmentationConfig
+from datamodules.augmenting import Probability
+from datamodules.filling import Fill, fill
+
+
+class Config(AugmentationConfig):
+    name: Literal["cutout"] = "cutout"
+    side: Annotated[float, Field(gt=0, le=1)] = 0.3  # of the square, as a share of the image's shorter side
+    fill: Fill = "grey"  # which is what the paper's zero is, of normalised pixels
+    probability: Probability = 0.5
+
+    def build(self) -> Cutout:
+        return Cutout(self)
+
+
+class Cutout:
+    """The square's middle is any pixel of the image, so that a part of it may lie outside (Section 3.1)."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """uint8 (height, width, 3) to the same; a pure function of image and seed."""
+        random = np.random.default_rng(seed)
+        if random.random() >= self.config.probability:
+            return image
+        height, width = image.shape[:2]
+        side = max(1, round(self.config.side * min(height, width)))
+        x0, y0 = (int(random.integers(length)) - side // 2 for length in (width, height))
+        changed = image.copy()
+        fill(changed, (x0, y0, x0 + side, y0 + side), self.config.fill, random)
+        return changed

@@ -1,0 +1,53 @@
+"""Parts of the face are hidden: boxes around an eye, the nose or the mouth are filled, so that no part is relied on alone.
+
+Random erasing (Zhong et al., AAAI 2020) where the parts lie. Nothing is detected: where they lie follows from how the face was
+cut out, see ``datamodules.geometry``. So this step stands before those that move the face (rotate, zoom); a mirror image does
+no harm.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.kinds import AugmentationConfig
+from datamodules.augmenting import Probability
+from datamodules.filling import Fill, fill
+from datamodules.geometry import Geometry, Part, box_of, points_of
+
+
+class Config(AugmentationConfig):
+    name: Literal["erase_parts"] = "erase_parts"
+    geometry: Geometry = "aligned"  # how the crops were made
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("left_eye", "right_eye", "nose", "mouth")
+    most: Annotated[int, Field(ge=1)] = 1  # parts of an image that are hidden, from 1 to so many
+    jitter: Annotated[float, Field(ge=0, lt=0.5)] = 0.15  # each edge of a box moves by so much of its side at most
+    fill: Fill = "noise"
+    probability: Probability = 0.5
+
+    def build(self) -> EraseParts:
+        return EraseParts(self)
+
+
+class EraseParts:
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """uint8 (height, width, 3) to the same; a pure function of image and seed."""
+        random, config = np.random.default_rng(seed), self.config
+        if random.random() >= config.probability:
+            return image
+        height, width = image.shape[:2]
+        points = points_of(config.geometry, height, width)
+        count = int(random.integers(1, min(config.most, len(config.parts)) + 1))
+        changed = image.copy()
+        for place in random.permutation(len(config.parts))[:count].tolist():
+            x0, y0, x1, y1 = box_of(config.parts[place], points)
+            moves = random.uniform(-config.jitter, config.jitter, 4)
+            edges = np.array([x0, y0, x1, y1]) + moves * np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
+            left, top, right, bottom = np.rint(edges).astype(int).tolist()
+            fill(changed, (left, top, max(right, left + 1), max(bottom, top + 1)), config.fill, random)
+        return changed

@@ -1,0 +1,24 @@
+"""The face comes nearer or goes farther; its middle stays in the middle, and the image keeps its size."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from configs.kinds import AugmentationConfig
+from datamodules.augmenting import ORDERED, Probability, Seeded, library
+
+Factor = Annotated[float, Field(ge=0.1, le=10)]
+
+
+class Config(AugmentationConfig):
+    name: Literal["zoom"] = "zoom"
+    factor: Annotated[tuple[Factor, Factor], ORDERED] = (0.85, 1.2)  # below 1 farther, above 1 nearer; drawn uniformly
+    probability: Probability = 0.5
+
+    def build(self) -> Seeded:
+        """Interpolates linearly; beyond its edges the image is mirrored."""
+        import cv2
+
+        return Seeded(library().Affine(scale=self.factor, border_mode=cv2.BORDER_REFLECT_101, p=self.probability))

@@ -1,0 +1,69 @@
+"""What augmentations share: seeds that follow from place and time, ranges, and albumentations as a pure function."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import threading
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"the lower end comes first; found {value[0]:g}, {value[1]:g}")
+    return value
+
+
+ORDERED = AfterValidator(_ordered)
+"""Marks a range that is written as [lowest, highest]."""
+
+
+def augmentation_seed(seed: int, epoch: int, row: int) -> int:
+    """32 bits that follow from the three numbers, the same on every machine and in every process."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {epoch} {row}".encode()).digest()[:4], "little")
+
+
+def step_seed(seed: int, place: int) -> int:
+    """32 bits for step ``place`` of a pipeline: each step draws its own numbers, whatever the others draw."""
+    return int.from_bytes(hashlib.sha256(f"{seed} step {place}".encode()).digest()[:4], "little")
+
+
+def library() -> Any:
+    """The module albumentations, imported without asking the network for a newer version."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    import albumentations
+
+    return albumentations
+
+
+class Seeded:
+    """A transform of albumentations as a function of image and seed, and of nothing else.
+
+    Such a transform keeps its random state in itself: two threads that share it draw each other's numbers. So each thread has
+    a copy of its own, which is seeded anew for every image.
+    """
+
+    def __init__(self, transform: Any) -> None:
+        self.transform = transform
+        self._mine = threading.local()
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """uint8 (height, width, 3) to the same."""
+        transform = getattr(self._mine, "transform", None)
+        if transform is None:
+            transform = self._mine.transform = copy.deepcopy(self.transform)
+        transform.set_random_seed(seed)
+        changed: np.ndarray = transform(image=image)["image"]
+        return changed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"transform": self.transform}  # a process that is sent this makes its own copies
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["transform"])  # type: ignore[misc]

@@ -1,0 +1,126 @@
+"""The three networks of MTCNN, with the weights of facenet-pytorch, arranged for speed on a CPU.
+
+What is computed is what facenet-pytorch's modules compute, up to rounding. Features lie channels last, which pools in a fifth
+of the time; the first activation and pooling of P-Net work on whole rows, because torch's own are slow with ten channels; the
+score of a face is the sigmoid of a difference, where the softmax of two numbers was. R-Net and O-Net see blocks of fixed sizes,
+filled up with zeros: such blocks stay in the processor's cache, and their kernels are compiled once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BLOCKS = (16, 4)  # faces that pass R-Net and O-Net together; the last block is filled up
+
+
+class Networks:
+    """P-Net, R-Net and O-Net on one device; inputs are channels-last arrays, outputs numpy arrays of float32."""
+
+    def __init__(self, device: torch.device) -> None:
+        from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+
+        self.device = device
+        nets = [net().eval().to(device, memory_format=torch.channels_last) for net in (PNet, RNet, ONet)]
+        self._p, self._r, self._o = nets
+        p = nets[0]
+        self._p_head = _weights([_faceness(p.conv4_1), (p.conv4_2.weight, p.conv4_2.bias)])
+        self._r_heads = _weights([_faceness(nets[1].dense5_1), _of(nets[1].dense5_2)])
+        self._o_heads = _weights([_faceness(nets[2].dense6_1), _of(nets[2].dense6_2), _of(nets[2].dense6_3)])
+        self._r_dense = _rows_first(nets[1].dense4, 64)
+        self._o_dense = _rows_first(nets[2].dense5, 128)
+
+    def propose(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (h, w) and box offsets (h, w, 4) of the windows of 12 pixels, every second pixel; of one (H, W, 3)."""
+        net = self._p
+        x = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None]
+        x = _halved(_prelu(net.conv1(x), net.prelu1))
+        x = net.prelu3(net.conv3(net.prelu2(net.conv2(x))))
+        out = functional.linear(x.permute(0, 2, 3, 1)[0], *self._p_head).cpu()
+        return out[..., 0].sigmoid().numpy(), out[..., 1:].numpy()
+
+    def refine(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (N,) and offsets (N, 4) of faces (N, 24, 24, 3)."""
+        out = self._blocks(faces, self._refine)
+        return out[:, 0], out[:, 1:]
+
+    def output(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores (N,), offsets (N, 4) and landmarks (N, 10: five x, five y) of faces (N, 48, 48, 3)."""
+        out = self._blocks(faces, self._output)
+        return out[:, 0], out[:, 1:5], out[:, 5:]
+
+    def _refine(self, x: Tensor) -> Tensor:
+        net = self._r
+        x = net.pool1(net.prelu1(net.conv1(x)))
+        x = net.pool2(net.prelu2(net.conv2(x)))
+        x = net.prelu3(net.conv3(x)).permute(0, 2, 3, 1).flatten(1)
+        return functional.linear(net.prelu4(functional.linear(x, *self._r_dense)), *self._r_heads)
+
+    def _output(self, x: Tensor) -> Tensor:
+        net = self._o
+        x = net.pool1(net.prelu1(net.conv1(x)))
+        x = net.pool2(net.prelu2(net.conv2(x)))
+        x = net.pool3(net.prelu3(net.conv3(x)))
+        x = net.prelu4(net.conv4(x)).permute(0, 2, 3, 1).flatten(1)
+        return functional.linear(net.prelu5(functional.linear(x, *self._o_dense)), *self._o_heads)
+
+    def _blocks(self, faces: np.ndarray, net: Any) -> np.ndarray:
+        found, start = [], 0
+        while start < len(faces):
+            block = next((size for size in BLOCKS if len(faces) - start >= size), BLOCKS[-1])
+            part = faces[start : start + block]
+            if len(part) < block:
+                part = np.concatenate([part, np.zeros((block - len(part), *faces.shape[1:]), np.float32)])
+            out = net(torch.from_numpy(part).to(self.device).permute(0, 3, 1, 2)).cpu()
+            out[:, 0].sigmoid_()
+            found.append(out.numpy())
+            start += block
+        return np.concatenate(found)[: len(faces)]
+
+
+def _of(layer: Any) -> tuple[Tensor, Tensor]:
+    return layer.weight, layer.bias
+
+
+def _faceness(layer: Any) -> tuple[Tensor, Tensor]:
+    """One row where there were two: the softmax of two numbers is the sigmoid of their difference."""
+    weight, bias = _of(layer)
+    return weight[1:] - weight[:1], bias[1:] - bias[:1]
+
+
+def _weights(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Linear layers beside each other as one."""
+    weight = torch.cat([weight.detach().flatten(1) for weight, _ in parts])
+    return weight, torch.cat([bias.detach() for _, bias in parts])
+
+
+def _rows_first(layer: nn.Linear, channels: int) -> tuple[Tensor, Tensor]:
+    """The layer takes (width, height, channels) flattened; here it takes (height, width, channels)."""
+    weight = layer.weight.detach()
+    side = round((weight.shape[1] / channels) ** 0.5)
+    turned = weight.view(len(weight), side, side, channels).transpose(1, 2).reshape(len(weight), -1)
+    return turned.contiguous(), layer.bias.detach()
+
+
+def _prelu(x: Tensor, layer: nn.PReLU) -> Tensor:
+    """In place, on whole rows of (width, channels): torch's own goes pixel by pixel."""
+    count, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).view(count, height, width * channels)
+    negative = rows.clamp(max=0)
+    rows.clamp_(min=0).addcmul_(negative, layer.weight.detach().repeat(width))
+    return x
+
+
+def _halved(x: Tensor) -> Tensor:
+    """The maximum over squares of two pixels; a last single row or column stands for itself."""
+    for axis in (2, 3):
+        every, odd = (slice(None),) * axis, x[(slice(None),) * axis + (slice(1, None, 2),)]
+        found = x[(*every, slice(0, None, 2))].clone()
+        both = found.narrow(axis, 0, odd.shape[axis])
+        torch.maximum(both, odd, out=both)
+        x = found
+    return x

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from configs.lookup import resolve
+from datamodules.augmentations import blur, cutout, flip, none
+from datamodules.augmentations.pipeline import Config
+from datamodules.augmenting import step_seed
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+
+
+def test_steps_are_names_or_mappings_in_order():
+    found = resolve("augmentation", {"name": "pipeline", "steps": ["flip", {"name": "jpeg", "quality": [30, 90]}, "blur"]})
+    assert found.identity() == {
+        "name": "pipeline",
+        "steps": [
+            {"name": "flip", "p": 0.5},
+            {"name": "jpeg", "quality": [30, 90], "probability": 0.5},
+            {"name": "blur", "sigma": [0.6, 1.6], "probability": 0.5},
+        ],
+    }
+    assert resolve("augmentation", found.model_dump()) == found
+
+
+def test_it_is_its_steps_one_after_the_other():
+    parts = [cutout.Config(probability=0.7), flip.Config(), blur.Config(probability=0.6)]
+    built, whole = [part.build() for part in parts], Config(steps=parts).build()
+    for seed in range(30):
+        expected = IMAGE
+        for place, step in enumerate(built):
+            expected = step(expected, step_seed(seed, place))
+        assert np.array_equal(whole(IMAGE, seed), expected)
+
+
+def test_the_order_matters():
+    hole, soft = cutout.Config(probability=1), blur.Config(probability=1)
+    assert not np.array_equal(Config(steps=[hole, soft]).build()(IMAGE, 1), Config(steps=[soft, hole]).build()(IMAGE, 1))
+
+
+def test_a_step_draws_the_same_whatever_stands_before_it():
+    alone = Config(steps=[none.Config(), cutout.Config()]).build()
+    after = Config(steps=[flip.Config(p=1.0), cutout.Config()]).build()
+    for seed in range(30):
+        assert np.array_equal(alone(IMAGE, seed) == 128, after(IMAGE[:, ::-1], seed) == 128)
+
+
+def test_equal_steps_do_not_act_together():
+    twice = Config(steps=[flip.Config(), flip.Config()]).build()
+    mirrored = sum(np.array_equal(twice(IMAGE, seed), IMAGE[:, ::-1]) for seed in range(200))
+    assert 72 < mirrored < 128  # of one seed for both, none would be
+
+
+def test_a_pipeline_may_be_a_step():
+    inner = {"name": "pipeline", "steps": ["flip"]}
+    found = resolve("augmentation", {"name": "pipeline", "steps": [inner, "flip"]})
+    assert found.build()(IMAGE, 0).shape == IMAGE.shape
+
+
+def test_it_tells_what_each_step_made():
+    whole = Config(steps=[flip.Config(p=1.0), none.Config()]).build()
+    assert [name for name, _ in whole.after_each(IMAGE, 0)] == ["flip", "none"]
+    assert all(np.array_equal(image, IMAGE[:, ::-1]) for _, image in whole.after_each(IMAGE, 0))
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [([], "at least 1"), (["blurr"], "did you mean 'blur'"), ([{"name": "jpeg", "q": 3}], "q\n"), ([3], "with a name")],
+)
+def test_steps_that_are_none_are_refused(steps, message):
+    with pytest.raises(ValueError, match=message):
+        resolve("augmentation", {"name": "pipeline", "steps": steps})
