@@ -15,10 +15,12 @@ from grid.cell import Cell, Detection
 from grid.training import Compute, Input, Reconstruction, Split, Training
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot be made without
-    ("data", "folder"): {"root": "/somewhere"},
-    ("data", "lfw"): {"root": "/somewhere"},
-    ("data", "vggface2"): {"root": "/somewhere"},
-    ("protocol", "lfw"): {"root": "/somewhere", "view": 1},  # view 2 has no parts
+    ("augmentation", "pipeline"): {"steps": ["flip"]},
+    ("protocol", "clustering"): {"data": {"name": "drawn"}},
+    ("protocol", "identification"): {"data": {"name": "drawn"}},
+    ("protocol", "lfw"): {"view": 1},  # view 2 has no parts
+    ("protocol", "lookalike"): {"file": "/somewhere/mined.txt"},
+    ("protocol", "pairs"): {"data": {"name": "drawn"}, "file": "/somewhere/list.txt", "layout": "lfw"},
     ("backbone", "abn"): {"backbone": {"name": "alexnet"}},
     ("backbone", "timm"): {"model": "resnet18"},
     ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
@@ -26,7 +28,11 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("pretraining", "source"): {"data": {"name": "drawn"}},
     ("recipe", "multi_step"): {"milestones": [2]},
 }
-ONE_VALUE = {("Compute", "devices")}  # any other is refused so far
+ONE_VALUE = {  # any other is refused
+    ("Compute", "devices"),
+    ("protocol/lfw", "setting"),  # of view 1
+    *((f"data/{name}", "min_images") for name in ("fairface", "ijb", "utkface")),  # every image is a person of its own
+}
 COMPONENTS = [(kind, name) for kind in PACKAGES for name in known(kind)]
 CELL = {
     "data": {"name": "drawn"},
@@ -46,7 +52,9 @@ PARTS: dict[str, Config] = {
 
 
 def example(kind: str, name: str) -> dict[str, Any]:
-    return {"name": name, **EXAMPLES.get((kind, name), {})}
+    root = lookup(kind, name).model_fields.get("root")
+    place = {"root": "/somewhere"} if root is not None and root.is_required() else {}
+    return {"name": name, **place, **EXAMPLES.get((kind, name), {})}
 
 
 def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
