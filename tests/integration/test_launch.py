@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from launching import TINY, Store, cells, facegrid, grid, sound
 
@@ -96,7 +97,7 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
 
     def change(tree: dict[str, Any]) -> None:
         tree["protocols"].append({**tree["protocols"][0], "label": "flipped", "flip_test": True})
-        tree["explainers"].append({**tree["explainers"][0], "label": "one", "images": 1})
+        tree["explainers"].append({**tree["explainers"][0], "label": "pairs", "pairs": 3})
 
     facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change))
     after = twin.store.attempts()
@@ -104,6 +105,15 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
     new = [kind for kind, _ in after.keys() - before.keys()]
     assert sorted(new) == ["evaluate"] * 6 + ["explain"] * 6
     sound(twin.study)
+    (cell, *_) = cells(twin.study)
+    marker = twin.store.markers()["explain", cell["stages"]["explain:pairs"]]
+    manifest = twin.store.ledger.json(marker, "manifest.json")
+    sides = [(image["pair"], image["side"], image["same"]) for image in manifest["images"]]
+    assert sides == [(pair, side, pair < 2) for pair in range(3) for side in ("left", "right")]
+    assert manifest["target"] == "cosine with the other image"
+    maps = np.load(twin.store.ledger.path(marker, "maps.npy"))
+    assert len(maps) == 6
+    assert (twin.study / "report" / "sheet-pairs.png").is_file()
 
 
 def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launched: Launched, tmp_path: Path) -> None:
@@ -174,7 +184,7 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -
         path.write_bytes(change(data))
 
     def more(tree: dict[str, Any]) -> None:
-        tree["explainers"].append({**tree["explainers"][0], "label": "one", "images": 1})
+        tree["explainers"].append({**tree["explainers"][0], "label": "pairs", "pairs": 3})
 
     facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", more))
     after = twin.store.contents()

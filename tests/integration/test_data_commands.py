@@ -1,0 +1,67 @@
+"""What the `data` commands leave on disk and say, in this process."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Run
+from PIL import Image
+
+
+@pytest.fixture
+def people(tmp_path: Path, shared: Path) -> Path:
+    """Three persons of LFW, as a folder."""
+    there = shared / "data" / "lfw" / "images"
+    for who in ("George_W_Bush", "Tony_Blair", "Serena_Williams"):
+        (tmp_path / "people" / who).mkdir(parents=True)
+        for path in sorted((there / who).iterdir())[:3]:
+            shutil.copy(path, tmp_path / "people" / who)
+    return tmp_path / "people"
+
+
+def facts(run: Run, *arguments: object, code: int = 0) -> dict[str, object]:
+    said = run("data", *arguments, "--json")
+    assert said.code == code, said.err
+    found: dict[str, object] = json.loads(said.out)
+    return found
+
+
+def test_converted_shards_are_the_same_dataset(run: Run, people: Path, tmp_path: Path) -> None:
+    source = facts(run, "check", "folder", f"root={people}")
+    made = facts(run, "convert", "folder", f"root={people}", "--to", tmp_path / "shards", "--images-per-shard", 4)
+    assert (made["images"], made["shards"], made["original"]) == (9, 3, True)
+    assert facts(run, "check", "shards", f"root={tmp_path / 'shards'}")["digest"] == made["digest"] == source["digest"]
+    said = run("data", "convert", "folder", f"root={people}", "--to", tmp_path / "shards")
+    assert said.code == 2
+    assert "is there already" in said.err
+
+
+def test_a_sheet_shows_faces_and_what_training_sees(run: Run, people: Path, tmp_path: Path) -> None:
+    detector = "{name: mtcnn, alignment: similarity}"
+    arguments = ("show", "folder", f"root={people}", "--detector", detector, "--images", 3, "--size", 64)
+    plain = facts(run, *arguments, "--to", tmp_path / "plain.png")
+    changed = facts(run, *arguments, "--augment", "basic", "--to", tmp_path / "augmented.png")
+    picture = np.asarray(Image.open(tmp_path / "augmented.png"))
+    assert picture.shape[:2] == (changed["height"], changed["width"])
+    assert changed["width"] > 5 * plain["width"]
+    assert picture.std() > 20
+    said = run("data", "show", "folder", f"root={people}", "--augment", "basc")
+    assert said.code == 2
+    assert "did you mean 'basic'" in said.err
+
+
+def test_an_audit_names_who_and_what_is_in_both(run: Run, people: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(people / "Tony_Blair", other / "somebody")
+    Image.open(sorted((people / "Serena_Williams").iterdir())[0]).resize((200, 200)).save(other / "somebody" / "small.png")
+    sets = (f"{{name: folder, root: {people}}}", f"{{name: folder, root: {other}}}")
+    found = facts(run, "audit", *sets, code=1)
+    assert (found["identical_pairs"], found["near_pairs"]) == (3, 0)
+    assert facts(run, "audit", *sets, "--near", code=1)["near_pairs"] == 1
+    shutil.rmtree(other / "somebody")
+    shutil.copytree(people / "Tony_Blair", other / "x")
+    for path in (other / "x").iterdir():
+        Image.open(path).rotate(90).save(path)
+    assert facts(run, "audit", *sets)["clean"] is True
