@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -127,7 +127,13 @@ class Reference:
 
 
 class PairExplainer:
-    """Base of explainers of two images at a time."""
+    """Base of explainers of two images at a time.
+
+    Attributes:
+        asks: whether ``explain`` takes ``same``, bool (N,): which of the pairs are genuine in truth
+    """
+
+    asks: ClassVar[bool] = False
 
     def explain(
         self, network: Any, left: Any, right: Any, size: int | tuple[int, int], reference: Reference | None = None

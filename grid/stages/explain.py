@@ -22,7 +22,7 @@ from modules.network import Network
 from modules.targets import ClassLogit, Cosine, Target
 
 MEAN = 500  # images that a protocol's mean colour is taken of
-REFERENCE = 60  # pairs that methods may be tuned on, half of them genuine
+REFERENCE = 40  # pairs that methods may be tuned on, half of them genuine
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
@@ -110,7 +110,9 @@ def _of_pairs(
     network: Network, explainer: Any, probes: Probes, training: Training, device: str, reference: Reference
 ) -> dict[str, Attribution]:
     images = tensors(probes.crops, device)
-    found: PairAttribution = explainer.build().explain(network, images[0::2], images[1::2], training.input.pixels, reference)
+    built = explainer.build()
+    more = {"same": torch.from_numpy(probes.same)} if built.asks and probes.same is not None else {}
+    found: PairAttribution = built.explain(network, images[0::2], images[1::2], training.input.pixels, reference, **more)
     return {
         name: Attribution(
             maps.reshape(-1, *maps.shape[2:]),

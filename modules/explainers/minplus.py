@@ -11,7 +11,7 @@ It explains why two faces are held to be the same, so it is for genuine pairs. O
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -57,6 +57,8 @@ class Config(PairExplainerConfig):
 
 class MinPlus(PairExplainer):
     """4 x patches + 4 forward passes per pair; with ``rounds``, up to 4 x rounds x patches more."""
+
+    asks: ClassVar[bool] = True
 
     def __init__(self, config: Config) -> None:
         self.config = config
