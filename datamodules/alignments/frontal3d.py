@@ -1,10 +1,10 @@
 """DeepFace's alignment in space: the face as it would look from the front.
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1. An affine camera is fitted to the landmarks, and each triangle
-of a mean face is warped from where the camera sees it to where it is seen from the front. Theirs has 67 landmarks; here are five,
-so the relief between them is that of ``datamodules.face_model``. A landmark that the camera does not meet keeps its distance
-from the mean one, which they get by adding residuals to the target. As in the paper, what cannot be seen is blended with its
-mirror image.
+of a mean face is warped from where the camera sees it to where it is seen from the front. Theirs has 67 landmarks; here are
+five, so the relief between them is that of ``datamodules.face_model``. A landmark that the camera does not meet keeps its
+distance from the mean one, which they get by adding residuals to the target. As in the paper, what cannot be seen is blended
+with its mirror image.
 """
 
 from __future__ import annotations
