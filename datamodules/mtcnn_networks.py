@@ -2,12 +2,13 @@
 
 What is computed is what facenet-pytorch's modules compute, up to rounding. Features lie channels last, which pools in a fifth
 of the time; the first activation and pooling of P-Net work on whole rows, because torch's own are slow with ten channels; the
-score of a face is the sigmoid of a difference, where the softmax of two numbers was. R-Net and O-Net see blocks of fixed sizes,
-filled up with zeros: such blocks stay in the processor's cache, and their kernels are compiled once.
+score of a face is the sigmoid of a difference, where the softmax of two numbers was. R-Net and O-Net see blocks of a few fixed
+sizes, filled up with zeros: such blocks stay in the processor's cache, and their kernels are compiled once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BLOCKS = (16, 4)  # faces that pass R-Net and O-Net together; the last block is filled up
+REFINED, OUTPUT = (8, 32), (2, 12)  # faces that pass R-Net and O-Net together: a multiple of the first, at most the second
 
 
 class Networks:
@@ -45,12 +46,12 @@ class Networks:
 
     def refine(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores (N,) and offsets (N, 4) of faces (N, 24, 24, 3)."""
-        out = self._blocks(faces, self._refine)
+        out = _in_blocks(faces, self._refine, *REFINED, self.device)
         return out[:, 0], out[:, 1:]
 
     def output(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Scores (N,), offsets (N, 4) and landmarks (N, 10: five x, five y) of faces (N, 48, 48, 3)."""
-        out = self._blocks(faces, self._output)
+        out = _in_blocks(faces, self._output, *OUTPUT, self.device)
         return out[:, 0], out[:, 1:5], out[:, 5:]
 
     def _refine(self, x: Tensor) -> Tensor:
@@ -68,18 +69,19 @@ class Networks:
         x = net.prelu4(net.conv4(x)).permute(0, 2, 3, 1).flatten(1)
         return functional.linear(net.prelu5(functional.linear(x, *self._o_dense)), *self._o_heads)
 
-    def _blocks(self, faces: np.ndarray, net: Any) -> np.ndarray:
-        found, start = [], 0
-        while start < len(faces):
-            block = next((size for size in BLOCKS if len(faces) - start >= size), BLOCKS[-1])
-            part = faces[start : start + block]
-            if len(part) < block:
-                part = np.concatenate([part, np.zeros((block - len(part), *faces.shape[1:]), np.float32)])
-            out = net(torch.from_numpy(part).to(self.device).permute(0, 3, 1, 2)).cpu()
-            out[:, 0].sigmoid_()
-            found.append(out.numpy())
-            start += block
-        return np.concatenate(found)[: len(faces)]
+
+def _in_blocks(faces: np.ndarray, net: Callable[[Tensor], Tensor], step: int, most: int, device: torch.device) -> np.ndarray:
+    """(N, numbers): the first is made a score."""
+    found = []
+    for start in range(0, len(faces), most):
+        part = faces[start : start + most]
+        count = len(part)
+        if short := -count % step:
+            part = np.concatenate([part, np.zeros((short, *part.shape[1:]), np.float32)])
+        out = net(torch.from_numpy(part).to(device).permute(0, 3, 1, 2))[:count].cpu()
+        out[:, 0].sigmoid_()
+        found.append(out.numpy())
+    return np.concatenate(found)
 
 
 def _of(layer: Any) -> tuple[Tensor, Tensor]:

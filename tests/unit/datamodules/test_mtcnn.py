@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datamodules.mtcnn import NONE, _contained, _squares, faces, scales, suppressed
-from datamodules.mtcnn_networks import BLOCKS, Networks
+from datamodules.mtcnn_networks import OUTPUT, REFINED, Networks
 
 RNG = np.random.default_rng(0)
 SETTINGS = (20, (0.6, 0.7, 0.7), 0.709)
@@ -49,7 +49,7 @@ def test_networks_compute_what_facenet_pytorchs_do(networks):
             theirs = PNet().eval()(torch.from_numpy(picture).permute(2, 0, 1)[None])
             assert np.allclose(scores, theirs[1][0, 1].numpy(), atol=1e-5)
             assert np.allclose(offsets, theirs[0][0].permute(1, 2, 0).numpy(), atol=1e-5)
-        for count in (1, *BLOCKS, sum(BLOCKS) + 1, 2 * BLOCKS[0]):
+        for count in (1, *REFINED, *OUTPUT, sum(OUTPUT) + 1, 2 * REFINED[1]):
             small, large = (RNG.normal(size=(count, side, side, 3)).astype(np.float32) for side in (24, 48))
             offsets, both = RNet().eval()(torch.from_numpy(small).permute(0, 3, 1, 2))
             for ours, theirs in zip(networks.refine(small), (both[:, 1], offsets), strict=True):

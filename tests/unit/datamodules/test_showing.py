@@ -31,6 +31,7 @@ def test_the_same_arguments_give_the_same_picture_and_another_seed_another():
     sheets = [show(FACES, None, basic.Config(), count=3, size=64, seed=seed, epochs=2) for seed in (1, 1, 2)]
     assert np.array_equal(sheets[0], sheets[1])
     assert not np.array_equal(sheets[0], sheets[2])
+    assert len({show(FACES, count=2, size=64, seed=seed).tobytes() for seed in range(8)}) > 2  # images are drawn, too
 
 
 def test_labels_name_the_steps_that_changed_the_image():
