@@ -92,9 +92,7 @@ def measured(sources: dict[str, Any], source: str, **asked: Any) -> dict[str, fl
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(
-    ("source", "crops_kept"), [("folder", True), ("folder", False), ("shards", True), ("shards", False)]
-)
+@pytest.mark.parametrize(("source", "crops_kept"), [("folder", True), ("folder", False), ("shards", True), ("shards", False)])
 def test_a_training_hardly_waits_for_data(sources: dict[str, Any], source: str, crops_kept: bool, threads: int) -> None:
     found = measured(sources, source, crops_kept=crops_kept, threads=threads)
     kept = "crops from the cache" if crops_kept else "crops cut each time"

@@ -59,7 +59,7 @@ def test_levels_set_dotted_keys_and_whole_components(make: Make) -> None:
     found = {tuple(one.levels.values()): one.cell for one in cells(make())}
     assert set(found) == set(itertools.product(["none", "mtcnn"], ["low", "high"]))
     cell: Any = found["mtcnn", "high"]
-    assert (cell.detector.margin, cell.recipe.lr, cell.recipe.epochs) == (8, 0.2, 2)
+    assert (cell.detector.alignment.margin, cell.recipe.lr, cell.recipe.epochs) == (8, 0.2, 2)
 
 
 def test_choosing_a_component_resets_its_keys(make: Make) -> None:
@@ -305,11 +305,11 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    root: x\n    vew: 2\n",
-        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'view'? (known: flip_test, label, name, overlap, part, root, view)",
+        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'view'? (known: flip_test, label, multi_crop, name, overlap, part, root, setting, view)",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - drwn\n",
-        "grid.yaml:4: protocols.0: unknown protocol 'drwn'; did you mean 'drawn'? (known: drawn, lfw",
+        "grid.yaml:4: protocols.0: unknown protocol 'drwn'; did you mean 'drawn'? (known: agedb30, bin, calfw",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\naxes:\n  b:\n    x:\n      head.dropout: 0.1\n",
