@@ -175,7 +175,7 @@ def _finished(ledger: Ledger, job: Job) -> bool:
         return False
     if marker is None:
         return False
-    for kind, id in job.needs.items():
+    for id, kind in job.needs.items():
         upstream = ledger.marker(kind, id)
         if upstream is None or marker.inputs.get(id) != upstream.content:
             ledger.void(job.kind, job.id, f"{kind} {id} has changed")

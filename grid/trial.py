@@ -34,7 +34,7 @@ class Job:
     kind: str
     id: str
     label: str
-    needs: Mapping[str, str]  # kind of the upstream stage -> id
+    needs: Mapping[str, str]  # id of the upstream stage -> kind
     identity: Any
     config: Mapping[str, Any]  # as JSON
     source: str  # digest of the driver's code
@@ -51,7 +51,7 @@ class Job:
             kind=node.kind,
             id=node.id,
             label=node.label,
-            needs={kinds[need]: need for need in node.needs},
+            needs={need: kinds[need] for need in node.needs},
             identity=node.identity,
             config={name: part.model_dump(mode="json") for name, part in node.config.items()},
             source=stage.source,
@@ -103,21 +103,22 @@ def run(job: Job, around: Surroundings) -> Outcome:
     here = source_digest(job.kind, configs.values())
     if here != job.source:
         return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")
-    inputs: dict[str, Marker] = {}
-    for kind, id in job.needs.items():
+    inputs: list[Marker] = []
+    for id, kind in job.needs.items():
         marker = ledger.marker(kind, id)
         damage = "its marker is gone" if marker is None else ledger.damage(marker, digests=True)
         if marker is None or damage:
             if marker is not None:
                 ledger.void(kind, id, str(damage))
             return Outcome("damaged", f"{kind} {id[:12]}: {damage}", (kind, id))
-        inputs[kind] = marker
+        inputs.append(marker)
     attempt = ledger.begin(job.kind, job.id, job.identity)
     context = Context(
         ledger=ledger,
         attempt=attempt,
         world=World(Path(job.store)),
-        inputs=inputs,
+        inputs={marker.kind: marker for marker in inputs},
+        detected=tuple(marker for marker in inputs if marker.kind == "detect"),
         accelerator=around.accelerator,
         workers=job.workers,
         crop_cache_bytes=job.crop_cache_bytes,
@@ -132,7 +133,7 @@ def run(job: Job, around: Surroundings) -> Outcome:
     try:
         with fresh_process_state(configs):
             result = stage.run(configs, context)
-        upstream = {marker.id: marker.content for marker in inputs.values()}
+        upstream = {marker.id: marker.content for marker in inputs}
         attempt.finish(result.facts, upstream, here, result.outputs)
         return Outcome("done")
     except Stopped as stopped:

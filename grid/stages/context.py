@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ class Context:
     attempt: Attempt
     world: World
     inputs: Mapping[str, Marker]  # kind of the upstream stage -> its marker
+    detected: Sequence[Marker] = ()  # all upstream detections: an explanation may look at two datasets
     accelerator: str = "cpu"  # "cpu" or "gpu"
     workers: int = 0  # loader processes
     crop_cache_bytes: int = 8 << 30
@@ -66,10 +67,19 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
         found = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
         detections = Detections.of(manifest.keys, found)
     else:
-        detections = Detections.load(context.ledger.path(context.inputs["detect"], "detections.parquet"))
+        detections = _detections(context, manifest)
     folder = context.world.scans.parent / "crops"
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities))
+
+
+def _detections(context: Context, manifest: Any) -> Detections:
+    """The upstream table that has these images."""
+    tables = (Detections.load(context.ledger.path(marker, "detections.parquet")) for marker in context.detected)
+    for table in tables:
+        if table.index.keys() >= set(manifest.keys):
+            return table
+    raise ValueError(f"no detection for the image {manifest.keys[0]} and others; run the detect stage on this dataset again")
 
 
 def fast_rows(manifest: Any) -> list[int]:

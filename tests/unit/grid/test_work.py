@@ -240,4 +240,4 @@ def test_a_job_survives_the_way_to_a_worker(grid: Grid) -> None:
         assert there == job
         assert there.configs() == dict(nodes[id].config)
         assert source_digest(there.kind, there.configs().values()) == job.source
-        assert set(there.needs.values()) == set(nodes[id].needs)
+        assert set(there.needs) == set(nodes[id].needs)
