@@ -43,10 +43,28 @@ class Manifest(Protocol):
     def subset(self, rows: Iterable[int]) -> Manifest: ...  # those rows, in that order
 
 
-class DatasetConfig(Component, ABC):
+class Obtained:
+    """What somebody else made and a user has to get: three lines for whoever does not have it yet.
+
+    Attributes:
+        needs: what must lie where, by field
+        terms: under which terms it is given out
+        origin: who gives it out, and how
+    """
+
+    needs: ClassVar[str] = ""
+    terms: ClassVar[str] = ""
+    origin: ClassVar[str] = ""
+
+    @classmethod
+    def how(cls) -> str:
+        """The remedy where it is missing."""
+        return f"{cls.origin} (terms: {cls.terms}); it needs {cls.needs}"
+
+
+class DatasetConfig(Obtained, Component, ABC):
     """Images of persons."""
 
-    terms: ClassVar[str] = ""  # whose images these are, under which terms, and how to get them: one line
     server: ClassVar[str | None] = None  # address below which a public server has ``sources``
     sources: ClassVar[tuple[Any, ...]] = ()  # what a public server has, of ``datamodules.fetching.Source``
     on_bad_image: Literal["fail", "skip"] = "fail"
@@ -178,7 +196,7 @@ class BatchesConfig(Component, ABC):
         """A sampler as ``datamodules.samplers`` has them, of manifest rows (N,) with the classes ``labels`` (N,) int64."""
 
 
-class ProtocolConfig(Component, ABC):
+class ProtocolConfig(Obtained, Component, ABC):
     """Which pairs are compared, of which images; or what else is asked of embeddings (``task``)."""
 
     task: ClassVar[Literal["verification", "templates", "identification", "clustering"]] = "verification"
@@ -187,6 +205,8 @@ class ProtocolConfig(Component, ABC):
     # Add the embeddings of the four corners with this share of the sides.
     multi_crop: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None
     overlap: Literal["refuse", "drop"] = "refuse"  # pairs of persons that were trained on
+    # Images are compared with those that were trained on: nearly the same are those whose 64-bit hashes differ by so many.
+    near: Annotated[int | None, Born(None), Field(ge=0, le=15)] = None
 
     @property
     def title(self) -> str:

@@ -9,9 +9,12 @@ thumbnails.
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -43,6 +46,18 @@ class Prints:
 
     def __len__(self) -> int:
         return len(self.hashes)
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.npz")
+        np.savez(beside, hashes=self.hashes, thumbs=self.thumbs, structured=self.structured)
+        os.replace(beside, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Prints:
+        with np.load(path, allow_pickle=False) as file:
+            return cls(file["hashes"], file["thumbs"], file["structured"])
 
 
 def prints(dataset: Dataset, progress: Progress | None = None) -> Prints:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from grid.terminal import AsJson, err, out
 
@@ -20,7 +22,7 @@ Settings = Annotated[
 
 @data.command("list")
 def data_list(as_json: AsJson = False) -> None:
-    """List the datasets that a grid file can name: what they are, under which terms, and where they come from."""
+    """List the datasets and lists of pairs that a grid file can name: what each needs, its terms, and where it comes from."""
     from grid.data import describe
 
     rows = describe()
@@ -28,8 +30,11 @@ def data_list(as_json: AsJson = False) -> None:
         print(json.dumps(rows, indent=1))
         return
     for row in rows:
-        out.print(f"[bold]{row['name']}[/]  {row['about']}", highlight=False)
-        out.print(f"    {row['terms']}", style="dim", highlight=False)
+        kind = "[dim]protocol[/] " if row["kind"] == "protocol" else ""
+        out.print(f"{kind}[bold]{row['name']}[/]  {row['about']}", highlight=False, soft_wrap=True)
+        for title, key in (("needs", "needs"), ("terms", "terms"), ("from", "origin")):
+            lines = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
+            out.print(Text(lines, style="dim"), soft_wrap=True)
 
 
 @data.command("get")

@@ -20,12 +20,19 @@ from grid.spec import BadInput
 
 
 def describe() -> list[dict[str, str]]:
-    """Every dataset: the first line of its file's documentation, and its terms."""
+    """Every dataset, and every protocol that is more than a dataset: what it is, needs, its terms, and where it comes from.
+
+    ``about`` is the first line of its file's documentation; ``kind`` is ``data`` or ``protocol``.
+    """
     found = []
-    for name in known("data"):
-        config: Any = lookup("data", name)
-        about = (inspect.getdoc(sys.modules[config.__module__]) or "").splitlines()
-        found.append({"name": name, "about": about[0] if about else "", "terms": config.terms})
+    for kind in ("data", "protocol"):
+        for name in known(kind):
+            config: Any = lookup(kind, name)
+            if not config.origin:
+                continue  # it asks something of any dataset, or of one of the same name
+            about = (inspect.getdoc(sys.modules[config.__module__]) or "").partition("\n\n")[0]
+            row = {"kind": kind, "name": name, "about": " ".join(about.split())}
+            found.append({**row, "needs": config.needs, "terms": config.terms, "origin": config.origin})
     return found
 
 
@@ -58,7 +65,7 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
     """
     data = dataset(name, settings)
     if not data.sources:
-        raise BadInput(f"dataset {name} has no public source that this command could take it from: {data.terms}")
+        raise BadInput(f"dataset {name} has no public source that this command could take it from: {data.how()}")
     from datamodules.fetching import fetch
 
     fresh = []

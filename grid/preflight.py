@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from configs.kinds import DatasetConfig
+from configs.kinds import Progress as Reading
 from grid.cost import cost
 from grid.plan import BLOCKED, Plan, make_plan, store_of
 from grid.spec import BadInput, Grid
@@ -36,9 +37,11 @@ def checked_plan(grid: Grid, where: Where | None, console: Console) -> Plan:
     world = World(store_of(grid))
     plan = make_plan(grid, where, world)
     _refuse_blocked(plan)  # reading a million images can wait until everything is there
-    while world.unread:
-        data = next(iter(world.unread.values()))
-        scan(world, data, console)
+    while world.unread or world.unseen:
+        if world.unread:
+            scan(world, next(iter(world.unread.values())), console)
+        else:
+            look(world, next(iter(world.unseen.values())), console)
         plan = make_plan(grid, where, world)
         _refuse_blocked(plan)
     cost(plan, world)  # refuses networks that cannot take the input
@@ -60,15 +63,24 @@ def scan(world: World, data: DatasetConfig, console: Console) -> None:
     Raises:
         BadInput: an image cannot be read and the policy is to fail.
     """
-    columns = (TextColumn("reading the images of {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(data.name)
-        try:
-            world.scan(data, lambda done, total: progress.update(task, completed=done, total=total))
-        except ValueError as error:
-            raise BadInput(str(error)) from error
+    _with_progress(f"reading the images of {data.name}", lambda progress: world.scan(data, progress), console)
     skipped = world.manifest(data).skipped
     for key, why in list(skipped.items())[:SHOWN]:
         console.print(f"[yellow]skipped[/] {key}: {why}", highlight=False)
     if len(skipped) > SHOWN:
         console.print(f"[yellow]skipped[/] {len(skipped) - SHOWN} more images of {data.name}", highlight=False)
+
+
+def look(world: World, data: DatasetConfig, console: Console) -> None:
+    """Takes hashes of a dataset's pictures with a progress bar, for protocols that ask for pictures nearly the same."""
+    _with_progress(f"looking at the pictures of {data.name}", lambda progress: world.look(data, progress), console)
+
+
+def _with_progress(title: str, work: Callable[[Reading], None], console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title)
+        try:
+            work(lambda done, total: bar.update(task, completed=done, total=total))
+        except ValueError as error:
+            raise BadInput(str(error)) from error

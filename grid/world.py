@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from configs.component import canonical, digest
 from configs.kinds import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
-from grid.cell import Cell
+from grid.cell import ID_LENGTH, Cell
 from grid.training import Training
 
 
@@ -30,6 +31,7 @@ class World:
     def __init__(self, store: Path) -> None:
         self.scans = store / "scans"
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
+        self.unseen: dict[str, DatasetConfig] = {}  # datasets whose pictures a launch must look at, to compare them
         self._known: dict[Any, Any] = {}
 
     def _once(self, key: tuple[Any, ...], find: Any) -> Any:
@@ -61,8 +63,32 @@ class World:
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
         data.scan(self.scans, progress)
+        self._forget()
+
+    def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
+        """Takes hashes of a dataset's pictures; what was remembered of the world is forgotten."""
+        manifest = self.manifest(data)
+        _pictures().prints(data.build(manifest), progress).save(self._prints(manifest))
+        self._forget()
+
+    def _forget(self) -> None:
         self.unread.clear()
+        self.unseen.clear()
         self._known.clear()
+
+    def _prints(self, manifest: Manifest) -> Path:
+        return self.scans / f"prints-{manifest.digest[:ID_LENGTH]}.npz"
+
+    def prints(self, data: DatasetConfig) -> Any:
+        """``datamodules.near_images.Prints`` of the dataset's pictures; Blocked where nobody looked at them yet."""
+        return self._once(("prints", id(data)), lambda: self._look_up(data))
+
+    def _look_up(self, data: DatasetConfig) -> Any:
+        place = self._prints(self.manifest(data))
+        if not place.is_file():
+            self.unseen[canonical(data.model_dump(mode="json"))] = data
+            raise Blocked(f"the pictures of {data.name} were never compared: launch looks at them once", data)
+        return _pictures().Prints.load(place)
 
     def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
         return self._once(("dataset", id(protocol)), protocol.dataset)  # type: ignore[no-any-return]
@@ -137,7 +163,7 @@ class World:
         data = self.dataset(protocol)
         manifest = self.manifest(data)
         pairs = protocol.pairs(manifest)
-        return free_pairs(protocol, manifest, pairs, self._seen(data, trained))
+        return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
         """What the protocol asks: ``Pairs``, or what ``datamodules.templates`` has for its task, after the overlap policy."""
@@ -152,7 +178,7 @@ class World:
         manifest = self.manifest(data)
         method = {"templates": "comparisons"}.get(protocol.task, protocol.task)
         ask: Callable[[Manifest], Any] = getattr(protocol, method)
-        seen = self._seen(data, trained)
+        seen = self._seen(data, trained, protocol.near)
         if not seen.any():
             return ask(manifest)
         free = np.flatnonzero(~seen)
@@ -167,11 +193,11 @@ class World:
             return dataclasses.replace(found, rows=free[found.rows])
         return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
 
-    def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig]) -> np.ndarray:
+    def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig], near: int | None) -> np.ndarray:
         """bool (N,): images of ``data`` that say nothing about strangers.
 
         Their person was trained on (the same identity of a common namespace, or the same name where both datasets know names),
-        or the very file was.
+        or the very file was, or with ``near`` a picture whose hash differs by at most so many bits.
         """
         manifest = self.manifest(data)
         people: set[str] = set()
@@ -186,7 +212,25 @@ class World:
         known = data.names(set(manifest.identities)) if names else {}
         people |= {who for who, name in known.items() if name in names}
         met = [who in people or file in files for who, file in zip(manifest.identities, manifest.digests, strict=True)]
-        return np.array(met, dtype=bool)
+        found = np.array(met, dtype=bool)
+        if near is not None:
+            found[self._alike(data, trained, near)] = True
+        return found
+
+    def _alike(self, data: DatasetConfig, trained: Sequence[DatasetConfig], bits: int) -> np.ndarray:
+        """Rows of ``data`` whose pictures are nearly those of a training set; every set is asked, so that all are looked at."""
+        rows = [np.zeros(0, np.int64)]
+        blocks: list[Blocked] = []
+        for one in [data, *trained]:
+            try:
+                theirs = self.prints(one)
+                if one is not data and not blocks:
+                    rows.append(_pictures().near(theirs, self.prints(data), bits)[0][:, 1])
+            except Blocked as blocked:
+                blocks.append(blocked)
+        if blocks:
+            raise blocks[0]
+        return np.unique(np.concatenate(rows))
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
         if protocol.task != "verification":
@@ -209,7 +253,8 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     if protocol.overlap == "refuse":
         people = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
         raise ValueError(
-            f"protocol {protocol.title}: {len(people)} of its people are in the training set, so {of - remain} of its {of} "
+            f"protocol {protocol.title}: {len(people)} of its people are in the training set{_also(protocol)}, so "
+            f"{of - remain} of its {of} "
             f"pairs say nothing about strangers; `overlap: drop` evaluates the {remain} pairs that are free of them"
         )
     genuine = int((pairs.same & ~shared).sum())
@@ -220,6 +265,15 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     return dataclasses.replace(  # type: ignore[type-var]
         pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
     )
+
+
+def _pictures() -> Any:
+    """``datamodules.near_images``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.near_images")
+
+
+def _also(protocol: ProtocolConfig) -> str:
+    return "" if protocol.near is None else " (or pictures nearly like theirs)"
 
 
 def _pairs_digest(pairs: Pairs, keys: Sequence[str]) -> str:

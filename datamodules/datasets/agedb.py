@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
@@ -17,15 +17,13 @@ from datamodules.attributes import GENDERS, Attributes, age_labels
 from datamodules.files import SUFFIXES, FilesConfig, Images, choose
 
 NAME = re.compile(r"(\d+)_(.+)_(\d{1,3})_([mf])\.[A-Za-z]+")
-SOURCE = (
-    "AgeDB is given out for non-commercial research by its authors (iBUG group, Imperial College London), who send the "
-    "password "
-    "of the archive on request; set root to the folder that holds its images"
-)
 
 
 class Config(FilesConfig):
     name: Literal["agedb"] = "agedb"
+    needs: ClassVar[str] = "root: the folder with the images, or with folders of them"
+    terms: ClassVar[str] = "non-commercial research only"
+    origin: ClassVar[str] = "the authors (iBUG group, Imperial College London) send the archive's password on request"
     root: Annotated[Path, LOCATION]  # images in it, or in folders of it
 
     @property
@@ -34,9 +32,9 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root} with AgeDB", SOURCE)
+            return Missing(f"no folder {self.root} with AgeDB", self.how())
         if not any(name.lower().endswith(SUFFIXES) for _, _, names in os.walk(self.root) for name in names):
-            return Missing(f"no images in {self.root}", SOURCE)
+            return Missing(f"no images in {self.root}", self.how())
         return None
 
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""The images of an InsightFace verification set (``lfw.bin``, ``agedb_30.bin``, ``cfp_fp.bin``, ...).
+"""The images of an InsightFace verification set, such as ``lfw.bin``, ``agedb_30.bin`` or ``cfp_fp.bin``.
 
 Such a file says which pairs are one person, but not who. So each pair has persons of its own: one if it is genuine, two if it
 is not. Their names begin with the digest of the file. Hence the persons of two files are never taken for the same, whatever
@@ -8,7 +8,7 @@ the files are called, and persons of a training set are not found in here: their
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from datamodules.containers import ContainerConfig, Unwrap
 from datamodules.places import Listing, Places
 from datamodules.safe_pickle import stored_bytes
 
-SOURCE = "verification sets come with the training sets of the InsightFace project; set root to one such file, as root=lfw.bin"
-
 
 class Config(ContainerConfig):
     name: Literal["bin"] = "bin"
+    needs: ClassVar[str] = "root: one file, such as lfw.bin"
+    terms: ClassVar[str] = "those of the set that it holds"
+    origin: ClassVar[str] = "such files come with the training sets of the InsightFace project"
     root: Annotated[Path, LOCATION]  # the file
 
     @property
@@ -30,7 +31,7 @@ class Config(ContainerConfig):
         return "bin"
 
     def missing(self) -> Missing | None:
-        return None if self.root.is_file() else Missing(f"no file {self.root}", SOURCE)
+        return None if self.root.is_file() else Missing(f"no file {self.root}", self.how())
 
     def files(self) -> tuple[Path, ...]:
         return (self.root,)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -15,15 +15,17 @@ from configs.component import LOCATION, Missing
 from datamodules.files import FilesConfig, Images, choose, person_folders
 from datamodules.person_names import normalised, read_numbered_names
 
-SOURCE = (
-    "CASIA-WebFace was given out for research by its authors (Institute of Automation, Chinese Academy of Sciences), "
-    "who no longer "
-    "distribute it; academic mirrors do. Set root to the folder with one folder per person, such as 0000045/"
-)
-
 
 class Config(FilesConfig):
     name: Literal["casia"] = "casia"
+    needs: ClassVar[str] = (
+        "root: the folder with one folder per person, such as 0000045/; names_file: the list of numbers and names, "
+        "for the audit"
+    )
+    terms: ClassVar[str] = "research only"
+    origin: ClassVar[str] = (
+        "the authors (Institute of Automation, Chinese Academy of Sciences) no longer give it out; academic mirrors do"
+    )
     root: Annotated[Path, LOCATION]
     persons: PositiveInt | None = None  # at most so many persons, by number
     names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the persons, for the identity audit
@@ -35,7 +37,7 @@ class Config(FilesConfig):
     def missing(self) -> Missing | None:
         if not self.root.is_dir() or not any(entry.is_dir() for entry in self.root.iterdir()):
             return Missing(
-                f"no CASIA-WebFace persons in {self.root} (looked for {self.root}/0000045/001.jpg and its like)", SOURCE
+                f"no CASIA-WebFace persons in {self.root} (looked for {self.root}/0000045/001.jpg and its like)", self.how()
             )
         if self.names_file is not None and not self.names_file.is_file():
             return Missing(

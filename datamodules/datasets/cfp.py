@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.files import SUFFIXES, FilesConfig, Images, choose
 
 VIEWS = ("frontal", "profile")
-SOURCE = (
-    "CFP is given out for research by its authors (Sengupta and others, University of Maryland); unpack it and set root to the "
-    "folder that holds Data/Images and Protocol"
-)
 
 
 class Config(FilesConfig):
     name: Literal["cfp"] = "cfp"
+    needs: ClassVar[str] = "root: the folder with Data/Images and Protocol"
+    terms: ClassVar[str] = "research only"
+    origin: ClassVar[str] = "the authors (Sengupta and others, University of Maryland) give out the archive"
     root: Annotated[Path, LOCATION]
 
     @property
@@ -31,7 +30,7 @@ class Config(FilesConfig):
     def missing(self) -> Missing | None:
         folder = self.folder()
         if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
-            return Missing(f"no CFP persons in {folder} (looked for {folder}/001/frontal/01.jpg and its like)", SOURCE)
+            return Missing(f"no CFP persons in {folder} (looked for {folder}/001/frontal/01.jpg and its like)", self.how())
         return None
 
     def folder(self) -> Path:

@@ -32,7 +32,9 @@ REGIONS = {"eyes": ("left eye", "right eye")}  # names of more than one part
 class Config(DatasetConfig):
     version: ClassVar[int] = drawing.VERSION
     name: Literal["drawn"] = "drawn"
-    terms: ClassVar[str] = "drawn by this project from numbers: nothing to get, no terms"
+    needs: ClassVar[str] = "nothing"
+    terms: ClassVar[str] = "none"
+    origin: ClassVar[str] = "drawn by this project from numbers"
     persons: int = Field(default=40, ge=1)
     shots: int = Field(default=12, ge=1)
     first: int = Field(default=0, ge=0)  # number of the first person

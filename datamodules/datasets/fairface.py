@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,15 +22,16 @@ from datamodules.fairface_table import RACES, Table, read_table
 from datamodules.files import FilesConfig, Images
 
 ROWS = {"train": 86744, "val": 10954}  # of the published tables
-SOURCE = (
-    "FairFace (images with a margin of 0.25 or 1.25, fairface_label_train.csv and fairface_label_val.csv) is public "
-    "under CC BY 4.0 at "
-    "its authors' repository (Joo and Karkkainen); set root to the folder that holds train/, val/ and both tables"
-)
 
 
 class Config(FilesConfig):
     name: Literal["fairface"] = "fairface"
+    needs: ClassVar[str] = (
+        "root: the folder with train/, val/, fairface_label_train.csv and fairface_label_val.csv; images with a "
+        "margin of 0.25 or 1.25"
+    )
+    terms: ClassVar[str] = "CC BY 4.0"
+    origin: ClassVar[str] = "the authors' public repository (Joo and Karkkainen)"
     root: Annotated[Path, LOCATION]
     split: Literal["train", "val"] = "train"
     part: Literal["all", "fit", "held_out"] = "all"  # of the split
@@ -50,9 +51,9 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.file().is_file():
-            return Missing(f"no table {self.file()}", SOURCE)
+            return Missing(f"no table {self.file()}", self.how())
         if not (self.root / self.split).is_dir():
-            return Missing(f"no folder {self.root / self.split} with images", SOURCE)
+            return Missing(f"no folder {self.root / self.split} with images", self.how())
         return None
 
     def file(self) -> Path:

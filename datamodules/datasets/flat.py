@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import PositiveInt, field_validator
 
@@ -13,11 +13,12 @@ from configs.component import LOCATION, Missing
 from datamodules.files import SUFFIXES, FilesConfig, Images, choose
 from datamodules.lines import shown
 
-REMEDY = "set root to a folder of images"
-
 
 class Config(FilesConfig):
     name: Literal["flat"] = "flat"
+    needs: ClassVar[str] = "root: a folder of images whose names tell the person"
+    terms: ClassVar[str] = "your own"
+    origin: ClassVar[str] = "your own images"
     root: Annotated[Path, LOCATION]
     space: str = "flat"  # datasets with one space have one set of persons
     person: str = r"(.+)_\d+"  # pattern of the name without its suffix; the first group is the person
@@ -40,9 +41,9 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root}", REMEDY)
+            return Missing(f"no folder {self.root}", self.how())
         if not image_names(self.root):
-            return Missing(f"no images in {self.root}", REMEDY)
+            return Missing(f"no images in {self.root}", self.how())
         return None
 
     def folder(self) -> Path:

@@ -10,12 +10,12 @@ from pydantic import Field, PositiveInt
 from configs.component import LOCATION, Missing
 from datamodules.files import SUFFIXES, FilesConfig, Images, choose, person_folders
 
-REMEDY = "set root to a folder with one folder of images per person"
-
 
 class Config(FilesConfig):
     name: Literal["folder"] = "folder"
-    terms: ClassVar[str] = "your own images, under your own terms: set root to a folder with one folder of images per person"
+    needs: ClassVar[str] = "root: a folder with one folder of images per person"
+    terms: ClassVar[str] = "your own"
+    origin: ClassVar[str] = "your own images"
     root: Annotated[Path, LOCATION]
     space: str = "folder"  # datasets with one space have one set of persons: equal folder names are the same person
     persons: PositiveInt | None = None  # at most so many persons, by name
@@ -27,9 +27,9 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root}", REMEDY)
+            return Missing(f"no folder {self.root}", self.how())
         if not any(entry.is_dir() for entry in self.root.iterdir()):
-            return Missing(f"no folders of persons in {self.root}", REMEDY)
+            return Missing(f"no folders of persons in {self.root}", self.how())
         return None
 
     def folder(self) -> Path:

@@ -8,7 +8,7 @@ template that it is in ("template 69544"): good for counting, not for telling wh
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import model_validator
@@ -22,18 +22,14 @@ from datamodules.ijb_lists import Faces, Points, Set, files, read_faces, read_po
 TITLES = {"ijbb": "IJB-B", "ijbc": "IJB-C"}
 
 
-def source(which: Set) -> str:
-    """Where the set comes from, and what must lie where."""
-    return (
-        f"{TITLES[which]} is given out by NIST on request, for research, under its own agreement; the loose crops and "
-        "the lists below meta/ "
-        "come with the public evaluation code of the InsightFace project. Set root to the folder that holds "
-        "loose_crop/ and meta/"
-    )
-
-
 class Config(FilesConfig):
     name: Literal["ijb"] = "ijb"
+    needs: ClassVar[str] = "root: the folder with loose_crop/ and meta/"
+    terms: ClassVar[str] = "research only, under NIST's own agreement"
+    origin: ClassVar[str] = (
+        "NIST gives it out on request; the loose crops and the lists below meta/ come with the public evaluation "
+        "code of the InsightFace project"
+    )
     set: Set = "ijbc"
     root: Annotated[Path, LOCATION]
 
@@ -49,13 +45,13 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.folder().is_dir():
-            return Missing(f"no folder {self.folder()} with {TITLES[self.set]}'s faces", source(self.set))
+            return Missing(f"no folder {self.folder()} with {TITLES[self.set]}'s faces", self.how())
         return self.lacking(files(self.set).faces, files(self.set).points)
 
     def lacking(self, *names: str) -> Missing | None:
         """Which of these lists are not in ``meta``."""
         absent = [self.meta() / name for name in names if not (self.meta() / name).is_file()]
-        return Missing(f"no list {absent[0]} ({len(absent)} of {len(names)} are absent)", source(self.set)) if absent else None
+        return Missing(f"no list {absent[0]} ({len(absent)} of {len(names)} are absent)", self.how()) if absent else None
 
     def folder(self) -> Path:
         return self.root / "loose_crop"

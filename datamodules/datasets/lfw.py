@@ -15,10 +15,6 @@ from datamodules.files import FilesConfig, Images, choose, person_folders
 from datamodules.lfw_lists import FILES, ListName, read_list
 from datamodules.person_names import normalised
 
-SOURCE = (
-    "`facegrid data get lfw root=...` takes a public copy of the funneled images and the lists of pairs; a deep-funneled copy "
-    "works too: set root to the folder that holds images/ (or the persons' folders) and the lists"
-)
 # A copy that scikit-learn's authors keep; the data set's own home page is no longer there.
 FUNNELED = (
     Source("pairs.txt", "5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592", 155_335),
@@ -36,7 +32,11 @@ FUNNELED = (
 
 class Config(FilesConfig):
     name: Literal["lfw"] = "lfw"
-    terms: ClassVar[str] = "news photographs, for research only; `facegrid data get lfw root=data/lfw` takes a public copy"
+    needs: ClassVar[str] = "root: the folder with images/ (or the persons' folders) and the lists, such as pairs.txt"
+    terms: ClassVar[str] = "news photographs, for research only"
+    origin: ClassVar[str] = (
+        "`facegrid data get lfw root=...` takes a public copy of the funneled images; a deep-funneled copy works too"
+    )
     server: ClassVar[str | None] = "https://ndownloader.figshare.com/files"
     sources: ClassVar[tuple[Source, ...]] = FUNNELED
     root: Annotated[Path, LOCATION]
@@ -53,12 +53,12 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root} with LFW", SOURCE)
+            return Missing(f"no folder {self.root} with LFW", self.how())
         if not any(entry.is_dir() for entry in self.folder().iterdir()):
-            return Missing(f"no folders of persons in {self.folder()}", SOURCE)
+            return Missing(f"no folders of persons in {self.folder()}", self.how())
         for name in self._lists():
             if not (self.root / FILES[name]).is_file():
-                return Missing(f"no list {self.root / FILES[name]}", SOURCE)
+                return Missing(f"no list {self.root / FILES[name]}", self.how())
         return None
 
     def folder(self) -> Path:
@@ -83,6 +83,6 @@ class Config(FilesConfig):
             first = absent[0]
             raise ValueError(
                 f"{pairs.file}, line {places[first]}: names the image {first}, which is not in {self.folder()} "
-                f"({len(absent)} of {len(places)} images are absent); {SOURCE}"
+                f"({len(absent)} of {len(places)} images are absent); {self.how()}"
             )
         return [(key, key.split("/")[0]) for key in sorted(places)]

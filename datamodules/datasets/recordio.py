@@ -10,7 +10,7 @@ The labels are float32, which is inexact beyond 2**24. So every image's own labe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -19,15 +19,16 @@ from datamodules.containers import PeopleConfig, Unwrap
 from datamodules.places import Listing, Places
 from datamodules.recordio import Records, image_bytes, read_headers, read_index
 
-SOURCE = (
-    "get a training set of the InsightFace project (its terms are its own) and set root to the folder that holds train.rec "
-    "and train.idx, or to a .rec file with its .idx file beside it"
-)
 EXACT = 1 << 24  # whole numbers up to here are exact in float32
 
 
 class Config(PeopleConfig):
     name: Literal["recordio"] = "recordio"
+    needs: ClassVar[str] = "root: the folder with train.rec and train.idx, or a .rec file with its .idx file beside it"
+    terms: ClassVar[str] = "those of the set that it holds"
+    origin: ClassVar[str] = (
+        "training sets of the InsightFace project (MS1MV2, MS1MV3, Glint360K, CASIA-WebFace) come in this form"
+    )
     root: Annotated[Path, LOCATION]
     space: str = "recordio"  # datasets with one space have one set of persons: equal labels are the same person
 
@@ -38,7 +39,7 @@ class Config(PeopleConfig):
     def missing(self) -> Missing | None:
         for file, what in zip(self.files(), ("records", "index"), strict=True):
             if not file.is_file():
-                return Missing(f"no {what} {file}", SOURCE)
+                return Missing(f"no {what} {file}", self.how())
         return None
 
     def files(self) -> tuple[Path, Path]:

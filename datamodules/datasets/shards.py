@@ -6,7 +6,7 @@ Where the writer's ``manifest.json`` stands beside the archives, names, counts a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -16,11 +16,12 @@ from datamodules.places import Listing, Placed, Places
 from datamodules.shard_manifest import FILE, ShardManifest, check_names, check_shard
 from datamodules.shards import samples
 
-REMEDY = "set root to a folder of .tar files that hold KEY.jpg and KEY.json (or KEY.cls); `facegrid data convert` writes one"
-
 
 class Config(PeopleConfig):
     name: Literal["shards"] = "shards"
+    needs: ClassVar[str] = "root: a folder of .tar files that hold KEY.jpg and KEY.json (or KEY.cls)"
+    terms: ClassVar[str] = "those of the set that was converted"
+    origin: ClassVar[str] = "`facegrid data convert` writes it"
     root: Annotated[Path, LOCATION]
     space: str | None = None  # datasets with one space have one set of persons; None: that of the dataset that was converted
 
@@ -33,9 +34,9 @@ class Config(PeopleConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root}", REMEDY)
+            return Missing(f"no folder {self.root}", self.how())
         if not self._archives():
-            return Missing(f"no .tar files in {self.root}", REMEDY)
+            return Missing(f"no .tar files in {self.root}", self.how())
         return None
 
     def files(self) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -25,15 +25,13 @@ from datamodules.manifest import Manifest as Table
 RACES = ("White", "Black", "Asian", "Indian", "Others")
 NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_(\d{8,20})(?:\.[A-Za-z]+)+")
 WRONG = "the name is not age_sex_race_time"
-SOURCE = (
-    "UTKFace is public, for non-commercial research only, at its authors' home page (University of Tennessee, "
-    "Knoxville); set root to "
-    "the folder of its aligned and cropped images"
-)
 
 
 class Config(FilesConfig):
     name: Literal["utkface"] = "utkface"
+    needs: ClassVar[str] = "root: the folder of the aligned and cropped images"
+    terms: ClassVar[str] = "non-commercial research only"
+    origin: ClassVar[str] = "public, at the authors' home page (University of Tennessee, Knoxville)"
     root: Annotated[Path, LOCATION]  # the images, or a folder images/ of them
     on_bad_name: Literal["fail", "skip"] = "fail"
 
@@ -49,8 +47,8 @@ class Config(FilesConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root} with UTKFace", SOURCE)
-        return None if image_names(self.folder()) else Missing(f"no images in {self.folder()}", SOURCE)
+            return Missing(f"no folder {self.root} with UTKFace", self.how())
+        return None if image_names(self.folder()) else Missing(f"no images in {self.folder()}", self.how())
 
     def folder(self) -> Path:
         inside = self.root / "images"

@@ -15,15 +15,15 @@ from configs.component import LOCATION, Missing
 from datamodules.files import FilesConfig, Images, choose, person_folders
 from datamodules.person_names import normalised, read_identity_meta
 
-SOURCE = (
-    "VGGFace2 is given out by its authors (Visual Geometry Group, Oxford) on request, and by academic mirrors; unpack it and "
-    "set root to the folder that holds train/ and test/ with one folder per person, such as n000001/"
-)
-
 
 class Config(FilesConfig):
     name: Literal["vggface2"] = "vggface2"
-    terms: ClassVar[str] = f"for research; {SOURCE}"
+    needs: ClassVar[str] = (
+        "root: the folder with train/ and test/, each with one folder per person, such as n000001/; names_file: "
+        "identity_meta.csv, for the audit"
+    )
+    terms: ClassVar[str] = "research only"
+    origin: ClassVar[str] = "the authors (Visual Geometry Group, Oxford) give it out on request, and so do academic mirrors"
     root: Annotated[Path, LOCATION]
     split: Literal["train", "test"] = "test"
     persons: PositiveInt | None = None  # at most so many persons, by number
@@ -36,7 +36,9 @@ class Config(FilesConfig):
     def missing(self) -> Missing | None:
         folder = self.folder()
         if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
-            return Missing(f"no VGGFace2 persons in {folder} (looked for {folder}/n000001/0001_01.jpg and its like)", SOURCE)
+            return Missing(
+                f"no VGGFace2 persons in {folder} (looked for {folder}/n000001/0001_01.jpg and its like)", self.how()
+            )
         if self.names_file is not None and not self.names_file.is_file():
             return Missing(f"no list of names {self.names_file}", "set names_file to identity_meta.csv, or leave it out")
         return None

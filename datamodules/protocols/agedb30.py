@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.datasets.agedb import Config as AgeDb
@@ -18,15 +18,14 @@ from datamodules.lfw_lists import PairList
 from datamodules.listed import ListedConfig
 from datamodules.pair_list import Order, read_pairs
 
-SOURCE = (
-    "a text list of AgeDB-30's 6,000 pairs comes with most public face-recognition code, or is written from the split "
-    "in AgeDB's "
-    "own archive; set file to it"
-)
-
 
 class Config(ListedConfig):
     name: Literal["agedb30"] = "agedb30"
+    needs: ClassVar[str] = "root: AgeDB; file: the text list of 6,000 pairs, else agedb_30_pair.txt in root"
+    terms: ClassVar[str] = "AgeDB's"
+    origin: ClassVar[str] = (
+        "such a list comes with most public face-recognition code, or is written from the split in AgeDB's own archive"
+    )
     root: Annotated[Path, LOCATION]  # AgeDB
     file: Annotated[Path | None, LOCATION] = None  # absent: agedb_30_pair.txt in root
     layout: Literal["path_path_label", "label_path_path"] = "path_path_label"
@@ -38,7 +37,7 @@ class Config(ListedConfig):
         return AgeDb(root=self.root)
 
     def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
 
     def lists(self) -> Sequence[PairList]:
         return [read_pairs(self._file(), self.layout, order=self.order, prefix=self.prefix, suffix=self.suffix)]

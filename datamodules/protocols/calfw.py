@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.datasets.flat import Config as Flat
@@ -17,15 +17,12 @@ from datamodules.lfw_lists import PairList
 from datamodules.listed import ListedConfig
 from datamodules.pair_list import read_pairs
 
-SOURCE = (
-    "CALFW (images and pairs_CALFW.txt) is given out for research by its authors (Weihong Deng's group, Beijing "
-    "University of Posts "
-    "and Telecommunications); unpack it and set root to the folder with the list and the folder of images"
-)
-
 
 class Config(ListedConfig):
     name: Literal["calfw"] = "calfw"
+    needs: ClassVar[str] = "root: the folder with pairs_CALFW.txt and the folder of images"
+    terms: ClassVar[str] = "research only"
+    origin: ClassVar[str] = "the authors (Weihong Deng's group, Beijing University of Posts and Telecommunications) give it out"
     root: Annotated[Path, LOCATION]
     images: Annotated[str, LOCATION] = "aligned images"  # the folder of images in root; the archive also has others
     file: Annotated[Path | None, LOCATION] = None  # absent: pairs_CALFW.txt in root
@@ -35,11 +32,11 @@ class Config(ListedConfig):
 
     def missing(self) -> Missing | None:
         if not (self.root / self.images).is_dir():
-            return Missing(f"no folder {self.root / self.images} with CALFW's images", SOURCE)
+            return Missing(f"no folder {self.root / self.images} with CALFW's images", self.how())
         return super().missing()
 
     def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
 
     def lists(self) -> Sequence[PairList]:
         return [read_pairs(self._file(), "two_lines_label", order="kinds")]

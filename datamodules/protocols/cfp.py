@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.cfp_lists import Kind, list_files, read_cfp
-from datamodules.datasets.cfp import SOURCE
 from datamodules.datasets.cfp import Config as Cfp
 from datamodules.lfw_lists import PairList
 from datamodules.listed import ListedConfig
@@ -28,7 +27,7 @@ class Config(ListedConfig):
 
     def lacking(self) -> Missing | None:
         absent = [file for file in list_files(self.root / "Protocol", self.compare) if not file.is_file()]
-        return Missing(f"no list {absent[0]} ({len(absent)} lists are absent)", SOURCE) if absent else None
+        return Missing(f"no list {absent[0]} ({len(absent)} lists are absent)", self.dataset().how()) if absent else None
 
     def lists(self) -> Sequence[PairList]:
         return read_cfp(self.root / "Protocol", self.compare)

@@ -12,21 +12,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.datasets.lfw import SOURCE
 from datamodules.datasets.lfw import Config as Lfw
 from datamodules.lfw_lists import FILES, PairList, read_list
 from datamodules.listed import ListedConfig
 from datamodules.lookalike_lists import miner_of, read_lookalikes
 from datamodules.lookalikes import folds_of
 
-REMEDY = "mine it with a trained network (datamodules.lookalikes and lookalike_lists) and set file to it"
-
 
 class Config(ListedConfig):
     name: Literal["lookalike"] = "lookalike"
+    needs: ClassVar[str] = "root: LFW; file: the mined pairs"
+    terms: ClassVar[str] = "LFW's"
+    origin: ClassVar[str] = "`facegrid mine` chooses them with a trained network"
     root: Annotated[Path, LOCATION]  # LFW
     file: Annotated[Path, LOCATION]  # the mined pairs
 
@@ -36,8 +36,8 @@ class Config(ListedConfig):
     def lacking(self) -> Missing | None:
         view2 = self.root / FILES["view2"]
         if not view2.is_file():
-            return Missing(f"no list {view2}", SOURCE)
-        return None if self.file.is_file() else Missing(f"no list of mined pairs {self.file}", REMEDY)
+            return Missing(f"no list {view2}", self.how())
+        return None if self.file.is_file() else Missing(f"no list of mined pairs {self.file}", self.how())
 
     def miner(self) -> str:
         """SHA-256 (hex) of the weights that chose the impostors: they are not to be judged by this protocol."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -18,6 +18,9 @@ from datamodules.pair_list import Layout, Order, read_pairs
 
 class Config(ListedConfig):
     name: Literal["pairs"] = "pairs"
+    needs: ClassVar[str] = "data: any dataset; file: the list of pairs, in one of the layouts"
+    terms: ClassVar[str] = "your own"
+    origin: ClassVar[str] = "your own list"
     data: component("data")  # type: ignore[valid-type]
     file: Annotated[Path, LOCATION]
     layout: Layout

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -19,14 +19,14 @@ from datamodules.lfw_lists import PairList
 from datamodules.listed import ListedConfig
 from datamodules.pair_list import Order, read_pairs
 
-SOURCE = (
-    "SLLFW's list pair_SLLFW.txt is public, for research, at the home page of its authors (Weihong Deng's group, Beijing "
-    "University of Posts and Telecommunications); put it beside LFW's lists or set file to it. Its images are LFW's"
-)
-
 
 class Config(ListedConfig):
     name: Literal["sllfw"] = "sllfw"
+    needs: ClassVar[str] = "root: LFW; file: the list of pairs, else pair_SLLFW.txt in root"
+    terms: ClassVar[str] = "research only; its images are LFW's"
+    origin: ClassVar[str] = (
+        "public, at the home page of the authors (Weihong Deng's group, Beijing University of Posts and Telecommunications)"
+    )
     root: Annotated[Path, LOCATION]  # LFW
     file: Annotated[Path | None, LOCATION] = None  # absent: pair_SLLFW.txt in root
     folds: PositiveInt = 10
@@ -36,7 +36,7 @@ class Config(ListedConfig):
         return Lfw(root=self.root)
 
     def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
 
     def lists(self) -> Sequence[PairList]:
         return [read_pairs(self._file(), "two_lines_person", self.folds, self.order)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.datasets.folder import Config as Folder
@@ -16,14 +16,14 @@ from datamodules.lfw_lists import PairList
 from datamodules.listed import ListedConfig
 from datamodules.pair_list import read_pairs
 
-SOURCE = (
-    "XQLFW (images and xqlfw_pairs.txt) is public, under the MIT licence and LFW's own terms, in the release of its authors "
-    "(Technical University of Munich); set root to the folder with one folder per person, and file to the list"
-)
-
 
 class Config(ListedConfig):
     name: Literal["xqlfw"] = "xqlfw"
+    needs: ClassVar[str] = (
+        "root: the folder with one folder per person; file: the list, else xqlfw_pairs.txt in root or beside it"
+    )
+    terms: ClassVar[str] = "MIT licence, and LFW's own terms"
+    origin: ClassVar[str] = "public, in the release of its authors (Technical University of Munich)"
     root: Annotated[Path, LOCATION]  # the persons' folders
     file: Annotated[Path | None, LOCATION] = None  # absent: xqlfw_pairs.txt in root or beside it
     suffix: str = ".jpg"  # of the images
@@ -33,11 +33,11 @@ class Config(ListedConfig):
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
-            return Missing(f"no folder {self.root} with XQLFW", SOURCE)
+            return Missing(f"no folder {self.root} with XQLFW", self.how())
         return super().missing()
 
     def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", SOURCE)
+        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
 
     def lists(self) -> Sequence[PairList]:
         return [read_pairs(self._file(), "lfw", suffix=self.suffix)]

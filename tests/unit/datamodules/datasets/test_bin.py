@@ -123,5 +123,5 @@ def test_a_file_that_ends_anywhere_is_refused(tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     assert "no file" in Config(root=tmp_path / "none.bin").missing().what
-    with pytest.raises(ValueError, match=r"no file .*none\.bin; verification sets come with"):
+    with pytest.raises(ValueError, match=r"no file .*none\.bin; such files come with"):
         Config(root=tmp_path / "none.bin").manifest(tmp_path / "cache")

@@ -184,7 +184,7 @@ def test_what_is_missing_is_said(root, tmp_path):
     assert "no records" in Config(root=tmp_path / "none").missing().what
     (root / "train.idx").unlink()
     assert "no index" in Config(root=root).missing().what
-    with pytest.raises(ValueError, match=r"no index .*train\.idx; get a training set"):
+    with pytest.raises(ValueError, match=r"no index .*train\.idx; training sets of"):
         Config(root=root).scan(tmp_path / "cache")
 
 

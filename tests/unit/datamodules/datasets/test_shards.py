@@ -154,5 +154,5 @@ def test_a_manifest_that_ends_anywhere_is_refused(converted, tmp_path):
 def test_what_is_missing_is_said(tmp_path):
     assert "no folder" in Config(root=tmp_path / "none").missing().what
     assert "no .tar files" in Config(root=tmp_path).missing().what
-    with pytest.raises(ValueError, match=r"no \.tar files in .*set root to a folder"):
+    with pytest.raises(ValueError, match=r"no \.tar files in .*it needs root: a folder"):
         Config(root=tmp_path).scan(tmp_path / "cache")
