@@ -154,8 +154,6 @@ class Detection(Protocol):
 class AlignmentConfig(Component, ABC):
     """How a face that was found is cut out, or brought into a common place; no image is looked at a second time for it."""
 
-    natural: ClassVar[tuple[tuple[int, int], ...]] = ()  # (height, width) that it was made for; none: any as well as another
-
     @abstractmethod
     def build(self) -> Alignment: ...
 

@@ -185,7 +185,7 @@ def finals(label: str, marker: Marker, metrics: Mapping[str, Any]) -> list[Point
     if kind == "evaluate":
         measured = _verification(metrics) if metrics.get("task", VERIFICATION) == VERIFICATION else _measured(metrics)
         found = {f"{title}/{key}": value for key, value in measured.items()}
-        found[f"{title}/dropped_pairs"] = marker.facts.get("dropped_pairs")
+        found |= {f"{title}/{key}": marker.facts.get(key) for key in ("dropped_pairs", "missing_faces")}
     elif kind in ("train", "pretrain"):
         found = {f"{kind}/{'kept_' if key in KEPT else ''}{key}": value for key, value in marker.facts.items()}
     return [Point(safe(key), value, _milliseconds(marker.finished), 0) for key, value in _numbers(found, frozenset())]

@@ -7,7 +7,7 @@ same points are fitted again, so there is nothing to repeat without a second det
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from datamodules.framing import frontal
 
 class Config(AlignmentConfig):
     name: Literal["align2d"] = "align2d"
-    natural: ClassVar[tuple[tuple[int, int], ...]] = ((152, 152),)
 
     def build(self) -> Align2d:
         return Align2d()

@@ -10,7 +10,7 @@ with its mirror image.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,7 +28,6 @@ SOFT = 9  # pixels per 152 of the crop's height over which the mirror image is f
 class Config(AlignmentConfig):
     name: Literal["frontal3d"] = "frontal3d"
     mirror: bool = True  # what cannot be seen is taken from the other half of the face, where that can be seen
-    natural: ClassVar[tuple[tuple[int, int], ...]] = ((152, 152),)
 
     def build(self) -> Frontal3d:
         return Frontal3d(self.mirror)

@@ -6,7 +6,7 @@ is the least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.f
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from datamodules.fiducials import landmarks, places, similarity, warped
 
 class Config(AlignmentConfig):
     name: Literal["similarity"] = "similarity"
-    natural: ClassVar[tuple[tuple[int, int], ...]] = ((112, 112), (112, 96))
 
     def build(self) -> Similarity:
         return Similarity()

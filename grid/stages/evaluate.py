@@ -55,7 +55,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     kept = faces.crops.kept
     judgement = judge.judge(asked, Embedded(manifest, used[kept], vectors[kept], context.attempt.path), protocol)
     (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1))
-    return Result(judgement.facts, (*judgement.outputs, "metrics.json"))
+    facts = {**judgement.facts, "missing_faces": faces.crops.missing}
+    return Result(facts, (*judgement.outputs, "metrics.json"))
 
 
 def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> np.ndarray:
