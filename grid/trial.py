@@ -164,6 +164,8 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     import numpy as np
     import torch
 
+    from modules.fresh_memory import unfilled
+
     training = configs.get("training")
     compute = training.compute if isinstance(training, Training) else None
     seed = training.seed if isinstance(training, Training) else 0
@@ -180,7 +182,8 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
         cv2.setNumThreads(1)
-        yield
+        with unfilled():
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(grad)

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from modules.fresh_memory import unfilled
+
 
 def fit(
     recognizer: Any,
@@ -125,7 +127,7 @@ def _kept_settings(threads: int | None) -> Iterator[None]:
     try:
         if threads is not None:
             torch.set_num_threads(threads)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())), unfilled():
             yield
     finally:
         torch.set_num_threads(before)
