@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from configs.component import Missing
+from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
 from datamodules.lfw_lists import PairList
 from datamodules.pairs import Pairs
@@ -40,6 +41,20 @@ class ListedConfig(PairsConfig, ABC):
         if lacking := self.lacking():
             raise ValueError(str(lacking))
         return rows_of(self.lists(), manifest, self.on_contradiction)
+
+
+class OneListConfig(ListedConfig, ABC):
+    """A protocol whose pairs are in one list, which has a name of its own in ``root``."""
+
+    published: ClassVar[str]  # the list's name
+    root: Annotated[Path, LOCATION]
+    file: Annotated[Path | None, LOCATION] = None  # absent: the published name in root
+
+    def lacking(self) -> Missing | None:
+        return None if self.list_file().is_file() else Missing(f"no list {self.list_file()}", self.how())
+
+    def list_file(self) -> Path:
+        return self.file or self.root / self.published
 
 
 def rows_of(lists: Sequence[PairList], manifest: Manifest, on_contradiction: str) -> Pairs:

@@ -8,12 +8,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from modules.explainer import Attribution, Explainer, Refused
+from modules.explainer import Attribution, Explainer
 from modules.explaining import check_gradient, check_images, finite_scores, stacked
+from modules.stage_choice import Shape, stages_of, too_coarse
 from modules.targets import Target
 from modules.watching import evaluating, hooked
-
-Shape = tuple[int, int, int]
 
 
 class LayerConfig(Protocol):
@@ -48,12 +47,8 @@ class LayerExplainer(Explainer):
             ValueError: ``layer`` is no stage of this backbone; names the stages.
         """
         check_images(images, target, size)
-        stages: dict[str, nn.Module] = network.backbone.stages()
-        layer, side = self.config.layer, self.config.min_side
-        if layer is not None and layer not in stages:
-            raise ValueError(f"explainer {self.config.name}: layer {layer!r} is no stage (known: {', '.join(stages)})")
-        if layer is not None:
-            stages, side = {layer: stages[layer]}, 1
+        layer = self.config.layer
+        stages, side = stages_of(self.config.name, network, layer), self.config.min_side if layer is None else 1
         maps = []
         shape: Shape = (0, 0, 0)
         with torch.inference_mode(False), evaluating(network):
@@ -103,9 +98,7 @@ def at_layer(
     with torch.no_grad(), hooked(stages, cut):  # which also ends what ``cut`` switches on
         embedding = network.embed(image.clone())  # for networks that begin with an in-place operation
         if not cuts:
-            found = ", ".join(f"{name} {shapes[name][1]}x{shapes[name][2]}" for name in stages)
-            why = f"no stage gives a map of at least {min_side}x{min_side} at this input size (found: {found})"
-            raise Refused("layer_too_coarse", why)
+            raise too_coarse(shapes, min_side)
         name, leaf = cuts[-1]
         (gradient,) = torch.autograd.grad(finite_scores(network, embedding, target)[0], leaf)
     check_gradient(gradient, target)

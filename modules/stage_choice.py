@@ -1,7 +1,8 @@
-"""Which stage of a backbone an explainer looks at, of those that need no gradient."""
+"""Which stage of a backbone an explainer looks at."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -27,9 +28,7 @@ def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, mi
         Refused: ``layer_too_coarse``: no stage's output is large enough; names the shapes.
         ValueError: ``layer`` is no stage; names the stages.
     """
-    stages: dict[str, nn.Module] = network.backbone.stages()
-    if layer is not None and layer not in stages:
-        raise ValueError(f"explainer {method}: layer {layer!r} is no stage (known: {', '.join(stages)})")
+    stages = stages_of(method, network, layer)
     shapes: dict[str, Shape] = {}
 
     def see(name: str, output: Tensor) -> None:
@@ -43,6 +42,26 @@ def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, mi
     for name in reversed(stages):
         if min(shapes[name][1:]) >= min_side:
             return name, shapes[name]
-    found = ", ".join(f"{name} {shapes[name][1]}x{shapes[name][2]}" for name in stages)
-    why = f"no stage gives a map of at least {min_side}x{min_side} at this input size (found: {found})"
-    raise Refused("layer_too_coarse", why)
+    raise too_coarse(shapes, min_side)
+
+
+def stages_of(method: str, network: Any, layer: str | None) -> dict[str, nn.Module]:
+    """All stages of the backbone, or ``layer`` alone.
+
+    Raises:
+        ValueError: ``layer`` is no stage; names the stages.
+    """
+    stages: dict[str, nn.Module] = network.backbone.stages()
+    if layer is None:
+        return stages
+    if layer not in stages:
+        raise ValueError(f"explainer {method}: layer {layer!r} is no stage (known: {', '.join(stages)})")
+    return {layer: stages[layer]}
+
+
+def too_coarse(shapes: Mapping[str, Shape], min_side: int) -> Refused:
+    """Of stages whose outputs, (channels, h, w), are all too small."""
+    found = ", ".join(f"{name} {height}x{width}" for name, (_, height, width) in shapes.items())
+    return Refused(
+        "layer_too_coarse", f"no stage gives a map of at least {min_side}x{min_side} at this input size (found: {found})"
+    )

@@ -8,24 +8,22 @@ image and label, 1 or 0; pair i of each kind is put into fold floor(i / 300).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.datasets.flat import Config as Flat
 from datamodules.lfw_lists import PairList
-from datamodules.listed import ListedConfig
+from datamodules.listed import OneListConfig
 from datamodules.pair_list import read_pairs
 
 
-class Config(ListedConfig):
+class Config(OneListConfig):
     name: Literal["cplfw"] = "cplfw"
+    published: ClassVar[str] = "pairs_CPLFW.txt"
     needs: ClassVar[str] = "root: the folder with pairs_CPLFW.txt and the folder of images"
     terms: ClassVar[str] = "research only"
     origin: ClassVar[str] = "the authors (Weihong Deng's group, Beijing University of Posts and Telecommunications) give it out"
-    root: Annotated[Path, LOCATION]
     images: Annotated[str, LOCATION] = "aligned images"  # the folder of images in root; the archive also has others
-    file: Annotated[Path | None, LOCATION] = None  # absent: pairs_CPLFW.txt in root
 
     def dataset(self) -> Flat:
         return Flat(root=self.root / self.images, space="lfw")
@@ -35,11 +33,5 @@ class Config(ListedConfig):
             return Missing(f"no folder {self.root / self.images} with CPLFW's images", self.how())
         return super().missing()
 
-    def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
-
     def lists(self) -> Sequence[PairList]:
-        return [read_pairs(self._file(), "two_lines_label", order="kinds")]
-
-    def _file(self) -> Path:
-        return self.file or self.root / "pairs_CPLFW.txt"
+        return [read_pairs(self.list_file(), "two_lines_label", order="kinds")]

@@ -8,38 +8,29 @@ its impostors. The list has two lines a pair, each ``person/image``, and goes fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from configs.component import LOCATION, Missing
 from datamodules.datasets.lfw import Config as Lfw
 from datamodules.lfw_lists import PairList
-from datamodules.listed import ListedConfig
+from datamodules.listed import OneListConfig
 from datamodules.pair_list import Order, read_pairs
 
 
-class Config(ListedConfig):
+class Config(OneListConfig):
     name: Literal["sllfw"] = "sllfw"
+    published: ClassVar[str] = "pair_SLLFW.txt"
     needs: ClassVar[str] = "root: LFW; file: the list of pairs, else pair_SLLFW.txt in root"
     terms: ClassVar[str] = "research only; its images are LFW's"
     origin: ClassVar[str] = (
         "public, at the home page of the authors (Weihong Deng's group, Beijing University of Posts and Telecommunications)"
     )
-    root: Annotated[Path, LOCATION]  # LFW
-    file: Annotated[Path | None, LOCATION] = None  # absent: pair_SLLFW.txt in root
     folds: PositiveInt = 10
     order: Order = "blocks"
 
     def dataset(self) -> Lfw:
         return Lfw(root=self.root)
 
-    def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
-
     def lists(self) -> Sequence[PairList]:
-        return [read_pairs(self._file(), "two_lines_person", self.folds, self.order)]
-
-    def _file(self) -> Path:
-        return self.file or self.root / "pair_SLLFW.txt"
+        return [read_pairs(self.list_file(), "two_lines_person", self.folds, self.order)]

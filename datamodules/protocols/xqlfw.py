@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from configs.component import LOCATION, Missing
+from configs.component import Missing
 from datamodules.datasets.folder import Config as Folder
 from datamodules.lfw_lists import PairList
-from datamodules.listed import ListedConfig
+from datamodules.listed import OneListConfig
 from datamodules.pair_list import read_pairs
 
 
-class Config(ListedConfig):
+class Config(OneListConfig):
     name: Literal["xqlfw"] = "xqlfw"
+    published: ClassVar[str] = "xqlfw_pairs.txt"
     needs: ClassVar[str] = (
         "root: the folder with one folder per person; file: the list, else xqlfw_pairs.txt in root or beside it"
     )
     terms: ClassVar[str] = "MIT licence, and LFW's own terms"
     origin: ClassVar[str] = "public, in the release of its authors (Technical University of Munich)"
-    root: Annotated[Path, LOCATION]  # the persons' folders
-    file: Annotated[Path | None, LOCATION] = None  # absent: xqlfw_pairs.txt in root or beside it
     suffix: str = ".jpg"  # of the images
 
     def dataset(self) -> Folder:
@@ -36,13 +35,10 @@ class Config(ListedConfig):
             return Missing(f"no folder {self.root} with XQLFW", self.how())
         return super().missing()
 
-    def lacking(self) -> Missing | None:
-        return None if self._file().is_file() else Missing(f"no list {self._file()}", self.how())
-
     def lists(self) -> Sequence[PairList]:
-        return [read_pairs(self._file(), "lfw", suffix=self.suffix)]
+        return [read_pairs(self.list_file(), "lfw", suffix=self.suffix)]
 
-    def _file(self) -> Path:
+    def list_file(self) -> Path:
         inside = self.root / "xqlfw_pairs.txt"
         beside = self.root.parent / "xqlfw_pairs.txt"
         return self.file or (beside if beside.is_file() and not inside.is_file() else inside)
