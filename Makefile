@@ -23,7 +23,8 @@ demo: $(READY) ## the main job on faces that the project draws: 12 cells, a tabl
 	@$(BIN)/facegrid launch configs/grids/demo.yaml
 
 test: $(READY) ## all tests but the long ones
-	$(BIN)/python -m pytest tests --ignore=tests/bench --ignore=tests/chaos/loops
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/golden --numprocesses 2
+	$(BIN)/python -m pytest tests/integration tests/cluster tests/chaos --ignore=tests/chaos/loops
 
 check: $(READY) ## format, lint, types, floors, unit tests
 	$(BIN)/ruff format --check .
