@@ -143,7 +143,7 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
     for explainer in cell.explainers:
         assert isinstance(explainer, ExplainerConfig)
         identity = {"train": train.id, "explainer": explainer.identity()}
-        # Scores are stages of their own, so the explanation knows nothing of them: neither its worker nor its digest of sources.
+        # Scores are stages of their own: the explanation's worker and its digest of sources know nothing of them.
         config = {"training": training, "explainer": explainer.model_copy(update={"scores": ()})}
         looked_at = None
         if explainer.pairs:

@@ -82,8 +82,8 @@ class Scorer(Protocol):
         """A JSON value, the same for the same maps. What the report and MLflow read of it:
 
         * ``of``: "images" or "pairs"; ``count``: how many were scored; ``missing``: how many were not, having no map
-        * ``maps``: name of the map -> name of a number -> ``value``, ``low`` and ``high`` (95 %), and ``above``: name of a floor
-          -> the same three of the paired difference to that floor
+        * ``maps``: name of the map -> name of a number -> ``value``, ``low`` and ``high`` (95 %), and ``above``: name of a
+          floor -> the same three of the paired difference to that floor
         * ``floors``: name of a floor -> name of a number -> the same
         * ``headlines``: the names of the numbers that tables show; ``lower_is_better``: of those where less is better
         * ``stamps``: name of the map -> list of warnings

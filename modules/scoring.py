@@ -92,7 +92,8 @@ def embeddings_of(explained: Explained) -> Arrays:
 
 def logits_of(explained: Explained) -> Arrays:
     """Images float32 (B, 3, H, W) to logits (B, classes)."""
-    return _function(explained, explained.network)
+    network = explained.network
+    return _function(explained, lambda images: network.loss.logits(network.embed(images)))
 
 
 def _function(explained: Explained, forward: Callable[[torch.Tensor], torch.Tensor]) -> Arrays:

@@ -87,7 +87,8 @@ class Hiding:
         if explained.same.all() or not explained.same.any():
             kind = "genuine" if explained.same.all() else "impostor"
             raise Refused("one_kind_of_pair", f"all {len(explained.same)} pairs are {kind}, which gives no threshold")
-        unit = codes / np.linalg.norm(codes, axis=1, keepdims=True)
-        if not np.isfinite(unit).all():
+        lengths = np.linalg.norm(codes, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and (lengths > 0).all()):
             raise ValueError("an embedding has no direction")
+        unit = codes / lengths
         return Curve.of((unit[0::2] * unit[1::2]).sum(1), explained.same).best()[1], "the explained pairs, clean"
