@@ -186,7 +186,8 @@ def _lines(found: Sequence[Scored]) -> list[Line]:
                     break
             else:
                 floors.append((Line(name, floor=True, numbers=dict(numbers)), [method]))
-    floors.sort(key=lambda one: list(dict.fromkeys(line.method for line, _ in floors)).index(one[0].method))
+    order = list(dict.fromkeys(line.method for line, _ in floors))
+    floors.sort(key=lambda one: order.index(one[0].method))
     for line, owners in floors:  # methods that were given other probes, or another number, have floors of their own
         if sum(other.method == line.method for other, _ in floors) > 1:
             line.map = f"of {', '.join(owners)}"

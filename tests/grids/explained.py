@@ -42,7 +42,18 @@ def paired(pair_target: str = "cosine", **changes: Any) -> Explained:
         others = net.embed(given)[torch.arange(12).view(-1, 2).flip(1).reshape(-1)]
     target = (Distance if pair_target == "distance" else Cosine)(others)
     explainer = resolve("explainer", {"name": "gradcam", "layer": "one", "pairs": 6, "pair_target": pair_target})
-    return Explained(net, **{"explainer": explainer, "images": given, "size": SIZE, "maps": {"": maps(12)}, "same": SAME, "target": target, **changes})
+    return Explained(
+        net,
+        **{
+            "explainer": explainer,
+            "images": given,
+            "size": SIZE,
+            "maps": {"": maps(12)},
+            "same": SAME,
+            "target": target,
+            **changes,
+        },
+    )
 
 
 def together(name: str = "corr_rise", **changes: Any) -> Explained:

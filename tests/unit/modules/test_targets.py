@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modules.targets import ClassLogit, Cosine
+from modules.targets import ClassLogit, Cosine, Distance
 
 
 class Network:
@@ -37,3 +37,18 @@ def test_a_longer_embedding_gains_nothing_unless_its_norm_is_held():
         embedding = EMBEDDINGS[:1].clone().requires_grad_()
         Cosine(reference, detach).scores(Network, embedding).backward()
         assert bool((embedding.grad * embedding).sum().abs() > 1e-6) is gains
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_distance_is_one_minus_the_cosine_and_pulls_the_other_way(detach):
+    references = torch.tensor([[0.0, 3.0, 0.0], [1.0, 1.0, -5.0]])
+    target, cosine = Distance(references, detach), Cosine(references, detach)
+    assert torch.allclose(target.scores(Network, EMBEDDINGS), 1 - functional.cosine_similarity(EMBEDDINGS, references))
+    one, other = (EMBEDDINGS.clone().requires_grad_() for _ in range(2))
+    target.scores(Network, one).sum().backward()
+    cosine.scores(Network, other).sum().backward()
+    assert torch.allclose(one.grad, -other.grad)
+    assert one.grad.abs().sum() > 0
+    taken = target.take([1])
+    assert isinstance(taken, Distance)
+    assert (len(taken), taken.detach_norm) == (1, detach)

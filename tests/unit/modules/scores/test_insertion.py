@@ -28,7 +28,9 @@ def naive(explained, score):
     for row, order in enumerate(ranked(explained)):
         for pixel in order[: side * side // 2]:
             half[row, :, pixel // side, pixel % side] = given[row, :, pixel // side, pixel % side]
-    return np.array([[score(torch.from_numpy(block[row : row + 1]), row) for row in range(len(given))] for block in (soft, half, given)])
+    return np.array(
+        [[score(torch.from_numpy(block[row : row + 1]), row) for row in range(len(given))] for block in (soft, half, given)]
+    )
 
 
 def test_of_a_class_the_probability_is_followed():
