@@ -220,7 +220,7 @@ def _measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scored(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a score: ``auc``, ``auc_low``, ``auc_high``; where a method has several maps ``S_plus.auc``; and how many were scored."""
+    """Of a score: ``auc``, ``auc_low``, ``auc_high``; of several maps ``S_plus.auc`` and so on; and how many were scored."""
     if "refused" in result:
         return {}
     found: dict[str, Any] = {str(result["of"]): result["count"], "missing": result.get("missing")}

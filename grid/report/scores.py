@@ -6,7 +6,7 @@ A number beats the centre floor where the paired 95 % interval of their differen
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grid.report.rows import Row
@@ -165,8 +165,8 @@ def _headings(found: Sequence[Scored]) -> tuple[Heading, ...]:
 
 
 def _titled(score: str, names: Sequence[str]) -> str:
-    plain = score.replace("_", " ")
-    if len(names) > 1 or names[0] == score:
+    plain = score[:1].upper() + score[1:].replace("_", " ")
+    if len(names) > 1 or names[0] == score.lower():
         return plain
     return f"{plain} {names[0].upper() if names[0] == 'auc' else names[0]}"
 
@@ -198,7 +198,7 @@ def _floors(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Number]]
     made: dict[str, dict[tuple[str, int], Number]] = {}
     for one in found:
         for name, entry in (one.result or {}).get("floors", {}).items():
-            made.setdefault(name, {}).update(_numbers(one, entry))
+            made.setdefault(name, {}).update({key: replace(number, beats=False) for key, number in _numbers(one, entry).items()})
     return made
 
 

@@ -48,9 +48,8 @@ class Pointing:
         """
         regions = explained.regions
         if regions is None:
-            raise Refused(
-                "no_region", "nobody knows where the images of these pairs truly differ, or what a single image shows"
-            )
+            what = "where the two images of a pair truly differ" if explained.same is not None else "what a single image shows"
+            raise Refused("no_region", f"nobody knows {what}")
         rows = explained.rows
         known = rows[regions[rows].any(axis=(1, 2))]
         if len(known) == 0:
