@@ -1,7 +1,9 @@
 import pytest
 import torch
+from pair_networks import SIZE, images, network
 from torch.nn import functional
 
+from configs.lookup import resolve
 from modules.targets import ClassLogit, Cosine, Distance
 
 
@@ -52,3 +54,25 @@ def test_a_distance_is_one_minus_the_cosine_and_pulls_the_other_way(detach):
     taken = target.take([1])
     assert isinstance(taken, Distance)
     assert (len(taken), taken.detach_norm) == (1, detach)
+
+
+OPPOSITE = [
+    {"name": "gradient_x_input"},
+    {"name": "integrated_gradients", "steps": 10},
+    {"name": "lime", "segments": 6, "samples": 40},
+]
+OTHER = [{"name": "gradcam", "layer": "one"}, {"name": "score_cam", "layer": "one"}, {"name": "rise", "masks": 40}]
+
+
+@pytest.mark.parametrize("config", [*OPPOSITE, *OTHER], ids=lambda config: config["name"])
+def test_methods_explain_a_distance_as_well_as_a_cosine(config):
+    given, net = images(2), network("fc_bn")
+    references = torch.randn(2, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    explainer = resolve("explainer", config)
+    near, far = (explainer.build().explain(net, given, target(references), SIZE) for target in (Cosine, Distance))
+    assert far.target == Distance.words
+    assert far.maps.any()
+    if config in OPPOSITE:
+        assert far.maps == pytest.approx(-near.maps, abs=1e-5)
+    else:
+        assert abs(far.maps - near.maps).max() > 1e-4

@@ -18,7 +18,9 @@ from grid.study import Study
 def number(value, above=None):
     """Beside the centre floor by ``above``, within 0.02 on both sides."""
     found = {"value": value, "low": value - 0.1, "high": value + 0.1}
-    return found if above is None else found | {"above": {"centre": {"value": above, "low": above - 0.02, "high": above + 0.02}}}
+    return (
+        found if above is None else found | {"above": {"centre": {"value": above, "low": above - 0.02, "high": above + 0.02}}}
+    )
 
 
 def game(auc, above, **more):
@@ -124,7 +126,9 @@ def test_refusals_stamps_and_failures_are_said(study):
 
 def test_floors_of_other_probes_get_lines_of_their_own(make_study):
     other = game(0.6, 0.0, missing=2, floors={"centre": {"auc": number(0.7)}})
-    study = scored(make_study(axes=AXES, pairs=60, images=2), {"resnet34": {**CELLS["resnet34"], ("gbp", "hiding_game"): other}})
+    study = scored(
+        make_study(axes=AXES, pairs=60, images=2), {"resnet34": {**CELLS["resnet34"], ("gbp", "hiding_game"): other}}
+    )
     _, table = board(study)
     lines = table.groups[0].lines
     assert [line.title for line in lines] == ["centre of gbp", "centre of gradcam", "gbp", "gradcam"]
