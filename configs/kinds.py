@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.component import NAMING, Born, Component, Missing
+from configs.component import NAMING, Born, Component, Missing, Outside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,6 +230,13 @@ class ProtocolConfig(Obtained, Component, ABC):
             ValueError: the list names an image that the manifest does not have (names list, line and image).
         """
 
+    def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
+        """Where the image ``row`` truly differs from the image ``other``, rows of the built ``dataset`` of this protocol.
+
+        bool (height, width), pixels of the full image ``row``; None where nobody knows.
+        """
+        return None
+
 
 class Pairs(Protocol):
     """Rows of the manifest compared with each other; four arrays of one length."""
@@ -336,14 +343,43 @@ class RecipeConfig(Component, ABC):
         """A ``modules.recipe.Moves``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``, ``state_dict``."""
 
 
+class ScoreConfig(Component, ABC):
+    """How good the maps of an explainer are: a stage of its own after the explanation."""
+
+    label: Annotated[str | None, NAMING, Field(pattern=r"^[^:]+$")] = None  # how reports call it; one each under an explainer
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
+
+    @abstractmethod
+    def build(self) -> Any:
+        """A scorer: see ``modules.explained.Scorer``."""
+
+
+def _score(value: Any) -> Component:
+    from configs.lookup import resolve  # which imports this module
+
+    return resolve("score", value)
+
+
+OWN_STAGES = Outside("stages of their own, after the explanation")
+Scores = tuple[Annotated[SerializeAsAny[Component], BeforeValidator(_score)], ...]
+
+
 class ExplainerConfig(Component, ABC):
-    """What makes attribution maps of single images; with ``pairs``, of the two images of each pair, by their cosine."""
+    """What makes attribution maps of single images; with ``pairs``, of the two images of each pair, by their cosine.
+
+    ``pair_target``: what is explained of each image of a pair: ``cosine`` with the other image, what makes them alike;
+    ``distance``, 1 - cosine, what makes them differ; or ``top_class``, the network's own first choice.
+    """
 
     of: ClassVar[Literal["image", "pair"]] = "image"
     label: Annotated[str | None, NAMING] = None
     images: int = 8  # how many probe images
     pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # how many probe pairs instead, half of them genuine
-    pair_target: Annotated[Literal["cosine", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
+    pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
+    scores: Annotated[Scores, OWN_STAGES] = ()  # how good its maps are
 
     @property
     def title(self) -> str:

@@ -35,6 +35,7 @@ PACKAGES = {
     "pretraining": "modules.pretraining",
     "recipe": "modules.recipes",
     "explainer": "modules.explainers",
+    "score": "modules.scores",
 }
 BASES: dict[str, type[Component]] = {
     "data": kinds.DatasetConfig,
@@ -50,6 +51,7 @@ BASES: dict[str, type[Component]] = {
     "pretraining": kinds.PretrainingConfig,
     "recipe": kinds.RecipeConfig,
     "explainer": kinds.ExplainerConfig,
+    "score": kinds.ScoreConfig,
 }
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from configs.component import Config, digest
-from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig
+from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig, ScoreConfig
 from configs.lookup import component, resolve
 from grid.training import Training
 
 ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
-STAGES = ("detect", "pretrain", "train", "evaluate", "explain")
+STAGES = ("detect", "pretrain", "train", "evaluate", "explain", "score")
 
 
 class Cell(Training):
@@ -143,7 +143,8 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
     for explainer in cell.explainers:
         assert isinstance(explainer, ExplainerConfig)
         identity = {"train": train.id, "explainer": explainer.identity()}
-        config = {"training": training, "explainer": explainer}
+        # Scores are stages of their own: the explanation's worker and its digest of sources know nothing of them.
+        config = {"training": training, "explainer": explainer.model_copy(update={"scores": ()})}
         looked_at = None
         if explainer.pairs:
             protocol = next((one for one in cell.protocols if one.task == "verification"), None)
@@ -155,7 +156,12 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
             looked_at = detect(data, cell.detector, protocol.title)
             identity |= {"images": facts.images(data), "pairs": facts.pairs(protocol, cell)}
             config["protocol"] = protocol
-        add("explain", f"explain:{explainer.title}", identity, config, train, seen, looked_at)
+        made = add("explain", f"explain:{explainer.title}", identity, config, train, seen, looked_at)
+        for score in explainer.scores:
+            assert isinstance(score, ScoreConfig)
+            identity = {"explain": made.id, "score": score.identity()}
+            label = f"score:{explainer.title}:{score.title}"
+            add("score", label, identity, {**config, "score": score}, train, made, seen, looked_at)
     return found
 
 

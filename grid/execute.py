@@ -22,6 +22,7 @@ from grid.spec import Launch
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
 from grid.work import Board, Work
 
+LEAVES = ("evaluate", "explain", "score")  # one that fails keeps no other stage of its cell from running, but its own scores
 REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
 
 QUIET = {
@@ -150,20 +151,25 @@ def _trial(config: dict[str, Any]) -> None:
             tune.report({"stage": job.label, "row": json.dumps(row)})
 
     outcomes: dict[str, Any] = {}
+    dead: set[str] = set()  # stages that failed, and that no more than their scores need
     ledger: Ledger | None = None
     for job in (Job(**one) for one in json.loads(config["jobs"])):
         ledger = ledger or Ledger(Path(job.store))
         if _finished(ledger, job):
             outcomes[job.id] = asdict(Outcome("done"))
             continue
+        if dead.intersection(job.needs):
+            continue  # what it needs failed just now, and says why
         tune.report({"stage": job.label, "row": "{}"})
         try:
             outcome = run(job, Surroundings(accelerator=accelerator(), report=report))
         except Exception as error:  # outside the stage, such as a full disk: no process was lost, so Tune need not repeat it
             outcome = Outcome("failed", error_line(error))
         outcomes[job.id] = asdict(outcome)
-        if outcome.ended != "done" and job.kind not in ("evaluate", "explain"):
-            break
+        if outcome.ended != "done":
+            if job.kind not in LEAVES:
+                break
+            dead.add(job.id)
     tune.report({"outcomes": json.dumps(outcomes)})
 
 

@@ -41,7 +41,26 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
         _copy(ledger, marker, "metrics.json", folder / "metrics" / f"{name}.json")
     elif kind == "explain":
         return _explanations(ledger, marker, name, folder)
+    elif kind == "score":
+        return _score(ledger, marker, title, folder)
     return {}
+
+
+def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str, str]:
+    """``explanations/<method>/<score>.json``; warnings and refusals become tags."""
+    method, _, score = title.rpartition(":")
+    _copy(ledger, marker, "score.json", folder / "explanations" / file_name(method) / f"{file_name(score)}.json")
+    result = ledger.json(marker, "score.json")
+    name = f"{file_name(method)}.{file_name(score)}"
+    if refused := result.get("refused"):
+        return {f"facegrid.refused.{name}": f"{refused['code']}: {refused['reason']}"}
+    if "stamps" not in result:
+        return {}
+    several = len(result["stamps"]) > 1
+    told = [
+        f"{one}: {', '.join(stamps)}" if several else ", ".join(stamps) for one, stamps in result["stamps"].items() if stamps
+    ]
+    return {f"facegrid.stamps.{name}": "; ".join(told) or "passed"}
 
 
 def _explanations(ledger: Ledger, marker: Marker, name: str, folder: Path) -> dict[str, str]:

@@ -179,13 +179,16 @@ def curve_digest(rows: Sequence[Sequence[Point]]) -> str:
 
 
 def finals(label: str, marker: Marker, metrics: Mapping[str, Any]) -> list[Point]:
-    """The numbers that a finished stage ends with: facts of a training, ``metrics.json`` of an evaluation."""
+    """The numbers that a finished stage ends with: facts of a training, ``metrics.json`` of an evaluation, ``score.json``."""
     kind, _, title = label.partition(":")
     found: dict[str, Any] = {}
     if kind == "evaluate":
         measured = _verification(metrics) if metrics.get("task", VERIFICATION) == VERIFICATION else _measured(metrics)
         found = {f"{title}/{key}": value for key, value in measured.items()}
         found |= {f"{title}/{key}": marker.facts.get(key) for key in ("dropped_pairs", "missing_faces")}
+    elif kind == "score":
+        method, _, score = title.rpartition(":")
+        found = {f"{score}.{method}.{key}": value for key, value in _scored(metrics).items()}
     elif kind in ("train", "pretrain"):
         found = {f"{kind}/{'kept_' if key in KEPT else ''}{key}": value for key, value in marker.facts.items()}
     return [Point(safe(key), value, _milliseconds(marker.finished), 0) for key, value in _numbers(found, frozenset())]
@@ -214,6 +217,27 @@ def _measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
+
+
+def _scored(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a score: ``auc``, ``auc_low``, ``auc_high``; of several maps ``S_plus.auc`` and so on; and how many were scored."""
+    if "refused" in result:
+        return {}
+    found: dict[str, Any] = {str(result["of"]): result["count"], "missing": result.get("missing")}
+    for name, entry in result["maps"].items():
+        start = f"{map_name(name)}." if name else ""
+        for key, value in entry.items():
+            found |= {
+                f"{start}{key}": value["value"],
+                f"{start}{key}_low": value.get("low"),
+                f"{start}{key}_high": value.get("high"),
+            }
+    return found
+
+
+def map_name(name: str) -> str:
+    """S+ and S- as names that MLflow takes, and that stay different: S_plus, S_minus."""
+    return re.sub(r"-$", "_minus", re.sub(r"\+$", "_plus", name))
 
 
 def _numbers(row: Mapping[str, Any], skipped: frozenset[str]) -> Iterator[tuple[str, float]]:

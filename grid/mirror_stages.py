@@ -63,7 +63,8 @@ def _stage(ledger: Ledger, label: str, id: str, marker: Marker | None, known: Kn
     kind = kind_of(label)
     if kind in LEARNS:
         _epochs(label, curve(ledger, kind, id, marker), have, True, known, history, change)
-    metrics = ledger.json(marker, "metrics.json") if kind == "evaluate" else {}
+    said = {"evaluate": "metrics.json", "score": "score.json"}.get(kind)
+    metrics = ledger.json(marker, said) if said else {}
     for point in finals(label, marker, metrics):
         if point.key not in known.metrics:
             change.points.append(point)

@@ -65,7 +65,7 @@ def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
         tree = tree[int(part)] if part.isdigit() else tree.get(part, {})
         if part.isdigit():
             continue  # ``protocols.0`` is of the kind that ``protocols`` names
-        kind = {"protocols": "protocol", "explainers": "explainer"}.get(part, part)
+        kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score"}.get(part, part)
         if kind not in PACKAGES:
             model = _model_in(model.model_fields[part].annotation)
             continue

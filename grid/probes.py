@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from grid.stages.context import Context, Faces, faces_of
+from datamodules.cutting import sides
+from grid.stages.context import Context, Faces, detections_of, faces_of
 from grid.training import Training
 
 
@@ -75,6 +76,35 @@ def pair_probes(context: Context, training: Training, protocol: Any, count: int)
     identities = [manifest.identities[row] for row in flat]
     same_of = np.arange(len(chosen)) < genuine
     return Probes([manifest.keys[row] for row in flat], identities, crops, np.zeros(0, np.int64), same_of)
+
+
+def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequence[str]) -> np.ndarray | None:
+    """bool (N, height, width): where each crop truly differs from the other one of its pair; None where nobody knows of any.
+
+    ``keys`` are of N images, left and right one after the other. A row is empty where nobody knows, and where the detector cut
+    the region away. The full image's region is cut out just as the image is, and a pixel counts where half of it lies inside.
+    """
+    data = context.world.dataset(protocol)
+    whole = context.world.manifest(data)
+    place = {key: row for row, key in enumerate(whole.keys)}
+    full = data.build(whole)
+    some = list(dict.fromkeys(keys))
+    detections = detections_of(context, data.build(whole.subset([place[key] for key in some])), training.detector)
+    detector = training.detector.build()
+    size = training.input.pixels
+    found = np.zeros((len(keys), *sides(size)), bool)
+    known = False
+    for row, key in enumerate(keys):
+        region = protocol.region(full, place[key], place[keys[row + 1 if row % 2 == 0 else row - 1]])
+        if region is None:
+            continue
+        shape = (whole.heights[place[key]], whole.widths[place[key]])
+        if region.shape != shape:
+            raise ValueError(f"protocol {protocol.title}: the region of {key} is {region.shape}, and its image {shape}")
+        known = True
+        picture = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
+        found[row] = detector.crop(picture, detections.row(key), size)[:, :, 0] >= 128
+    return found if known else None
 
 
 def reference_pairs(

@@ -67,6 +67,7 @@ class Job:
             "training": Training.model_validate,
             "protocol": lambda value: resolve("protocol", value),
             "explainer": lambda value: resolve("explainer", value),
+            "score": lambda value: resolve("score", value),
         }
         return {name: makers[name](value) for name, value in self.config.items()}
 

@@ -113,10 +113,14 @@ def board_of(plan: Plan, jobs: Mapping[str, Job], pieces: Mapping[str, Sequence[
             waiting |= {**before, stage.id: Work(stage.id, title, work.jobs, work.needs | before.keys())}
     for cell in plan.cells:
         own = [id for id in cell.stages.values() if stages[id].stage not in SHARED]
-        if cell.id is None or not todo & set(own) or any(stages[id].stage == "train" for id in failed & set(own)):
+        if cell.id is None or any(stages[id].stage == "train" for id in failed & set(own)):
+            continue
+        broken = failed & set(own)  # explanations; their scores wait until somebody retries them
+        alive = [id for id in own if id not in broken and not broken.intersection(stages[id].needs)]
+        if not todo & set(alive):
             continue
         # finished stages go along: a trial passes over them, unless they turn out damaged
-        jobs_of_cell = tuple(jobs[id] for id in own if id not in failed)
+        jobs_of_cell = tuple(jobs[id] for id in alive)
         needs = frozenset(need for job in jobs_of_cell for need in stages[job.id].needs) - set(own)
         if needs & failed:
             continue

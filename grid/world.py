@@ -120,6 +120,10 @@ class World:
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")
+        for explainer in cell.explainers:
+            scored = [score.title for score in explainer.scores]
+            if twice := {name for name in scored if scored.count(name) > 1}:
+                raise ValueError(f"explainer {explainer.title}: two scores are called {min(twice)!r}; give one a `label`")
         blocks: list[Blocked] = []
 
         def meet(look: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ keeps colours in range, and the total variation, sum of (dx^2 + dy^2)^(beta / 2)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ def maximise(
     """
     high, wide = (size, size) if isinstance(size, int) else size
     if isinstance(target, Cosine):  # to climb needs the slope of the score itself, through its norm too
-        target = Cosine(target.references, detach_norm=False)
+        target = replace(target, detach_norm=False)
     weight = next(network.parameters())
     pictures, courses, begun = [], [], []
     with torch.inference_mode(False), evaluating(network):

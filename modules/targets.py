@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -76,7 +76,20 @@ class Cosine(Target):
         return (embeddings * other).sum(1) / norms
 
     def take(self, rows: Sequence[int] | Tensor) -> Cosine:
-        return Cosine(self.references[torch.as_tensor(rows)], self.detach_norm)
+        return replace(self, references=self.references[torch.as_tensor(rows)])
 
     def __len__(self) -> int:
         return len(self.references)
+
+
+@dataclass(frozen=True, eq=False)
+class Distance(Cosine):
+    """1 - cosine with a fixed embedding: what makes the image differ from the other one of its pair.
+
+    The form is that of Zhong and Deng's D (modules/explainers/pair_occlusion.py); its gradient is minus that of the cosine.
+    """
+
+    words: ClassVar[str] = "distance (1 - cosine) from the other image"
+
+    def scores(self, network: Any, embeddings: Tensor) -> Tensor:
+        return 1 - super().scores(network, embeddings)

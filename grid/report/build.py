@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from grid.report import rows
+from grid.report import rows, scores
 from grid.report.ensembles import with_ensembles
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.page import page
+from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.sheet_png import sheet_png
 from grid.report.sheets import sheets
 from grid.report.table_csv import table_csv
@@ -24,6 +25,8 @@ from grid.study import Study
 
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, report.json and sheet-<explainer>.png; returns index.html's path.
+
+    Where explanations are scored, also explanations.md and explanations.csv.
 
     Everything is made in a folder of its own first and then moved over, file by file, the page last: a reader never sees half a
     file, and an error leaves the earlier report as it was. Sheets of explainers that are gone are removed; other files stay.
@@ -40,7 +43,7 @@ def build(study: Study, out: Path | None = None) -> Path:
         names = sorted(path.name for path in made.iterdir())
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
-        for old in folder.glob("sheet-*.png"):
+        for old in (*folder.glob("sheet-*.png"), *folder.glob("explanations.*")):
             if old.name not in names:
                 old.unlink()
     finally:
@@ -53,13 +56,23 @@ def _write(study: Study, folder: Path) -> None:
     found = sheets(study, table.rows)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
+    scored = scores.read(study, table.rows)
+    boards = scores.tables(scored)
     texts = {
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
         "table.tex": latex(table, study.name),
-        "report.json": json.dumps(table_json(study, table), indent=1, ensure_ascii=False) + "\n",
-        "index.html": page(study, table, found),
+        "report.json": json.dumps(
+            {**table_json(study, table), "explanations": scores_json(scored)}, indent=1, ensure_ascii=False
+        )
+        + "\n",
+        "index.html": page(study, table, found, boards),
     }
+    if scored:
+        texts |= {
+            "explanations.md": scores_markdown(boards, study.name),
+            "explanations.csv": scores_csv(scored, list(study.axes)),
+        }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from grid.report import curves, picture, sheets
+from grid.report import curves, picture, scores, sheets
 from grid.report.rows import Row, Table
 from grid.study import Study
 
 HERE = Path(__file__).parent
 
 
-def page(study: Study, table: Table, found: Sequence[sheets.Sheet]) -> str:
+def page(study: Study, table: Table, found: Sequence[sheets.Sheet], scored: Sequence[scores.Table] = ()) -> str:
     """HTML. Every text that comes from a grid file, a data set or an error is escaped."""
     import jinja2
     from markupsafe import Markup
@@ -46,6 +46,8 @@ def page(study: Study, table: Table, found: Sequence[sheets.Sheet]) -> str:
         forests={protocol: picture.forest(table, protocol) for protocol in table.protocols},
         best=[_headline(table, protocol) for protocol in table.compared],
         sheets=found,
+        scored=scored,
+        troubles=scores.troubles,
         losses=small,
         loss_top=top,
         loss_epochs=length,

@@ -143,7 +143,11 @@ def _row(study: Study, cell: CellView) -> Row:
 def _check(study: Study, marker: Marker) -> None:
     """What a report reads is checked by digest; weights, which are large and not read, by size."""
     for name in (
-        ("history.json",) if marker.kind == "train" else marker.outputs if marker.kind in ("evaluate", "explain") else ()
+        ("history.json",)
+        if marker.kind == "train"
+        else marker.outputs
+        if marker.kind in ("evaluate", "explain", "score")
+        else ()
     ):
         if name in marker.outputs:
             study.ledger.path(marker, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from configs.kinds import DatasetConfig, DetectorConfig
+from configs.kinds import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.cutting import Size
 from datamodules.detection import Detections
@@ -61,16 +61,22 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
     if rows is not None or context.fast:
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
     dataset = data.build(manifest)
-    if detector.trivial:
-        detections = detector.build().of_manifest(manifest)
-    elif context.fast:  # the detect stage looked at other images
-        found = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
-        detections = Detections.of(manifest.keys, found)
-    else:
-        detections = _detections(context, manifest)
+    detections = detections_of(context, dataset, detector)
     folder = context.world.scans.parent / "crops"
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities))
+
+
+def detections_of(context: Context, dataset: Dataset, detector: DetectorConfig) -> Detections:
+    """Where the faces of a built dataset are."""
+    manifest = dataset.manifest
+    if detector.trivial:
+        found: Detections = detector.build().of_manifest(manifest)
+        return found
+    if context.fast:  # the detect stage looked at other images
+        rows = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
+        return Detections.of(manifest.keys, rows)
+    return _detections(context, manifest)
 
 
 def _detections(context: Context, manifest: Any) -> Detections:

@@ -6,6 +6,7 @@ A pair's two images stand one after the other, so that everything that shows map
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,12 @@ import torch
 
 from datamodules.faces import to_tensor
 from grid.probes import Probes, image_probes, pair_probes, reference_pairs
-from grid.stages.context import Context, Faces, Result, faces_of
+from grid.stages.context import Context, Result, faces_of
 from grid.stages.train import labels_of, load_network, rows_of
 from grid.training import Training
 from modules.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.network import Network
-from modules.targets import ClassLogit, Cosine, Target
+from modules.targets import ClassLogit, Cosine, Distance, Target
 
 MEAN = 500  # images that a protocol's mean colour is taken of
 REFERENCE = 40  # pairs that methods may be tuned on, half of them genuine
@@ -33,6 +34,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     labels, persons = labels_of(trained)
     _, validation = rows_of(trained, training)
+    seconds = None
     if protocol := config.get("protocol"):
         probes = pair_probes(context, training, protocol, explainer.pairs)
     else:
@@ -50,13 +52,14 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     np.save(path / "images.npy", probes.crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
     try:
-        if protocol is None:
-            found = {"": _of_images(network, explainer, probes, training, context.device)}
-        elif explainer.of == "pair":
-            reference = _reference(context, trained, labels, validation, protocol, training)
+        if explainer.of == "pair":
+            reference = reference_of(context, training, protocol)
+            started = time.perf_counter()
             found = _of_pairs(network, explainer, probes, training, context.device, reference)
         else:
+            started = time.perf_counter()
             found = {"": _of_images(network, explainer, probes, training, context.device)}
+        seconds = time.perf_counter() - started  # maps are on the CPU by now, so nothing of the method is still running
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}
     else:
@@ -77,14 +80,19 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
             "notes": dict(first.notes),
         }
     (path / "manifest.json").write_text(json.dumps(about, indent=1))
-    facts = {"images": len(probes.crops), "layer": about.get("layer"), "refused": about.get("refused")}
+    facts = {
+        "images": len(probes.crops),
+        "layer": about.get("layer"),
+        "refused": about.get("refused"),
+        "seconds": None if seconds is None else round(seconds, 3),  # of the method alone; facts are outside ``content``
+    }
     return Result(facts, outputs)
 
 
 def _of_images(network: Network, explainer: Any, probes: Probes, training: Training, device: str) -> Attribution:
     """Maps of single images: of their class, or of a pair's images each with the other one as the target."""
     images = tensors(probes.crops, device)
-    target = _target(network, explainer, probes, images)
+    target = target_of(network, explainer, images, None if probes.same is not None else probes.labels)
     if target.classes and not network.classifies:
         why = f"loss {training.loss.name} has no classes" if training.recipe.trains else "recipe none trains no classifier"
         raise Refused("no_classifier", f"{why}, so there is no class score to explain")
@@ -92,14 +100,15 @@ def _of_images(network: Network, explainer: Any, probes: Probes, training: Train
     return found
 
 
-def _target(network: Network, explainer: Any, probes: Probes, images: torch.Tensor) -> Target:
-    if probes.same is None:
-        return ClassLogit(torch.from_numpy(probes.labels))
-    if explainer.pair_target == "cosine":
+def target_of(network: Network, explainer: Any, images: torch.Tensor, labels: np.ndarray | None) -> Target:
+    """What is explained of images (N, 3, H, W): their classes ``labels`` (N,); or, of pairs, what ``pair_target`` says."""
+    if labels is not None:
+        return ClassLogit(torch.from_numpy(labels))
+    if explainer.pair_target in ("cosine", "distance"):
         with torch.no_grad():
             embeddings = network.embed(images)
         others = torch.arange(len(images)).view(-1, 2).flip(1).reshape(-1)  # left's other is right, and the other way round
-        return Cosine(embeddings[others])
+        return (Cosine if explainer.pair_target == "cosine" else Distance)(embeddings[others])
     if not network.classifies:
         raise Refused("no_classifier", "pair_target top_class needs a network that classifies")
     with torch.no_grad():
@@ -126,10 +135,11 @@ def _of_pairs(
     }
 
 
-def _reference(
-    context: Context, trained: Faces, labels: np.ndarray, validation: np.ndarray, protocol: Any, training: Training
-) -> Reference:
+def reference_of(context: Context, training: Training, protocol: Any) -> Reference:
     """Pairs of images that were held out of training, and the mean colour of the protocol's images."""
+    trained = faces_of(context, training.data, training.detector, training.input.pixels)
+    labels, _ = labels_of(trained)
+    _, validation = rows_of(trained, training)
     left, right, same = reference_pairs(trained.manifest.keys, labels, validation, REFERENCE)
     data = context.world.dataset(protocol)
     keys = context.world.manifest(data).keys

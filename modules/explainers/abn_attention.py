@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from configs.component import Born
 from configs.kinds import ExplainerConfig
 from modules.backbones.abn import AttentionBranchNetwork
 from modules.explainer import Attribution, Explainer, Refused
@@ -17,9 +18,10 @@ from modules.watching import evaluating, hooked
 
 
 class Config(ExplainerConfig):
-    """For backbone ``abn`` alone."""
+    """For backbone ``abn`` alone. The map has no target, so it cannot be asked what makes two images differ."""
 
     name: Literal["abn_attention"] = "abn_attention"
+    pair_target: Annotated[Literal["cosine", "top_class"], Born("cosine")] = "cosine"
 
     def build(self) -> AbnAttention:
         return AbnAttention()

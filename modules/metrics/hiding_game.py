@@ -27,14 +27,14 @@ class Played:
     Attributes:
         cosines: float64 (F, N), of each pair with each share hidden
         correct: bool (F, N), at the threshold that is fixed on clean images
-        refitted: bool (F, N), at the threshold that is best for each share
+        refitted: bool (F, N), at the threshold that is best for each share; None where pairs are of one kind, which gives none
         thresholds: float64 (F,), of ``refitted``
     """
 
     cosines: np.ndarray
     correct: np.ndarray
-    refitted: np.ndarray
-    thresholds: np.ndarray
+    refitted: np.ndarray | None
+    thresholds: np.ndarray | None
 
 
 class HidingGame:
@@ -48,7 +48,7 @@ class HidingGame:
         threshold: a pair is accepted at a cosine of at least this; None: the one that is best on these very pairs, clean
 
     Raises:
-        ValueError: an embedding has length 0, or pairs are of one kind only.
+        ValueError: an embedding has length 0, or pairs are of one kind only and no threshold is given.
     """
 
     def __init__(
@@ -92,17 +92,18 @@ class HidingGame:
         if inner:
             parts.insert(1, self._cosines(((self.left, orders[0]), (self.right, orders[1])), inner))
         cosines = np.concatenate(parts)
+        correct = (cosines >= self.threshold) == self.same
+        if self.same.all() or not self.same.any():
+            return Played(cosines, correct, None, None)
         thresholds = np.array([Curve.of(one, self.same).best()[1] for one in cosines])
-        return Played(
-            cosines, (cosines >= self.threshold) == self.same, (cosines >= thresholds[:, None]) == self.same, thresholds
-        )
+        return Played(cosines, correct, (cosines >= thresholds[:, None]) == self.same, thresholds)
 
     def compare(self, methods: Mapping[str, Maps]) -> dict[str, Any]:
         """Every method and the floors ``random``, ``constant`` and ``centre``, as a JSON value.
 
         ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its interval over pairs, genuine and impostor drawn among
         themselves, ``above`` (the difference of AUC to each floor, with a paired interval), and ``refit`` with the first two
-        where the threshold is best for each share. Intervals take thresholds as they are.
+        where the threshold is best for each share (None where pairs are of one kind). Intervals take thresholds as they are.
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
         settings = self.settings
@@ -126,7 +127,9 @@ class HidingGame:
                     "accuracy": one.correct.mean(axis=1).tolist(),
                     "auc": self._interval(areas[name]),
                     "above": {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name},
-                    "refit": {
+                    "refit": None
+                    if one.refitted is None
+                    else {
                         "accuracy": one.refitted.mean(axis=1).tolist(),
                         "auc": self._interval(area(one.refitted, settings.shares)),
                     },

@@ -25,7 +25,7 @@ GRIDS = Path(__file__).resolve().parent
 ROOT = GRIDS.parent.parent
 TINY = GRIDS / "tiny.yaml"
 TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
-KINDS = ("piece", "detect", "pretrain", "train", "evaluate", "explain")
+KINDS = ("piece", "detect", "pretrain", "train", "evaluate", "explain", "score")
 PATIENCE = 240.0  # seconds that a launch of the tiny grid may take on a crowded machine
 
 

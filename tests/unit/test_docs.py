@@ -118,7 +118,7 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
             (tmp_path / match[1]).parent.mkdir(exist_ok=True)
             (tmp_path / match[1]).write_text(text)
             written.append(match[2])
-    assert set(written) == {"tiny", "flat", "foreground", "neighbours", "saliency", "steps"}
+    assert set(written) == {"tiny", "flat", "foreground", "neighbours", "saliency", "compact", "steps"}
     monkeypatch.syspath_prepend(tmp_path)
     try:
         (tmp_path / "mine.yaml").write_text(next(text for where, text in grids() if where == "docs/extending.md"))

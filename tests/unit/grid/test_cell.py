@@ -175,3 +175,34 @@ def test_a_cell_is_its_training_and_its_factors(world: World) -> None:
     assert one != cell_id(train(world), {"a": "x"})
     assert one != cell_id(train(world, seed=1), {"a": "x", "b": "y"})
     assert len(one) == 32
+
+
+# -- scores
+
+
+def scored(*scores: Any, **changes: Any) -> list[dict[str, Any]]:
+    return [{**EXPLAINER, "scores": list(scores), **changes}]
+
+
+def test_a_score_is_a_stage_of_its_own_and_moves_no_other(world: World) -> None:
+    assert changed(world, explainers=scored("hiding_game", "sanity")) == {"score:gradcam:hiding_game", "score:gradcam:sanity"}
+    one, both = ids(world, explainers=scored("hiding_game")), ids(world, explainers=scored("sanity", "hiding_game"))
+    assert one.items() <= both.items()
+
+
+def test_a_score_depends_on_its_settings_and_on_the_explanation_and_not_on_names(world: World) -> None:
+    label = "score:gradcam:hiding_game"
+    plain = ids(world, explainers=scored("hiding_game"))[label]
+    assert ids(world, explainers=scored({"name": "hiding_game", "blur": 0.1}))[label] == plain
+    assert ids(world, explainers=scored({"name": "hiding_game", "blur": 0.2}))[label] != plain
+    assert ids(world, explainers=scored("hiding_game", min_side=8))[label] != plain
+    assert ids(world, explainers=scored({"name": "hiding_game", "label": "x"}, label="b"))["score:b:x"] == plain
+
+
+def test_a_score_needs_what_its_explanation_needs_and_the_explanation_knows_nothing_of_it(world: World) -> None:
+    stages = {stage.label: stage for stage in stages_of(cell(explainers=scored("pointing", pairs=4)), world)}
+    made, score = stages["explain:gradcam"], stages["score:gradcam:pointing"]
+    assert set(score.needs) == {made.id, *made.needs}
+    assert stages["detect:drawn"].id in score.needs
+    assert made.config["explainer"].scores == ()
+    assert set(score.config) == {*made.config, "score"}

@@ -11,7 +11,7 @@ from ray import tune
 from grid.cell import Cell, stages_of
 from grid.execute import _trial
 from grid.sources import source_digest
-from grid.trial import Job
+from grid.trial import Job, Outcome
 from grid.world import World
 
 CELL = {"data": {"name": "drawn", "persons": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
@@ -30,3 +30,25 @@ def test_a_store_that_cannot_be_written_is_said_and_is_no_lost_process(tmp_path:
     outcome = json.loads(said[-1]["outcomes"])[stage.id]
     assert outcome["ended"] == "failed"
     assert "NotADirectoryError" in outcome["error"]
+
+
+def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(job: Job, around: Any) -> Outcome:
+        ran.append(job.label)
+        return Outcome("failed", "no") if job.label.endswith("gradcam") else Outcome("done")
+
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(tune, "report", said.append)
+    monkeypatch.setattr("grid.execute.run", run)
+    explainers = [{"name": "gradcam", "scores": ["sanity"]}, {"name": "rise", "scores": ["sanity"]}]
+    stages = stages_of(Cell.model_validate({**CELL, "explainers": explainers}), World(tmp_path / "world"))
+    kinds = {stage.id: stage.kind for stage in stages}
+    jobs = [
+        Job(one.kind, one.id, one.label, {need: kinds[need] for need in one.needs}, {}, {}, "", str(tmp_path / "store"))
+        for one in stages
+    ]
+    _trial({"jobs": json.dumps([asdict(job) for job in jobs])})
+    assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
+    assert len(json.loads(said[-1]["outcomes"])) == 4

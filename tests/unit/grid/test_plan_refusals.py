@@ -236,3 +236,30 @@ def test_who_was_trained_on_can_be_left_out_of_groups_and_searches(make: Make, t
         rows = asked.rows if protocol.task == "clustering" else asked.templates.rows
         keys = world.manifest(world.dataset(protocol)).keys
         assert {keys[row][0] for row in rows} == {"a", "x"}, "c was trained on"
+
+
+# -- scores
+
+
+def explainer(**changes: Any) -> dict[str, Any]:
+    return {"explainers": [{"name": "gradcam", "images": 2, **changes}]}
+
+
+def test_two_scores_of_one_name_are_refused(refused: Refused) -> None:
+    said = refused(**explainer(scores=["sanity", {"name": "sanity", "seed": 1}]))
+    assert "explainer gradcam: two scores are called 'sanity'; give one a `label`" in said
+
+
+def test_an_unknown_score_and_an_unknown_key_of_one_are_named_with_what_is_known(refused: Refused) -> None:
+    assert "unknown score 'sanitty'; did you mean 'sanity'? (known: deletion, hiding_game" in refused(
+        **explainer(scores=["sanitty"])
+    )
+    said = refused(**explainer(scores=["sanity", {"name": "pointing", "tolerence": 1}]))
+    assert "unknown key" in said
+    assert "tolerance" in said
+    assert "scores" in refused(**explainer(scores=[{"name": "sanity", "label": "a:b"}]))
+
+
+def test_what_has_no_target_cannot_be_asked_for_a_distance(refused: Refused) -> None:
+    for name in ("abn_attention", "corr_rise", "minplus"):
+        assert "pair_target" in refused(explainers=[{"name": name, "pairs": 4, "pair_target": "distance"}])

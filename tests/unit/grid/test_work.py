@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import pytest
-from small import SMALL
+from small import SMALL, finish
 
 from grid.ledger import Ledger
 from grid.plan import Plan, make_plan, store_of
@@ -241,3 +241,18 @@ def test_a_job_survives_the_way_to_a_worker(grid: Grid) -> None:
         assert there.configs() == dict(nodes[id].config)
         assert source_digest(there.kind, there.configs().values()) == job.source
         assert set(there.needs) == set(nodes[id].needs)
+
+
+def test_a_score_of_an_explanation_that_failed_waits_until_somebody_retries_it(make: Callable[..., Grid]) -> None:
+    explainers = [{"name": "gradcam", "images": 2, "scores": ["sanity"]}, {"name": "rise", "images": 2, "scores": ["sanity"]}]
+    grid = make(axes={}, explainers=explainers)
+    plan = make_plan(grid)
+    id = stage_id(plan, "explain:gradcam")
+    Ledger(store_of(grid)).begin("explain", id, {}).fail("ValueError: no", "", True)
+    (work,) = drain(board(make_plan(grid)), all_done)
+    assert labels(work) == ["train", "evaluate:drawn", "explain:rise", "score:rise:sanity"]
+    for stage in make_plan(grid).stages:
+        if "gradcam" not in stage.label:
+            finish(grid, stage)
+    assert drain(board(make_plan(grid)), all_done) == []
+    assert make_plan(grid).open == []

@@ -1,8 +1,10 @@
 import pytest
 import torch
+from pair_networks import SIZE, images, network
 from torch.nn import functional
 
-from modules.targets import ClassLogit, Cosine
+from configs.lookup import resolve
+from modules.targets import ClassLogit, Cosine, Distance
 
 
 class Network:
@@ -37,3 +39,40 @@ def test_a_longer_embedding_gains_nothing_unless_its_norm_is_held():
         embedding = EMBEDDINGS[:1].clone().requires_grad_()
         Cosine(reference, detach).scores(Network, embedding).backward()
         assert bool((embedding.grad * embedding).sum().abs() > 1e-6) is gains
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_distance_is_one_minus_the_cosine_and_pulls_the_other_way(detach):
+    references = torch.tensor([[0.0, 3.0, 0.0], [1.0, 1.0, -5.0]])
+    target, cosine = Distance(references, detach), Cosine(references, detach)
+    assert torch.allclose(target.scores(Network, EMBEDDINGS), 1 - functional.cosine_similarity(EMBEDDINGS, references))
+    one, other = (EMBEDDINGS.clone().requires_grad_() for _ in range(2))
+    target.scores(Network, one).sum().backward()
+    cosine.scores(Network, other).sum().backward()
+    assert torch.allclose(one.grad, -other.grad)
+    assert one.grad.abs().sum() > 0
+    taken = target.take([1])
+    assert isinstance(taken, Distance)
+    assert (len(taken), taken.detach_norm) == (1, detach)
+
+
+OPPOSITE = [
+    {"name": "gradient_x_input"},
+    {"name": "integrated_gradients", "steps": 10},
+    {"name": "lime", "segments": 6, "samples": 40},
+]
+OTHER = [{"name": "gradcam", "layer": "one"}, {"name": "score_cam", "layer": "one"}, {"name": "rise", "masks": 40}]
+
+
+@pytest.mark.parametrize("config", [*OPPOSITE, *OTHER], ids=lambda config: config["name"])
+def test_methods_explain_a_distance_as_well_as_a_cosine(config):
+    given, net = images(2), network("fc_bn")
+    references = torch.randn(2, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    explainer = resolve("explainer", config)
+    near, far = (explainer.build().explain(net, given, target(references), SIZE) for target in (Cosine, Distance))
+    assert far.target == Distance.words
+    assert far.maps.any()
+    if config in OPPOSITE:
+        assert far.maps == pytest.approx(-near.maps, abs=1e-5)
+    else:
+        assert abs(far.maps - near.maps).max() > 1e-4

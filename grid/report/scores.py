@@ -1,0 +1,263 @@
+"""How good explanations are, as data: a table per kind of probes, a group per cell, a line per method and map.
+
+A number beats the centre floor where the paired 95 % interval of their difference lies on the better side of 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from grid.report.rows import Row
+from grid.study import Study
+
+CENTRE = "centre"
+ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # columns come in this order, others after them
+NO_MAPS = "no_maps"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One score of one explainer in one cell.
+
+    Attributes:
+        result: ``score.json``; None where the stage is not finished
+        state: "done", "refused", "failed" or "unfinished"
+        reason: why, where it is not done; of a refusal with its code
+    """
+
+    row: Row
+    method: str
+    score: str
+    result: Mapping[str, Any] | None
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A cell of the table."""
+
+    name: str  # such as "probability"
+    value: float
+    low: float | None = None
+    high: float | None = None
+    beats: bool = False  # the centre floor
+
+    @property
+    def text(self) -> str:
+        return f"{self.value:.3f}"
+
+    @property
+    def spread(self) -> str:
+        return "" if self.low is None or self.high is None else f"[{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column: the ``place``-th headline of the scores with that title."""
+
+    score: str
+    place: int
+    title: str
+    mixed: bool  # methods have numbers of several names here, so each says its own
+    lower_is_better: bool
+
+
+@dataclass
+class Line:
+    """A method's map, or a floor."""
+
+    method: str
+    map: str = ""
+    floor: bool = False
+    numbers: dict[tuple[str, int], Number] = field(default_factory=dict)
+    troubles: dict[str, tuple[str, str]] = field(default_factory=dict)  # score -> (state or code, reason)
+    refused: str | None = None  # why the method gave no maps at all
+    stamps: tuple[str, ...] | None = None  # None: nobody looked
+    seconds: float | None = None
+    count: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.method} {self.map}".rstrip()
+
+
+@dataclass(frozen=True)
+class Group:
+    """A cell's lines: the floors, then the methods by name."""
+
+    row: Row
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All cells' scores on probes of one kind, "images" or "pairs"."""
+
+    of: str
+    headings: tuple[Heading, ...]
+    groups: tuple[Group, ...]
+
+
+def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
+    """Every score stage of the shown cells, finished or not."""
+    found = []
+    for row in rows:
+        for label in row.cell.stages:
+            if not label.startswith("score:"):
+                continue
+            method, _, score = label.removeprefix("score:").rpartition(":")
+            result: Mapping[str, Any] | None = None
+            state, reason = "unfinished", "not finished yet"
+            if label in row.markers:
+                result, state, reason = study.ledger.json(row.markers[label], "score.json"), "done", ""
+                assert result is not None
+                if refused := result.get("refused"):
+                    state, reason = "refused", f"{refused['code']}: {refused['reason']}"
+            elif failure := row.cell.failures.get(label) or row.cell.failures.get(f"explain:{method}"):
+                state, reason = "failed", failure.error
+            found.append(Scored(row, method, score, result, state, reason or None))
+    return found
+
+
+def tables(found: Sequence[Scored]) -> list[Table]:
+    """Of images, then of pairs; kinds that nothing was scored on are left out."""
+    made = []
+    for of in ("images", "pairs"):
+        some = [one for one in found if _kind(one) == of]
+        if some:
+            headings = _headings(some)
+            rows = list({id(one.row): one.row for one in some}.values())
+            groups = [Group(row, tuple(_lines([one for one in some if one.row is row]))) for row in rows]
+            made.append(Table(of, headings, tuple(groups)))
+    return made
+
+
+def _kind(one: Scored) -> str:
+    """By the explainer's config, so that what is unfinished or refused stands where it belongs."""
+    for config in one.row.cell.config.get("explainers", ()):
+        if (config.get("label") or config["name"]) == one.method:
+            return "pairs" if config.get("pairs") else "images"
+    return "images"
+
+
+def _headings(found: Sequence[Scored]) -> tuple[Heading, ...]:
+    names: dict[tuple[str, int], list[str]] = {}
+    lower: set[tuple[str, int]] = set()
+    kinds: dict[str, str] = {}
+    for one in found:
+        if one.result is None:
+            continue
+        kinds.setdefault(one.score, str(one.result["score"]))
+        for place, name in enumerate(one.result.get("headlines", ())):
+            known = names.setdefault((one.score, place), [])
+            if name not in known:
+                known.append(name)
+            if name in one.result.get("lower_is_better", ()):
+                lower.add((one.score, place))
+    order = sorted(names, key=lambda key: (ORDER.index(kinds[key[0]]) if kinds[key[0]] in ORDER else len(ORDER), key[1]))
+    return tuple(
+        Heading(score, place, _titled(score, names[score, place]), len(names[score, place]) > 1, (score, place) in lower)
+        for score, place in order
+    )
+
+
+def _titled(score: str, names: Sequence[str]) -> str:
+    plain = score[:1].upper() + score[1:].replace("_", " ")
+    if len(names) > 1 or names[0] == score.lower():
+        return plain
+    return f"{plain} {names[0].upper() if names[0] == 'auc' else names[0]}"
+
+
+def _lines(found: Sequence[Scored]) -> list[Line]:
+    """Of one cell."""
+    floors: list[tuple[Line, list[str]]] = []
+    lines: list[Line] = []
+    for method in sorted({one.method for one in found}):
+        some = [one for one in found if one.method == method]
+        lines += _of_method(method, some)
+        for name, numbers in _floors(some).items():
+            for line, owners in floors:
+                if line.method == name and all(line.numbers.get(key, one) == one for key, one in numbers.items()):
+                    line.numbers.update(numbers)
+                    owners.append(method)
+                    break
+            else:
+                floors.append((Line(name, floor=True, numbers=dict(numbers)), [method]))
+    order = list(dict.fromkeys(line.method for line, _ in floors))
+    floors.sort(key=lambda one: order.index(one[0].method))
+    for line, owners in floors:  # methods that were given other probes, or another number, have floors of their own
+        if sum(other.method == line.method for other, _ in floors) > 1:
+            line.map = f"of {', '.join(owners)}"
+    return [line for line, _ in floors] + lines
+
+
+def _floors(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Number]]:
+    made: dict[str, dict[tuple[str, int], Number]] = {}
+    for one in found:
+        for name, entry in (one.result or {}).get("floors", {}).items():
+            made.setdefault(name, {}).update({key: replace(number, beats=False) for key, number in _numbers(one, entry).items()})
+    return made
+
+
+def _of_method(method: str, found: Sequence[Scored]) -> list[Line]:
+    marker = found[0].row.markers.get(f"explain:{method}")
+    seconds = marker.facts.get("seconds") if marker else None
+    refused = next((one.result["refused"] for one in found if one.result and one.state == "refused"), None)
+    if refused and refused["code"] == NO_MAPS and all(one.state == "refused" for one in found):
+        return [Line(method, refused=f"{refused['code']}: {refused['reason']}")]
+    names = list(dict.fromkeys(name for one in found if one.result for name in one.result.get("maps", ()))) or [""]
+    lines = []
+    for name in names:
+        line = Line(method, name, seconds=seconds)
+        for one in found:
+            if one.result is None or one.state == "refused":
+                code = str((one.result or {}).get("refused", {}).get("code", one.state))
+                line.troubles[one.score] = (code, str(one.reason))
+                continue
+            line.numbers.update(_numbers(one, one.result.get("maps", {}).get(name, {})))
+            if "stamps" in one.result:
+                line.stamps = (*(line.stamps or ()), *one.result["stamps"].get(name, ()))
+        counts = [(one.result["count"], one.result.get("missing", 0)) for one in found if one.result and one.state == "done"]
+        if counts:
+            count, missing = max(counts)
+            line.count = f"{count} of {count + missing}" if missing else str(count)
+        lines.append(line)
+    return lines
+
+
+def _numbers(one: Scored, entry: Mapping[str, Any]) -> dict[tuple[str, int], Number]:
+    assert one.result is not None
+    made = {}
+    for place, name in enumerate(one.result.get("headlines", ())):
+        if value := entry.get(name):
+            beats = beats_centre(value, name in one.result.get("lower_is_better", ()))
+            made[one.score, place] = Number(name, value["value"], value.get("low"), value.get("high"), beats)
+    return made
+
+
+def beats_centre(value: Mapping[str, Any], lower_is_better: bool) -> bool:
+    """Whether the paired interval of the difference to the centre floor excludes 0, on the better side."""
+    above = value.get("above", {}).get(CENTRE)
+    if not above:
+        return False
+    return bool(above["high"] < 0 if lower_is_better else above["low"] > 0)
+
+
+def reasons(lines: Iterable[Line]) -> list[str]:
+    """Why numbers are absent: a line per method and score."""
+    told = []
+    for line in lines:
+        if line.refused:
+            told.append(f"{line.method}: {line.refused}")
+        told += [f"{line.method}, {score}: {reason}" for score, (_, reason) in line.troubles.items()]
+    return list(dict.fromkeys(told))
+
+
+def troubles(table: Table) -> list[str]:
+    """``reasons`` of all cells; those of methods that gave no map stand in the table already."""
+    return list(
+        dict.fromkeys(one for group in table.groups for one in reasons(line for line in group.lines if not line.refused))
+    )

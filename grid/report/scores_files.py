@@ -1,0 +1,127 @@
+"""How good explanations are, as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from grid.report.markdown import _line as line_of
+from grid.report.markdown import _plain as plain
+from grid.report.scores import CENTRE, Line, Scored, Table, reasons
+
+NOTE = (
+    "Brackets are 95 % intervals; bold beats the centre floor: the paired 95 % interval of the difference lies on the better "
+    "side of 0. No correction is made for looking at many methods. Seconds are of the method alone, for all its probes."
+)
+FIELDS = ("value", "low", "high")
+
+
+def scores_markdown(tables: Sequence[Table], name: str) -> str:
+    """A pipe table per kind of probes and cell, and what was refused; ends with a line break."""
+    lines = [f"# Explanations of {plain(name)}, scored", "", NOTE]
+    for table in tables:
+        for group in table.groups:
+            lines += ["", f"## {table.of.capitalize()}: {plain(group.row.title)}", ""]
+            head = [
+                "Method",
+                *(f"{plain(one.title)}{' (less is better)' if one.lower_is_better else ''}" for one in table.headings),
+            ]
+            lines += [
+                line_of([*head, "Sanity", "Scored", "Seconds"]),
+                line_of([":-", *("-:" for _ in table.headings), ":-", "-:", "-:"]),
+            ]
+            lines += [line_of(_fields(line, table)) for line in group.lines]
+            lines += ["", *_troubles(group.lines)] if any(line.troubles or line.refused for line in group.lines) else []
+    return "\n".join(lines) + "\n"
+
+
+def _fields(line: Line, table: Table) -> list[str]:
+    name = f"*{plain(line.title)}*" if line.floor else plain(line.title)
+    if line.refused:
+        return [name, *("refused" for _ in table.headings), "", "", ""]
+    found = []
+    for heading in table.headings:
+        number = line.numbers.get((heading.score, heading.place))
+        if number is None:
+            found.append(plain(line.troubles[heading.score][0]) if heading.score in line.troubles else "–")
+            continue
+        text = f"**{number.text}**" if number.beats else number.text
+        found.append(" ".join(part for part in (text, number.spread, plain(number.name) if heading.mixed else "") if part))
+    stamps = "" if line.stamps is None else ", ".join(line.stamps) or "passed"
+    return [name, *found, stamps, line.count, "" if line.seconds is None else f"{line.seconds:.2f}"]
+
+
+def _troubles(lines: Iterable[Line]) -> list[str]:
+    return [f"* {plain(one)}" for one in reasons(lines)]
+
+
+def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
+    """A line per number, floors among them, and per score that has none; as ``table.csv`` in form."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    above = [f"above_{CENTRE}", f"above_{CENTRE}_low", f"above_{CENTRE}_high"]
+    columns = (
+        "method",
+        "map",
+        "floor",
+        "score",
+        "number",
+        *FIELDS,
+        *above,
+        "of",
+        "count",
+        "missing",
+        "state",
+        "reason",
+        "stamps",
+    )
+    writer.writerow(["cell", *map(_tame, axes), *columns])
+    for one in found:
+        start = [
+            _tame(word) for word in (one.row.cell.id or "", *(one.row.cell.levels.get(axis, "") for axis in axes), one.method)
+        ]
+        result = one.result or {}
+        if one.state != "done":
+            writer.writerow([*start, "", "", _tame(one.score), *[""] * 10, one.state, _tame(one.reason or ""), ""])
+            continue
+        end = [result["of"], result["count"], result.get("missing", 0), one.state, ""]
+        for floor in (False, True):
+            for name, entry in result.get("floors" if floor else "maps", {}).items():
+                stamps = " ".join(result.get("stamps", {}).get(name, ()))
+                for number, value in entry.items():
+                    centre = value.get("above", {}).get(CENTRE, {})
+                    numbers = [*(value.get(key) for key in FIELDS), *(centre.get(key) for key in FIELDS)]
+                    words = [_tame(name), "floor" if floor else "", _tame(one.score), _tame(number)]
+                    printed = ["" if number is None else repr(float(number)) for number in numbers]
+                    writer.writerow([*start, *words, *printed, *end, stamps])
+    return text.getvalue()
+
+
+def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:
+    """Every score as it was written, but for its details."""
+    return [
+        {
+            "cell": one.row.cell.id,
+            "levels": dict(one.row.cell.levels),
+            "explainer": one.method,
+            "title": one.score,
+            "state": one.state,
+            "reason": one.reason,
+            "seconds": _seconds(one),
+            **{key: value for key, value in (one.result or {}).items() if key != "details"},
+        }
+        for one in found
+    ]
+
+
+def _seconds(one: Scored) -> float | None:
+    marker = one.row.markers.get(f"explain:{one.method}")
+    facts: Mapping[str, Any] = marker.facts if marker else {}
+    return facts.get("seconds")
+
+
+def _tame(text: str) -> str:
+    """As in ``table_csv``: a field that starts like a formula becomes text; so do the maps S+ and S-, which do not."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

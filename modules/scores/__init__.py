@@ -1,0 +1,1 @@
+"""How good maps are: one score a file."""
