@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
-from configs.component import NAMING, Born, Component, Missing
+from configs.component import NAMING, Born, Component, Missing, Outside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,6 +212,13 @@ class ProtocolConfig(Component, ABC):
             ValueError: the list names an image that the manifest does not have (names list, line and image).
         """
 
+    def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
+        """Where image ``row`` truly differs from image ``other``: bool (height, width) of the full image ``row``.
+
+        ``dataset`` is built of ``dataset()``, ``row`` and ``other`` are rows of its manifest. None where nobody knows.
+        """
+        return None
+
 
 class Pairs(Protocol):
     """Rows of the manifest compared with each other; four arrays of one length."""
@@ -318,6 +325,9 @@ class RecipeConfig(Component, ABC):
         """A ``modules.recipe.Moves``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``, ``state_dict``."""
 
 
+_BY_PAIRS = Outside("which protocol the pairs are from; its images and pairs count instead")
+
+
 class ExplainerConfig(Component, ABC):
     """What makes attribution maps of single images; with ``pairs``, of the two images of each pair, by their cosine."""
 
@@ -326,6 +336,7 @@ class ExplainerConfig(Component, ABC):
     images: int = 8  # how many probe images
     pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # how many probe pairs instead, half of them genuine
     pair_target: Annotated[Literal["cosine", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
+    protocol: Annotated[str | None, _BY_PAIRS] = None  # title of the one that has the pairs; None: the first that has any
 
     @property
     def title(self) -> str:
