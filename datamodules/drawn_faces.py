@@ -35,7 +35,7 @@ class Picture(NamedTuple):
 
     number: int  # of the person, or of a look-alike's base
     part: str | None  # in which a look-alike differs from the base
-    index: int  # of the shot
+    shot: int
     occluder: Occluder = "none"
 
     @property
@@ -44,7 +44,7 @@ class Picture(NamedTuple):
 
     @property
     def key(self) -> str:
-        return key(self.identity, self.index, self.occluder)
+        return key(self.identity, self.shot, self.occluder)
 
 
 class DrawnFaces:
@@ -121,7 +121,7 @@ class DrawnFaces:
 
     def _drawing(self, shown: Picture) -> drawing.Drawing:
         seed, size = self.config.seed, self.config.size
-        taken = shot(seed, shown.number, shown.index, self.config.variation)
+        taken = shot(seed, shown.number, shown.shot, self.config.variation)
         found = drawing.draw(person(seed, shown.number), taken, size)
         if shown.part is not None:
             other = drawing.draw(look_alike(seed, shown.number, shown.part), taken, size)

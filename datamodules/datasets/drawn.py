@@ -82,7 +82,7 @@ class Config(DatasetConfig):
         ]
 
     def _digest(self, shown: Picture) -> str:
-        facts = ["drawn", drawing.VERSION, self.seed, shown.number, shown.part, shown.index, self.size, self.variation]
+        facts = ["drawn", drawing.VERSION, self.seed, shown.number, shown.part, shown.shot, self.size, self.variation]
         if shown.occluder != "none":
             facts.append(shown.occluder)
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
