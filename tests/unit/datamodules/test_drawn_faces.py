@@ -55,6 +55,7 @@ def test_two_look_alikes_of_one_person_differ_in_both_parts(alike):
 def test_the_same_person_and_a_stranger_have_no_known_difference(alike):
     assert alike.differing(row_of(alike, 0, None, 0), row_of(alike, 0, None, 1)) is None
     assert alike.differing(row_of(alike, 0, None, 0), row_of(alike, 1, None, 0)) is None
+    assert alike.differing(row_of(alike, 0, None, 0), row_of(alike, 1, "eyes", 0)) is None
     assert alike.differing(row_of(alike, 0, "eyes", 0), row_of(alike, 0, "eyes", 1)) is None
 
 
