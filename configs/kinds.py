@@ -231,9 +231,9 @@ class ProtocolConfig(Obtained, Component, ABC):
         """
 
     def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
-        """Where the image ``row`` truly differs from the image ``other``, rows of the built ``dataset`` of this protocol.
+        """Where image ``row`` truly differs from image ``other``: bool (height, width) of the full image ``row``.
 
-        bool (height, width), pixels of the full image ``row``; None where nobody knows.
+        ``dataset`` is built of ``dataset()``, ``row`` and ``other`` are rows of its manifest. None where nobody knows.
         """
         return None
 
@@ -365,6 +365,7 @@ def _score(value: Any) -> Component:
 
 OWN_STAGES = Outside("stages of their own, after the explanation")
 Scores = tuple[Annotated[SerializeAsAny[Component], BeforeValidator(_score)], ...]
+_BY_PAIRS = Outside("which protocol the pairs are from; its images and pairs count instead")
 
 
 class ExplainerConfig(Component, ABC):
@@ -380,6 +381,7 @@ class ExplainerConfig(Component, ABC):
     pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # how many probe pairs instead, half of them genuine
     pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
     scores: Annotated[Scores, OWN_STAGES] = ()  # how good its maps are
+    protocol: Annotated[str | None, _BY_PAIRS] = None  # title of the one that has the pairs; None: the first that has any
 
     @property
     def title(self) -> str:

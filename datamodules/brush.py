@@ -5,6 +5,7 @@ Every coordinate is rounded to 1/16 pixel before OpenCV sees it, and OpenCV draw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -109,7 +110,7 @@ class Painter:
             stencil = cv2.blur(stencil, (2 * soft + 1, 2 * soft + 1), borderType=cv2.BORDER_REPLICATE)
         _mix(ground, np.array(colour).astype(np.uint16), stencil)
 
-    def inside(self, outline: np.ndarray, picture: list[tuple[np.ndarray, tuple[float, ...]]]) -> None:
+    def inside(self, outline: np.ndarray, picture: Sequence[tuple[np.ndarray, tuple[float, ...]]]) -> None:
         """Paints the fills of ``picture``, in order, as far as they lie inside ``outline``."""
         fixed = self._fixed(outline, OVER)
         ground, corner = self._ground(fixed, 2)

@@ -18,6 +18,7 @@ from datamodules.hair import back_hair, front_hair
 from datamodules.person import Person
 from datamodules.relief import Relief
 from datamodules.shot import Shot, View
+from datamodules.worn import OCCLUDERS, glasses
 
 VERSION = 1  # to be raised whenever any picture changes
 
@@ -27,8 +28,8 @@ class Drawing(NamedTuple):
     mask: np.ndarray  # index into PARTS, uint8, (size, size)
 
 
-def draw(person: Person, shot: Shot, size: int) -> Drawing:
-    """The picture of ``person`` in ``shot`` and its mask; ``size`` in pixels."""
+def draw(person: Person, shot: Shot, size: int, occluder: str = "none") -> Drawing:
+    """The picture of ``person`` in ``shot``, wearing one of ``OCCLUDERS`` or none, and its mask; ``size`` in pixels."""
     rng = np.random.Generator(np.random.SFC64(shot.stream))
     view = View(shot, person.head.width, size)
     painter, relief = Painter(view, _background(rng, shot, size * OVER)), Relief(view)
@@ -41,7 +42,9 @@ def draw(person: Person, shot: Shot, size: int) -> Drawing:
     for side in (-1, 1):
         eye(painter, relief, person, side)
         brow(painter, person, side)
-    _glasses(painter, person)
+    glasses(painter, person)
+    if occluder != "none":
+        OCCLUDERS[occluder](painter, relief, person)
     front_hair(painter, relief, person)
     return Drawing(_develop(painter, relief, rng), painter.labels)
 
@@ -162,23 +165,6 @@ def _beard(painter: Painter, person: Person, outline: np.ndarray) -> None:
         shape = view.face(curve(np.concatenate([lip, under]), closed=True, steps=4))
         painter.glaze(shape, head.beard_colour, head.beard, soft=1)
         painter.label(shape, LABEL["beard"], margin=1)
-
-
-def _glasses(painter: Painter, person: Person) -> None:
-    view, head = painter.view, person.head
-    if head.glasses == 0:
-        return
-    left, right = (ellipse(x, 0.03, head.glasses, 0.8 * head.glasses, head.squareness) for x in (-0.31, 0.31))
-    parts = [left, right, points((-0.31 + head.glasses, 0.0), (0, -0.03), (0.31 - head.glasses, 0.0))]
-    parts += [points((side * (0.31 + head.glasses), -0.01), (side * 0.97 * head.width, 0.0)) for side in (-1, 1)]
-    for index, part in enumerate(parts):
-        shape = view.face(part, 0.06)
-        painter.line(shape, head.frame, 0.028, closed=index < 2)
-        pixels = np.rint((view.pixels(shape) - (0.5 + 0.5j)).view(np.float64)).astype(np.int32).reshape(-1, 1, 2)
-        ring = np.zeros_like(painter.labels)
-        cv2.polylines(ring, [pixels], index < 2, 1, 2)
-        free = (painter.labels == LABEL["skin"]) & (ring == 1)  # eyes, brows and nose keep what is theirs
-        painter.labels[free] = LABEL["glasses"]
 
 
 def _develop(painter: Painter, relief: Relief, rng: np.random.Generator) -> np.ndarray:

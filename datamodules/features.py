@@ -25,6 +25,7 @@ PARTS = (
     "clothes",
     "beard",
     "glasses",
+    "occluder",
 )
 LABEL = {name: label for label, name in enumerate(PARTS)}
 

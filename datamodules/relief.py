@@ -40,6 +40,11 @@ class Relief:
             window, _, _, inside = found
             self.tone[window] *= 1 - np.float32(amount) * inside * inside
 
+    def flatten(self, where: np.ndarray) -> None:
+        """Takes away all bumps and stains so far, in the pixels ``where``, bool (size, size)."""
+        for plane, plain in ((self.across, 0), (self.down, 0), (self.tone, 1)):
+            plane[where] = plain
+
     def _ellipse(self, at: complex, width: float, height: float) -> tuple[Window, np.ndarray, np.ndarray, np.ndarray] | None:
         pixel = self.view.centre + self.view.scale * self.view.turn * at
         row, column = pixel.imag, pixel.real

@@ -7,13 +7,13 @@ datasets. ``Cell`` and its parts are what a worker gets; nothing else decides a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from configs.component import Config, digest
 from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig, ScoreConfig
-from configs.lookup import component, resolve
+from configs.lookup import component, nearest, resolve
 from grid.training import Training
 
 ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
@@ -146,12 +146,7 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
         # Scores are stages of their own: the explanation's worker and its digest of sources know nothing of them.
         config = {"training": training, "explainer": explainer.model_copy(update={"scores": ()})}
         looked_at = None
-        if explainer.pairs:
-            protocol = next((one for one in cell.protocols if one.task == "verification"), None)
-            if protocol is None:
-                raise ValueError(
-                    f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images"
-                )
+        if protocol := pairs_of(explainer, cell.protocols):
             data = facts.dataset(protocol)
             looked_at = detect(data, cell.detector, protocol.title)
             identity |= {"images": facts.images(data), "pairs": facts.pairs(protocol, cell)}
@@ -168,3 +163,28 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
 def cell_id(train: Stage, factors: Mapping[str, str]) -> str:
     """The id of a cell: its training and its factors, an axis at its birth level left out by the caller."""
     return digest({"cell": train.id, "factors": dict(factors)})[:ID_LENGTH]
+
+
+def pairs_of(explainer: ExplainerConfig, protocols: Sequence[ProtocolConfig]) -> ProtocolConfig | None:
+    """The protocol whose pairs are explained; None where single images are.
+
+    Raises:
+        ValueError: there is none, or none of that title.
+    """
+    known = {protocol.title: protocol for protocol in protocols if protocol.task == "verification"}
+    if not explainer.pairs:
+        if explainer.protocol is not None:
+            raise ValueError(
+                f"explainer {explainer.title} names protocol {explainer.protocol!r} but explains no pairs; set pairs"
+            )
+        return None
+    if not known:
+        raise ValueError(f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images")
+    if explainer.protocol is None:
+        return next(iter(known.values()))
+    if explainer.protocol not in known:
+        raise ValueError(
+            f"explainer {explainer.title} takes its pairs from protocol {explainer.protocol!r}, "
+            f"and no protocol with pairs of images has that title{nearest(explainer.protocol, known)}"
+        )
+    return known[explainer.protocol]

@@ -2,31 +2,27 @@
 
 Person ``number`` of population ``seed`` looks the same in every config. A look-alike is another person, who has all but one
 part from a base person and was photographed in the same shots: shot k of both differs inside that part only. So it is known
-where a correct explanation of "these are two persons" must point.
+where a correct explanation of "these are two persons" must point. With an occluder, every shot of the persons (not of their
+look-alikes) is there a second time, in which they wear it: it differs from the first inside the occluder only.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from configs.component import canonical
+from configs.component import Born, canonical
 from configs.kinds import DatasetConfig, Progress
 from configs.kinds import Manifest as AnyManifest
 from datamodules import drawing
-from datamodules.features import PARTS
+from datamodules.drawn_faces import DrawnFaces, Occluder, Picture
 from datamodules.manifest import Manifest
-from datamodules.person import Person
-from datamodules.population import SWAPS, look_alike, person
-from datamodules.shot import shot
+from datamodules.population import SWAPS
 
 WORD = 2**32 - 1  # numbers that seed a generator are one word each
-REGIONS = {"eyes": ("left eye", "right eye")}  # names of more than one part
 
 
 class Config(DatasetConfig):
@@ -42,6 +38,7 @@ class Config(DatasetConfig):
     size: int = Field(default=160, ge=64)  # pixels
     variation: float = Field(default=1.0, ge=0, le=2)  # between shots; 0 makes all shots of a person one picture
     look_alikes: int = Field(default=0, ge=0)  # persons appended, each differing from a base person in one part
+    occluder: Annotated[Occluder, Born("none")] = "none"  # shots appended, in which every person wears it
 
     @model_validator(mode="after")
     def _numbers_exist(self) -> Config:
@@ -67,18 +64,29 @@ class Config(DatasetConfig):
 
     def manifest(self, cache: Path) -> Manifest:
         """Immediate: the pictures are a function of what their digests are made of; ``cache`` is not used."""
-        people = self.people()
-        names = [(number, part, identity(number, part), index) for number, part in people for index in range(self.shots)]
+        shown = self.pictures()
         return Manifest(
-            keys=tuple(key(name, index) for _, _, name, index in names),
-            identities=tuple(name for _, _, name, _ in names),
-            widths=(self.size,) * len(names),
-            heights=(self.size,) * len(names),
-            digests=tuple(self._digest(number, part, index) for number, part, _, index in names),
+            keys=tuple(each.key for each in shown),
+            identities=tuple(each.identity for each in shown),
+            widths=(self.size,) * len(shown),
+            heights=(self.size,) * len(shown),
+            digests=tuple(self._digest(each) for each in shown),
         )
 
-    def _digest(self, number: int, part: str | None, index: int) -> str:
-        facts = ["drawn", drawing.VERSION, self.seed, number, part, index, self.size, self.variation]
+    def pictures(self) -> list[Picture]:
+        """All of them, in the manifest's order."""
+        shots, people = range(self.shots), self.people()
+        plain = [Picture(number, part, index) for number, part in people for index in shots]
+        if self.occluder == "none":
+            return plain
+        return plain + [
+            Picture(number, None, index, self.occluder) for number, part in people if part is None for index in shots
+        ]
+
+    def _digest(self, shown: Picture) -> str:
+        facts = ["drawn", drawing.VERSION, self.seed, shown.number, shown.part, shown.shot, self.size, self.variation]
+        if shown.occluder != "none":
+            facts.append(shown.occluder)
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
 
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
@@ -89,80 +97,3 @@ class Config(DatasetConfig):
 
     def build(self, manifest: AnyManifest) -> DrawnFaces:
         return DrawnFaces(self, manifest)
-
-
-def identity(number: int, part: str | None = None) -> str:
-    """The name of a person, or of the look-alike who differs from that person in ``part``."""
-    return f"person-{number:05d}" + (f"-{part}" if part else "")
-
-
-def key(name: str, index: int) -> str:
-    return f"{name}/shot-{index:03d}"
-
-
-class DrawnFaces:
-    """The pictures of a manifest that a ``Config`` gave, or of a part of it; drawn when asked for."""
-
-    parts = PARTS
-
-    def __init__(self, config: Config, manifest: AnyManifest) -> None:
-        self.config = config
-        self.manifest = manifest
-        self._people = {identity(*each): each for each in config.people()}
-        unknown = sorted(set(manifest.identities) - set(self._people))
-        if unknown:
-            raise ValueError(f"the manifest is not of this drawn dataset: it names {unknown[0]!r}")
-        self._shots = [int(each.rpartition("-")[2]) for each in manifest.keys]
-        self._drawn = lru_cache(maxsize=2)(self._draw)  # a picture and its mask are often asked for together
-
-    def __len__(self) -> int:
-        return len(self.manifest.keys)
-
-    def image(self, index: int) -> np.ndarray:
-        """RGB, uint8, (size, size, 3)."""
-        return self._drawn(index).image.copy()
-
-    def mask(self, index: int) -> np.ndarray:
-        """Which part each pixel shows: index into ``parts``, uint8, (size, size)."""
-        return self._drawn(index).mask.copy()
-
-    def region(self, index: int, name: str) -> np.ndarray:
-        """Where a part is: bool (size, size). ``name`` is one of ``parts``, or "eyes" for both.
-
-        Raises:
-            ValueError: there is no such part.
-        """
-        if name not in REGIONS and name not in PARTS:
-            raise ValueError(f"no part {name!r} (known: {', '.join((*PARTS, *REGIONS))})")
-        return np.isin(self._drawn(index).mask, _labels(name))
-
-    def attributes(self, index: int) -> dict[str, Any]:
-        """``age`` in years and ``sex`` (0 male, 1 female)."""
-        found = self._person(self.manifest.identities[index])
-        return {"age": found.age, "sex": found.sex}
-
-    def base(self, name: str) -> str | None:
-        """The identity that the look-alike ``name`` was made from; None for anybody else."""
-        number, part = self._people[name]
-        return identity(number) if part else None
-
-    def differs(self, name: str) -> str | None:
-        """What the look-alike ``name`` has of its own: a name that ``region`` knows; None for anybody else."""
-        return self._people[name][1]
-
-    def _person(self, name: str) -> Person:
-        number, part = self._people[name]
-        return look_alike(self.config.seed, number, part) if part else person(self.config.seed, number)
-
-    def _draw(self, index: int) -> drawing.Drawing:
-        seed, name = self.config.seed, self.manifest.identities[index]
-        number, part = self._people[name]
-        taken = shot(seed, number, self._shots[index], self.config.variation)
-        drawn = drawing.draw(self._person(name), taken, self.config.size)
-        if part is None:
-            return drawn
-        return drawing.transplanted(drawing.draw(person(seed, number), taken, self.config.size), drawn, _labels(part))
-
-
-def _labels(name: str) -> list[int]:
-    return [PARTS.index(part) for part in REGIONS.get(name, (name,))]

@@ -1,19 +1,22 @@
 """Verification of drawn persons: folds of genuine and impostor pairs, no person in two folds.
 
-Some of the impostor pairs may be look-alikes: a person and somebody who differs in one part, in two different shots.
+Some of the impostor pairs may be look-alikes: a person and somebody who differs in one part, in two different shots. In some
+of the genuine pairs the right face may wear an occluder; they are the pairs of the same protocol without one, but for that.
 """
 
 from __future__ import annotations
 
 from itertools import combinations, permutations
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from configs.kinds import Manifest, ProtocolConfig
-from datamodules.datasets.drawn import WORD, identity, key
+from configs.component import Born
+from configs.kinds import Dataset, Manifest, ProtocolConfig
+from datamodules.datasets.drawn import WORD
 from datamodules.datasets.drawn import Config as Drawn
+from datamodules.drawn_faces import DrawnFaces, Occluder, identity, key
 from datamodules.pairs import Pairs
 
 _PAIRS = 4  # stream of random numbers
@@ -30,6 +33,8 @@ class Config(ProtocolConfig):
     pairs_per_fold: int = Field(default=60, ge=2, multiple_of=2)  # half genuine, half impostor
     folds: int = Field(default=10, ge=1)
     look_alike_share: float = Field(default=0.0, ge=0, le=1)  # of the impostor pairs
+    occluder: Annotated[Occluder, Born("none")] = "none"
+    occluded_share: Annotated[float, Born(1.0), Field(ge=0, le=1)] = 1.0  # of the genuine pairs, where there is an occluder
 
     @model_validator(mode="after")
     def _enough_pairs(self) -> Config:
@@ -60,6 +65,7 @@ class Config(ProtocolConfig):
             size=self.size,
             variation=self.variation,
             look_alikes=self.persons if self._alike() else 0,
+            occluder=self.occluder,
         )
 
     def pairs(self, manifest: Manifest) -> Pairs:
@@ -75,6 +81,11 @@ class Config(ProtocolConfig):
             same=np.array([same for _, same, _ in listed], bool),
             fold=np.array([fold for _, _, fold in listed], np.int64),
         )
+
+    def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
+        """Of pairs with a look-alike or an occluder, see ``DrawnFaces.differing``; None of all others."""
+        assert isinstance(dataset, DrawnFaces), f"protocol drawn has no images of {type(dataset).__name__}"
+        return dataset.differing(row, other)
 
     def _fold(self, fold: int) -> list[tuple[tuple[str, str], bool]]:
         rng = np.random.default_rng([_PAIRS, self.seed, self.first, fold])
@@ -94,4 +105,9 @@ class Config(ProtocolConfig):
             return [pairs[place] for place in sorted(rng.permutation(len(pairs))[:count])]
 
         impostors = chosen(impostor, half - some) + chosen(alike, some)
-        return [(pair, True) for pair in chosen(genuine, half)] + [(pair, False) for pair in impostors]
+        same = chosen(genuine, half)
+        if self.occluder != "none":  # last of all that is drawn by chance
+            for place in rng.permutation(half)[: round(half * self.occluded_share)]:
+                left, right = same[place]
+                same[place] = left, f"{right}-{self.occluder}"
+        return [(pair, True) for pair in same] + [(pair, False) for pair in impostors]

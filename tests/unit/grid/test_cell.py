@@ -97,6 +97,41 @@ def test_a_protocol_or_explainer_that_is_only_renamed_keeps_its_id(world: World)
     assert before["evaluate:drawn"] == after["evaluate:c"]
 
 
+TWO = [{**PROTOCOL, "label": "one"}, {**PROTOCOL, "label": "two", "first": 2000}]
+
+
+def test_an_explainer_takes_its_pairs_from_the_protocol_that_it_names(world: World) -> None:
+    def explained(**explainer: Any) -> Stage:
+        stages = stages_of(cell(protocols=TWO, explainers=[{"name": "gradcam", "pairs": 4, **explainer}]), world)
+        return next(stage for stage in stages if stage.kind == "explain")
+
+    first, one, two = explained(), explained(protocol="one"), explained(protocol="two")
+    assert [stage.config["protocol"].title for stage in (first, one, two)] == ["one", "one", "two"]
+    assert first.id == one.id != two.id
+
+
+def test_the_name_of_the_pairs_protocol_is_outside_identity(world: World) -> None:
+    def explained(label: str) -> str:
+        protocols = [TWO[0], {**TWO[1], "label": label}]
+        return ids(world, protocols=protocols, explainers=[{"name": "gradcam", "pairs": 4, "protocol": label}])[
+            "explain:gradcam"
+        ]
+
+    assert explained("two") == explained("renamed")
+
+
+@pytest.mark.parametrize(
+    ("explainer", "complaint"),
+    [
+        ({"pairs": 4, "protocol": "tow"}, "from protocol 'tow', .*; did you mean 'two'. .known: one, two."),
+        ({"protocol": "two"}, "names protocol 'two' but explains no pairs; set pairs"),
+    ],
+)
+def test_a_protocol_that_an_explainer_cannot_have_is_refused(world: World, explainer: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        ids(world, protocols=TWO, explainers=[{"name": "gradcam", **explainer}])
+
+
 def test_cells_share_detection_and_pretraining(world: World) -> None:
     one, other = ids(world), ids(world, seed=1, detector={"name": "mtcnn", "margin": 0})
     assert {label for label in one if one[label] == other[label]} == {"detect:data", "detect:drawn", "pretrain"}

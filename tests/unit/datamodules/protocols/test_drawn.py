@@ -101,3 +101,39 @@ def test_more_pairs_than_there_are_is_refused(settings, kind):
         return
     with pytest.raises(ValidationError, match=f"{kind} pairs per fold"):
         Config(**settings)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_an_occluder_is_worn_by_the_right_face_of_genuine_pairs_and_changes_nothing_else(share):
+    settings = {"folds": 4, "pairs_per_fold": 40, "look_alike_share": 0.5}
+    manifest, pairs = listed(Config(**settings, occluder="mask", occluded_share=share))
+    plain_manifest, plain = listed(Config(**settings))
+    right = [manifest.keys[row] for row in pairs.right]
+    assert [name.removesuffix("-mask") for name in right] == [plain_manifest.keys[row] for row in plain.right]
+    assert [manifest.keys[row] for row in pairs.left] == [plain_manifest.keys[row] for row in plain.left]
+    wearing = np.array([name.endswith("-mask") for name in right])
+    assert wearing.sum() == share * pairs.same.sum()
+    assert pairs.same[wearing].all()
+    assert np.array_equal(pairs.same, plain.same)
+
+
+def test_the_region_is_known_for_look_alikes_and_occluded_pairs_and_for_no_others():
+    config = Config(folds=2, pairs_per_fold=40, look_alike_share=0.5, occluder="sunglasses", occluded_share=0.5, size=64)
+    manifest, pairs = listed(config)
+    faces = config.dataset().build(manifest)
+    known = 0
+    for left, right, same in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same.tolist(), strict=True):
+        special = manifest.keys[right].endswith("-sunglasses") if same else faces.base(manifest.identities[right]) is not None
+        for row, other in ((left, right), (right, left)):
+            region = config.region(faces, row, other)
+            assert (region is not None) == special
+            if region is not None:
+                assert region.shape == (64, 64)
+                assert region.any()
+                known += 1
+    assert known == 2 * (20 + 20)
+
+
+def test_settings_about_occluders_leave_older_identities_alone():
+    assert not {"occluder", "occluded_share"} & set(Config().identity())
+    assert "occluder" not in Config().dataset().identity()
