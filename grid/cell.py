@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from configs.component import Config, digest
 from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig
-from configs.lookup import component, resolve
+from configs.lookup import component, nearest, resolve
 from grid.training import Training
 
 ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
@@ -146,17 +146,27 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
         config = {"training": training, "explainer": explainer}
         looked_at = None
         if explainer.pairs:
-            protocol = next((one for one in cell.protocols if one.task == "verification"), None)
-            if protocol is None:
-                raise ValueError(
-                    f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images"
-                )
+            protocol = _of_pairs(cell, explainer)
             data = facts.dataset(protocol)
             looked_at = detect(data, cell.detector, protocol.title)
             identity |= {"images": facts.images(data), "pairs": facts.pairs(protocol, cell)}
             config["protocol"] = protocol
         add("explain", f"explain:{explainer.title}", identity, config, train, seen, looked_at)
     return found
+
+
+def _of_pairs(cell: Cell, explainer: ExplainerConfig) -> ProtocolConfig:
+    """The protocol whose pairs are explained."""
+    found = [one for one in cell.protocols if one.task == "verification"]
+    if not found:
+        raise ValueError(f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images")
+    if explainer.protocol is None:
+        return found[0]  # type: ignore[no-any-return]
+    named = next((one for one in found if one.title == explainer.protocol), None)
+    if named is None:
+        known = nearest(explainer.protocol, [one.title for one in found])
+        raise ValueError(f"explainer {explainer.title}: no protocol with pairs is called {explainer.protocol!r}{known}")
+    return named  # type: ignore[no-any-return]
 
 
 def cell_id(train: Stage, factors: Mapping[str, str]) -> str:
