@@ -70,7 +70,8 @@ def explain(
         LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
         board = _board(plan)
         open_stages = board.stages_to_run
-        words = f"{len(plan.cells)} cells, {len(titled)} explanations each; {open_stages} stages to run"
+        cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
+        words = f"{cells}, {', '.join(one.title for one in titled)}; {open_stages} stages to run"
         console.print(f"[bold]{study.name}[/]: {words}", highlight=False)
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state == DONE for cell in plan.cells)

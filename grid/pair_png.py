@@ -68,11 +68,15 @@ def pair_png(
     y = top
     places = [EDGE + LABEL + side * (width + GAP) for side in (0, 1)]
     draw.multiline_text(
-        (EDGE, y + 4), f"what the\nnetwork sees:\n{crops.shape[2]} x {crops.shape[1]} pixels", INK, _font(14), spacing=5
+        (EDGE, y + 4),
+        f"what the\nnetwork sees:\n{crops.shape[2]} pixels wide,\n{crops.shape[1]} high",
+        INK,
+        _font(14),
+        spacing=5,
     )
     for x, crop, face in zip(places, crops, faces, strict=True):
         picture.paste(Image.fromarray(_enlarged(crop, height, width)), (x, y))
-        size = f"of {face['width']} x {face['height']} pixels{'' if face['found'] else '; NO FACE FOUND'}"
+        size = f"cut from {face['width']} x {face['height']} pixels{'' if face['found'] else '; NO FACE FOUND'}"
         draw.text((x, y + height + 2), _short(Path(face["file"]).name, width, 13), INK, _font(13))
         draw.text((x, y + height + 2 + LINE), _short(size, width, 12), FAINT, _font(12))
     y += height + 2 * LINE + GAP

@@ -61,14 +61,17 @@ class Trained:
         return self.view.title if self.view else f"training {self.marker.id[:12]}"
 
     def judged(self) -> list[Judged]:
-        """The finished evaluations on pairs of images, by title."""
+        """The finished evaluations on pairs of images, by title; raises BadInput where one is damaged."""
         titles = {id: label.partition(":")[2] for label, id in (self.view.stages if self.view else {}).items()}
         found = []
         for id, identity in self._evaluations():
             marker = self.ledger.marker("evaluate", id)
             if marker is None or "metrics.json" not in marker.outputs:
                 continue
-            metrics = self.ledger.json(marker, "metrics.json")
+            try:
+                metrics = self.ledger.json(marker, "metrics.json")
+            except Damaged as error:
+                raise BadInput(f"{error}; launch the grid, or give --threshold") from error
             if metrics.get("task", "verification") == "verification":
                 views = bool(identity["flip_test"]), identity.get("multi_crop")
                 found.append(Judged(titles.get(id, f"evaluation {id[:8]}"), metrics, *views))

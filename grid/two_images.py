@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,35 +13,20 @@ from rich.markup import escape
 
 from configs.kinds import ExplainerConfig
 from datamodules.images import read_image
+from grid.pair_decision import cosine_of, limit_of
 from grid.pair_png import Drawn, Headline, pair_png
 from grid.pair_reference import reference_of
 from grid.spec import BadInput
 from grid.stages.context import Context
-from grid.stages.evaluate import views
 from grid.stages.explain import tensors
 from grid.stages.train import load_network
-from grid.trained import Judged, Trained
+from grid.trained import Trained
 from grid.trial import accelerator, fresh_process_state
 from grid.world import World
 from modules.explainer import Refused
 from modules.targets import ClassLogit, Cosine
 
 METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # unless others are asked for; all take seconds
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A threshold and where it is from."""
-
-    value: float
-    source: str
-    judged: Judged | None  # None: the user gave it
-
-    @property
-    def plain(self) -> float | None:
-        """The threshold where it is one of plain embeddings, as those that maps are of."""
-        views = self.judged is not None and (self.judged.flip_test or self.judged.multi_crop is not None)
-        return None if views else self.value
 
 
 def explain(
@@ -70,13 +53,13 @@ def explain(
         crops, faces = _faces(trained, files, device)
         network = load_network(context, training, trained.marker.facts["classes"])
         images = tensors(crops, device)
-        limit = _limit(trained, threshold)
-        cosine = _cosine(network, images, limit)
+        limit = limit_of(trained, threshold)
+        cosine = cosine_of(network, images, limit)
         drawn, refused = [], []
         helper = _Reference(trained, context)
         for explainer in explainers:
             try:
-                drawn += _maps(network, explainer, images, training, helper, limit and limit.plain)
+                drawn += _maps(network, explainer, images, training, helper, None if limit is None else limit.plain)
             except Refused as error:
                 why = f"{error.reason}{helper.why if error.code == 'no_reference' else ''}"
                 refused.append({"method": explainer.title, "code": error.code, "reason": why})
@@ -120,30 +103,6 @@ def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.
         face = {"file": str(file), "width": image.shape[1], "height": image.shape[0], "found": found.found}
         faces.append({**face, "box": [round(value, 1) for value in found.box] if found.found else None, "score": found.score})
     return np.stack(crops), faces
-
-
-def _limit(trained: Trained, threshold: float | None) -> Limit | None:
-    if threshold is not None:
-        return Limit(threshold, "--threshold", None)
-    for judged in trained.judged():
-        best = judged.metrics["oracle"]
-        mirrored = ", with mirror images added" if judged.flip_test else ""
-        corners = ", with corners added" if judged.multi_crop is not None else ""
-        source = (
-            f"the best one of protocol {judged.title}{mirrored}{corners}: {100 * best['value']:.2f} % of its pairs are right"
-        )
-        return Limit(float(best["threshold"]), source, judged)
-    return None
-
-
-def _cosine(network: Any, images: torch.Tensor, limit: Limit | None) -> float:
-    judged = limit.judged if limit else None
-    look: Any = SimpleNamespace(flip_test=judged is not None and judged.flip_test, multi_crop=judged and judged.multi_crop)
-    with torch.inference_mode():
-        one, other = sum(network.embed(view(images)) for view in views(look)).double()
-    if not bool(one.norm() * other.norm() > 0):
-        raise BadInput("the network gives an embedding of length 0, which has no direction, and so no cosine")
-    return float(torch.nn.functional.cosine_similarity(one, other, dim=0))
 
 
 class _Reference:
@@ -235,4 +194,6 @@ def told(facts: Mapping[str, Any], console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"picture: {facts['picture']}", highlight=False, soft_wrap=True)
+    picture = Path(facts["picture"])
+    near = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
+    console.print(f"picture: {near}", highlight=False, soft_wrap=True)

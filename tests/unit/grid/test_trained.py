@@ -81,3 +81,6 @@ def test_a_result_that_no_longer_counts_is_refused(make: Callable[..., Grid]) ->
     Ledger(store_of(grid)).void("train", stage.id, "a test")
     with pytest.raises(BadInput, match=r"not the result of its training \(the ledger counts none\)"):
         find(attempt / "model.safetensors", {})
+    finish(grid, stage)
+    with pytest.raises(BadInput, match=r"not the result of its training \(the ledger counts 000002-"):
+        find(attempt / "model.safetensors", {})
