@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from configs.component import NAMING, Born, Component, Missing, Outside
 
@@ -382,6 +382,29 @@ class ExplainerConfig(Component, ABC):
     pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
     scores: Annotated[Scores, OWN_STAGES] = ()  # how good its maps are
     protocol: Annotated[str | None, _BY_PAIRS] = None  # title of the one that has the pairs; None: the first that has any
+    # Keys of the images themselves, in place of some by number; of pairs, left and right one after the other.
+    chosen: Annotated[tuple[str, ...], Born(())] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, value: Any) -> Any:
+        """As many as are chosen, where no number is given."""
+        if not isinstance(value, dict) or not isinstance(value.get("chosen"), (list, tuple)) or not value["chosen"]:
+            return value
+        count = len(value["chosen"])
+        if cls.of == "pair" or value.get("pairs"):
+            return {"pairs": count // 2, **value}
+        return {"images": count, **value}
+
+    @model_validator(mode="after")
+    def _chosen_so_many(self) -> Self:
+        wanted = 2 * self.pairs if self.pairs else self.images
+        if self.chosen and len(self.chosen) != wanted:
+            said = f"pairs {self.pairs}, which are {wanted} images" if self.pairs else f"images {self.images}"
+            raise ValueError(
+                f"chosen has {len(self.chosen)} keys, and {said}; of pairs name left and right, one after the other"
+            )
+        return self
 
     @property
     def title(self) -> str:

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from grid.cli_data import data
-from grid.terminal import AsJson, err, out
+from grid.cli_explain import explain
+from grid.terminal import AsJson, WhereText, err, out
 
 app = typer.Typer(
     name="facegrid",
@@ -26,9 +27,6 @@ app = typer.Typer(
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY.PATH=VALUE]...", help="overrides of the base or of launch")
-]
-WhereText = Annotated[
-    list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
 ]
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="a study's folder, such as studies/demo")]
 
@@ -46,19 +44,6 @@ def _root(
     """Declare a face-recognition study as a factorial grid; run every cell anywhere, exactly once."""
 
 
-def _where(texts: list[str] | None) -> dict[str, list[str]]:
-    from grid.spec import BadInput
-
-    found: dict[str, list[str]] = {}
-    for text in texts or []:
-        for part in text.split(","):
-            axis, sign, level = part.partition("=")
-            if not sign:
-                raise BadInput(f"--where {text!r}: write axis=level, such as --where backbone=resnet34,detection=none")
-            found.setdefault(axis.strip(), []).append(level.strip())
-    return found
-
-
 @app.command()
 def plan(
     grid: GridFile,
@@ -71,11 +56,12 @@ def plan(
     from grid.plan import make_plan, store_of
     from grid.show import show_plan
     from grid.spec import read
+    from grid.where import where_of
     from grid.world import World
 
     spec = read(grid, overrides or [])
     world = World(store_of(spec))
-    found = make_plan(spec, _where(where), world)
+    found = make_plan(spec, where_of(where), world)
     costs = cost(found, world)
     if as_json:
         print(json.dumps({**found.record(), "cost": costs}, indent=1))
@@ -98,13 +84,14 @@ def launch(
     from grid.spec import BadInput, read
     from grid.status import status as status_of
     from grid.study import Study
+    from grid.where import where_of
 
     for word in retry or []:
         if word not in ("failed", "stale"):
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
-    code = run(spec, _where(where), retry or [], err if as_json else out)
+    code = run(spec, where_of(where), retry or [], err if as_json else out)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)
@@ -122,8 +109,9 @@ def debug(
     """Run one cell in this process, without Ray: breakpoints work."""
     from grid.debug import debug as run
     from grid.spec import read
+    from grid.where import where_of
 
-    metrics = run(read(grid, overrides or []), _where(where), fast, again, err if as_json else out)
+    metrics = run(read(grid, overrides or []), where_of(where), fast, again, err if as_json else out)
     if as_json:
         print(json.dumps(metrics, indent=1))
 
@@ -208,11 +196,13 @@ def mine(
     """Choose impostor pairs who look alike to a finished cell's network."""
     from grid.mine import mine_lookalikes
     from grid.study import Study
+    from grid.where import where_of
 
-    facts = mine_lookalikes(Study(study), _where(where), protocol, lfw, to)
+    facts = mine_lookalikes(Study(study), where_of(where), protocol, lfw, to)
     out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
+app.command()(explain)
 app.add_typer(data, name="data")
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from grid.execute import execute
+from grid.explained import carried
 from grid.ledger import Ledger
 from grid.lock import Lock
 from grid.mirror import Mirror
@@ -25,7 +26,7 @@ from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.progress import Display
 from grid.report.build import build
-from grid.spec import Grid
+from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
 from grid.tracking import tracking_of
@@ -52,30 +53,46 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
         write_plan(plan, grid)
         ledger = Ledger(store_of(grid))
-        _void_changed(plan, ledger)
-        settings = {
-            "workers": grid.spec.launch.workers,
-            "crop_cache_bytes": int(grid.spec.launch.crop_cache_gib * 2**30),
-            "checkpoint_minutes": grid.spec.launch.checkpoint_minutes,
-        }
-        jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings)
+        void_changed(plan, ledger)
+        jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
         board = board_of(plan, jobs, pieces_of(plan, jobs))
         counts = plan.counts()
         open_stages = board.stages_to_run
         console.print(f"[bold]{grid.spec.name}[/]: {len(plan.cells)} cells ({_words(counts)}); {open_stages} stages to run")
-        with Mirroring(study, tracking, live=bool(board.waiting)) as mirroring:
-            if board.waiting:
-                with Display(board, console, len(plan.cells), counts.get("done", 0)) as display:
-
-                    def ended(work: Work) -> None:
-                        display.ended(work)
-
-                    execute(board, grid.spec.launch, ledger, display.watch, ended)
-            report = build(Study(study))
-            problems = mirroring.finish()
-        for problem in problems:
-            console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {_short(study)}` copies the record later")
+        report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, (len(plan.cells), counts.get("done", 0)))
         return summary(Study(study), report, console, open_stages, board)
+
+
+def settings_of(launch: Launch) -> dict[str, Any]:
+    """What jobs are told of a launch."""
+    return {
+        "workers": launch.workers,
+        "crop_cache_bytes": int(launch.crop_cache_gib * 2**30),
+        "checkpoint_minutes": launch.checkpoint_minutes,
+    }
+
+
+def carry_out(
+    board: Board, launch: Launch, ledger: Ledger, study: Path, tracking: str, console: Console, cells: tuple[int, int]
+) -> Path:
+    """Runs a board on Ray while MLflow follows, and writes the report; returns its page.
+
+    Args:
+        cells: how many there are, and how many of them were done before
+    """
+    with Mirroring(study, tracking, live=bool(board.waiting)) as mirroring:
+        if board.waiting:
+            with Display(board, console, *cells) as display:
+
+                def ended(work: Work) -> None:
+                    display.ended(work)
+
+                execute(board, launch, ledger, display.watch, ended)
+        report = build(Study(study))
+        problems = mirroring.finish()
+    for problem in problems:
+        console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study)}` copies the record later")
+    return report
 
 
 def _retry(plan: Plan, grid: Grid, where: Where | None, retry: Sequence[str]) -> Plan:
@@ -88,7 +105,7 @@ def _retry(plan: Plan, grid: Grid, where: Where | None, retry: Sequence[str]) ->
     return make_plan(grid, where, World(store_of(grid)))
 
 
-def _void_changed(plan: Plan, ledger: Ledger) -> None:
+def void_changed(plan: Plan, ledger: Ledger) -> None:
     """Markers of stages that the plan runs again (damaged outputs, changed inputs) stop counting before anything starts."""
     for stage in plan.open:
         names = ledger.store.names(f"{stage.stage}/{stage.id}")
@@ -105,7 +122,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     record = whole.record()
     for cell, planned in zip(record["cells"], whole.cells, strict=True):
         cell["config"] = planned.cell.model_dump(mode="json") if planned.cell else {}
-    record = merged(record, earlier)
+    record = carried(merged(record, earlier), earlier)
     record |= {
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
         "store": str(store_of(grid)),
@@ -114,6 +131,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         "version": version("facegrid"),
         "launched": time.time(),
         "grid_file": str(grid.document.path),
+        "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address"}),
     }
     store.put("plan.json", json.dumps(record, indent=1).encode())
     return record
@@ -183,11 +201,12 @@ def summary(study: Study, report: Path, console: Console, ran: int, board: Board
     for id, error in board.failed.items():
         if id not in recorded:  # nothing to record: the next launch tries again
             console.print(f"[yellow]unfinished[/] {escape(error)}", highlight=False)
-    console.print(f"{ran} stages were to run · report: {_short(report)} · MLflow: facegrid ui {_short(study.path)}")
+    console.print(f"{ran} stages were to run · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     return 1 if failed or board.failed else 0
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
+    """A path as it is printed."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,15 @@ def hashed(*names: str) -> bytes:
     return hashlib.sha256("\n".join(names).encode()).digest()
 
 
-def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], count: int) -> Probes:
-    """Validation images of ``count`` different persons."""
+def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], count: int, wanted: Sequence[str] = ()) -> Probes:
+    """Validation images of ``count`` different persons; or the images ``wanted``, by key, whoever is on them."""
     keys, identities = faces.manifest.keys, faces.identities
+    if wanted:
+        named = rows_named(keys, wanted, "the training data")
+        _check_kept(wanted, named, faces)
+        return Probes(
+            list(wanted), [identities[row] for row in named], np.stack([faces.crops[n] for n in named]), labels[named]
+        )
     chosen: dict[str, int] = {}
     for row in sorted(validation, key=lambda row: hashed(keys[row])):
         chosen.setdefault(identities[row], row)
@@ -51,10 +58,16 @@ def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], co
     return Probes([keys[row] for row in rows], [identities[row] for row in rows], crops, labels[rows])
 
 
-def pair_probes(context: Context, training: Training, protocol: Any, count: int) -> Probes:
-    """Pairs of a protocol, the genuine half first; pairs whose face a detector's policy drops are passed over."""
+def pair_probes(context: Context, training: Training, protocol: Any, count: int, chosen_keys: Sequence[str] = ()) -> Probes:
+    """Pairs of a protocol, the genuine half first; pairs whose face a detector's policy drops are passed over.
+
+    Or the pairs of ``chosen_keys``, left and right one after the other. A pair that the protocol has is genuine where the
+    protocol says so, another one where both images are of one person.
+    """
     data = context.world.dataset(protocol)
     manifest = context.world.manifest(data)
+    if chosen_keys:
+        return _chosen_pairs(context, training, protocol, chosen_keys)
     pairs = context.world.kept_pairs(protocol, training)
     chosen: list[tuple[int, int]] = []
     genuine = 0
@@ -105,6 +118,44 @@ def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequ
         picture = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
         found[row] = detector.crop(picture, detections.row(key), size)[:, :, 0] >= 128
     return found if known else None
+
+
+def _chosen_pairs(context: Context, training: Training, protocol: Any, wanted: Sequence[str]) -> Probes:
+    data = context.world.dataset(protocol)
+    manifest = context.world.manifest(data)
+    named = rows_named(manifest.keys, wanted, f"protocol {protocol.title}")
+    rows = sorted(set(named))
+    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+    _check_kept((manifest.keys[row] for row in rows), range(len(rows)), faces)
+    identities = [manifest.identities[row] for row in named]
+    pairs = protocol.pairs(manifest)
+    said = {
+        frozenset(pair): bool(same) for *pair, same in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same, strict=True)
+    }
+    same = [said.get(frozenset(named[at : at + 2]), identities[at] == identities[at + 1]) for at in range(0, len(named), 2)]
+    crops = np.stack([faces.crops[rows.index(row)] for row in named])
+    return Probes(list(wanted), identities, crops, np.zeros(0, np.int64), np.array(same))
+
+
+def rows_named(keys: Sequence[str], wanted: Sequence[str], whose: str) -> list[int]:
+    """The rows of the images that are ``wanted``.
+
+    Raises:
+        ValueError: there is no such image; names those that are nearest.
+    """
+    index = {key: row for row, key in enumerate(keys)}
+    for key in wanted:
+        if key not in index:
+            near = difflib.get_close_matches(key, keys, n=3, cutoff=0.3)
+            raise ValueError(f"{whose}: no image {key!r} among {len(keys)} (nearest: {', '.join(near or keys[:3])})")
+    return [index[key] for key in wanted]
+
+
+def _check_kept(names: Iterable[str], places: Iterable[int], faces: Faces) -> None:
+    kept = set(faces.crops.kept.tolist())
+    for name, place in zip(names, places, strict=True):
+        if place not in kept:
+            raise ValueError(f"no face was found in {name}, and the detector's policy is to drop such images")
 
 
 def reference_pairs(

@@ -1,4 +1,4 @@
-"""Where commands print, and the option that all of them have."""
+"""Where commands print, and the options that many of them have."""
 
 from __future__ import annotations
 
@@ -12,3 +12,6 @@ out = Console(width=None if sys.stdout.isatty() else 110)  # a file or pipe has 
 err = Console(stderr=True, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
+WhereText = Annotated[
+    list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
+]

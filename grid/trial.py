@@ -194,9 +194,11 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
             torch.cuda.empty_cache()
 
 
-def jobs_of(stages: Mapping[str, PlannedStage], store: Path, **settings: Any) -> dict[str, Job]:
-    """The jobs of a plan's stages, by id."""
-    kinds = {id: stage.stage for id, stage in stages.items()}
+def jobs_of(
+    stages: Mapping[str, PlannedStage], store: Path, known: Mapping[str, str] | None = None, **settings: Any
+) -> dict[str, Job]:
+    """The jobs of a plan's stages, by id; ``known`` maps ids of finished stages that are not among them to their kinds."""
+    kinds = {**(known or {}), **{id: stage.stage for id, stage in stages.items()}}
     return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
 
 

@@ -36,9 +36,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     _, validation = rows_of(trained, training)
     seconds = None
     if protocol := config.get("protocol"):
-        probes = pair_probes(context, training, protocol, explainer.pairs)
+        probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
     else:
-        probes = image_probes(trained, labels, validation.tolist(), explainer.images)
+        chosen = () if context.fast else explainer.chosen  # a quick look has a few images only
+        probes = image_probes(trained, labels, validation.tolist(), explainer.images, chosen)
     about = {
         "method": explainer.name,
         "label": explainer.title,

@@ -69,7 +69,8 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         yield from args
     elif origin is tuple and args[-1:] == (Ellipsis,):
         yield ()
-        yield from ((one,) for one in others(args[0], value[0] if value else None, key.removesuffix("s")))
+        for one in others(args[0], value[0] if value else None, key.removesuffix("s")):
+            yield from ((one,) * count for count in (1, 8, 16))  # as many keys as there are images, or two for each pair
     elif origin is tuple:
         yield tuple(one * 0.5 for one in value)
     elif annotation is bool:

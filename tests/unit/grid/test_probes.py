@@ -1,81 +1,47 @@
-"""Regions of the full image, brought into the crop as the image is."""
+"""Probes that are named by their keys."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from configs.lookup import resolve
-from grid.probes import pair_regions
-from grid.training import Input
+from grid.probes import image_probes, rows_named
 
-SHAPES = {"a": (40, 60), "b": (40, 60), "c": (64, 64)}
+KEYS = tuple(f"person{n // 3}/{n:02d}.png" for n in range(12))
 
 
-class Manifest:
-    def __init__(self, keys):
-        self.keys = list(keys)
-        self.heights = [SHAPES[key][0] for key in keys]
-        self.widths = [SHAPES[key][1] for key in keys]
+def faces(dropped: tuple[int, ...] = ()) -> Any:
+    crops = np.arange(12, dtype=np.uint8)[:, None, None, None].repeat(3, 3)
 
-    def subset(self, rows):
-        return Manifest([self.keys[row] for row in rows])
+    class Table:
+        kept = np.delete(np.arange(12), list(dropped))
 
+        def __getitem__(self, row: int) -> np.ndarray:
+            return crops[row]
 
-class Asked:
-    """A protocol that knows where ``a`` and ``b`` differ from each other: in the rows 10 to 19, to the right of column 30."""
-
-    title = "asked"
-
-    def __init__(self, wrong=False):
-        self.seen, self.wrong = [], wrong
-
-    def region(self, dataset, row, other):
-        keys = dataset.manifest.keys
-        self.seen.append((keys[row], keys[other]))
-        if {keys[row], keys[other]} != {"a", "b"}:
-            return None
-        found = np.zeros((5, 5) if self.wrong else SHAPES[keys[row]], bool)
-        found[10:20, 30:] = True
-        return found
+    identities = tuple(key.partition("/")[0] for key in KEYS)
+    return SimpleNamespace(manifest=SimpleNamespace(keys=KEYS), identities=identities, crops=Table())
 
 
-def context():
-    world = SimpleNamespace(
-        dataset=lambda protocol: SimpleNamespace(build=lambda manifest: SimpleNamespace(manifest=manifest)),
-        manifest=lambda data: Manifest("abc"),
-    )
-    return SimpleNamespace(world=world, fast=False, device="cpu", detected=())
+def test_named_images_come_in_the_order_of_their_names() -> None:
+    labels = np.arange(12) // 3
+    found = image_probes(faces(), labels, [0], 8, (KEYS[7], KEYS[2]))
+    assert found.keys == [KEYS[7], KEYS[2]]
+    assert (found.identities, found.labels.tolist()) == (["person2", "person0"], [2, 0])
+    assert found.crops[:, 0, 0, 0].tolist() == [7, 2]
 
 
-def regions(protocol, keys, detector, **pixels):
-    training = SimpleNamespace(detector=resolve("detector", detector), input=Input(**pixels))
-    return pair_regions(context(), training, protocol, keys)
+def test_without_names_they_are_validation_images_of_different_persons() -> None:
+    found = image_probes(faces(), np.arange(12) // 3, [0, 1, 4, 5, 9], 8)
+    assert sorted(found.identities) == ["person0", "person1", "person3"]
 
 
-def test_a_region_is_cut_and_enlarged_as_its_image_is():
-    protocol = Asked()
-    found = regions(protocol, ["a", "b", "b", "c"], {"name": "none"}, size=80, width=120)
-    assert found.shape == (4, 80, 120)
-    wanted = np.zeros((80, 120), bool)
-    wanted[20:40, 60:] = True  # both sides are twice as long
-    assert np.array_equal(found[0], wanted)
-    assert np.array_equal(found[1], wanted)
-    assert not found[2:].any()  # nobody knows where b differs from c
-    assert protocol.seen == [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")]
+def test_an_unknown_key_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"the data: no image 'person1/3.png' among 12 \(nearest: person1/03.png, "):
+        rows_named(KEYS, [KEYS[0], "person1/3.png"], "the data")
 
 
-def test_what_the_detector_leaves_out_is_left_out():
-    found = regions(Asked(), ["a", "b"], {"name": "none", "fraction": 0.5}, size=40, width=60)
-    wanted = np.zeros((40, 60), bool)
-    wanted[0:20, 30:] = True  # the crop is rows 10 to 29, columns 15 to 44, enlarged twice
-    assert np.array_equal(found[0], wanted)
-
-
-def test_where_nobody_knows_anything_there_are_no_regions():
-    assert regions(Asked(), ["a", "c"], {"name": "none"}, size=64) is None
-
-
-def test_a_region_of_another_size_than_its_image_is_refused():
-    with pytest.raises(ValueError, match=r"protocol asked: the region of a is \(5, 5\), and its image \(40, 60\)"):
-        regions(Asked(wrong=True), ["a", "b"], {"name": "none"}, size=64)
+def test_a_face_that_the_detector_drops_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"no face was found in person0/02.png, and the detector's policy is to drop"):
+        image_probes(faces(dropped=(2,)), np.zeros(12, int), [0], 8, (KEYS[7], KEYS[2]))

@@ -1,0 +1,104 @@
+"""The command ``explain``: more explanations of a finished study, or two image files under one trained network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grid.terminal import AsJson, WhereText, err, out
+
+Target = Annotated[
+    Path,
+    typer.Argument(metavar="STUDY|CHECKPOINT", help="a study's folder; before two images also a model.safetensors in a store"),
+]
+Files = Annotated[list[Path] | None, typer.Argument(metavar="[A.jpg B.jpg]", help="two images of faces, in any format")]
+Methods = Annotated[
+    list[str] | None, typer.Option(metavar="NAME,...", help="methods, or one as in a grid file: '{name: rise, masks: 500}'")
+]
+Images = Annotated[str | None, typer.Option(metavar="N|KEY,...|FILE.txt", help="of the training data: how many, or which")]
+Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol: how many, or a file with two keys a line")]
+Protocol = Annotated[str | None, typer.Option(metavar="TITLE", help="whose pairs; else the first protocol that has some")]
+Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
+Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one person")]
+To = Annotated[Path | None, typer.Option(metavar="FILE.png", help="the picture of two images [explanation.png]")]
+
+
+def explain(
+    target: Target,
+    files: Files = None,
+    where: WhereText = None,
+    methods: Methods = None,
+    images: Images = None,
+    pairs: Pairs = None,
+    protocol: Protocol = None,
+    address: Address = None,
+    threshold: Threshold = None,
+    to: To = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain what trained networks look at, and train nothing: more images or pairs of a study, or two files."""
+    from grid.spec import BadInput
+
+    if not files:
+        _only("two images", {"--threshold": threshold, "--to": to})
+        _study(target, where, methods, images, pairs, protocol, address, as_json)
+    elif len(files) == 2:
+        _only("a study", {"--images": images, "--pairs": pairs, "--protocol": protocol, "--address": address})
+        _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
+    else:
+        raise BadInput(f"explain takes a study alone, or a network and two images; found {len(files)} images")
+
+
+def _only(what: str, options: dict[str, object]) -> None:
+    from grid.spec import BadInput
+
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise BadInput(f"{given[0]} is for the explanation of {what}")
+
+
+def _study(
+    target: Path,
+    where: list[str] | None,
+    methods: list[str] | None,
+    images: str | None,
+    pairs: str | None,
+    protocol: str | None,
+    address: str | None,
+    as_json: bool,
+) -> None:
+    from grid import asking, explaining
+    from grid.study import Study
+    from grid.where import where_of
+
+    study = Study(target)
+    explainers = asking.methods(methods or [], asking.Look.of(images, pairs, protocol))
+    facts = explaining.explain(study, where_of(where), explainers, address, err if as_json else out)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        explaining.told(facts, study, out)
+    raise typer.Exit(1 if any(row["state"] in ("failed", "unfinished") for row in facts["explanations"]) else 0)
+
+
+def _two(
+    target: Path,
+    files: tuple[Path, Path],
+    where: list[str] | None,
+    methods: list[str] | None,
+    threshold: float | None,
+    to: Path,
+    as_json: bool,
+) -> None:
+    from grid import asking, trained, two_images
+    from grid.where import where_of
+
+    explainers = asking.methods(methods or [",".join(two_images.METHODS)], asking.Look(pairs=1))
+    facts = two_images.explain(trained.find(target, where_of(where)), files, explainers, threshold, to)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        two_images.told(facts, out)

@@ -1,0 +1,143 @@
+"""Explanations of a finished study: cells of plan.json with more explainers, of which only the new stages run.
+
+Nothing is ever trained: a cell whose training is not done is named and passed over, and the work board holds explanations and
+the detections that they need, nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from configs.kinds import ExplainerConfig
+from grid.explain_plan import check_keys, grid_of, titles, trained, without_training
+from grid.explained import Explained, added
+from grid.launch import carry_out, settings_of, short, void_changed
+from grid.ledger import Ledger
+from grid.lock import Lock
+from grid.pieces import pieces_of
+from grid.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
+from grid.preflight import checked_plan, prepare
+from grid.store import LocalStore
+from grid.study import Study
+from grid.tracking import tracking_of
+from grid.trial import jobs_of
+from grid.where import check_where
+from grid.work import Board, board_of
+
+LABEL = "explain:"
+
+
+def explain(
+    study: Study,
+    where: Mapping[str, Sequence[str]],
+    explainers: Sequence[ExplainerConfig],
+    address: str | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Runs what is missing of these explanations; returns what came of each, cell by cell.
+
+    Returns:
+        ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, label, id, state (``done``,
+        ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, and the ``folder`` of its files
+
+    Raises:
+        BadInput: met before anything is run.
+    """
+    check_where(where, study.axes)
+    store = study.ledger.store.local("")
+    prepare(study.path, store)
+    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+        study = Study(study.path)
+        titled = titles(study, explainers)
+        chosen, passed = trained(study, where)
+        grid = grid_of(study, chosen, titled, address)
+        plan = without_training(checked_plan(grid, None, console), study, passed)
+        check_keys(plan)
+        ledger = Ledger(store)
+        for stage in plan.stages:
+            if stage.stage == "explain" and stage.state == FAILED:  # to ask again is to ask for another try
+                ledger.forgive(stage.stage, stage.id)
+        again = [dataclasses.replace(s, state=RUN) if s.stage == "explain" and s.state == FAILED else s for s in plan.stages]
+        plan = dataclasses.replace(plan, stages=tuple(again))
+        void_changed(plan, ledger)
+        record = added(study.record, _entries(plan))
+        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        board = _board(plan)
+        open_stages = board.stages_to_run
+        cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
+        words = f"{cells}, {', '.join(one.title for one in titled)}; {open_stages} stages to run"
+        console.print(f"[bold]{study.name}[/]: {words}", highlight=False)
+        tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
+        done = sum(cell.state == DONE for cell in plan.cells)
+        page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done))
+        found = [row for cell in plan.cells for row in _results(cell, plan, ledger, board)]
+    return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
+
+
+def _entries(plan: Plan) -> list[Explained]:
+    found = []
+    for cell in plan.cells:
+        for stage in plan.stages:
+            if stage.stage == "explain" and stage.id in cell.stages.values():
+                config = stage.node.config["explainer"].model_dump(mode="json")
+                label = next(label for label, id in cell.stages.items() if id == stage.id)
+                train = stage.node.identity["train"]
+                found.append(Explained(train, label, stage.id, tuple(stage.needs), config))
+    return found
+
+
+def _board(plan: Plan) -> Board:
+    assert {stage.stage for stage in plan.stages} <= {"detect", "explain"}, "an explanation trains nothing"
+    trainings = {stage.node.identity["train"]: "train" for stage in plan.stages if stage.stage == "explain"}
+    stages = {stage.id: stage for stage in plan.stages}
+    jobs = jobs_of(stages, store_of(plan.grid), known=trainings, **settings_of(plan.grid.spec.launch))
+    return board_of(plan, jobs, pieces_of(plan, jobs))
+
+
+def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> list[dict[str, Any]]:
+    found = []
+    for label, id in cell.stages.items():
+        if not label.startswith(LABEL):
+            continue
+        stage = next(stage for stage in plan.stages if stage.id == id)
+        row: dict[str, Any] = {"cell": dict(cell.levels), "method": stage.node.config["explainer"].name}
+        row |= {"label": label.removeprefix(LABEL), "id": id}
+        if marker := ledger.marker("explain", id):
+            refused = marker.facts.get("refused")
+            folder = ledger.store.local(f"explain/{id}/{marker.attempt}")
+            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+        elif failure := ledger.failure("explain", id):
+            row |= {"state": "failed", "error": failure.error}
+        else:
+            row |= {"state": "unfinished", "error": board.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
+        found.append(row)
+    return found
+
+
+def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
+    """The result for a terminal."""
+    for one in facts["passed_over"]:
+        console.print(f"[yellow]passed over[/] {escape(one['cell'])}: {escape(one['reason'])}", highlight=False, soft_wrap=True)
+    for row in facts["explanations"]:
+        cell = ", ".join(f"{axis}={level}" for axis, level in row["cell"].items()) or "the only cell"
+        if row["state"] == "refused":
+            said = f"{row['refused']['code']}: {row['refused']['reason']}"
+            console.print(
+                f"[yellow]refused[/] {escape(row['label'])}, {escape(cell)}: {escape(said)}", highlight=False, soft_wrap=True
+            )
+        elif row["state"] != "done":
+            console.print(
+                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}", highlight=False
+            )
+    states = [row["state"] for row in facts["explanations"]]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    line = (
+        f"{facts['stages_run']} stages were to run · explanations: {counts} · report: {short(study.path / 'report/index.html')}"
+    )
+    console.print(f"{line} · MLflow: facegrid ui {short(study.path)}", highlight=False, soft_wrap=True)

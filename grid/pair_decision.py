@@ -1,0 +1,58 @@
+"""The decision on two images: the cosine as a protocol's embeddings give it, and the threshold that was best there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from grid.spec import BadInput
+from grid.stages.evaluate import views
+from grid.trained import Judged, Trained
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A threshold and where it is from."""
+
+    value: float
+    source: str
+    judged: Judged | None  # None: the user gave it
+
+    @property
+    def plain(self) -> float | None:
+        """The threshold where it is one of plain embeddings, as those that maps are of."""
+        views = self.judged is not None and (self.judged.flip_test or self.judged.multi_crop is not None)
+        return None if views else self.value
+
+
+def limit_of(trained: Trained, threshold: float | None) -> Limit | None:
+    """The one that is given, else that of the first protocol by title; None where there is neither."""
+    if threshold is not None:
+        return Limit(threshold, "--threshold", None)
+    for judged in trained.judged():
+        best = judged.metrics["oracle"]
+        mirrored = ", with mirror images added" if judged.flip_test else ""
+        corners = ", with corners added" if judged.multi_crop is not None else ""
+        source = (
+            f"the best one of protocol {judged.title}{mirrored}{corners}: {100 * best['value']:.2f} % of its pairs are right"
+        )
+        return Limit(float(best["threshold"]), source, judged)
+    return None
+
+
+def cosine_of(network: Any, images: torch.Tensor, limit: Limit | None) -> float:
+    """The cosine of images (2, 3, H, W), embedded with the views of the threshold's protocol.
+
+    Raises:
+        BadInput: an embedding has no direction.
+    """
+    judged = limit.judged if limit else None
+    look: Any = SimpleNamespace(flip_test=judged is not None and judged.flip_test, multi_crop=judged and judged.multi_crop)
+    with torch.inference_mode():
+        one, other = sum(network.embed(view(images)) for view in views(look)).double()
+    if not bool(one.norm() * other.norm() > 0):
+        raise BadInput("the network gives an embedding of length 0, which has no direction, and so no cosine")
+    return float(torch.nn.functional.cosine_similarity(one, other, dim=0))
