@@ -200,12 +200,14 @@ def test_a_decoder_that_learns_alone_needs_a_network_and_no_second_optimiser(
     assert complaint in refused(axes={}, base={**SMALL["base"], "recipe": ALONE, **changes})
 
 
-def test_who_a_decoder_alone_has_seen_was_trained_on(refused: Refused) -> None:
-    data = {"name": "drawn", "persons": 4, "first": 0}
-    base = {**SMALL["base"], "data": data, "recipe": ALONE, "reconstruction": {}}
+def test_who_a_decoder_alone_has_seen_was_trained_on(make: Make, tmp_path: Path) -> None:
+    weights = {"name": "checkpoint", "path": str(tmp_path / "model.pth")}
+    base = {**SMALL["base"], "data": {"name": "drawn", "persons": 4, "first": 0}, "recipe": ALONE, "reconstruction": {}}
     protocols = [{"name": "drawn", "persons": 4, "first": 0, "folds": 2, "pairs_per_fold": 4}]
-    said = refused(axes={}, base={**base, "pretraining": IMAGENET}, protocols=protocols)
-    assert "are in the training set" in said
+    grid = make(axes={}, base={**base, "pretraining": weights}, protocols=protocols)
+    (cell,) = make_plan(grid).cells
+    with pytest.raises(ValueError, match="are in the training set"):
+        World(store_of(grid)).kept_pairs(cell.cell.protocols[0], cell.cell)
 
 
 def test_who_is_looked_at_only_was_not_trained_on(make: Make, refused: Refused, tmp_path: Path) -> None:
