@@ -108,7 +108,8 @@ class Training(Config):
             raise ValueError("recipe.trainable is decoder, so the network must come from somewhere: set pretraining")
         if hasattr(self.pretraining, "data") and self.pretraining.recipe is None:
             raise ValueError("pretraining source would train a decoder alone too; give it a recipe of its own")
-        if idle := sorted(self.reconstruction.model_fields_set - {"decoder"}):
+        plain = Reconstruction(decoder=self.reconstruction.decoder)  # by value: a worker gets every field written out
+        if idle := [key for key in ("weight", "lr", "betas") if getattr(self.reconstruction, key) != getattr(plain, key)]:
             raise ValueError(
                 f"reconstruction.{idle[0]} belongs to a decoder that learns beside recognition; with recipe.trainable: decoder "
                 "the recipe moves it: leave it out"

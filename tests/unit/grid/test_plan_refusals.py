@@ -187,7 +187,7 @@ IMAGENET = {"name": "imagenet"}
             {"reconstruction": {"weight": 2.0}, "pretraining": IMAGENET},
             "reconstruction.weight belongs to a decoder that learns",
         ),
-        ({"reconstruction": {"lr": 2e-4}, "pretraining": IMAGENET}, "reconstruction.lr belongs to a decoder that learns"),
+        ({"reconstruction": {"lr": 2e-3}, "pretraining": IMAGENET}, "reconstruction.lr belongs to a decoder that learns"),
         (
             {"reconstruction": {}, "pretraining": {"name": "source", "data": {"name": "drawn", "first": 500, "persons": 3}}},
             "pretraining source would train a decoder alone too; give it a recipe of its own",
