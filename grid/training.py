@@ -49,7 +49,8 @@ class Reconstruction(Config):
     """Images made again from the feature map while recognition is learned (Xu et al., 2023, equation 2).
 
     The decoder has an optimiser of its own, Adam as in Section IV; its gradient reaches the backbone too. The paper states
-    no ``weight`` (lambda).
+    no ``weight`` (lambda). With ``recipe.trainable: decoder`` the decoder learns alone, by the recipe, on a network that stays
+    as it is; ``weight``, ``lr`` and ``betas`` have no meaning then.
     """
 
     decoder: component("decoder") = Field(default_factory=lambda: {"name": "transposed"})  # type: ignore[valid-type]
@@ -78,7 +79,9 @@ class Training(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.recipe.trains and "pairs" in self.loss.needs() and not self.batches.pairs:
+        if getattr(self.recipe, "decodes_only", False):
+            self._decodes()
+        elif self.recipe.trains and "pairs" in self.loss.needs() and not self.batches.pairs:
             raise ValueError(
                 f"loss {self.loss.name} needs two images of an identity in every batch, which batches {self.batches.name} does "
                 "not promise; set batches: {name: pk, images: 4}"
@@ -91,6 +94,26 @@ class Training(Config):
             return self
         self.batches.check(self.recipe.batch_size // getattr(self.recipe, "accumulate", 1))
         return self
+
+    @property
+    def classifies(self) -> bool:
+        """Whether a classifier is trained; the loss may still have none."""
+        return self.recipe.trains and not getattr(self.recipe, "decodes_only", False)
+
+    def _decodes(self) -> None:
+        """Raises ValueError where a decoder cannot learn on a frozen network."""
+        if self.reconstruction is None:
+            raise ValueError("recipe.trainable is decoder, and there is none; add reconstruction: {decoder: transposed}")
+        if self.pretraining.name == "none":
+            raise ValueError("recipe.trainable is decoder, so the network must come from somewhere: set pretraining")
+        if hasattr(self.pretraining, "data") and self.pretraining.recipe is None:
+            raise ValueError("pretraining source would train a decoder alone too; give it a recipe of its own")
+        plain = Reconstruction(decoder=self.reconstruction.decoder)  # by value: a worker gets every field written out
+        if idle := [key for key in ("weight", "lr", "betas") if getattr(self.reconstruction, key) != getattr(plain, key)]:
+            raise ValueError(
+                f"reconstruction.{idle[0]} belongs to a decoder that learns beside recognition; with recipe.trainable: decoder "
+                "the recipe moves it: leave it out"
+            )
 
     def by_value(self) -> dict[str, Any]:
         """The part of a training's identity that its own fields give; images and weights come to it by content."""

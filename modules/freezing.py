@@ -9,6 +9,7 @@ from torch import nn
 from modules.locally_connected import LocallyConnected
 
 CONVOLUTIONS = (nn.Conv2d, LocallyConnected)
+DECODER = "decoder"  # of a network, the only part that is trained: nothing of the backbone is
 
 
 def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
@@ -18,8 +19,9 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
 
     Args:
         backbone: as ``configs.kinds.BackboneConfig.build`` makes it
-        trainable: "all"; "none"; the number of last convolutions that are trained, with all that follows the first of them
-            (Debreczeni et al., Table VI: 5 and 7); or a stage's name: it and all later layers are trained
+        trainable: "all"; "none"; "decoder", which leaves nothing of a backbone; the number of last convolutions that are
+            trained, with all that follows the first of them (Debreczeni et al., Table VI: 5 and 7); or a stage's name: it and
+            all later layers are trained
 
     Raises:
         ValueError: no such stage, or fewer convolutions than that.
@@ -30,6 +32,14 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
         if id(parameter) not in kept:
             parameter.requires_grad_(False)
     return layers[:first]
+
+
+def freeze_recognition(network: Any) -> list[nn.Module]:
+    """Freezes all of a ``modules.network.Network`` but its decoder; returns the parts as ``freeze`` does."""
+    parts = [part for name, part in network.named_children() if name != DECODER]
+    for part in parts:
+        part.requires_grad_(False)
+    return parts
 
 
 def check(backbone: Any, trainable: int | str) -> None:
@@ -50,7 +60,7 @@ def _holds(module: nn.Module) -> bool:
 
 def _first(backbone: Any, layers: list[nn.Module], trainable: int | str) -> int:
     """Where the trained layers begin."""
-    if trainable == "none":
+    if trainable in ("none", DECODER):
         return len(layers)
     if isinstance(trainable, int):
         places = [place for place, layer in enumerate(layers) if isinstance(layer, CONVOLUTIONS)]
@@ -59,6 +69,8 @@ def _first(backbone: Any, layers: list[nn.Module], trainable: int | str) -> int:
         return places[-trainable]
     stages = backbone.stages()
     if trainable not in stages:
-        raise ValueError(f"recipe.trainable {trainable!r} is no stage of this backbone (known: all, none, {', '.join(stages)})")
+        raise ValueError(
+            f"recipe.trainable {trainable!r} is no stage of this backbone (known: all, none, decoder, {', '.join(stages)})"
+        )
     inside = {id(module) for module in stages[trainable].modules()}
     return next(place for place, layer in enumerate(layers) if id(layer) in inside)

@@ -109,3 +109,10 @@ class Network(nn.Module):
         if self.decoder is not None:
             loss = loss + self.reconstruction * functional.mse_loss(self.decoder(features), images)
         return loss
+
+    def decoding_loss(self, images: Tensor) -> Tensor:
+        """The mean squared error of images made again, a scalar, where nothing but the decoder learns."""
+        assert self.decoder is not None, "this network has no decoder"
+        with torch.no_grad():
+            features = self.features(images)
+        return functional.mse_loss(self.decoder(features), images)

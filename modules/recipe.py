@@ -11,6 +11,7 @@ from torch import nn
 
 from configs.component import Born
 from configs.kinds import RecipeConfig
+from modules.freezing import DECODER
 
 
 class Recipe(RecipeConfig):
@@ -35,9 +36,14 @@ class Recipe(RecipeConfig):
     min_delta: float = Field(default=0.0, ge=0)
     select: Literal["best", "last"] = "best"  # the epoch whose weights are kept
     channels_last: Annotated[bool, Born(False)] = False  # in memory; quicker for depthwise convolutions, other last digits
-    trainable: Annotated[int | str, Born("all")] = "all"  # of the backbone: all, none, the last n convolutions, from a stage on
+    trainable: Annotated[int | str, Born("all")] = "all"  # of the backbone, see ``freezing``; or "decoder": it alone
     accumulate: Annotated[int, Born(1), Field(ge=1)] = 1  # parts that a batch goes through the network in, to save memory
     ema: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None  # per step; the weights' moving average is what is kept
+
+    @property
+    def decodes_only(self) -> bool:
+        """Whether the decoder is all that learns, and recognition is no part of the loss."""
+        return self.trainable == DECODER
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
@@ -45,7 +51,7 @@ class Recipe(RecipeConfig):
             raise ValueError("recipe.momentum is 0, and optimizer nag needs momentum; use optimizer: sgd")
         if isinstance(self.trainable, int) and self.trainable < 1:
             raise ValueError(
-                f"recipe.trainable is {self.trainable}; write none, all, a number of last convolutions, or a stage"
+                f"recipe.trainable is {self.trainable}; write none, all, decoder, a number of last convolutions, or a stage"
             )
         if self.batch_size % self.accumulate:
             raise ValueError(

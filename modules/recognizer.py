@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modules.freezing import freeze
+from modules.freezing import freeze, freeze_recognition
 from modules.joint import Together
 from modules.margin import keep_unsampled
 from modules.nonfinite import finite
@@ -34,11 +34,13 @@ class Recognizer(pl.LightningModule):
         seed: of the random numbers drawn while training.
         steps_per_epoch: steps of the optimiser that one epoch has; with ``recipe.accumulate`` each takes that many batches of
             the loader.
-        decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder.
+        decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder, or it is all
+            that learns (``recipe.trainable: decoder``), by the recipe's optimiser.
 
     Attributes:
         history: one row an epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
-            over images; without a classifier the loss of all validation images as one batch), ``validation_accuracy`` (None
+            over images; without a classifier the loss of all validation images as one batch; where only a decoder learns, the
+            mean squared error), ``validation_accuracy`` (None
             without a classifier), ``lr`` of the epoch's last step, ``best`` (lowest validation loss so far). A function of the
             config and the data alone.
         timing: one row an epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
@@ -59,7 +61,11 @@ class Recognizer(pl.LightningModule):
         self.network = network.to(memory_format=self.layout)
         self.seed = seed
         self.steps_per_epoch = steps_per_epoch
-        self.frozen = freeze(network.backbone, recipe.trainable) if recipe.trainable != "all" else []
+        if recipe.decodes_only:
+            assert network.decoder is not None, "there is no decoder to train"
+            self.frozen = freeze_recognition(network)
+        else:
+            self.frozen = freeze(network.backbone, recipe.trainable) if recipe.trainable != "all" else []
         self.average = _average(network, recipe.ema)
         decoding = {id(parameter) for parameter in network.decoder.parameters()} if decoder else set()
         recognizing = [parameter for parameter in network.parameters() if id(parameter) not in decoding]
@@ -78,6 +84,7 @@ class Recognizer(pl.LightningModule):
         self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, where there is no classifier
         self._spent = 0.0  # seconds of this epoch before this process took it up
         self._began = time.monotonic()
+        self.train()  # Lightning takes the mode of each layer as it finds it, frozen ones too
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer
@@ -111,7 +118,7 @@ class Recognizer(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
-        loss: Tensor = self.network.loss_of(images, labels)
+        loss: Tensor = self.network.decoding_loss(images) if self.recipe.decodes_only else self.network.loss_of(images, labels)
         value = finite(float(loss.detach()), "training loss", self.epoch, self.global_step)
         self._train[0] += value * len(images)
         self._train[1] += len(images)
@@ -132,6 +139,10 @@ class Recognizer(pl.LightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
+        if self.recipe.decodes_only:
+            self._validation[0] += float(self.evaluated.decoding_loss(images)) * len(images)
+            self._validation[2] += len(images)
+            return
         if not getattr(self.network, "classifies", True):
             self._embedded.append((self.evaluated.embed(images).float(), labels))
             return
@@ -180,7 +191,8 @@ class Recognizer(pl.LightningModule):
         loss, correct, images = self._over_ranks(self._validation)
         if not images:
             return None, None, 0.0
-        return finite(loss / images, "validation loss", self.epoch, self.global_step), correct / images, images
+        accuracy = None if self.recipe.decodes_only else correct / images
+        return finite(loss / images, "validation loss", self.epoch, self.global_step), accuracy, images
 
     @property
     def running_loss(self) -> float | None:

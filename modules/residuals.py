@@ -1,4 +1,4 @@
-"""How the decoded image changes when a channel's maximum is set to zero (Xu et al., 2023, Algorithm 1)."""
+"""How the decoded image changes when one cell of a channel, its maximum, is set to zero (Xu et al., 2023, Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ Norm = Literal["l2", "min_max"]
 _BATCH = 32  # channels whose windows are in memory at a time
 
 
-def weighted(decoder: nn.Module, features: Tensor, weights: Tensor, masking: Masking, norm: Norm) -> tuple[np.ndarray, int]:
+def weighted(
+    decoder: nn.Module, features: Tensor, weights: Tensor, masking: Masking, norm: Norm, cells: Tensor | None = None
+) -> tuple[np.ndarray, int]:
     """(H (height, width) float64, dead channels) of a feature map (C, h, w): sum over channels of weight x residual.
 
     A residual is the mean over RGB of the absolute difference of the two decoded images, normalised over all pixels. One of
-    zeros, whose channel does not reach the image, stays zero. The FIRST maximum of a channel is masked where several are equal.
-    No gradients; the network is in evaluation mode. Channels are summed cell by cell of their maxima.
+    zeros, whose channel does not reach the image, stays zero. The FIRST maximum of a channel is masked where several are equal;
+    or ``cells`` (C,) says which cell, counted along the rows. No gradients; the network is in evaluation mode. Channels are
+    summed cell by cell.
     """
-    place = features.flatten(1).argmax(1)
+    place = features.flatten(1).argmax(1) if cells is None else cells
     rows, columns = place // features.shape[2], place % features.shape[2]
     if not applies(decoder):
         parts = _full(decoder, features, rows, columns, masking)
@@ -72,7 +75,7 @@ def _normalised(part: np.ndarray, norm: Norm, whole: bool) -> np.ndarray | None:
 
 
 def _windows(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor) -> Iterator[_Part]:
-    """Channels that peak in the same cell change the same window, so they go together."""
+    """Channels that are masked in the same cell change the same window, so they go together."""
     state = Incremental(decoder, features)
     shape = (state.image.shape[0], state.image.shape[1])
     cells: dict[tuple[int, int], list[int]] = {}

@@ -95,7 +95,7 @@ def _of_images(network: Network, explainer: Any, probes: Probes, training: Train
     images = tensors(probes.crops, device)
     target = target_of(network, explainer, images, None if probes.same is not None else probes.labels)
     if target.classes and not network.classifies:
-        why = f"loss {training.loss.name} has no classes" if training.recipe.trains else "recipe none trains no classifier"
+        why = f"loss {training.loss.name} has no classes" if training.classifies else "this recipe trains no classifier"
         raise Refused("no_classifier", f"{why}, so there is no class score to explain")
     found: Attribution = explainer.build().explain(network, images, target, training.input.pixels)
     return found

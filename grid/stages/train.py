@@ -153,12 +153,14 @@ def new_network(training: Training, classes: int) -> Network:
         decoder=made.decoder if made else None,
         reconstruction=made.weight if made else 0.0,
     )
-    network.classifies = network.classifies and training.recipe.trains
+    network.classifies = network.classifies and training.classifies
     return network
 
 
 def _decoder(training: Training) -> Callable[[Any], torch.optim.Optimizer] | None:
     made = training.reconstruction
+    if training.recipe.decodes_only:
+        return None
     return None if made is None else lambda parameters: torch.optim.Adam(parameters, lr=made.lr, betas=made.betas)
 
 

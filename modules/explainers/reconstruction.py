@@ -7,21 +7,31 @@ the channel's share of the cosine (equation 1), less a threshold T. H is the sum
 The shares sum to the cosine, so a decision threshold T on the cosine is T / channels for each of them; the algorithm as printed
 subtracts T itself from every channel (``literal``). It also never restores the map in its loop, so that ever more channels are
 zero (``cumulative``), while the text speaks of one channel at a time (``per_channel``).
+
+A published network seldom ends in a maximum. Where its head is linear in the map, as Stylianou's closed form asks too, the
+cosine is still a sum over channels, each of which gives the sum over its cells (``head: linear``; ours, not in the paper). A
+channel's share then comes from many cells, and the one masked is that to which it owes most: the largest contribution of the
+share's own sign. What the head adds whatever the image is, its bias, belongs to no channel and is taken from T. On gmp both
+readings agree.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from configs.component import Born
 from configs.kinds import PairExplainerConfig
 from modules import residuals
 from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.heads.gmp import Gmp
+from modules.linear_heads import LinearHead
 from modules.pairwise import check_embeddings, check_pairs, decision_threshold
 from modules.watching import evaluating
 
@@ -32,6 +42,8 @@ class Config(PairExplainerConfig):
     subtract: ``share``: T / channels from each channel's product; ``literal``: T itself
     masking: ``per_channel``: one channel is masked at a time; ``cumulative``: all up to it
     norm: of each channel's difference image, over its pixels: divided by its L2 norm, or scaled to [0, 1]
+    head: how the cosine is divided among channels: ``max_pooled``, the paper's, for head gmp alone; ``linear``, for all heads
+        that are sums over cells (gap_bn, fc_bn, gdc, gmp, l2)
     """
 
     name: Literal["reconstruction"] = "reconstruction"
@@ -39,9 +51,26 @@ class Config(PairExplainerConfig):
     subtract: Literal["share", "literal"] = "share"
     masking: Literal["per_channel", "cumulative"] = "per_channel"
     norm: Literal["l2", "min_max"] = "l2"
+    head: Annotated[Literal["max_pooled", "linear"], Born("max_pooled")] = "max_pooled"
 
     def build(self) -> Reconstruction:
         return Reconstruction(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """How one image of a pair is divided.
+
+    Attributes:
+        weights: (C,) float64, of each channel: its share of the cosine less its part of T; with ``subtract: share`` they sum to
+            cosine - T
+        cells: int64 (C,), which cell of each channel is masked, counted along the rows; None: its maximum
+        bias: what of the cosine no channel has
+    """
+
+    weights: Tensor
+    cells: Tensor | None = None
+    bias: float = 0.0
 
 
 class Reconstruction(PairExplainer):
@@ -56,37 +85,40 @@ class Reconstruction(PairExplainer):
         """Maps ``S``, ``S+`` and ``S-``, (H, W) of the decoded image; S+ - S- = H.
 
         ``notes.dead_channels``: (left, right) of each pair, channels whose masking changes nothing: they add nothing.
+        ``notes.bias``, with ``head: linear``: (left, right), what of the cosine no channel has.
 
         Raises:
-            Refused: codes ``no_decoder``, ``not_max_pooled``: the network has no decoder, or another head than gmp;
+            Refused: codes ``no_decoder``, ``not_max_pooled``, ``not_linear_head``: the network has no decoder, or another head;
                 ``no_reference``: no T is given and no reference pairs tell; ``zero_norm``, ``not_finite``.
         """
         check_pairs(left, right, size)
         if network.decoder is None:
             raise Refused("no_decoder", "the network has no decoder, so no face can be rebuilt from its features")
-        if not isinstance(network.head, Gmp):
-            kind = type(network.head).__name__
-            raise Refused("not_max_pooled", f"head {kind} mixes channels and cells; head gmp keeps one cell of each channel")
+        divide = self._division(network.head)
         with torch.no_grad(), evaluating(network):
             threshold = self.config.threshold
             if threshold is None:
                 threshold = decision_threshold(network, reference, left, "give the cosine as threshold")
-            maps, cosines, dead = [], [], []
+            maps, cosines, dead, biases = [], [], [], []
             for pair in zip(left, right, strict=True):
                 features = [network.features(image[None])[0] for image in pair]
-                weights, cosine = self.weights(features, threshold)
+                sides, cosine = divide(features, threshold)
                 found = [
-                    residuals.weighted(network.decoder, one, weights, self.config.masking, self.config.norm) for one in features
+                    residuals.weighted(network.decoder, one, side.weights, self.config.masking, self.config.norm, side.cells)
+                    for one, side in zip(features, sides, strict=True)
                 ]
                 maps.append(np.stack([total for total, _ in found]))
                 dead.append([count for _, count in found])
                 cosines.append(cosine)
+                biases.append([side.bias for side in sides])
         total = np.stack(maps)
         notes = {
             "threshold": threshold,
             "dead_channels": dead,
             "decode": "incremental" if residuals.applies(network.decoder) else "full",
         }
+        if self.config.head == "linear":
+            notes["bias"] = biases
         found_maps = {"S": np.abs(total), "S+": np.maximum(total, 0), "S-": np.maximum(-total, 0)}
         return PairAttribution(
             {name: one.astype(np.float32) for name, one in found_maps.items()},
@@ -96,11 +128,49 @@ class Reconstruction(PairExplainer):
             notes=notes,
         )
 
+    def _division(self, head: Any) -> Callable[[list[Tensor], float], tuple[list[Side], float]]:
+        """How two feature maps and T give both images' parts and the cosine."""
+        if self.config.head == "linear":
+            linear = LinearHead(head)
+            return lambda features, threshold: self.linear(linear, features, threshold)
+        if not isinstance(head, Gmp):
+            raise Refused(
+                "not_max_pooled",
+                f"head {type(head).__name__} mixes channels and cells; head gmp keeps one cell of each channel (head: linear "
+                "divides the cosine of any head that is a sum over cells)",
+            )
+
+        def divide(features: list[Tensor], threshold: float) -> tuple[list[Side], float]:
+            weights, cosine = self.weights(features, threshold)
+            return [Side(weights)] * 2, cosine
+
+        return divide
+
     def weights(self, features: list[Tensor], threshold: float) -> tuple[Tensor, float]:
         """(weight of each channel (C,) float64, cosine) of two feature maps (C, h, w); equation 1."""
         pooled = torch.stack([one.double().amax(dim=(1, 2)) for one in features])
         check_embeddings(pooled)
         first, second = pooled / pooled.norm(dim=1, keepdim=True)
         products = first * second
-        share = threshold if self.config.subtract == "literal" else threshold / len(products)
-        return products - share, float(products.sum())
+        return products - self._less(threshold, len(products)), float(products.sum())
+
+    def linear(self, head: LinearHead, features: list[Tensor], threshold: float) -> tuple[list[Side], float]:
+        """(left and right, cosine) of two feature maps (C, h, w). An image's shares and its bias sum to the cosine."""
+        wide = [one[None].double() for one in features]
+        embeddings = torch.cat([head.embed(one) for one in wide])
+        check_embeddings(embeddings)
+        lengths = embeddings.norm(dim=1)
+        cosine = float(embeddings[0] @ embeddings[1] / lengths.prod())
+        sides = []
+        for mine in (0, 1):
+            shape = tuple(features[mine].shape)
+            direction = embeddings[1 - mine : 2 - mine] / lengths.prod()
+            parts = (head.values(wide[mine]) * head.pull(direction, shape))[0].flatten(1)  # type: ignore[arg-type]
+            shares = parts.sum(1)
+            bias = float(head.bias(shape, wide[mine]) @ direction[0])  # type: ignore[arg-type]
+            cells = (parts * shares.sign()[:, None]).argmax(1)
+            sides.append(Side(shares - self._less(threshold - bias, len(shares)), cells, bias))
+        return sides, cosine
+
+    def _less(self, threshold: float, channels: int) -> float:
+        return threshold if self.config.subtract == "literal" else threshold / channels

@@ -172,6 +172,37 @@ def test_a_network_of_another_study_is_measured_as_it_is(launched: Launched, tmp
     assert found["explain"].facts["refused"]["code"] == "no_classifier"
 
 
+def test_a_decoder_alone_leaves_the_network_as_it_is_and_explains_it(tmp_path: Path) -> None:
+    """Weights from a file are the same bytes afterwards; S maps come from a head that is linear in the map."""
+    import torch
+    from safetensors.torch import load_file
+
+    from configs.lookup import resolve
+
+    backbone: Any = resolve("backbone", "alexnet")
+    torch.save(backbone.build().state_dict(), tmp_path / "alexnet.pth")
+
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"], tree["skip"]
+        tree["base"]["recipe"] |= {"trainable": "decoder", "optimizer": "adamw"}
+        tree["base"]["pretraining"] = {"name": "checkpoint", "path": str(tmp_path / "alexnet.pth")}
+        tree["base"]["reconstruction"] = {"decoder": {"name": "transposed", "layers": 6, "width": 16}}
+        pairs = {"name": "reconstruction", "head": "linear", "threshold": 0.3, "pairs": 2}
+        tree["explainers"] = [{"name": "gradcam", "images": 2}, pairs]
+        tree["protocols"][0]["first"] = 1000
+
+    facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change))
+    store = Store(tmp_path / STUDY / "debug")
+    markers = {marker.kind: marker for marker in store.markers().values()}
+    kept = load_file(store.ledger.path(markers["train"], "model.safetensors"))
+    for name, value in torch.load(tmp_path / "alexnet.pth", weights_only=True).items():
+        assert torch.equal(kept[f"backbone.{name}"], value), name
+    assert markers["train"].facts["epochs"] == 3
+    assert markers["train"].facts["validation_accuracy"] is None
+    refusals = [marker.facts["refused"] for marker in store.markers().values() if marker.kind == "explain"]
+    assert sorted((found or {}).get("code", "") for found in refusals) == ["", "no_classifier"]
+
+
 def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
     """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
     contents, attempts = twin.store.contents(), twin.store.attempts()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from small import SMALL, folder
 
 from configs.kinds import ProtocolConfig
@@ -168,6 +169,45 @@ def test_other_populations_have_other_people(make: Make) -> None:
 def test_a_recipe_that_trains_nothing_needs_weights(refused: Refused) -> None:
     said = refused(axes={}, base={**SMALL["base"], "recipe": "none"})
     assert "the network must come from somewhere: set pretraining" in said
+
+
+ALONE = {"name": "one_cycle", "epochs": 2, "trainable": "decoder"}
+IMAGENET = {"name": "imagenet"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            {"pretraining": IMAGENET},
+            "recipe.trainable is decoder, and there is none; add reconstruction: {decoder: transposed}",
+        ),
+        ({"reconstruction": {}}, "recipe.trainable is decoder, so the network must come from somewhere: set pretraining"),
+        (
+            {"reconstruction": {"weight": 2.0}, "pretraining": IMAGENET},
+            "reconstruction.weight belongs to a decoder that learns",
+        ),
+        ({"reconstruction": {"lr": 2e-3}, "pretraining": IMAGENET}, "reconstruction.lr belongs to a decoder that learns"),
+        (
+            {"reconstruction": {}, "pretraining": {"name": "source", "data": {"name": "drawn", "first": 500, "persons": 3}}},
+            "pretraining source would train a decoder alone too; give it a recipe of its own",
+        ),
+    ],
+)
+def test_a_decoder_that_learns_alone_needs_a_network_and_no_second_optimiser(
+    refused: Refused, changes: dict[str, Any], complaint: str
+) -> None:
+    assert complaint in refused(axes={}, base={**SMALL["base"], "recipe": ALONE, **changes})
+
+
+def test_who_a_decoder_alone_has_seen_was_trained_on(make: Make, tmp_path: Path) -> None:
+    weights = {"name": "checkpoint", "path": str(tmp_path / "model.pth")}
+    base = {**SMALL["base"], "data": {"name": "drawn", "persons": 4, "first": 0}, "recipe": ALONE, "reconstruction": {}}
+    protocols = [{"name": "drawn", "persons": 4, "first": 0, "folds": 2, "pairs_per_fold": 4}]
+    grid = make(axes={}, base={**base, "pretraining": weights}, protocols=protocols)
+    (cell,) = make_plan(grid).cells
+    with pytest.raises(ValueError, match="are in the training set"):
+        World(store_of(grid)).kept_pairs(cell.cell.protocols[0], cell.cell)
 
 
 def test_who_is_looked_at_only_was_not_trained_on(make: Make, refused: Refused, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from torch import nn
 from configs.lookup import resolve
 from modules.explainer import Reference, Refused
 from modules.explainers.reconstruction import Config
+from modules.linear_heads import LinearHead
 
 
 def explain(net, left, right, reference=None, **fields):
@@ -179,3 +180,85 @@ def test_a_pairs_maps_depend_on_that_pair_alone():
 
 def test_it_is_found_by_name():
     assert resolve("explainer", "reconstruction") == Config()
+
+
+# -- heads that are linear in the map
+
+
+def literal_linear(net, image, other, threshold, subtract="share", norm="l2"):
+    """Each channel's share from maps in which one cell alone is not zero; then a full decode for each channel."""
+    net.eval()
+    with torch.no_grad():
+        features = net.features(image[None])[0]
+        embedding, against = net.head(features[None])[0], net.embed(other[None])[0]
+        direction = against / (embedding.norm() * against.norm())
+        nothing = float(net.head(torch.zeros_like(features)[None])[0] @ direction)
+        original = net.decoder(features[None])[0].numpy()
+        total, shares = np.zeros(original.shape[1:]), []
+        for channel in range(len(features)):
+            parts = {}
+            for row in range(features.shape[1]):
+                for column in range(features.shape[2]):
+                    alone = torch.zeros_like(features)
+                    alone[channel, row, column] = features[channel, row, column]
+                    parts[row, column] = float(net.head(alone[None])[0] @ direction) - nothing
+            share = sum(parts.values())
+            shares.append(share)
+            best = max(parts, key=lambda cell: parts[cell] if share > 0 else -parts[cell])
+            masked = features.clone()
+            masked[(channel, *best)] = 0
+            residual = np.abs(original - net.decoder(masked[None])[0].numpy()).mean(0)
+            residual = residual / np.sqrt((residual**2).sum()) if norm == "l2" else _stretched(residual)
+            less = threshold - nothing
+            total += residual * (share - (less if subtract == "literal" else less / len(features)))
+        return total, shares, nothing
+
+
+def _stretched(residual):
+    return (residual - residual.min()) / (residual.max() - residual.min())
+
+
+@pytest.mark.parametrize("norm", ["l2", "min_max"])
+@pytest.mark.parametrize("subtract", ["share", "literal"])
+@pytest.mark.parametrize("kind", ["gap_bn", "fc_bn", "gdc", "gmp"])
+def test_linear_maps_are_the_loop_over_channels_and_cells(decoding, kind, subtract, norm):
+    net = network(kind, decodes=True)
+    left, right = images(2, seed=1), images(2, seed=2)
+    found = explain(net, left, right, threshold=0.3, subtract=subtract, norm=norm, head="linear")
+    for pair in range(2):
+        for side, both in enumerate([(left[pair], right[pair]), (right[pair], left[pair])]):
+            if kind == "gmp":
+                expected, nothing = literal(net, *both, 0.3, subtract, norm=norm), 0.0
+            else:
+                expected, shares, nothing = literal_linear(net, *both, 0.3, subtract, norm)
+                assert sum(shares) + nothing == pytest.approx(float(found.cosines[pair]), abs=1e-6)
+                assert min(shares) < 0 < max(shares), "both signs are to be seen"
+            np.testing.assert_allclose(decoding[2 * pair + side][0], expected, rtol=0, atol=1e-12)
+            assert found.notes["bias"][pair][side] == pytest.approx(nothing, abs=1e-12)
+            assert np.abs(expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["gap_bn", "fc_bn", "gdc", "l2", "l2_flatten", "gmp"])
+def test_linear_shares_and_the_bias_sum_to_the_cosine(kind):
+    net = network(kind, decodes=True).eval()
+    features = [net.features(image[None])[0].detach() for image in images(2)]
+    with torch.no_grad():
+        vectors = [net.head(one[None])[0] for one in features]
+        expected = float(nn.functional.cosine_similarity(*vectors, dim=0))
+        sides, cosine = Config(head="linear").build().linear(LinearHead(net.head), features, 0.2)
+    assert cosine == pytest.approx(expected, abs=1e-14)
+    for side in sides:
+        assert float(side.weights.sum()) == pytest.approx(cosine - 0.2, abs=1e-14)
+        shares = side.weights + (0.2 - side.bias) / len(side.weights)
+        assert float(shares.sum()) + side.bias == pytest.approx(cosine, abs=1e-14)
+
+
+def test_a_head_that_is_not_linear_is_refused_and_the_way_out_is_named():
+    refusal(network("l2_max", decodes=True), "not_linear_head", threshold=0, head="linear")
+    with pytest.raises(Refused, match="head: linear divides the cosine"):
+        explain(network("gdc", decodes=True), images(1), images(1), threshold=0)
+
+
+def test_the_papers_reading_keeps_its_identity():
+    assert "head" not in Config().identity()
+    assert Config(head="linear").identity()["head"] == "linear"
