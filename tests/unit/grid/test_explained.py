@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from grid import explained
+from grid.drawing import Scale
+
+
+@pytest.fixture
+def read(make_study):
+    def read(title, **options):
+        study = make_study(axes={"backbone": ["efficientnet_b1"]}, protocols=(), explainers=(title,), **{"images": 4} | options)
+        label = f"explain:{title}"
+        return explained.read(study.ledger, label, study.cells[0].markers[label])
+
+    return read
+
+
+def test_an_explainer_of_one_map_has_it_under_no_name(read):
+    one = read("gradcam")
+    assert (one.names, one.paired, one.refused) == ([""], False, None)
+    maps = one.maps("")
+    assert maps.shape == (4, 6, 6)
+    assert one.scale("", maps) == Scale(0.0, float(maps.max()), False)
+    assert one.crops().shape == (4, 96, 96, 3)
+
+
+def test_an_explainer_of_several_maps_has_each_under_its_name_with_its_own_sign(read):
+    one = read("pair_occlusion")
+    assert (one.names, one.paired) == (["delta", "normalised"], True)
+    delta, normalised = one.maps("delta"), one.maps("normalised")
+    assert not np.array_equal(delta, normalised)
+    assert one.scale("delta", delta).signed
+    assert one.scale("normalised", normalised) == Scale(0.0, float(normalised.max()), False)
+    assert one.places[("person_1/person_1_0002.jpg", 1, "left")] == 2
+
+
+def test_a_refused_explainer_has_a_reason_and_no_names(read):
+    one = read("gbp")
+    assert one.names == []
+    assert "SiLU" in one.refused
+
+
+def test_captions_name_mode_target_and_layer(read):
+    assert read("gradcam").words == "logit of the given class; layer stage4"
+    assert read("pair_occlusion").words == "sign difference; cosine of the two images"
+
+
+def test_a_name_has_no_plus_where_that_separates():
+    assert [explained.plain(name) for name in ("S", "S+", "S-", "a+b", "")] == ["S", "S plus", "S minus", "a+b", ""]
