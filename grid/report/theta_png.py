@@ -86,9 +86,10 @@ def _charts(theta: Mapping[str, Any], width: float) -> bytes:
     from matplotlib.figure import Figure
 
     colours = {name: tuple(value / 255 for value in rgb) for name, rgb in (("genuine", GENUINE), ("impostor", IMPOSTOR))}
-    figure = Figure((width, CHART), dpi=100, layout="constrained")
+    figure = Figure((width, CHART), dpi=100)
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.05, right=0.985, top=0.91, bottom=0.24, wspace=0.13)
     for name in ("impostor", "genuine"):
         counts = np.array(theta["histogram"][name], float)
         edges = np.arange(len(counts) + 1) * theta["bin"]
@@ -117,7 +118,7 @@ def _charts(theta: Mapping[str, Any], width: float) -> bytes:
         axes.xaxis.label.set_size(9)
         axes.yaxis.label.set_size(9)
         axes.legend(fontsize=8, frameon=False)
-    right.text(0.0, -0.3, _words(theta), transform=right.transAxes, fontsize=8, color="#6e6e76", va="top")
+    right.text(0.0, -0.23, _words(theta), transform=right.transAxes, fontsize=8, color="#6e6e76", va="top")
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()
