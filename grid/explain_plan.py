@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from configs.component import canonical
 from configs.kinds import ExplainerConfig
 from configs.lookup import resolve
+from grid.additions import entries
 from grid.cell import Cell
 from grid.document import Document
-from grid.explained import entries
 from grid.plan import DONE, RUN, STALE, Plan, store_of
 from grid.probes import rows_named
 from grid.spec import REPLICATE, BadInput, Combination, Grid, Launch, Spec

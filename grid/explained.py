@@ -1,65 +1,113 @@
-"""Explanations that were added to a finished study: they stand in plan.json beside what the grid file asks for.
-
-``explained`` lists them by the training that they are of. Each cell of that training shows them among its stages, so status,
-report and MLflow have them like any other; a launch of the grid keeps them and runs nothing for them.
-"""
+"""What an explain stage left, as all that draws maps reads it: the probes, their crops, and every raw map of one cell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
+
+from grid.drawing import Scale
+from grid.ledger import Ledger, Marker
+
+Column = tuple[str, int | None, str | None]  # key, pair, side: an image may occur in several pairs
+SIDES = ("left", "right")
+MODES = ("mode", "sign", "masking", "subtract", "baseline")  # fields of explainers that captions name
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One explanation of one training."""
+    """One explainer's work on one cell. Nothing large is read before it is asked for.
 
-    train: str  # id of the training
-    label: str  # "explain:rise"
-    id: str
-    needs: tuple[str, ...]
-    explainer: Mapping[str, Any]  # its config, as JSON
-
-
-def entries(record: Mapping[str, Any]) -> list[Explained]:
-    """What was added to a study so far."""
-    return [Explained(**{**one, "needs": tuple(one["needs"])}) for one in record.get("explained", ())]
-
-
-def added(record: Mapping[str, Any], new: Iterable[Explained]) -> dict[str, Any]:
-    """The record with ``new`` explanations; one of the same training and label takes the earlier one's place."""
-    known = {(one.train, one.label): one for one in [*entries(record), *new]}
-    return _shown({**record, "explained": [{**asdict(one), "needs": list(one.needs)} for one in known.values()]})
-
-
-def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record of a launch, with what was added to the ``earlier`` one.
-
-    Where the grid file has come to use the label itself, its own explainer is shown.
+    Attributes:
+        title: of the explainer, as the grid file has it.
+        manifest: as ``grid.stages.explain`` wrote it.
     """
-    return _shown({**record, "explained": (earlier or {}).get("explained", [])})
+
+    ledger: Ledger
+    marker: Marker
+    title: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def refused(self) -> str | None:
+        """Why there are no maps."""
+        return str(self.manifest["refused"].get("reason", "")) if "refused" in self.manifest else None
+
+    @property
+    def images(self) -> list[dict[str, Any]]:
+        return list(self.manifest.get("images", ()))
+
+    @property
+    def paired(self) -> bool:
+        """The images are those of pairs, left and right one after the other."""
+        return any("pair" in image for image in self.images)
+
+    @property
+    def names(self) -> list[str]:
+        """Of its maps; [""] where it makes one that has no name."""
+        if self.refused is not None or "maps.npy" not in self.marker.outputs:
+            return []
+        return [str(one["name"]) for one in self.manifest.get("maps", ())] or [""]
+
+    @cached_property
+    def places(self) -> dict[Column, int]:
+        """Where each image stands."""
+        return {column(image): place for place, image in enumerate(self.images)}
+
+    def crops(self) -> np.ndarray:
+        """(N, H, W, 3) uint8."""
+        found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
+        return found
+
+    def maps(self, name: str) -> np.ndarray:
+        """(N, h, w) float32, raw."""
+        file = next((str(one["file"]) for one in self.manifest.get("maps", ()) if one["name"] == name), "maps.npy")
+        found: np.ndarray = np.load(self.ledger.path(self.marker, file), allow_pickle=False)
+        return found
+
+    def scale(self, name: str, maps: np.ndarray) -> Scale:
+        """One for all maps of that name: what a sheet leaves out counts too."""
+        said = next((one.get("signed") for one in self.manifest.get("maps", ()) if one["name"] == name), None)
+        return Scale.of(maps, bool(maps.min(initial=0.0) < 0) if said is None else bool(said))
+
+    @property
+    def refused_pairs(self) -> dict[int, str]:
+        """Pairs that the method does not apply to, and why; their maps say nothing."""
+        notes = self.manifest.get("notes") or {}
+        return {int(one["pair"]): str(one.get("reason", "")) for one in notes.get("refused_pairs", ())}
+
+    @property
+    def lines(self) -> str:
+        """``words``, one to a line."""
+        return self.words.replace("; ", "\n")
+
+    @property
+    def words(self) -> str:
+        """Method, mode, target and layer, for captions."""
+        config = self.manifest.get("config") or {}
+        method = str(self.manifest.get("method", self.title))
+        said = [method if method != self.title else "", *(f"{key} {config[key]}" for key in MODES if config.get(key))]
+        said.append(str(self.manifest.get("target") or ""))
+        said.append(f"layer {self.manifest['layer']}" if self.manifest.get("layer") else "")
+        return "; ".join(text for text in said if text)
 
 
-def _shown(record: dict[str, Any]) -> dict[str, Any]:
-    stages = {stage["id"]: dict(stage) for stage in record["stages"]}
-    cells = []
-    for cell in record["cells"]:
-        own = dict(cell["stages"])
-        for one in entries(record):
-            if own.get("train") != one.train or own.get(one.label, one.id) != one.id:
-                continue
-            if one.label not in own and one.id in own.values():
-                continue  # the grid file has the same explainer under another label
-            own[one.label] = one.id
-            stage = stages.setdefault(
-                one.id,
-                {
-                    "id": one.id, "stage": "explain", "label": one.label, "state": "run", "reason": None,
-                    "needs": list(one.needs), "cells": [],
-                },
-            )  # fmt: skip
-            if cell["id"] not in stage["cells"]:
-                stage["cells"] = [*stage["cells"], cell["id"]]
-        cells.append({**cell, "stages": own})
-    return {**record, "cells": cells, "stages": list(stages.values())}
+def read(ledger: Ledger, label: str, marker: Marker) -> Explained:
+    """Of a finished stage ``explain:<title>``.
+
+    Raises:
+        Damaged: the manifest is not what the marker says; so do ``crops`` and ``maps`` of theirs.
+    """
+    return Explained(ledger, marker, label.partition(":")[2], ledger.json(marker, "manifest.json"))
+
+
+def column(image: Mapping[str, Any]) -> Column:
+    return image["key"], image.get("pair"), image.get("side")
+
+
+def plain(name: str) -> str:
+    """A map's name where a plus sign means something else, as in the file names of MLflow's image grid."""
+    return f"{name[:-1]} plus" if name.endswith("+") else f"{name[:-1]} minus" if name.endswith("-") else name

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from configs.kinds import ExplainerConfig
+from grid.additions import Explained, added
 from grid.explain_plan import check_keys, grid_of, titles, trained, without_training
-from grid.explained import Explained, added
 from grid.launch import carry_out, settings_of, short, void_changed
 from grid.ledger import Ledger
 from grid.lock import Lock

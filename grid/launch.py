@@ -16,8 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from grid.additions import carried
 from grid.execute import execute
-from grid.explained import carried
 from grid.ledger import Ledger
 from grid.lock import Lock
 from grid.mirror import Mirror

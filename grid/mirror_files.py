@@ -7,16 +7,15 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from grid import drawing, explained
 from grid.ledger import Failure, Ledger, Marker
 from grid.mirror_record import checkpoint_of
 
-if TYPE_CHECKING:
-    import numpy as np
-
+SIDE = 224  # pixels of a picture's longer side, at least
 THUMBNAIL = 256  # pixels; what MLflow's own image grid loads first
 
 
@@ -40,7 +39,7 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
             _copy(ledger, marker, "scores.parquet", folder / "scores" / f"{name}.parquet")
         _copy(ledger, marker, "metrics.json", folder / "metrics" / f"{name}.json")
     elif kind == "explain":
-        return _explanations(ledger, marker, name, folder)
+        return _explanations(ledger, label, marker, name, folder)
     elif kind == "score":
         return _score(ledger, marker, title, folder)
     return {}
@@ -63,59 +62,54 @@ def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str
     return {f"facegrid.stamps.{name}": "; ".join(told) or "passed"}
 
 
-def _explanations(ledger: Ledger, marker: Marker, name: str, folder: Path) -> dict[str, str]:
-    import numpy as np
+def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder: Path) -> dict[str, str]:
+    """Raw maps and pictures of them, in the colours and on the scales of the report's sheets."""
     from PIL import Image
 
     own = folder / "explanations" / name
     _copy(ledger, marker, "manifest.json", own / "manifest.json")
-    manifest = ledger.json(marker, "manifest.json")
-    if "refused" in manifest:
-        return {f"facegrid.refused.{name}": str(manifest["refused"].get("reason", ""))}
-    if "maps.npy" not in marker.outputs:
-        return {}
+    one = explained.read(ledger, label, marker)
+    if one.refused is not None:
+        return {f"facegrid.refused.{name}": one.refused}
     for file in marker.outputs:
         if file.startswith(("maps", "pictures")):
             _copy(ledger, marker, file, own / file)
-    if "images.npy" not in marker.outputs:
+    if not one.names or "images.npy" not in marker.outputs:
         return {}
-    images, maps = np.load(ledger.path(marker, "images.npy")), np.load(ledger.path(marker, "maps.npy"))
+    crops = one.crops()
     grid = folder / "images"
     grid.mkdir(parents=True, exist_ok=True)
-    for step, (image, attribution) in enumerate(zip(images, maps, strict=True)):
-        picture = Image.fromarray(overlay(image, attribution))
-        picture.save(own / f"{step:02d}.png")
-        # The names that MLflow's image grid reads. Its client makes up a random part; here it follows from the content,
-        # so that writing twice writes the same file.
-        token = uuid.uuid5(uuid.NAMESPACE_OID, f"{marker.content} {name} {step}")
-        stem = f"{name}+step+{step}+timestamp+{round(marker.finished * 1000)}+{token}"
-        picture.save(grid / f"{stem}.png")
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        picture.save(grid / f"{stem}+compressed.webp")
+    for kind in one.names:
+        maps = one.maps(kind)
+        scale = one.scale(kind, maps)
+        key = file_name(f"{title_of(label)} {explained.plain(kind)}".rstrip())
+        for step, (image, crop, raw) in enumerate(zip(one.images, crops, maps, strict=True)):
+            if image.get("pair") in one.refused_pairs:
+                continue
+            side = max(SIDE, *crop.shape[:2])
+            picture = Image.fromarray(drawing.footed(drawing.tile(crop, raw, scale, side), scale))
+            picture.save(own / picture_name(step, image, kind))
+            # The names that MLflow's image grid reads. Its client makes up a random part; here it follows from the content,
+            # so that writing twice writes the same file.
+            token = uuid.uuid5(uuid.NAMESPACE_OID, f"{marker.content} {key} {step}")
+            stem = f"{key}+step+{step}+timestamp+{round(marker.finished * 1000)}+{token}"
+            picture.save(grid / f"{stem}.png")
+            picture.thumbnail((THUMBNAIL, THUMBNAIL))
+            picture.save(grid / f"{stem}+compressed.webp")
     return {"mlflow.loggedImages": "True"}
 
 
-def overlay(image: np.ndarray, attribution: np.ndarray) -> np.ndarray:
-    """A map laid over its image: (S, S, 3) uint8 and (h, w) float to (S, S, 3) uint8.
+def picture_name(step: int, image: Mapping[str, Any], kind: str) -> str:
+    """``03.png``, or ``pair-03-genuine-left.png``, and the map's name where the method makes several: equal in every run."""
+    stem = f"{step:02d}"
+    if image.get("pair") is not None:
+        stem = f"pair-{image['pair']:02d}-{'genuine' if image['same'] else 'impostor'}-{image['side']}"
+    return f"{stem}-{file_name(explained.plain(kind)).replace(' ', '-')}.png" if kind else f"{stem}.png"
 
-    The map is enlarged bilinearly and scaled by its largest magnitude; where it is zero the image stays as it is. Positive
-    values go from blue to red; where a map has negative values, positive ones are red and negative ones blue.
-    """
-    import cv2
-    import numpy as np
 
-    height, width = image.shape[:2]
-    values = cv2.resize(np.nan_to_num(attribution.astype(np.float32)), (width, height), interpolation=cv2.INTER_LINEAR)
-    peak = float(np.abs(values).max())
-    scaled = values / peak if peak > 0 else values
-    if scaled.min() < 0:
-        colour = np.where(scaled[..., None] >= 0, np.array([220, 30, 30]), np.array([30, 60, 220])).astype(np.float32)
-    else:
-        turbo = cv2.applyColorMap((scaled * 255).round().astype(np.uint8), cv2.COLORMAP_TURBO)
-        colour = cv2.cvtColor(turbo, cv2.COLOR_BGR2RGB).astype(np.float32)
-    weight = 0.7 * np.abs(scaled)[..., None]
-    mixed: np.ndarray = np.clip(image * (1 - weight) + colour * weight, 0, 255).round().astype(np.uint8)
-    return mixed
+def title_of(label: str) -> str:
+    """What a stage is called in the grid file: ``gradcam`` of ``explain:gradcam``."""
+    return label.partition(":")[2]
 
 
 def failure_file(label: str, failure: Failure, folder: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from grid.explained import plain
 from grid.report import rows, scores
 from grid.report.ensembles import with_ensembles
+from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.page import page
@@ -20,16 +21,17 @@ from grid.report.sheet_png import sheet_png
 from grid.report.sheets import sheets
 from grid.report.table_csv import table_csv
 from grid.report.table_json import table_json
+from grid.report.view import view
 from grid.study import Study
 
 
 def build(study: Study, out: Path | None = None) -> Path:
-    """Writes index.html, table.md, table.csv, table.tex, report.json and sheet-<explainer>.png; returns index.html's path.
+    """Writes index.html, table.md, table.csv, table.tex, report.json and sheets (PNG); returns index.html's path.
 
     Where explanations are scored, also explanations.md and explanations.csv.
 
     Everything is made in a folder of its own first and then moved over, file by file, the page last: a reader never sees half a
-    file, and an error leaves the earlier report as it was. Sheets of explainers that are gone are removed; other files stay.
+    file, and an error leaves the earlier report as it was. Sheets of what is gone are removed; other files stay.
 
     Args:
         study: as it stands; cells that are not finished are named as such.
@@ -43,7 +45,8 @@ def build(study: Study, out: Path | None = None) -> Path:
         names = sorted(path.name for path in made.iterdir())
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
-        for old in (*folder.glob("sheet-*.png"), *folder.glob("explanations.*")):
+        old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
+        for old in (*old_files, *folder.glob("explanations.*")):
             if old.name not in names:
                 old.unlink()
     finally:
@@ -58,6 +61,9 @@ def _write(study: Study, folder: Path) -> None:
         (folder / name).write_bytes(sheet_png(sheet, study.name))
     scored = scores.read(study, table.rows)
     boards = scores.tables(scored)
+    pictures, without = figures(study, table.rows)
+    for name, data in pictures.items():
+        (folder / name).write_bytes(data)
     texts = {
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
@@ -66,7 +72,7 @@ def _write(study: Study, folder: Path) -> None:
             {**table_json(study, table), "explanations": scores_json(scored)}, indent=1, ensure_ascii=False
         )
         + "\n",
-        "index.html": page(study, table, found, boards),
+        "index.html": page(study, table, found, boards, view(study, table.rows, list(pictures), without)),
     }
     if scored:
         texts |= {
@@ -81,9 +87,5 @@ def file_names(titles: Sequence[str]) -> list[str]:
     """``sheet-<title>.png`` with the letters that every file system takes; all different."""
     names: list[str] = []
     for title in titles:
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.") or "explainer"
-        name, number = f"sheet-{plain}.png", 2
-        while name.lower() in (taken.lower() for taken in names):
-            name, number = f"sheet-{plain}-{number}.png", number + 1
-        names.append(name)
+        names.append(file_name("sheet", plain(title) or "explainer", names))
     return names

@@ -13,12 +13,15 @@ import numpy as np
 
 from grid.report import curves, picture, scores, sheets
 from grid.report.rows import Row, Table
+from grid.report.view import View
 from grid.study import Study
 
 HERE = Path(__file__).parent
 
 
-def page(study: Study, table: Table, found: Sequence[sheets.Sheet], scored: Sequence[scores.Table] = ()) -> str:
+def page(
+    study: Study, table: Table, found: Sequence[sheets.Sheet], scored: Sequence[scores.Table] = (), view: View | None = None
+) -> str:
     """HTML. Every text that comes from a grid file, a data set or an error is escaped."""
     import jinja2
     from markupsafe import Markup
@@ -32,13 +35,15 @@ def page(study: Study, table: Table, found: Sequence[sheets.Sheet], scored: Sequ
     )
     environment.filters |= {"time": _time, "duration": _duration, "image": _image, "ramp": _ramp, "three": lambda x: f"{x:.3g}"}
     histories = [curves.history(study, row) for row in table.rows]
+    parts = ["page"] if view is None else ["page", "page_view"]
     small, top, length = picture.losses(table, histories)
     text: str = environment.get_template("page.html").render(
         study=study,
         record=study.record,
         table=table,
-        css=Markup((HERE / "page.css").read_text()),
-        js=Markup((HERE / "page.js").read_text()),
+        css=Markup("\n".join((HERE / f"{name}.css").read_text() for name in parts)),
+        js=Markup("\n".join((HERE / f"{name}.js").read_text() for name in parts)),
+        view=view,
         strokes=picture.strokes(table),
         overlays=[curves.overlay(study, table.rows, protocol) for protocol in table.compared],
         roc=picture.ROC,

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from grid import drawing, explained
+from grid.drawing import Scale, coloured, overlaid
+from grid.explained import Column, Explained
+from grid.report.panel import TILE
 from grid.report.rows import Row
 from grid.study import Study
 
-Column = tuple[str, int | None, str | None]
-TILE = 112  # pixels of one picture's side
+__all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "resized", "sheets"]
+
 MOST = 10  # images per row
-EMPTY = "zero everywhere"
-SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,15 @@ class Strip:
 
     Attributes:
         tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused. A map that is zero everywhere says so.
-        low, high: raw values at the ends of the row's one scale, in the method's own unit.
-        signed: the scale diverges around 0; otherwise it begins at 0.
+        scale: the row's one scale; None where the method was refused.
+        cosines: of each pair that is shown; empty for images.
     """
 
     row: Row
     tiles: np.ndarray | None
-    low: float = 0.0
-    high: float = 0.0
-    signed: bool = False
+    scale: Scale | None = None
     refused: str | None = None
+    cosines: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Sheet:
     title: str
     target: str  # what is explained, in words
     layers: tuple[str, ...]  # that were looked at
-    images: tuple[dict[str, Any], ...]  # the columns: "key", "identity"
+    images: tuple[dict[str, Any], ...]  # the columns: "key", "identity"; of pairs also "pair", "side", "same"
     left_out: int  # images beyond MOST
     inputs: tuple[Inputs, ...]
     strips: tuple[Strip, ...]
@@ -59,43 +60,35 @@ class Sheet:
 
 
 def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
-    """A sheet per explainer of the study that any cell has finished."""
+    """A sheet per explainer of the study that any cell has finished, and per map where it makes several."""
     titles = dict.fromkeys(label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("explain:"))
     found = []
     for title in titles:
         label = f"explain:{title}"
-        ready = [(row, study.ledger.json(row.markers[label], "manifest.json")) for row in rows if label in row.markers]
-        names = dict.fromkeys(one["name"] for _, manifest in ready for one in manifest.get("maps", ()))
+        ready = [(row, explained.read(study.ledger, label, row.markers[label])) for row in rows if label in row.markers]
+        names = dict.fromkeys(name for _, one in ready for name in one.names)
         found += [_sheet(rows, title, name, ready, study) for name in names or [""]]
     return [sheet for sheet in found if sheet.strips]
 
 
-def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, dict[str, Any]]], study: Study) -> Sheet:
+def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, Explained]], study: Study) -> Sheet:
     """Of one explainer; ``name`` is that of the map, where the explainer makes several."""
     label = f"explain:{title}"
     keys: dict[Column, dict[str, Any]] = {}
-    for _, manifest in ready:
-        for image in manifest.get("images", []):
-            keys.setdefault(_column(image), image)
-    columns = list(keys)[:MOST]
+    for _, one in ready:
+        for image in one.images:
+            keys.setdefault(explained.column(image), image)
+    columns = chosen(keys, MOST)
     strips, crops = [], dict[bytes, tuple[np.ndarray, list[Row]]]()
-    for row, manifest in ready:
-        if "refused" in manifest:
-            strips.append(Strip(row, None, refused=str(manifest["refused"]["reason"])))
-            continue
-        marker = row.markers[label]
-        places = {_column(image): place for place, image in enumerate(manifest["images"])}
-        order = [places.get(key) for key in columns]
-        files = {one["name"]: one["file"] for one in manifest.get("maps", ())} or {name: "maps.npy"}
-        if name not in files:
-            continue
-        maps = np.load(study.ledger.path(marker, files[name]), allow_pickle=False)
-        images = np.load(study.ledger.path(marker, "images.npy"), allow_pickle=False)
-        tiles = np.stack([_blank() if n is None else resized(images[n]) for n in order])
-        crops.setdefault(tiles.tobytes(), (tiles, []))[1].append(row)
-        strips.append(_strip(row, tiles, maps, order))
+    for row, one in ready:
+        if one.refused is not None:
+            strips.append(Strip(row, None, refused=one.refused))
+        elif name in one.names:
+            tiles = inputs_of(one, columns)
+            crops.setdefault(tiles.tobytes(), (tiles, []))[1].append(row)
+            strips.append(Strip(row, *tiles_of(one, name, columns), cosines=cosines_of(one, columns)))
     inputs = tuple(Inputs(_shared(study, owners, [row for row, _ in ready]), tiles) for tiles, owners in crops.values())
-    shown = [manifest for _, manifest in ready if "refused" not in manifest]
+    shown = [one.manifest for _, one in ready if one.refused is None]
     return Sheet(
         f"{title} {name}".rstrip(),
         next((str(manifest["target"]) for manifest in shown), ""),
@@ -108,63 +101,51 @@ def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row
     )
 
 
-def _column(image: dict[str, Any]) -> Column:
-    """An image may occur in several pairs."""
-    return image["key"], image.get("pair"), image.get("side")
+def chosen(keys: dict[Column, dict[str, Any]], most: int) -> list[Column]:
+    """The first ``most`` images; of pairs, whole ones, half of them genuine as far as there are so many."""
+    if not any(image.get("pair") is not None for image in keys.values()):
+        return list(keys)[:most]
+    pairs: dict[int | None, list[Column]] = {}
+    for key, image in keys.items():
+        pairs.setdefault(image.get("pair"), []).append(key)
+    same = [pair for pair, both in pairs.items() if keys[both[0]].get("same")]
+    other = [pair for pair in pairs if pair not in same]
+    wanted = most // 2
+    genuine = max(wanted - wanted // 2, wanted - len(other))
+    taken = {*same[:genuine], *other[: wanted - min(genuine, len(same))]}
+    return [key for pair, both in pairs.items() if pair in taken for key in both]
 
 
-def _strip(row: Row, crops: np.ndarray, maps: np.ndarray, order: Sequence[int | None]) -> Strip:
-    """One scale for the whole row, over all maps of the cell: what is left out counts too."""
-    signed = bool(maps.min() < 0)
-    high = float(np.abs(maps).max())
-    low = -high if signed else 0.0
-    tiles = [crop if n is None else _drawn(crop, maps[n], low, high) for n, crop in zip(order, crops, strict=True)]
-    return Strip(row, np.stack(tiles), low, high, signed)
+def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
+    """(columns, TILE, TILE, 3): the crops, with grey where this cell has none."""
+    crops, places = one.crops(), one.places
+    order = [places.get(key) for key in columns]
+    return np.stack([drawing.blank(TILE) if n is None else drawing.tile(crops[n], None, Scale(), TILE) for n in order])
 
 
-def _drawn(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The overlay; a dark picture could be a weak map or none, so a map without any evidence carries the words."""
-    import cv2
-
-    tile = overlaid(crop, raw, low, high)
-    if not raw.any():
-        tile[-16:] = tile[-16:] // 3
-        cv2.putText(tile, EMPTY, (4, TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (235, 235, 235), 1, cv2.LINE_AA)
-    return tile
-
-
-def overlaid(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.ndarray:
-    """(TILE, TILE, 3) uint8: the grey crop under the coloured map, which is upsampled bilinearly.
-
-    The map covers more where it says more, so that the face stays visible where it says nothing.
-    """
-    import cv2
-
-    size = (crop.shape[1], crop.shape[0])
-    value = cv2.resize(raw.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    place = np.clip((value - low) / (high - low), 0, 1) if high > low else np.zeros_like(value)
-    strength = np.abs(2 * place - 1) if low < 0 else place
-    weight = (0.35 + 0.4 * strength)[..., None]
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
-    mixed: np.ndarray = np.rint((1 - weight) * grey + weight * coloured(place, low < 0)).astype(np.uint8)
-    return mixed
+def tiles_of(one: Explained, name: str, columns: Sequence[Column], scale: Scale | None = None) -> tuple[np.ndarray, Scale]:
+    """(the drawn maps as ``inputs_of``, the one scale of the row); a pair that the method refuses stays grey."""
+    crops, maps, places, refused = one.crops(), one.maps(name), one.places, one.refused_pairs
+    scale = scale or one.scale(name, maps)
+    tiles = []
+    for key in columns:
+        n = places.get(key)
+        if n is None or key[1] in refused:
+            tiles.append(drawing.blank(TILE, "" if n is None else "refused"))
+        else:
+            tiles.append(drawing.tile(crops[n], maps[n], scale, TILE))
+    return np.stack(tiles), scale
 
 
-def coloured(place: np.ndarray, signed: bool) -> np.ndarray:
-    """Places from 0 to 1 to RGB, float32 from 0 to 255."""
-    import matplotlib
-
-    found = matplotlib.colormaps[DIVERGING if signed else SEQUENTIAL](place)[..., :3] * 255
-    return np.asarray(found, np.float32)
+def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None, ...]:
+    """One per pair of the columns; empty for images."""
+    images = {explained.column(image): image for image in one.images}
+    return tuple(images[key].get("cosine") if key in images else None for key in columns if key[2] == explained.SIDES[0])
 
 
 def resized(crop: np.ndarray) -> np.ndarray:
-    """(TILE, TILE, 3) uint8."""
-    import cv2
-
-    smaller = crop.shape[0] > TILE
-    found: np.ndarray = cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return found
+    """(TILE, TILE, 3) uint8; (h, w, 3) with the longer side TILE where the crop is not square."""
+    return drawing.resized(crop, TILE)
 
 
 def jpeg(tile: np.ndarray) -> bytes:
@@ -174,10 +155,6 @@ def jpeg(tile: np.ndarray) -> bytes:
     good, data = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     assert good
     return bytes(data.tobytes())
-
-
-def _blank() -> np.ndarray:
-    return np.full((TILE, TILE, 3), 200, np.uint8)
 
 
 def _shared(study: Study, owners: Sequence[Row], among: Sequence[Row]) -> str:

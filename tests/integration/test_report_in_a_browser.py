@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from grid.report.build import build
@@ -41,11 +42,79 @@ addEventListener("load", () => {
   plot.dispatchEvent(new MouseEvent("mousemove", move));
   found.read = document.querySelector(".read").textContent;
   found.tar = all(".legend td[data-auc]").map((cell) => parseFloat(cell.textContent));
-  found.pictures = all("img").map((image) => image.naturalWidth);
+  found.pictures = all(".sheet img").map((image) => image.naturalWidth);
   found.wide = document.documentElement.scrollWidth <= innerWidth;
   found.dark = matchMedia("(prefers-color-scheme: dark)").matches;
   found.paper = getComputedStyle(document.body).backgroundColor;
   found.fetched = performance.getEntriesByType("resource").map((entry) => entry.name.slice(0, 5));
+  const note = document.createElement("pre");
+  note.id = "probe";
+  note.textContent = JSON.stringify(found);
+  document.body.append(note);
+});
+</script>
+"""
+
+
+CLOSER = """
+<script>
+addEventListener("load", async () => {
+  const found = {}, view = document.querySelector("#view .view"), one = (query) => view.querySelector(query);
+  const settled = async () => {
+    for (let before = ""; before !== view.dataset.drawn; ) {
+      before = view.dataset.drawn;
+      await new Promise((go) => setTimeout(go, 300));
+    }
+  };
+  const choose = async (list, wanted) => {
+    for (const box of view.querySelectorAll(`[data-list=${list}] input`)) {
+      if (box.checked !== wanted.includes(Number(box.value))) box.click();
+    }
+    await settled();
+  };
+  const set = async (name, value) => {
+    one(`[data-set=${name}]`).value = value;
+    one(`[data-set=${name}]`).dispatchEvent(new Event("input"));
+    await settled();
+  };
+  const heads = () => [...view.querySelectorAll("thead th")].slice(1).map((head) => head.querySelector("b").textContent);
+  const colour = (number = 0) => {
+    const canvas = view.querySelectorAll("canvas")[number], { width, height } = canvas;
+    return [...canvas.getContext("2d").getImageData(0, 0, width, height).data].reduce((sum, byte) => sum + byte, 0);
+  };
+  const ends = () => [...view.querySelectorAll("thead .ends")].map((box) => box.lastChild.textContent);
+  await settled();
+  found.first = heads();
+  await choose("cells", [1, 8]);
+  await choose("methods", [2, 4]);
+  await choose("images", [4, 6]);
+  found.heads = heads();
+  found.pictures = view.querySelectorAll("canvas").length;
+  found.row = ends();
+  const strong = colour();
+  await set("opacity", 0);
+  const bare = colour();
+  await set("opacity", 75);
+  found.slider = [strong !== bare, colour() === strong];
+  await set("smooth", "0");
+  found.nearest = colour() !== strong;
+  await set("scale", "all");
+  found.all = ends();
+  await set("size", 240);
+  const canvas = one("canvas"), box = canvas.getBoundingClientRect();
+  found.size = [canvas.width, canvas.height];
+  const at = { clientX: box.left + box.width * 0.26, clientY: box.top + box.height * 0.76 };
+  canvas.dispatchEvent(new PointerEvent("pointermove", at));
+  found.spot = one(".spot").textContent;
+  found.values = [...view.querySelectorAll(".pic + .value")].map((value) => value.textContent.trim());
+  const key = (name) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: name }));
+  key("ArrowLeft");
+  key("ArrowDown");
+  found.keys = one(".spot").textContent;
+  await choose("methods", [1]);
+  found.gaps = [...view.querySelectorAll("tbody tr:first-of-type .gap")].map((gap) => gap.textContent);
+  found.hash = location.hash;
+  found.wide = document.documentElement.scrollWidth <= innerWidth;
   const note = document.createElement("pre");
   note.id = "probe";
   note.textContent = JSON.stringify(found);
@@ -80,19 +149,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         skipped=[{"backbone": "efficientnet_b1", "detection": "none", "pretraining": "imagenet"}],
         unfinished=[{"backbone": "resnet34", "detection": "none", "pretraining": "none"}],
         pairs=600,
+        explainers=("gradcam", "gbp", "reconstruction"),
     )
     return build(study)
 
 
-def visit(browser: str, page: Path, folder: Path, *options: str) -> tuple[dict, str]:
+def visit(browser: str, page: Path, folder: Path, *options: str, probe: str = PROBE, at: str = "") -> tuple[dict, str]:
     """(what the probe found, what the console said)."""
     probed = folder / "probed.html"
-    probed.write_text(page.read_text().replace("</body>", PROBE + "</body>"))
+    probed.write_text(page.read_text().replace("</body>", probe + "</body>"))
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'profile'}",
-        "--window-size=1280,2400", "--enable-logging=stderr", "--virtual-time-budget=4000", *options,
-        "--dump-dom", probed.as_uri(),
+        "--window-size=1280,2400", "--enable-logging=stderr", "--virtual-time-budget=20000", *options,
+        "--dump-dom", probed.as_uri() + at,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     noted = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
@@ -154,3 +224,57 @@ def test_the_page_prints(browser: str, page: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     subprocess.run(command, capture_output=True, timeout=120, check=True)
     assert made.read_bytes().startswith(b"%PDF")
+
+
+def test_the_view_shows_chosen_cells_methods_and_pairs_and_reads_raw_values(browser: str, page: Path, tmp_path: Path) -> None:
+    found, said = visit(browser, page, tmp_path, probe=CLOSER)
+    assert said == ""
+    study = Study(page.parent.parent)
+    cells = [cell for cell in study.cells if "explain:gradcam" in cell.markers]
+    chosen = [cells[1], cells[8]]
+    assert found["first"] == ["gradcam"] * 3
+    assert found["heads"] == ["reconstruction S"] * 2 + ["reconstruction S-"] * 2
+    assert found["pictures"] == 4 * 2 * 2
+
+    def maps(cell, file: str) -> np.ndarray:
+        return np.load(study.ledger.path(cell.markers["explain:reconstruction"], file))
+
+    highest = [maps(cell, file).max() for file in ("maps.npy", "maps-2.npy") for cell in chosen]
+    assert [float(text) for text in found["row"]] == pytest.approx(highest, rel=1e-3)
+    assert found["slider"] == [True, True]
+    assert found["nearest"]
+    assert [float(text) for text in found["all"]] == pytest.approx([max(highest)] * 4, rel=1e-3)
+    assert found["size"] == [240, 240]
+    read = re.fullmatch(r"reconstruction S: (\S+) at pixel 16, 48 \(map 6, 18 of 24 x 24\); person_0; (.*)", found["spot"])
+    assert read
+    assert read[2] == chosen[0].title
+    image = 2 * (4 - 4)  # the view lists four images before the pairs; the first chosen row is pair 0
+    assert float(read[1]) == pytest.approx(maps(chosen[0], "maps.npy")[image, 18, 6], rel=2e-3)
+    values = [float(text) for text in found["values"] if text]
+    wanted = [maps(cell, file)[image, 18, 6] for file in ("maps.npy", "maps-2.npy") for cell in chosen]
+    assert values == pytest.approx(wanted, rel=2e-3, abs=1e-4)
+    assert "(map 11, 13 of 24 x 24)" in found["keys"]
+    assert len(found["gaps"]) == 1  # the other cell has maps
+    assert found["gaps"][0].startswith("Refused. guided backpropagation is defined for ReLU")
+    assert found["hash"].startswith("#view:cells=1,8;methods=1;")
+    assert found["wide"], "the page scrolls sideways"
+
+
+def test_an_address_opens_the_view_as_it_was(browser: str, page: Path, tmp_path: Path) -> None:
+    """And what is no place in it is passed over."""
+    probe = CLOSER.replace('await choose("cells", [1, 8]);', "return told();").replace(
+        "const found = {}",
+        """const told = () => {
+    const box = document.createElement("pre");
+    box.id = "probe";
+    found.set = ["opacity", "size", "scale"].map((name) => one(`[data-set=${name}]`).value);
+    box.textContent = JSON.stringify(found);
+    document.body.append(box);
+  };
+  const found = {}""",
+    )
+    at = "#view:cells=2,99;methods=3;images=5;opacity=40;size=9999;scale=none"
+    found, said = visit(browser, page, tmp_path, probe=probe, at=at)
+    assert said == ""
+    assert found["first"] == ["reconstruction S+"]
+    assert found["set"] == ["40", "480", "row"]

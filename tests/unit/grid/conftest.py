@@ -23,6 +23,7 @@ AXES = {
     "pretraining": ["none", "imagenet"],
 }
 PROTOCOL, GRADCAM, GBP = "lfw view 2", "gradcam", "gbp"
+PAIRED = {"reconstruction": {"S": False, "S+": False, "S-": False}, "pair_occlusion": {"delta": True, "normalised": False}}
 LAUNCHED = 1_700_000_000.0
 Levels = Mapping[str, str]
 
@@ -276,6 +277,9 @@ class _Maker:
 
     def explain(self, id: str, title: str, levels: Levels, generator: np.random.Generator, trained: Marker) -> None:
         attempt = self.ledger.begin("explain", id, {"stage": "explain"})
+        if title in PAIRED:
+            attempt.finish({}, {trained.id: trained.content}, "s" * 64, self.pair_maps(attempt.path, title, generator))
+            return
         keep = ["manifest.json"]
         manifest: dict[str, Any] = {"method": title, "label": title}
         if title == GBP and levels.get("backbone", "").startswith("efficientnet"):
@@ -295,6 +299,36 @@ class _Maker:
             keep += ["maps.npy", "images.npy"]
         (attempt.path / "manifest.json").write_text(json.dumps(manifest))
         attempt.finish({"refused": "refused" in manifest}, {trained.id: trained.content}, "s" * 64, keep)
+
+    def pair_maps(self, folder: Path, title: str, generator: np.random.Generator) -> list[str]:
+        """Writes what a method of pairs leaves on ``images`` pairs, the genuine half first; the names of the files."""
+        rows: list[dict[str, Any]] = []
+        for n in range(2 * self.images):
+            pair, same = n // 2, n // 2 < self.images - self.images // 2
+            who = f"person_{n if not same else pair}"
+            row = {"key": f"{who}/{who}_000{n}.jpg", "identity": who, "pair": pair, "side": ("left", "right")[n % 2]}
+            rows.append(row | {"same": same, "cosine": 0.9 - 0.1 * pair, "predicted": None})
+        maps: list[dict[str, Any]] = []
+        for name, signed in PAIRED[title].items():
+            file = f"maps-{len(maps)}.npy" if maps else "maps.npy"
+            found = _maps(generator, len(rows), 24, 0.5)
+            np.save(folder / file, found - 0.2 if signed else found.clip(0, 1))
+            maps.append({"name": name, "file": file, "signed": signed})
+        np.save(folder / "images.npy", np.stack([_face(np.random.default_rng(n), 64, True) for n in range(len(rows))]))
+        theta = {"value": 0.02, "youden": 0.8, "auc": 0.9, "overlap": 0.25, "bin": 0.001}
+        theta |= {"maxima": {"genuine": [0.005, 0.012, 0.03], "impostor": [0.018, 0.05, 0.06]}}
+        theta |= {"histogram": {"genuine": [900, 40, 3, 0, 1], "impostor": [800, 90, 30, 12, 9, 4, 1]}}
+        manifest = {
+            "method": title,
+            "label": title,
+            "config": {"name": title, "sign": "difference"},
+            "images": rows,
+            "maps": maps,
+        }
+        manifest |= {"target": "cosine of the two images", "layer": "", "layer_shape": [0, 24, 24], "size": 64}
+        manifest |= {"notes": {"theta": theta}} if title == "pair_occlusion" else {"notes": {}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return ["manifest.json", "images.npy", *(one["file"] for one in maps)]
 
 
 def _skill(levels: Levels) -> float:

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 from small import finish, stages
 
+from grid.additions import added
 from grid.asking import Look, methods
 from grid.explain_plan import check_keys, grid_of, titles, trained, without_training
-from grid.explained import added
 from grid.explaining import _board, _entries
 from grid.launch import write_plan
 from grid.ledger import Ledger

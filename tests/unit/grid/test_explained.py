@@ -1,55 +1,48 @@
-"""Explanations that were added stay in plan.json, whatever a launch writes there."""
+import pytest
 
-from typing import Any
-
-from grid.explained import Explained, added, carried, entries
-
-RISE = Explained("t1", "explain:rise", "r1", ("t1",), {"name": "rise"})
+from grid import explained
+from grid.drawing import Scale
 
 
-def record(*trains: str, **stages: str) -> dict[str, Any]:
-    """Cells with a training each; ``stages`` are those of the first."""
-    cells = [{"id": f"c-{train}", "stages": {"train": train}} for train in trains]
-    cells[0]["stages"] |= stages  # type: ignore[operator]
-    kinds = [{"id": train, "stage": "train", "cells": [f"c-{train}"]} for train in trains]
-    return {"cells": cells, "stages": kinds, "hidden": []}
+@pytest.fixture
+def read(make_study):
+    def read(title, **options):
+        study = make_study(axes={"backbone": ["efficientnet_b1"]}, protocols=(), explainers=(title,), **{"images": 4} | options)
+        label = f"explain:{title}"
+        return explained.read(study.ledger, label, study.cells[0].markers[label])
+
+    return read
 
 
-def test_an_added_explanation_is_a_stage_of_its_cell_alone() -> None:
-    found = added(record("t1", "t2"), [RISE])
-    assert [cell["stages"] for cell in found["cells"]] == [{"train": "t1", "explain:rise": "r1"}, {"train": "t2"}]
-    (stage,) = (stage for stage in found["stages"] if stage["stage"] == "explain")
-    assert (stage["id"], stage["cells"], stage["needs"]) == ("r1", ["c-t1"], ["t1"])
-    assert entries(found) == [RISE]
+def test_an_explainer_of_one_map_has_it_under_no_name(read):
+    one = read("gradcam")
+    assert (one.names, one.paired, one.refused) == ([""], False, None)
+    maps = one.maps("")
+    assert maps.shape == (4, 6, 6)
+    assert one.scale("", maps) == Scale(0.0, float(maps.max()), False)
+    assert one.crops().shape == (4, 96, 96, 3)
 
 
-def test_adding_twice_is_adding_once() -> None:
-    once = added(record("t1"), [RISE])
-    assert added(once, [RISE]) == once
+def test_an_explainer_of_several_maps_has_each_under_its_name_with_its_own_sign(read):
+    one = read("pair_occlusion")
+    assert (one.names, one.paired) == (["delta", "normalised"], True)
+    delta, normalised = one.maps("delta"), one.maps("normalised")
+    assert delta.min() < 0 <= normalised.min()
+    assert one.scale("delta", delta).signed
+    assert one.scale("normalised", normalised) == Scale(0.0, float(normalised.max()), False)
+    assert one.places[("person_1/person_1_0002.jpg", 1, "left")] == 2
 
 
-def test_a_launch_keeps_what_was_added() -> None:
-    before = added(record("t1", "t2"), [RISE])
-    after = carried(record("t2", "t1", "t3"), before)
-    assert {cell["id"] for cell in after["cells"] if "explain:rise" in cell["stages"]} == {"c-t1"}
-    assert carried(record("t2", "t1", "t3"), after) == after
-    assert carried(record("t1"), None)["explained"] == []
+def test_a_refused_explainer_has_a_reason_and_no_names(read):
+    one = read("gbp")
+    assert one.names == []
+    assert "SiLU" in one.refused
 
 
-def test_a_cell_that_was_away_has_it_again() -> None:
-    away = carried(record("t2"), added(record("t1", "t2"), [RISE]))
-    assert [cell["stages"] for cell in away["cells"]] == [{"train": "t2"}]
-    back = carried(record("t1"), away)
-    assert back["cells"][0]["stages"]["explain:rise"] == "r1"
+def test_captions_name_mode_target_and_layer(read):
+    assert read("gradcam").words == "logit of the given class; layer stage4"
+    assert read("pair_occlusion").words == "sign difference; cosine of the two images"
 
 
-def test_the_grid_file_counts_where_it_uses_the_label_or_has_the_same_explainer() -> None:
-    before = added(record("t1"), [RISE])
-    own = {"explain:rise": "other"}
-    assert carried(record("t1", **own), before)["cells"][0]["stages"] == {"train": "t1", **own}
-    same = {"explain:noise": "r1"}
-    assert carried(record("t1", **same), before)["cells"][0]["stages"] == {"train": "t1", **same}
-
-
-def test_a_training_with_another_id_is_another_network() -> None:
-    assert carried(record("t9"), added(record("t1"), [RISE]))["cells"][0]["stages"] == {"train": "t9"}
+def test_a_name_has_no_plus_where_that_separates():
+    assert [explained.plain(name) for name in ("S", "S+", "S-", "a+b", "")] == ["S", "S plus", "S minus", "a+b", ""]

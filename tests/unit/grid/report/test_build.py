@@ -31,7 +31,9 @@ def test_a_report_has_all_its_files(make_study):
     study = make_study(pairs=100, images=2)
     page = build(study)
     assert page == study.path / "report" / "index.html"
-    assert {path.name for path in page.parent.iterdir()} == FILES
+    cells = {f"cell-{'-'.join(cell.levels.values())}.png" for cell in study.cells}
+    assert len(cells) == 12
+    assert {path.name for path in page.parent.iterdir()} == FILES | cells
 
 
 def test_equal_studies_give_equal_bytes(make_study):
@@ -130,10 +132,11 @@ def test_sheets_of_gone_explainers_leave_and_other_files_stay(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("gradcam",))
     folder = study.path / "report"
     folder.mkdir()
-    (folder / "sheet-old.png").write_bytes(b"")
+    for kind in ("sheet", "cell", "pairs", "maps", "theta"):
+        (folder / f"{kind}-old.png").write_bytes(b"")
     (folder / "notes.txt").write_text("mine")
     build(study)
-    assert not (folder / "sheet-old.png").exists()
+    assert not list(folder.glob("*-old.png"))
     assert (folder / "notes.txt").read_text() == "mine"
 
 

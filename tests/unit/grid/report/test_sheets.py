@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from grid import explained
+from grid.drawing import Scale
 from grid.report import rows, sheets
-from grid.report.sheet_png import sheet_png
+from grid.report.sheet_png import groups, sheet_png
 
 
 @pytest.fixture
@@ -37,37 +39,40 @@ def test_the_scale_of_a_row_ends_at_its_highest_raw_value(study):
     gradcam, _ = sheets.sheets(study, rows.table(study).rows)
     for strip in gradcam.strips:
         maps = np.load(study.ledger.path(strip.row.markers["explain:gradcam"], "maps.npy"))
-        assert (strip.low, strip.high, strip.signed) == (0.0, float(maps.max()), False)
+        assert strip.scale == Scale(0.0, float(maps.max()), False)
 
 
-def test_signed_maps_diverge_around_zero():
-    maps = np.array([[[-2.0, 1.0], [0.0, 1.0]]], np.float32)
-    crops = np.full((1, 8, 8, 3), 128, np.uint8)
-    strip = sheets._strip(None, crops, maps, [0])
-    assert (strip.low, strip.high, strip.signed) == (-2.0, 2.0, True)
+def test_a_sheet_of_pairs_shows_whole_pairs_of_both_kinds_and_says_which(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=8, explainers=("reconstruction",))
+    sheet, *others = sheets.sheets(study, rows.table(study).rows)
+    assert [sheet.title, *(other.title for other in others)] == ["reconstruction S", "reconstruction S+", "reconstruction S-"]
+    assert [image["pair"] for image in sheet.images] == [0, 0, 1, 1, 2, 2, 4, 4, 5, 5]
+    assert [image["side"] for image in sheet.images[:2]] == ["left", "right"]
+    assert (sheet.left_out, sheet.strips[0].cosines) == (6, pytest.approx((0.9, 0.8, 0.7, 0.5, 0.4)))
+    marks = [(group.text, group.span, group.mark) for group in groups(sheet.images)]
+    assert marks[0] == ("pair 0: genuine", 2, True)
+    assert marks[-1] == ("pair 5: impostor", 2, False)
 
 
-def test_a_map_of_zeros_shows_the_face_and_no_nan():
-    crop = np.full((8, 8, 3), 128, np.uint8)
-    found = sheets.overlaid(crop, np.zeros((2, 2), np.float32), 0.0, 0.0)
-    assert len(np.unique(found.reshape(-1, 3), axis=0)) == 1
+def test_pairs_fill_up_with_the_kind_that_is_there():
+    keys = {(f"{n}", n // 2, ("left", "right")[n % 2]): {"pair": n // 2, "same": n // 2 < 5} for n in range(12)}
+    assert [key[1] for key in sheets.chosen(keys, 8)[::2]] == [0, 1, 2, 5]
+    assert [key[1] for key in sheets.chosen(dict(list(keys.items())[:8]), 6)[::2]] == [0, 1, 2]
+    assert [key[1] for key in sheets.chosen(dict(list(keys.items())[8:]), 6)[::2]] == [4, 5]
 
 
-def test_a_map_of_zeros_says_so_and_a_weak_map_does_not():
-    crops = np.full((2, sheets.TILE, sheets.TILE, 3), 128, np.uint8)
-    maps = np.zeros((3, 4, 4), np.float32)
-    maps[1, 2, 2], maps[2, 1, 1] = 1e-6, 1.0
-    nothing, weak = sheets._strip(None, crops, maps, [0, 1]).tiles
-    assert weak.std() < 1 < nothing[-16:].std()
-    assert np.array_equal(nothing[:-16], weak[:-16])
-
-
-def test_the_colour_is_brightest_where_the_map_is_highest():
-    raw = np.zeros((4, 4), np.float32)
-    raw[0, 3] = 1
-    found = sheets.overlaid(np.full((64, 64, 3), 90, np.uint8), raw, 0.0, 1.0).sum(axis=2)
-    assert np.unravel_index(found.argmax(), found.shape)[0] < 16
-    assert np.unravel_index(found.argmax(), found.shape)[1] >= 48
+def test_a_pair_that_the_method_refuses_stays_grey(make_study, monkeypatch):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("reconstruction",))
+    row = rows.table(study).rows[0]
+    one = explained.read(study.ledger, "explain:reconstruction", row.markers["explain:reconstruction"])
+    one.manifest["notes"]["refused_pairs"] = [{"pair": 1, "code": "impostor_pair", "reason": "not the same person"}]
+    tiles, _ = sheets.tiles_of(one, "S", [explained.column(image) for image in one.images])
+    assert [len(np.unique(tile.reshape(-1, 3)[: -16 * sheets.TILE], axis=0)) == 1 for tile in tiles] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_crop_that_another_cell_has_not_leaves_a_gap(make_study, monkeypatch):

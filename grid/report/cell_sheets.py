@@ -1,0 +1,55 @@
+"""One cell under all its explainers: methods x images (Ito et al., Fig. 3) and methods x pairs (Xu et al., Fig. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from grid import explained
+from grid.explained import Column, Explained
+from grid.report.panel import Band, Panel
+from grid.report.rows import Row
+from grid.report.sheet_png import feet, groups
+from grid.report.sheets import MOST, chosen, cosines_of, inputs_of, tiles_of
+from grid.study import Study
+
+PAIRS = 12  # images of a sheet of pairs, two to each
+
+
+def of_cell(study: Study, row: Row) -> list[Explained]:
+    """Of every explainer that the cell has finished or was refused by, in the order of the grid file."""
+    labels = [label for label in row.cell.stages if label.startswith("explain:") and label in row.markers]
+    return [explained.read(study.ledger, label, row.markers[label]) for label in labels]
+
+
+def cell_panel(study: Study, row: Row, works: Sequence[Explained], paired: bool) -> Panel | None:
+    """Rows are methods, columns images, or pairs with left and right beside each other; None for fewer than two explainers.
+
+    A method that was refused keeps its row, with the reason. A refused one that names no images counts among those of images.
+    """
+    mine = [one for one in works if one.paired == paired]
+    drawn = [one for one in mine if one.names]
+    if len(mine) < 2 or not drawn:
+        return None
+    keys: dict[Column, dict[str, Any]] = {}
+    for one in drawn:
+        for image in one.images:
+            keys.setdefault(explained.column(image), image)
+    columns = chosen(keys, PAIRS if paired else MOST)
+    widest = max(drawn, key=lambda one: len(set(columns) & set(one.places)))
+    bands = [Band("input", inputs_of(widest, columns), feet=feet(cosines_of(widest, columns)))]
+    for one in mine:
+        if one.refused is not None:
+            bands.append(Band(f"{one.title}\n{one.lines}", None, refused=one.refused))
+        for name in one.names:
+            tiles, scale = tiles_of(one, name, columns)
+            bands.append(Band(f"{one.title} {name}".rstrip() + f"\n{one.lines}", tiles, scale))
+    left = len(keys) - len(columns)
+    more = f"; {left // 2 if paired else left} more {'pairs' if paired else 'images'} not shown" if left else ""
+    caption = f"{row.title}; one scale per row, in the method's own unit{more}"
+    return Panel(
+        f"{study.name}: methods x {'pairs' if paired else 'images'}",
+        caption,
+        groups([keys[key] for key in columns]),
+        tuple(bands),
+    )

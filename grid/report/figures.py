@@ -1,0 +1,52 @@
+"""The sheets of single cells, as the papers have them: which there are, and under which names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from grid.report.cell_sheets import cell_panel, of_cell
+from grid.report.pair_sheets import pair_panel
+from grid.report.panel import panel_png
+from grid.report.rows import Row
+from grid.report.theta_png import theta_png
+from grid.study import Study
+
+CELLS = 12  # that get sheets of their own: the first of the plan that have any
+KINDS = ("sheet", "cell", "pairs", "maps", "theta")  # how the names of sheets begin
+
+
+def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
+    """(PNG by file name, cells that have maps but no sheets because there are so many).
+
+    ``cell-<levels>``: methods x images; ``pairs-<levels>``: methods x pairs; ``maps-<levels>-<explainer>``: pair by pair, all
+    maps of one method; ``theta-<levels>-<explainer>``: pairwise occlusion.
+    """
+    made: dict[str, bytes] = {}
+    ready = [row for row in rows if any(label.startswith("explain:") for label in row.markers)]
+    for row in ready[:CELLS]:
+        levels = "-".join(row.cell.levels.values()) or "only"
+        for kind, title, data in _of(study, row):
+            made[file_name(kind, f"{levels}-{title}" if title else levels, made)] = data
+    return made, len(ready[CELLS:])
+
+
+def _of(study: Study, row: Row) -> Iterator[tuple[str, str, bytes]]:
+    works = of_cell(study, row)
+    for kind, paired in (("cell", False), ("pairs", True)):
+        if panel := cell_panel(study, row, works, paired):
+            yield kind, "", panel_png(panel)
+    for one in works:
+        if panel := pair_panel(study, row, one):
+            yield "maps", one.title, panel_png(panel)
+        if data := theta_png(study, row, one):
+            yield "theta", one.title, data
+
+
+def file_name(kind: str, title: str, taken: Iterable[str]) -> str:
+    """``<kind>-<title>.png`` with the letters that every file system takes; a number keeps it apart from those taken."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.") or "explainer"
+    name, number = f"{kind}-{plain}.png", 2
+    while name.lower() in {other.lower() for other in taken}:
+        name, number = f"{kind}-{plain}-{number}.png", number + 1
+    return name

@@ -1,0 +1,178 @@
+"""A sheet of pictures as one PNG: labels left, a band of tiles per row, its one scale right. Equal panels give equal bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grid.drawing import Scale, coloured
+
+TILE = 112  # pixels of one picture's side
+GAP, APART, LABEL, BAR, HEAD, EDGE = 6, 12, 220, 100, 46, 18
+REFUSED = 76  # height of a row without pictures
+FOOT = 18
+INK, FAINT, SHADE = (28, 28, 32), (110, 110, 118), (245, 245, 247)
+GENUINE, IMPOSTOR = (31, 122, 77), (179, 38, 30)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns that belong together, such as a pair's two images; ``mark``: whether that pair is genuine."""
+
+    text: str
+    span: int
+    mark: bool | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """One row.
+
+    Attributes:
+        label: its first line in ink, the others faint.
+        tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused.
+        scale: of all its coloured tiles; None for crops.
+        refused: the reason.
+        feet: a text under each group of columns; may be empty.
+        mark: as a group's, where the row is a pair.
+    """
+
+    label: str
+    tiles: np.ndarray | None
+    scale: Scale | None = None
+    refused: str | None = None
+    feet: tuple[str, ...] = ()
+    mark: bool | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Attributes:
+    groups: of the columns, from left to right; their spans sum to the tiles of each band. Empty: columns have no titles.
+    """
+
+    title: str
+    caption: str
+    groups: tuple[Group, ...]
+    bands: tuple[Band, ...]
+
+
+def panel_png(panel: Panel) -> bytes:
+    """The picture."""
+    data = io.BytesIO()
+    panel_image(panel).save(data, "PNG")
+    return data.getvalue()
+
+
+def panel_image(panel: Panel) -> Any:
+    """As a PIL image."""
+    from PIL import Image, ImageDraw
+
+    columns = max([4, *(len(band.tiles) for band in panel.bands if band.tiles is not None), sum(g.span for g in panel.groups)])
+    lefts = places(panel.groups, columns)
+    right = lefts[-1] + TILE
+    caption = _wrapped(panel.caption, right + BAR - EDGE, 12).splitlines() or [""]
+    head = HEAD + 15 * (len(caption) - 1)
+    y = EDGE + head + (24 if panel.groups else 0)
+    height = y + sum(_height(band) + GAP for band in panel.bands) - GAP + EDGE
+    picture = Image.new("RGB", (right + BAR + EDGE, height), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.text((EDGE, EDGE), panel.title, INK, font(18))
+    draw.multiline_text((EDGE, EDGE + 23), "\n".join(caption), FAINT, font(12), spacing=3)
+    spans = _spans(panel.groups, lefts)
+    for group, (start, end) in zip(panel.groups, spans, strict=True):
+        _head(draw, group, start, end, y - 24)
+    for band in panel.bands:
+        _label(draw, band, y)
+        if band.tiles is None:
+            draw.rectangle((lefts[0], y, right - 1, y + REFUSED - 1), SHADE)
+            text = _wrapped(f"refused: {band.refused}", right - lefts[0] - 24, 13)
+            draw.multiline_text((lefts[0] + 12, y + 12), text, FAINT, font(13))
+        else:
+            for left, one in zip(lefts, band.tiles, strict=False):
+                picture.paste(Image.fromarray(one), (left, y))
+            for text, (start, end) in zip(band.feet, spans, strict=False):
+                draw.text(((start + end) // 2, y + TILE + 3), text, FAINT, font(12), anchor="ma")
+            if band.scale is not None:
+                _bar(picture, draw, band.scale, right + 12, y)
+        y += _height(band) + GAP
+    return picture
+
+
+def places(groups: Sequence[Group], columns: int) -> list[int]:
+    """Left edges of the columns; groups of several columns stand further apart."""
+    starts = set(np.cumsum([group.span for group in groups]).tolist()) if any(group.span > 1 for group in groups) else set()
+    apart = [APART if number in starts else 0 for number in range(columns)]
+    return [EDGE + LABEL + number * (TILE + GAP) + sum(apart[: number + 1]) for number in range(columns)]
+
+
+def _spans(groups: Sequence[Group], lefts: Sequence[int]) -> list[tuple[int, int]]:
+    ends = np.cumsum([group.span for group in groups]).tolist()
+    return [(lefts[end - group.span], lefts[end - 1] + TILE) for group, end in zip(groups, ends, strict=True)]
+
+
+def _height(band: Band) -> int:
+    return REFUSED if band.tiles is None else TILE + (FOOT if band.feet else 0)
+
+
+def _head(draw: Any, group: Group, start: int, end: int, y: int) -> None:
+    draw.text(((start + end) // 2, y + 2), shortened(group.text, end - start, 12), INK, font(12), anchor="ma")
+    if group.mark is not None:
+        draw.rectangle((start, y + 19, end - 1, y + 21), GENUINE if group.mark else IMPOSTOR)
+
+
+def _label(draw: Any, band: Band, y: int) -> None:
+    if band.mark is not None:
+        draw.rectangle((EDGE, y, EDGE + 3, y + TILE - 1), GENUINE if band.mark else IMPOSTOR)
+    x = EDGE + (12 if band.mark is not None else 0)
+    first, *rest = band.label.splitlines() or [""]
+    lines = _wrapped(first, LABEL - 26, 14).splitlines()
+    draw.multiline_text((x, y + 6), "\n".join(lines), INK, font(14), spacing=4)
+    small = [part for line in rest for part in _wrapped(line, LABEL - 26, 12).splitlines()]
+    room = max(0, _height(band) - 8 - 19 * len(lines)) // 16
+    draw.multiline_text((x, y + 9 + 19 * len(lines)), "\n".join(small[:room]), FAINT, font(12), spacing=3)
+
+
+def _bar(picture: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
+    from PIL import Image
+
+    ramp = coloured(np.linspace(1, 0, TILE - 16)[:, None].repeat(12, axis=1), scale.signed)
+    picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 8))
+    draw.text((x + 17, y + 2), f"{scale.high:.3g}", FAINT, font(11))
+    if scale.signed:
+        draw.text((x + 17, y + TILE // 2 - 7), "0", FAINT, font(11))
+    draw.text((x + 17, y + TILE - 16), f"{scale.low:.3g}", FAINT, font(11))
+
+
+def shortened(text: str, width: int, size: int) -> str:
+    """As much as fits, with an ellipsis."""
+    while len(text) > 1 and font(size).getlength(text) > width:
+        text = text[:-2].rstrip() + "…"
+    return text
+
+
+def _wrapped(text: str, width: int, size: int) -> str:
+    lines, line = [], ""
+    for word in text.split():
+        longer = f"{line} {word}".strip()
+        if line and font(size).getlength(longer) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return "\n".join([*lines, line])
+
+
+@cache
+def font(size: int) -> Any:
+    """The one that matplotlib brings along, so that every machine draws the same letters."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

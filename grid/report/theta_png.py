@@ -1,0 +1,128 @@
+"""Pairwise occlusion as Zhong and Deng show it: Delta of the reference pairs, their maxima with Theta, and pairs under the
+normalised map (their Figs. 3 and 4, and 5 and 6 in the layout)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from grid import drawing
+from grid.drawing import Scale
+from grid.explained import Explained, column
+from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE, font
+from grid.report.rows import Row
+from grid.report.sheets import chosen
+from grid.study import Study
+
+SIDE = 96  # pixels of a face under the charts
+PAIRS, ACROSS = 9, 3  # pairs, and how many stand beside each other
+CHART = (2 * TILE + 100) / 100  # inches high, at 100 pixels each
+
+
+def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
+    """The picture; None where the manifest has no Theta. Equal inputs give equal bytes."""
+    theta = (one.manifest.get("notes") or {}).get("theta")
+    if not theta or "histogram" not in theta:
+        return None
+    from PIL import Image, ImageDraw
+
+    block = 4 * SIDE + 10
+    width = 2 * EDGE + ACROSS * block + (ACROSS - 1) * 24 + 60
+    tiles = _pairs(one) if "normalised" in one.names else []
+    lines = -(-len(tiles) // ACROSS)
+    charts = Image.open(io.BytesIO(_charts(theta, (width - 2 * EDGE) / 100)))
+    top = EDGE + 48
+    height = top + charts.height + (30 + lines * (SIDE + 34) if lines else 0) + EDGE
+    picture = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.text((EDGE, EDGE), f"{study.name}: {one.title}", INK, font(18))
+    draw.text((EDGE, EDGE + 24), f"{row.title}; {one.words}", FAINT, font(12))
+    picture.paste(charts.convert("RGB"), (EDGE, top))
+    y = top + charts.height + 8
+    if tiles:
+        draw.text((EDGE, y), "max(0, min(1, Delta / Theta)), one scale for all pairs", FAINT, font(12))
+        _ramp(picture, draw, width - EDGE - 34, y + 22)
+    for number, (faces, image) in enumerate(tiles):
+        x, at = EDGE + number % ACROSS * (block + 24), y + 22 + number // ACROSS * (SIDE + 34)
+        for place, face in enumerate(faces):
+            picture.paste(Image.fromarray(face), (x + place * SIDE + (10 if place > 1 else 0), at))
+        mark = GENUINE if image["same"] else IMPOSTOR
+        draw.rectangle((x, at + SIDE, x + block - 1, at + SIDE + 2), mark)
+        said = f"pair {image['pair']}: {'genuine' if image['same'] else 'impostor'}, cosine {image['cosine']:.3f}"
+        draw.text((x, at + SIDE + 6), said, INK, font(12))
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    return data.getvalue()
+
+
+def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
+    """(left, right, and both under the map) and what the manifest says; impostor pairs first, as in the paper."""
+    keys = {column(image): image for image in one.images}
+    columns = chosen(keys, 2 * PAIRS)
+    crops, maps, scale = one.crops(), one.maps("normalised"), Scale(0.0, 1.0)
+    found = []
+    for left, right in zip(columns[::2], columns[1::2], strict=True):
+        rows = [one.places[key] for key in (left, right)]
+        faces = [drawing.tile(crops[row], None, scale, SIDE) for row in rows]
+        found.append((faces + [drawing.tile(crops[row], maps[row], scale, SIDE) for row in rows], keys[left]))
+    return sorted(found, key=lambda pair: bool(pair[1]["same"]))
+
+
+def _ramp(picture: Any, draw: Any, x: int, y: int) -> None:
+    from PIL import Image
+
+    ramp = drawing.coloured(np.linspace(1, 0, SIDE)[:, None].repeat(12, axis=1), False)
+    picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y))
+    draw.text((x + 17, y - 5), "1", FAINT, font(11))
+    draw.text((x + 17, y + SIDE - 9), "0", FAINT, font(11))
+
+
+def _charts(theta: Mapping[str, Any], width: float) -> bytes:
+    """PNG: the histogram of Delta on a logarithmic axis, and the maxima of the reference pairs with the line of Theta."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    colours = {name: tuple(value / 255 for value in rgb) for name, rgb in (("genuine", GENUINE), ("impostor", IMPOSTOR))}
+    figure = Figure((width, CHART), dpi=100)
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.05, right=0.985, top=0.91, bottom=0.24, wspace=0.13)
+    for name in ("impostor", "genuine"):
+        counts = np.array(theta["histogram"][name], float)
+        edges = np.arange(len(counts) + 1) * theta["bin"]
+        left.stairs(counts, edges, color=colours[name], fill=True, alpha=0.25, lw=0)
+        left.stairs(counts, edges, color=colours[name], lw=1.1, label=f"{name}: {int(counts.sum()):,} pixels")
+        maxima = np.sort(np.array(theta["maxima"][name], float))
+        right.plot(
+            np.arange(1, len(maxima) + 1), maxima, "o" if name == "genuine" else "^", ms=4, color=colours[name], label=name
+        )
+    left.set(
+        yscale="log",
+        ylim=(0.7, None),
+        xlim=(0, None),
+        xlabel=f"Delta, bins of {theta['bin']:g} (below 0 counts as 0)",
+        ylabel="pixels",
+    )
+    left.set_title("Delta at all places of the reference pairs", loc="left", fontsize=10)
+    right.set(xlabel="reference pair, by rising maximum", ylabel="largest Delta")
+    right.set_title("Largest Delta of each reference pair", loc="left", fontsize=10)
+    right.xaxis.get_major_locator().set_params(integer=True)
+    right.axhline(theta["value"], color="#222", lw=1, ls="--", label=f"Theta = {theta['value']:.4g}")
+    left.axvline(theta["value"], color="#222", lw=1, ls="--", label=f"Theta = {theta['value']:.4g}")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        axes.xaxis.label.set_size(9)
+        axes.yaxis.label.set_size(9)
+        axes.legend(fontsize=8, frameon=False)
+    right.text(0.0, -0.23, _words(theta), transform=right.transAxes, fontsize=8, color="#6e6e76", va="top")
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()
+
+
+def _words(theta: Mapping[str, Any]) -> str:
+    return f"Youden {theta['youden']:.3f}, AUC {theta['auc']:.3f}, overlap {100 * theta['overlap']:.0f} % of the pairs"
