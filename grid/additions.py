@@ -1,4 +1,4 @@
-"""Explanations that were added to a finished study: they stand in plan.json beside what the grid file asks for.
+"""Explanations, and scores of them, that were added to a finished study: plan.json has them beside what the grid file asks for.
 
 ``explained`` lists them by the training that they are of. Each cell of that training shows them among its stages, so status,
 report and MLflow have them like any other; a launch of the grid keeps them and runs nothing for them.
@@ -13,10 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Explained:
-    """One explanation of one training."""
+    """One explanation of one training, or one score of such an explanation."""
 
     train: str  # id of the training
-    label: str  # "explain:rise"
+    label: str  # "explain:rise", "score:rise:sanity"
     id: str
     needs: tuple[str, ...]
     explainer: Mapping[str, Any]  # its config, as JSON
@@ -55,7 +55,7 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
             stage = stages.setdefault(
                 one.id,
                 {
-                    "id": one.id, "stage": "explain", "label": one.label, "state": "run", "reason": None,
+                    "id": one.id, "stage": one.label.partition(":")[0], "label": one.label, "state": "run", "reason": None,
                     "needs": list(one.needs), "cells": [],
                 },
             )  # fmt: skip

@@ -25,14 +25,16 @@ class Look:
         images: how many, or their keys
         pairs: how many, or the keys of left and right, one after the other
         protocol: title of the protocol that the pairs are of
+        scores: how good the maps are: names, or values as in a grid file
     """
 
     images: int | tuple[str, ...] | None = None
     pairs: int | tuple[str, ...] | None = None
     protocol: str | None = None
+    scores: tuple[Value, ...] = ()
 
     @classmethod
-    def of(cls, images: str | None, pairs: str | None, protocol: str | None) -> Look:
+    def of(cls, images: str | None, pairs: str | None, protocol: str | None, scores: Sequence[str] = ()) -> Look:
         """From the command line.
 
         Raises:
@@ -42,7 +44,13 @@ class Look:
             raise BadInput("--images and --pairs: give one of them; single images and pairs are explanations of their own")
         if protocol is not None and pairs is None:
             raise BadInput(f"--protocol {protocol!r} says whose pairs are explained; give --pairs too")
-        return cls(_images(images), _pairs(pairs), protocol)
+        wanted = tuple(value for text in scores for value in _values("--scores", text))
+        for value in wanted:
+            try:
+                resolve("score", value)
+            except ValueError as error:
+                raise BadInput(f"--scores: {' '.join(str(error).split())}") from error
+        return cls(_images(images), _pairs(pairs), protocol, wanted)
 
 
 def _images(text: str | None) -> int | tuple[str, ...] | None:
@@ -96,25 +104,25 @@ def methods(texts: Sequence[str], look: Look) -> tuple[ExplainerConfig, ...]:
     """
     if not texts:
         raise BadInput(f"--methods: name what is to explain, such as gradcam,rise (known: {', '.join(known('explainer'))})")
-    found = [_explainer(value, look) for text in texts for value in _values(text)]
+    found = [_explainer(value, look) for text in texts for value in _values("--methods", text)]
     for place, one in enumerate(found):
         if one in found[:place]:
             raise BadInput(f"--methods: {one.title} stands twice")
     return tuple(found)
 
 
-def _values(text: str) -> list[Value]:
+def _values(option: str, text: str) -> list[Value]:
     try:
         values = yaml.safe_load(f"[{text}]")
     except yaml.YAMLError as error:
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise BadInput(
-            f"--methods {text!r}: neither names nor YAML ({why}); such as gradcam,'{{name: rise, masks: 500}}'"
+            f"{option} {text!r}: neither names nor YAML ({why}); such as gradcam,'{{name: rise, masks: 500}}'"
         ) from error
     made = [{"name": value} if isinstance(value, str) else value for value in values]
     for value in made:
         if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-            raise BadInput(f"--methods {text!r}: a method is a name or a mapping with a name; found {value!r}")
+            raise BadInput(f"{option} {text!r}: write names, or mappings with a name; found {value!r}")
     return made
 
 
@@ -137,14 +145,15 @@ def _explainer(value: Value, look: Look) -> ExplainerConfig:
 
 
 def _looking(kind: Any, name: str, look: Look) -> Value:
+    scored = {"scores": list(look.scores)} if look.scores else {}
     if look.pairs is not None:
-        which = _chosen("pairs", look.pairs, 2)
+        which = {**_chosen("pairs", look.pairs, 2), **scored}
         return which if look.protocol is None else {**which, "protocol": look.protocol}
     if look.images is not None:
         if kind.of == "pair":
             raise BadInput(f"--methods {name} looks at two images at a time; give --pairs in place of --images")
-        return _chosen("images", look.images, 1)
-    return {}
+        return {**_chosen("images", look.images, 1), **scored}
+    return scored
 
 
 def _chosen(key: str, some: int | tuple[str, ...], keys: int) -> Value:

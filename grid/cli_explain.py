@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grid.terminal import AsJson, WhereText, err, out
+
+if TYPE_CHECKING:
+    from grid.asking import Look
 
 Target = Annotated[
     Path,
@@ -21,6 +25,7 @@ Methods = Annotated[
 Images = Annotated[str | None, typer.Option(metavar="N|KEY,...|FILE.txt", help="of the training data: how many, or which")]
 Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol: how many, or a file with two keys a line")]
 Protocol = Annotated[str | None, typer.Option(metavar="TITLE", help="whose pairs; else the first protocol that has some")]
+Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="how good the maps are, such as hiding_game,sanity")]
 Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
 Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one person")]
 To = Annotated[Path | None, typer.Option(metavar="FILE.png", help="the picture of two images [explanation.png]")]
@@ -34,25 +39,28 @@ def explain(
     images: Images = None,
     pairs: Pairs = None,
     protocol: Protocol = None,
+    scores: Scores = None,
     address: Address = None,
     threshold: Threshold = None,
     to: To = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain what trained networks look at, and train nothing: more images or pairs of a study, or two files."""
+    from grid.asking import Look
     from grid.spec import BadInput
 
     if not files:
         _only("two images", {"--threshold": threshold, "--to": to})
-        _study(target, where, methods, images, pairs, protocol, address, as_json)
+        _study(target, where, methods, Look.of(images, pairs, protocol, scores or ()), address, as_json)
     elif len(files) == 2:
-        _only("a study", {"--images": images, "--pairs": pairs, "--protocol": protocol, "--address": address})
+        study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
+        _only("a study", study)
         _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
     else:
         raise BadInput(f"explain takes a study alone, or a network and two images; found {len(files)} images")
 
 
-def _only(what: str, options: dict[str, object]) -> None:
+def _only(what: str, options: Mapping[str, object]) -> None:
     from grid.spec import BadInput
 
     given = [option for option, value in options.items() if value is not None]
@@ -64,9 +72,7 @@ def _study(
     target: Path,
     where: list[str] | None,
     methods: list[str] | None,
-    images: str | None,
-    pairs: str | None,
-    protocol: str | None,
+    look: Look,
     address: str | None,
     as_json: bool,
 ) -> None:
@@ -75,7 +81,7 @@ def _study(
     from grid.where import where_of
 
     study = Study(target)
-    explainers = asking.methods(methods or [], asking.Look.of(images, pairs, protocol))
+    explainers = asking.methods(methods or [], look)
     facts = explaining.explain(study, where_of(where), explainers, address, err if as_json else out)
     if as_json:
         print(json.dumps(facts, indent=1))

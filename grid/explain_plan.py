@@ -62,7 +62,7 @@ def titles(study: Study, explainers: Sequence[ExplainerConfig]) -> tuple[Explain
 
 
 def _same(explainer: ExplainerConfig) -> str:
-    return canonical(explainer.model_dump(mode="json", exclude={"label"}))
+    return canonical(explainer.model_dump(mode="json", exclude={"label", "scores"}))
 
 
 def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[CellView], list[dict[str, Any]]]:
@@ -119,7 +119,7 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
         elif train.state not in (DONE, STALE):
             passed.append(_passed(view, f"its training would run again: {train.reason}; launch the grid"))
         else:
-            own = {label: id for label, id in cell.stages.items() if stages[id].stage == "explain"}
+            own = {label: id for label, id in cell.stages.items() if stages[id].stage in ("explain", "score")}
             needed = {need for id in own.values() for need in stages[id].needs}
             seen = {label: id for label, id in cell.stages.items() if id in needed and stages[id].stage == "detect"}
             states = {stages[id].state for id in (*seen.values(), *own.values())}

@@ -30,7 +30,7 @@ from grid.trial import jobs_of
 from grid.where import check_where
 from grid.work import Board, board_of
 
-LABEL = "explain:"
+EXPLAIN, SCORE = "explain", "score"  # kinds of stages: all that runs here, beside detections
 
 
 def explain(
@@ -43,8 +43,9 @@ def explain(
     """Runs what is missing of these explanations; returns what came of each, cell by cell.
 
     Returns:
-        ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, label, id, state (``done``,
-        ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, and the ``folder`` of its files
+        ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, kind (``explain`` or ``score``), label,
+        id, state (``done``, ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, the
+        ``folder`` of its files, and of a score its ``facts``
 
     Raises:
         BadInput: met before anything is run.
@@ -61,9 +62,11 @@ def explain(
         check_keys(plan)
         ledger = Ledger(store)
         for stage in plan.stages:
-            if stage.stage == "explain" and stage.state == FAILED:  # to ask again is to ask for another try
+            if stage.stage in (EXPLAIN, SCORE) and stage.state == FAILED:  # to ask again is to ask for another try
                 ledger.forgive(stage.stage, stage.id)
-        again = [dataclasses.replace(s, state=RUN) if s.stage == "explain" and s.state == FAILED else s for s in plan.stages]
+        again = [
+            dataclasses.replace(s, state=RUN) if s.stage in (EXPLAIN, SCORE) and s.state == FAILED else s for s in plan.stages
+        ]
         plan = dataclasses.replace(plan, stages=tuple(again))
         void_changed(plan, ledger)
         record = added(study.record, _entries(plan))
@@ -81,20 +84,21 @@ def explain(
 
 
 def _entries(plan: Plan) -> list[Explained]:
+    stages = {stage.id: stage for stage in plan.stages}
     found = []
     for cell in plan.cells:
-        for stage in plan.stages:
-            if stage.stage == "explain" and stage.id in cell.stages.values():
-                config = stage.node.config["explainer"].model_dump(mode="json")
-                label = next(label for label, id in cell.stages.items() if id == stage.id)
-                train = stage.node.identity["train"]
-                found.append(Explained(train, label, stage.id, tuple(stage.needs), config))
+        for label, id in cell.stages.items():
+            stage = stages[id]
+            if stage.stage in (EXPLAIN, SCORE):
+                made = stage if stage.stage == EXPLAIN else stages[stage.node.identity["explain"]]
+                config = made.node.config["explainer"].model_dump(mode="json")
+                found.append(Explained(made.node.identity["train"], label, id, tuple(stage.needs), config))
     return found
 
 
 def _board(plan: Plan) -> Board:
-    assert {stage.stage for stage in plan.stages} <= {"detect", "explain"}, "an explanation trains nothing"
-    trainings = {stage.node.identity["train"]: "train" for stage in plan.stages if stage.stage == "explain"}
+    assert {stage.stage for stage in plan.stages} <= {"detect", EXPLAIN, SCORE}, "an explanation trains nothing"
+    trainings = {stage.node.identity["train"]: "train" for stage in plan.stages if stage.stage == EXPLAIN}
     stages = {stage.id: stage for stage in plan.stages}
     jobs = jobs_of(stages, store_of(plan.grid), known=trainings, **settings_of(plan.grid.spec.launch))
     return board_of(plan, jobs, pieces_of(plan, jobs))
@@ -103,16 +107,19 @@ def _board(plan: Plan) -> Board:
 def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> list[dict[str, Any]]:
     found = []
     for label, id in cell.stages.items():
-        if not label.startswith(LABEL):
+        kind, _, title = label.partition(":")
+        if kind not in (EXPLAIN, SCORE):
             continue
         stage = next(stage for stage in plan.stages if stage.id == id)
         row: dict[str, Any] = {"cell": dict(cell.levels), "method": stage.node.config["explainer"].name}
-        row |= {"label": label.removeprefix(LABEL), "id": id}
-        if marker := ledger.marker("explain", id):
+        row |= {"kind": kind, "label": title, "id": id}
+        if marker := ledger.marker(kind, id):
             refused = marker.facts.get("refused")
-            folder = ledger.store.local(f"explain/{id}/{marker.attempt}")
+            folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
             row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
-        elif failure := ledger.failure("explain", id):
+            if kind == SCORE:
+                row["facts"] = {key: value for key, value in marker.facts.items() if value is not None and key != "refused"}
+        elif failure := ledger.failure(kind, id):
             row |= {"state": "failed", "error": failure.error}
         else:
             row |= {"state": "unfinished", "error": board.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
@@ -135,9 +142,11 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
             console.print(
                 f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}", highlight=False
             )
-    states = [row["state"] for row in facts["explanations"]]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    line = (
-        f"{facts['stages_run']} stages were to run · explanations: {counts} · report: {short(study.path / 'report/index.html')}"
-    )
+    counts = []
+    for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
+        states = [row["state"] for row in facts["explanations"] if row["kind"] == kind]
+        if states:
+            counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
+    page = short(study.path / "report/index.html")
+    line = f"{facts['stages_run']} stages were to run · {' · '.join(counts)} · report: {page}"
     console.print(f"{line} · MLflow: facegrid ui {short(study.path)}", highlight=False, soft_wrap=True)
