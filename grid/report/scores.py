@@ -198,7 +198,9 @@ def _floors(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Number]]
     made: dict[str, dict[tuple[str, int], Number]] = {}
     for one in found:
         for name, entry in (one.result or {}).get("floors", {}).items():
-            made.setdefault(name, {}).update({key: replace(number, beats=False) for key, number in _numbers(one, entry).items()})
+            made.setdefault(name, {}).update(
+                {key: replace(number, beats=False) for key, number in _numbers(one, entry).items()}
+            )
     return made
 
 
