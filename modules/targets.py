@@ -86,9 +86,11 @@ class Cosine(Target):
 class Distance(Cosine):
     """1 - cosine with a fixed embedding: what makes the image differ from the other one of its pair.
 
-    The form is that of Zhong and Deng's D (modules/explainers/pair_occlusion.py); its gradient is minus that of the cosine.
+    The form is that of Zhong and Deng's D (modules/explainers/pair_occlusion.py). The image's own norm counts by default: where
+    it is held, the gradient is that of -(other image), most of which the two have in common, and what they differ in drowns.
     """
 
+    detach_norm: bool = False
     words: ClassVar[str] = "distance (1 - cosine) from the other image"
 
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:

@@ -56,12 +56,20 @@ def test_a_distance_is_one_minus_the_cosine_and_pulls_the_other_way(detach):
     assert (len(taken), taken.detach_norm) == (1, detach)
 
 
+def test_what_two_images_have_in_common_gives_a_distance_no_slope():
+    common, own = torch.tensor([[10.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
+    embedding = (common + own).requires_grad_()
+    Distance(common - own).scores(Network, embedding).sum().backward()
+    assert abs(float(embedding.grad @ (common + own).T)) < 1e-6
+    assert float(embedding.grad[0, 1]) > 5 * abs(float(embedding.grad[0, 0]))
+
+
 OPPOSITE = [
     {"name": "gradient_x_input"},
     {"name": "integrated_gradients", "steps": 10},
     {"name": "lime", "segments": 6, "samples": 40},
 ]
-OTHER = [{"name": "gradcam", "layer": "one"}, {"name": "score_cam", "layer": "one"}, {"name": "rise", "masks": 40}]
+OTHER = [{"name": "gradcam", "layer": "two"}, {"name": "score_cam", "layer": "one"}, {"name": "rise", "masks": 40}]
 
 
 @pytest.mark.parametrize("config", [*OPPOSITE, *OTHER], ids=lambda config: config["name"])
@@ -69,7 +77,8 @@ def test_methods_explain_a_distance_as_well_as_a_cosine(config):
     given, net = images(2), network("fc_bn")
     references = torch.randn(2, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     explainer = resolve("explainer", config)
-    near, far = (explainer.build().explain(net, given, target(references), SIZE) for target in (Cosine, Distance))
+    targets = Cosine(references, detach_norm=False), Distance(references)
+    near, far = (explainer.build().explain(net, given, target, SIZE) for target in targets)
     assert far.target == Distance.words
     assert far.maps.any()
     if config in OPPOSITE:
