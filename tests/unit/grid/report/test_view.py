@@ -48,10 +48,19 @@ def test_tiny_and_huge_numbers_survive():
     assert not np.frombuffer(base64.b64decode(pack(np.zeros((2, 2), np.float32), 0.0)), "<f2").any()
 
 
-def test_a_refusal_is_there_under_every_name_that_other_cells_have(study):
+def test_a_refusal_is_there_under_every_name_that_other_cells_have(study, monkeypatch):
+    read = study.ledger.json
+
+    def refusing(marker, name):
+        found = read(marker, name)
+        if marker.id == study.cells[0].stages["explain:reconstruction"]:
+            found = {"refused": {"code": "no_decoder", "reason": "no decoder"}, "images": found["images"]}
+        return found
+
+    monkeypatch.setattr(study.ledger, "json", refusing)
     data = json.loads(view(study, rows.table(study).rows).data)
-    refused = [entry for entry in data["entries"] if "refused" in entry]
-    assert [(entry["cell"], entry["title"], entry["maps"]) for entry in refused] == [(1, "gbp", {})]
+    refused = [(entry["cell"], entry["title"], entry["maps"]) for entry in data["entries"] if "refused" in entry]
+    assert refused == [*((0, f"reconstruction {name}", {}) for name in ("S", "S+", "S-")), (1, "gbp", {})]
     assert data["methods"] == ["gradcam", "gbp", "reconstruction S", "reconstruction S+", "reconstruction S-"]
 
 
