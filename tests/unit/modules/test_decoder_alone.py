@@ -83,6 +83,8 @@ def test_backbone_head_and_loss_stay_bit_for_bit_and_the_decoder_learns(once):
     assert any("running_mean" in name for name in before if name not in moved)
     assert {name for name in before if name.startswith("decoder.") and "num_batches" not in name} <= set(moved)
     assert embedding_digest(before) == embedding_digest(after)
+    moving = [parameter for group in once.optimizer.param_groups for parameter in group["params"]]
+    assert {id(parameter) for parameter in moving} == {id(parameter) for parameter in once.network.decoder.parameters()}
 
 
 def test_statistics_that_are_averaged_stay_too():

@@ -42,7 +42,7 @@ def test_from_a_stage_on():
 
 
 @pytest.mark.parametrize(
-    ("rule", "complaint"), [("layer9", r"'layer9' is no stage .*known: all, none, relu1"), (6, "has 5 conv")]
+    ("rule", "complaint"), [("layer9", r"'layer9' is no stage .*known: all, none, decoder, relu1"), (6, "has 5 conv")]
 )
 def test_an_unknown_layer_is_refused_with_the_known_ones(rule, complaint):
     with pytest.raises(ValueError, match=complaint):
