@@ -6,7 +6,7 @@ maps, the longer the verification accuracy lasts; the area under it is the score
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ class HidingGame:
         same: bool (N,), True for a genuine pair
         settings: how pixels are hidden; None: as its defaults are
         threshold: a pair is accepted at a cosine of at least this; None: the one that is best on these very pairs, clean
+        memory: floors by name that were played with all of this before, and where new ones are kept
 
     Raises:
         ValueError: an embedding has length 0, or pairs are of one kind only and no threshold is given.
@@ -59,11 +60,13 @@ class HidingGame:
         same: np.ndarray,
         settings: Settings | None = None,
         threshold: float | None = None,
+        memory: MutableMapping[str, Played] | None = None,
     ) -> None:
         assert left.shape == right.shape, (left.shape, right.shape)
         assert left.dtype == right.dtype == np.float32, (left.dtype, right.dtype)
         assert np.shape(same) == (len(left),), (np.shape(same), len(left))
         self.embed, self.left, self.right = embed, left, right
+        self.memory: MutableMapping[str, Played] = {} if memory is None else memory
         self.same = np.asarray(same, bool)
         self.settings = settings or Settings()
         self._hidden = (blurred(left, self.sigma), blurred(right, self.sigma))
@@ -111,7 +114,10 @@ class HidingGame:
         taken = set(grounds) & set(methods)
         if taken:
             raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
-        played = {name: self.play((maps[:count], maps[count:])) for name, maps in grounds.items()}
+        for name, maps in grounds.items():
+            if name not in self.memory:
+                self.memory[name] = self.play((maps[:count], maps[count:]))
+        played = {name: self.memory[name] for name in grounds}
         played |= {name: self.play(maps) for name, maps in methods.items()}
         areas = {name: area(one.correct, settings.shares) for name, one in played.items()}
         return {

@@ -6,6 +6,8 @@ accuracy of the class.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +15,27 @@ import numpy as np
 from modules.explained import Explained
 from modules.explainer import Refused
 from modules.metrics.curve import Curve
-from modules.metrics.hiding_game import HidingGame
+from modules.metrics.hiding import Settings
+from modules.metrics.hiding_game import HidingGame, Played
+from modules.network import embedding_digest
 from modules.pairwise import decision_threshold
 from modules.scoring import GameConfig, as_array, embeddings_of, finite, flattened, image_game, told
+
+REMEMBERED = 4  # games whose floors a process keeps
+_floors: OrderedDict[str, dict[str, Played]] = OrderedDict()
+
+
+def floors_of(explained: Explained, pairs: np.ndarray, settings: Settings, threshold: float) -> dict[str, Played]:
+    """Floors that this process played with the same network, pairs and settings: many methods explain the same pairs."""
+    content = hashlib.sha256(embedding_digest(explained.network.state_dict()).encode())
+    for array in (as_array(explained.images), explained.same, pairs):
+        content.update(np.ascontiguousarray(array).tobytes())
+    content.update(repr((tuple(explained.images.shape), settings, threshold)).encode())
+    found = _floors.setdefault(content.hexdigest(), {})
+    _floors.move_to_end(content.hexdigest())
+    while len(_floors) > REMEMBERED:
+        _floors.popitem(last=False)
+    return found
 
 
 class Config(GameConfig):
@@ -64,7 +84,8 @@ class Hiding:
         with finite():
             threshold, origin = self._threshold(explained, embed(images).astype(np.float64))
             left, right = images[0::2][pairs], images[1::2][pairs]
-            game = HidingGame(embed, left, right, explained.same[pairs], self.config.settings(), threshold)
+            memory = floors_of(explained, pairs, self.config.settings(), threshold)
+            game = HidingGame(embed, left, right, explained.same[pairs], self.config.settings(), threshold, memory)
             found = game.compare({name: (maps[0::2][pairs], maps[1::2][pairs]) for name, maps in explained.maps.items()})
         found["threshold_from"] = origin
         for entry in found["methods"].values():

@@ -1,4 +1,5 @@
 import json
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -99,3 +100,17 @@ def test_an_embedding_without_direction_is_refused():
 def test_shares_that_do_not_rise_are_refused_at_the_plan():
     with pytest.raises(ValueError, match="shares rise"):
         Config(shares=(0, 0.6, 0.5, 1))
+
+
+def test_floors_are_played_once_for_all_methods_on_the_same_pairs_and_anew_for_others(monkeypatch):
+    played = []
+    play = HidingGame.play
+    monkeypatch.setattr(HidingGame, "play", lambda self, maps: played.append(1) or play(self, maps))
+    monkeypatch.setattr("modules.scores.hiding_game._floors", OrderedDict())
+    first = Config(**QUICK).build().score(together())
+    assert len(played) == 3 + 2
+    assert Config(**QUICK).build().score(together()) == first
+    assert len(played) == 3 + 2 * 2
+    other = Config(**QUICK, seed=1).build().score(together())
+    assert len(played) == 6 + 3 * 2
+    assert other["floors"] != first["floors"]
