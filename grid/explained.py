@@ -33,8 +33,9 @@ class Explained:
 
     @property
     def refused(self) -> str | None:
-        """Why there are no maps."""
-        return str(self.manifest["refused"].get("reason", "")) if "refused" in self.manifest else None
+        """Why there are no maps: the code, for programs, and the reason."""
+        found = self.manifest.get("refused")
+        return None if found is None else ": ".join(str(found[key]) for key in ("code", "reason") if found.get(key))
 
     @property
     def images(self) -> list[dict[str, Any]]:

@@ -69,6 +69,7 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         yield from args
     elif origin is tuple and args[-1:] == (Ellipsis,):
         yield ()
+        yield tuple((value or ())[::2])  # still rising, where that is asked
         for one in others(args[0], value[0] if value else None, key.removesuffix("s")):
             yield from ((one,) * count for count in (1, 8, 16))  # as many keys as there are images, or two for each pair
     elif origin is tuple:

@@ -48,7 +48,7 @@ def test_a_file_of_pairs_has_two_keys_a_line(tmp_path: Path) -> None:
         (["{name: rise, mask: 5}"], (None, None, None), "--methods rise: unknown key 'mask'; did you mean 'masks'? (known: "),
         (["{name: rise, masks: many}"], (None, None, None), "--methods rise: masks: input should be a valid integer"),
         (["{name: rise"], (None, None, None), "neither names nor YAML"),
-        (["7"], (None, None, None), "a method is a name or a mapping with a name; found 7"),
+        (["7"], (None, None, None), "write names, or mappings with a name; found 7"),
         (["gradcam,gradcam"], (None, None, None), "gradcam stands twice"),
         (["minplus"], ("2", None, None), "minplus looks at two images at a time; give --pairs"),
         (["gradcam"], ("2", "2", None), "--images and --pairs: give one of them"),

@@ -141,7 +141,7 @@ def test_keys_that_no_image_has_are_met_before_anything_runs(make: Callable[...,
 
 def test_an_unknown_protocol_is_refused_with_the_known_ones(make: Callable[..., Grid]) -> None:
     study = launched(make(axes={}), "train")
-    with pytest.raises(BadInput, match=r"no protocol with pairs is called 'view 9' \(known: drawn\)"):
+    with pytest.raises(BadInput, match=r"no protocol with pairs of images has that title \(known: drawn\)"):
         planned(study, "gradcam", look=Look(pairs=2, protocol="view 9"))
 
 

@@ -36,6 +36,7 @@ def test_an_explainer_of_several_maps_has_each_under_its_name_with_its_own_sign(
 def test_a_refused_explainer_has_a_reason_and_no_names(read):
     one = read("gbp")
     assert one.names == []
+    assert one.refused.startswith("not_relu: ")
     assert "SiLU" in one.refused
 
 

@@ -277,7 +277,7 @@ BAD = [
     ("name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  colour: red\n", "grid.yaml:5: unknown key 'colour' (known: augmentation, "),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    person: 3\n",
-        "grid.yaml:6: unknown key 'data.person'; did you mean 'persons'? (known: first, look_alikes, name, on_bad_image, persons, ",
+        "grid.yaml:6: unknown key 'data.person'; did you mean 'persons'? (known: first, look_alikes, name, occluder, on_bad_image, persons, ",
     ),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    persons: [3]\n",
@@ -305,7 +305,7 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    root: x\n    vew: 2\n",
-        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'view'? (known: flip_test, label, multi_crop, name, overlap, part, root, setting, view)",
+        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'view'? (known: flip_test, label, multi_crop, name, near, overlap, part, root, setting, view)",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - drwn\n",
