@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny
 
-from configs import kinds
+from configs import explaining, kinds
 from configs.component import Component
 from configs.shorthand import weighted_sum
 
@@ -50,8 +50,8 @@ BASES: dict[str, type[Component]] = {
     "loss": kinds.LossConfig,
     "pretraining": kinds.PretrainingConfig,
     "recipe": kinds.RecipeConfig,
-    "explainer": kinds.ExplainerConfig,
-    "score": kinds.ScoreConfig,
+    "explainer": explaining.ExplainerConfig,
+    "score": explaining.ScoreConfig,
 }
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from configs.lookup import known, lookup, nearest, resolve
 from grid.spec import BadInput
 

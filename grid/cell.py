@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from configs.component import Config, digest
-from configs.kinds import DatasetConfig, DetectorConfig, ExplainerConfig, PretrainingConfig, ProtocolConfig, ScoreConfig
+from configs.explaining import ExplainerConfig, ScoreConfig
+from configs.kinds import DatasetConfig, DetectorConfig, PretrainingConfig, ProtocolConfig
 from configs.lookup import component, nearest, resolve
 from grid.training import Training
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.component import canonical
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from configs.lookup import resolve
 from grid.additions import entries
 from grid.cell import Cell

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from grid.additions import Explained, added
 from grid.explain_plan import check_keys, grid_of, titles, trained, without_training
 from grid.launch import carry_out, settings_of, short, void_changed

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from datamodules.images import read_image
 from grid.pair_decision import cosine_of, limit_of
 from grid.pair_png import Drawn, Headline, pair_png

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from configs.kinds import ScoreConfig
+from configs.explaining import ScoreConfig
 from modules.explained import Explained
 from modules.explainer import Refused
 from modules.metrics.hiding import Settings, Values
@@ -59,6 +59,36 @@ def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[di
     played = ImageGame(values, names, as_array(explained.images)[rows], game, config.settings())
     with finite():
         return played.compare({name: maps[rows] for name, maps in explained.maps.items()}), names
+
+
+class PixelGame:
+    """Insertion and deletion, on single images.
+
+    Numbers: of a class target ``probability``, ``score`` (the logit) and ``accuracy``; of pairs, each image for itself, the
+    ``cosine`` with the other image as it is, or the ``distance`` where that was explained.
+
+    Attributes:
+        game: as ``ImageGame`` calls it
+        low_is_good: whether a small area speaks for the map
+    """
+
+    game: ClassVar[Game]
+    low_is_good: ClassVar[bool] = False
+
+    def __init__(self, config: GameConfig) -> None:
+        self.config = config
+
+    def score(self, explained: Explained) -> dict[str, Any]:
+        """See ``Scorer``.
+
+        Raises:
+            Refused: ``not_finite``: a number is none, as the cosine of an embedding without a direction.
+        """
+        found, names = image_game(self.config, self.game, explained)
+        headline = "probability" if "probability" in names else names[0]
+        more = {"lower_is_better": list(names)} if self.low_is_good else {}
+        methods = flattened(found["methods"], names)
+        return told(explained, methods, {name: name for name in names}, headlines=[headline], **more, details=found)
 
 
 def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.kinds import ScoreConfig
+from configs.explaining import ScoreConfig
 from grid.ledger import Marker
 from grid.probes import pair_regions
 from grid.stages.context import Context, Result

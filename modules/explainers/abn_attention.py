@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from configs.component import Born
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.backbones.abn import AttentionBranchNetwork
 from modules.explainer import Attribution, Explainer, Refused
 from modules.explaining import check_images

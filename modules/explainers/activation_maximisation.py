@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.explainer import Attribution, Explainer
 from modules.explaining import check_images
 from modules.maximising import Prior, maximise

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.explainer import Attribution, Explainer, Refused
 from modules.explaining import check_gradient, check_images, finite_scores, stacked
 from modules.graph import between, nonlinear

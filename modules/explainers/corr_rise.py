@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.kinds import PairExplainerConfig
+from configs.explaining import PairExplainerConfig
 from modules.explainer import PairAttribution, PairExplainer, Reference
 from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, embed_rows
 from modules.ranking import Binary

@@ -22,7 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.layer_maps import LayerExplainer, weighted
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.pixel_maps import PixelExplainer, gradients, strongest
 from modules.targets import Target
 

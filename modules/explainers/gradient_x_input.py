@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.pixel_maps import PixelExplainer, gradients
 from modules.targets import Target
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.guided import GuidedExplainer
 
 

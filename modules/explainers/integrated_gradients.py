@@ -18,7 +18,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.explaining import finite_scores
 from modules.pixel_maps import PixelExplainer, mean_gradient
 from modules.targets import Cosine, Target

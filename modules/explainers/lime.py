@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.explainer import Attribution, Explainer, Refused
 from modules.explaining import check_images
 from modules.perturbing import check_probability, scores_of

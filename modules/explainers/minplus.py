@@ -18,7 +18,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.kinds import PairExplainerConfig
+from configs.explaining import PairExplainerConfig
 from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.pairwise import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
 from modules.patches import places

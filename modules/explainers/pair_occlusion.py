@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.kinds import PairExplainerConfig
+from configs.explaining import PairExplainerConfig
 from modules import theta
 from modules.explainer import PairAttribution, PairExplainer, Reference
 from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, kinds

@@ -27,7 +27,7 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.component import Born
-from configs.kinds import PairExplainerConfig
+from configs.explaining import PairExplainerConfig
 from modules import residuals
 from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.heads.gmp import Gmp

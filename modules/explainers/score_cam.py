@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.channel_masks import Mode, channel_weights, live_channels
 from modules.explainer import Attribution, Explainer
 from modules.explaining import check_images, stacked

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.kinds import ExplainerConfig
+from configs.explaining import ExplainerConfig
 from modules.pixel_maps import PixelExplainer, mean_gradient, strongest
 from modules.targets import Target
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from configs.kinds import PairExplainerConfig
+from configs.explaining import PairExplainerConfig
 from modules.explainer import PairAttribution, PairExplainer, Reference
 from modules.linear_heads import LinearHead
 from modules.pair_maps import Cached, cache, stylianou

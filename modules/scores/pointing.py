@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from configs.kinds import ScoreConfig
+from configs.explaining import ScoreConfig
 from modules.explained import Explained
 from modules.explainer import Refused
 from modules.metrics.pointing import pointing

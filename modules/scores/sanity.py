@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from configs.kinds import ScoreConfig
+from configs.explaining import ScoreConfig
 from modules.explained import Explained
 from modules.explainer import Refused
 from modules.sanity import Settings, check_images, check_pairs
