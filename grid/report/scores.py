@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from grid.additions import entries
 from grid.report.rows import Row
 from grid.study import Study
 
@@ -25,6 +26,7 @@ class Scored:
         result: ``score.json``; None where the stage is not finished
         state: "done", "refused", "failed" or "unfinished"
         reason: why, where it is not done; of a refusal with its code
+        of: what the explainer was to explain, as ``Table.of``
     """
 
     row: Row
@@ -33,6 +35,7 @@ class Scored:
     result: Mapping[str, Any] | None
     state: str
     reason: str | None
+    of: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
-    """All cells' scores on probes of one kind, "images" or "pairs"."""
+    """All cells' scores on probes of one kind: "images", "pairs", or "pairs of" a protocol that explainers name."""
 
     of: str
     headings: tuple[Heading, ...]
@@ -118,15 +121,16 @@ def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
                     state, reason = "refused", f"{refused['code']}: {refused['reason']}"
             elif failure := row.cell.failures.get(label) or row.cell.failures.get(f"explain:{method}"):
                 state, reason = "failed", failure.error
-            found.append(Scored(row, method, score, result, state, reason or None))
+            found.append(Scored(row, method, score, result, state, reason or None, _of(study, row, method)))
     return found
 
 
 def tables(found: Sequence[Scored]) -> list[Table]:
-    """Of images, then of pairs; kinds that nothing was scored on are left out."""
+    """Of images, then of pairs, then of pairs of named protocols; kinds that nothing was scored on are left out."""
     made = []
-    for of in ("images", "pairs"):
-        some = [one for one in found if _kind(one) == of]
+    kinds = dict.fromkeys(one.of for one in found)
+    for of in sorted(kinds, key=lambda kind: ("images", "pairs", kind).index(kind)):
+        some = [one for one in found if one.of == of]
         if some:
             headings = _headings(some)
             rows = list({id(one.row): one.row for one in some}.values())
@@ -135,11 +139,13 @@ def tables(found: Sequence[Scored]) -> list[Table]:
     return made
 
 
-def _kind(one: Scored) -> str:
+def _of(study: Study, row: Row, method: str) -> str:
     """By the explainer's config, so that what is unfinished or refused stands where it belongs."""
-    for config in one.row.cell.config.get("explainers", ()):
-        if (config.get("label") or config["name"]) == one.method:
-            return "pairs" if config.get("pairs") else "images"
+    added = [one.explainer for one in entries(study.record) if one.label == f"explain:{method}"]
+    for config in (*row.cell.config.get("explainers", ()), *added):
+        if (config.get("label") or config["name"]) == method:
+            named = f" of {config['protocol']}" if config.get("protocol") else ""
+            return f"pairs{named}" if config.get("pairs") else "images"
     return "images"
 
 

@@ -200,3 +200,17 @@ def test_files_and_tags_of_scores(study, tmp_path):
         "facegrid.refused.gradcam.pointing": "no_region: nobody knows",
     }
     assert json.loads((tmp_path / "explanations" / "gradcam" / "hiding_game.json").read_text()) == game(0.8, 0.3)
+
+
+def test_pairs_of_a_protocol_that_an_explainer_names_have_a_table_of_their_own(make_study):
+    found = {("gradcam", "hiding_game"): game(0.8, 0.3), ("gbp", "hiding_game"): game(0.7, 0.2)}
+    study = scored(make_study(axes=AXES, pairs=60, images=2), {"resnet34": found}, pairs=True)
+    everything = rows.table(study).rows
+    for row in everything:
+        next(one for one in row.cell.config["explainers"] if one["name"] == "gradcam")["protocol"] = "masked"
+    plain, named = tables(read(study, everything))
+    assert (plain.of, named.of) == ("pairs", "pairs of masked")
+    assert [[line.method for line in table.groups[0].lines if not line.floor] for table in (plain, named)] == [
+        ["gbp"],
+        ["gradcam"],
+    ]
