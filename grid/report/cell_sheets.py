@@ -22,6 +22,20 @@ def of_cell(study: Study, row: Row) -> list[Explained]:
     return [explained.read(study.ledger, label, row.markers[label]) for label in labels]
 
 
+def by_probes(works: Sequence[Explained]) -> list[list[Explained]]:
+    """Explainers that have an image or a pair in common stand together: those of another protocol's pairs stand apart."""
+    sets: list[tuple[set[Column], list[Explained]]] = []
+    for one in works:
+        for keys, together in sets:
+            if not keys.isdisjoint(one.places) or not one.places:
+                keys |= one.places.keys()
+                together.append(one)
+                break
+        else:
+            sets.append((set(one.places), [one]))
+    return [together for _, together in sets]
+
+
 def cell_panel(study: Study, row: Row, works: Sequence[Explained], paired: bool) -> Panel | None:
     """Rows are methods, columns images, or pairs with left and right beside each other; None for fewer than two explainers.
 

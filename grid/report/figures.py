@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from grid.report.cell_sheets import cell_panel, of_cell
+from grid.report.cell_sheets import by_probes, cell_panel, of_cell
 from grid.report.pair_sheets import pair_panel
 from grid.report.panel import panel_png
 from grid.report.rows import Row
@@ -19,8 +19,8 @@ KINDS = ("sheet", "cell", "pairs", "maps", "theta")  # how the names of sheets b
 def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
     """(PNG by file name, cells that have maps but no sheets because there are so many).
 
-    ``cell-<levels>``: methods x images; ``pairs-<levels>``: methods x pairs; ``maps-<levels>-<explainer>``: pair by pair, all
-    maps of one method; ``theta-<levels>-<explainer>``: pairwise occlusion.
+    ``cell-<levels>``: methods x images; ``pairs-<levels>``: methods x pairs, those of each protocol by themselves;
+    ``maps-<levels>-<explainer>``: pair by pair, all maps of one method; ``theta-<levels>-<explainer>``: pairwise occlusion.
     """
     made: dict[str, bytes] = {}
     ready = [row for row in rows if any(label.startswith("explain:") for label in row.markers)]
@@ -34,8 +34,9 @@ def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
 def _of(study: Study, row: Row) -> Iterator[tuple[str, str, bytes]]:
     works = of_cell(study, row)
     for kind, paired in (("cell", False), ("pairs", True)):
-        if panel := cell_panel(study, row, works, paired):
-            yield kind, "", panel_png(panel)
+        for some in by_probes([one for one in works if one.paired == paired]):
+            if panel := cell_panel(study, row, some, paired):
+                yield kind, "", panel_png(panel)
     for one in works:
         if panel := pair_panel(study, row, one):
             yield "maps", one.title, panel_png(panel)

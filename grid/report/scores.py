@@ -195,7 +195,8 @@ def _lines(found: Sequence[Scored]) -> list[Line]:
     order = list(dict.fromkeys(line.method for line, _ in floors))
     floors.sort(key=lambda one: order.index(one[0].method))
     for line, owners in floors:  # methods that were given other probes, or another number, have floors of their own
-        if sum(other.method == line.method for other, _ in floors) > 1:
+        others = [len(theirs) for other, theirs in floors if other.method == line.method and other is not line]
+        if others and len(owners) <= sum(others):  # those of most methods are the floors as such
             line.map = f"of {', '.join(owners)}"
     return [line for line, _ in floors] + lines
 
