@@ -1,4 +1,5 @@
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from grid import explained
 from grid.drawing import Scale
 from grid.report import figures as drawn
 from grid.report import rows
-from grid.report.cell_sheets import cell_panel, of_cell
+from grid.report.cell_sheets import by_probes, cell_panel, of_cell
 from grid.report.figures import figures, file_name
 from grid.report.pair_sheets import pair_panel
 from grid.report.panel import APART, GAP, TILE, Group, places
@@ -115,3 +116,12 @@ def test_without_theta_there_is_no_picture_of_it(study, row):
     less = {**one.manifest, "maps": [entry for entry in one.manifest["maps"] if entry["name"] != "normalised"]}
     charts = theta_png(study, row, explained.Explained(one.ledger, one.marker, one.title, less))
     assert Image.open(io.BytesIO(charts)).height < whole.height  # the charts alone
+
+
+def test_explainers_of_other_pairs_stand_apart_and_one_of_fewer_pairs_does_not():
+    def one(title, *pairs):
+        return SimpleNamespace(title=title, places={("key", pair, "left"): pair for pair in pairs})
+
+    masked = [("masked", 0), ("masked", 1)]
+    some = [one("a", 0, 1, 2), one("b", 1), SimpleNamespace(title="m", places=dict.fromkeys(masked, 0)), one("refused")]
+    assert [[each.title for each in together] for together in by_probes(some)] == [["a", "b", "refused"], ["m"]]
