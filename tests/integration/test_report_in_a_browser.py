@@ -255,7 +255,7 @@ def test_the_view_shows_chosen_cells_methods_and_pairs_and_reads_raw_values(brow
     assert values == pytest.approx(wanted, rel=2e-3, abs=1e-4)
     assert "(map 11, 13 of 24 x 24)" in found["keys"]
     assert len(found["gaps"]) == 1  # the other cell has maps
-    assert found["gaps"][0].startswith("Refused. guided backpropagation is defined for ReLU")
+    assert found["gaps"][0].startswith("Refused. not_relu: guided backpropagation is defined for ReLU")
     assert found["hash"].startswith("#view:cells=1,8;methods=1;")
     assert found["wide"], "the page scrolls sideways"
 
