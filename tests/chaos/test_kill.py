@@ -28,7 +28,7 @@ def training(store: Store, before: dict[tuple[str, str], int]) -> bool:
     )
 
 
-def gone(tag: str, within: float = 60) -> None:
+def gone(tag: str, within: float = 180) -> None:
     """What a dead driver started ends by itself."""
     limit = time.monotonic() + within
     while left := family(tag):
