@@ -1,8 +1,3 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +10,6 @@ from modules.explainer import Refused
 from modules.explainers.score_cam import Config, score_cam
 from modules.targets import ClassLogit, Cosine
 
-ROOT = Path(__file__).resolve().parents[4]
 MODES = ("paper", "official", "pytorch_grad_cam", "torch_cam", "pairs")
 
 
@@ -311,95 +305,12 @@ def test_the_network_is_left_as_it_was(network):
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
 
 
-MEMORY = """
-import json, torch
-from torch import nn
-from modules.explainers.score_cam import Config
-from modules.targets import ClassLogit
-torch.set_num_threads(1)
-torch.manual_seed(0)
-
-class Logits(nn.Module):
-    def logits(self, embeddings):
-        return embeddings
-
-class Backbone(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.one = nn.Conv2d(3, 16, 3, 2, 1)
-        self.two = nn.Sequential(nn.AvgPool2d(16), nn.Conv2d(16, 1280, 1))
-    def stages(self):
-        return {"one": self.one, "two": self.two}
-    def forward(self, images):
-        return self.two(self.one(images))
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.backbone = Backbone()
-        self.loss = Logits()
-    def embed(self, images):
-        return self.backbone(images).mean((2, 3))
-
-def memory(key):
-    return int(open("/proc/self/status").read().split(key + ":")[1].split()[0]) * 1024
-
-network = Network().eval()
-image = torch.randn(1, 3, 160, 160)
-with torch.no_grad():
-    network.embed(image)
-open("/proc/self/clear_refs", "w").write("5")  # the peak is counted from here
-before = memory("VmRSS")
-found = Config().build().explain(network, image, ClassLogit(torch.tensor([7])), 160)
-live = 1280 - found.notes["constant_channels"][0]
-print(json.dumps({"bytes": memory("VmHWM") - before, "shape": found.layer_shape, "live": live}))
-"""
-
-
-def test_1280_channels_at_160_pixels_stay_under_one_gigabyte():
-    """All masked images at once, with what the first layer makes of them, are more. The bench has EfficientNet-Lite0."""
-    done = subprocess.run([sys.executable, "-c", MEMORY], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert (found["shape"], found["live"]) == ([1280, 5, 5], 1280)
-    assert found["bytes"] < 10**9
-
-
 def test_a_class_that_scores_below_zero_everywhere_has_an_empty_map_in_mode_paper(network):
     network.eval()
     with torch.no_grad():
         network.loss.linear.bias[2] = -100
     found = Config(mode="paper").build().explain(network, images(), ClassLogit(torch.tensor([2, 2, 2])), 16)
     assert found.notes["empty_maps"] == [0, 1, 2]
-
-
-TWICE = """
-import hashlib, sys
-sys.path.insert(0, "tests/unit/modules/explainers")
-import torch
-from test_score_cam import MODES, Net, TARGETS, images
-from modules.explainers import activation_maximisation, lime, rise, score_cam
-digest = hashlib.sha256()
-network, given = Net(), images(dtype=torch.float32)
-for mode in MODES:
-    digest.update(score_cam.Config(mode=mode).build().explain(network, given, TARGETS, 16).maps.tobytes())
-for config in (
-    rise.Config(masks=40), lime.Config(segments=6, samples=40), activation_maximisation.Config(steps=4, jitter=2),
-):
-    found = config.build().explain(network, given, TARGETS, 16)
-    digest.update(found.maps.tobytes())
-print(digest.hexdigest())
-"""
-
-
-def test_two_processes_make_the_same_bytes():
-    """Of this method, and of the others that alter images."""
-    found = set()
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", TWICE], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        found.add(done.stdout)
-    assert len(found) == 1
 
 
 def test_it_is_found_by_name():
