@@ -37,13 +37,15 @@ def gone(tag: str, within: float = 180) -> None:
 
 
 def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Path) -> None:
-    store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", undisturbed.grid, **SLOW) as driver:
+    store, hold = Store(tmp_path / STUDY / "store"), tmp_path / "hold"
+    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold), **SLOW) as driver:
         half, _ = driver.until(lambda: done_and_half_done(store))
+        hold.touch()  # workers may outlive the driver by long enough to end a training
         driver.kill()
         gone(driver.family)
     done, before = store.contents(), store.attempts()
     assert 0 < len(done) < len(undisturbed.contents)
+    assert ("train", half) not in done
     facegrid(tmp_path, "launch", undisturbed.grid)
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}

@@ -78,14 +78,17 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str
 
 
 def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, alone: dict[tuple[str, str], str], tmp_path: Path) -> None:
-    cluster = nodes(FACEGRID_TEST_PAUSE="0.05")
+    hold = tmp_path / "hold"
+    cluster = nodes(FACEGRID_TEST_PAUSE="0.05", FACEGRID_TEST_HOLD=str(hold))
     places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
     file, store = grid(tmp_path / "tiny.yaml", plain), Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", file, "--address", cluster.address) as driver:
         half, claim = driver.until(store.half_trained)
+        hold.touch()  # what is half done stays so until its node is gone
         raylet = psutil.Process(claim["pid"]).parent().pid
         (place,) = (node for node in places if raylet in [one.process.pid for one in node.all_processes["raylet"]])
         cluster.cluster.remove_node(place, allow_graceful=False)
+        hold.unlink()
         assert driver.wait() == 0, driver.said
     assert store.contents() == alone
     assert half in store.resumed()

@@ -26,6 +26,7 @@ ROOT = GRIDS.parent.parent
 TINY = GRIDS / "tiny.yaml"
 TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
 KINDS = ("piece", "detect", "pretrain", "train", "evaluate", "explain", "score")
+EPOCHS = 3  # of a training of the tiny grid
 PATIENCE = 240.0  # seconds that a launch of the tiny grid may take on a crowded machine
 
 
@@ -158,9 +159,10 @@ class Store:
                 yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
 
     def half_trained(self) -> tuple[str, Mapping[str, Any]] | None:
-        """(id, claim) of a training that has left a checkpoint and is not done."""
+        """(id, claim) of a training that has left a checkpoint and has an epoch or more to go."""
         for kind, id, claim in self.claims():
-            if kind == "train" and self.ledger.checkpoint(kind, id):
+            found = self.ledger.checkpoint(kind, id) if kind == "train" else None
+            if found and found.row["position"] < [EPOCHS, 0]:
                 return id, claim
         return None
 
