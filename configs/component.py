@@ -81,8 +81,9 @@ class Config(BaseModel):
 
 
 class Component(Config):
-    """A config chosen by name: ``{name: arcface, margin: 0.5}`` is found by ``lookup.py``."""
+    """A config chosen by name: ``{name: arcface, margin: 0.5}`` is found by ``lookup.py``, among those of its ``kind``."""
 
+    kind: ClassVar[str] = ""
     name: str
 
 

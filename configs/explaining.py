@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 
 from configs.component import NAMING, Born, Component, Outside
+from configs.lookup import component
 
 
 class ScoreConfig(Component, ABC):
     """How good the maps of an explainer are: a stage of its own after the explanation."""
 
+    kind: ClassVar[str] = "score"
     label: Annotated[str | None, NAMING, Field(pattern=r"^[^:]+$")] = None  # how reports call it; one each under an explainer
 
     @property
@@ -24,14 +26,7 @@ class ScoreConfig(Component, ABC):
         """A scorer: see ``modules.explained.Scorer``."""
 
 
-def _score(value: Any) -> Component:
-    from configs.lookup import resolve  # which imports this module
-
-    return resolve("score", value)
-
-
 OWN_STAGES = Outside("stages of their own, after the explanation")
-Scores = tuple[Annotated[SerializeAsAny[Component], BeforeValidator(_score)], ...]
 _BY_PAIRS = Outside("which protocol the pairs are from; its images and pairs count instead")
 
 
@@ -42,12 +37,13 @@ class ExplainerConfig(Component, ABC):
     ``distance``, 1 - cosine, what makes them differ; or ``top_class``, the network's own first choice.
     """
 
+    kind: ClassVar[str] = "explainer"
     of: ClassVar[Literal["image", "pair"]] = "image"
     label: Annotated[str | None, NAMING] = None
     images: int = 8  # how many probe images
     pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # how many probe pairs instead, half of them genuine
     pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
-    scores: Annotated[Scores, OWN_STAGES] = ()  # how good its maps are
+    scores: Annotated[tuple[component("score"), ...], OWN_STAGES] = ()  # type: ignore[valid-type]  # how good its maps are
     protocol: Annotated[str | None, _BY_PAIRS] = None  # title of the one that has the pairs; None: the first that has any
     # Keys of the images themselves, in place of some by number; of pairs, left and right one after the other.
     chosen: Annotated[tuple[str, ...], Born(())] = ()

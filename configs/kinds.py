@@ -65,6 +65,7 @@ class Obtained:
 class DatasetConfig(Obtained, Component, ABC):
     """Images of persons."""
 
+    kind: ClassVar[str] = "data"
     server: ClassVar[str | None] = None  # address below which a public server has ``sources``
     sources: ClassVar[tuple[Any, ...]] = ()  # what a public server has, of ``datamodules.fetching.Source``
     on_bad_image: Literal["fail", "skip"] = "fail"
@@ -118,6 +119,7 @@ class Dataset(Protocol):
 class DetectorConfig(Component, ABC):
     """Where the face is, and how it is cut out."""
 
+    kind: ClassVar[str] = "detector"
     trivial: ClassVar[bool] = False  # True: needs no stage; the box follows from the image size alone
     on_missing_face: Literal["center_crop", "drop", "fail"] = "center_crop"
 
@@ -154,6 +156,8 @@ class Detection(Protocol):
 class AlignmentConfig(Component, ABC):
     """How a face that was found is cut out, or brought into a common place; no image is looked at a second time for it."""
 
+    kind: ClassVar[str] = "alignment"
+
     @abstractmethod
     def build(self) -> Alignment: ...
 
@@ -168,6 +172,8 @@ class Alignment(Protocol):
 
 
 class AugmentationConfig(Component, ABC):
+    kind: ClassVar[str] = "augmentation"
+
     @abstractmethod
     def build(self) -> Augmentation: ...
 
@@ -180,6 +186,7 @@ class Augmentation(Protocol):
 class BatchesConfig(Component, ABC):
     """Which images are trained on together, and in which order."""
 
+    kind: ClassVar[str] = "batches"
     pairs: ClassVar[bool] = False  # True: every batch has two images of an identity, and one of another
 
     def check(self, batch_size: int, persons: int | None = None) -> None:
@@ -197,6 +204,7 @@ class BatchesConfig(Component, ABC):
 class ProtocolConfig(Obtained, Component, ABC):
     """Which pairs are compared, of which images; or what else is asked of embeddings (``task``)."""
 
+    kind: ClassVar[str] = "protocol"
     task: ClassVar[Literal["verification", "templates", "identification", "clustering"]] = "verification"
     label: Annotated[str | None, NAMING] = None  # how reports call it; must differ between the protocols of a grid
     flip_test: bool = False  # add the embedding of the mirror image before normalising
@@ -254,6 +262,8 @@ class Pairs(Protocol):
 class BackboneConfig(Component, ABC):
     """Images to a feature map."""
 
+    kind: ClassVar[str] = "backbone"
+
     @abstractmethod
     def build(self) -> Any:
         """An ``nn.Module``: (N, 3, H, W) float in [-1, 1] to (N, channels, h, w), with
@@ -269,6 +279,7 @@ class BackboneConfig(Component, ABC):
 
 
 class HeadConfig(Component, ABC):
+    kind: ClassVar[str] = "head"
     dimension: int = 512
 
     @abstractmethod
@@ -278,6 +289,8 @@ class HeadConfig(Component, ABC):
 
 class DecoderConfig(Component, ABC):
     """Feature map back to the image; trained beside the recognition loss."""
+
+    kind: ClassVar[str] = "decoder"
 
     @abstractmethod
     def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Any:
@@ -295,6 +308,7 @@ class LossConfig(Component, ABC):
     (classes,). What that sets is in ``state_dict``.
     """
 
+    kind: ClassVar[str] = "loss"
     classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
 
     def needs(self) -> frozenset[str]:
@@ -308,6 +322,8 @@ class LossConfig(Component, ABC):
 
 class PretrainingConfig(Component, ABC):
     """What the backbone's weights are before training."""
+
+    kind: ClassVar[str] = "pretraining"
 
     def missing(self, backbone: BackboneConfig) -> Missing | None:
         return None
@@ -334,6 +350,7 @@ class PretrainingConfig(Component, ABC):
 class RecipeConfig(Component, ABC):
     """How the weights move: optimiser, schedule, lengths."""
 
+    kind: ClassVar[str] = "recipe"
     trains: ClassVar[bool] = True  # False: weights stay as they were loaded
     epochs: int
     batch_size: int

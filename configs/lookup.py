@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny
 
-from configs import explaining, kinds
 from configs.component import Component
 from configs.shorthand import weighted_sum
 
@@ -36,22 +35,6 @@ PACKAGES = {
     "recipe": "modules.recipes",
     "explainer": "modules.explainers",
     "score": "modules.scores",
-}
-BASES: dict[str, type[Component]] = {
-    "data": kinds.DatasetConfig,
-    "detector": kinds.DetectorConfig,
-    "alignment": kinds.AlignmentConfig,
-    "augmentation": kinds.AugmentationConfig,
-    "batches": kinds.BatchesConfig,
-    "protocol": kinds.ProtocolConfig,
-    "backbone": kinds.BackboneConfig,
-    "head": kinds.HeadConfig,
-    "decoder": kinds.DecoderConfig,
-    "loss": kinds.LossConfig,
-    "pretraining": kinds.PretrainingConfig,
-    "recipe": kinds.RecipeConfig,
-    "explainer": explaining.ExplainerConfig,
-    "score": explaining.ScoreConfig,
 }
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 
@@ -77,7 +60,7 @@ def lookup(kind: str, name: str) -> type[Component]:
     if name not in known(kind):
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, known(kind))}")
     found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
-    assert issubclass(found, BASES[kind]), f"{PACKAGES[kind]}.{name} is no {kind}"
+    assert found.kind == kind, f"{PACKAGES[kind]}.{name} is no {kind}"
     return found
 
 
@@ -89,8 +72,11 @@ def _own(kind: str, name: str) -> type[Component]:
     except ImportError as error:
         raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error})") from error
     found = getattr(module, "Config", None)
-    if not (isinstance(found, type) and issubclass(found, BASES[kind])):
-        raise ValueError(f"{kind} {name!r}: the module has no class Config derived from configs.kinds.{BASES[kind].__name__}")
+    if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind):
+        raise ValueError(
+            f"{kind} {name!r}: the module has no class Config of kind {kind}: it derives from the base class of its kind in "
+            "configs/kinds.py or configs/explaining.py"
+        )
     return found
 
 

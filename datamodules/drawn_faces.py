@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from datamodules.features import PARTS
 from datamodules.person import Person
 from datamodules.population import look_alike, person
 from datamodules.shot import shot
-
-if TYPE_CHECKING:
-    from datamodules.datasets.drawn import Config
 
 Occluder = Literal["none", "mask", "sunglasses"]
 REGIONS = {"eyes": ("left eye", "right eye")}  # names of more than one part
@@ -47,12 +44,25 @@ class Picture(NamedTuple):
         return key(self.identity, self.shot, self.occluder)
 
 
+class Drawn(Protocol):
+    """Which pictures there are: the config of a dataset of drawn faces."""
+
+    @property
+    def seed(self) -> int: ...  # of the population
+    @property
+    def size(self) -> int: ...  # pixels
+    @property
+    def variation(self) -> float: ...  # between shots
+    def people(self) -> list[tuple[int, str | None]]: ...
+    def pictures(self) -> list[Picture]: ...
+
+
 class DrawnFaces:
-    """The pictures of a manifest that a ``Config`` gave, or of a part of it; drawn when asked for."""
+    """The pictures of a manifest that a dataset's config gave, or of a part of it; drawn when asked for."""
 
     parts = PARTS
 
-    def __init__(self, config: Config, manifest: Manifest) -> None:
+    def __init__(self, config: Drawn, manifest: Manifest) -> None:
         self.config = config
         self.manifest = manifest
         self._people = {identity(*each): each for each in config.people()}

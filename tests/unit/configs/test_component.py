@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from configs.component import LOCATION, NAMING, Born, Config, Outside, canonical, digest
-from configs.lookup import BASES, PACKAGES, known, lookup, resolve
+from configs.lookup import PACKAGES, known, lookup, resolve
 from grid.cell import Cell, Detection
 from grid.training import Compute, Input, Reconstruction, Split, Training
 
@@ -86,7 +86,7 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
     elif annotation is Path:
         yield Path("/elsewhere/file")
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        kind = next((kind for kind, base in BASES.items() if issubclass(annotation, base)), key)
+        kind = getattr(annotation, "kind", "") or key
         if kind in PACKAGES:
             yield from (example(kind, name) for name in known(kind))
         elif value is None:
