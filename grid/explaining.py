@@ -15,14 +15,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from configs.explaining import ExplainerConfig
-from grid.additions import Explained, added
+from grid.additions import Explained, added, dropped, entries
 from grid.explain_plan import check_keys, grid_of, titles, trained, without_training
-from grid.launch import carry_out, settings_of, short, void_changed
+from grid.launch import Mirroring, carry_out, settings_of, short, void_changed
 from grid.ledger import Ledger
 from grid.lock import Lock
 from grid.pieces import pieces_of
 from grid.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
 from grid.preflight import checked_plan, prepare
+from grid.report.build import build
+from grid.spec import BadInput
 from grid.store import LocalStore
 from grid.study import Study
 from grid.tracking import tracking_of
@@ -83,6 +85,34 @@ def explain(
     return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
 
 
+def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str], console: Console) -> dict[str, Any]:
+    """Takes explanations that were added out of a study again; what was computed stays in the ledger.
+
+    Returns:
+        ``dropped``: cell and label of each; ``report``
+
+    Raises:
+        BadInput: a label is of no added explanation of these cells.
+    """
+    check_where(where, study.axes)
+    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+        study = Study(study.path)
+        cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+        titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
+        there = {one.label.partition(":")[2] for one in entries(study.record) if one.train in titles}
+        for label in labels:
+            if label not in there:
+                known = ", ".join(sorted(there)) or "none"
+                raise BadInput(f"--drop {label}: nothing of that name was added to these cells (added: {known})")
+        record, gone = dropped(study.record, titles, labels)
+        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        page = build(Study(study.path))
+        for problem in Mirroring(study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False).finish():
+            console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study.path)}` copies the record later")
+    found = [{"cell": titles[one.train], "label": one.label} for one in gone]
+    return {"dropped": found, "report": str(page)}
+
+
 def _entries(plan: Plan) -> list[Explained]:
     stages = {stage.id: stage for stage in plan.stages}
     found = []
@@ -140,8 +170,17 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
             )
         elif row["state"] != "done":
             console.print(
-                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}", highlight=False
+                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}",
+                highlight=False,
+                soft_wrap=True,
             )
+    more = {(tuple(cell.levels.items()), label) for cell in Study(study.path).cells for label in cell.added}
+    failed = [row for row in facts["explanations"] if row["state"] == "failed"]
+    failed = [row for row in failed if (tuple(row["cell"].items()), f"{row['kind']}:{row['label']}") in more]
+    if failed:
+        names = ",".join(dict.fromkeys(row["label"] for row in failed))
+        said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
+        console.print(f"{escape(said)}; cells stay done", highlight=False, soft_wrap=True)
     counts = []
     for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
         states = [row["state"] for row in facts["explanations"] if row["kind"] == kind]
