@@ -104,8 +104,8 @@ class Explainer:
         The network is left as it was: mode, gradients, hooks. Each map depends on its own image alone.
 
         Raises:
-            Refused: the method does not apply to this network, or to this target.
-            ValueError: the config names what the network does not have.
+            Refused: the method does not apply to this network or to this target, or its config names what this network, or this
+                size of image, does not have.
         """
         raise NotImplementedError
 
@@ -143,8 +143,8 @@ class PairExplainer:
         The network is left as it was: mode, gradients, hooks.
 
         Raises:
-            Refused: the method does not apply to this network, or needs a ``reference`` and there is none.
-            ValueError: the config names what the network does not have.
+            Refused: the method does not apply to this network, or needs a ``reference`` and there is none, or its config names
+                what this network, or this size of image, does not have.
         """
         raise NotImplementedError
 

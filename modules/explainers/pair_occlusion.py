@@ -69,8 +69,7 @@ class PairOcclusion(PairExplainer):
         paper's histograms.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without one), ``zero_norm``, ``not_finite``.
-            ValueError: the patch is larger than the image.
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``patch_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         fill = colour(self.config.fill, reference, left)

@@ -67,7 +67,7 @@ class ScoreCAM(Explainer):
         Raises:
             Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``official`` of a target
                 that is of no class; ``not_finite``: a masked image has no score.
-            ValueError: ``layer`` is no stage of this backbone; names the stages.
+            Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
         """
         check_images(images, target, size)
         return self._explain(network, [(image[None], target.take([number])) for number, image in enumerate(images)], target)
