@@ -65,7 +65,9 @@ def explain(
         _only("a study", {**study, "--drop": drop})
         _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
     else:
-        raise BadInput(f"explain takes a study alone, or a network and two images; found {len(files)} images")
+        raise BadInput(
+            f"explain takes a study alone, or a network and two images; found {len(files)} image{'s' if len(files) > 1 else ''}"
+        )
 
 
 def _only(what: str, options: Mapping[str, object]) -> None:

@@ -49,6 +49,7 @@ class Config(PairExplainerConfig):
         return PairOcclusion(self)
 
 
+ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a cosine
 Judged = tuple[float, dict[str, Any]]  # Theta and its record
 
 
@@ -133,6 +134,7 @@ class PairOcclusion(PairExplainer):
 
         cosines = cosine(hidden(left), hidden(right)).cpu().numpy()
         change = cosines[1:] - cosines[0]
+        change[np.abs(change) <= ROUNDING] = 0  # as of two equal images: else the map shows the last bits of 1
         if self.config.sign == "similarity":
             change = -change
         return spread(change.reshape(len(rows), len(columns)), rows, columns, patch, shape), float(cosines[0])

@@ -224,3 +224,10 @@ def test_without_reference_pairs_there_is_nothing_to_tune():
     with pytest.raises(Refused) as refused:
         Config().build().tuned(network(), left, SIZE)
     assert refused.value.code == "no_reference"
+
+
+def test_two_equal_images_differ_nowhere():
+    image = images(1, seed=4)
+    found = explain(network(), image, image, reference())
+    assert not found.maps["delta"].any()
+    assert not found.maps["normalised"].any()
