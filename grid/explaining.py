@@ -47,7 +47,7 @@ def explain(
     Returns:
         ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, kind (``explain`` or ``score``), label,
         id, state (``done``, ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, the
-        ``folder`` of its files, and of a score its ``facts``
+        ``folder`` of its files, ``fewer`` where there were not as many probes as were asked for, and of a score its ``facts``
 
     Raises:
         BadInput: met before anything is run.
@@ -147,6 +147,8 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> lis
             refused = marker.facts.get("refused")
             folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
             row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+            if kind == EXPLAIN and (less := fewer(stage.node.config["explainer"], marker.facts)):
+                row["fewer"] = less
             if kind == SCORE:
                 row["facts"] = {key: value for key, value in marker.facts.items() if value is not None and key != "refused"}
         elif failure := ledger.failure(kind, id):
@@ -155,6 +157,15 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> lis
             row |= {"state": "unfinished", "error": board.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
         found.append(row)
     return found
+
+
+def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
+    """In words, that there were not as many probes as were asked for; None where there were."""
+    if explainer.pairs:
+        there, asked, what = facts["images"] // 2, explainer.pairs, "pairs: the protocol has no more of a kind"
+    else:
+        there, asked, what = facts["images"], explainer.images, "images: one held-out image of each person"
+    return f"{there} of {asked} {what}" if there < asked else None
 
 
 def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
@@ -174,6 +185,8 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+        if "fewer" in row:
+            console.print(f"[yellow]fewer[/] {escape(row['label'])}, {escape(cell)}: {escape(row['fewer'])}", highlight=False)
     more = {(tuple(cell.levels.items()), label) for cell in Study(study.path).cells for label in cell.added}
     failed = [row for row in facts["explanations"] if row["state"] == "failed"]
     failed = [row for row in failed if (tuple(row["cell"].items()), f"{row['kind']}:{row['label']}") in more]
