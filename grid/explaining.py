@@ -102,8 +102,11 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         there = {one.label.partition(":")[2] for one in entries(study.record) if one.train in titles}
         for label in labels:
             if label not in there:
-                known = ", ".join(sorted(there)) or "none"
-                raise BadInput(f"--drop {label}: nothing of that name was added to these cells (added: {known})")
+                known = ", ".join(sorted(one for one in there if ":" not in one)) or "none"
+                raise BadInput(
+                    f"--drop {label}: nothing of that name was added to these cells (added: {known}; of scores name both, as "
+                    "rise:sanity)"
+                )
         record, gone = dropped(study.record, titles, labels)
         LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
         page = build(Study(study.path))

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from grid.additions import Explained, added, dropped
+from grid.report.build import build
 from grid.report.rows import table
 from grid.spec import BadInput
 from grid.status import show, status
@@ -109,6 +110,7 @@ def test_an_added_explanation_that_fails_leaves_its_cell_done_and_is_told(make_s
     said = " ".join(console.file.getvalue().split())
     assert "added, and failed: explain:rise: RuntimeError: no such colour" in said
     assert "--drop" in said
+    assert "added to the finished study, and failed: explain:rise" in build(study).read_text()
     (row, _) = table(study).rows
     assert (row.state, dict(row.lost)) == ("done", {"explain:rise": "RuntimeError: no such colour"})
 
