@@ -1,7 +1,8 @@
 """Explanations, and scores of them, that were added to a finished study: plan.json has them beside what the grid file asks for.
 
 ``explained`` lists them by the training that they are of. Each cell of that training shows them among its stages, so status,
-report and MLflow have them like any other; a launch of the grid keeps them and runs nothing for them.
+report and MLflow have them like any other; a launch of the grid keeps them and runs nothing for them. So they do not decide
+whether a cell is done: ``added`` of a cell names them, and one that fails is told apart.
 """
 
 from __future__ import annotations
@@ -41,6 +42,48 @@ def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dic
     return _shown({**record, "explained": (earlier or {}).get("explained", [])})
 
 
+def dropped(
+    record: Mapping[str, Any], trainings: Iterable[str], labels: Iterable[str]
+) -> tuple[dict[str, Any], list[Explained]]:
+    """The record without the additions ``labels`` of these trainings, and what was taken out; scores go with their explanation.
+
+    Labels are without ``explain:`` and ``score:``: "rise", or "rise:sanity" for a score alone.
+    """
+    wanted, of = tuple(labels), set(trainings)
+
+    def meant(one: Explained) -> bool:
+        label = one.label.partition(":")[2]
+        explanation = label.rpartition(":")[0] if one.label.startswith("score:") else label
+        return one.train in of and (label in wanted or explanation in wanted)
+
+    gone = [one for one in entries(record) if meant(one)]
+    kept = [{**asdict(one), "needs": list(one.needs)} for one in entries(record) if one not in gone]
+    shown = _shown({**record, "hidden": record.get("hidden", [])})
+    parts = {part: [_without(cell, gone) for cell in shown[part]] for part in ("cells", "hidden")}
+    known = {id for part in parts.values() for cell in part for id in cell["stages"].values()}
+    stages = [stage for stage in shown["stages"] if stage["id"] in known or stage["stage"] not in ("explain", "score")]
+    return _shown({**shown, **parts, "stages": stages, "explained": kept}), gone
+
+
+def _without(cell: Mapping[str, Any], gone: Iterable[Explained]) -> dict[str, Any]:
+    """A cell that does not show these additions."""
+    own, added = dict(cell["stages"]), set(cell.get("added", ()))
+    for one in gone:
+        if one.label in added and (own.get("train"), own.get(one.label)) == (one.train, one.id):
+            del own[one.label]
+    return {**cell, "stages": own, "added": sorted(added & own.keys())}
+
+
+def _asked(config: Mapping[str, Any]) -> set[str]:
+    """Labels of the explanations, and of their scores, that a resolved cell asks for itself."""
+    found = set()
+    for explainer in config.get("explainers", ()):
+        title = explainer.get("label") or explainer["name"]
+        found.add(f"explain:{title}")
+        found |= {f"score:{title}:{score.get('label') or score['name']}" for score in explainer.get("scores", ())}
+    return found
+
+
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
     stages = {stage["id"]: dict(stage) for stage in record["stages"]}
     cells = []
@@ -61,5 +104,7 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
             )  # fmt: skip
             if cell["id"] not in stage["cells"]:
                 stage["cells"] = [*stage["cells"], cell["id"]]
-        cells.append({**cell, "stages": own})
+        asked = _asked(cell.get("config", {}))
+        here = [one.label for one in entries(record) if own.get("train") == one.train and own.get(one.label) == one.id]
+        cells.append({**cell, "stages": own, "added": sorted({label for label in here if label not in asked})})
     return {**record, "cells": cells, "stages": list(stages.values())}

@@ -27,6 +27,7 @@ Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol
 Protocol = Annotated[str | None, typer.Option(metavar="TITLE", help="whose pairs; else the first protocol that has some")]
 Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="how good the maps are, such as hiding_game,sanity")]
 Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
+Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="take added explanations out of the study again")]
 Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one person")]
 To = Annotated[Path | None, typer.Option(metavar="FILE.png", help="the picture of two images [explanation.png]")]
 
@@ -43,6 +44,7 @@ def explain(
     address: Address = None,
     threshold: Threshold = None,
     to: To = None,
+    drop: Drop = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain what trained networks look at, and train nothing: more images or pairs of a study, or two files."""
@@ -51,13 +53,21 @@ def explain(
 
     if not files:
         _only("two images", {"--threshold": threshold, "--to": to})
+        if drop:
+            asked = {"--methods": methods, "--images": images, "--pairs": pairs, "--scores": scores, "--address": address}
+            if given := [option for option, value in {**asked, "--protocol": protocol}.items() if value is not None]:
+                raise BadInput(f"--drop takes explanations out and makes none; leave {given[0]} out")
+            _drop(target, where, [name.strip() for text in drop for name in text.split(",") if name.strip()], as_json)
+            return
         _study(target, where, methods, Look.of(images, pairs, protocol, scores or ()), address, as_json)
     elif len(files) == 2:
         study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
-        _only("a study", study)
+        _only("a study", {**study, "--drop": drop})
         _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
     else:
-        raise BadInput(f"explain takes a study alone, or a network and two images; found {len(files)} images")
+        raise BadInput(
+            f"explain takes a study alone, or a network and two images; found {len(files)} image{'s' if len(files) > 1 else ''}"
+        )
 
 
 def _only(what: str, options: Mapping[str, object]) -> None:
@@ -88,6 +98,23 @@ def _study(
     else:
         explaining.told(facts, study, out)
     raise typer.Exit(1 if any(row["state"] in ("failed", "unfinished") for row in facts["explanations"]) else 0)
+
+
+def _drop(target: Path, where: list[str] | None, labels: list[str], as_json: bool) -> None:
+    from grid import explaining
+    from grid.launch import short
+    from grid.study import Study
+    from grid.where import where_of
+
+    facts = explaining.drop(Study(target), where_of(where), labels, err if as_json else out)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+        return
+    for one in facts["dropped"]:
+        out.print(f"dropped {one['label']}, {one['cell']}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", highlight=False, soft_wrap=True
+    )
 
 
 def _two(

@@ -15,14 +15,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from configs.explaining import ExplainerConfig
-from grid.additions import Explained, added
+from grid.additions import Explained, added, dropped, entries
 from grid.explain_plan import check_keys, grid_of, titles, trained, without_training
-from grid.launch import carry_out, settings_of, short, void_changed
+from grid.launch import Mirroring, carry_out, settings_of, short, void_changed
 from grid.ledger import Ledger
 from grid.lock import Lock
 from grid.pieces import pieces_of
 from grid.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
 from grid.preflight import checked_plan, prepare
+from grid.report.build import build
+from grid.spec import BadInput
 from grid.store import LocalStore
 from grid.study import Study
 from grid.tracking import tracking_of
@@ -45,7 +47,7 @@ def explain(
     Returns:
         ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, kind (``explain`` or ``score``), label,
         id, state (``done``, ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, the
-        ``folder`` of its files, and of a score its ``facts``
+        ``folder`` of its files, ``fewer`` where there were not as many probes as were asked for, and of a score its ``facts``
 
     Raises:
         BadInput: met before anything is run.
@@ -83,6 +85,37 @@ def explain(
     return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
 
 
+def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str], console: Console) -> dict[str, Any]:
+    """Takes explanations that were added out of a study again; what was computed stays in the ledger.
+
+    Returns:
+        ``dropped``: cell and label of each; ``report``
+
+    Raises:
+        BadInput: a label is of no added explanation of these cells.
+    """
+    check_where(where, study.axes)
+    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+        study = Study(study.path)
+        cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+        titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
+        there = {one.label.partition(":")[2] for one in entries(study.record) if one.train in titles}
+        for label in labels:
+            if label not in there:
+                known = ", ".join(sorted(one for one in there if ":" not in one)) or "none"
+                raise BadInput(
+                    f"--drop {label}: nothing of that name was added to these cells (added: {known}; of scores name both, as "
+                    "rise:sanity)"
+                )
+        record, gone = dropped(study.record, titles, labels)
+        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        page = build(Study(study.path))
+        for problem in Mirroring(study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False).finish():
+            console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study.path)}` copies the record later")
+    found = [{"cell": titles[one.train], "label": one.label} for one in gone]
+    return {"dropped": found, "report": str(page)}
+
+
 def _entries(plan: Plan) -> list[Explained]:
     stages = {stage.id: stage for stage in plan.stages}
     found = []
@@ -117,6 +150,8 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> lis
             refused = marker.facts.get("refused")
             folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
             row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+            if kind == EXPLAIN and (less := fewer(stage.node.config["explainer"], marker.facts)):
+                row["fewer"] = less
             if kind == SCORE:
                 row["facts"] = {key: value for key, value in marker.facts.items() if value is not None and key != "refused"}
         elif failure := ledger.failure(kind, id):
@@ -125,6 +160,15 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> lis
             row |= {"state": "unfinished", "error": board.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
         found.append(row)
     return found
+
+
+def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
+    """In words, that there were not as many probes as were asked for; None where there were."""
+    if explainer.pairs:
+        there, asked, what = facts["images"] // 2, explainer.pairs, "pairs: the protocol has no more of a kind"
+    else:
+        there, asked, what = facts["images"], explainer.images, "images: one held-out image of each person"
+    return f"{there} of {asked} {what}" if there < asked else None
 
 
 def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
@@ -140,8 +184,19 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
             )
         elif row["state"] != "done":
             console.print(
-                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}", highlight=False
+                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}",
+                highlight=False,
+                soft_wrap=True,
             )
+        if "fewer" in row:
+            console.print(f"[yellow]fewer[/] {escape(row['label'])}, {escape(cell)}: {escape(row['fewer'])}", highlight=False)
+    more = {(tuple(cell.levels.items()), label) for cell in Study(study.path).cells for label in cell.added}
+    failed = [row for row in facts["explanations"] if row["state"] == "failed"]
+    failed = [row for row in failed if (tuple(row["cell"].items()), f"{row['kind']}:{row['label']}") in more]
+    if failed:
+        names = ",".join(dict.fromkeys(row["label"] for row in failed))
+        said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
+        console.print(f"{escape(said)}; cells stay done", highlight=False, soft_wrap=True)
     counts = []
     for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
         states = [row["state"] for row in facts["explanations"] if row["kind"] == kind]

@@ -116,7 +116,7 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
         if weights in trained.outputs:
             found["facegrid.checkpoint"] = str(checkpoint_of(study.ledger, trained))
             found["facegrid.checkpoint.sha256"] = trained.outputs[weights]["sha256"]
-    if cell.failures:
+    if cell.state == "failed":
         found[ERROR] = str(cell.reason)
     return {key: value[:TAG] for key, value in found.items() if value}
 

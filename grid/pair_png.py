@@ -59,7 +59,8 @@ def pair_png(
     lines = [line for text in (head.threshold, head.network) for line in _wrapped(text, total - 2 * EDGE, 13)]
     top = EDGE + 32 + LINE * len(lines) + 12
     said = _wrapped(f"refused: {', '.join(refused)}", total - 2 * EDGE, 13) if refused else []
-    bottom = top + height + 2 * LINE + GAP + len(drawn) * (height + GAP) + LINE * len(said) + EDGE
+    below = 2 if all(face["found"] for face in faces) else 3
+    bottom = top + height + below * LINE + GAP + len(drawn) * (height + GAP) + LINE * len(said) + EDGE
     picture = Image.new("RGB", (total, bottom), "white")
     draw = ImageDraw.Draw(picture)
     draw.text((EDGE, EDGE), head.decision, INK, _font(22))
@@ -76,10 +77,12 @@ def pair_png(
     )
     for x, crop, face in zip(places, crops, faces, strict=True):
         picture.paste(Image.fromarray(_enlarged(crop, height, width)), (x, y))
-        size = f"cut from {face['width']} x {face['height']} pixels{'' if face['found'] else '; NO FACE FOUND'}"
+        size = f"cut from {face['width']} x {face['height']}"
         draw.text((x, y + height + 2), _short(Path(face["file"]).name, width, 13), INK, _font(13))
         draw.text((x, y + height + 2 + LINE), _short(size, width, 12), FAINT, _font(12))
-    y += height + 2 * LINE + GAP
+        if not face["found"]:
+            draw.text((x, y + height + 2 + 2 * LINE), "NO FACE FOUND", INK, _font(12))
+    y += height + below * LINE + GAP
     for one in drawn:
         title = _wrapped(one.title, LABEL - 14, 14)
         draw.multiline_text((EDGE, y + 4), "\n".join(title), INK, _font(14), spacing=5)

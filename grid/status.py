@@ -18,7 +18,8 @@ WORDS = {"run": "to run"}
 def status(study: Study) -> dict[str, Any]:
     """The JSON form: what ``status --json`` prints. Hidden cells are left out.
 
-    ``error`` is set where a cell failed, is blocked, or has damaged outputs (those are checked by size only).
+    ``error`` is set where a cell failed, is blocked, or has damaged outputs (those are checked by size only), and where
+    an explanation that was added to the study failed, which leaves the state alone.
 
     Raises:
         BadInput: ``mirror.json`` is damaged.
@@ -43,9 +44,12 @@ def status(study: Study) -> dict[str, Any]:
 
 def _state(study: Study, cell: CellView) -> tuple[str, str | None]:
     for label, marker in cell.markers.items():
+        if label in cell.added:
+            continue  # no launch makes it again
         if cell.state == "done" and (damage := study.ledger.damage(marker)):
             return "run", f"{label}: {damage}"
-    return cell.state, cell.reason if cell.state in ("failed", "blocked") else None
+    lost = "; ".join(f"added, and failed: {label}: {why}" for label, why in cell.lost.items())
+    return cell.state, cell.reason if cell.state in ("failed", "blocked") else lost or None
 
 
 def _mirror(study: Study) -> dict[str, Any]:
@@ -89,5 +93,7 @@ def show(study: Study) -> Table:
             str(max(cell["attempts"].values(), default="")),
             "\n".join(accuracy),
         )
+    if any(view.lost for view in views):
+        lines.append("ask for it again with `facegrid explain`, or take it out with --drop")
     out.caption = Text("\n".join(lines))
     return out

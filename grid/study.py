@@ -29,10 +29,16 @@ class CellView:
     attempts: Mapping[str, int]
     config: Mapping[str, Any]  # the resolved cell; empty for skipped ones
     hidden: bool = False  # the cell left the grid file
+    added: frozenset[str] = frozenset()  # labels of explanations that the grid does not ask for; they do not decide its state
 
     @property
     def title(self) -> str:
         return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """Label -> why, of the added explanations that came to nothing."""
+        return {label: failure.error for label, failure in self.failures.items() if label in self.added}
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -84,6 +90,7 @@ class Study:
 
     def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Any], hidden: bool) -> CellView:
         markers, failures, attempts = {}, {}, {}
+        added = frozenset(cell.get("added", ()))
         for label, id in cell["stages"].items():
             if id not in seen:
                 seen[id] = self._look(kinds[id], id)
@@ -96,9 +103,10 @@ class Study:
         state, reason = ("blocked" if cell["state"] == PENDING else cell["state"]), cell["reason"]
         if cell["id"] is not None:
             reason = None
-            state = "failed" if failures else "done" if len(markers) == len(cell["stages"]) else "run"
-        if failures:
-            label, failure = next(iter(failures.items()))
+            own = cell["stages"].keys() - added
+            state = "failed" if failures.keys() & own else "done" if own <= markers.keys() else "run"
+        if state == "failed":
+            label, failure = next((label, failure) for label, failure in failures.items() if label not in added)
             reason = f"{label}: {failure.error}"
         return CellView(
             cell["id"],
@@ -111,6 +119,7 @@ class Study:
             attempts,
             cell.get("config", {}),
             hidden,
+            added,
         )
 
     def _look(self, kind: str, id: str) -> tuple[Marker | None, Failure | None, int]:

@@ -18,13 +18,12 @@ from grid.pair_png import Drawn, Headline, pair_png
 from grid.pair_reference import reference_of
 from grid.spec import BadInput
 from grid.stages.context import Context
-from grid.stages.explain import tensors
+from grid.stages.explain import target_of, tensors
 from grid.stages.train import load_network
 from grid.trained import Trained
 from grid.trial import accelerator, fresh_process_state
 from grid.world import World
 from modules.explainer import Refused
-from modules.targets import ClassLogit, Cosine
 
 METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # unless others are asked for; all take seconds
 
@@ -129,7 +128,7 @@ def _maps(
     """Raises Refused where the method does not apply."""
     pixels = training.input.pixels
     if explainer.of == "image":
-        one = explainer.build().explain(network, images, _target(network, explainer, images), pixels)
+        one = explainer.build().explain(network, images, target_of(network, explainer, images, None), pixels)
         return [Drawn(explainer.title, _about(one), one.maps, one.signed)]
     if threshold is not None and getattr(explainer, "threshold", threshold) is None:
         explainer = explainer.model_copy(update={"threshold": threshold})
@@ -151,15 +150,6 @@ def _maps(
 
 def _about(found: Any) -> tuple[str, ...]:
     return (found.target, *([f"layer {found.layer}"] if found.layer else []))
-
-
-def _target(network: Any, explainer: Any, images: torch.Tensor) -> Any:
-    with torch.no_grad():
-        if explainer.pair_target == "cosine":
-            return Cosine(network.embed(images).flip(0))
-        if not network.classifies:
-            raise Refused("no_classifier", "pair_target top_class needs a network that classifies")
-        return ClassLogit(network(images).argmax(1).cpu())
 
 
 def said(facts: Mapping[str, Any]) -> str:

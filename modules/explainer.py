@@ -104,8 +104,8 @@ class Explainer:
         The network is left as it was: mode, gradients, hooks. Each map depends on its own image alone.
 
         Raises:
-            Refused: the method does not apply to this network, or to this target.
-            ValueError: the config names what the network does not have.
+            Refused: the method does not apply to this network or to this target, or its config names what this network, or this
+                size of image, does not have.
         """
         raise NotImplementedError
 
@@ -143,7 +143,17 @@ class PairExplainer:
         The network is left as it was: mode, gradients, hooks.
 
         Raises:
-            Refused: the method does not apply to this network, or needs a ``reference`` and there is none.
-            ValueError: the config names what the network does not have.
+            Refused: the method does not apply to this network, or needs a ``reference`` and there is none, or its config names
+                what this network, or this size of image, does not have.
         """
         raise NotImplementedError
+
+    def tuned(
+        self, network: Any, images: Any, size: int | tuple[int, int], reference: Reference | None = None
+    ) -> PairExplainer:
+        """The method with what it learns from the reference pairs held as it is for this network: itself, where that is nothing
+        or costs nothing. ``images`` (N, 3, height, width) give type and device. Errors as ``explain``.
+
+        Sanity checks ask for it: they draw networks anew, and a scale that is no part of a map need not be found for each.
+        """
+        return self

@@ -44,7 +44,7 @@ class LayerExplainer(Explainer):
 
         Raises:
             Refused: code ``layer_too_coarse``: no stage's output is large enough; names the shapes. Code ``not_finite``.
-            ValueError: ``layer`` is no stage of this backbone; names the stages.
+            Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
         """
         check_images(images, target, size)
         layer = self.config.layer

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from modules.explainer import Refused
+
 
 def places(side: int, patch: int, stride: int) -> list[int]:
     """First pixels of the patches along one side: 0, stride, ..., and the last one that is whole.
 
     Raises:
-        ValueError: the patch is larger than the image.
+        Refused: ``patch_too_large``: it is larger than the image.
     """
     if patch > side:
-        raise ValueError(f"a patch of {patch} pixels does not fit into an image of {side}; make patch smaller")
+        raise Refused("patch_too_large", f"a patch of {patch} pixels does not fit into an image of {side}; make patch smaller")
     found = list(range(0, side - patch + 1, stride))
     if found[-1] != side - patch:
         found.append(side - patch)

@@ -77,12 +77,15 @@ def check_pairs(
 ) -> dict[str, Any]:
     """Facts about a pair method's maps, as JSON values; see ``check``. ``options`` go to ``explainer.explain``.
 
+    What the method learns from reference pairs, such as Theta, it learns once, from the network as it is.
+
     The target is swapped by giving each left image the previous pair's right image (N >= 2); the left maps are compared.
     """
     assert len(left) >= 2, "a swap needs two pairs"
+    method = explainer.tuned(network, left, size, reference)
 
     def explain(one: Any, others: Tensor, sides: slice) -> Maps:
-        found = explainer.explain(one, left, others, size, reference, **options).maps
+        found = method.explain(one, left, others, size, reference, **options).maps
         return {name: maps[:, sides] for name, maps in found.items()}
 
     def swap() -> tuple[Maps, Maps]:

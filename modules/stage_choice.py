@@ -25,8 +25,8 @@ def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, mi
         min_side: in cells; of no account where there is a ``layer``
 
     Raises:
-        Refused: ``layer_too_coarse``: no stage's output is large enough; names the shapes.
-        ValueError: ``layer`` is no stage; names the stages.
+        Refused: ``layer_too_coarse``: no stage's output is large enough; names the shapes. ``no_such_layer``: ``layer`` is no
+            stage; names the stages.
     """
     stages = stages_of(method, network, layer)
     shapes: dict[str, Shape] = {}
@@ -49,13 +49,14 @@ def stages_of(method: str, network: Any, layer: str | None) -> dict[str, nn.Modu
     """All stages of the backbone, or ``layer`` alone.
 
     Raises:
-        ValueError: ``layer`` is no stage; names the stages.
+        Refused: ``no_such_layer``: ``layer`` is no stage; names the stages.
     """
     stages: dict[str, nn.Module] = network.backbone.stages()
     if layer is None:
         return stages
     if layer not in stages:
-        raise ValueError(f"explainer {method}: layer {layer!r} is no stage (known: {', '.join(stages)})")
+        known = ", ".join(stages)
+        raise Refused("no_such_layer", f"explainer {method}: layer {layer!r} is no stage of this backbone (known: {known})")
     return {layer: stages[layer]}
 
 

@@ -77,7 +77,12 @@ def _caption(found: rows.Table) -> Text:
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
     said += ["all but AUC in %; ± is half of a 95 % interval (not paired), for 10-fold the standard error"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
-    return Text("\n".join(["; ".join(said), *why]))
+    lost = [
+        _short(f"added, and failed: {row.title}: {label}: {why_not}")
+        for row in found.rows
+        for label, why_not in row.lost.items()
+    ]
+    return Text("\n".join(["; ".join(said), *why, *lost]))
 
 
 def _short(text: str, most: int = 160) -> str:

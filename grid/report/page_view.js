@@ -119,7 +119,7 @@
     for (const one of shown) {
       const on = one.image === image, [height, width] = one.entry.shape, [rows_, columns_] = one.entry.size;
       one.mark.style.display = on ? "block" : "none";
-      one.value.textContent = "\u00a0";
+      one.value.textContent = one.calm;
       if (!on) continue;
       const column = Math.min(width - 1, Math.floor(x * width)), row = Math.min(height - 1, Math.floor(y * height));
       const value = values(one.entry, image)[row * width + column], box = one.canvas.getBoundingClientRect();
@@ -134,19 +134,19 @@
   const rest = () => {
     for (const one of shown) {
       one.mark.style.display = "none";
-      one.value.textContent = "\u00a0";
+      one.value.textContent = one.calm;
     }
     read.textContent = "";
   };
   const tile = (one, image, common, jobs) => {
     const [height, width] = one.size, zoom = state.size / Math.max(height, width), cell = make("div");
-    const box = make("div", "", "pic"), canvas = make("canvas"), mark = make("i"), value = make("div", "\u00a0", "value");
+    const box = make("div", "", "pic"), canvas = make("canvas"), mark = make("i"), calm = values(one, image).some(Boolean) ? "\u00a0" : "zero everywhere", value = make("div", calm, "value");
     canvas.width = Math.round(width * zoom);
     canvas.height = Math.round(height * zoom);
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${one.title}, ${data.images[image].key}, ${data.cells[one.cell].title}; arrow keys read values`);
-    const me = { entry: one, image, canvas, mark, value };
+    const me = { entry: one, image, canvas, mark, value, calm };
     shown.push(me);
     const by = (event) => {
       const at = canvas.getBoundingClientRect();

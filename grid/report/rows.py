@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,7 @@ class Row:
     reason: str | None
     markers: Mapping[str, Marker]  # the stages whose outputs are whole
     metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
+    lost: Mapping[str, str] = field(default_factory=dict)  # label -> why, of added explanations that failed or are damaged
 
     @property
     def title(self) -> str:
@@ -123,7 +124,7 @@ def _factor(axis: str, levels: Sequence[str]) -> Factor:
 
 
 def _row(study: Study, cell: CellView) -> Row:
-    markers, metrics, damage = {}, {}, []
+    markers, metrics, damage, lost = {}, {}, [], dict(cell.lost)
     for label, marker in cell.markers.items():
         try:
             _check(study, marker)
@@ -131,13 +132,18 @@ def _row(study: Study, cell: CellView) -> Row:
                 metrics[label.partition(":")[2]] = study.ledger.json(marker, "metrics.json")
             markers[label] = marker
         except Damaged as error:
-            damage.append(f"{label}: {error}")
+            if label in cell.added:
+                lost[label] = str(error)
+            else:
+                damage.append(f"{label}: {error}")
     state, reason = WORDS.get(cell.state, cell.state), cell.reason
     if damage and state != "failed":
         state, reason = "unfinished", "; ".join(damage)
     elif state == "unfinished":
-        reason = "not finished yet: " + ", ".join(label for label in cell.stages if label not in cell.markers)
-    return Row(cell, state, reason, markers, metrics)
+        reason = "not finished yet: " + ", ".join(
+            label for label in cell.stages if label not in cell.markers and label not in cell.added
+        )
+    return Row(cell, state, reason, markers, metrics, lost)
 
 
 def _check(study: Study, marker: Marker) -> None:

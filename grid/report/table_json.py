@@ -29,6 +29,7 @@ def table_json(study: Study, table: Table) -> dict[str, Any]:
                 "levels": dict(row.cell.levels),
                 "state": row.state,
                 "reason": row.reason,
+                "lost": dict(row.lost),
                 "stages": dict(row.cell.stages),
                 "attempts": dict(row.cell.attempts),
                 "metrics": {protocol: dict(found) for protocol, found in row.metrics.items()},

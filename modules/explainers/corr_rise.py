@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explaining import PairExplainerConfig
-from modules.explainer import PairAttribution, PairExplainer, Reference
+from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, embed_rows
 from modules.ranking import Binary
 from modules.watching import evaluating
@@ -58,8 +58,7 @@ class CorrRise(PairExplainer):
         gives the same cosine. No correlation is defined there, and the maps are 0.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without one), ``zero_norm``, ``not_finite``.
-            ValueError: a square is larger than the image.
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``square_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         seen = self.draw(shape)
@@ -97,7 +96,8 @@ class CorrRise(PairExplainer):
         """Masks, bool (masks, H, W), True where a pixel is seen; a function of the config and the shape alone."""
         side = self.config.side
         if side > min(shape):
-            raise ValueError(f"explainer corr_rise: a square of {side} pixels does not fit into {shape[0]} x {shape[1]}")
+            why = f"a square of {side} pixels does not fit into {shape[0]} x {shape[1]}; make side smaller"
+            raise Refused("square_too_large", why)
         generator = np.random.Generator(np.random.PCG64(self.config.seed))
         count = (self.config.masks, self.config.squares)
         rows, columns = (generator.integers(0, length - side + 1, count) for length in shape)

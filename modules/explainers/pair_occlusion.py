@@ -49,11 +49,16 @@ class Config(PairExplainerConfig):
         return PairOcclusion(self)
 
 
-class PairOcclusion(PairExplainer):
-    """2 x (patches + 1) forward passes per pair, and as many per reference pair."""
+ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a cosine
+Judged = tuple[float, dict[str, Any]]  # Theta and its record
 
-    def __init__(self, config: Config) -> None:
+
+class PairOcclusion(PairExplainer):
+    """2 x (patches + 1) forward passes per pair, and as many per reference pair unless Theta is ``known``."""
+
+    def __init__(self, config: Config, known: Judged | None = None) -> None:
         self.config = config
+        self.known = known
 
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
@@ -65,18 +70,13 @@ class PairOcclusion(PairExplainer):
         paper's histograms.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without one), ``zero_norm``, ``not_finite``.
-            ValueError: the patch is larger than the image.
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``patch_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         fill = colour(self.config.fill, reference, left)
-        same = kinds(reference)
         with torch.no_grad(), evaluating(network):
             found = [self.delta(network, *pair, fill) for pair in zip(left, right, strict=True)]
-            judged: list[np.ndarray] = []
-            if reference is not None and same is not None:
-                pairs = zip(reference.left.to(left), reference.right.to(left), strict=True)
-                judged = [self.delta(network, *pair, fill)[0] for pair in pairs]
+            judged = self.known or self.judged(network, reference, fill)
         deltas = np.stack([delta for delta, _ in found])
         maps = {"delta": deltas}
         rows, columns = (places(side, self.config.patch, self.config.stride) for side in shape)
@@ -86,10 +86,10 @@ class PairOcclusion(PairExplainer):
             "patches": len(rows) * len(columns),
             "theta": None,
         }
-        if same is None:
+        if judged is None:
             notes["unnormalised"] = "there are no reference pairs of both kinds"
         else:
-            threshold, notes["theta"] = self.judge(np.stack(judged), same)
+            threshold, notes["theta"] = judged
             if threshold > 0:
                 maps["normalised"] = theta.normalised(deltas, threshold)
             else:
@@ -97,6 +97,22 @@ class PairOcclusion(PairExplainer):
         both = {name: np.repeat(one[:, None], 2, axis=1).astype(np.float32) for name, one in maps.items()}
         cosines = np.array([value for _, value in found], np.float32)
         return PairAttribution(both, cosines, "cosine of the two images", notes=notes, signed=frozenset({"delta"}))
+
+    def tuned(
+        self, network: Any, images: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+    ) -> PairOcclusion:
+        """With Theta as this network has it. It is a scale, and most of the time goes into it."""
+        check_pairs(images, images, size)
+        with torch.no_grad(), evaluating(network):
+            return PairOcclusion(self.config, self.judged(network, reference, colour(self.config.fill, reference, images)))
+
+    def judged(self, network: Any, reference: Reference | None, fill: Tensor) -> Judged | None:
+        """Theta of a network in evaluation mode; None without reference pairs of both kinds."""
+        same = kinds(reference)
+        if reference is None or same is None:
+            return None
+        pairs = zip(reference.left.to(fill), reference.right.to(fill), strict=True)
+        return self.judge(np.stack([self.delta(network, *pair, fill)[0] for pair in pairs]), same)
 
     def delta(self, network: Any, left: Tensor, right: Tensor, fill: Tensor) -> tuple[np.ndarray, float]:
         """(Delta (H, W) float64, cosine) of two images (3, H, W), network in evaluation mode; no Theta yet."""
@@ -118,11 +134,12 @@ class PairOcclusion(PairExplainer):
 
         cosines = cosine(hidden(left), hidden(right)).cpu().numpy()
         change = cosines[1:] - cosines[0]
+        change[np.abs(change) <= ROUNDING] = 0  # as of two equal images: else the map shows the last bits of 1
         if self.config.sign == "similarity":
             change = -change
         return spread(change.reshape(len(rows), len(columns)), rows, columns, patch, shape), float(cosines[0])
 
-    def judge(self, deltas: np.ndarray, same: np.ndarray) -> tuple[float, dict[str, Any]]:
+    def judge(self, deltas: np.ndarray, same: np.ndarray) -> Judged:
         """(Theta, its record) from Delta (M, H, W) of the reference pairs."""
         maxima = deltas.max((1, 2))
         found = theta.find(maxima, same, "impostor" if self.config.sign == "difference" else "genuine")

@@ -29,7 +29,7 @@ from torch.nn import functional
 from configs.explaining import ExplainerConfig
 from modules.channel_masks import Mode, channel_weights, live_channels
 from modules.explainer import Attribution, Explainer
-from modules.explaining import check_images, stacked
+from modules.explaining import check_images, finite_scores, stacked
 from modules.perturbing import check_probability
 from modules.stage_choice import choose_stage
 from modules.targets import ClassLogit, Target
@@ -67,7 +67,7 @@ class ScoreCAM(Explainer):
         Raises:
             Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``official`` of a target
                 that is of no class; ``not_finite``: a masked image has no score.
-            ValueError: ``layer`` is no stage of this backbone; names the stages.
+            Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
         """
         check_images(images, target, size)
         return self._explain(network, [(image[None], target.take([number])) for number, image in enumerate(images)], target)
@@ -110,7 +110,8 @@ def score_cam(network: Any, layer: nn.Module, image: Tensor, targets: Target, mo
     seen: list[Tensor] = []
     # The copy outlives operations that change the layer's output in place.
     with torch.no_grad(), hooked({"": layer}, lambda name, output: seen.append(output.detach().clone())):
-        network.embed(image)
+        embedding = network.embed(image)
+        finite_scores(network, embedding.expand(len(targets), -1), targets)  # with no live channel nothing else would ask
     assert len(seen) == 1, f"the layer ran {len(seen)} times in one forward pass"
     activation = seen[0][0]
     weights = channel_weights(network, activation, image, targets, mode, batch)

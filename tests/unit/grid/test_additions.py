@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grid.additions import Explained, added, carried, entries
+from grid.additions import Explained, added, carried, dropped, entries
 
 RISE = Explained("t1", "explain:rise", "r1", ("t1",), {"name": "rise"})
 
@@ -53,3 +53,33 @@ def test_the_grid_file_counts_where_it_uses_the_label_or_has_the_same_explainer(
 
 def test_a_training_with_another_id_is_another_network() -> None:
     assert carried(record("t9"), added(record("t1"), [RISE]))["cells"][0]["stages"] == {"train": "t9"}
+
+
+def test_a_cell_says_which_of_its_stages_the_grid_does_not_ask_for() -> None:
+    start = record("t1", **{"explain:cam": "m1"})
+    start["cells"][0]["config"] = {"explainers": [{"name": "cam", "label": None, "scores": [{"name": "sanity", "label": "s"}]}]}
+    own = [Explained("t1", "explain:cam", "m1", ("t1",), {"name": "cam"}), Explained("t1", "score:cam:s", "s1", ("m1",), {})]
+    found = added(start, [RISE, *own, Explained("t1", "score:cam:deletion", "d1", ("m1",), {})])
+    assert found["cells"][0]["added"] == ["explain:rise", "score:cam:deletion"]
+    assert carried(record("t1"), found)["cells"][0]["added"]  # a launch finds it again
+
+
+def test_what_is_dropped_goes_with_its_scores_and_nothing_else() -> None:
+    score = Explained("t1", "score:rise:sanity", "s1", ("r1",), {"name": "rise"})
+    other = Explained("t2", "explain:rise", "r2", ("t2",), {"name": "rise"})
+    before = added(record("t1", "t2"), [RISE, score, other])
+    after, gone = dropped(before, ["t1"], ["rise"])
+    assert gone == [RISE, score]
+    assert after == added(record("t1", "t2"), [other])
+    alone, gone = dropped(before, ["t1", "t2"], ["rise:sanity"])
+    assert gone == [score]
+    assert alone["cells"][0]["stages"] == {"train": "t1", "explain:rise": "r1"}
+    assert carried(record("t1", "t2"), after)["cells"][0]["stages"] == {"train": "t1"}
+
+
+def test_what_the_grid_asks_for_itself_is_never_dropped_from_its_cells() -> None:
+    start = record("t1", **{"explain:rise": "r1"})
+    start["cells"][0]["config"] = {"explainers": [{"name": "rise"}]}
+    after, _ = dropped(added(start, [RISE]), ["t1"], ["rise"])
+    assert after["cells"][0]["stages"] == {"train": "t1", "explain:rise": "r1"}
+    assert entries(after) == []

@@ -6,6 +6,9 @@ import sys
 import pytest
 from rich.console import Console
 
+from grid.additions import Explained, added, dropped
+from grid.report.build import build
+from grid.report.rows import table
 from grid.spec import BadInput
 from grid.status import show, status
 from grid.study import Study
@@ -84,3 +87,37 @@ def test_status_imports_nothing_heavy_and_takes_less_than_a_second(make_study):
     seconds, modules = json.loads(done.stdout)
     assert not set(HEAVY) & set(modules)
     assert seconds < 1  # of the processor: what else the machine does must not fail a test
+
+
+def lose(study):
+    """The study with an explanation that was added to its first cell, and failed."""
+    train = study.cells[0].stages["train"]
+    rise = Explained(train, "explain:rise", "r1", (train,), {"name": "rise"})
+    attempt = study.ledger.begin("explain", "r1", {})
+    attempt.fail("RuntimeError: no such colour", "", deterministic=True)
+    (study.path / "plan.json").write_text(json.dumps(added(study.record, [rise])))
+    return Study(study.path)
+
+
+def test_an_added_explanation_that_fails_leaves_its_cell_done_and_is_told(make_study):
+    study = lose(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, explainers=()))
+    assert [cell.state for cell in study.cells] == ["done", "done"]
+    first, second = status(study)["cells"]
+    assert (first["state"], second["error"]) == ("done", None)
+    assert first["error"] == "added, and failed: explain:rise: RuntimeError: no such colour"
+    console = Console(file=io.StringIO(), width=200)
+    console.print(show(study))
+    said = " ".join(console.file.getvalue().split())
+    assert "added, and failed: explain:rise: RuntimeError: no such colour" in said
+    assert "--drop" in said
+    assert "added to the finished study, and failed: explain:rise" in build(study).read_text()
+    (row, _) = table(study).rows
+    assert (row.state, dict(row.lost)) == ("done", {"explain:rise": "RuntimeError: no such colour"})
+
+
+def test_what_is_dropped_is_told_no_more(make_study):
+    study = lose(make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=()))
+    record, gone = dropped(study.record, [study.cells[0].stages["train"]], ["rise"])
+    (study.path / "plan.json").write_text(json.dumps(record))
+    assert [one.label for one in gone] == ["explain:rise"]
+    assert status(Study(study.path))["cells"][0]["error"] is None

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from modules.explainer import Refused
 from modules.patches import places, spread
 
 
@@ -12,8 +13,9 @@ def test_the_last_patch_is_flush_with_the_border():
 
 
 def test_a_patch_larger_than_the_image_is_refused():
-    with pytest.raises(ValueError, match="patch of 6 pixels does not fit into an image of 5"):
+    with pytest.raises(Refused, match="patch of 6 pixels does not fit into an image of 5") as refused:
         places(5, 6, 1)
+    assert refused.value.code == "patch_too_large"
 
 
 def test_a_pixel_is_the_mean_of_its_patches():

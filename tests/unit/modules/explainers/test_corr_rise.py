@@ -100,8 +100,9 @@ def test_pixels_that_are_never_hidden_are_counted():
 
 
 def test_a_square_larger_than_the_image_is_refused():
-    with pytest.raises(ValueError, match="a square of 17 pixels does not fit into 16 x 16"):
+    with pytest.raises(Refused, match="a square of 17 pixels does not fit into 16 x 16") as refused:
         explain(network(), images(1), images(1), side=17)
+    assert refused.value.code == "square_too_large"
 
 
 def test_the_mean_colour_needs_a_reference():

@@ -148,8 +148,9 @@ def test_too_coarse_stages_and_unknown_layers_are_refused():
     with pytest.raises(Refused) as caught:
         Config(min_side=7).build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
     assert caught.value.code == "layer_too_coarse"
-    with pytest.raises(ValueError, match="explainer gradcam_plus_plus: layer 'x' is no stage"):
+    with pytest.raises(Refused, match="explainer gradcam_plus_plus: layer 'x' is no stage of this backbone") as caught:
         Config(layer="x").build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
+    assert caught.value.code == "no_such_layer"
 
 
 def test_it_is_found_by_name():

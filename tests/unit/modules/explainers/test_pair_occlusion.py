@@ -8,6 +8,7 @@ from configs.lookup import resolve
 from modules import pairwise
 from modules.explainer import Reference, Refused
 from modules.explainers.pair_occlusion import Config
+from modules.sanity import Settings, check_pairs
 
 MEAN = torch.tensor([0.1, -0.2, 0.3])
 
@@ -184,3 +185,49 @@ def test_a_stride_that_skips_pixels_is_refused():
 def test_it_is_found_by_name():
     assert resolve("explainer", "pair_occlusion") == Config()
     assert resolve("explainer", {"name": "pair_occlusion", "fill": [0.1, 0, -1]}).fill == (0.1, 0, -1)
+
+
+def test_a_tuned_method_keeps_the_theta_of_the_network_that_it_was_tuned_on():
+    net, other, left, right = network(), network(seed=3), images(2), images(2, seed=2)
+    method = Config(patch=5, stride=3).build()
+    tuned = method.tuned(net, left, SIZE, reference())
+    whole, again = (one.explain(net, left, right, SIZE, reference()) for one in (method, tuned))
+    assert whole.notes == again.notes
+    for name, maps in whole.maps.items():
+        np.testing.assert_array_equal(again.maps[name], maps)
+    theta = whole.notes["theta"]["value"]
+    elsewhere = tuned.explain(other, left, right, SIZE, reference())
+    fresh = method.explain(other, left, right, SIZE, reference())
+    assert elsewhere.notes["theta"]["value"] == theta != fresh.notes["theta"]["value"]
+    np.testing.assert_allclose(elsewhere.maps["normalised"], np.clip(elsewhere.maps["delta"] / theta, 0, 1), rtol=0, atol=1e-6)
+
+
+def test_sanity_checks_embed_the_reference_pairs_once():
+    net, left, right = network().eval(), images(2), images(2, seed=2)
+    method, seen = Config(patch=8, stride=8).build(), []
+    original = method.judged
+
+    def judged(network, given, fill):
+        seen.append(network)
+        return original(network, given, fill)
+
+    method.judged = judged
+    found = check_pairs(method, net, left, right, SIZE, reference(), Settings(depths=2))
+    assert seen == [net]
+    assert set(found["stamps"]) == {"delta", "normalised"}
+
+
+def test_without_reference_pairs_there_is_nothing_to_tune():
+    left, right = images(2), images(2, seed=2)
+    tuned = Config(patch=5, stride=3, fill="grey").build().tuned(network(), left, SIZE)
+    assert "unnormalised" in tuned.explain(network(), left, right, SIZE).notes
+    with pytest.raises(Refused) as refused:
+        Config().build().tuned(network(), left, SIZE)
+    assert refused.value.code == "no_reference"
+
+
+def test_two_equal_images_differ_nowhere():
+    image = images(1, seed=4)
+    found = explain(network(), image, image, reference())
+    assert not found.maps["delta"].any()
+    assert not found.maps["normalised"].any()

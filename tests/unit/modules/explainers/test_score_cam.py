@@ -297,7 +297,7 @@ def test_the_network_is_left_as_it_was(network):
     modes = [module.training for module in network.modules()]
     state = {key: value.clone() for key, value in network.state_dict().items()}
     Config().build().explain(network, images(), TARGETS, 16)
-    with pytest.raises(IndexError):
+    with pytest.raises((IndexError, RuntimeError)):
         Config().build().explain(network, images(), ClassLogit(torch.tensor([100] * 3)), 16)
     assert [module.training for module in network.modules()] == modes
     assert not any(module._forward_hooks for module in network.modules())
@@ -315,3 +315,14 @@ def test_a_class_that_scores_below_zero_everywhere_has_an_empty_map_in_mode_pape
 
 def test_it_is_found_by_name():
     assert resolve("explainer", "score_cam") == Config()
+
+
+def test_an_image_without_a_direction_and_without_a_live_channel_is_refused_too():
+    net = Net(bias=False).double().eval()
+    with torch.no_grad():
+        net.backbone.two[1].weight.zero_()
+        net.backbone.two[1].bias.zero_()
+    for mode in ("paper", "pairs"):
+        with pytest.raises(Refused) as caught:
+            Config(mode=mode, layer="two").build().explain(net, images(), Cosine(torch.ones(3, 6)), 16)
+        assert caught.value.code == "not_finite"
