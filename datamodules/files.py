@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from pydantic import PositiveInt
 
 from configs.kinds import DatasetConfig, Progress
 from configs.kinds import Manifest as AnyManifest
@@ -26,7 +27,7 @@ Images = list[tuple[str, str]]  # (key, identity)
 class FilesConfig(DatasetConfig):
     """A dataset whose images are files below one folder; a subclass says which."""
 
-    min_images: int = 1  # persons with at least so many images; those that a skip policy leaves out do not count
+    min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
 
     @abstractmethod
     def folder(self) -> Path:
