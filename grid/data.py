@@ -68,22 +68,27 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
 
 
 def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
-    """Reads every image of a dataset: counts, digest, and what is bad.
+    """Reads every image of a dataset: counts, digest, pictures of kinds that are not read, and what is bad.
 
     Raises:
         BadInput: no such dataset, wrong settings, or the data is absent.
     """
+    from datamodules.files import SUFFIXES, FilesConfig
+
     data = dataset(name, settings, on_bad_image="skip")
     if missing := data.missing():
         raise BadInput(str(missing))
     with work(console, f"reading {name}") as (cache, progress):
         manifest = data.scan(cache, progress)
+        unread = data.unread() if isinstance(data, FilesConfig) else []
+    kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
     return {
         "dataset": name,
         "whole": not manifest.skipped,
         "images": len(manifest.keys),
         "persons": len(set(manifest.identities)),
         "digest": manifest.digest,
+        **({"unread": f"{len(unread)} pictures such as {unread[0]}, which are none of {kinds}"} if unread else {}),
         "bad": dict(manifest.skipped),
     }
 

@@ -83,3 +83,10 @@ def test_what_cannot_be_written_is_told_in_one_line(run: Run, people: Path, tmp_
 
 def test_facts_stand_in_one_line_whatever_the_width(run: Run, people: Path) -> None:
     assert run("data", "check", "folder", f"root={people}").out.count("\n") == 1
+
+
+def test_pictures_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) -> None:
+    assert "unread" not in facts(run, "check", "folder", f"root={people}")
+    Image.new("RGB", (9, 9)).save(people / "Tony_Blair" / "moving.GIF")
+    found = facts(run, "check", "folder", f"root={people}")
+    assert str(found["unread"]).startswith("1 pictures such as Tony_Blair/moving.GIF, which are none of jpg, ")
