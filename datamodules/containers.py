@@ -113,7 +113,7 @@ class ContainerConfig(DatasetConfig):
 class PeopleConfig(ContainerConfig):
     """A container that names the persons of its images."""
 
-    min_images: int = 1  # persons with at least so many images; those that a skip policy leaves out do not count
+    min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
     persons: PositiveInt | None = None  # at most so many persons, in the order of the files
     share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each person's images, for ablations of the data's size
 

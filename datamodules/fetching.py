@@ -58,7 +58,7 @@ def fetch(
         ValueError: the server does not answer, or gives another file; names the address and what to do.
     """
     place = folder / (source.into if source.unpack is not None else source.name)
-    if place.is_dir() or (place.is_file() and _sha256(place) == source.sha256):
+    if (place.is_dir() and any(place.iterdir())) or (place.is_file() and _sha256(place) == source.sha256):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     address = f"{base.rstrip('/')}/{source.address}"

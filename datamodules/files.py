@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from pydantic import PositiveInt
 
 from configs.kinds import DatasetConfig, Progress
 from configs.kinds import Manifest as AnyManifest
@@ -19,6 +20,7 @@ from datamodules.manifest import Manifest
 from datamodules.scan import cached, scan
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+UNREAD = (".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".pgm", ".tga")  # pictures, but left out
 
 Images = list[tuple[str, str]]  # (key, identity)
 
@@ -26,7 +28,7 @@ Images = list[tuple[str, str]]  # (key, identity)
 class FilesConfig(DatasetConfig):
     """A dataset whose images are files below one folder; a subclass says which."""
 
-    min_images: int = 1  # persons with at least so many images; those that a skip policy leaves out do not count
+    min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
 
     @abstractmethod
     def folder(self) -> Path:
@@ -39,6 +41,16 @@ class FilesConfig(DatasetConfig):
         Raises:
             ValueError: something needed is missing, or a list is wrong.
         """
+
+    def unread(self) -> list[str]:
+        """Pictures below the folder whose kind is none of ``SUFFIXES``, sorted: they are in no dataset."""
+        found = [
+            (Path(place) / name).relative_to(self.folder()).as_posix()
+            for place, _, names in os.walk(self.folder())
+            for name in names
+            if name.lower().endswith(UNREAD) and not name.startswith(".")
+        ]
+        return sorted(found)
 
     def manifest(self, cache: Path) -> Manifest | None:
         found = cached(self.folder(), self.images(), self.on_bad_image, cache)

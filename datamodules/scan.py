@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,7 +67,11 @@ class Folder:
 
     def stamps(self, images: Images) -> list[Stamp]:
         with ThreadPoolExecutor(THREADS) as pool:  # on a network disk, asking one by one takes minutes
-            return [item for block in pool.map(self._stamps, _blocks(images, 1000)) for item in block]
+            found = [item for block in pool.map(self._stamps, _blocks(images, 1000)) for item in block]
+        wrong = [item for item in found if isinstance(item, str)]
+        if wrong:
+            raise ValueError(f"{wrong[0]}; so it is with {len(wrong)} of {len(found)} files" if len(wrong) > 1 else wrong[0])
+        return [item for item in found if not isinstance(item, str)]
 
     def read(self, row: int, key: str) -> bytes:
         try:
@@ -77,14 +82,20 @@ class Folder:
     def name(self, row: int, key: str) -> str:
         return str(self.root / key)
 
-    def _stamps(self, block: Images) -> list[Stamp]:
-        found = []
+    def _stamps(self, block: Images) -> list[Stamp | str]:
+        """The stamp of each file, or what is wrong with it."""
+        found: list[Stamp | str] = []
         for key, _ in block:
             try:
+                key.encode()
                 state = os.stat(self.root / key)
+            except UnicodeEncodeError:
+                found.append(f"{str(self.root / key).encode(errors='backslashreplace').decode()}: the file's name is not UTF-8")
             except OSError as error:
-                raise ValueError(f"{self.root / key}: {error.strerror}") from error
-            found.append((key, state.st_size, state.st_mtime_ns))
+                found.append(f"{self.root / key}: {error.strerror}")
+            else:
+                whole = stat.S_ISREG(state.st_mode)  # reading a pipe would wait for ever
+                found.append((key, state.st_size, state.st_mtime_ns) if whole else f"{self.root / key}: is no file")
         return found
 
 

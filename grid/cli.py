@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -217,6 +218,8 @@ def main() -> None:
     from grid.lock import Held
     from grid.spec import BadInput
 
+    # Pillow's warning of images that the project refuses by itself; it must not be imported for that.
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed

@@ -70,8 +70,8 @@ def data_show(
     detector: Annotated[
         str | None, typer.Option(metavar="YAML", help="a detector, such as mtcnn; else the whole image")
     ] = None,
-    size: Annotated[int, typer.Option(help="pixels of a crop's side")] = 112,
-    width: Annotated[int | None, typer.Option(help="pixels, where crops are not square")] = None,
+    size: Annotated[int, typer.Option(min=1, help="pixels of a crop's side")] = 112,
+    width: Annotated[int | None, typer.Option(min=1, help="pixels, where crops are not square")] = None,
     images: Annotated[int, typer.Option(help="how many persons")] = 6,
     seed: Annotated[int, typer.Option(help="of a training")] = 0,
     to: Annotated[Path, typer.Option(metavar="FILE", help="the picture")] = Path("show.png"),
@@ -121,6 +121,6 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(facts, indent=1))
         return
     bad = facts.get("bad", {})
-    out.print(", ".join(f"{key} {value}" for key, value in facts.items() if key != "bad"), highlight=False)
+    out.print(Text(", ".join(f"{key} {value}" for key, value in facts.items() if key != "bad")), soft_wrap=True)
     for key, why in bad.items():
-        out.print(f"[red]bad[/] {key}: {why}", highlight=False)
+        out.print(Text.assemble(("bad", "red"), f" {key}: {why}"), soft_wrap=True)

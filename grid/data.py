@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
-from configs.lookup import known, lookup, nearest, resolve
+from configs.lookup import known, lookup
+from grid.data_settings import component, dataset
 from grid.spec import BadInput
 
 
@@ -36,27 +35,6 @@ def describe() -> list[dict[str, str]]:
     return found
 
 
-def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
-    """The config of a dataset from ``key=value`` texts; ``values`` are defaults.
-
-    Raises:
-        BadInput: no such dataset, or wrong settings.
-    """
-    if name not in known("data"):
-        raise BadInput(f"no dataset {name!r}{nearest(name, known('data'))}")
-    values = {"name": name, **values}
-    for setting in settings:
-        key, sign, text = setting.partition("=")
-        if not sign:
-            raise BadInput(f"{setting!r}: write key=value, such as root=data/{name}")
-        values[key] = yaml.safe_load(text)
-    try:
-        return lookup("data", name).model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"dataset {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
 def get(name: str, settings: Sequence[str], base: str | None, console: Console) -> dict[str, Any]:
     """Downloads what a public server has of a dataset into its ``root``; what is there already is left alone.
 
@@ -64,6 +42,8 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
         BadInput: the dataset has no public source (says how to ask for it), the server does not answer, or gives other files.
     """
     data = dataset(name, settings)
+    if base is not None and not base.startswith(("http://", "https://")):
+        raise BadInput(f"--base {base!r}: an address begins with http:// or https://")
     if not data.sources:
         raise BadInput(f"dataset {name} has no public source that this command could take it from: {data.how()}")
     from datamodules.fetching import fetch
@@ -81,29 +61,34 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
             try:
                 if fetch(source, base or data.server, data.root, show):
                     fresh.append(source.name)
-            except ValueError as error:
-                raise BadInput(str(error)) from error
+            except (ValueError, OSError) as error:
+                raise _refused(error) from error
     there = len(data.sources) - len(fresh)
     return {"dataset": name, "folder": str(data.root), "fetched": fresh, "there already": there}
 
 
 def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
-    """Reads every image of a dataset: counts, digest, and what is bad.
+    """Reads every image of a dataset: counts, digest, pictures of kinds that are not read, and what is bad.
 
     Raises:
         BadInput: no such dataset, wrong settings, or the data is absent.
     """
+    from datamodules.files import SUFFIXES, FilesConfig
+
     data = dataset(name, settings, on_bad_image="skip")
     if missing := data.missing():
         raise BadInput(str(missing))
     with work(console, f"reading {name}") as (cache, progress):
         manifest = data.scan(cache, progress)
+        unread = data.unread() if isinstance(data, FilesConfig) else []
+    kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
     return {
         "dataset": name,
         "whole": not manifest.skipped,
         "images": len(manifest.keys),
         "persons": len(set(manifest.identities)),
         "digest": manifest.digest,
+        **({"unread": f"{len(unread)} pictures such as {unread[0]}, which are none of {kinds}"} if unread else {}),
         "bad": dict(manifest.skipped),
     }
 
@@ -124,12 +109,14 @@ def show(
 
     from datamodules import showing
 
+    if Image.registered_extensions().get(to.suffix.lower()) not in Image.SAVE or not to.absolute().parent.is_dir():
+        raise BadInput(f"--to {to}: name a picture, such as show.png, in a folder that is there")
     data = dataset(name, settings)
     cutter = None if detector is None else component("detector", detector)
     changer = None if augment is None else component("augmentation", augment)
     with work(console, f"reading {name}") as (cache, progress):
         picture = showing.show(data, cutter, changer, images, size, seed, cache=cache, progress=progress)
-    Image.fromarray(picture).save(to)
+        Image.fromarray(picture).save(to)
     return {"dataset": name, "picture": str(to), "width": picture.shape[1], "height": picture.shape[0]}
 
 
@@ -161,18 +148,6 @@ def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) 
     return {"clean": found.clean, **found.facts()}
 
 
-def component(kind: str, text: str) -> Any:
-    """A component from YAML: a name, or a mapping with a name.
-
-    Raises:
-        BadInput: it is no YAML, or no such component, or its fields are wrong.
-    """
-    try:
-        return resolve(kind, yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
-        raise BadInput(f"{kind} {text!r}: {' '.join(str(error).split())}") from error
-
-
 @contextmanager
 def work(console: Console, title: str) -> Iterator[tuple[Path, Callable[[int, int], None]]]:
     """A folder for scans, and progress on a terminal; a ValueError becomes BadInput."""
@@ -183,5 +158,11 @@ def work(console: Console, title: str) -> Iterator[tuple[Path, Callable[[int, in
         task = progress.add_task(title)
         try:
             yield Path(folder), lambda done, total: progress.update(task, completed=done, total=total)
-        except ValueError as error:
-            raise error if isinstance(error, BadInput) else BadInput(str(error)) from error
+        except (ValueError, OSError) as error:  # the latter of a full disk, or of a folder that may not be written to
+            raise _refused(error) from error
+
+
+def _refused(error: ValueError | OSError) -> BadInput:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return BadInput(f"{error.filename}: {error.strerror}")
+    return error if isinstance(error, BadInput) else BadInput(str(error))

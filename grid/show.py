@@ -52,7 +52,10 @@ def show_plan(plan: Plan, costs: Mapping[str, Any]) -> Group:
 def _total(plan: Plan, costs: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{number} {state}" for state, number in plan.counts().items())
     kinds = [stage.stage for stage in plan.open]
-    work = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)) or "nothing"
+    work = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    if plan.counts().get("pending"):
+        work += ", and what pending cells need" if work else "what pending cells need"
+    work = work or "nothing"
     return (
         f"{len(plan.cells)} cells: {counts}. A launch would run {work}. All trainings: at most "
         f"{costs['training_flops'] / 1e12:,.1f} TFLOPs, about {costs['disk_bytes'] / 1e6:,.0f} MB of weights and checkpoints."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -33,7 +34,7 @@ class Config(FilesConfig):
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
             return Missing(f"no folder {self.root} with AgeDB", self.how())
-        if not any(name.lower().endswith(SUFFIXES) for _, _, names in os.walk(self.root) for name in names):
+        if not any(name.lower().endswith(SUFFIXES) for _, names in self._places() for name in names):
             return Missing(f"no images in {self.root}", self.how())
         return None
 
@@ -44,13 +45,23 @@ class Config(FilesConfig):
         if missing := self.missing():
             raise ValueError(str(missing))
         found: Images = []
-        for place, folders, names in os.walk(self.root):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for place, names in self._places():
             for name in names:
                 if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                     key = (Path(place) / name).relative_to(self.root).as_posix()
                     found.append((key, _parts(key, self.root)[0]))
         return choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images)
+
+    def _places(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder from the root on, behind links too but none twice, and the names of its files."""
+        seen: set[str] = set()
+        for place, folders, names in os.walk(self.root, followlinks=True):
+            if (real := os.path.realpath(place)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield place, names
 
     def attributes(self, manifest: Manifest) -> Attributes:
         """Age in years and bands, and gender, of each image of the manifest."""

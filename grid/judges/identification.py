@@ -36,7 +36,7 @@ def judge(asked: Identification, seen: Embedded, protocol: ProtocolConfig) -> Ju
     metrics: dict[str, Any] = {
         "task": "identification",
         "probes": len(probes),
-        "galleries": [len(gallery) for gallery in asked.galleries],
+        "galleries": [int((place[gallery] >= 0).sum()) for gallery in asked.galleries],
         "mated": [int(one.mated.sum()) for one in found],
         "cmc": {str(rank): _share([cmc(one, [rank])[rank] for one in found], found) for rank in RANKS},
         "dir": {f"{far:g}": _open(found, far) for far in FARS},
@@ -52,7 +52,9 @@ def judge(asked: Identification, seen: Embedded, protocol: ProtocolConfig) -> Ju
     pq.write_table(pa.table(columns), seen.folder / "searches.parquet")
     facts = {f"rank{rank}": entry["value"] for rank, entry in metrics["cmc"].items()}
     facts |= {f"dir@{far}": entry["value"] for far, entry in metrics["dir"].items() if entry["value"] is not None}
-    facts |= {"probes": len(probes), "dropped_probes": len(asked.probes) - len(probes)}
+    # Whoever lost the gallery's face is a stranger to this gallery; so it must be seen how many did.
+    lost = sum(int((place[gallery] < 0).sum()) for gallery in asked.galleries)
+    facts |= {"probes": len(probes), "dropped_probes": len(asked.probes) - len(probes), "dropped_gallery": lost}
     return Judgement(metrics, facts, ("searches.parquet",))
 
 

@@ -73,7 +73,7 @@ def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float 
     """As FaceNet's public ``lfw.py`` with squared distances, where subtracting a mean changes nothing.
 
     ``val``: mean and standard deviation (n) over the folds of VAL at the threshold that the other folds interpolate for
-    ``far``, and the mean FAR found.
+    ``far``, and the mean FAR found; a null value and the reason where a fold has one kind of pair only.
     """
     scores, same = checked(scores, same)
     distances = compatibility.squared_distance(scores)
@@ -154,6 +154,10 @@ def _listed(parts: Sequence[tuple[compatibility.Part, compatibility.Part]]) -> M
 
 
 def _val(parts: Sequence[tuple[compatibility.Part, compatibility.Part]], far: float) -> dict[str, Any]:
+    for place, (_, (_, same)) in enumerate(parts, 1):
+        if same.all() or not same.any():
+            reason = f"fold {place} of {len(parts)} has no {'impostor' if same.all() else 'genuine'} pairs"
+            return {"value": None, "spread": None, "spread_is": DEVIATION, "far": None, "target": far, "reason": reason}
     found = [compatibility.val_at(test, compatibility.interpolated(train, FINE_LIST, far)) for train, test in parts]
     vals, fars = zip(*found, strict=True)
     return {

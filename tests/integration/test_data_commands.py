@@ -65,3 +65,28 @@ def test_an_audit_names_who_and_what_is_in_both(run: Run, people: Path, tmp_path
     for path in (other / "x").iterdir():
         Image.open(path).rotate(90).save(path)
     assert facts(run, "audit", *sets)["clean"] is True
+
+
+def test_what_cannot_be_written_is_told_in_one_line(run: Run, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for arguments, said in (
+        (("convert", "folder", f"root={people}", "--to", tmp_path / "file" / "x"), "Not a directory"),
+        (("get", "lfw", f"root={tmp_path / 'file'}", "--base", "http://127.0.0.1:9"), "File exists"),
+        (("get", "lfw", f"root={tmp_path}", "--base", "here"), "an address begins with http"),
+        (("show", "folder", f"root={people}", "--to", tmp_path / "nowhere" / "x.png"), "name a picture"),
+        (("show", "folder", f"root={people}", "--to", tmp_path / "x"), "name a picture"),
+    ):
+        found = run("data", *arguments)
+        assert (found.code, found.err.count("\n")) == (2, 1), found.err
+        assert said in found.err
+
+
+def test_facts_stand_in_one_line_whatever_the_width(run: Run, people: Path) -> None:
+    assert run("data", "check", "folder", f"root={people}").out.count("\n") == 1
+
+
+def test_pictures_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) -> None:
+    assert "unread" not in facts(run, "check", "folder", f"root={people}")
+    Image.new("RGB", (9, 9)).save(people / "Tony_Blair" / "moving.GIF")
+    found = facts(run, "check", "folder", f"root={people}")
+    assert str(found["unread"]).startswith("1 pictures such as Tony_Blair/moving.GIF, which are none of jpg, ")

@@ -173,3 +173,10 @@ def test_a_cut_archive_is_named_and_nothing_is_left(tmp_path):
     with pytest.raises(ValueError, match=r"a\.tgz: "):
         unpack(tmp_path / "a.tgz", "lfw", tmp_path / "images")
     assert not (tmp_path / "images").exists()
+
+
+def test_an_empty_folder_is_no_dataset(server, tmp_path):
+    server.data = archive(("lfw", None), ("lfw/Ann/Ann_0001.jpg", b"1"))
+    (tmp_path / "images").mkdir()
+    assert got(server, tmp_path, source(server.data, unpack="lfw"))
+    assert (tmp_path / "images" / "Ann" / "Ann_0001.jpg").read_bytes() == b"1"

@@ -143,3 +143,22 @@ def test_an_interrupted_scan_goes_on_where_rows_were_kept(root, tmp_path, monkey
 def test_no_temporary_file_is_left(root, tmp_path):
     scan(root, IMAGES, "fail", tmp_path / "cache")
     assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".parquet"]
+
+
+def test_all_absent_files_are_counted(root, tmp_path):
+    (root / "3.jpg").unlink()
+    (root / "5.jpg").unlink()
+    with pytest.raises(ValueError, match=r"3\.jpg: No such file or directory; so it is with 2 of 6 files"):
+        scan(root, IMAGES, "skip", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_refused_and_never_waited_for(root, tmp_path, make):
+    make(root / "6.jpg")
+    with pytest.raises(ValueError, match=r"6\.jpg: is no file"):
+        scan(root, [*IMAGES, ("6.jpg", "x")], "skip", tmp_path / "cache")
+
+
+def test_a_file_name_that_is_no_text_is_named(root, tmp_path):
+    with pytest.raises(ValueError, match=r"caf\\udce9\.jpg: the file's name is not UTF-8"):
+        scan(root, [*IMAGES, (os.fsdecode(b"caf\xe9.jpg"), "x")], "skip", tmp_path / "cache")

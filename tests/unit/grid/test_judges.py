@@ -137,6 +137,15 @@ def test_ranks_and_open_search_are_those_of_a_plain_search(tmp_path):
     assert "cannot show" in metrics["dir"]["0.1"]["reason"]  # four strangers
 
 
+def test_a_gallery_entry_without_a_face_is_counted_and_its_person_is_a_stranger(tmp_path):
+    made = template_set()
+    gallery, probes = np.arange(0, 2 * PERSONS, 2), np.arange(1, 2 * PERSONS, 2)
+    gone = tuple(made.rows[made.template == gallery[2]].tolist())
+    found = identification.judge(Identification(made, probes, (gallery,)), seen_of(tmp_path, drop=gone), IJB)
+    assert (found.facts["dropped_gallery"], found.facts["dropped_probes"]) == (1, 0)
+    assert (found.metrics["galleries"], found.metrics["mated"]) == ([PERSONS - 1], [PERSONS - 1])
+
+
 def test_clusters_of_clear_persons_are_the_persons(tmp_path):
     count = PERSONS * SHOTS
     asked = Clustering(np.arange(count), np.arange(count) // SHOTS)

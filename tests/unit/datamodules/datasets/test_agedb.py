@@ -31,3 +31,11 @@ def test_what_is_missing_is_said(tmp_path):
     assert "no folder" in Config(root=tmp_path / "none").missing().what
     assert "no images" in Config(root=tmp_path).missing().what
     assert "password" in Config(root=tmp_path).missing().remedy
+
+
+def test_a_linked_folder_counts_once(tmp_path):
+    put(tmp_path / "elsewhere", "1_Anna_30_f.jpg")
+    root = put(tmp_path / "a", "0_MariaCallas_35_f.jpg")
+    (root / "link").symlink_to(tmp_path / "elsewhere")
+    (root / "circle").symlink_to(root)
+    assert [key for key, _ in Config(root=root).images()] == ["link/1_Anna_30_f.jpg", "0_MariaCallas_35_f.jpg"]

@@ -188,3 +188,15 @@ def test_an_embedding_without_direction_is_named():
     left[7] = 0
     with pytest.raises(ValueError, match="pair 7"):
         facenet_mean(left, right, same, folds, subtract=False)
+
+
+def test_a_fold_of_one_kind_of_pairs_has_accuracies_and_no_val():
+    left, right, scores, same, _ = faces(40)
+    folds = np.zeros(40, int)
+    folds[np.flatnonzero(same)[5:]] = 1 + np.arange(int(same.sum()) - 5) % 2
+    folds[~same] = 1 + np.arange(int((~same).sum())) % 2
+    found = all_modes(scores, same, folds, (left, right))
+    assert all(0 <= mode["value"] <= 1 for mode in found.values())
+    for name in ("facenet", "facenet_mean"):
+        assert found[name]["val"]["value"] is None
+        assert found[name]["val"]["reason"] == "fold 1 of 3 has no impostor pairs"

@@ -1,0 +1,86 @@
+"""Datasets and other components as the `data` commands are told of them: ``key=value`` texts, or YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from configs.lookup import known, lookup, nearest, resolve
+from grid.spec import BadInput
+
+
+def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
+    """The config of a dataset from ``key=value`` texts; ``values`` are defaults.
+
+    A value is YAML; that of a path is taken letter by letter, so that a folder may be called ``2024`` or ``a #1``.
+
+    Raises:
+        BadInput: no such dataset, or wrong settings.
+    """
+    if name not in known("data"):
+        raise BadInput(f"no dataset {name!r}{nearest(name, known('data'))}")
+    fields = lookup("data", name).model_fields
+    told: dict[str, Any] = {}
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        if not sign or not key or not text:
+            raise BadInput(f"{setting!r}: write key=value, such as root=data/{name}")
+        if key in told:
+            raise BadInput(f"{setting!r}: {key} is given twice")
+        told[key] = (
+            text if key in fields and _is_path(fields[key].annotation) and text[0] not in "'\"" else _value(setting, text)
+        )
+    return _made("data", {"name": name, **values, **told}, f"dataset {name}")
+
+
+def component(kind: str, text: str) -> Any:
+    """A component from YAML: a name, or a mapping with a name.
+
+    Raises:
+        BadInput: it is no YAML, or no such component, or its fields are wrong.
+    """
+    where = f"{kind} {text!r}"
+    return _made(kind, _value(where, text), where)
+
+
+def _value(where: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise BadInput(f"{where}: the value is no YAML ({why}); quote it") from error
+
+
+def _made(kind: str, value: Any, where: str) -> Any:
+    try:
+        return resolve(kind, value)
+    except ValidationError as error:
+        fields = lookup(kind, value if isinstance(value, str) else value["name"]).model_fields
+        raise BadInput(f"{where}: {_complaint(error, list(fields))}") from error
+    except ValueError as error:
+        raise BadInput(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _complaint(error: ValidationError, fields: Sequence[str]) -> str:
+    """One line of the first complaint; of keys that are not known before others, for such a key leaves another one absent."""
+    found: list[Any] = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first, loc = found[0], [str(part) for part in found[0]["loc"]]
+    while isinstance(nested := first.get("ctx", {}).get("error"), ValidationError):  # a component's own complaint
+        first = nested.errors()[0]
+        loc += [str(part) for part in first["loc"]]
+    key = ".".join(loc)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}" + (nearest(key, [name for name in fields if name != "name"]) if len(loc) == 1 else "")
+    if first["type"] == "missing":
+        return f"key {key!r} is needed"
+    words = " ".join(first["msg"].removeprefix("Value error, ").split())
+    what = "" if first["type"] == "value_error" else f"; found {first['input']!r}"
+    return f"{key}: {words[0].lower()}{words[1:]}{what}" if key else words
+
+
+def _is_path(annotation: Any) -> bool:
+    return annotation is Path or Path in get_args(annotation)
