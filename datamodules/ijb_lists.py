@@ -109,6 +109,11 @@ def read_points(file: Path) -> Points:
     if len(bad := np.flatnonzero(~np.isfinite(columns).all(axis=1) | (columns[:, -1] < 0))):
         raise ValueError(f"{file}, line {line_of(file, int(bad[0]))}: expected finite numbers and a score from 0 on")
     points = np.ascontiguousarray(columns[:, :-1]).reshape(-1, POINTS, 2)
+    if len(bad := np.flatnonzero((points == points[:, :1]).all(axis=(1, 2)))):
+        raise ValueError(
+            f"{file}, line {line_of(file, int(bad[0]))}: the five landmarks are one point, by which no face can be aligned; "
+            f"so it is in {len(bad)} of {len(points)} lines"
+        )
     return Points(file, tuple(table["image"].to_pylist()), points, np.ascontiguousarray(columns[:, -1]))
 
 

@@ -71,7 +71,7 @@ def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Co
             assert marker is not None
         shown = {key: value for key, value in marker.facts.items() if value is not None}
         console.print(f"  {label}: " + ", ".join(f"{key} {value}" for key, value in shown.items()), highlight=False)
-        if job.kind == "evaluate":
+        if job.kind == "evaluate" and "metrics.json" in marker.outputs:  # a few images make no search and no groups
             metrics[label.partition(":")[2]] = ledger.json(marker, "metrics.json")
     if not fast:
         console.print(f"  files: {store}")

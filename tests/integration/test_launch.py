@@ -149,6 +149,21 @@ def test_debug_gives_the_launched_numbers_to_the_last_bit(launched: Launched) ->
     assert launched.store.attempts() == before, "debug leaves a launched study alone"
 
 
+def test_a_fast_look_at_searches_and_groups_ends_well(tmp_path: Path) -> None:
+    faces = {"name": "drawn", "first": 1000, "persons": 4, "shots": 4, "size": 64}
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["axes"], tree["skip"], tree["explainers"] = {}, [], []
+        tree["protocols"] = [
+            {"name": "identification", "data": faces, "gallery": 1, "unknown": 0.5},
+            {"name": "clustering", "data": faces, "persons": 4},
+        ]
+
+    said = facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change), "--fast")
+    assert "evaluate:identification: images" in said
+    assert "evaluate:clustering: images" in said
+
+
 def test_a_network_of_another_study_is_measured_as_it_is(launched: Launched, tmp_path: Path) -> None:
     """``recipe: none`` with a checkpoint of the launched grid gives the launched scores, and explains no class."""
     (there,) = (

@@ -72,6 +72,7 @@ def test_persons_of_a_gallery(tmp_path):
         (read_template_pairs, "1 2 1\n\n1 3 300\n", "line 3: label is '300'"),
         (read_template_pairs, "1 2 1\n1 99999999999 1\n", "line 2: other template is '99999999999'"),
         (read_points, POINTS + "2.jpg 1 2\n", "line 2: expected 12 fields"),
+        (read_points, POINTS + "2.jpg" + 10 * " 0" + " 0\n", "line 2: the five landmarks are one point.* in 1 of 2 lines"),
         (read_points, POINTS + POINTS.replace("0.999", "nan"), "line 2: "),
         (read_points, POINTS + POINTS.replace("0.999", "1e99"), "line 2: expected finite numbers"),
         (read_points, POINTS + POINTS.replace("0.999", "-1"), "line 2: expected finite numbers and a score from 0 on"),
