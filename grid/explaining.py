@@ -27,6 +27,7 @@ from grid.report.build import build
 from grid.spec import BadInput
 from grid.store import LocalStore
 from grid.study import Study
+from grid.terminal import counted
 from grid.tracking import tracking_of
 from grid.trial import jobs_of
 from grid.where import check_where
@@ -75,9 +76,8 @@ def explain(
         LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
         board = _board(plan)
         open_stages = board.stages_to_run
-        cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
-        words = f"{cells}, {', '.join(one.title for one in titled)}; {open_stages} stages to run"
-        console.print(f"[bold]{study.name}[/]: {words}", highlight=False)
+        words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
+        console.print(f"[bold]{study.name}[/]: {counted(len(plan.cells), 'cell')}, {words}", highlight=False)
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state == DONE for cell in plan.cells)
         page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done))
@@ -203,5 +203,6 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
         if states:
             counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
     page = short(study.path / "report/index.html")
-    line = f"{facts['stages_run']} stages were to run · {' · '.join(counts)} · report: {page}"
+    ran = facts["stages_run"]
+    line = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run · {' · '.join(counts)} · report: {page}"
     console.print(f"{line} · MLflow: facegrid ui {short(study.path)}", highlight=False, soft_wrap=True)

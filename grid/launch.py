@@ -29,6 +29,7 @@ from grid.report.build import build
 from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
+from grid.terminal import counted
 from grid.tracking import tracking_of
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
@@ -58,7 +59,9 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         board = board_of(plan, jobs, pieces_of(plan, jobs))
         counts = plan.counts()
         open_stages = board.stages_to_run
-        console.print(f"[bold]{grid.spec.name}[/]: {len(plan.cells)} cells ({_words(counts)}); {open_stages} stages to run")
+        console.print(
+            f"[bold]{grid.spec.name}[/]: {counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
+        )
         report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, (len(plan.cells), counts.get("done", 0)))
         return summary(Study(study), report, console, open_stages, board)
 
@@ -201,7 +204,9 @@ def summary(study: Study, report: Path, console: Console, ran: int, board: Board
     for id, error in board.failed.items():
         if id not in recorded:  # nothing to record: the next launch tries again
             console.print(f"[yellow]unfinished[/] {escape(error)}", highlight=False)
-    console.print(f"{ran} stages were to run · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
+    console.print(
+        f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run · report: {short(report)} · MLflow: facegrid ui {short(study.path)}"
+    )
     return 1 if failed or board.failed else 0
 
 

@@ -23,6 +23,13 @@ CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "
 REPORT = "report"  # stands for a cell's id where the summary run is meant
 VERIFICATION = "verification"  # the task of metrics.json that states none
 KEPT = ("validation_loss", "validation_accuracy")  # facts that curves have the names of
+LOST = (
+    "dropped_pairs",
+    "dropped_probes",
+    "dropped_gallery",
+    "dropped_images",
+    "missing_faces",
+)  # what an evaluation went without
 PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran, so they stay
 
 
@@ -185,7 +192,7 @@ def finals(label: str, marker: Marker, metrics: Mapping[str, Any]) -> list[Point
     if kind == "evaluate":
         measured = _verification(metrics) if metrics.get("task", VERIFICATION) == VERIFICATION else _measured(metrics)
         found = {f"{title}/{key}": value for key, value in measured.items()}
-        found |= {f"{title}/{key}": marker.facts.get(key) for key in ("dropped_pairs", "missing_faces")}
+        found |= {f"{title}/{key}": marker.facts.get(key) for key in LOST}
     elif kind == "score":
         method, _, score = title.rpartition(":")
         found = {f"{score}.{method}.{key}": value for key, value in _scored(metrics).items()}

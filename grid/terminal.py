@@ -15,3 +15,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
 WhereText = Annotated[
     list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
 ]
+
+
+def counted(number: int, word: str) -> str:
+    """``1 cell``, ``3 cells``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
