@@ -59,9 +59,8 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         board = board_of(plan, jobs, pieces_of(plan, jobs))
         counts = plan.counts()
         open_stages = board.stages_to_run
-        console.print(
-            f"[bold]{grid.spec.name}[/]: {counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        )
+        words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
+        console.print(f"[bold]{grid.spec.name}[/]: {words}")
         report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, (len(plan.cells), counts.get("done", 0)))
         return summary(Study(study), report, console, open_stages, board)
 
@@ -204,9 +203,8 @@ def summary(study: Study, report: Path, console: Console, ran: int, board: Board
     for id, error in board.failed.items():
         if id not in recorded:  # nothing to record: the next launch tries again
             console.print(f"[yellow]unfinished[/] {escape(error)}", highlight=False)
-    console.print(
-        f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run · report: {short(report)} · MLflow: facegrid ui {short(study.path)}"
-    )
+    words = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run"
+    console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     return 1 if failed or board.failed else 0
 
 

@@ -22,14 +22,8 @@ BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole"
 CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "facegrid.error"  # tags
 REPORT = "report"  # stands for a cell's id where the summary run is meant
 VERIFICATION = "verification"  # the task of metrics.json that states none
+LOST = ("dropped_pairs", "dropped_probes", "dropped_gallery", "dropped_images", "missing_faces")  # of an evaluation
 KEPT = ("validation_loss", "validation_accuracy")  # facts that curves have the names of
-LOST = (
-    "dropped_pairs",
-    "dropped_probes",
-    "dropped_gallery",
-    "dropped_images",
-    "missing_faces",
-)  # what an evaluation went without
 PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran, so they stay
 
 
