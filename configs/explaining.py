@@ -23,7 +23,7 @@ class ScoreConfig(Component, ABC):
 
     @abstractmethod
     def build(self) -> Any:
-        """A scorer: see ``modules.explained.Scorer``."""
+        """A scorer: see ``modules.attribution.explained.Scorer``."""
 
 
 OWN_STAGES = Outside("stages of their own, after the explanation")
@@ -75,7 +75,7 @@ class ExplainerConfig(Component, ABC):
 
     @abstractmethod
     def build(self) -> Any:
-        """An explainer: see ``modules.explainer``."""
+        """An explainer: see ``modules.attribution.explainer``."""
 
 
 class PairExplainerConfig(ExplainerConfig, ABC):
@@ -88,4 +88,4 @@ class PairExplainerConfig(ExplainerConfig, ABC):
 
     @abstractmethod
     def build(self) -> Any:
-        """A pair explainer: see ``modules.explainer.PairExplainer``."""
+        """A pair explainer: see ``modules.attribution.explainer.PairExplainer``."""

@@ -76,7 +76,7 @@ class DatasetConfig(Obtained, Component, ABC):
         """Identities of two datasets are comparable when their namespaces are equal ("lfw")."""
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        """Identity -> name of the person, normalised by ``datamodules.person_names``, of those whose names are known.
+        """Identity -> name of the person, normalised by ``datamodules.lists.person_names``, of those whose names are known.
 
         Names are comparable between datasets, identities within a namespace.
         """
@@ -357,4 +357,5 @@ class RecipeConfig(Component, ABC):
 
     @abstractmethod
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:
-        """A ``modules.recipe.Moves``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``, ``state_dict``."""
+        """A ``modules.training.recipe.Moves``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``,
+        ``state_dict``."""

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from configs.kinds import Manifest as AnyManifest
+from datamodules.lists.person_names import normalised
 from datamodules.manifest import Manifest
 from datamodules.near_images import Prints, near
-from datamodules.person_names import normalised
 
 Finding = Literal["names", "identical", "near"]
 FINDINGS: tuple[Finding, ...] = ("names", "identical", "near")

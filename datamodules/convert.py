@@ -28,9 +28,9 @@ from PIL import Image
 
 from configs.component import digest
 from configs.kinds import Dataset, DatasetConfig, Manifest, Progress
+from datamodules.formats.shard_manifest import VERSION, Shard, ShardManifest
+from datamodules.formats.shards import BLOCK
 from datamodules.manifest import Manifest as Rows
-from datamodules.shard_manifest import VERSION, Shard, ShardManifest
-from datamodules.shards import BLOCK
 
 MIB = 1 << 20
 END = bytes(2 * BLOCK)

@@ -13,8 +13,8 @@ import numpy as np
 
 from configs.component import canonical
 from configs.kinds import Dataset, Detector, DetectorConfig, Progress
-from datamodules.cutting import Size, sides
 from datamodules.detection import Detections
+from datamodules.geometry.cutting import Size, sides
 from datamodules.shelf import Shelf
 
 BLOCK = 256  # images in memory at a time

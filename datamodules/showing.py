@@ -12,8 +12,8 @@ from configs.kinds import Augmentation, AugmentationConfig, DatasetConfig, Detec
 from datamodules.augmentations.pipeline import Pipeline
 from datamodules.augmenting import augmentation_seed
 from datamodules.contact import contact_sheet
-from datamodules.cutting import Size
 from datamodules.detectors import none as no_detector
+from datamodules.geometry.cutting import Size
 
 CELL = 200  # pixels that an image is enlarged towards, so that labels fit
 LETTER = 6.2  # pixels of a label's letter

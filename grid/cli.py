@@ -150,8 +150,8 @@ def report(study: StudyFolder, as_json: AsJson = False) -> None:
 def sync(study: StudyFolder, as_json: AsJson = False) -> None:
     """Copy what the ledger has, and MLflow lacks, to MLflow."""
     from grid.lock import Lock
-    from grid.mirror import MirrorUnreachable
-    from grid.mirror import sync as run
+    from grid.mirror.writer import MirrorUnreachable
+    from grid.mirror.writer import sync as run
     from grid.report.build import build
     from grid.store import LocalStore
     from grid.study import Study

@@ -86,7 +86,8 @@ def _study(
     address: str | None,
     as_json: bool,
 ) -> None:
-    from grid import asking, explaining
+    from grid import asking
+    from grid.explain import of_study as explaining
     from grid.study import Study
     from grid.where import where_of
 
@@ -101,7 +102,7 @@ def _study(
 
 
 def _drop(target: Path, where: list[str] | None, labels: list[str], as_json: bool) -> None:
-    from grid import explaining
+    from grid.explain import of_study as explaining
     from grid.launch import short
     from grid.study import Study
     from grid.where import where_of
@@ -126,7 +127,8 @@ def _two(
     to: Path,
     as_json: bool,
 ) -> None:
-    from grid import asking, trained, two_images
+    from grid import asking, trained
+    from grid.explain import two_images
     from grid.where import where_of
 
     explainers = asking.methods(methods or [",".join(two_images.METHODS)], asking.Look(pairs=1))

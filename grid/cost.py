@@ -8,9 +8,9 @@ from grid.cell import Cell
 from grid.plan import Plan, uncollected
 from grid.spec import BadInput
 from grid.world import Blocked, World
-from modules import freezing
 from modules.counting import count
 from modules.shapes import on_meta
+from modules.training import freezing
 
 OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
 

@@ -73,7 +73,7 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
     Raises:
         BadInput: no such dataset, wrong settings, or the data is absent.
     """
-    from datamodules.files import SUFFIXES, FilesConfig
+    from datamodules.formats.files import SUFFIXES, FilesConfig
 
     data = dataset(name, settings, on_bad_image="skip")
     if missing := data.missing():

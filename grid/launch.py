@@ -20,7 +20,8 @@ from grid.additions import carried
 from grid.execute import execute
 from grid.ledger import Ledger
 from grid.lock import Lock
-from grid.mirror import Mirror
+from grid.mirror.tracking import tracking_of
+from grid.mirror.writer import Mirror
 from grid.pieces import pieces_of
 from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
@@ -30,7 +31,6 @@ from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
 from grid.terminal import counted
-from grid.tracking import tracking_of
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
 from grid.world import World

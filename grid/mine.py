@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.lfw_lists import read_list
-from datamodules.lookalike_lists import write_lookalikes
-from datamodules.lookalikes import folds_of, mine
+from datamodules.comparisons.lookalike_lists import write_lookalikes
+from datamodules.comparisons.lookalikes import folds_of, mine
+from datamodules.lists.lfw import read_list
 from grid.spec import BadInput
 from grid.study import CellView, Study
 

@@ -20,7 +20,6 @@ COUNTED = (
     "grid.stages.",
     "grid.judges.",
     "grid.judging",
-    "grid.probes",
     "modules.",
     "datamodules.",
 )  # the ledger, the launcher and the report change no number

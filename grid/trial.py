@@ -129,7 +129,7 @@ def run(job: Job, around: Surroundings) -> Outcome:
         fast=around.fast,
     )
     stage = importlib.import_module(f"grid.stages.{job.kind}")
-    from modules.checkpointing import Stopped
+    from modules.training.checkpointing import Stopped
 
     try:
         with fresh_process_state(configs):
@@ -165,7 +165,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     import numpy as np
     import torch
 
-    from modules.fresh_memory import unfilled
+    from modules.training.fresh_memory import unfilled
 
     training = configs.get("training")
     compute = training.compute if isinstance(training, Training) else None

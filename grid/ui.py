@@ -15,9 +15,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from grid.mirror.tracking import ENVIRONMENT, artifacts_of, connect, masked, remote, tracking_of
 from grid.spec import BadInput
 from grid.study import Study
-from grid.tracking import ENVIRONMENT, artifacts_of, connect, masked, remote, tracking_of
 
 PATIENCE = 60.0  # seconds until the server must answer
 GRACE = 5.0  # seconds that it gets to end by itself

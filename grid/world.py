@@ -170,7 +170,8 @@ class World:
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
-        """What the protocol asks: ``Pairs``, or what ``datamodules.templates`` has for its task, after the overlap policy."""
+        """What the protocol asks: ``Pairs``, or what ``datamodules.comparisons.templates`` has for its task, after the overlap
+        policy."""
         if protocol.task == "verification":
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modules.layers.sphere import full_precision, unit, wide
 from modules.partial import RowKeeper, sampled_classes
-from modules.sphere import full_precision, unit, wide
 
 
 class MarginSoftmax(nn.Module):

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from configs.kinds import AlignmentConfig, Detection
-from datamodules.cutting import Size, stand_in
-from datamodules.fiducials import landmarks, similarity, warped
-from datamodules.framing import frontal
+from datamodules.geometry.cutting import Size, stand_in
+from datamodules.geometry.fiducials import landmarks, similarity, warped
+from datamodules.geometry.framing import frontal
 
 
 class Config(AlignmentConfig):
@@ -25,7 +25,7 @@ class Config(AlignmentConfig):
 
 
 class Align2d:
-    """The anchors are those of ``datamodules.framing``; bilinear; what lies outside the image is black."""
+    """The anchors are those of ``datamodules.geometry.framing``; bilinear; what lies outside the image is black."""
 
     def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
         """uint8 (height, width, 3) as ``size`` says; where no face was found, ``cutting.stand_in``.

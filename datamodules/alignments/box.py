@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from configs.kinds import AlignmentConfig, Detection
-from datamodules.cutting import CENTRE, Size, centred_square, cut, sides
+from datamodules.geometry.cutting import CENTRE, Size, centred_square, cut, sides
 
 
 class Config(AlignmentConfig):

@@ -2,9 +2,9 @@
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1. An affine camera is fitted to the landmarks, and each triangle
 of a mean face is warped from where the camera sees it to where it is seen from the front. Theirs has 67 landmarks; here are
-five, so the relief between them is that of ``datamodules.face_model``. A landmark that the camera does not meet keeps its
-distance from the mean one, which they get by adding residuals to the target. As in the paper, what cannot be seen is blended
-with its mirror image.
+five, so the relief between them is that of ``datamodules.geometry.face_model``. A landmark that the camera does not meet keeps
+its distance from the mean one, which they get by adding residuals to the target. As in the paper, what cannot be seen is
+blended with its mirror image.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from configs.kinds import AlignmentConfig, Detection
-from datamodules import camera, face_model, framing
-from datamodules.cutting import Size, sides, stand_in
-from datamodules.fiducials import landmarks, similarity
+from datamodules.geometry import camera, face_model, framing
+from datamodules.geometry.cutting import Size, sides, stand_in
+from datamodules.geometry.fiducials import landmarks, similarity
 
 CLEAR = 0.35  # area in the image per area of the frontal view (1 from the front) from which on no mirror image is used
 HIDDEN = 6.0  # millimetres that something must stand before a point to hide it

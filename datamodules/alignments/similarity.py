@@ -1,7 +1,7 @@
 """Rotation, scale and shift that bring five landmarks to the places that face-recognition networks are trained with.
 
 The places are those of the ArcFace family (Deng et al., CVPR 2019, Section 3.1, and public code) for 112 x 112; the transform
-is the least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.fiducials`` for other sizes.
+is the least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.geometry.fiducials`` for other sizes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from configs.kinds import AlignmentConfig, Detection
-from datamodules.cutting import Size, stand_in
-from datamodules.fiducials import landmarks, places, similarity, warped
+from datamodules.geometry.cutting import Size, stand_in
+from datamodules.geometry.fiducials import landmarks, places, similarity, warped
 
 
 class Config(AlignmentConfig):

@@ -1,8 +1,8 @@
 """Parts of the face are hidden: boxes around an eye, the nose or the mouth are filled, so that no part is relied on alone.
 
 Random erasing (Zhong et al., AAAI 2020) where the parts lie. Nothing is detected: where they lie follows from how the face was
-cut out, see ``datamodules.geometry``. So this step stands before those that move the face (rotate, zoom); a mirror image does
-no harm.
+cut out, see ``datamodules.geometry.parts``. So this step stands before those that move the face (rotate, zoom); a mirror image
+does no harm.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import Field
 from configs.kinds import AugmentationConfig
 from datamodules.augmenting import Probability
 from datamodules.filling import Fill, fill
-from datamodules.geometry import Geometry, Part, box_of, points_of
+from datamodules.geometry.parts import Geometry, Part, box_of, points_of
 
 
 class Config(AugmentationConfig):

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
 from datamodules.attributes import GENDERS, Attributes, age_labels
-from datamodules.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
 
 NAME = re.compile(r"(\d+)_(.+)_(\d{1,3})_([mf])\.[A-Za-z]+")
 

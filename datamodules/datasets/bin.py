@@ -13,10 +13,10 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from datamodules.bins import read_bin
-from datamodules.containers import ContainerConfig, Unwrap
-from datamodules.places import Listing, Places
-from datamodules.safe_pickle import stored_bytes
+from datamodules.formats.bins import read_bin
+from datamodules.formats.containers import ContainerConfig, Unwrap
+from datamodules.formats.places import Listing, Places
+from datamodules.formats.safe_pickle import stored_bytes
 
 
 class Config(ContainerConfig):

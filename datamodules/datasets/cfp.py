@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
 
 VIEWS = ("frontal", "profile")
 

@@ -17,10 +17,10 @@ from pydantic import Field, model_validator
 from configs.component import Born, canonical
 from configs.kinds import DatasetConfig, Progress
 from configs.kinds import Manifest as AnyManifest
-from datamodules import drawing
-from datamodules.drawn_faces import DrawnFaces, Occluder, Picture
 from datamodules.manifest import Manifest
-from datamodules.population import SWAPS
+from datamodules.portraits import drawing
+from datamodules.portraits.drawn_faces import DrawnFaces, Occluder, Picture
+from datamodules.portraits.population import SWAPS
 
 WORD = 2**32 - 1  # numbers that seed a generator are one word each
 

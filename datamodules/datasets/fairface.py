@@ -18,8 +18,8 @@ from pydantic import Field, model_validator
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
 from datamodules.attributes import AGES, GENDERS, Attributes
-from datamodules.fairface_table import RACES, Table, read_table
-from datamodules.files import FilesConfig, Images
+from datamodules.formats.files import FilesConfig, Images
+from datamodules.lists.fairface import RACES, Table, read_table
 
 ROWS = {"train": 86744, "val": 10954}  # of the published tables
 

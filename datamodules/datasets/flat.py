@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt, field_validator
 
 from configs.component import LOCATION, Missing
-from datamodules.files import SUFFIXES, FilesConfig, Images, choose
-from datamodules.lines import shown
+from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.lists.lines import shown
 
 
 class Config(FilesConfig):

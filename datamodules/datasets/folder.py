@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from configs.component import LOCATION, Missing
-from datamodules.files import SUFFIXES, FilesConfig, Images, choose, person_folders
+from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose, person_folders
 
 
 class Config(FilesConfig):

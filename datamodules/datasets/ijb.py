@@ -16,8 +16,8 @@ from pydantic import model_validator
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
 from datamodules.detection import Detections
-from datamodules.files import FilesConfig, Images
-from datamodules.ijb_lists import Faces, Points, Set, files, read_faces, read_points
+from datamodules.formats.files import FilesConfig, Images
+from datamodules.lists.ijb import Faces, Points, Set, files, read_faces, read_points
 
 TITLES = {"ijbb": "IJB-B", "ijbc": "IJB-C"}
 

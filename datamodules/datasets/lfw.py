@@ -11,9 +11,9 @@ from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from datamodules.fetching import Source
-from datamodules.files import FilesConfig, Images, choose, person_folders
-from datamodules.lfw_lists import FILES, ListName, read_list
-from datamodules.person_names import normalised
+from datamodules.formats.files import FilesConfig, Images, choose, person_folders
+from datamodules.lists.lfw import FILES, ListName, read_list
+from datamodules.lists.person_names import normalised
 
 # A copy that scikit-learn's authors keep; the data set's own home page is no longer there.
 FUNNELED = (

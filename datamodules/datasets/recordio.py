@@ -15,9 +15,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from datamodules.containers import PeopleConfig, Unwrap
-from datamodules.places import Listing, Places
-from datamodules.recordio import Records, image_bytes, read_headers, read_index
+from datamodules.formats.containers import PeopleConfig, Unwrap
+from datamodules.formats.places import Listing, Places
+from datamodules.formats.recordio import Records, image_bytes, read_headers, read_index
 
 EXACT = 1 << 24  # whole numbers up to here are exact in float32
 

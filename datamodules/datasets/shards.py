@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from datamodules.containers import PeopleConfig, Unwrap
-from datamodules.places import Listing, Placed, Places
-from datamodules.shard_manifest import FILE, ShardManifest, check_names, check_shard
-from datamodules.shards import samples
+from datamodules.formats.containers import PeopleConfig, Unwrap
+from datamodules.formats.places import Listing, Placed, Places
+from datamodules.formats.shard_manifest import FILE, ShardManifest, check_names, check_shard
+from datamodules.formats.shards import samples
 
 
 class Config(PeopleConfig):

@@ -19,7 +19,7 @@ from configs.component import LOCATION, Missing
 from configs.kinds import Manifest, Progress
 from datamodules.attributes import GENDERS, OLDEST, Attributes, age_labels
 from datamodules.datasets.flat import image_names
-from datamodules.files import FilesConfig, Images
+from datamodules.formats.files import FilesConfig, Images
 from datamodules.manifest import Manifest as Table
 
 RACES = ("White", "Black", "Asian", "Indian", "Others")

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
-from datamodules.files import FilesConfig, Images, choose, person_folders
-from datamodules.person_names import normalised, read_identity_meta
+from datamodules.formats.files import FilesConfig, Images, choose, person_folders
+from datamodules.lists.person_names import normalised, read_identity_meta
 
 
 class Config(FilesConfig):

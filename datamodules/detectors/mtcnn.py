@@ -25,8 +25,8 @@ from configs.component import Component
 from configs.kinds import Alignment, DetectorConfig, Manifest
 from configs.kinds import Detection as AnyDetection
 from configs.lookup import component
-from datamodules.cutting import Size
 from datamodules.detection import MISSED, Detection
+from datamodules.geometry.cutting import Size
 
 WEIGHTS = "facenet-pytorch 2.5.3"
 CASCADE = 2  # to be raised whenever any box changes; 1 was facenet-pytorch's own

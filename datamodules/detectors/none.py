@@ -10,8 +10,8 @@ from pydantic import Field
 
 from configs.kinds import Detection as AnyDetection
 from configs.kinds import DetectorConfig, Manifest
-from datamodules.cutting import Size, cut
 from datamodules.detection import Detection, Detections
+from datamodules.geometry.cutting import Size, cut
 
 
 class Config(DetectorConfig):

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from datamodules.comparisons.listed import OneListConfig
 from datamodules.datasets.agedb import Config as AgeDb
-from datamodules.lfw_lists import PairList
-from datamodules.listed import OneListConfig
-from datamodules.pair_list import Order, read_pairs
+from datamodules.lists.lfw import PairList
+from datamodules.lists.pair_list import Order, read_pairs
 
 
 class Config(OneListConfig):

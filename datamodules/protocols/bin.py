@@ -15,10 +15,10 @@ from pydantic import Field
 
 from configs.component import LOCATION
 from configs.kinds import Manifest, ProtocolConfig
-from datamodules.bins import read_bin
+from datamodules.comparisons.pairs import Pairs
 from datamodules.datasets.bin import Config as Bin
 from datamodules.datasets.bin import identities, key
-from datamodules.pairs import Pairs
+from datamodules.formats.bins import read_bin
 
 
 class Config(ProtocolConfig):

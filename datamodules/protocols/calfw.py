@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from datamodules.aligned_lists import AlignedListConfig
+from datamodules.comparisons.aligned import AlignedListConfig
 
 
 class Config(AlignedListConfig):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.cfp_lists import Kind, list_files, read_cfp
+from datamodules.comparisons.listed import ListedConfig
 from datamodules.datasets.cfp import Config as Cfp
-from datamodules.lfw_lists import PairList
-from datamodules.listed import ListedConfig
+from datamodules.lists.cfp import Kind, list_files, read_cfp
+from datamodules.lists.lfw import PairList
 
 
 class Config(ListedConfig):

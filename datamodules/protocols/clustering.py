@@ -14,8 +14,8 @@ from pydantic import Field, PositiveInt, model_validator
 
 from configs.kinds import DatasetConfig, Manifest
 from configs.lookup import component
-from datamodules.tasks import ClusteringConfig
-from datamodules.templates import Clustering
+from datamodules.comparisons.tasks import ClusteringConfig
+from datamodules.comparisons.templates import Clustering
 
 
 class Config(ClusteringConfig):

@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 
 from configs.component import Born
 from configs.kinds import Dataset, Manifest, ProtocolConfig
+from datamodules.comparisons.pairs import Pairs
 from datamodules.datasets.drawn import WORD
 from datamodules.datasets.drawn import Config as Drawn
-from datamodules.drawn_faces import DrawnFaces, Occluder, identity, key
-from datamodules.pairs import Pairs
+from datamodules.portraits.drawn_faces import DrawnFaces, Occluder, identity, key
 
 _PAIRS = 4  # stream of random numbers
 

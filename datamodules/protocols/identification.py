@@ -15,8 +15,8 @@ from pydantic import Field, PositiveInt
 
 from configs.kinds import DatasetConfig, Manifest
 from configs.lookup import component
-from datamodules.tasks import IdentificationConfig
-from datamodules.templates import Identification, Templates
+from datamodules.comparisons.tasks import IdentificationConfig
+from datamodules.comparisons.templates import Identification, Templates
 
 
 class Config(IdentificationConfig):

@@ -14,11 +14,11 @@ import numpy as np
 
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
+from datamodules.comparisons.ijb_templates import ijb_templates, places_of
+from datamodules.comparisons.tasks import TemplatesConfig
+from datamodules.comparisons.templates import Comparisons
 from datamodules.datasets.ijb import Config as Ijb
-from datamodules.ijb_lists import Set, files, line_of, read_template_pairs
-from datamodules.ijb_templates import ijb_templates, places_of
-from datamodules.tasks import TemplatesConfig
-from datamodules.templates import Comparisons
+from datamodules.lists.ijb import Set, files, line_of, read_template_pairs
 
 
 class Config(TemplatesConfig):

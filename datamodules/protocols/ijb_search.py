@@ -15,11 +15,11 @@ import numpy as np
 
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest
+from datamodules.comparisons.ijb_templates import ijb_templates, places_of
+from datamodules.comparisons.tasks import IdentificationConfig
+from datamodules.comparisons.templates import Identification
 from datamodules.datasets.ijb import Config as Ijb
-from datamodules.ijb_lists import Set, files, read_subjects
-from datamodules.ijb_templates import ijb_templates, places_of
-from datamodules.tasks import IdentificationConfig
-from datamodules.templates import Identification
+from datamodules.lists.ijb import Set, files, read_subjects
 
 
 class Config(IdentificationConfig):

@@ -14,9 +14,9 @@ from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
 from configs.kinds import Manifest, ProtocolConfig
+from datamodules.comparisons.pairs import Pairs
 from datamodules.datasets.lfw import Config as Lfw
-from datamodules.lfw_lists import ListName, read_list
-from datamodules.pairs import Pairs
+from datamodules.lists.lfw import ListName, read_list
 
 
 class Config(ProtocolConfig):

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
+from datamodules.comparisons.listed import ListedConfig
+from datamodules.comparisons.lookalike_lists import miner_of, read_lookalikes
+from datamodules.comparisons.lookalikes import folds_of
 from datamodules.datasets.lfw import Config as Lfw
-from datamodules.lfw_lists import FILES, PairList, read_list
-from datamodules.listed import ListedConfig
-from datamodules.lookalike_lists import miner_of, read_lookalikes
-from datamodules.lookalikes import folds_of
+from datamodules.lists.lfw import FILES, PairList, read_list
 
 
 class Config(ListedConfig):

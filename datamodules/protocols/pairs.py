@@ -11,9 +11,9 @@ from pydantic import PositiveInt
 from configs.component import LOCATION, Missing
 from configs.kinds import DatasetConfig
 from configs.lookup import component
-from datamodules.lfw_lists import PairList
-from datamodules.listed import ListedConfig
-from datamodules.pair_list import Layout, Order, read_pairs
+from datamodules.comparisons.listed import ListedConfig
+from datamodules.lists.lfw import PairList
+from datamodules.lists.pair_list import Layout, Order, read_pairs
 
 
 class Config(ListedConfig):

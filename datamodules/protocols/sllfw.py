@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
+from datamodules.comparisons.listed import OneListConfig
 from datamodules.datasets.lfw import Config as Lfw
-from datamodules.lfw_lists import PairList
-from datamodules.listed import OneListConfig
-from datamodules.pair_list import Order, read_pairs
+from datamodules.lists.lfw import PairList
+from datamodules.lists.pair_list import Order, read_pairs
 
 
 class Config(OneListConfig):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from configs.component import Missing
+from datamodules.comparisons.listed import OneListConfig
 from datamodules.datasets.folder import Config as Folder
-from datamodules.lfw_lists import PairList
-from datamodules.listed import OneListConfig
-from datamodules.pair_list import read_pairs
+from datamodules.lists.lfw import PairList
+from datamodules.lists.pair_list import read_pairs
 
 
 class Config(OneListConfig):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.kinds import ProtocolConfig
-from datamodules.templates import Clustering
+from datamodules.comparisons.templates import Clustering
 from grid.judging import Embedded, Judgement
 from modules.metrics.cluster_scores import Agreement, bcubed, pairwise, sweep
 from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans

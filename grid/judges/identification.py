@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.kinds import ProtocolConfig
-from datamodules.templates import Identification
+from datamodules.comparisons.templates import Identification
 from grid.judges.templates import embedded_templates
 from grid.judging import Embedded, Judgement
 from modules.metrics.identification import Search, cmc, dir_at_far, search

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.kinds import ProtocolConfig
-from datamodules.templates import Comparisons, Templates
+from datamodules.comparisons.templates import Comparisons, Templates
 from grid.judging import Embedded, Judgement, setting
 from modules.metrics.curve import Curve
 from modules.metrics.templates import aggregate, score_pairs

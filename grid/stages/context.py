@@ -8,8 +8,8 @@ from typing import Any
 
 from configs.kinds import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
-from datamodules.cutting import Size
 from datamodules.detection import Detections
+from datamodules.geometry.cutting import Size
 from grid.ledger import Attempt, Ledger, Marker
 from grid.world import World
 

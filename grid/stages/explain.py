@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from datamodules.faces import to_tensor
-from grid.probes import Probes, image_probes, pair_probes, reference_pairs
 from grid.stages.context import Context, Result, faces_of
+from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
 from grid.stages.train import labels_of, load_network, rows_of
 from grid.training import Training
-from modules.explainer import Attribution, PairAttribution, Reference, Refused
+from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
+from modules.attribution.targets import ClassLogit, Cosine, Distance, Target
 from modules.network import Network
-from modules.targets import ClassLogit, Cosine, Distance, Target
 
 MEAN = 500  # images that a protocol's mean colour is taken of
 REFERENCE = 40  # pairs that methods may be tuned on, half of them genuine

@@ -11,13 +11,13 @@ import numpy as np
 
 from configs.explaining import ScoreConfig
 from grid.ledger import Marker
-from grid.probes import pair_regions
 from grid.stages.context import Context, Result
 from grid.stages.explain import reference_of, target_of, tensors
+from grid.stages.probes import pair_regions
 from grid.stages.train import load_network
 from grid.training import Training
-from modules.explained import Explained
-from modules.explainer import Refused
+from modules.attribution.explained import Explained
+from modules.attribution.explainer import Refused
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:

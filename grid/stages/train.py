@@ -16,10 +16,10 @@ from datamodules.split import split
 from grid.ledger import Resume
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.training import Training
-from modules.checkpointing import Checkpointing
-from modules.fitting import fit, network_weights
 from modules.network import Network, embedding_digest
-from modules.recognizer import Recognizer
+from modules.training.checkpointing import Checkpointing
+from modules.training.fitting import fit, network_weights
+from modules.training.recognizer import Recognizer
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:

@@ -15,7 +15,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.weights import PinnedWeights, from_torchvision
+from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "alexnet-owt-7be5be79.pth"
 _STAGES = {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11, "pool5": 12}

@@ -26,9 +26,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.initialising import gaussian, he
-from modules.locally_connected import LocallyConnected
-from modules.views import Gradients
+from modules.layers.initialising import gaussian, he
+from modules.layers.locally_connected import LocallyConnected
+from modules.layers.views import Gradients
 
 
 class Config(BackboneConfig):

@@ -18,8 +18,8 @@ from typing import Literal
 from pydantic import Field
 
 from configs.kinds import BackboneConfig
-from modules.timm_backbone import TimmBackbone, efficientnet
-from modules.weights import PinnedWeights, on_hugging_face
+from modules.layers.timm_backbone import TimmBackbone, efficientnet
+from modules.weights.published import PinnedWeights, on_hugging_face
 
 
 class Config(BackboneConfig):

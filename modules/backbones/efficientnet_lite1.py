@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import Field
 
 from configs.kinds import BackboneConfig
-from modules.lite_weights import LITE1, to_timm
-from modules.timm_backbone import TimmBackbone, efficientnet
-from modules.weights import PinnedWeights, in_package
+from modules.layers.timm_backbone import TimmBackbone, efficientnet
+from modules.weights.lite import LITE1, to_timm
+from modules.weights.published import PinnedWeights, in_package
 
 
 class Config(BackboneConfig):

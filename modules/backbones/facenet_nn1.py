@@ -18,7 +18,7 @@ from typing import Literal
 from torch import nn
 
 from configs.kinds import BackboneConfig
-from modules.facenet import FaceNetBackbone, ResponseNorm, convolution, max_pool
+from modules.layers.facenet import FaceNetBackbone, ResponseNorm, convolution, max_pool
 
 
 class Config(BackboneConfig):

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.kinds import BackboneConfig
-from modules.facenet import FaceNetBackbone
-from modules.inception import Widths, inception_backbone
+from modules.layers.facenet import FaceNetBackbone
+from modules.layers.inception import Widths, inception_backbone
 
 _STEM = (64, 64, 192)
 _TABLE = {

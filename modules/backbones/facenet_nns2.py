@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.kinds import BackboneConfig
-from modules.facenet import FaceNetBackbone
-from modules.inception import Widths, inception_backbone
+from modules.layers.facenet import FaceNetBackbone
+from modules.layers.inception import Widths, inception_backbone
 
 _STEM = (16, 16, 32)
 _TABLE = {

@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.timm_backbone import pure, remove
+from modules.layers.timm_backbone import pure, remove
 
 _LAYERS = (
     *("conv2d_1a", "conv2d_2a", "conv2d_2b", "maxpool_3a", "conv2d_3b", "conv2d_4a", "conv2d_4b"),

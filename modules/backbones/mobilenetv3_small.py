@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.kinds import BackboneConfig
-from modules.timm_backbone import TimmBackbone, create, remove
+from modules.layers.timm_backbone import TimmBackbone, create, remove
 
 
 class Config(BackboneConfig):

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.kinds import BackboneConfig
-from modules.timm_backbone import TimmBackbone, create
-from modules.weights import PinnedWeights, on_hugging_face
+from modules.layers.timm_backbone import TimmBackbone, create
+from modules.weights.published import PinnedWeights, on_hugging_face
 
 
 class Config(BackboneConfig):

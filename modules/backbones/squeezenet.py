@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.weights import PinnedWeights, from_torchvision
+from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "squeezenet1_1-b8a52dc0.pth"
 _STAGES = {

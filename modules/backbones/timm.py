@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from configs.kinds import BackboneConfig
-from modules.timm_backbone import TimmBackbone, create, remove
-from modules.weights import PinnedWeights, on_hugging_face
+from modules.layers.timm_backbone import TimmBackbone, create, remove
+from modules.weights.published import PinnedWeights, on_hugging_face
 
 
 class Config(BackboneConfig):

@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.kinds import BackboneConfig
-from modules.vgg import VggFeatures
-from modules.vggface_weights import MEAN_FACE, published
-from modules.weights import PinnedWeights, from_torchvision
+from modules.layers.vgg import VggFeatures
+from modules.weights.published import PinnedWeights, from_torchvision
+from modules.weights.vggface import MEAN_FACE, published
 
 _FILE = "vgg16-397923af.pth"
 

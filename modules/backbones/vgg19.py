@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.kinds import BackboneConfig
-from modules.vgg import VggFeatures
-from modules.weights import PinnedWeights, from_torchvision
+from modules.layers.vgg import VggFeatures
+from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "vgg19-dcbb9e9d.pth"
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from configs.component import Born
 from configs.explaining import ExplainerConfig
+from modules.attribution.explainer import Attribution, Explainer, Refused
+from modules.attribution.explaining import check_images
+from modules.attribution.targets import Target
+from modules.attribution.watching import evaluating, hooked
 from modules.backbones.abn import AttentionBranchNetwork
-from modules.explainer import Attribution, Explainer, Refused
-from modules.explaining import check_images
-from modules.targets import Target
-from modules.watching import evaluating, hooked
 
 
 class Config(ExplainerConfig):

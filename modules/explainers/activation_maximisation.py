@@ -1,7 +1,7 @@
 """Activation maximisation (Mahendran and Vedaldi, IJCV 2016): the picture that the score would like best.
 
-What comes out is a picture for the target, not a map of the probe image; see ``modules.maximising``. The picture is given as
-it is, and the map says where it differs from what it started from.
+What comes out is a picture for the target, not a map of the probe image; see ``modules.attribution.maximising``. The picture is
+given as it is, and the map says where it differs from what it started from.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.explainer import Attribution, Explainer
-from modules.explaining import check_images
-from modules.maximising import Prior, maximise
-from modules.targets import Target
+from modules.attribution.explainer import Attribution, Explainer
+from modules.attribution.explaining import check_images
+from modules.attribution.maximising import Prior, maximise
+from modules.attribution.targets import Target
 
 
 class Config(ExplainerConfig):
@@ -24,7 +24,7 @@ class Config(ExplainerConfig):
     start: ``noise`` around mid-grey: then the probe image plays no part but through its target; or the probe ``image``
     steps: of gradient ascent
     seed: of noise and jitter
-    alpha, alpha_weight, beta, tv_weight, jitter, rate, momentum: see ``modules.maximising.Prior``
+    alpha, alpha_weight, beta, tv_weight, jitter, rate, momentum: see ``modules.attribution.maximising.Prior``
     """
 
     name: Literal["activation_maximisation"] = "activation_maximisation"
@@ -56,7 +56,7 @@ class ActivationMaximisation(Explainer):
         under ``not_risen``.
 
         Raises:
-            Refused: ``no_gradient`` or ``not_finite``, as ``modules.maximising.maximise``.
+            Refused: ``no_gradient`` or ``not_finite``, as ``modules.attribution.maximising.maximise``.
         """
         check_images(images, target, size)
         config = self.config

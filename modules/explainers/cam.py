@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.explainer import Attribution, Explainer, Refused
-from modules.explaining import check_gradient, check_images, finite_scores, stacked
-from modules.graph import between, nonlinear
-from modules.targets import Target
-from modules.watching import evaluating
+from modules.attribution.explainer import Attribution, Explainer, Refused
+from modules.attribution.explaining import check_gradient, check_images, finite_scores, stacked
+from modules.attribution.graph import between, nonlinear
+from modules.attribution.targets import Target
+from modules.attribution.watching import evaluating
 
 
 class Config(ExplainerConfig):

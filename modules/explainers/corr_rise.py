@@ -15,10 +15,10 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explaining import PairExplainerConfig
-from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
-from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, embed_rows
-from modules.ranking import Binary
-from modules.watching import evaluating
+from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
+from modules.attribution.pairwise import Fill, check_pairs, colour, cosine, embed_many, embed_rows
+from modules.attribution.ranking import Binary
+from modules.attribution.watching import evaluating
 
 
 class Config(PairExplainerConfig):

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Literal
 
 from configs.explaining import ExplainerConfig
-from modules.guided import GuidedExplainer
+from modules.attribution.guided import GuidedExplainer
 
 
 class Config(ExplainerConfig):
-    """Applies to networks whose activations are all ReLU; see ``modules.relu_guard`` for what is refused."""
+    """Applies to networks whose activations are all ReLU; see ``modules.attribution.relu_guard`` for what is refused."""
 
     name: Literal["deconvnet"] = "deconvnet"
 

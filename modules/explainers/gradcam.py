@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.layer_maps import LayerExplainer, weighted
+from modules.attribution.layer_maps import LayerExplainer, weighted
 
 
 class Config(ExplainerConfig):

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.pixel_maps import PixelExplainer, gradients
-from modules.targets import Target
+from modules.attribution.pixel_maps import PixelExplainer, gradients
+from modules.attribution.targets import Target
 
 
 class Config(ExplainerConfig):

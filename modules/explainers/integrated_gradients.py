@@ -19,9 +19,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.explaining import finite_scores
-from modules.pixel_maps import PixelExplainer, mean_gradient
-from modules.targets import Cosine, Target
+from modules.attribution.explaining import finite_scores
+from modules.attribution.pixel_maps import PixelExplainer, mean_gradient
+from modules.attribution.targets import Cosine, Target
 
 
 class Config(ExplainerConfig):

@@ -15,11 +15,11 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.explainer import Attribution, Explainer, Refused
-from modules.explaining import check_images
-from modules.perturbing import check_probability, scores_of
-from modules.targets import Target
-from modules.watching import evaluating
+from modules.attribution.explainer import Attribution, Explainer, Refused
+from modules.attribution.explaining import check_images
+from modules.attribution.perturbing import check_probability, scores_of
+from modules.attribution.targets import Target
+from modules.attribution.watching import evaluating
 
 
 class Config(ExplainerConfig):

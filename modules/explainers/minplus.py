@@ -19,10 +19,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.explaining import PairExplainerConfig
-from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
-from modules.pairwise import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
-from modules.patches import places
-from modules.watching import evaluating
+from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
+from modules.attribution.pairwise import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
+from modules.attribution.patches import places
+from modules.attribution.watching import evaluating
 
 CODE = "impostor_pair"
 

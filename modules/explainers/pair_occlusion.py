@@ -16,11 +16,11 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.explaining import PairExplainerConfig
-from modules import theta
-from modules.explainer import PairAttribution, PairExplainer, Reference
-from modules.pairwise import Fill, check_pairs, colour, cosine, embed_many, kinds
-from modules.patches import places, spread
-from modules.watching import evaluating
+from modules.attribution import theta
+from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
+from modules.attribution.pairwise import Fill, check_pairs, colour, cosine, embed_many, kinds
+from modules.attribution.patches import places, spread
+from modules.attribution.watching import evaluating
 
 
 class Config(PairExplainerConfig):
@@ -66,8 +66,8 @@ class PairOcclusion(PairExplainer):
         """Maps ``delta``, raw, and ``normalised``, equation 1 with Theta of the reference pairs; both images have the same.
 
         Without reference pairs of both kinds, or where Theta is not above 0, there is ``delta`` alone and
-        ``notes.unnormalised`` says why. ``notes.theta`` holds what ``modules.theta`` finds, the reference's maxima and the
-        paper's histograms.
+        ``notes.unnormalised`` says why. ``notes.theta`` holds what ``modules.attribution.theta`` finds, the reference's maxima
+        and the paper's histograms.
 
         Raises:
             Refused: codes ``no_reference`` (``fill`` mean without one), ``patch_too_large``, ``zero_norm``, ``not_finite``.

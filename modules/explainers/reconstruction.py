@@ -28,12 +28,12 @@ from torch import Tensor
 
 from configs.component import Born
 from configs.explaining import PairExplainerConfig
-from modules import residuals
-from modules.explainer import PairAttribution, PairExplainer, Reference, Refused
+from modules.attribution import residuals
+from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
+from modules.attribution.linear_heads import LinearHead
+from modules.attribution.pairwise import check_embeddings, check_pairs, decision_threshold
+from modules.attribution.watching import evaluating
 from modules.heads.gmp import Gmp
-from modules.linear_heads import LinearHead
-from modules.pairwise import check_embeddings, check_pairs, decision_threshold
-from modules.watching import evaluating
 
 
 class Config(PairExplainerConfig):

@@ -14,12 +14,12 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.explainer import Attribution, Explainer
-from modules.explaining import check_images
-from modules.perturbing import check_probability, scores_of
-from modules.random_masks import mask_blocks
-from modules.targets import Target
-from modules.watching import evaluating
+from modules.attribution.explainer import Attribution, Explainer
+from modules.attribution.explaining import check_images
+from modules.attribution.perturbing import check_probability, scores_of
+from modules.attribution.random_masks import mask_blocks
+from modules.attribution.targets import Target
+from modules.attribution.watching import evaluating
 
 
 class Config(ExplainerConfig):

@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.explaining import ExplainerConfig
-from modules.channel_masks import Mode, channel_weights, live_channels
-from modules.explainer import Attribution, Explainer
-from modules.explaining import check_images, finite_scores, stacked
-from modules.perturbing import check_probability
-from modules.stage_choice import choose_stage
-from modules.targets import ClassLogit, Target
-from modules.watching import evaluating, hooked
+from modules.attribution.channel_masks import Mode, channel_weights, live_channels
+from modules.attribution.explainer import Attribution, Explainer
+from modules.attribution.explaining import check_images, finite_scores, stacked
+from modules.attribution.perturbing import check_probability
+from modules.attribution.stage_choice import choose_stage
+from modules.attribution.targets import ClassLogit, Target
+from modules.attribution.watching import evaluating, hooked
 
 
 class Config(ExplainerConfig):

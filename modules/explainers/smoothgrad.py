@@ -16,8 +16,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.explaining import ExplainerConfig
-from modules.pixel_maps import PixelExplainer, mean_gradient, strongest
-from modules.targets import Target
+from modules.attribution.pixel_maps import PixelExplainer, mean_gradient, strongest
+from modules.attribution.targets import Target
 
 
 class Config(ExplainerConfig):

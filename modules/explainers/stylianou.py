@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from configs.explaining import PairExplainerConfig
-from modules.explainer import PairAttribution, PairExplainer, Reference
-from modules.linear_heads import LinearHead
-from modules.pair_maps import Cached, cache, stylianou
-from modules.pairwise import check_pairs
+from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
+from modules.attribution.linear_heads import LinearHead
+from modules.attribution.pair_maps import Cached, cache, stylianou
+from modules.attribution.pairwise import check_pairs
 
 
 class Config(PairExplainerConfig):

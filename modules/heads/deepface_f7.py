@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.kinds import HeadConfig
-from modules.initialising import gaussian, he
+from modules.layers.initialising import gaussian, he
 
 _LEAST = 0.05  # what is divided by at least, in the paper
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from configs import component
 from configs.kinds import HeadConfig
-from modules.pooling import Pool, pooled, pooled_width
+from modules.layers.pooling import Pool, pooled, pooled_width
 
 Activation = Literal["leaky_relu", "relu", "tanh", "sigmoid", "elu", "gelu", "silu", "linear"]
 _PLAIN: dict[str, type[nn.Module]] = {

@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.kinds import HeadConfig
-from modules.initialising import he
-from modules.maxout import Maxout
-from modules.sphere import unit, wide
+from modules.layers.initialising import he
+from modules.layers.maxout import Maxout
+from modules.layers.sphere import unit, wide
 
 
 class Config(HeadConfig):

@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.kinds import HeadConfig
-from modules.pooling import Pool, pooled, pooled_width
-from modules.sphere import unit, wide
+from modules.layers.pooling import Pool, pooled, pooled_width
+from modules.layers.sphere import unit, wide
 
 
 class Config(HeadConfig):

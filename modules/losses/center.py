@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.kinds import LossConfig
-from modules.sphere import full_precision, wide
+from modules.layers.sphere import full_precision, wide
 
 
 class Config(LossConfig):

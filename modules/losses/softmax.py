@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from configs.component import Born
 from configs.kinds import LossConfig
-from modules.sphere import full_precision, wide
+from modules.layers.sphere import full_precision, wide
 
 
 class Config(LossConfig):

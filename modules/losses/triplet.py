@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from configs.kinds import LossConfig
-from modules import mining
-from modules.bank import Bank
-from modules.sphere import full_precision, unit, wide
+from modules.layers.sphere import full_precision, unit, wide
+from modules.training import mining
+from modules.training.bank import Bank
 
 _RULES = {
     "hard_negative": mining.hard_negative,
@@ -57,7 +57,7 @@ class Config(LossConfig):
 
 
 class Triplet(nn.Module):
-    """Normalises embeddings itself. Triplets are never enumerated: see ``modules.mining``.
+    """Normalises embeddings itself. Triplets are never enumerated: see ``modules.training.mining``.
 
     Offline mining in FaceNet sends the three images of a triplet through the network. Here positives and negatives from the
     subset are constants: the anchor alone is moved by them. Before the first renewal the batch is all there is.

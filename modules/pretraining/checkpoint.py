@@ -11,9 +11,9 @@ from torch import Tensor
 
 from configs.component import LOCATION, Born, Missing
 from configs.kinds import BackboneConfig, HeadConfig, PretrainingConfig
-from modules.layouts import LAYOUTS
 from modules.shapes import Size, feature_shape, on_meta, title
-from modules.weight_files import fit, holder, read, sha256, under
+from modules.weights.files import fit, holder, read, sha256, under
+from modules.weights.layouts import LAYOUTS
 
 _BACKBONE, _HEAD = "backbone.", "head."  # where facegrid's own model.safetensors keeps them
 
@@ -28,7 +28,7 @@ class Config(PretrainingConfig):
         path: the file
         prefix: what stands before each name in the file; left out, "backbone." is taken off a file of facegrid's own
         key: the entry of a torch file that holds the weights, such as "state_dict"; left out, what the layout says
-        layout: whose names the file has; see ``modules.layouts``
+        layout: whose names the file has; see ``modules.weights.layouts``
         head: the head's weights are taken from the file too
     """
 

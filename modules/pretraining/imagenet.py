@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from configs.component import LOCATION, Missing
 from configs.kinds import BackboneConfig, PretrainingConfig
 from modules.shapes import on_meta, title
-from modules.weight_files import fit, holder, read, sha256
-from modules.weights import PinnedWeights
+from modules.weights.files import fit, holder, read, sha256
+from modules.weights.published import PinnedWeights
 
 
 class Config(PretrainingConfig):

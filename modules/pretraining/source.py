@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from configs.kinds import BackboneConfig, DatasetConfig, DetectorConfig, PretrainingConfig, RecipeConfig
 from configs.lookup import resolve
-from modules.weight_files import fit, read, under
+from modules.weights.files import fit, read, under
 
 
 class Config(PretrainingConfig):

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from configs.component import LOCATION, Missing
 from configs.kinds import BackboneConfig, PretrainingConfig
 from modules.shapes import on_meta, title
-from modules.vggface_weights import Order, for_our_pixels
-from modules.weight_files import fit, holder, read, sha256
-from modules.weights import PinnedWeights
+from modules.weights.files import fit, holder, read, sha256
+from modules.weights.published import PinnedWeights
+from modules.weights.vggface import Order, for_our_pixels
 
 
 class Config(PretrainingConfig):

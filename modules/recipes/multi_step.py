@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.schedule import Warmed
+from modules.training.schedule import Warmed
 
 
 class Config(Warmed):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.schedule import Scheduled
+from modules.training.schedule import Scheduled
 
 
 class Config(Scheduled):

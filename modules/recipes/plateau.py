@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from modules.recipe import Moves, Recipe
+from modules.training.recipe import Moves, Recipe
 
 
 class Config(Recipe):

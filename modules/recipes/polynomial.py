@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from modules.schedule import Warmed
+from modules.training.schedule import Warmed
 
 
 class Config(Warmed):

@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modules.explained import Explained
-from modules.explainer import Refused
+from modules.attribution.explained import Explained
+from modules.attribution.explainer import Refused
+from modules.attribution.pairwise import decision_threshold
+from modules.attribution.scoring import GameConfig, as_array, embeddings_of, finite, flattened, image_game, told
 from modules.metrics.curve import Curve
 from modules.metrics.hiding import Settings
 from modules.metrics.hiding_game import HidingGame, Played
 from modules.network import embedding_digest
-from modules.pairwise import decision_threshold
-from modules.scoring import GameConfig, as_array, embeddings_of, finite, flattened, image_game, told
 
 REMEMBERED = 4  # games whose floors a process keeps
 _floors: OrderedDict[str, dict[str, Played]] = OrderedDict()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from modules.attribution.scoring import GameConfig, PixelGame
 from modules.metrics.image_game import Game
-from modules.scoring import GameConfig, PixelGame
 
 
 class Config(GameConfig):

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from configs.explaining import ScoreConfig
-from modules.explained import Explained
-from modules.explainer import Refused
+from modules.attribution.explained import Explained
+from modules.attribution.explainer import Refused
+from modules.attribution.scoring import finite, told
 from modules.metrics.pointing import pointing
-from modules.scoring import finite, told
 
 
 class Config(ScoreConfig):

@@ -1,4 +1,4 @@
-"""Sanity checks (Adebayo et al., NeurIPS 2018): see ``modules.sanity``."""
+"""Sanity checks (Adebayo et al., NeurIPS 2018): see ``modules.attribution.sanity``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 
 from configs.explaining import ScoreConfig
-from modules.explained import Explained
-from modules.explainer import Refused
-from modules.sanity import Settings, check_images, check_pairs
+from modules.attribution.explained import Explained
+from modules.attribution.explainer import Refused
+from modules.attribution.sanity import Settings, check_images, check_pairs
 
 
 class Config(ScoreConfig):

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from modules.cached import all_pairs, features, gradcams
+from modules.attribution.cached import all_pairs, features, gradcams
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.network import Network
-from modules.targets import ClassLogit, Cosine
 
 SIZE, CLASSES = 160, 100
 

@@ -28,9 +28,9 @@ import torch
 from configs.lookup import resolve
 from datamodules.crops import crops
 from datamodules.faces import FacesData
-from modules.fitting import fit
+from modules.training.fitting import fit
 from modules.network import Network
-from modules.recognizer import Recognizer
+from modules.training.recognizer import Recognizer
 
 asked = json.loads(sys.argv[1])
 cache = Path(asked["cache"])

@@ -14,11 +14,11 @@ from scipy import stats
 from torch import Tensor
 
 from configs.lookup import resolve
-from modules import pair_maps, residuals
+from modules.attribution import pair_maps, residuals
+from modules.attribution.linear_heads import LinearHead
+from modules.attribution.ranking import Binary
 from modules.explainers import corr_rise
-from modules.linear_heads import LinearHead
 from modules.network import Network
-from modules.ranking import Binary
 
 SIZE = 112
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from modules.backbones import efficientnet_lite0
 from modules.explainers.score_cam import Config
-from modules.targets import ClassLogit
+from modules.attribution.targets import ClassLogit
 torch.set_num_threads(1)
 torch.manual_seed(0)
 CLASSES = torch.arange(10)

@@ -18,10 +18,10 @@ import copy, json, statistics, sys, time
 import pytorch_lightning as pl
 import torch
 from configs.lookup import resolve
-from modules.checkpointing import Checkpointing
-from modules.fitting import fit
+from modules.training.checkpointing import Checkpointing
+from modules.training.fitting import fit
 from modules.network import Network
-from modules.recognizer import Recognizer
+from modules.training.recognizer import Recognizer
 
 name, size, batch, threads, steps, turns = sys.argv[1], *map(int, sys.argv[2:7])
 torch.set_num_threads(threads)

@@ -9,8 +9,8 @@ import torch
 from pair_networks import SIZE, images, network
 
 from configs.lookup import resolve
-from modules.explained import Explained
-from modules.targets import ClassLogit, Cosine, Distance
+from modules.attribution.explained import Explained
+from modules.attribution.targets import ClassLogit, Cosine, Distance
 
 SAME = np.array([True, True, True, False, False, False])
 

@@ -179,8 +179,8 @@ def cells(study: Path) -> list[dict[str, Any]]:
 
 def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
     """The runs of a study by cell id, asked of MLflow; the summary run aside."""
-    from grid.mirror import default_tracking
-    from grid.tracking import connect
+    from grid.mirror.tracking import connect
+    from grid.mirror.writer import default_tracking
 
     client = connect(tracking or default_tracking(study))
     id = json.loads((study / "plan.json").read_text())["study_id"]

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from grid.mirror import Mirror, MirrorUnreachable, mirror, sync
+from grid.mirror.tracking import ENVIRONMENT, connect
+from grid.mirror.writer import Mirror, MirrorUnreachable, mirror, sync
 from grid.study import Study
-from grid.tracking import ENVIRONMENT, connect
 from grid.ui import ui
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from configs.lookup import resolve
 from datamodules.crops import crops
-from datamodules.cutting import cut
 from datamodules.detection import Detections
 from datamodules.detectors import mtcnn
+from datamodules.geometry.cutting import cut
 from datamodules.protocols.lfw import Config as Protocol
 from modules.metrics.verification import verification
 from modules.shapes import feature_shape

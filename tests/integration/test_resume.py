@@ -6,12 +6,12 @@ import torch
 
 from configs.lookup import resolve
 from datamodules.faces import FacesData
-from modules.checkpointing import Checkpointing, Stopped
+from modules.attribution.targets import ClassLogit
 from modules.explainers import gradcam
-from modules.fitting import fit, network_weights
 from modules.network import Network
-from modules.recognizer import Recognizer
-from modules.targets import ClassLogit
+from modules.training.checkpointing import Checkpointing, Stopped
+from modules.training.fitting import fit, network_weights
+from modules.training.recognizer import Recognizer
 
 COUNT, SIZE, CLASSES, BATCH = 22, 32, 4, 4
 TRAIN = range(2, COUNT)

@@ -18,7 +18,7 @@ from datamodules.datasets.drawn import Config as Drawn
 from datamodules.datasets.folder import Config as Folder
 from datamodules.datasets.recordio import Config as Recordio
 from datamodules.datasets.shards import Config as Shards
-from datamodules.files import FileDataset
+from datamodules.formats.files import FileDataset
 
 FORMS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
 

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.lookup import resolve
+from datamodules.comparisons.pairs import Pairs
+from datamodules.comparisons.templates import Clustering, Comparisons, Identification, Templates
 from datamodules.manifest import Manifest
-from datamodules.pairs import Pairs
-from datamodules.templates import Clustering, Comparisons, Identification, Templates
 from grid.judges import clustering, identification, templates, verification
 from grid.judging import Embedded
 

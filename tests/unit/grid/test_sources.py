@@ -60,9 +60,9 @@ def test_a_digest_is_one_for_equal_code() -> None:
         ("modules.backbones.resnet34", "body, 512", "body, 513", False),  # a backbone that the cell does not use
         ("modules.recipes.plateau", "default=0.1", "default=0.2", True),
         ("modules.recipes.one_cycle", "default=0.3", "default=0.4", False),
-        ("modules.recipe", "default=0.9", "default=0.8", True),  # what a component imports
+        ("modules.training.recipe", "default=0.9", "default=0.8", True),  # what a component imports
         ("datamodules.datasets.drawn", "WORD = 2**32 - 1", "WORD = 2**31 - 1", True),
-        ("datamodules.drawing", "import", "import sys\nimport", True),
+        ("datamodules.portraits.drawing", "import", "import sys\nimport", True),
         ("datamodules.datasets.folder", "class Config", "class Other:\n    pass\n\n\nclass Config", False),
         ("datamodules.augmentations.flip", "= 0.5", "= 0.4", True),
         ("datamodules.augmentations.basic", "= 0.5", "= 0.4", False),

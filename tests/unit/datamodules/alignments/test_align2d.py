@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from datamodules.alignments.align2d import Config
-from datamodules.cutting import stand_in
 from datamodules.detection import MISSED, Detection
-from datamodules.fiducials import PLACES
-from datamodules.framing import frontal
+from datamodules.geometry.cutting import stand_in
+from datamodules.geometry.fiducials import PLACES
+from datamodules.geometry.framing import frontal
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
 

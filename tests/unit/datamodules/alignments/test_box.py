@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from datamodules.alignments.box import Config
-from datamodules.cutting import centred_square, cut
 from datamodules.detection import MISSED, Detection
+from datamodules.geometry.cutting import centred_square, cut
 
 EMPTY = np.zeros((60, 80, 3), np.uint8)
 

@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules import camera, face_model, framing
 from datamodules.alignments import align2d, frontal3d
-from datamodules.cutting import stand_in
 from datamodules.detection import MISSED, Detection
 from datamodules.detectors.mtcnn import Config as Mtcnn
-from datamodules.drawing import draw
-from datamodules.features import LABEL
-from datamodules.fiducials import similarity
-from datamodules.population import person
-from datamodules.shot import View, shot
+from datamodules.geometry import camera, face_model, framing
+from datamodules.geometry.cutting import stand_in
+from datamodules.geometry.fiducials import similarity
+from datamodules.portraits.drawing import draw
+from datamodules.portraits.features import LABEL
+from datamodules.portraits.population import person
+from datamodules.portraits.shot import View, shot
 
 SIZE, CROP = 200, 152
 POSES = [(0.25, 0.0), (-0.25, 0.0), (0.4, 0.0), (-0.4, 0.0), (0.0, 0.22), (0.0, -0.22), (0.3, 0.2)]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from datamodules.alignments.similarity import Config
-from datamodules.cutting import cut, stand_in
 from datamodules.detection import MISSED, Detection
-from datamodules.fiducials import places
+from datamodules.geometry.cutting import cut, stand_in
+from datamodules.geometry.fiducials import places
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (150, 170, 3), np.uint8)
 

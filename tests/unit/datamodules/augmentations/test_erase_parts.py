@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from datamodules.augmentations.erase_parts import Config
-from datamodules.geometry import box_of, points_of
+from datamodules.geometry.parts import box_of, points_of
 
 WHITE = np.full((112, 96, 3), 255, np.uint8)
 

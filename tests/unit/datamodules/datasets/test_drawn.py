@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from datamodules import drawing
 from datamodules.datasets.drawn import Config, DrawnFaces
-from datamodules.population import SWAPS
+from datamodules.portraits import drawing
+from datamodules.portraits.population import SWAPS
 
 SMALL = {"persons": 3, "shots": 2, "size": 96}
 CACHE = Path("never written")

@@ -162,8 +162,8 @@ def test_a_label_that_is_no_class_number_is_refused(tmp_path, label):
 
 
 def test_beyond_what_float32_counts_the_labels_of_the_images_decide(tmp_path, monkeypatch):
-    from datamodules import recordio
     from datamodules.datasets.recordio import image_rows
+    from datamodules.formats import recordio
 
     count, ends = 2**24 + 9, [2**24 + 1, 2**24 + 6]  # persons end at numbers that float32 cannot tell from their neighbours
     labels = np.full((count, 2), np.nan, np.float32)

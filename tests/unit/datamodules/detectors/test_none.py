@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datamodules.cutting import cut
 from datamodules.detectors.none import Config
+from datamodules.geometry.cutting import cut
 from datamodules.manifest import Manifest
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)

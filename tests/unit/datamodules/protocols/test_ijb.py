@@ -151,8 +151,8 @@ def test_what_is_missing_is_said(root, tmp_path):
 
 
 def test_template_numbers_beyond_a_table_are_found_too():
-    from datamodules.ijb_templates import places_of
-    from datamodules.templates import Templates
+    from datamodules.comparisons.ijb_templates import places_of
+    from datamodules.comparisons.templates import Templates
 
     for shift in (0, 10**12):
         templates = Templates.of(np.arange(3), np.arange(3), np.array([4, 0, 9]) + shift)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from datamodules.lfw_lists import read_list
-from datamodules.lookalike_lists import write_lookalikes
-from datamodules.lookalikes import folds_of, mine
+from datamodules.comparisons.lookalike_lists import write_lookalikes
+from datamodules.comparisons.lookalikes import folds_of, mine
+from datamodules.lists.lfw import read_list
 from datamodules.manifest import Manifest
 from datamodules.protocols.lookalike import Config
 

@@ -150,7 +150,7 @@ def test_they_are_all_found_by_name():
 
 
 def test_sllfw_with_the_pairs_of_view_2_is_view_2(shared, tmp_path):
-    from datamodules.lfw_lists import read_list
+    from datamodules.lists.lfw import read_list
 
     listed = read_list(shared / "data" / "lfw", "view2")
     put(tmp_path / "pair_SLLFW.txt", "\n".join(f"{a}\n{b}" for a, b in zip(listed.left, listed.right, strict=True)))

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from configs.component import digest
-from grid.mirror_files import stage_files
-from grid.mirror_record import finals
+from grid.mirror.files import stage_files
+from grid.mirror.record import finals
 from grid.report import rows
 from grid.report.build import build
 from grid.report.scores import beats_centre, read, tables

@@ -101,7 +101,7 @@ def test_the_default_needs_72_pixels() -> None:
 
 
 def test_the_gradient_view_is_what_the_first_layer_sees() -> None:
-    from modules.views import Gradients
+    from modules.layers.views import Gradients
 
     torch.manual_seed(0)
     network = Config(size=72, view="gradients").build()

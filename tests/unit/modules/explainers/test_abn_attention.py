@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
+from modules.attribution.explainer import Refused
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.backbones.abn import AttentionBranchNetwork
 from modules.backbones.abn import Config as AbnConfig
-from modules.explainer import Refused
 from modules.explainers.abn_attention import Config
-from modules.targets import ClassLogit, Cosine
 
 
 class Inner(nn.Module):

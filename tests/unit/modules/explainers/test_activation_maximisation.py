@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Attribution, Refused
+from modules.attribution.explainer import Attribution, Refused
+from modules.attribution.maximising import Prior, maximise
+from modules.attribution.targets import ClassLogit
 from modules.explainers.activation_maximisation import Config
-from modules.maximising import Prior, maximise
-from modules.targets import ClassLogit
 
 
 class Loss(nn.Module):

@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
+from modules.attribution.layer_maps import at_layer
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.cam import Config
-from modules.layer_maps import at_layer
 from modules.network import Network
-from modules.targets import ClassLogit, Cosine
 
 LABELS = torch.tensor([2, 0])
 IMAGES = torch.rand(2, 3, 127, 95, generator=torch.Generator().manual_seed(1)) * 2 - 1

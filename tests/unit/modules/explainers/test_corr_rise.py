@@ -6,7 +6,7 @@ from scipy import stats
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
 from modules.explainers.corr_rise import Config
 
 SMALL = {"masks": 40, "squares": 2, "side": 5}

@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
+from modules.attribution.graph import between, title
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.deconvnet import Config
-from modules.graph import between, title
 from modules.network import Network
-from modules.targets import ClassLogit, Cosine
 
 LABELS = torch.tensor([2, 0])
 

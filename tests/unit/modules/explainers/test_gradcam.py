@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Attribution, Refused
+from modules.attribution.explainer import Attribution, Refused
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.gradcam import Config
-from modules.targets import ClassLogit, Cosine
 
 
 class Backbone(nn.Module):

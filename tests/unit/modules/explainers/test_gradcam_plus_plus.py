@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
+from modules.attribution.targets import ClassLogit, Target
 from modules.explainers.gradcam_plus_plus import Config
 from modules.network import Network
-from modules.targets import ClassLogit, Target
 
 IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
 LABELS = torch.tensor([2, 0])

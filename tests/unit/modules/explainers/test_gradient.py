@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.gradient import Config
-from modules.targets import ClassLogit, Cosine
 
 IMAGES = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
 LABELS = torch.tensor([2, 0])

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
-from modules.targets import ClassLogit, Cosine
+from modules.attribution.explainer import Refused
+from modules.attribution.targets import ClassLogit, Cosine
 
 ROOT = Path(__file__).resolve().parents[4]
 METHODS = {

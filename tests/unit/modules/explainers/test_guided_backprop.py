@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
+from modules.attribution.graph import between, title
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.guided_backprop import Config
-from modules.graph import between, title
 from modules.network import Network
-from modules.targets import ClassLogit, Cosine
 
 LABELS = torch.tensor([2, 0])
 IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.lime import Config, kernel, painted, ridge, subsets, superpixels
-from modules.targets import ClassLogit, Cosine
 
 
 class Loss(nn.Module):

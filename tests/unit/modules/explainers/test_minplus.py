@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Reference, Refused
+from modules.attribution.explainer import Reference, Refused
 from modules.explainers.minplus import Config
 
 WIDTH, STRIDE = 2.0, 3

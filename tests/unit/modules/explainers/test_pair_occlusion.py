@@ -5,10 +5,10 @@ from pair_networks import SIZE, Bright, images, network, unchanged
 from pydantic import ValidationError
 
 from configs.lookup import resolve
-from modules import pairwise
-from modules.explainer import Reference, Refused
+from modules.attribution import pairwise
+from modules.attribution.explainer import Reference, Refused
+from modules.attribution.sanity import Settings, check_pairs
 from modules.explainers.pair_occlusion import Config
-from modules.sanity import Settings, check_pairs
 
 MEAN = torch.tensor([0.1, -0.2, 0.3])
 

@@ -5,9 +5,9 @@ from pair_networks import SIZE, images, network, unchanged
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Reference, Refused
+from modules.attribution.explainer import Reference, Refused
+from modules.attribution.linear_heads import LinearHead
 from modules.explainers.reconstruction import Config
-from modules.linear_heads import LinearHead
 
 
 def explain(net, left, right, reference=None, **fields):
@@ -51,7 +51,7 @@ def literal(net, image, other, threshold, subtract="share", masking="per_channel
 @pytest.fixture
 def decoding(monkeypatch):
     """The maps as float64, as they are before they are stored."""
-    from modules import residuals
+    from modules.attribution import residuals
 
     kept = []
     original = residuals.weighted
@@ -115,7 +115,7 @@ def test_a_channel_that_the_decoder_does_not_see_adds_nothing():
 
 
 def test_the_first_of_equal_maxima_is_masked():
-    from modules import residuals
+    from modules.attribution import residuals
 
     net = network("gmp", decodes=True).eval()
     features = torch.zeros(6, 4, 4, dtype=torch.float64)

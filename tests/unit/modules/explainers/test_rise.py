@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from configs.lookup import resolve
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
+from modules.attribution.random_masks import mask_blocks
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.rise import Config
-from modules.random_masks import mask_blocks
-from modules.targets import ClassLogit, Cosine
 
 
 class Loss(nn.Module):

@@ -5,10 +5,10 @@ from torch import nn
 from torch.nn import functional
 
 from configs.lookup import resolve
-from modules.channel_masks import masks_of
-from modules.explainer import Refused
+from modules.attribution.channel_masks import masks_of
+from modules.attribution.explainer import Refused
+from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.score_cam import Config, score_cam
-from modules.targets import ClassLogit, Cosine
 
 MODES = ("paper", "official", "pytorch_grad_cam", "torch_cam", "pairs")
 

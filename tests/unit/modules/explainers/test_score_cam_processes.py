@@ -10,7 +10,7 @@ MEMORY = """
 import json, torch
 from torch import nn
 from modules.explainers.score_cam import Config
-from modules.targets import ClassLogit
+from modules.attribution.targets import ClassLogit
 torch.set_num_threads(1)
 torch.manual_seed(0)
 

@@ -5,10 +5,10 @@ from pair_networks import SIZE, images, network, unchanged
 from torch import nn
 
 from configs.lookup import resolve
-from modules import pair_maps
-from modules.explainer import Refused
+from modules.attribution import pair_maps
+from modules.attribution.explainer import Refused
+from modules.attribution.linear_heads import LinearHead
 from modules.explainers.stylianou import Config
-from modules.linear_heads import LinearHead
 
 
 def explain(net, left, right):

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules import mining
 from modules.losses.triplet import Config
+from modules.training import mining
 
 MINED = [
     {"mining": "semi_hard"},

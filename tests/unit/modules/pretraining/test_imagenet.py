@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from configs.lookup import resolve
 from modules.pretraining.imagenet import Config
-from modules.weight_files import read
+from modules.weights.files import read
 
 LITE = ["efficientnet_lite0", "efficientnet_lite1"]
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from configs.lookup import resolve
 from modules.pretraining.vggface import Config
-from modules.vggface_weights import for_our_pixels, to_vgg16
+from modules.weights.vggface import for_our_pixels, to_vgg16
 
 VGG16: Any = resolve("backbone", "vgg16")
 

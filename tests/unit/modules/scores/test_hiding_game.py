@@ -7,7 +7,7 @@ import torch
 from explained import SAME, logits, maps, paired, single, together
 from pair_networks import images
 
-from modules.explainer import Reference, Refused
+from modules.attribution.explainer import Reference, Refused
 from modules.metrics.hiding import Settings, area
 from modules.metrics.hiding_game import HidingGame
 from modules.scores.hiding_game import Config

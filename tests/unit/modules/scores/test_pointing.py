@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from explained import paired, single
 
-from modules.explainer import Refused
+from modules.attribution.explainer import Refused
 from modules.metrics.pointing import pointing
 from modules.scores.pointing import Config
 

@@ -6,8 +6,8 @@ import torch
 from explained import SAME, paired, single, together
 from pair_networks import SIZE, unchanged
 
-from modules.explainer import Attribution, Explainer, Refused
-from modules.sanity import Settings, check_images, check_pairs
+from modules.attribution.explainer import Attribution, Explainer, Refused
+from modules.attribution.sanity import Settings, check_images, check_pairs
 from modules.scores.sanity import Config
 
 

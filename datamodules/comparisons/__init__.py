@@ -1,0 +1,1 @@
+"""What is compared with what: pairs, templates, galleries, groups, and the lists that name them."""

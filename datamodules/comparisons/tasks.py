@@ -1,0 +1,59 @@
+"""What a protocol asks for: pairs of images, pairs of templates, a search in a gallery, or groups."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, NoReturn
+
+from configs.kinds import Manifest, ProtocolConfig
+from datamodules.comparisons.templates import Clustering, Comparisons, Identification
+
+Task = Literal["verification", "templates", "identification", "clustering"]
+
+
+class PairsConfig(ProtocolConfig, ABC):
+    """Pairs of images: ``pairs(manifest)``."""
+
+    task: ClassVar[Task] = "verification"
+
+
+class _OtherConfig(ProtocolConfig, ABC):
+    task: ClassVar[Task]
+
+    def pairs(self, manifest: Manifest) -> NoReturn:
+        """Protocols of other tasks have no pairs of images: ``task`` says what they have."""
+        raise AssertionError(f"protocol {self.name} has no pairs of images; its task is {self.task}")
+
+
+class TemplatesConfig(_OtherConfig, ABC):
+    """Pairs of templates; a template is what is known of a person by several images."""
+
+    task: ClassVar[Task] = "templates"
+
+    @abstractmethod
+    def comparisons(self, manifest: Manifest) -> Comparisons:
+        """The templates and which of them are compared; rows are those of ``manifest``.
+
+        Raises:
+            ValueError: a list is wrong, or names an image that the manifest does not have.
+        """
+
+
+class IdentificationConfig(_OtherConfig, ABC):
+    """Probes looked up in one gallery or two."""
+
+    task: ClassVar[Task] = "identification"
+
+    @abstractmethod
+    def identification(self, manifest: Manifest) -> Identification:
+        """Probes, galleries and the person of each; errors as ``TemplatesConfig.comparisons``."""
+
+
+class ClusteringConfig(_OtherConfig, ABC):
+    """Images to be grouped by person."""
+
+    task: ClassVar[Task] = "clustering"
+
+    @abstractmethod
+    def clustering(self, manifest: Manifest) -> Clustering:
+        """Images and their persons; errors as ``TemplatesConfig.comparisons``."""

@@ -1,0 +1,189 @@
+"""Datasets whose images lie in files that hold many: what such datasets have in common.
+
+A file is listed once (its headers are read), and its images are scanned once (every image is read and decoded). Both are
+remembered in the cache folder while the files' sizes and modification times are what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from configs.kinds import DatasetConfig, Progress
+from configs.kinds import Manifest as AnyManifest
+from datamodules import scan as images_of
+from datamodules.formats.files import choose
+from datamodules.formats.kept import keep_listing, keep_manifest, recall_listing, recall_manifest
+from datamodules.formats.places import Fetcher, Listing, Placed, Places, State, states
+from datamodules.images import decode
+from datamodules.manifest import Manifest
+
+Unwrap = Callable[[bytes, int], bytes]
+"""The bytes at a place, and how they are coded there, to the bytes of the image; ValueError where they are damaged."""
+
+
+class ContainerConfig(DatasetConfig):
+    """A dataset whose images lie in a few files; a subclass says which, and lists what is in them."""
+
+    @abstractmethod
+    def files(self) -> tuple[Path, ...]:
+        """Everything that the listing depends on, first the files that hold images.
+
+        Raises:
+            ValueError: something needed is missing.
+        """
+
+    @abstractmethod
+    def listing(self, files: tuple[Path, ...]) -> Listing:
+        """The images in the files, of which none is decoded.
+
+        Raises:
+            ValueError: a file is damaged or hostile; names file and offset.
+        """
+
+    @abstractmethod
+    def unwrap(self) -> Unwrap:
+        """A function at the top of a module, so that a dataset can be sent to other processes."""
+
+    def chosen(self, listing: Listing) -> Sequence[int]:
+        """The rows that the settings ask for."""
+        return range(len(listing.keys))
+
+    def judged(self, manifest: Placed, listing: Listing) -> Placed:
+        """The manifest after the skip policy; ValueError where it is not what the files promise."""
+        return manifest
+
+    def manifest(self, cache: Path) -> Manifest | None:
+        files, now = self._now()
+        if (kept := recall_manifest(cache, (self.name, now, self.identity()), files)) is not None:
+            return kept
+        found = recall_listing(cache, (self.name, now, None), files)
+        if found is None:
+            return None
+        part = self._part(found)
+        images = list(zip(part.keys, part.identities, strict=True))
+        known = images_of.cached(files[0], images, self.on_bad_image, cache, self._source(part.places, now))
+        return None if known is None else self._placed(known, part, found)
+
+    def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
+        files, now = self._now()
+        found = recall_listing(cache, (self.name, now, None), files)
+        if found is None:
+            found = self.listing(files)
+            keep_listing(cache, (self.name, now, None), found)
+        part = self._part(found)
+        images = list(zip(part.keys, part.identities, strict=True))
+        source = self._source(part.places, now)
+        read = images_of.scan(files[0], images, self.on_bad_image, cache, progress, source)
+        manifest = self._placed(read, part, found)
+        keep_manifest(cache, (self.name, now, self.identity()), manifest)
+        return manifest
+
+    def build(self, manifest: AnyManifest) -> ContainerDataset:
+        assert isinstance(manifest, Placed), type(manifest)
+        return ContainerDataset(manifest, self.unwrap())
+
+    def _now(self) -> tuple[tuple[Path, ...], tuple[State, ...]]:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        files = self.files()
+        return files, states(files)
+
+    def _part(self, listing: Listing) -> Listing:
+        rows = self.chosen(listing)
+        if not len(rows):
+            raise ValueError(f"{listing.places.files[0]}: none of its {len(listing.keys)} images fits the dataset's settings")
+        return listing if len(rows) == len(listing.keys) else listing.subset(rows)
+
+    def _source(self, places: Places, now: tuple[State, ...]) -> Contained:
+        return Contained(places, now, self.unwrap())
+
+    def _placed(self, manifest: Manifest, part: Listing, whole: Listing) -> Placed:
+        rows = [row for row, key in enumerate(part.keys) if key not in manifest.skipped]
+        return self.judged(Placed.of(manifest, part.places.subset(rows)), whole)
+
+
+class PeopleConfig(ContainerConfig):
+    """A container that names the persons of its images."""
+
+    min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
+    persons: PositiveInt | None = None  # at most so many persons, in the order of the files
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each person's images, for ablations of the data's size
+
+    def whole(self) -> bool:
+        """Whether the settings ask for all images."""
+        return self.min_images <= 1 and self.persons is None and self.share == 1.0
+
+    def chosen(self, listing: Listing) -> Sequence[int]:
+        if self.whole():
+            return range(len(listing.keys))
+        rows = list(enumerate(listing.identities))
+        return [row for row, _ in choose(rows, self.min_images, self.persons, share=self.share)]
+
+    def judged(self, manifest: Placed, listing: Listing) -> Placed:
+        counts = Counter(manifest.identities)
+        if not manifest.skipped or min(counts.values(), default=0) >= self.min_images:
+            return manifest
+        return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= self.min_images)
+
+
+class Contained:
+    """Images at places, as a scan reaches them."""
+
+    def __init__(self, places: Places, now: tuple[State, ...], unwrap: Unwrap) -> None:
+        self.places = places
+        self.fetcher = Fetcher(places.files)
+        self._states = [state[1:] for state in now]
+        self._unwrap = unwrap
+
+    def stamps(self, images: images_of.Images) -> list[images_of.Stamp]:
+        """Key, and what the file is that the image lies in."""
+        assert len(images) == len(self.places)
+        return [(key, *self._states[file]) for (key, _), file in zip(images, self.places.file.tolist(), strict=True)]
+
+    def read(self, row: int, key: str) -> bytes:
+        """The bytes of the image; a damaged wrapping is no bad image: nothing behind it can be trusted."""
+        places = self.places
+        data = self.fetcher.read(int(places.file[row]), int(places.offset[row]), int(places.length[row]))
+        try:
+            return self._unwrap(data, int(places.coding[row]))
+        except ValueError as error:
+            raise ValueError(f"{self.name(row, key)}: {error}") from error
+
+    def name(self, row: int, key: str) -> str:
+        return f"{self.places.name(row)} ({key})"
+
+
+class ContainerDataset:
+    """Images fetched from their places when asked for; row i is row i of the manifest."""
+
+    def __init__(self, manifest: Placed, unwrap: Unwrap) -> None:
+        self.manifest = manifest
+        self._source = Contained(manifest.places, (), unwrap)
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def image(self, index: int) -> np.ndarray:
+        """RGB, uint8, (height, width, 3); errors as ``data``."""
+        return decode(self.data(index), self._source.name(index, self.manifest.keys[index]))
+
+    def data(self, index: int) -> bytes:
+        """The bytes of the image, as they were put into the file.
+
+        Raises:
+            ValueError: they are gone, or are not those that were scanned.
+        """
+        key = self.manifest.keys[index]
+        found = self._source.read(index, key)
+        if hashlib.sha256(found).hexdigest() != self.manifest.digests[index]:
+            where = self._source.name(index, key)
+            raise ValueError(f"{where}: the file changed after it was scanned; plan the grid again")
+        return found

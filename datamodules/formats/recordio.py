@@ -1,0 +1,204 @@
+"""RecordIO, the container of MXNet: ``train.rec`` with its index ``train.idx``.
+
+Chen et al.: MXNet: A flexible and efficient machine learning library for heterogeneous distributed systems. 2015.
+
+A record is one part or several. A part is the magic number, a word (3 bits: 0 whole, 1 first, 2 middle, 3 last; 29 bits:
+length) and its bytes, padded with zeros to four. A record that holds the magic number at a multiple of four is cut there,
+and the number is left out. Its bytes begin with a header (flag, label, two ids); where the flag is not 0, so many float32
+labels follow, and they count instead of the header's. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.formats.places import Fetcher
+
+MAGIC = 0xCED7230A
+PART = struct.Struct("<II")  # magic number, kind and length
+HEADER = struct.Struct("<IfQQ")  # flag, label, two ids
+LENGTH = (1 << 29) - 1
+LONGEST = 1 << 28  # bytes of a record; no image of a face is larger, and a damaged index may claim anything
+BLOCK = 32 << 20  # bytes read at a time
+DIGITS = 18  # of a number in the index; more would not fit into 64 bits
+LABELS = 2  # of each record that are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """The headers of all records of a file, in the order of the file; arrays of one length.
+
+    Attributes:
+        number: int64, what the index calls the record
+        offset: int64, the first byte
+        length: int64, bytes with all parts and padding
+        flag: int64, how many labels follow the header
+        labels: float32 (N, 2), the first two labels, or the header's own; NaN where there is none
+        payload: int64, bytes behind the labels
+    """
+
+    number: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    flag: np.ndarray
+    labels: np.ndarray
+    payload: np.ndarray
+
+
+def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers and offsets in an ``.idx`` file, int64 (N,) each, in the order of the file.
+
+    Raises:
+        ValueError: a line is not "number, tab, offset"; names the offset of the line.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    if not text.strip():
+        raise ValueError(f"{path}: the index is empty")
+    signs = np.frombuffer(text, np.uint8)
+    digit = (signs >= ord("0")) & (signs <= ord("9"))
+    edges = np.flatnonzero(np.diff(digit, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    odd = ~digit & ~np.isin(signs, np.frombuffer(b"\t\r\n", np.uint8))
+    lines = text.count(b"\n") + (not text.endswith(b"\n"))
+    gaps = signs[ends[:-1]]  # what follows each number but the last: a tab within a line, a line's end between two
+    good = len(starts) == 2 * lines and not odd.any() and text.count(b"\t") == lines and (ends - starts).max() <= DIGITS
+    if not (good and (gaps[::2] == ord("\t")).all() and (gaps[1::2] != ord("\t")).all()):
+        raise _bad_line(path, text)
+    numbers = np.fromstring(text, np.int64, sep=" ").reshape(-1, 2)
+    return numbers[:, 0], numbers[:, 1]
+
+
+def _bad_line(path: Path, text: bytes) -> ValueError:
+    place = 0
+    for line in text.split(b"\n"):
+        fields = line.removesuffix(b"\r").split(b"\t")
+        if len(fields) != 2 or not all(field.isdigit() and len(field) <= DIGITS for field in fields):
+            found = line[:60].decode(errors="replace")
+            return ValueError(f"{path}, offset {place}: expected a number, a tab and an offset, found {found!r}")
+        place += len(line) + 1
+    return ValueError(f"{path}: not an index of numbers and offsets")
+
+
+def read_headers(path: Path, number: np.ndarray, offset: np.ndarray) -> Records:
+    """Reads the header of every record and checks that the records fill the file without a gap.
+
+    Raises:
+        ValueError: the index and the file do not agree, or a record is damaged; names file and offset.
+    """
+    order = np.argsort(offset, kind="stable")
+    number, offset = number[order], offset[order]
+    ordered = np.sort(number)
+    if (twice := np.flatnonzero(ordered[1:] == ordered[:-1])).size:
+        raise ValueError(f"{path}: its index names record {ordered[twice[0]]} twice")
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    end = np.append(offset[1:], size)
+    bad = (offset % 4 != 0) | (end - offset < PART.size) | (end - offset > LONGEST)
+    if offset[0] != 0 or bad.any():
+        first = int(offset[int(np.argmax(bad))]) if offset[0] == 0 else 0
+        raise ValueError(f"{path}, offset {first}: the index has no whole record here (the file has {size} bytes)")
+    found = Records(
+        number, offset, end - offset, np.zeros_like(offset), np.full((len(offset), LABELS), np.nan, "f4"), np.zeros_like(offset)
+    )
+    fetcher = Fetcher((path,))
+    first = 0
+    while first < len(offset):
+        last = max(first + 1, int(np.searchsorted(end, offset[first] + BLOCK, "right")))
+        _read_block(path, fetcher, found, slice(first, last))
+        first = last
+    return found
+
+
+def _read_block(path: Path, fetcher: Fetcher, found: Records, rows: slice) -> None:
+    start, offset, length = int(found.offset[rows][0]), found.offset[rows], found.length[rows]
+    data = fetcher.read(0, start, int((offset + length)[-1]) - start)
+    # Zeros behind the block, so that a short last record can be looked at like any other.
+    words = np.frombuffer(data + bytes(-len(data) % 4 + 64), "<u4")
+    at = (offset - start) // 4
+    kind, size = words[at + 1] >> 29, (words[at + 1] & LENGTH).astype(np.int64)
+    flag = words[at + 2].astype(np.int64)
+    whole = kind == 0
+    bad = (words[at] != MAGIC) | (kind > 1) | (whole & (8 + (size + 3) // 4 * 4 != length))
+    bad |= whole & (size < HEADER.size + 4 * flag)
+    if bad.any():
+        row = int(np.argmax(bad))
+        try:  # says what is wrong
+            unpack(data[offset[row] - start :][: length[row]])
+        except ValueError as error:
+            raise ValueError(f"{path}, offset {offset[row]}: {error}") from error
+    floats = words.view("<f4")
+    found.flag[rows] = flag
+    found.labels[rows, 0] = np.where(flag > 0, floats[at + 8], floats[at + 3])
+    found.labels[rows, 1] = np.where(flag > 1, floats[at + 9], np.nan)
+    found.payload[rows] = size - HEADER.size - 4 * flag
+    for row in np.flatnonzero(~whole).tolist():
+        try:
+            labels, payload, flagged = unpack(data[offset[row] - start :][: length[row]])
+        except ValueError as error:
+            raise ValueError(f"{path}, offset {offset[row]}: {error}") from error
+        place = rows.start + row
+        found.flag[place], found.payload[place] = flagged, len(payload)
+        found.labels[place] = np.append(labels[:LABELS], np.full(LABELS, np.nan, "f4"))[:LABELS]
+
+
+def joined(data: bytes) -> bytes:
+    """The bytes of a record, of which ``data`` are all parts with padding.
+
+    Raises:
+        ValueError: the parts are not those of one record.
+    """
+    found: list[bytes] = []
+    at = 0
+    while True:
+        if len(data) - at < PART.size:
+            raise ValueError(f"the record ends after {len(data)} bytes, within a part")
+        magic, word = PART.unpack_from(data, at)
+        kind, length = word >> 29, word & LENGTH
+        if magic != MAGIC:
+            raise ValueError(f"expected the magic number {MAGIC:#x} {at} bytes into the record, found {magic:#x}")
+        if kind not in ((2, 3) if found else (0, 1)):
+            raise ValueError(f"part {len(found) + 1} of the record is of kind {kind}")
+        at += PART.size
+        part, padding = data[at : at + length], data[at + length : at + length + -length % 4]
+        if len(part) + len(padding) != length + -length % 4:
+            raise ValueError(f"a part of {length} bytes, of which {len(part)} are there")
+        if padding.strip(b"\0") or (kind in (1, 2) and padding):
+            raise ValueError(f"a part of {length} bytes that is not padded with zeros to four")
+        found.append(part)
+        at += length + len(padding)
+        if kind in (0, 3):
+            break
+    if at != len(data):
+        raise ValueError(f"the record has {at} bytes, but the next one is {len(data)} bytes on")
+    return struct.pack("<I", MAGIC).join(found)
+
+
+def unpack(data: bytes) -> tuple[np.ndarray, bytes, int]:
+    """The labels float32 (max(flag, 1),) of a record, the bytes behind them, and the flag; ``data`` as for ``joined``.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    record = joined(data)
+    if len(record) < HEADER.size:
+        raise ValueError(f"a record of {len(record)} bytes has no header ({HEADER.size} bytes)")
+    flag, label, _, _ = HEADER.unpack_from(record)
+    rest = HEADER.size + 4 * flag
+    if len(record) < rest:
+        raise ValueError(f"the header announces {flag} labels, but the record has {len(record)} bytes")
+    labels = np.frombuffer(record, "<f4", flag, HEADER.size) if flag else np.array([label], "<f4")
+    return labels, record[rest:], flag
+
+
+def image_bytes(data: bytes, coding: int) -> bytes:
+    """What follows the labels of a record."""
+    return unpack(data)[1]

@@ -1,0 +1,66 @@
+"""Five landmarks of a face, the places where they are wanted, and the similarity that brings them there.
+
+A point is (x, y) in pixels: the middle of the image's first pixel is (0, 0), as OpenCV counts.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from configs.kinds import Detection
+from datamodules.geometry.cutting import Size, sides
+
+NATURAL = 112  # height of the crop that the places below were made for
+
+PLACES = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
+"""Eyes, nose and corners of the mouth in a crop of 112 x 112 pixels, as face-recognition networks are commonly trained."""
+
+
+def places(size: Size) -> np.ndarray:
+    """Float64 (5, 2): where the landmarks are wanted in a crop of that size.
+
+    The places scale with the height and stay around the middle column: x goes to (x - 56) * height / 112 + width / 2. A crop
+    of 112 x 96 is that of 112 x 112 without 8 columns on either side.
+    """
+    height, width = sides(size)
+    return (PLACES - (NATURAL / 2, 0)) * (height / NATURAL) + (width / 2, 0)
+
+
+def landmarks(detection: Detection, who: str) -> np.ndarray:
+    """Float64 (5, 2).
+
+    Raises:
+        ValueError: the face has none, or all are one point; ``who`` needs them.
+    """
+    found = np.array(detection.landmarks, np.float64)
+    if found.shape != (len(PLACES), 2):
+        raise ValueError(f"alignment {who} needs five landmarks, and this detection has none; use the alignment box")
+    if not np.ptp(found, axis=0).any():
+        raise ValueError(f"alignment {who}: the five landmarks of a face are one point, {tuple(found[0].tolist())}")
+    return found
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The similarity with the least sum of squares from ``source`` to ``target``: float64 (2, 3), [sR | t].
+
+    Umeyama: Least-Squares Estimation of Transformation Parameters Between Two Point Patterns. IEEE TPAMI 13 (4), 1991. In the
+    plane, with points as complex numbers, it is a straight line: target = a * source + b, so a = cov / var (his equations
+    40-43; a reflection cannot come out).
+
+    Args:
+        source, target: (N, 2); the source points are not all one
+    """
+    z, w = (points @ np.array([1, 1j]) for points in (source, target))
+    centre, aim = z.mean(), w.mean()
+    z, w = z - centre, w - aim
+    a = np.vdot(z, w) / np.vdot(z, z).real
+    b = aim - a * centre
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def warped(image: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
+    """The image moved by ``matrix`` (2, 3), from image to crop: uint8 (height, width, 3), bilinear, black outside."""
+    height, width = sides(size)
+    found: np.ndarray = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
+    return found

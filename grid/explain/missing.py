@@ -1,0 +1,145 @@
+"""Which explanations of a finished study are missing: the cells of plan.json with more explainers, less what trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from configs.component import canonical
+from configs.explaining import ExplainerConfig
+from configs.lookup import resolve
+from grid.additions import entries
+from grid.cell import Cell
+from grid.document import Document
+from grid.plan import DONE, RUN, STALE, Plan, store_of
+from grid.spec import REPLICATE, BadInput, Combination, Grid, Launch, Spec
+from grid.stages.probes import rows_named
+from grid.study import CellView, Study
+from grid.world import World
+
+
+@dataclass(frozen=True)
+class Kept(Grid):
+    """A grid of the cells that plan.json has: the grid file may have changed since."""
+
+    points: tuple[Combination, ...] = ()
+
+    def combinations(self) -> Any:
+        return iter(self.points)
+
+
+def titles(study: Study, explainers: Sequence[ExplainerConfig]) -> tuple[ExplainerConfig, ...]:
+    """The explainers, each with the title that the study knows it by, or with one that no other of its explainers has.
+
+    Raises:
+        BadInput: a label that was given is another explainer's.
+    """
+    known: dict[str, str] = {}  # title -> what it is
+    configs = [explainer for cell in study.cells for explainer in cell.config.get("explainers", ())]
+    for config in [*configs, *(one.explainer for one in entries(study.record))]:
+        explainer: Any = resolve("explainer", config)
+        known.setdefault(explainer.title, _same(explainer))
+    found = []
+    for explainer in explainers:
+        what = _same(explainer)
+        title = next((title for title, other in known.items() if other == what), None)
+        if explainer.label is not None or title is None:
+            title = explainer.title
+            number = 2
+            while known.get(title, what) != what:
+                if explainer.label is not None:
+                    raise BadInput(
+                        f"--methods: this study has another explanation with the label {title!r}; choose another label"
+                    )
+                title, number = f"{explainer.name} {number}", number + 1
+        known[title] = what
+        found.append(explainer.model_copy(update={"label": None if title == explainer.name else title}))
+    return tuple(found)
+
+
+def _same(explainer: ExplainerConfig) -> str:
+    return canonical(explainer.model_dump(mode="json", exclude={"label", "scores"}))
+
+
+def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[CellView], list[dict[str, Any]]]:
+    """The cells that ``where`` selects and whose training is done; and the others, with the reason."""
+    shown = [cell for cell in study.cells if not cell.hidden]
+    selected = [cell for cell in shown if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+    trained = [cell for cell in selected if cell.id is not None and "train" in cell.markers]
+    passed = [_passed(cell, _why(cell)) for cell in selected if cell not in trained]
+    if not trained:
+        reasons = "; ".join(f"{one['cell']}: {one['reason']}" for one in passed[:3])
+        raise BadInput(f"{study.path}: no cell that is meant is trained, so there is nothing to explain ({reasons})")
+    return trained, passed
+
+
+def _why(cell: CellView) -> str:
+    if cell.id is None:
+        return f"{cell.state}: {cell.reason}"
+    failure = cell.failures.get("train") or cell.failures.get("pretrain")
+    return f"its training failed: {failure.error}" if failure else "not trained yet; launch the grid"
+
+
+def _passed(cell: CellView, reason: str) -> dict[str, Any]:
+    return {"cell": cell.title, "reason": reason}
+
+
+def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[ExplainerConfig], address: str | None) -> Kept:
+    """The cells as they were launched, with these explainers alone; protocols only where pairs are taken from them."""
+    path = study.path / "plan.json"
+    more: dict[str, Any] = {"explainers": list(explainers)}
+    if not any(explainer.pairs for explainer in explainers):
+        more["protocols"] = []
+    try:
+        points = tuple(Combination(cell.levels, Cell.model_validate({**cell.config, **more})) for cell in cells)
+    except ValidationError as error:
+        why = " ".join(str(error.errors()[0]["msg"]).split())
+        raise BadInput(f"{path}: a cell cannot be read here ({why}); launch the grid once, and it is written anew") from error
+    settings = {"study": study.path, "store": study.ledger.store.local(""), "tracking": study.record["tracking"]}
+    launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
+    axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}
+    spec = Spec(name=study.name, base={}, axes=axes, replicates=study.record["replicates"], launch=launch)
+    return Kept(spec, Document(path, study.record), points=points)
+
+
+def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> Plan:
+    """The plan's explanations and the detections that they need; cells whose training would run again are passed over."""
+    stages = {stage.id: stage for stage in plan.stages}
+    views = {tuple(cell.levels.items()): cell for cell in study.cells if not cell.hidden}
+    cells = []
+    for cell in plan.cells:
+        view = views[tuple(cell.levels.items())]
+        train = stages[cell.stages["train"]]
+        if train.id != view.stages["train"]:
+            passed.append(_passed(view, "its images or weights are no longer those that it was trained with; launch the grid"))
+        elif train.state not in (DONE, STALE):
+            passed.append(_passed(view, f"its training would run again: {train.reason}; launch the grid"))
+        else:
+            own = {label: id for label, id in cell.stages.items() if stages[id].stage in ("explain", "score")}
+            needed = {need for id in own.values() for need in stages[id].needs}
+            seen = {label: id for label, id in cell.stages.items() if id in needed and stages[id].stage == "detect"}
+            states = {stages[id].state for id in (*seen.values(), *own.values())}
+            cells.append(dataclasses.replace(cell, stages={**seen, **own}, state=RUN if RUN in states else DONE))
+    if not cells:
+        raise BadInput(f"{study.path}: nothing to explain: {passed[-1]['cell']}: {passed[-1]['reason']}")
+    wanted = {id for cell in cells for id in cell.stages.values()}
+    return dataclasses.replace(plan, cells=tuple(cells), stages=tuple(s for s in plan.stages if s.id in wanted))
+
+
+def check_keys(plan: Plan) -> None:
+    """Meets keys that no image has before anything runs."""
+    world = World(store_of(plan.grid))
+    for cell in plan.cells:
+        assert cell.cell is not None
+        for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == "explain"):
+            explainer, protocol = stage.node.config["explainer"], stage.node.config.get("protocol")
+            data = cell.cell.data if protocol is None else world.dataset(protocol)
+            whose = "the training data" if protocol is None else f"protocol {protocol.title}"
+            try:
+                rows_named(world.manifest(data).keys, explainer.chosen, whose)
+            except ValueError as error:
+                raise BadInput(f"{'--images' if protocol is None else '--pairs'}: {error}") from error

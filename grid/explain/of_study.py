@@ -1,0 +1,208 @@
+"""Explanations of a finished study: cells of plan.json with more explainers, of which only the new stages run.
+
+Nothing is ever trained: a cell whose training is not done is named and passed over, and the work board holds explanations and
+the detections that they need, nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from configs.explaining import ExplainerConfig
+from grid.additions import Explained, added, dropped, entries
+from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
+from grid.launch import Mirroring, carry_out, settings_of, short, void_changed
+from grid.ledger import Ledger
+from grid.lock import Lock
+from grid.mirror.tracking import tracking_of
+from grid.pieces import pieces_of
+from grid.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
+from grid.preflight import checked_plan, prepare
+from grid.report.build import build
+from grid.spec import BadInput
+from grid.store import LocalStore
+from grid.study import Study
+from grid.terminal import counted
+from grid.trial import jobs_of
+from grid.where import check_where
+from grid.work import Board, board_of
+
+EXPLAIN, SCORE = "explain", "score"  # kinds of stages: all that runs here, beside detections
+
+
+def explain(
+    study: Study,
+    where: Mapping[str, Sequence[str]],
+    explainers: Sequence[ExplainerConfig],
+    address: str | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Runs what is missing of these explanations; returns what came of each, cell by cell.
+
+    Returns:
+        ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, kind (``explain`` or ``score``), label,
+        id, state (``done``, ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, the
+        ``folder`` of its files, ``fewer`` where there were not as many probes as were asked for, and of a score its ``facts``
+
+    Raises:
+        BadInput: met before anything is run.
+    """
+    check_where(where, study.axes)
+    store = study.ledger.store.local("")
+    prepare(study.path, store)
+    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+        study = Study(study.path)
+        titled = titles(study, explainers)
+        chosen, passed = trained(study, where)
+        grid = grid_of(study, chosen, titled, address)
+        plan = without_training(checked_plan(grid, None, console), study, passed)
+        check_keys(plan)
+        ledger = Ledger(store)
+        for stage in plan.stages:
+            if stage.stage in (EXPLAIN, SCORE) and stage.state == FAILED:  # to ask again is to ask for another try
+                ledger.forgive(stage.stage, stage.id)
+        again = [
+            dataclasses.replace(s, state=RUN) if s.stage in (EXPLAIN, SCORE) and s.state == FAILED else s for s in plan.stages
+        ]
+        plan = dataclasses.replace(plan, stages=tuple(again))
+        void_changed(plan, ledger)
+        record = added(study.record, _entries(plan))
+        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        board = _board(plan)
+        open_stages = board.stages_to_run
+        words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
+        console.print(f"[bold]{study.name}[/]: {counted(len(plan.cells), 'cell')}, {words}", highlight=False)
+        tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
+        done = sum(cell.state == DONE for cell in plan.cells)
+        page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done))
+        found = [row for cell in plan.cells for row in _results(cell, plan, ledger, board)]
+    return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
+
+
+def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str], console: Console) -> dict[str, Any]:
+    """Takes explanations that were added out of a study again; what was computed stays in the ledger.
+
+    Returns:
+        ``dropped``: cell and label of each; ``report``
+
+    Raises:
+        BadInput: a label is of no added explanation of these cells.
+    """
+    check_where(where, study.axes)
+    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+        study = Study(study.path)
+        cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+        titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
+        there = {one.label.partition(":")[2] for one in entries(study.record) if one.train in titles}
+        for label in labels:
+            if label not in there:
+                known = ", ".join(sorted(one for one in there if ":" not in one)) or "none"
+                raise BadInput(
+                    f"--drop {label}: nothing of that name was added to these cells (added: {known}; of scores name both, as "
+                    "rise:sanity)"
+                )
+        record, gone = dropped(study.record, titles, labels)
+        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        page = build(Study(study.path))
+        for problem in Mirroring(study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False).finish():
+            console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study.path)}` copies the record later")
+    found = [{"cell": titles[one.train], "label": one.label} for one in gone]
+    return {"dropped": found, "report": str(page)}
+
+
+def _entries(plan: Plan) -> list[Explained]:
+    stages = {stage.id: stage for stage in plan.stages}
+    found = []
+    for cell in plan.cells:
+        for label, id in cell.stages.items():
+            stage = stages[id]
+            if stage.stage in (EXPLAIN, SCORE):
+                made = stage if stage.stage == EXPLAIN else stages[stage.node.identity["explain"]]
+                config = made.node.config["explainer"].model_dump(mode="json")
+                found.append(Explained(made.node.identity["train"], label, id, tuple(stage.needs), config))
+    return found
+
+
+def _board(plan: Plan) -> Board:
+    assert {stage.stage for stage in plan.stages} <= {"detect", EXPLAIN, SCORE}, "an explanation trains nothing"
+    trainings = {stage.node.identity["train"]: "train" for stage in plan.stages if stage.stage == EXPLAIN}
+    stages = {stage.id: stage for stage in plan.stages}
+    jobs = jobs_of(stages, store_of(plan.grid), known=trainings, **settings_of(plan.grid.spec.launch))
+    return board_of(plan, jobs, pieces_of(plan, jobs))
+
+
+def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> list[dict[str, Any]]:
+    found = []
+    for label, id in cell.stages.items():
+        kind, _, title = label.partition(":")
+        if kind not in (EXPLAIN, SCORE):
+            continue
+        stage = next(stage for stage in plan.stages if stage.id == id)
+        row: dict[str, Any] = {"cell": dict(cell.levels), "method": stage.node.config["explainer"].name}
+        row |= {"kind": kind, "label": title, "id": id}
+        if marker := ledger.marker(kind, id):
+            refused = marker.facts.get("refused")
+            folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
+            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+            if kind == EXPLAIN and (less := fewer(stage.node.config["explainer"], marker.facts)):
+                row["fewer"] = less
+            if kind == SCORE:
+                row["facts"] = {key: value for key, value in marker.facts.items() if value is not None and key != "refused"}
+        elif failure := ledger.failure(kind, id):
+            row |= {"state": "failed", "error": failure.error}
+        else:
+            row |= {"state": "unfinished", "error": board.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
+        found.append(row)
+    return found
+
+
+def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
+    """In words, that there were not as many probes as were asked for; None where there were."""
+    if explainer.pairs:
+        there, asked, what = facts["images"] // 2, explainer.pairs, "pairs: the protocol has no more of a kind"
+    else:
+        there, asked, what = facts["images"], explainer.images, "images: one held-out image of each person"
+    return f"{there} of {asked} {what}" if there < asked else None
+
+
+def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
+    """The result for a terminal."""
+    for one in facts["passed_over"]:
+        console.print(f"[yellow]passed over[/] {escape(one['cell'])}: {escape(one['reason'])}", highlight=False, soft_wrap=True)
+    for row in facts["explanations"]:
+        cell = ", ".join(f"{axis}={level}" for axis, level in row["cell"].items()) or "the only cell"
+        if row["state"] == "refused":
+            said = f"{row['refused']['code']}: {row['refused']['reason']}"
+            console.print(
+                f"[yellow]refused[/] {escape(row['label'])}, {escape(cell)}: {escape(said)}", highlight=False, soft_wrap=True
+            )
+        elif row["state"] != "done":
+            console.print(
+                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        if "fewer" in row:
+            console.print(f"[yellow]fewer[/] {escape(row['label'])}, {escape(cell)}: {escape(row['fewer'])}", highlight=False)
+    more = {(tuple(cell.levels.items()), label) for cell in Study(study.path).cells for label in cell.added}
+    failed = [row for row in facts["explanations"] if row["state"] == "failed"]
+    failed = [row for row in failed if (tuple(row["cell"].items()), f"{row['kind']}:{row['label']}") in more]
+    if failed:
+        names = ",".join(dict.fromkeys(row["label"] for row in failed))
+        said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
+        console.print(f"{escape(said)}; cells stay done", highlight=False, soft_wrap=True)
+    counts = []
+    for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
+        states = [row["state"] for row in facts["explanations"] if row["kind"] == kind]
+        if states:
+            counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
+    page = short(study.path / "report/index.html")
+    ran = facts["stages_run"]
+    line = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run · {' · '.join(counts)} · report: {page}"
+    console.print(f"{line} · MLflow: facegrid ui {short(study.path)}", highlight=False, soft_wrap=True)

@@ -1,0 +1,55 @@
+"""The reference pairs of a trained network, for the explanation of two files: as an explain stage takes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+
+from grid.spec import BadInput
+from grid.stages.context import Context, faces_of
+from grid.stages.explain import MEAN, REFERENCE, tensors
+from grid.stages.probes import reference_pairs
+from grid.stages.train import labels_of, rows_of
+from grid.trained import Trained
+from grid.world import Blocked
+from modules.attribution.explainer import Reference
+
+
+def reference_of(trained: Trained, context: Context) -> Reference:
+    """Pairs of images that were held out of training, and the mean colour of the images of the first protocol with pairs.
+
+    Without such a protocol the mean is that of the training data.
+
+    Raises:
+        BadInput: the images are not at hand.
+    """
+    if trained.cell is None or trained.view is None:
+        raise BadInput("no study is known that says where they are; name a study's folder with --where")
+    training = trained.training
+    detected = tuple(marker for label, marker in trained.view.markers.items() if label.startswith("detect:"))
+    context = dataclasses.replace(context, detected=detected)
+    protocol: Any = next((one for one in trained.cell.protocols if one.task == "verification"), None)
+    try:
+        faces = faces_of(context, training.data, training.detector, training.input.pixels)
+        labels, _ = labels_of(faces)
+        _, validation = rows_of(faces, training)
+        left, right, same = reference_pairs(faces.manifest.keys, labels, validation, REFERENCE)
+        data = training.data if protocol is None else context.world.dataset(protocol)
+        keys = context.world.manifest(data).keys
+        some = sorted(sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN])
+        colours = faces_of(context, data, training.detector, training.input.pixels, rows=some).crops
+        means = [colours[row].reshape(-1, 3).mean(0) for row in range(len(colours))]
+        crops = {row: faces.crops[row] for row in {*left, *right}}
+    except (Blocked, ValueError) as error:
+        raise BadInput(str(error)) from error
+    if not left:
+        raise BadInput("no pair of images was held out of training")
+    return Reference(
+        tensors(np.stack([crops[row] for row in left]), context.device),
+        tensors(np.stack([crops[row] for row in right]), context.device),
+        torch.tensor(same),
+        torch.tensor(np.mean(means, axis=0) / 127.5 - 1, dtype=torch.float32),
+    )

@@ -1,0 +1,189 @@
+"""Two image files under one trained network: their cosine, the decision, and maps of why. One process, no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from configs.explaining import ExplainerConfig
+from datamodules.images import read_image
+from grid.explain.pair_decision import cosine_of, limit_of
+from grid.explain.pair_png import Drawn, Headline, pair_png
+from grid.explain.pair_reference import reference_of
+from grid.spec import BadInput
+from grid.stages.context import Context
+from grid.stages.explain import target_of, tensors
+from grid.stages.train import load_network
+from grid.trained import Trained
+from grid.trial import accelerator, fresh_process_state
+from grid.world import World
+from modules.attribution.explainer import Refused
+
+METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # unless others are asked for; all take seconds
+
+
+def explain(
+    trained: Trained, files: tuple[Path, Path], explainers: Sequence[ExplainerConfig], threshold: float | None, to: Path
+) -> dict[str, Any]:
+    """Writes the picture ``to``; returns what it shows, as JSON values.
+
+    The cosine is that of the embeddings as the threshold's protocol makes them, with its mirror images where it has them. Maps
+    are of the plain embeddings.
+
+    Raises:
+        BadInput: a file is no image, or has no face where the network's detector does without none; the picture cannot be
+            written.
+    """
+    if to.suffix.lower() != ".png" or not to.absolute().parent.is_dir():
+        raise BadInput(f"--to {to}: give a file .png in a folder that exists")
+    training = trained.training
+    device = "cuda" if accelerator() == "gpu" else "cpu"
+    inputs = {"train": trained.marker}
+    attempt: Any = None  # nothing is written to the ledger
+    world = World(trained.ledger.store.local(""))
+    context = Context(trained.ledger, attempt, world, inputs, accelerator=accelerator(), crop_cache_bytes=0)
+    with fresh_process_state({"training": training}):
+        crops, faces = _faces(trained, files, device)
+        network = load_network(context, training, trained.marker.facts["classes"])
+        images = tensors(crops, device)
+        limit = limit_of(trained, threshold)
+        cosine = cosine_of(network, images, limit)
+        drawn, refused = [], []
+        helper = _Reference(trained, context)
+        for explainer in explainers:
+            try:
+                drawn += _maps(network, explainer, images, training, helper, None if limit is None else limit.plain)
+            except Refused as error:
+                why = f"{error.reason}{helper.why if error.code == 'no_reference' else ''}"
+                refused.append({"method": explainer.title, "code": error.code, "reason": why})
+    decision = None if limit is None else "same person" if cosine >= limit.value else "different persons"
+    facts: dict[str, Any] = {
+        "network": trained.title,
+        "checkpoint": str(trained.path),
+        "cosine": cosine,
+        "threshold": limit and limit.value,
+        "threshold_from": limit and limit.source,
+        "decision": decision,
+        "faces": faces,
+        "maps": [{"method": one.title, "signed": one.signed, "low": one.low, "high": one.high} for one in drawn],
+        "refused": refused,
+        "picture": str(to.absolute()),
+    }
+    head = Headline(said(facts), source_of(facts), f"network: {trained.title}")
+    try:
+        to.write_bytes(pair_png(head, crops, faces, drawn, [f"{one['method']}: {one['code']}" for one in refused]))
+    except OSError as error:
+        raise BadInput(f"--to {to}: {error.strerror}") from error
+    return facts
+
+
+def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """The crops (2, H, W, 3) as training made them, and what is known of each face."""
+    config = trained.training.detector
+    detector = config.build(device)
+    try:
+        images = [read_image(file) for file in files]
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    crops, faces = [], []
+    for file, image, found in zip(files, images, detector.detect(images), strict=True):
+        if not found.found and config.on_missing_face != "center_crop":
+            policy = f"on_missing_face: {config.on_missing_face}"
+            raise BadInput(
+                f"{file}: detector {config.name} finds no face, and this network was made without such images ({policy})"
+            )
+        crops.append(detector.crop(image, found, trained.training.input.pixels))
+        face = {"file": str(file), "width": image.shape[1], "height": image.shape[0], "found": found.found}
+        faces.append({**face, "box": [round(value, 1) for value in found.box] if found.found else None, "score": found.score})
+    return np.stack(crops), faces
+
+
+class _Reference:
+    """The reference pairs, made when a method first asks for them; or why there are none."""
+
+    def __init__(self, trained: Trained, context: Context) -> None:
+        self.trained, self.context = trained, context
+        self.tried, self.why = False, ""
+        self.found: Any = None
+
+    def get(self) -> Any:
+        if not self.tried:
+            self.tried = True
+            try:
+                self.found = reference_of(self.trained, self.context)
+            except BadInput as error:
+                self.why = f"; the training data give none: {error}"
+        return self.found
+
+
+def _maps(
+    network: Any, explainer: Any, images: torch.Tensor, training: Any, reference: _Reference, threshold: float | None
+) -> list[Drawn]:
+    """Raises Refused where the method does not apply."""
+    pixels = training.input.pixels
+    if explainer.of == "image":
+        one = explainer.build().explain(network, images, target_of(network, explainer, images, None), pixels)
+        return [Drawn(explainer.title, _about(one), one.maps, one.signed)]
+    if threshold is not None and getattr(explainer, "threshold", threshold) is None:
+        explainer = explainer.model_copy(update={"threshold": threshold})
+    built = explainer.build()
+    try:
+        found = built.explain(network, images[:1], images[1:], pixels, None)
+        wants = "unnormalised" in found.notes
+    except Refused as error:
+        if error.code != "no_reference" or reference.get() is None:
+            raise
+        wants = True
+    if wants and reference.get() is not None:
+        found = built.explain(network, images[:1], images[1:], pixels, reference.get())
+    return [
+        Drawn(f"{explainer.title} {name}".rstrip(), _about(found), maps[0], name in found.signed)
+        for name, maps in found.maps.items()
+    ]
+
+
+def _about(found: Any) -> tuple[str, ...]:
+    return (found.target, *([f"layer {found.layer}"] if found.layer else []))
+
+
+def said(facts: Mapping[str, Any]) -> str:
+    """The result in a line."""
+    if facts["decision"] is None:
+        return f"cosine {facts['cosine']:.4f}"
+    return f"{facts['decision']}: cosine {facts['cosine']:.4f}, threshold {facts['threshold']:.4f}"
+
+
+def source_of(facts: Mapping[str, Any]) -> str:
+    """Where the threshold is from, or that there is none."""
+    if facts["threshold_from"]:
+        return f"threshold: {facts['threshold_from']}"
+    return "no decision: this training has no finished evaluation on pairs, and no --threshold was given"
+
+
+def told(facts: Mapping[str, Any], console: Console) -> None:
+    """The result for a terminal."""
+    console.print(f"[bold]{escape(said(facts))}[/]", highlight=False, soft_wrap=True)
+    console.print(escape(source_of(facts)), highlight=False, soft_wrap=True)
+    for face in facts["faces"]:
+        size = f"{face['width']} x {face['height']} pixels"
+        where = (
+            f"face at {', '.join(f'{value:g}' for value in face['box'])}"
+            if face["found"]
+            else "[yellow]no face found[/], its centre"
+        )
+        console.print(f"{escape(face['file'])}: {where}, of {size}", highlight=False, soft_wrap=True)
+    for one in facts["refused"]:
+        console.print(
+            f"[yellow]refused[/] {escape(one['method'])}: {one['code']}: {escape(one['reason'])}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    picture = Path(facts["picture"])
+    near = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
+    console.print(f"picture: {near}", highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The one writer to MLflow: what a study's ledger has and MLflow lacks."""

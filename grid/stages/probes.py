@@ -1,0 +1,176 @@
+"""Which images and pairs are explained: the same in every cell that has the same data."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datamodules.geometry.cutting import sides
+from grid.stages.context import Context, Faces, detections_of, faces_of
+from grid.training import Training
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What is explained.
+
+    Attributes:
+        keys: of N images; of pairs, left and right one after the other
+        identities: (N,)
+        crops: uint8 (N, H, W, 3)
+        labels: int64 (N,), classes of the network; empty for pairs
+        same: bool (N / 2,), for pairs; None for images
+    """
+
+    keys: Sequence[str]
+    identities: Sequence[str]
+    crops: np.ndarray
+    labels: np.ndarray
+    same: np.ndarray | None = None
+
+
+def hashed(*names: str) -> bytes:
+    """What probes are sorted by: content alone, so that all cells choose alike."""
+    return hashlib.sha256("\n".join(names).encode()).digest()
+
+
+def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], count: int, wanted: Sequence[str] = ()) -> Probes:
+    """Validation images of ``count`` different persons; or the images ``wanted``, by key, whoever is on them."""
+    keys, identities = faces.manifest.keys, faces.identities
+    if wanted:
+        named = rows_named(keys, wanted, "the training data")
+        _check_kept(wanted, named, faces)
+        return Probes(
+            list(wanted), [identities[row] for row in named], np.stack([faces.crops[n] for n in named]), labels[named]
+        )
+    chosen: dict[str, int] = {}
+    for row in sorted(validation, key=lambda row: hashed(keys[row])):
+        chosen.setdefault(identities[row], row)
+        if len(chosen) == count:
+            break
+    rows = list(chosen.values())
+    crops = np.stack([faces.crops[row] for row in rows])
+    return Probes([keys[row] for row in rows], [identities[row] for row in rows], crops, labels[rows])
+
+
+def pair_probes(context: Context, training: Training, protocol: Any, count: int, chosen_keys: Sequence[str] = ()) -> Probes:
+    """Pairs of a protocol, the genuine half first; pairs whose face a detector's policy drops are passed over.
+
+    Or the pairs of ``chosen_keys``, left and right one after the other. A pair that the protocol has is genuine where the
+    protocol says so, another one where both images are of one person.
+    """
+    data = context.world.dataset(protocol)
+    manifest = context.world.manifest(data)
+    if chosen_keys:
+        return _chosen_pairs(context, training, protocol, chosen_keys)
+    pairs = context.world.kept_pairs(protocol, training)
+    chosen: list[tuple[int, int]] = []
+    genuine = 0
+    for same in (True, False):
+        wanted = count - count // 2 if same else count // 2
+        of_kind = np.flatnonzero(pairs.same == same).tolist()
+        listed = [(int(pairs.left[n]), int(pairs.right[n])) for n in of_kind]
+        order = sorted(listed, key=lambda pair: hashed(*(manifest.keys[row] for row in pair)))
+        some = order[: 4 * wanted + 8]
+        rows = sorted({row for pair in some for row in pair})
+        faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+        kept = {rows[place] for place in faces.crops.kept.tolist()}
+        chosen += [pair for pair in some if kept.issuperset(pair)][:wanted]
+        genuine = len(chosen) if same else genuine
+    flat = [row for pair in chosen for row in pair]
+    rows = sorted(set(flat))
+    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+    crops = np.stack([faces.crops[rows.index(row)] for row in flat])
+    identities = [manifest.identities[row] for row in flat]
+    same_of = np.arange(len(chosen)) < genuine
+    return Probes([manifest.keys[row] for row in flat], identities, crops, np.zeros(0, np.int64), same_of)
+
+
+def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequence[str]) -> np.ndarray | None:
+    """bool (N, height, width): where each crop truly differs from the other one of its pair; None where nobody knows of any.
+
+    ``keys`` are of N images, left and right one after the other. A row is empty where nobody knows, and where the detector cut
+    the region away. The full image's region is cut out just as the image is, and a pixel counts where half of it lies inside.
+    """
+    data = context.world.dataset(protocol)
+    whole = context.world.manifest(data)
+    place = {key: row for row, key in enumerate(whole.keys)}
+    full = data.build(whole)
+    some = list(dict.fromkeys(keys))
+    detections = detections_of(context, data.build(whole.subset([place[key] for key in some])), training.detector)
+    detector = training.detector.build()
+    size = training.input.pixels
+    found = np.zeros((len(keys), *sides(size)), bool)
+    known = False
+    for row, key in enumerate(keys):
+        region = protocol.region(full, place[key], place[keys[row + 1 if row % 2 == 0 else row - 1]])
+        if region is None:
+            continue
+        shape = (whole.heights[place[key]], whole.widths[place[key]])
+        if region.shape != shape:
+            raise ValueError(f"protocol {protocol.title}: the region of {key} is {region.shape}, and its image {shape}")
+        known = True
+        picture = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
+        found[row] = detector.crop(picture, detections.row(key), size)[:, :, 0] >= 128
+    return found if known else None
+
+
+def _chosen_pairs(context: Context, training: Training, protocol: Any, wanted: Sequence[str]) -> Probes:
+    data = context.world.dataset(protocol)
+    manifest = context.world.manifest(data)
+    named = rows_named(manifest.keys, wanted, f"protocol {protocol.title}")
+    rows = sorted(set(named))
+    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+    _check_kept((manifest.keys[row] for row in rows), range(len(rows)), faces)
+    identities = [manifest.identities[row] for row in named]
+    pairs = protocol.pairs(manifest)
+    said = {
+        frozenset(pair): bool(same) for *pair, same in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same, strict=True)
+    }
+    same = [said.get(frozenset(named[at : at + 2]), identities[at] == identities[at + 1]) for at in range(0, len(named), 2)]
+    crops = np.stack([faces.crops[rows.index(row)] for row in named])
+    return Probes(list(wanted), identities, crops, np.zeros(0, np.int64), np.array(same))
+
+
+def rows_named(keys: Sequence[str], wanted: Sequence[str], whose: str) -> list[int]:
+    """The rows of the images that are ``wanted``.
+
+    Raises:
+        ValueError: there is no such image; names those that are nearest.
+    """
+    index = {key: row for row, key in enumerate(keys)}
+    for key in wanted:
+        if key not in index:
+            near = difflib.get_close_matches(key, keys, n=3, cutoff=0.3)
+            raise ValueError(f"{whose}: no image {key!r} among {len(keys)} (nearest: {', '.join(near or keys[:3])})")
+    return [index[key] for key in wanted]
+
+
+def _check_kept(names: Iterable[str], places: Iterable[int], faces: Faces) -> None:
+    kept = set(faces.crops.kept.tolist())
+    for name, place in zip(names, places, strict=True):
+        if place not in kept:
+            raise ValueError(f"no face was found in {name}, and the detector's policy is to drop such images")
+
+
+def reference_pairs(
+    keys: Sequence[str], labels: np.ndarray, rows: np.ndarray, count: int
+) -> tuple[list[int], list[int], list[bool]]:
+    """(left, right, same): pairs of the given rows, half genuine, half impostor, as far as there are so many."""
+    order = sorted(rows.tolist(), key=lambda row: hashed(keys[row]))
+    genuine: list[tuple[int, int]] = []
+    impostor: list[tuple[int, int]] = []
+    for place, left in enumerate(order):
+        for right in order[place + 1 :]:
+            kind = genuine if labels[left] == labels[right] else impostor
+            if len(kind) < count // 2:
+                kind.append((left, right))
+        if len(genuine) == len(impostor) == count // 2:
+            break
+    both = [*genuine, *impostor]
+    return [left for left, _ in both], [right for _, right in both], [number < len(genuine) for number in range(len(both))]

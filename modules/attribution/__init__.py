@@ -1,0 +1,1 @@
+"""What explainers and their scores are made of: targets, maps, masks, checks."""

@@ -1,0 +1,72 @@
+"""The channels of a layer as masks for the image, and their scores as weights: where definitions of Score-CAM differ.
+
+A channel that is constant says nothing of a place, and its range cannot be divided by. Its mask is 0 everywhere; ``paper``,
+``official`` and ``pairs`` give it the weight 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from modules.attribution.perturbing import scores_of
+from modules.attribution.targets import Target
+
+Mode = Literal["paper", "official", "pytorch_grad_cam", "torch_cam", "pairs"]
+SOFTMAX: tuple[Mode, ...] = ("pytorch_grad_cam", "torch_cam")  # over the channels
+AFTER: tuple[Mode, ...] = ("official", "pytorch_grad_cam")  # to [0, 1] after enlarging, the others before
+EPSILON = 1e-8  # that both SOFTMAX modes add to a channel's range
+
+
+def masks_of(channels: Tensor, size: tuple[int, int], mode: Mode) -> Tensor:
+    """Channels (B, h, w) to masks (B, 1, H, W) in [0, 1], as ``mode`` defines them; none of the channels is constant."""
+    masks = channels[:, None]
+    if mode not in AFTER:
+        masks = unit_range(masks, mode)
+    masks = functional.interpolate(masks, size=size, mode="bilinear", align_corners=mode == "pytorch_grad_cam")
+    return unit_range(masks, mode) if mode in AFTER else masks
+
+
+def unit_range(maps: Tensor, mode: Mode) -> Tensor:
+    """(B, 1, h, w), each to [0, 1]."""
+    low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
+    return (maps - low) / (high - low + (EPSILON if mode in SOFTMAX else 0.0))
+
+
+def live_channels(activation: Tensor) -> Tensor:
+    """Indices, int64, of the channels of (C, h, w) that are not constant."""
+    return (activation.amax((1, 2)) > activation.amin((1, 2))).nonzero()[:, 0]
+
+
+def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Target, mode: Mode, batch: int) -> Tensor:
+    """Weights (K, C), float64, of the channels (C, h, w) of one image (1, 3, H, W), for the K rows of ``targets``.
+
+    No more than ``batch`` masked images are in memory at a time, and all K targets share them.
+    """
+    live = live_channels(activation)
+    weights = torch.zeros(len(targets), len(activation), dtype=torch.float64, device=image.device)
+    if len(live):
+        scores = [
+            scores_of(network, image * masks, targets, batch, probability=mode == "official")
+            for masks in _blocks(activation, live, (image.shape[2], image.shape[3]), mode, batch)
+        ]
+        weights[:, live] = torch.cat(scores).T.double()
+    if mode in SOFTMAX:
+        if len(live) < len(activation):  # their masks are 0, so one image scores for all of them
+            dead = torch.ones(len(activation), dtype=torch.bool, device=image.device)
+            dead[live] = False
+            weights[:, dead] = scores_of(network, torch.zeros_like(image), targets, batch).T.double()
+        # torch_cam takes the score of the whole image from each score before the softmax, which does not see it.
+        return weights.softmax(1)
+    if mode == "pairs" and len(live):
+        weights[:, live] -= weights[:, live].mean(1, keepdim=True)
+    return weights
+
+
+def _blocks(activation: Tensor, live: Tensor, size: tuple[int, int], mode: Mode, batch: int) -> Iterator[Tensor]:
+    for start in range(0, len(live), batch):
+        yield masks_of(activation[live[start : start + batch]], size, mode)

@@ -1,0 +1,47 @@
+"""What explainers of single images share: what they are given, scores that are numbers, maps as they are handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modules.attribution.explainer import Refused
+from modules.attribution.targets import Target
+
+
+def check_images(images: Tensor, target: Target, size: int | tuple[int, int]) -> None:
+    """Images (N, 3, height, width) are as ``size`` says, and there is one score for each."""
+    assert images.ndim == 4, images.shape
+    assert tuple(images.shape[2:]) == ((size, size) if isinstance(size, int) else size), (images.shape, size)
+    assert len(images) == len(target) > 0, (len(images), len(target))
+
+
+def finite_scores(network: Any, embeddings: Tensor, target: Target) -> Tensor:
+    """Scores (N,) of embeddings (N, D).
+
+    Raises:
+        Refused: code ``not_finite``: a score is NaN or infinite, as the cosine of an embedding of length zero.
+    """
+    scores = target.scores(network, embeddings)
+    assert scores.shape == (len(target),), (scores.shape, len(target))
+    if not bool(torch.isfinite(scores).all()):
+        lengths = embeddings.detach().norm(dim=1)
+        why = "an embedding has length 0, and so no direction" if bool((lengths == 0).any()) else "the network gives no number"
+        raise Refused("not_finite", f"{target.words}: NaN or infinity for an image, since {why}")
+    return scores
+
+
+def check_gradient(gradient: Tensor, target: Target) -> None:
+    """Raises Refused where a derivative is NaN or infinite: what selects by its sign would take NaN for "not positive"."""
+    if not bool(torch.isfinite(gradient).all()):
+        raise Refused("not_finite", f"{target.words}: its derivative is NaN or infinite for an image")
+
+
+def stacked(maps: Sequence[Tensor]) -> tuple[np.ndarray, list[int]]:
+    """Maps (h, w) as one float32 array (N, h, w); and the numbers of those that are zero everywhere."""
+    found = torch.stack(list(maps)).detach().float().cpu().numpy().astype(np.float32)
+    return found, [number for number, one in enumerate(found) if not one.any()]

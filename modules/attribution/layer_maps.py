@@ -1,0 +1,110 @@
+"""Maps made of a layer's output and of the score's gradient in it: what Grad-CAM and its relatives share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from modules.attribution.explainer import Attribution, Explainer
+from modules.attribution.explaining import check_gradient, check_images, finite_scores, stacked
+from modules.attribution.stage_choice import Shape, stages_of, too_coarse
+from modules.attribution.targets import Target
+from modules.attribution.watching import evaluating, hooked
+
+
+class LayerConfig(Protocol):
+    """``layer`` is a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layer(self) -> str | None: ...
+    @property
+    def min_side(self) -> int: ...
+
+
+class LayerExplainer(Explainer):
+    """One forward pass, and one backward pass of what lies above the layer, per image.
+
+    Images go through one by one, so that a map cannot depend on the others, not even in its last bit.
+    """
+
+    def __init__(self, config: LayerConfig) -> None:
+        self.config = config
+
+    def map_of(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        """The raw map (h, w) of a layer's output and the score's gradient in it, both (channels, h, w)."""
+        raise NotImplementedError
+
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``.
+
+        Raises:
+            Refused: code ``layer_too_coarse``: no stage's output is large enough; names the shapes. Code ``not_finite``.
+            Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
+        """
+        check_images(images, target, size)
+        layer = self.config.layer
+        stages, side = stages_of(self.config.name, network, layer), self.config.min_side if layer is None else 1
+        maps = []
+        shape: Shape = (0, 0, 0)
+        with torch.inference_mode(False), evaluating(network):
+            for number, image in enumerate(images):
+                layer, activation, gradient = at_layer(network, stages, image[None], target.take([number]), side)
+                stages, side = {layer: stages[layer]}, 1  # all images are of one size
+                shape = (activation.shape[0], activation.shape[1], activation.shape[2])
+                maps.append(self.map_of(activation, gradient))
+        assert layer is not None
+        found, empty = stacked(maps)
+        return Attribution(found, layer, shape, target.words, {"empty_maps": empty})
+
+
+def at_layer(
+    network: Any, stages: Mapping[str, nn.Module], image: Tensor, target: Target, min_side: int = 1
+) -> tuple[str, Tensor, Tensor]:
+    """The deepest stage whose output is at least ``min_side`` x ``min_side``, that output, and the score's gradient in it.
+
+    Args:
+        network: in evaluation mode
+        stages: those to choose from, shallow to deep
+        image: (1, 3, H, W)
+        target: of one row
+
+    Returns:
+        name, (channels, h, w), (channels, h, w)
+
+    Raises:
+        Refused: codes ``layer_too_coarse`` and ``not_finite``.
+    """
+    places = {name: place for place, name in enumerate(stages)}
+    shapes: dict[str, Shape] = {}
+    cuts: list[tuple[str, Tensor]] = []  # the last one counts
+
+    def cut(name: str, output: Tensor) -> Tensor | None:
+        assert output.ndim == 4, f"stage {name} gives {tuple(output.shape)}, not (N, channels, h, w)"
+        assert name not in shapes, f"stage {name} ran twice in one forward pass"
+        shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
+        if min(output.shape[2:]) < min_side or (cuts and places[name] < places[cuts[-1][0]]):
+            return None
+        # The graph starts anew here: nothing below the layer is kept, and the backward pass ends at it. The copy lets later
+        # in-place operations be.
+        torch.set_grad_enabled(True)
+        cuts.append((name, output.detach().clone().requires_grad_()))
+        return cuts[-1][1].clone()
+
+    with torch.no_grad(), hooked(stages, cut):  # which also ends what ``cut`` switches on
+        embedding = network.embed(image.clone())  # for networks that begin with an in-place operation
+        if not cuts:
+            raise too_coarse(shapes, min_side)
+        name, leaf = cuts[-1]
+        (gradient,) = torch.autograd.grad(finite_scores(network, embedding, target)[0], leaf)
+    check_gradient(gradient, target)
+    return name, leaf.detach()[0], gradient[0]
+
+
+def weighted(activation: Tensor, weights: Tensor) -> Tensor:
+    """ReLU(sum_k w_k A_k): (channels, h, w) and (channels,) to (h, w)."""
+    return torch.relu((weights[:, None, None] * activation).sum(0))

@@ -1,0 +1,32 @@
+"""Where patches lie: whole ones only, a last one flush with the border, and every pixel under one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modules.attribution.explainer import Refused
+
+
+def places(side: int, patch: int, stride: int) -> list[int]:
+    """First pixels of the patches along one side: 0, stride, ..., and the last one that is whole.
+
+    Raises:
+        Refused: ``patch_too_large``: it is larger than the image.
+    """
+    if patch > side:
+        raise Refused("patch_too_large", f"a patch of {patch} pixels does not fit into an image of {side}; make patch smaller")
+    found = list(range(0, side - patch + 1, stride))
+    if found[-1] != side - patch:
+        found.append(side - patch)
+    return found
+
+
+def spread(values: np.ndarray, rows: list[int], columns: list[int], patch: int, shape: tuple[int, int]) -> np.ndarray:
+    """Map (H, W) float64 of patch values (rows, columns): at each pixel the mean over the patches that cover it."""
+    total, counts = np.zeros(shape), np.zeros(shape)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            total[row : row + patch, column : column + patch] += values[i, j]
+            counts[row : row + patch, column : column + patch] += 1
+    assert counts.all(), "a pixel is under no patch"
+    return total / counts

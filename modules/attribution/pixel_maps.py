@@ -1,0 +1,86 @@
+"""Maps made of the score's gradient in the pixels, of images that go through one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modules.attribution.explainer import Attribution, Explainer
+from modules.attribution.explaining import check_images, finite_scores, stacked
+from modules.attribution.targets import Target
+from modules.attribution.watching import evaluating
+
+
+class PixelExplainer(Explainer):
+    """Base of explainers whose maps have the resolution of the image, (height, width).
+
+    Images go through one by one, so that a map cannot depend on the others, not even in its last bit.
+    """
+
+    signed = False
+
+    def prepared(self, network: Any, image: Tensor, target: Target) -> Any:
+        """What images are sent through: the network, or a copy made for this method; refuses where it does not apply."""
+        return network
+
+    def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
+        """The map (H, W) of one image (1, 3, H, W), and numbers about it, the same ones for each image."""
+        raise NotImplementedError
+
+    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+        """See ``Explainer.explain``. Notes: ``empty_maps``, the images whose map is zero everywhere."""
+        check_images(images, target, size)
+        maps: list[Tensor] = []
+        about: list[Mapping[str, float]] = []
+        with torch.inference_mode(False), torch.no_grad(), evaluating(network):
+            prepared = self.prepared(network, images[:1], target.take([0]))
+            for number, image in enumerate(images):
+                one, numbers = self.map_of(prepared, image[None], target.take([number]))
+                maps.append(one)
+                about.append(numbers)
+        found, empty = stacked(maps)
+        notes: dict[str, Any] = {"empty_maps": empty}
+        notes |= {key: [numbers[key] for numbers in about] for key in about[0]}
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        return Attribution(found, "", shape, target.words, notes, self.signed)
+
+
+def gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+    """Scores (N,) of images (N, 3, H, W), and of each score the gradient in its own image (N, 3, H, W).
+
+    Raises:
+        Refused: code ``not_finite``: a score is NaN or infinite.
+    """
+    with torch.enable_grad():
+        leaf = images.detach().clone().requires_grad_()
+        scores = finite_scores(network, network.embed(leaf.clone()), target)  # the copy lets in-place operations be
+        (found,) = torch.autograd.grad(scores.sum(), leaf)
+    return scores.detach(), found
+
+
+def mean_gradient(
+    network: Any, images: Sequence[Tensor], weights: Sequence[float], target: Target, batch: int, absolute: bool = False
+) -> Tensor:
+    """sum_i w_i x the gradient in image i, (3, H, W), float64, over variants (3, H, W) of one image that share one target.
+
+    ``absolute``: of the gradients' absolute values.
+
+    Variants go through ``batch`` at a time, and their number is a multiple of it: every batch has the same shape.
+    """
+    assert len(images) == len(weights) > 0, (len(images), len(weights))
+    assert len(images) % batch == 0, (len(images), batch)
+    repeated = target.take([0] * batch)
+    total = torch.zeros(images[0].shape, dtype=torch.float64, device=images[0].device)
+    for start in range(0, len(images), batch):
+        _, found = gradients(network, torch.stack(list(images[start : start + batch])), repeated)
+        for weight, one in zip(weights[start : start + batch], found, strict=True):
+            total += weight * (one.abs() if absolute else one).double()
+    return total
+
+
+def strongest(gradient: Tensor) -> Tensor:
+    """(3, H, W) to (H, W): the largest absolute value over the channels (Simonyan et al., ICLR workshop 2014, Section 3.1)."""
+    return gradient.abs().amax(0)

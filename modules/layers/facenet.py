@@ -1,0 +1,77 @@
+"""The layers that FaceNet's networks share (Schroff et al., "FaceNet", CVPR 2015)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from modules.layers.initialising import he
+
+
+class FaceNetBackbone(nn.Module):
+    """Layers in a row, each of which is a stage.
+
+    Args:
+        layers: name -> module with a spatial output, in order; weights are drawn anew, see ``initialising.he``
+        channels: of the last one's output
+    """
+
+    def __init__(self, layers: Mapping[str, nn.Module], channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.layers = nn.Sequential(OrderedDict(layers))
+        he(self.layers)
+
+    def stages(self) -> dict[str, nn.Module]:
+        """All layers; the last one gives the feature map."""
+        return dict(self.layers.named_children())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] to (N, channels, h, w)."""
+        return self.layers(images)
+
+
+def convolution(channels: int, out: int, kernel: int, *, stride: int = 1, batch_norm: bool = False) -> nn.Sequential:
+    """A convolution and ReLU; n cells become ceil(n / stride). With ``batch_norm`` its bias is the normalisation's."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=not batch_norm)]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(out))
+    return nn.Sequential(*layers, nn.ReLU())
+
+
+def max_pool(stride: int = 2) -> nn.MaxPool2d:
+    """3x3; n cells become ceil(n / stride)."""
+    return nn.MaxPool2d(3, stride, padding=1)
+
+
+class ResponseNorm(nn.Module):
+    """Local response normalisation over five neighbouring channels: x / (2 + 1e-4 sum of x^2) ^ 0.75.
+
+    The constants are those of Krizhevsky et al. (NIPS 2012, Section 3.3); FaceNet states none. The sum is taken in float32: in
+    half precision the square of 256 is already infinite.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, h, w) to the same."""
+        # torch takes the mean over the channels instead of the sum
+        return functional.local_response_norm(features.float(), size=5, alpha=5e-4, beta=0.75, k=2.0).to(features.dtype)
+
+
+class L2Pool(nn.Module):
+    """Root of the mean of squares in 3x3 windows, in float32; a constant map stays what it is, also at the border.
+
+    Where a window is all zero, the derivative is taken as 0; a root has none there, and autograd would give NaN.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, h, w) to (N, C, ceil(h / stride), ceil(w / stride)), not negative."""
+        squares = functional.avg_pool2d(features.float().square(), 3, self.stride, padding=1, count_include_pad=False)
+        empty = squares == 0
+        return squares.masked_fill(empty, 1.0).sqrt().masked_fill(empty, 0.0).to(features.dtype)

@@ -1,0 +1,251 @@
+"""Training of one network: steps, validation, schedule, and everything that a resumed training must know."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modules.margin import keep_unsampled
+from modules.training.freezing import freeze, freeze_recognition
+from modules.training.joint import Together
+from modules.training.nonfinite import finite
+from modules.training.recipe import Moves, Recipe
+
+STATE = "facegrid"  # key of our part in a checkpoint
+
+
+class Recognizer(pl.LightningModule):
+    """Trains a network (see ``modules.network``) by a recipe, so that a resumed training equals an undisturbed one.
+
+    The learning rate moves together with the optimiser's step and at the end of an epoch, in both cases before a checkpoint
+    can be taken. Random numbers of a step (dropout) are a function of (seed, epoch, batch, rank) alone.
+
+    Args:
+        network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; where its ``classifies`` is
+            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of the latter.
+        recipe: its ``build`` gives the ``Moves``.
+        seed: of the random numbers drawn while training.
+        steps_per_epoch: steps of the optimiser that one epoch has; with ``recipe.accumulate`` each takes that many batches of
+            the loader.
+        decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder, or it is all
+            that learns (``recipe.trainable: decoder``), by the recipe's optimiser.
+
+    Attributes:
+        history: one row an epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
+            over images; without a classifier the loss of all validation images as one batch; where only a decoder learns, the
+            mean squared error), ``validation_accuracy`` (None
+            without a classifier), ``lr`` of the epoch's last step, ``best`` (lowest validation loss so far). A function of the
+            config and the data alone.
+        timing: one row an epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
+            training and validation together.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        recipe: Recipe,
+        seed: int,
+        steps_per_epoch: int,
+        decoder: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=self.layout)
+        self.seed = seed
+        self.steps_per_epoch = steps_per_epoch
+        if recipe.decodes_only:
+            assert network.decoder is not None, "there is no decoder to train"
+            self.frozen = freeze_recognition(network)
+        else:
+            self.frozen = freeze(network.backbone, recipe.trainable) if recipe.trainable != "all" else []
+        self.average = _average(network, recipe.ema)
+        decoding = {id(parameter) for parameter in network.decoder.parameters()} if decoder else set()
+        recognizing = [parameter for parameter in network.parameters() if id(parameter) not in decoding]
+        self.moves: Moves = recipe.build(recognizing, steps_per_epoch)
+        self.optimizer = self.moves.optimizer
+        keep_unsampled(network, self.optimizer)
+        if decoder:
+            self.optimizer = Together([self.moves.optimizer, decoder(network.decoder.parameters())])
+        self.history: list[dict[str, Any]] = []
+        self.timing: list[dict[str, Any]] = []
+        self.epoch = 0  # the position that a checkpoint taken now resumes from
+        self.batch = 0
+        self._used_lr = self.moves.lr
+        self._train = [0.0, 0.0]  # sum of losses over images, images
+        self._validation = [0.0, 0.0, 0.0]  # sum of cross entropies, correct ones, images
+        self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, where there is no classifier
+        self._spent = 0.0  # seconds of this epoch before this process took it up
+        self._began = time.monotonic()
+        self.train()  # Lightning takes the mode of each layer as it finds it, frozen ones too
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer
+
+    def train(self, mode: bool = True) -> Recognizer:
+        """As every module's, but frozen layers stay in evaluation mode: their statistics do not move."""
+        super().train(mode)
+        for layer in self.frozen:
+            layer.eval()
+        return self
+
+    @property
+    def evaluated(self) -> Any:
+        """The network that is validated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def on_fit_start(self) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        if data is not None:  # the loader's sampler is made later, and leaves out what was trained on before
+            data.start_batch(self.epoch, self.batch)
+        self._began = time.monotonic()
+        self.trainer.should_stop = self.moves.stopped
+
+    def on_train_epoch_start(self) -> None:
+        assert self.epoch == self.current_epoch, (self.epoch, self.current_epoch)
+        self._began = time.monotonic()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        assert batch_idx - batch_idx % self.recipe.accumulate == self.batch, (batch_idx, self.batch)
+        torch.manual_seed(step_seed(self.seed, self.epoch, batch_idx, self.global_rank))  # of the CPU and of every GPU
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
+        loss: Tensor = self.network.decoding_loss(images) if self.recipe.decodes_only else self.network.loss_of(images, labels)
+        value = finite(float(loss.detach()), "training loss", self.epoch, self.global_step)
+        self._train[0] += value * len(images)
+        self._train[1] += len(images)
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        # Here and not in on_train_batch_end, which callbacks (and so mid-epoch checkpoints) see before this module does.
+        super().optimizer_step(*args, **kwargs)
+        self._used_lr = self.moves.lr
+        self.moves.after_step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        self.batch += self.recipe.accumulate
+
+    def on_validation_epoch_start(self) -> None:
+        self._validation = [0.0, 0.0, 0.0]
+        self._embedded = []
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
+        if self.recipe.decodes_only:
+            self._validation[0] += float(self.evaluated.decoding_loss(images)) * len(images)
+            self._validation[2] += len(images)
+            return
+        if not getattr(self.network, "classifies", True):
+            self._embedded.append((self.evaluated.embed(images).float(), labels))
+            return
+        logits = self.evaluated(images).float()
+        losses = F.cross_entropy(logits, labels, reduction="none").double()
+        self._validation[0] += float(losses.sum())
+        self._validation[1] += float((logits.argmax(1) == labels).sum())
+        self._validation[2] += len(images)
+
+    def on_train_epoch_end(self) -> None:
+        train_loss, train_images = self._over_ranks(self._train)
+        validation_loss, accuracy, images = self._validated()
+        if validation_loss is None and self.recipe.select == "best":
+            raise ValueError(
+                "recipe.select: best needs a validation loss, and the held-out images give none; hold out more, or use last"
+            )
+        stop = self.moves.after_epoch(validation_loss)
+        before = [row["validation_loss"] for row in self.history if row["validation_loss"] is not None]
+        self.history.append(
+            {
+                "epoch": self.epoch,
+                "train_loss": train_loss / train_images,
+                "validation_loss": validation_loss,
+                "validation_accuracy": accuracy,
+                "lr": self._used_lr,
+                "best": validation_loss is None or not before or validation_loss < min(before),
+            }
+        )
+        seconds = self._seconds()
+        per_second = (train_images + images) / seconds if seconds > 0 else None
+        self.timing.append({"epoch": self.epoch, "seconds": seconds, "time": time.time(), "images_per_second": per_second})
+        self.epoch, self.batch = self.epoch + 1, 0
+        self._train, self._validation, self._spent = [0.0, 0.0], [0.0, 0.0, 0.0], 0.0
+        self._began = time.monotonic()
+        if stop:
+            self.trainer.should_stop = True
+
+    def _validated(self) -> tuple[float | None, float | None, float]:
+        """Loss, accuracy and number of images of this epoch's validation."""
+        if self._embedded:
+            embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
+            if len(labels.unique()) == len(labels):
+                return None, None, float(len(labels))  # nobody has two images to compare
+            value = float(self.evaluated.loss(embeddings, labels))  # every rank sees all validation images
+            return finite(value, "validation loss", self.epoch, self.global_step), None, float(len(labels))
+        loss, correct, images = self._over_ranks(self._validation)
+        if not images:
+            return None, None, 0.0
+        accuracy = None if self.recipe.decodes_only else correct / images
+        return finite(loss / images, "validation loss", self.epoch, self.global_step), accuracy, images
+
+    @property
+    def running_loss(self) -> float | None:
+        """Mean training loss of this epoch so far, on this device."""
+        return self._train[0] / self._train[1] if self._train[1] else None
+
+    def _seconds(self) -> float:
+        return self._spent + time.monotonic() - self._began
+
+    def _over_ranks(self, sums: list[float]) -> list[float]:
+        if self.trainer.world_size == 1:
+            return list(sums)
+        mine = torch.tensor(sums, dtype=torch.float64, device=self.device)
+        return [float(value) for value in self.trainer.strategy.reduce(mine, reduce_op="sum")]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.batch == 0:
+            # Lightning counts an epoch as completed only after its last hook, where this is called. Resumed from that count,
+            # current_epoch is one too low while the loader is made, and loading processes would begin with the wrong epoch.
+            for count in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+                count["completed"] = count["processed"]
+        train = list(self._train)
+        if self.batch and self.trainer.world_size > 1:  # every rank resumes from one file: rank 0 takes the sum
+            train = self._over_ranks(self._train)
+        checkpoint[STATE] = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "train": train,
+            "spent": self._seconds() if self.batch else 0.0,
+            "history": [dict(row) for row in self.history],
+            "timing": [dict(row) for row in self.timing],
+            "moves": self.moves.state_dict(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint[STATE]
+        self.epoch, self.batch = state["epoch"], state["batch"]
+        self._train = list(state["train"]) if self.global_rank == 0 else [0.0, 0.0]
+        self._spent = state["spent"]
+        self.history, self.timing = list(state["history"]), list(state["timing"])
+        self.moves.load_state_dict(state["moves"])
+
+
+def _average(network: Any, decay: float | None) -> Any:
+    """The moving average of weights and of normalisation statistics, or None."""
+    if decay is None:
+        return None
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True).requires_grad_(False)
+
+
+def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
+    """63 bits that depend on all four numbers and on nothing else."""
+    text = f"{seed}/{epoch}/{batch}/{rank}".encode("ascii")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1

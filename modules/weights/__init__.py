@@ -1,0 +1,1 @@
+"""Weights in files: published ones by name, and layouts of other projects."""

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from datamodules.datasets.folder import Config
+from datamodules.formats.files import choose, person_folders
+
+
+@pytest.fixture
+def root(tmp_path):
+    for person, count in (("bob", 3), ("ada", 2), ("eve", 1)):
+        (tmp_path / "faces" / person).mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (8 + index, 8), (index, 0, 0)).save(tmp_path / "faces" / person / f"{index}.png")
+    return tmp_path / "faces"
+
+
+def test_files_are_sorted_by_person_and_name(root):
+    (root / "ada" / "notes.txt").write_text("no image")
+    (root / "ada" / "._0.png").write_text("left by a file manager")
+    (root / ".hidden").mkdir()
+    (root / "stray.png").write_text("")
+    keys = [key for key, _ in person_folders(root)]
+    assert keys == ["ada/0.png", "ada/1.png", "bob/0.png", "bob/1.png", "bob/2.png", "eve/0.png"]
+
+
+def test_persons_with_few_images_are_left_out_before_persons_are_counted():
+    images = [("a1", "a"), ("b1", "b"), ("b2", "b"), ("c1", "c"), ("c2", "c"), ("d1", "d"), ("d2", "d")]
+    assert choose(images, 2, 2) == images[1:5]
+    assert choose(images, 2, exclude=["c"]) == [images[1], images[2], images[5], images[6]]
+    assert choose(images) == images
+
+
+def test_a_person_left_with_too_few_readable_images_is_left_out(root, tmp_path):
+    (root / "ada" / "1.png").write_bytes(b"")
+    found = Config(root=root, min_images=2, on_bad_image="skip").scan(tmp_path / "cache")
+    assert set(found.identities) == {"bob"}
+    assert "ada/1.png" in found.skipped
+    assert Config(root=root, min_images=2, on_bad_image="skip").manifest(tmp_path / "cache") == found
+
+
+def test_row_i_of_the_dataset_is_row_i_of_the_manifest(root, tmp_path):
+    config = Config(root=root)
+    manifest = config.scan(tmp_path / "cache")
+    data = config.build(manifest.subset([4, 0]))
+    assert len(data) == 2
+    assert data.image(0).shape == (8, 10, 3)
+    assert np.all(data.image(0)[..., 0] == 2)
+    assert data.image(1).shape == (8, 8, 3)
+
+
+def test_an_image_that_changed_after_the_scan_is_refused(root, tmp_path):
+    config = Config(root=root)
+    data = config.build(config.scan(tmp_path / "cache"))
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(root / "ada" / "0.png")
+    with pytest.raises(ValueError, match=r"ada/0\.png: the file changed after it was scanned"):
+        data.image(0)
+    (root / "ada" / "1.png").unlink()
+    with pytest.raises(ValueError, match=r"ada/1\.png: No such file"):
+        data.image(1)

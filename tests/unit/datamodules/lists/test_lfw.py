@@ -1,0 +1,73 @@
+import pytest
+
+from datamodules.lists.lfw import image_key, read_list
+
+VIEW2 = "2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nBob\t1\t3\nBob\t2\tAda\t2\n"
+
+
+def test_view_2_alternates_genuine_and_impostor_blocks(tmp_path):
+    (tmp_path / "pairs.txt").write_text(VIEW2)
+    found = read_list(tmp_path, "view2")
+    assert found.left == ("Ada/Ada_0001.jpg", "Ada/Ada_0001.jpg", "Bob/Bob_0001.jpg", "Bob/Bob_0002.jpg")
+    assert found.right == ("Ada/Ada_0002.jpg", "Bob/Bob_0003.jpg", "Bob/Bob_0003.jpg", "Ada/Ada_0002.jpg")
+    assert found.same == (True, False, True, False)
+    assert found.fold == (0, 0, 1, 1)
+    assert found.line == (2, 3, 4, 5)
+    assert found.persons() == {"Ada", "Bob"}
+    assert found.places()["Bob/Bob_0003.jpg"] == 3
+
+
+def test_blank_lines_and_windows_line_ends_do_not_matter(tmp_path):
+    (tmp_path / "pairs.txt").write_bytes(VIEW2.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    found = read_list(tmp_path, "view2")
+    assert len(found.left) == 4
+
+
+@pytest.mark.parametrize("size", [3, 10, 25])
+def test_view_1_gets_folds_with_as_many_genuine_as_impostor_pairs(tmp_path, size):
+    genuine = [f"P{i}\t1\t2" for i in range(size)]
+    impostor = [f"P{i}\t1\tQ{i}\t1" for i in range(size)]
+    (tmp_path / "pairsDevTest.txt").write_text("\n".join([str(size), *genuine, *impostor]))
+    found = read_list(tmp_path, "view1_test")
+    assert set(found.fold) == set(range(min(size, 10)))
+    for fold in set(found.fold):
+        kinds = [same for same, place in zip(found.same, found.fold, strict=True) if place == fold]
+        assert sum(kinds) * 2 == len(kinds)
+    assert found.fold[:size] == tuple(sorted(found.fold[:size]))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "the list is empty"),
+        ("2\nAda 1 2\n", "line 1: expected the numbers of folds and of pairs, found '2'"),
+        ("1 2\nAda 1 2\nAda 1 Bob 1\n", r"line 1: announces 1 x \(2 genuine \+ 2 impostor\) pairs, found 2 lines"),
+        ("1 1\nAda 1\nAda 1 Bob 1\n", "line 2: expected a genuine pair .* found 'Ada 1'"),
+        ("1 1\nAda 1 2\nAda 1 2\n", "line 3: expected an impostor pair .* found 'Ada 1 2'"),
+        ("1 1\nAda 1 x\nAda 1 Bob 1\n", "line 2: expected a genuine pair"),
+        ("1 1\nAda 1 0\nAda 1 Bob 1\n", "line 2: expected a genuine pair"),
+        ("1 1\nAda 1 1\nAda 1 Bob 1\n", "line 2: compares the image Ada/Ada_0001.jpg with itself"),
+        ("1 1\nAda 1 2\nAda 1 Ada 2\n", "line 3: an impostor pair of one person, Ada"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, text, error):
+    (tmp_path / "pairs.txt").write_text(text)
+    with pytest.raises(ValueError, match=r"pairs\.txt.*" + error):
+        read_list(tmp_path, "view2")
+
+
+def test_an_absent_list_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"pairsDevTrain\.txt: cannot be read"):
+        read_list(tmp_path, "view1_train")
+
+
+def test_numbers_have_four_digits():
+    assert image_key("Ann_Veneman", 3) == "Ann_Veneman/Ann_Veneman_0003.jpg"
+
+
+@pytest.mark.parametrize(("name", "pairs", "folds"), [("view2", 6000, 10), ("view1_test", 1000, 10), ("view1_train", 2200, 10)])
+def test_the_real_lists_are_whole(shared, name, pairs, folds):
+    found = read_list(shared / "data" / "lfw", name)
+    assert len(found.same) == pairs
+    assert sum(found.same) * 2 == pairs
+    assert [found.fold.count(fold) for fold in range(folds)] == [pairs // folds] * folds

@@ -1,0 +1,59 @@
+"""What a rule freezes, layer by layer; and that frozen layers do not move at all."""
+
+import pytest
+import torch
+from torch import nn
+
+from modules.backbones import alexnet, mobilenetv3_small
+from modules.training.freezing import freeze
+
+
+def trained(backbone):
+    return [name for name, parameter in backbone.named_parameters() if parameter.requires_grad]
+
+
+def test_the_last_two_convolutions_are_trained_with_what_stands_behind_them():
+    backbone = alexnet.Config().build()
+    frozen = freeze(backbone, 2)
+    assert trained(backbone) == ["features.8.weight", "features.8.bias", "features.10.weight", "features.10.bias"]
+    assert backbone.features[8] not in frozen
+    assert backbone.features[6] in frozen
+
+
+def test_all_and_none_are_what_they_say():
+    backbone = alexnet.Config().build()
+    assert freeze(backbone, "all") == []
+    assert len(trained(backbone)) == 10
+    freeze(backbone, "none")
+    assert trained(backbone) == []
+
+
+def test_from_a_stage_on():
+    backbone = mobilenetv3_small.Config().build()
+    stages = list(backbone.stages())
+    freeze(backbone, stages[-1])
+    inside = {id(p) for p in backbone.stages()[stages[-1]].parameters()}
+    found = {id(p) for p in backbone.parameters() if p.requires_grad}
+    assert inside
+    assert inside <= found
+    before = {id(p) for p in backbone.stages()[stages[0]].parameters()}
+    assert before
+    assert not before & found
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"), [("layer9", r"'layer9' is no stage .*known: all, none, decoder, relu1"), (6, "has 5 conv")]
+)
+def test_an_unknown_layer_is_refused_with_the_known_ones(rule, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        freeze(alexnet.Config().build(), rule)
+
+
+def test_frozen_statistics_stay_when_the_layer_is_in_evaluation_mode():
+    backbone = mobilenetv3_small.Config().build().train()
+    for layer in freeze(backbone, "none"):
+        layer.eval()
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    backbone(torch.randn(2, 3, 64, 64))
+    assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in backbone.modules())
