@@ -2,7 +2,10 @@
 
 import os
 import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +41,32 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The launch that every disturbed one, on whatever nodes, must equal; tests only read it."""
+    from launching import undisturbed
+
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """``launching.facegrid`` in this process, for commands that start no Ray: saves seconds of imports each."""
+    from grid.cli import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def here(folder: Path, *arguments: object, code: int = 0) -> str:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["facegrid", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert int(ended.value.code or 0) == code, said
+        return said.err + said.out
+
+    yield here
+    signal.signal(signal.SIGTERM, before)

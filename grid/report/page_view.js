@@ -194,6 +194,7 @@
   };
   let turn = 0;
   const draw = async () => {
+    delete root.dataset.drawn; // until all of it is there
     const mine = ++turn, all = columns(), jobs = [], chosen = state.images.map((n) => rows[n]);
     const common = Math.max(0, ...all.filter((c) => c.one && !c.one.refused).map((c) => c.one.high));
     shown = [];

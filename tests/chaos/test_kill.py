@@ -12,13 +12,20 @@ import pytest
 from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, grid, sound
 
 pytestmark = pytest.mark.timeout(900)
-SLOW = {"FACEGRID_TEST_PAUSE": "0.05"}  # seconds per image: a training of the grid then takes some seconds
 STUDY = Path("studies", "tiny")
 
 
-def done_and_half_done(store: Store) -> Any:
-    """The claim of a training that is under way while another cell has ended; else None."""
-    return store.half_trained() if any(kind == "explain" for kind, _ in store.markers()) else None
+def done_and_half_done(store: Store, pid: int) -> Any:
+    """The claim of a training that is under way, not in process ``pid``, while another cell has ended; else None."""
+    return store.half_trained(pid) if any(kind == "explain" for kind, _ in store.markers()) else None
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """While it is there, every training stops half done; but see ``components.slow``."""
+    path = tmp_path / "hold"
+    path.touch()
+    return path
 
 
 def training(store: Store, before: dict[tuple[str, str], int]) -> bool:
@@ -36,11 +43,12 @@ def gone(tag: str, within: float = 180) -> None:
         time.sleep(0.2)
 
 
-def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Path) -> None:
-    store, hold = Store(tmp_path / STUDY / "store"), tmp_path / "hold"
-    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold), **SLOW) as driver:
-        half, _ = driver.until(lambda: done_and_half_done(store))
-        hold.touch()  # workers may outlive the driver by long enough to end a training
+def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
+    store = Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
+        _, claim = driver.until(store.half_trained)
+        hold.write_text(str(claim["pid"]))  # the other trainings stay half done, even when their workers outlive the driver
+        half, _ = driver.until(lambda: done_and_half_done(store, claim["pid"]))
         driver.kill()
         gone(driver.family)
     done, before = store.contents(), store.attempts()
@@ -55,11 +63,12 @@ def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Pat
     sound(tmp_path / STUDY)
 
 
-def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", undisturbed.grid, **SLOW) as driver:
+    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, claim = driver.until(store.half_trained)
         os.kill(claim["pid"], signal.SIGKILL)
+        hold.unlink()
         assert driver.wait() == 0, driver.said
         gone(driver.family)
     assert store.contents() == undisturbed.contents
@@ -69,7 +78,7 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, 
     sound(tmp_path / STUDY)
 
 
-def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(tmp_path: Path) -> None:
+def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(here: Any, tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["skip"]
         tree["axes"] = {"luck": {"bad": {"augmentation.name": "components.lethal"}, "good": {}}}
@@ -83,23 +92,23 @@ def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(tmp_path: 
     assert not failure.deterministic
     assert "lost too often" in said
     assert {id for _, id in store.contents()} == set(ids["good"].values())
-    assert "luck=bad" in facegrid(tmp_path, "launch", file, code=1)
+    assert "luck=bad" in here(tmp_path, "launch", file, code=1)
     assert store.attempts()["train", ids["bad"]["train"]] == 4, "it is not tried again unasked"
 
 
-def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_path: Path) -> None:
+def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     """Ctrl-C, then what a scheduler sends, then in peace."""
     store = Store(tmp_path / STUDY / "store")
     finished: dict[tuple[str, str], int] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         before = store.attempts()
-        with Facegrid(tmp_path, "launch", undisturbed.grid, **SLOW) as driver:
+        with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
             driver.until(lambda before=before: training(store, before) and store.half_trained())
             if number == signal.SIGINT:
                 os.killpg(driver.process.pid, number)  # a terminal sends it to the whole group
             else:
                 driver.signal(number)
-            assert driver.wait(90) == 130, driver.said
+            assert driver.wait(240) == 130, driver.said
             assert "interrupted" in driver.said
             assert "Traceback" not in driver.said
             gone(driver.family)

@@ -70,13 +70,13 @@ def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
     return found
 
 
-def test_a_launch_without_its_server_is_copied_later(undisturbed: Any, tmp_path: Path) -> None:
+def test_a_launch_without_its_server_is_copied_later(undisturbed: Any, here: Any, tmp_path: Path) -> None:
     port = free_port()
     uri = f"launch.tracking=http://127.0.0.1:{port}"
     said = facegrid(tmp_path, "launch", undisturbed.grid, uri)
     assert "facegrid sync" in said
     assert Store(tmp_path / STUDY / "store").contents() == undisturbed.contents
-    facegrid(tmp_path, "sync", tmp_path / STUDY, code=1)
+    here(tmp_path, "sync", tmp_path / STUDY, code=1)
     with server(tmp_path, port) as address:
         facegrid(tmp_path, "sync", tmp_path / STUDY)
         found = record(tmp_path / STUDY, address)
@@ -85,5 +85,5 @@ def test_a_launch_without_its_server_is_copied_later(undisturbed: Any, tmp_path:
         assert set(found) == {cell["id"] for cell in cells(tmp_path / STUDY)}
         steps = [step for _, _, _, points, _ in found.values() for step, _ in points["validation_loss"]]
         assert sorted(set(steps)) == [0, 1, 2]
-        facegrid(tmp_path, "sync", tmp_path / STUDY)
+        here(tmp_path, "sync", tmp_path / STUDY)
         assert record(tmp_path / STUDY, address) == calm, "a second sync adds nothing"

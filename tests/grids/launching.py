@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ TINY = GRIDS / "tiny.yaml"
 TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
 KINDS = ("piece", "detect", "pretrain", "train", "evaluate", "explain", "score")
 EPOCHS = 3  # of a training of the tiny grid
-PATIENCE = 240.0  # seconds that a launch of the tiny grid may take on a crowded machine
+PATIENCE = 420.0  # seconds that a launch of the tiny grid may take on a crowded machine
 
 
 def environment(family: str, **more: str) -> dict[str, str]:
@@ -129,6 +130,29 @@ def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """``grid``: the file; ``study``: where it ran; ``contents``: what every launch of it must leave."""
+
+    grid: Path
+    study: Path
+    contents: dict[tuple[str, str], str]
+
+
+def undisturbed(folder: Path) -> Undisturbed:
+    """Three cells, two of which are alone and one of which waits for a pretraining, launched on one machine in peace."""
+
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"]["detection"]
+
+    file = grid(folder / "tiny.yaml", change)
+    facegrid(folder, "launch", file)
+    study = folder / "studies" / "tiny"
+    contents = Store(study / "store").contents()
+    assert sorted(kind for kind, _ in contents) == ["evaluate"] * 3 + ["explain"] * 3 + ["pretrain"] + ["train"] * 3
+    return Undisturbed(file, study, contents)
+
+
 class Store:
     """What a ledger says, by kind and id."""
 
@@ -158,10 +182,10 @@ class Store:
             if names and (kind, id) not in done and not self.ledger.failure(kind, id):
                 yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
 
-    def half_trained(self) -> tuple[str, Mapping[str, Any]] | None:
-        """(id, claim) of a training that has left a checkpoint and has an epoch or more to go."""
+    def half_trained(self, pid: int | None = None) -> tuple[str, Mapping[str, Any]] | None:
+        """(id, claim) of a training that has left a checkpoint and has an epoch or more to go; not of process ``pid``."""
         for kind, id, claim in self.claims():
-            found = self.ledger.checkpoint(kind, id) if kind == "train" else None
+            found = self.ledger.checkpoint(kind, id) if kind == "train" and claim["pid"] != pid else None
             if found and found.row["position"] < [EPOCHS, 0]:
                 return id, claim
         return None

@@ -68,8 +68,8 @@ def test_a_cell_without_a_training_is_passed_over_and_a_refusal_says_why(explain
     assert refused["reason"]
 
 
-def test_status_report_and_mlflow_have_them(explained: Explained) -> None:
-    found = json.loads(facegrid(explained.folder, "status", STUDY, "--json"))
+def test_status_report_and_mlflow_have_them(explained: Explained, here: Any) -> None:
+    found = json.loads(here(explained.folder, "status", STUDY, "--json"))
     (cell,) = (cell for cell in found["cells"] if cell["levels"] == {"head": "narrow"})
     assert cell["state"] == "done"
     assert set(NEW) < set(cell["attempts"])
@@ -82,24 +82,24 @@ def test_status_report_and_mlflow_have_them(explained: Explained) -> None:
     assert "refused" in json.loads((files / "cam" / "manifest.json").read_text())
 
 
-def test_the_same_command_runs_nothing(explained: Explained) -> None:
+def test_the_same_command_runs_nothing(explained: Explained, here: Any) -> None:
     before = explained.store.attempts()
-    said = facegrid(explained.folder, "explain", STUDY, "--methods", METHODS, "--where", "head=narrow")
+    said = here(explained.folder, "explain", STUDY, "--methods", METHODS, "--where", "head=narrow")
     assert "0 stages to run" in said
     assert "refused cam, head=narrow: layer_too_coarse: " in said
     assert explained.store.attempts() == before
 
 
-def test_a_launch_keeps_them_and_runs_nothing_for_them(explained: Explained) -> None:
+def test_a_launch_keeps_them_and_runs_nothing_for_them(explained: Explained, here: Any) -> None:
     before = explained.store.attempts()
-    assert "0 stages to run" in facegrid(explained.folder, "launch", explained.file, "--where", "head=narrow")
+    assert "0 stages to run" in here(explained.folder, "launch", explained.file, "--where", "head=narrow")
     assert explained.store.attempts() == before
     (cell,) = (cell for cell in cells(explained.study) if cell["levels"] == {"head": "narrow"})
     assert set(NEW) < set(cell["stages"])
     assert (explained.study / "report" / "sheet-score_cam.png").is_file()
 
 
-def test_images_and_pairs_are_explained_by_their_keys(explained: Explained) -> None:
+def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, here: Any) -> None:
     store = explained.store
     (cell,) = (cell for cell in cells(explained.study) if cell["levels"] == {"head": "narrow"})
     markers = {id: marker for (_, id), marker in store.markers().items()}
@@ -117,11 +117,11 @@ def test_images_and_pairs_are_explained_by_their_keys(explained: Explained) -> N
     assert seen[0][0]["class"] == images[1]["class"]
     assert [image["key"] for image in seen[1]] == [right, left, left, pairs[2]["key"]]
     assert [image["same"] for image in seen[1]] == [True, True, False, False], "the first pair of a protocol is genuine"
-    said = facegrid(explained.folder, *words[:-3], "--methods", "gradcam", "--images", "nobody", code=2)
+    said = here(explained.folder, *words[:-3], "--methods", "gradcam", "--images", "nobody", code=2)
     assert "--images: the training data: no image 'nobody' among 36 (nearest: " in said
 
 
-def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, shared: Path) -> None:
+def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, here: Any, shared: Path) -> None:
     faces = [shared / "data/lfw/images" / name for name in ("AJ_Cook/AJ_Cook_0001.jpg", "AJ_Lamas/AJ_Lamas_0001.jpg")]
     (cell,) = (cell for cell in cells(explained.study) if cell["levels"] == {"head": "narrow"})
     markers = explained.store.markers()
@@ -129,9 +129,9 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
     checkpoint = explained.store.ledger.path(train, "model.safetensors")
     methods = ("--methods", "gradcam,cam,{name: corr_rise, masks: 8},{name: corr_rise, label: mean, masks: 8, fill: mean}")
     before = explained.store.attempts()
-    by_file = printed(facegrid(explained.folder, "explain", checkpoint, *faces, *methods, "--to", "file.png", "--json"))
+    by_file = printed(here(explained.folder, "explain", checkpoint, *faces, *methods, "--to", "file.png", "--json"))
     by_cell = printed(
-        facegrid(explained.folder, "explain", STUDY, *faces, *methods, "--where", "head=narrow", "--to", "cell.png", "--json")
+        here(explained.folder, "explain", STUDY, *faces, *methods, "--where", "head=narrow", "--to", "cell.png", "--json")
     )
     assert (explained.folder / "file.png").read_bytes() == (explained.folder / "cell.png").read_bytes()
     assert {**by_file, "picture": ""} == {**by_cell, "picture": ""}
@@ -147,16 +147,16 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
     alone = explained.folder / "alone" / "store" / "train"  # no study, no evaluation: the identity tells the network
     shutil.copytree(checkpoint.parents[1], alone / train.id)
     words = (explained.folder, "explain", alone / train.id / train.attempt / checkpoint.name, *faces)
-    said = facegrid(*words, *methods, "--to", "alone.png")
+    said = here(*words, *methods, "--to", "alone.png")
     assert f"cosine {by_file['cosine']:.4f}\nno decision: this training has no finished evaluation" in said
     assert "refused mean: no_reference: " in said
     assert "no study is known" in said
-    own = facegrid(*words, "--methods", "gradcam", "--threshold", "-1", "--to", "own.png")
+    own = here(*words, "--methods", "gradcam", "--threshold", "-1", "--to", "own.png")
     assert "same person: cosine" in own
     copy = shutil.copy(checkpoint, explained.folder / "copy.safetensors")
-    assert "no network of a ledger" in facegrid(explained.folder, "explain", copy, *faces, code=2)
+    assert "no network of a ledger" in here(explained.folder, "explain", copy, *faces, code=2)
     (explained.folder / "broken.jpg").write_bytes(b"no image")
-    broken = facegrid(explained.folder, "explain", checkpoint, faces[0], "broken.jpg", code=2)
+    broken = here(explained.folder, "explain", checkpoint, faces[0], "broken.jpg", code=2)
     assert "broken.jpg: no image of a known format" in broken
 
 

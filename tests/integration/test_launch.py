@@ -65,9 +65,9 @@ def test_every_cell_has_one_finished_run(launched: Launched) -> None:
     sound(launched.study)
 
 
-def test_launched_again_nothing_runs(launched: Launched) -> None:
+def test_launched_again_nothing_runs(launched: Launched, here: Any) -> None:
     before = launched.store.attempts()
-    said = facegrid(launched.folder, "launch", TINY, "--json")
+    said = here(launched.folder, "launch", TINY, "--json")
     assert "0 stages" in said
     printed = json.loads(said[said.index("\n{") :])
     assert sorted(cell["state"] for cell in printed["cells"]) == ["done"] * 6 + ["skipped"] * 2
@@ -240,7 +240,7 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -
     sound(twin.study)
 
 
-def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> None:
+def test_an_error_that_would_come_again_fails_its_cell_alone(here: Any, tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["head"], tree["axes"]["pretraining"], tree["axes"]["detection"], tree["skip"]
         tree["axes"] = {"rate": {"absurd": {"recipe.lr": 1e30}, "good": {}}}
@@ -258,7 +258,7 @@ def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> 
     assert {id for _, id in store.contents()} == stages(tmp_path / STUDY, **good)
     assert store.attempts()["train", failed] == 1
 
-    again = facegrid(tmp_path, "launch", file, code=1)
+    again = here(tmp_path, "launch", file, code=1)
     assert "rate=absurd" in again
     assert set(store.attempts().values()) == {1}, "it is recorded, and not tried again unasked"
 

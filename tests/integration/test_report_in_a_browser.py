@@ -61,10 +61,7 @@ CLOSER = """
 addEventListener("load", async () => {
   const found = {}, view = document.querySelector("#view .view"), one = (query) => view.querySelector(query);
   const settled = async () => {
-    for (let before = ""; before !== view.dataset.drawn; ) {
-      before = view.dataset.drawn;
-      await new Promise((go) => setTimeout(go, 300));
-    }
+    while (!view.dataset.drawn) await new Promise((go) => setTimeout(go, 300));
   };
   const choose = async (list, wanted) => {
     for (const box of view.querySelectorAll(`[data-list=${list}] input`)) {
@@ -161,7 +158,7 @@ def visit(browser: str, page: Path, folder: Path, *options: str, probe: str = PR
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'profile'}",
-        "--window-size=1280,2400", "--enable-logging=stderr", "--virtual-time-budget=20000", *options,
+        "--window-size=1280,2400", "--enable-logging=stderr", "--virtual-time-budget=200000", *options,
         "--dump-dom", probed.as_uri() + at,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

@@ -104,9 +104,9 @@ def test_mlflow_and_the_report_have_the_scores(folder: Path) -> None:
     assert len(json.loads((report / "report.json").read_text())["explanations"]) == 21
 
 
-def test_launched_again_nothing_runs(folder: Path) -> None:
+def test_launched_again_nothing_runs(folder: Path, here: Any) -> None:
     before = Store(folder / STUDY / "store").attempts()
-    assert "0 stages" in facegrid(folder, "launch", folder / "tiny.yaml")
+    assert "0 stages" in here(folder, "launch", folder / "tiny.yaml")
     assert Store(folder / STUDY / "store").attempts() == before
 
 

@@ -1,6 +1,7 @@
-"""No augmentation, but FACEGRID_TEST_PAUSE says how many seconds an image takes: so a test can meet a training half done.
+"""No augmentation, but a test may set how long an image takes, and may meet a training half done and keep it so.
 
-While the file FACEGRID_TEST_HOLD exists, no image is finished: so what a test has met stays as it is.
+FACEGRID_TEST_PAUSE is the seconds that an image takes. While the file FACEGRID_TEST_HOLD exists, every training stops in its
+second epoch, after the checkpoint of the first, but those of the processes whose ids are in the file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 
 from configs.kinds import AugmentationConfig
 
+PASSED = 40  # images before a training stops; an epoch of the tiny grid has 30
+
 
 class Config(AugmentationConfig):
     name: Literal["components.slow"] = "components.slow"
@@ -28,11 +31,18 @@ class Config(AugmentationConfig):
 
 class Slow:
     def __init__(self, pause: float, hold: Path | None) -> None:
-        self.pause, self.hold = pause, hold
+        self.pause, self.hold, self.seen = pause, hold, 0
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
         """The image itself."""
+        self.seen += 1
         time.sleep(self.pause)
-        while self.hold is not None and self.hold.exists():
+        while self.seen > PASSED and self.held():
             time.sleep(0.02)
         return image
+
+    def held(self) -> bool:
+        try:
+            return self.hold is not None and str(os.getpid()) not in self.hold.read_text().split()
+        except FileNotFoundError:
+            return False
