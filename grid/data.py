@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
 from configs.lookup import known, lookup, nearest, resolve
+from grid.origins import complaint
 from grid.spec import BadInput
 
 
@@ -49,12 +50,15 @@ def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
         key, sign, text = setting.partition("=")
         if not sign:
             raise BadInput(f"{setting!r}: write key=value, such as root=data/{name}")
-        values[key] = yaml.safe_load(text)
+        try:
+            values[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise BadInput(f"{setting!r}: the value is no YAML ({_problem(error)}); quote it") from error
+    kind = lookup("data", name)
     try:
-        return lookup("data", name).model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"dataset {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BadInput(f"dataset {name}: {_complaint(error, kind)}") from error
 
 
 def get(name: str, settings: Sequence[str], base: str | None, console: Console) -> dict[str, Any]:
@@ -168,9 +172,27 @@ def component(kind: str, text: str) -> Any:
         BadInput: it is no YAML, or no such component, or its fields are wrong.
     """
     try:
-        return resolve(kind, yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadInput(f"{kind} {text!r}: no YAML ({_problem(error)})") from error
+    try:
+        return resolve(kind, value)
+    except ValidationError as error:
+        name = value if isinstance(value, str) else value["name"]
+        raise BadInput(f"{kind} {text!r}: {_complaint(error, lookup(kind, name))}") from error
+    except ValueError as error:
         raise BadInput(f"{kind} {text!r}: {' '.join(str(error).split())}") from error
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return getattr(error, "problem", None) or str(error).splitlines()[0]
+
+
+def _complaint(error: ValidationError, config: Any) -> str:
+    """The first complaint in one line; where ``root`` is absent, what it means for this dataset."""
+    words = complaint(error, config)
+    needs = getattr(config, "needs", "")
+    return f"{words}; it needs {needs}" if needs and "root" in needs and words == "key 'root' is needed" else words
 
 
 @contextmanager
