@@ -29,6 +29,7 @@ from grid.report.build import build
 from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
+from grid.terminal import cells_of
 from grid.tracking import tracking_of
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
@@ -58,7 +59,7 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         board = board_of(plan, jobs, pieces_of(plan, jobs))
         counts = plan.counts()
         open_stages = board.stages_to_run
-        console.print(f"[bold]{grid.spec.name}[/]: {len(plan.cells)} cells ({_words(counts)}); {open_stages} stages to run")
+        console.print(f"[bold]{grid.spec.name}[/]: {cells_of(len(plan.cells))} ({_words(counts)}); {open_stages} stages to run")
         report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, (len(plan.cells), counts.get("done", 0)))
         return summary(Study(study), report, console, open_stages, board)
 

@@ -15,3 +15,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
 WhereText = Annotated[
     list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
 ]
+
+
+def cells_of(number: int) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{number} cell{'s' if number != 1 else ''}"
