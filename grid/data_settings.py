@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from configs.lookup import known, lookup, nearest, resolve
+from grid.origins import complaint
 from grid.spec import BadInput
 
 
@@ -59,27 +60,10 @@ def _made(kind: str, value: Any, where: str) -> Any:
     try:
         return resolve(kind, value)
     except ValidationError as error:
-        fields = lookup(kind, value if isinstance(value, str) else value["name"]).model_fields
-        raise BadInput(f"{where}: {_complaint(error, list(fields))}") from error
+        config = lookup(kind, value if isinstance(value, str) else value["name"])
+        raise BadInput(f"{where}: {complaint(error, config)}") from error
     except ValueError as error:
         raise BadInput(f"{where}: {' '.join(str(error).split())}") from error
-
-
-def _complaint(error: ValidationError, fields: Sequence[str]) -> str:
-    """One line of the first complaint; of keys that are not known before others, for such a key leaves another one absent."""
-    found: list[Any] = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    first, loc = found[0], [str(part) for part in found[0]["loc"]]
-    while isinstance(nested := first.get("ctx", {}).get("error"), ValidationError):  # a component's own complaint
-        first = nested.errors()[0]
-        loc += [str(part) for part in first["loc"]]
-    key = ".".join(loc)
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}" + (nearest(key, [name for name in fields if name != "name"]) if len(loc) == 1 else "")
-    if first["type"] == "missing":
-        return f"key {key!r} is needed"
-    words = " ".join(first["msg"].removeprefix("Value error, ").split())
-    what = "" if first["type"] == "value_error" else f"; found {first['input']!r}"
-    return f"{key}: {words[0].lower()}{words[1:]}{what}" if key else words
 
 
 def _is_path(annotation: Any) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from grid.ledger import Ledger
-from grid.plan import store_of, study_of
+from grid.plan import Plan, PlannedCell, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.spec import BadInput, Grid
 from grid.trial import Surroundings, accelerator, in_store, jobs_of, run
+from grid.where import which
 
 
 def debug(grid: Grid, where: Where | None, fast: bool, again: bool, console: Console) -> dict[str, Any]:
@@ -40,10 +42,7 @@ def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Co
     plan = checked_plan(grid, where, console)
     chosen = [cell for cell in plan.cells if cell.id is not None]
     if len(chosen) != 1:
-        titles = "; ".join(cell.title for cell in chosen[:6])
-        raise BadInput(
-            f"--where selects {len(chosen)} cells, debug runs one; {titles or 'all are skipped: ' + str(plan.cells[0].reason)}"
-        )
+        raise BadInput(_which(plan, chosen))
     cell = chosen[0]
     stages = {stage.id: stage for stage in plan.stages}
     store.mkdir(parents=True, exist_ok=True)
@@ -61,18 +60,27 @@ def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Co
             with console.status(label) as status:
 
                 def report(row: dict[str, Any], label: str = label, status: Any = status) -> None:
-                    words = [
-                        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
-                    ]
-                    status.update(f"{label}: {', '.join(words)}")
+                    status.update(f"{label}: {_words(row)}")
 
                 run(job, Surroundings(accelerator=accelerator(), report=report, fast=fast, raises=True))
             marker = ledger.marker(job.kind, id)
             assert marker is not None
-        shown = {key: value for key, value in marker.facts.items() if value is not None}
-        console.print(f"  {label}: " + ", ".join(f"{key} {value}" for key, value in shown.items()), highlight=False)
+        console.print(f"  {label}: {_words(marker.facts)}", highlight=False)
         if job.kind == "evaluate" and "metrics.json" in marker.outputs:  # a few images make no search and no groups
             metrics[label.partition(":")[2]] = ledger.json(marker, "metrics.json")
     if not fast:
         console.print(f"  files: {store}")
     return metrics
+
+
+def _which(plan: Plan, chosen: Sequence[PlannedCell]) -> str:
+    """Why these are not one cell, and how to say which one."""
+    if not chosen:
+        return f"debug runs one cell, and --where selects none that is run: all are skipped: {plan.cells[0].reason}"
+    return f"debug runs one cell, and {len(chosen)} are selected; choose one, such as {which(chosen[0].levels)}"
+
+
+def _words(facts: Mapping[str, Any]) -> str:
+    """Facts in a line; the digest of the network is for programs."""
+    shown = {key: value for key, value in facts.items() if value not in (None, "") and key != "network"}
+    return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())

@@ -13,6 +13,7 @@ from datamodules.comparisons.lookalikes import folds_of, mine
 from datamodules.lists.lfw import read_list
 from grid.spec import BadInput
 from grid.study import CellView, Study
+from grid.where import check_where, which
 
 PAIRS = 300  # impostor pairs in each fold of View 2
 
@@ -35,7 +36,10 @@ def mine_lookalikes(study: Study, where: Mapping[str, Sequence[str]], protocol: 
     marker = cell.markers.get(f"evaluate:{protocol}")
     if marker is None or "embeddings.npy" not in marker.outputs:
         titles = ", ".join(label.partition(":")[2] for label, one in cell.markers.items() if "embeddings.npy" in one.outputs)
-        raise BadInput(f"{cell.title}: no finished clustering protocol {protocol!r} (there: {titles or 'none'})")
+        raise BadInput(
+            f"{cell.title}: no finished clustering protocol {protocol!r} (there: {titles or 'none'}); "
+            "one such is {name: clustering, data: {name: lfw, root: ...}}"
+        )
     keys = pq.read_table(study.ledger.path(marker, "clusters.parquet"), columns=["key"])["key"].to_pylist()
     embeddings = np.load(study.ledger.path(marker, "embeddings.npy"), allow_pickle=False)
     try:
@@ -49,11 +53,13 @@ def mine_lookalikes(study: Study, where: Mapping[str, Sequence[str]], protocol: 
 
 
 def _only(study: Study, where: Mapping[str, Sequence[str]]) -> CellView:
+    check_where(where, study.axes)
     found = [
         cell
         for cell in study.cells
         if not cell.hidden and all(cell.levels.get(axis) in wanted for axis, wanted in where.items())
     ]
     if len(found) != 1:
-        raise BadInput(f"--where selects {len(found)} cells, one is needed: {'; '.join(cell.title for cell in found[:6])}")
+        such = f"; choose one, such as {which(found[0].levels)}" if found else ""
+        raise BadInput(f"mine takes one cell, and {len(found)} are selected{such}")
     return found[0]

@@ -41,22 +41,44 @@ def explain(error: ValidationError, where: Origins, model: type[BaseModel], tree
     Args:
         model: what ``tree`` was to become.
     """
-    first: Any = error.errors()[0]
-    loc = [str(part) for part in first["loc"]]
-    while isinstance(nested := first.get("ctx", {}).get("error"), ValidationError):  # a component's own complaint
-        first = nested.errors()[0]
-        loc += [str(part) for part in first["loc"]]
+    loc, first = _first(error)
     key = ".".join(part for part in loc if part != "[key]")
     if first["type"] == "extra_forbidden":
         return f"{where.at(key)}: unknown key {key!r}{nearest(loc[-1], _fields(model, tree, loc[:-1]))}"
     if first["type"] == "missing":
         return f"{where.at(key)}: key {key!r} is needed"
+    return f"{where.at(key)}: {key}: {_words(first)}" if key else f"{where.document.path}: {_words(first)}"
+
+
+def complaint(error: ValidationError, config: type[BaseModel]) -> str:
+    """The same of one config that no file holds: key, what was found, what is known."""
+    loc, first = _first(error)
+    key = ".".join(loc)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}" + (nearest(key, config.model_fields) if len(loc) == 1 else "")
+    if first["type"] == "missing":
+        return f"key {key!r} is needed"
+    return f"{key}: {_words(first)}" if key else _words(first)
+
+
+def _first(error: ValidationError) -> tuple[list[str], Any]:
+    """The complaint that is told, with its place. An unknown key goes first: it may be the absent one, misspelt."""
+    loc: list[str] = []
+    while True:
+        first: Any = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        loc += [str(part) for part in first["loc"]]
+        nested = first.get("ctx", {}).get("error")
+        if not isinstance(nested, ValidationError):
+            return loc, first
+        error = nested  # a component's own complaint
+
+
+def _words(first: Any) -> str:
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
     else:
         message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {first['input']!r}"
-    words = " ".join(message.split())
-    return f"{where.at(key)}: {key}: {words}" if key else f"{where.document.path}: {words}"
+    return " ".join(message.split())
 
 
 def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:

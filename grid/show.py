@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from grid.plan import Plan
+from grid.plan import BLOCKED, PENDING, Plan
+from grid.terminal import counted
 
 COLOURS = {
     "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
@@ -53,13 +54,24 @@ def _total(plan: Plan, costs: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{number} {state}" for state, number in plan.counts().items())
     kinds = [stage.stage for stage in plan.open]
     work = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-    if plan.counts().get("pending"):
-        work += ", and what pending cells need" if work else "what pending cells need"
-    work = work or "nothing"
+    states = {cell.state for cell in plan.cells}
+    if BLOCKED in states:
+        would = "is refused while cells are blocked" + (f"; without them it would run {work}" if work else "")
+    elif PENDING in states:
+        would = f"would read the images{f', run {work},' if work else ''} and run the pending cells"
+    else:
+        would = f"would run {work or 'nothing'}"
+    total = f"{counted(len(plan.cells), 'cell')}: {counts}. A launch {would}."
+    if not costs["cells"]:
+        return total  # no cell has an id yet, so no training is counted
     return (
-        f"{len(plan.cells)} cells: {counts}. A launch would run {work}. All trainings: at most "
-        f"{costs['training_flops'] / 1e12:,.1f} TFLOPs, about {costs['disk_bytes'] / 1e6:,.0f} MB of weights and checkpoints."
+        f"{total} All trainings: at most {_operations(costs['training_flops'])}, "
+        f"about {costs['disk_bytes'] / 1e6:,.0f} MB of weights and checkpoints."
     )
+
+
+def _operations(number: float) -> str:
+    return f"{number / 1e12:,.1f} TFLOPs" if number >= 1e11 else f"{number / 1e9:,.1f} GFLOPs"
 
 
 def _replicates(plan: Plan) -> str:

@@ -21,6 +21,7 @@ from grid.origins import Origins, explain
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
 REPLICATE = "replicate"  # the factor that replicates add
+CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0 or explainers.0"
 
 
 class BadInput(ValueError):
@@ -205,6 +206,11 @@ def _check_axes(raw: Mapping[str, Any], document: Document) -> None:
     for axis, levels in axes.items():
         if axis == REPLICATE:
             raise BadInput(f"{document.at('axes.replicate')}: 'replicate' is what `replicates` adds; name the axis otherwise")
+        if isinstance(levels, (list, str)) and levels:
+            raise BadInput(
+                f"{document.at(f'axes.{axis}')}: axis {axis!r} maps level names to settings, such as "
+                f"{{small: {{backbone.name: alexnet}}}}; found {levels!r}"
+            )
         if not isinstance(levels, dict) or not levels:
             raise BadInput(f"{document.at(f'axes.{axis}')}: axis {axis!r} has no levels; give it levels or remove it")
         if not isinstance(axis, str):
@@ -270,7 +276,7 @@ def _override(raw: Mapping[str, Any], override: str, document: Document) -> dict
         changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
         return changed
     if head in ("axes", "name", "skip", "births", "base"):
-        raise BadInput(f"override {override!r}: overrides change the base, launch or replicates; {head!r} belongs in the file")
+        raise BadInput(f"override {override!r}: overrides change {CHANGEABLE}; {head!r} belongs in the file")
     for axis, levels in (raw.get("axes") or {}).items():
         for level, settings in levels.items():
             for taken in settings:

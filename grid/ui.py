@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -37,16 +38,17 @@ def ui(
         say: gets lines for the user.
 
     Returns:
-        The exit code: 0, 130 when interrupted, 1 when the server ended by itself.
+        The exit code: 0, also when Ctrl-C ends it, 1 when the server ended by itself.
 
     Raises:
         BadInput: the address is in use.
     """
     tracking = tracking_of(study.record, study.path)
     if remote(tracking):
-        say(f"MLflow keeps the runs of {study.name} at {masked(tracking)}")
+        page = _page(study) if tracking.startswith("http") else ""
+        say(f"MLflow keeps the runs of {study.name} at {masked(tracking).rstrip('/')}{page}")
         if open is not None:
-            open(tracking)
+            open(f"{tracking.rstrip('/')}{page}")
         return 0
     _check_free(host, port)
     connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
@@ -57,17 +59,28 @@ def ui(
         if not _answers(server, address):
             say(f"the MLflow server ended with code {server.poll()}; run it with MLFLOW_LOGGING_LEVEL=INFO to see why")
             return 1
-        say(f"MLflow shows {study.name} at {address} (Ctrl-C ends it)")
+        page = address + _page(study)
+        say(f"MLflow shows {study.name} at {page} (Ctrl-C ends it)")
         if open is not None:
-            open(address)
+            open(page)
         server.wait()
         say(f"the MLflow server ended by itself with code {server.returncode}")
         return 1
     except KeyboardInterrupt:
-        return 130
+        return 0  # there is no other way to end it, and nothing to go on with
     finally:
         _end(server)
         signal.signal(signal.SIGTERM, before)
+
+
+def _page(study: Study) -> str:
+    """The part of an address that shows the study's runs; none as long as it has no experiment."""
+    try:
+        found = json.loads((study.path / "mirror.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return ""
+    number = found.get("experiment_id") if isinstance(found, dict) else None
+    return f"/#/experiments/{number}/runs" if number else ""
 
 
 def _check_free(host: str, port: int) -> None:

@@ -28,3 +28,8 @@ def check_where(where: Mapping[str, Sequence[str]], axes: Mapping[str, Sequence[
     for axis, levels in where.items():
         for level in levels:
             check_level(axis, level, axes, "--where")
+
+
+def which(levels: Mapping[str, str]) -> str:
+    """The ``--where`` that means the cell of these levels, to be pasted."""
+    return "--where " + ",".join(f"{axis}={level}" for axis, level in levels.items())

@@ -66,11 +66,16 @@ def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column
 
 def _pairs(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
     yield Column(protocol, "oracle", "Accuracy", True, 2)
-    yield Column(protocol, "tenfold", "10-fold", True, 2)
+    yield Column(protocol, "tenfold", _folds(found), True, 2)
     yield Column(protocol, "eer", "EER", True, 2, lower_is_better=True)
     yield _area(protocol, found)
     for far in _keys("val", found, falling=True):
         yield Column(protocol, f"val:{far}", f"VAL @ {_share(far)}", True, 2, headline=False)
+
+
+def _folds(found: Sequence[Mapping[str, Any]]) -> str:
+    numbers = {len(entry["tenfold"].get("folds") or ()) or 10 for entry in found}
+    return f"{numbers.pop()}-fold" if len(numbers) == 1 else "cross-validated" if numbers else "10-fold"
 
 
 def _templates(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:

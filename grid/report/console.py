@@ -75,7 +75,7 @@ def _caption(found: rows.Table) -> Text:
     said = [", ".join(f"{count} {state}" for state, count in found.counts.items())]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
-    said += ["all but AUC in %; ± is half of a 95 % interval (not paired), for 10-fold the standard error"]
+    said += ["all but AUC in %; ± is half of a 95 % interval (not paired), over folds the standard error"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     lost = [
         _short(f"added, and failed: {row.title}: {label}: {why_not}")

@@ -191,7 +191,8 @@ def test_a_plan_is_shown_with_states_reasons_and_costs(make: Make, tmp_path: Pat
     text = console.export_text()
     assert "[drawn]" in text
     assert "blocked (2): no folder" in text
-    assert "4 cells: 2 run, 2 blocked. A launch would run 2 train, 2 evaluate, 2 explain." in text
+    refused = "A launch is refused while cells are blocked; without them it would run 2 train, 2 evaluate, 2 explain."
+    assert f"4 cells: 2 run, 2 blocked. {refused}" in text
     assert "2 replicates repeat train under other seeds; so few seeds" in text
 
 
@@ -216,3 +217,25 @@ def test_an_input_too_small_for_the_network_is_refused(make: Make, refused: Refu
 
 def test_missing_says_what_to_do() -> None:
     assert str(Missing("no folder x", "get it")) == "no folder x; get it"
+
+
+def test_a_plan_of_images_never_read_promises_no_empty_launch(make: Make, tmp_path: Path) -> None:
+    import io
+
+    from PIL import Image
+    from rich.console import Console
+
+    for person in "ab":
+        for number in range(3):
+            file = tmp_path / "faces" / person / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 64), (40 * number, 0, 80)).save(file)
+    grid = make(base={"data": {"name": "folder", "root": str(tmp_path / "faces")}})
+    world = World(store_of(grid))
+    plan = make_plan(grid, None, world)
+    console = Console(width=300, file=io.StringIO())
+    console.print(show_plan(plan, cost(plan, world)))
+    total = console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
+    assert total.startswith("4 cells: 4 pending. A launch would read the images")
+    assert "nothing" not in total
+    assert "FLOPs" not in total

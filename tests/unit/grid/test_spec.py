@@ -301,7 +301,19 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    rot: x\n",
+        "grid.yaml:6: unknown key 'protocols.1.rot'; did you mean 'root'?",  # and not: root is needed
+    ),
+    (
+        "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n",
         "grid.yaml:5: key 'protocols.1.root' is needed",
+    ),
+    (
+        "name: a\nbase:\n  data: drawn\naxes:\n  b:\n    x: {backbon.name: alexnet}\n",
+        "grid.yaml:6: unknown key 'backbon'; did you mean 'backbone'?",
+    ),
+    (
+        "name: a\nbase:\n  data: drawn\naxes:\n  b: [alexnet, resnet34]\n",
+        "grid.yaml:5: axis 'b' maps level names to settings, such as {small: {backbone.name: alexnet}}; found ['alexnet', 'resnet34']",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    root: x\n    vew: 2\n",

@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from grid.report import rows
+from grid.report.columns import columns_of
 from grid.study import Study
 
 
@@ -119,3 +122,11 @@ def test_a_study_of_one_cell_without_axes_has_a_table(make_study):
     assert found.factors == ()
     assert [row.title for row in found.rows] == ["the only cell"]
     assert json.dumps([list(rows) for rows in found.best.values()])
+
+
+@pytest.mark.parametrize(
+    ("folds", "title"), [([5, 5], "5-fold"), ([10], "10-fold"), ([5, 10], "cross-validated"), ([0], "10-fold")]
+)
+def test_the_column_of_folds_says_how_many_there_were(folds: list[int], title: str) -> None:
+    found = [{"auc": {}, "tenfold": {"folds": [0.5] * number}} for number in folds]
+    assert next(column for column in columns_of("drawn", found) if column.key == "tenfold").title == title
