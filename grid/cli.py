@@ -26,9 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY.PATH=VALUE]...", help="overrides of the base or of launch")
-]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as recipe.epochs=2")]
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="a study's folder, such as studies/demo")]
 
 
@@ -52,7 +50,10 @@ def plan(
     where: WhereText = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every cell: its state and why, shared stages, and what it costs."""
+    """Show every cell, its state and its cost; compute nothing.
+
+    With reasons, and the stages that cells share.
+    """
     from grid.cost import cost
     from grid.plan import make_plan, store_of
     from grid.show import show_plan
@@ -75,7 +76,9 @@ def launch(
     grid: GridFile,
     overrides: Overrides = None,
     where: WhereText = None,
-    retry: Annotated[list[str] | None, typer.Option(help="failed, stale: run such stages again")] = None,
+    retry: Annotated[
+        list[str] | None, typer.Option(metavar="STATE", help="failed or stale: run such stages again; may be repeated")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,6 +95,7 @@ def launch(
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
+    signal.signal(signal.SIGINT, _stopping)
     code = run(spec, where_of(where), retry or [], err if as_json else out)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
@@ -107,7 +111,7 @@ def debug(
     again: Annotated[bool, typer.Option("--again", help="forget what debug computed before")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run one cell in this process, without Ray: breakpoints work."""
+    """Run one cell in this process, so that breakpoints work."""
     from grid.debug import debug as run
     from grid.spec import read
     from grid.where import where_of
@@ -194,7 +198,10 @@ def mine(
     protocol: Annotated[str, typer.Option(help="a clustering protocol on LFW, by its title")] = "clustering",
     as_json: AsJson = False,
 ) -> None:
-    """Choose impostor pairs who look alike to a finished cell's network."""
+    """Choose impostor pairs who look alike to a network.
+
+    The network is that of a finished cell.
+    """
     from grid.mine import mine_lookalikes
     from grid.study import Study
     from grid.where import where_of
@@ -208,6 +215,12 @@ app.add_typer(data, name="data")
 
 
 def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _stopping(*_: Any) -> None:
+    os.write(2, b"\nfacegrid: stopping the workers; finished stages and checkpoints are kept\n")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # said once
     raise KeyboardInterrupt
 
 

@@ -14,15 +14,16 @@ from grid.terminal import AsJson, err, out
 
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is needed, what is on disk, is it whole.")
 
-Name = Annotated[str, typer.Argument(help="a dataset, such as lfw")]
-Settings = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="the dataset's fields, such as root=data/lfw")
-]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="a dataset, such as lfw")]
+Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="the dataset's fields, such as root=data/lfw")]
 
 
 @data.command("list")
 def data_list(as_json: AsJson = False) -> None:
-    """List the datasets and lists of pairs that a grid file can name: what each needs, its terms, and where it comes from."""
+    """List the datasets and lists of pairs that can be named.
+
+    Of each: what it needs, its terms, and where it comes from.
+    """
     from grid.data import describe
 
     rows = describe()
@@ -44,7 +45,10 @@ def data_get(
     base: Annotated[str | None, typer.Option("--base", metavar="ADDRESS", help="another server with the same files")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a dataset that has a public source, checked and resumed; say how to ask for another."""
+    """Download a dataset, where it has a public source.
+
+    Checked and resumed. Of any other dataset it says whom to ask.
+    """
     from grid.data import get
 
     facts = get(name, settings or [], base, err)
@@ -77,7 +81,10 @@ def data_show(
     to: Annotated[Path, typer.Option(metavar="FILE", help="the picture")] = Path("show.png"),
     as_json: AsJson = False,
 ) -> None:
-    """Draw a contact sheet: faces as a detector cuts them out, and what a training sees of them, epoch by epoch."""
+    """Draw a sheet of faces as a training sees them.
+
+    As a detector cuts them out, and as an augmentation changes them, epoch by epoch.
+    """
     from grid.data import show
 
     pixels = size if width in (None, size) else (size, width)
@@ -93,7 +100,10 @@ def data_convert(
     mebibytes_per_shard: Annotated[int, typer.Option(min=1)] = 1024,
     as_json: AsJson = False,
 ) -> None:
-    """Write a dataset as shards, which clusters read from front to back; the images keep their bytes."""
+    """Write a dataset as shards; images keep their bytes.
+
+    Clusters read shards from front to back.
+    """
     from grid.data import convert
 
     _print(convert(name, settings or [], to, images_per_shard, mebibytes_per_shard, err), as_json)
@@ -107,7 +117,10 @@ def data_audit(
     bits: Annotated[int, typer.Option(min=0, max=16, help="of 64 that may differ between pictures nearly the same")] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Say which names, files and pictures two datasets share; exit code 1 where there are any."""
+    """Say what two datasets share: names, files, pictures.
+
+    Exit code 1 where there are any.
+    """
     from grid.data import audit
 
     facts = audit(train, evaluation, near, bits, err)

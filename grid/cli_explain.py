@@ -18,7 +18,7 @@ Target = Annotated[
     Path,
     typer.Argument(metavar="STUDY|CHECKPOINT", help="a study's folder; before two images also a model.safetensors in a store"),
 ]
-Files = Annotated[list[Path] | None, typer.Argument(metavar="[A.jpg B.jpg]", help="two images of faces, in any format")]
+Files = Annotated[list[Path] | None, typer.Argument(metavar="A.jpg B.jpg", help="two images of faces, in any format")]
 Methods = Annotated[
     list[str] | None, typer.Option(metavar="NAME,...", help="methods, or one as in a grid file: '{name: rise, masks: 500}'")
 ]
@@ -47,7 +47,10 @@ def explain(
     drop: Drop = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain what trained networks look at, and train nothing: more images or pairs of a study, or two files."""
+    """Explain what trained networks look at; train nothing.
+
+    More images or pairs of a study, or two image files.
+    """
     from grid.asking import Look
     from grid.spec import BadInput
 

@@ -61,7 +61,9 @@ def _made(kind: str, value: Any, where: str) -> Any:
         return resolve(kind, value)
     except ValidationError as error:
         config = lookup(kind, value if isinstance(value, str) else value["name"])
-        raise BadInput(f"{where}: {complaint(error, config)}") from error
+        words, needs = complaint(error, config), getattr(config, "needs", "")
+        tip = f"; it needs {needs}" if words == "key 'root' is needed" and "root" in needs else ""
+        raise BadInput(f"{where}: {words}{tip}") from error
     except ValueError as error:
         raise BadInput(f"{where}: {' '.join(str(error).split())}") from error
 

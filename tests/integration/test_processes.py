@@ -119,3 +119,21 @@ def test_an_interrupt_is_exit_code_130_and_says_what_to_do(
     said = run("plan", grid())
     assert said.code == 130
     assert said.err == "facegrid: interrupted; the same command goes on from here\n"
+
+
+def test_ctrl_c_of_a_launch_is_answered_at_once(run: Run, grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    written, write = [], os.write
+
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("grid.launch.checked_plan", interrupted)
+    monkeypatch.setattr(os, "write", lambda file, data: written.append(data) if file == 2 else write(file, data))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        said = run("launch", grid())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said.code == 130
+    assert written == [b"\nfacegrid: stopping the workers; finished stages and checkpoints are kept\n"]
+    assert said.err.endswith("facegrid: interrupted; the same command goes on from here\n")

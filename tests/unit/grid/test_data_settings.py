@@ -21,7 +21,7 @@ def test_a_path_in_quotes_is_what_stands_in_them() -> None:
     ("settings", "said"),
     [
         (["rot=x"], "unknown key 'rot'; did you mean 'root'?"),
-        ([], "key 'root' is needed"),
+        ([], "key 'root' is needed; it needs root: "),
         (["root="], "write key=value"),
         (["root=x", "root=y"], "root is given twice"),
         (["root=x", "persons=[1"], "the value is no YAML"),
@@ -54,4 +54,5 @@ def test_a_wrong_component_is_told_in_one_line(kind: str, text: str, said: str) 
 
 
 def test_paths_of_settings_stay_paths(tmp_path: Path) -> None:
-    assert dataset("fairface", [f"root={tmp_path}", "held_share=0.3"]).held_share == 0.3
+    found = dataset("fairface", [f"root={tmp_path}", "held_share=0.3"])
+    assert (found.root, found.held_share) == (tmp_path, 0.3)
