@@ -30,7 +30,7 @@ def describe() -> list[dict[str, str]]:
             if not config.origin:
                 continue  # it asks something of any dataset, or of one of the same name
             about = (inspect.getdoc(sys.modules[config.__module__]) or "").partition("\n\n")[0]
-            row = {"kind": kind, "name": name, "about": " ".join(about.split())}
+            row = {"kind": kind, "name": name, "about": " ".join(about.replace("``", "").split())}
             found.append({**row, "needs": config.needs, "terms": config.terms, "origin": config.origin})
     return found
 

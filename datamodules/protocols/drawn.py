@@ -48,8 +48,8 @@ class Config(ProtocolConfig):
         for kind, (asked, most) in has.items():
             if asked > most:
                 raise ValueError(
-                    f"pairs_per_fold={self.pairs_per_fold} asks for {asked} {kind} pairs per fold, but {people} persons with "
-                    f"{self.shots} shots make {most}: raise persons or shots, or lower folds or pairs_per_fold"
+                    f"pairs_per_fold={self.pairs_per_fold} asks for {asked} {kind} pairs per fold, but a fold of {people} with "
+                    f"{self.shots} shots each makes {most}: raise persons or shots, or lower folds or pairs_per_fold"
                 )
         return self
 
