@@ -24,7 +24,8 @@ demo: $(READY) ## the main job on faces that the project draws: 12 cells, a tabl
 
 test: $(READY) ## all tests but the long ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/golden --numprocesses 2
-	$(BIN)/python -m pytest tests/integration tests/cluster tests/chaos --ignore=tests/chaos/loops
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests/cluster tests/chaos --ignore=tests/chaos/loops
 
 check: $(READY) ## format, lint, types, floors, unit tests
 	$(BIN)/ruff format --check .
