@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from command import Run, Said, nothing_launched
 
-from grid.terminal import cells_of
+from grid.terminal import counted
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "configs/grids").glob("*.yaml"))
@@ -291,4 +291,4 @@ def test_every_shipped_grid_can_be_planned(run: Run, tmp_path: Path, monkeypatch
     assert file.stem != "demo" or states == {"run"}
     assert not (tmp_path / "study").exists()
     shown = run("plan", file, f"launch.study={tmp_path / 'study'}")
-    assert f"{cells_of(len(record['cells']))}: " in shown.out
+    assert f"{counted(len(record['cells']), 'cell')}: " in shown.out
