@@ -98,7 +98,7 @@ def _connect(launch: Launch) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     environment = {"env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")}}
     if launch.address is None:
-        ray.init(address="local", include_dashboard=False, runtime_env=environment, **settings)
+        _start(runtime_env=environment, **settings)
         return
     from cluster.shipping import working_dir
 
@@ -109,6 +109,25 @@ def _connect(launch: Launch) -> None:
         from grid.spec import BadInput
 
         raise BadInput(f"launch.address {launch.address!r}: no Ray cluster answers there ({error})") from error
+
+
+def _start(**settings: Any) -> None:
+    """Ray on this machine. Ray gives its own processes 30 s to start, which a crowded machine may need more than: they get two
+    tries."""
+    import ray
+
+    from grid.spec import BadInput
+
+    for again in (True, False):
+        try:
+            ray.init(address="local", include_dashboard=False, **settings)
+            return
+        except Exception as error:  # Ray has no class of its own for this
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+            if not again:
+                raise BadInput("Ray did not start on this machine within 30 s, twice: too much else runs here") from error
 
 
 def _answers(address: str) -> None:
