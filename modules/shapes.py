@@ -46,7 +46,8 @@ def forward_pass(backbone: BackboneConfig, size: Size) -> Pass:
     """What one image of that size meets; remembered in this process.
 
     Raises:
-        ValueError: the backbone cannot take that size; says which is the smallest that it takes.
+        ValueError: the backbone cannot take that size (says which is the smallest that it takes), or its stages are not what
+            ``BackboneConfig.build`` promises.
     """
     height, width = sides(size)
     known = (config_key(backbone), height, width)
@@ -58,6 +59,8 @@ def forward_pass(backbone: BackboneConfig, size: Size) -> Pass:
                 f"backbone {title(backbone)} cannot take images of {height} x {width} pixels ({error}); "
                 f"{_advice(backbone, height == width)}"
             ) from error
+        except ValueError as error:
+            raise ValueError(f"backbone {title(backbone)}: {error}") from error
     return _PASSES[known]
 
 
@@ -65,12 +68,18 @@ def on_meta(backbone: BackboneConfig) -> Any:
     """The built backbone without weights, in evaluation mode; shared, so it must not be changed.
 
     Raises:
-        ValueError: the backbone cannot be built at all, such as an unknown timm model.
+        ValueError: the backbone cannot be built at all, such as an unknown timm model, or lacks what every backbone has.
     """
     key = config_key(backbone)
     if key not in _BUILT:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            _BUILT[key] = backbone.build().eval()
+            built = backbone.build().eval()
+        if absent := [name for name in ("channels", "stages") if not hasattr(built, name)]:
+            raise ValueError(
+                f"backbone {title(backbone)}: its network, a {type(built).__name__}, has no {' and no '.join(absent)}; "
+                "BackboneConfig in configs/kinds.py says what a backbone has"
+            )
+        _BUILT[key] = built
     return _BUILT[key]
 
 
@@ -109,10 +118,13 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
     finally:
         for hook in hooks:
             hook.remove()
-    assert list(outputs) == list(stages), f"stages {list(stages)} ran as {list(outputs)}"
-    assert outputs[list(outputs)[-1]] is output, "the last stage's output is not the feature map"
+    if list(outputs) != list(stages):
+        raise ValueError(f"its stages are {list(stages)}, and they ran as {list(outputs)}")
+    if outputs[list(outputs)[-1]] is not output:
+        raise ValueError("the output of its last stage is not its own output, the feature map")
     for name, found in outputs.items():
-        assert found.ndim == 4, f"stage {name} gives {tuple(found.shape)}, not (N, C, h, w)"
+        if found.ndim != 4:
+            raise ValueError(f"its stage {name} gives {tuple(found.shape)}, not (N, C, h, w)")
     assert output.shape[1] == module.channels, f"channels is {module.channels}, the map has {output.shape[1]}"
     if 0 in output.shape:
         raise _TooSmall("nothing is left of the map")

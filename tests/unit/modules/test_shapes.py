@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from configs.kinds import BackboneConfig
 from configs.lookup import resolve
 from modules.shapes import feature_shape, on_meta, stage_shapes
 
@@ -76,3 +78,37 @@ def test_configs_that_differ_in_a_field_are_not_confused() -> None:
     other: Any = resolve("backbone", {"name": "timm", "model": "resnet26"})
     assert feature_shape(one, 64) == (512, 2, 2)
     assert feature_shape(other, 64) == (2048, 2, 2)
+
+
+class Staged(nn.Sequential):
+    channels = 4
+
+    def __init__(self, *layers: nn.Module, shown: slice = slice(None)) -> None:
+        super().__init__(*layers)
+        self.shown = shown
+
+    def stages(self) -> dict[str, nn.Module]:
+        return dict(list(self.named_children())[self.shown])
+
+
+CONV = nn.Conv2d(3, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (nn.Sequential(CONV), "its network, a Sequential, has no channels and no stages; BackboneConfig in"),
+        (Staged(CONV, nn.ReLU(), shown=slice(1)), "the output of its last stage is not its own output"),
+        (Staged(CONV, nn.Flatten()), r"its stage 1 gives \(1, 15376\), not \(N, C, h, w\)"),
+        (Staged(CONV, nn.ReLU(), shown=slice(None, None, -1)), r"its stages are \['1', '0'\], and they ran as \['0', '1'\]"),
+    ],
+)
+def test_a_network_that_is_no_backbone_is_told(network: nn.Module, said: str) -> None:
+    class Own(BackboneConfig):
+        name: str = f"own.{hash(said)}"
+
+        def build(self) -> Any:
+            return network
+
+    with pytest.raises(ValueError, match=rf"backbone own\.-?\d+: {said}"):
+        stage_shapes(Own(), 64)
