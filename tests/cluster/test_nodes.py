@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from launching import GRIDS, ROOT, TAG, Facegrid, Store, cells, end, facegrid, family, grid, sound
+from launching import GRIDS, PATIENCE, ROOT, TAG, Facegrid, Store, cells, end, facegrid, family, grid, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -76,9 +76,11 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any,
     store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, "--address", cluster.address) as driver:
         half, claim = driver.until(store.half_trained)
-        raylet = psutil.Process(claim["pid"]).parent().pid
+        worker = psutil.Process(claim["pid"])
+        raylet = worker.parent().pid
         (place,) = (node for node in places if raylet in [one.process.pid for one in node.all_processes["raylet"]])
         cluster.cluster.remove_node(place, allow_graceful=False)
+        worker.wait(PATIENCE)  # it outlives its raylet for a while
         hold.unlink()
         assert driver.wait() == 0, driver.said
     assert store.contents() == undisturbed.contents
