@@ -25,7 +25,7 @@ demo: $(READY) ## the main job on faces that the project draws: 12 cells, a tabl
 test: $(READY) ## all tests but the long ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/golden --numprocesses 2
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest tests/cluster tests/chaos --ignore=tests/chaos/loops
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster tests/chaos --ignore=tests/chaos/loops --numprocesses 2 --dist loadfile
 
 check: $(READY) ## format, lint, types, floors, unit tests
 	$(BIN)/ruff format --check .
