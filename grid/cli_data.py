@@ -130,10 +130,23 @@ def data_audit(
 
 
 def _print(facts: dict[str, Any], as_json: bool) -> None:
+    """A line for each fact; what is bad last, since it may be long."""
     if as_json:
         print(json.dumps(facts, indent=1))
         return
-    bad = facts.get("bad", {})
-    out.print(Text(", ".join(f"{key} {value}" for key, value in facts.items() if key != "bad")), soft_wrap=True)
-    for key, why in bad.items():
-        out.print(Text.assemble(("bad", "red"), f" {key}: {why}"), soft_wrap=True)
+    width = max(map(len, facts))
+    for key, value in sorted(facts.items(), key=lambda fact: isinstance(fact[1], dict)):
+        style, lines = "dim", [_said(value)]
+        if isinstance(value, dict):
+            style = "red" if key == "bad" else "yellow"
+            lines = [f"{what}: {_said(found)}" for what, found in value.items() if found]
+        for line in lines:
+            out.print(Text.assemble((key.replace("_", " ").ljust(width), style), f"  {line}"), soft_wrap=True)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(", ".join(map(str, one)) if isinstance(one, list) else str(one) for one in value)
+    return str(value)

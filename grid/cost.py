@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from configs.lookup import nearest
 from grid.cell import Cell
 from grid.plan import Plan, uncollected
 from grid.spec import BadInput
 from grid.world import Blocked, World
 from modules.counting import count
-from modules.shapes import on_meta
+from modules.shapes import on_meta, stage_shapes
 from modules.training import freezing
 
 OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
@@ -22,7 +23,8 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
     Disk counts, in bytes: two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
 
     Raises:
-        BadInput: a network cannot take the cell's input size, or has no spatial feature map.
+        BadInput: a network cannot take the cell's input size, or has no spatial feature map; no network of the grid has the
+            stage that an explainer names.
     """
     cells: dict[str, dict[str, Any]] = {}
     trainings: dict[str, dict[str, Any]] = {}
@@ -35,11 +37,35 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
         if planned.id is not None:
             cells[planned.id] = found
             trainings[planned.stages["train"]] = found
+    _check_layers(plan)
     return {
         "cells": cells,
         "training_flops": sum(found["training_flops"] or 0 for found in trainings.values()),
         "disk_bytes": sum(found["disk_bytes"] for found in trainings.values()),
     }
+
+
+def _check_layers(plan: Plan) -> None:
+    """A stage that some networks have is refused where it is absent; one that none has is misspelt."""
+    asked = {
+        (explainer.title, layer)
+        for planned in plan.cells
+        if planned.cell is not None
+        for explainer in planned.cell.explainers
+        if isinstance(layer := getattr(explainer, "layer", None), str)
+    }
+    if not asked:
+        return
+    known: set[str] = set()
+    for point in plan.grid.combinations():  # also those that this plan leaves out
+        if point.cell is not None:
+            known |= set(stage_shapes(point.cell.backbone, point.cell.input.pixels))
+    for title, layer in sorted(asked):
+        if layer not in known:
+            raise BadInput(
+                f"{plan.grid.document.path}: explainer {title}: layer {layer!r} is a stage of no network of this grid"
+                f"{nearest(layer, known)}"
+            )
 
 
 def _check(cell: Cell, persons: int | None) -> None:

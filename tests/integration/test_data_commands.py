@@ -81,8 +81,15 @@ def test_what_cannot_be_written_is_told_in_one_line(run: Run, people: Path, tmp_
         assert said in found.err
 
 
-def test_facts_stand_in_one_line_whatever_the_width(run: Run, people: Path) -> None:
-    assert run("data", "check", "folder", f"root={people}").out.count("\n") == 1
+def test_each_fact_has_a_line_and_what_is_bad_comes_last(run: Run, people: Path) -> None:
+    (people / "Tony_Blair" / "empty.jpg").write_bytes(b"")
+    lines = [line.split(maxsplit=1) for line in run("data", "check", "folder", f"root={people}").out.splitlines()]
+    assert lines[:2] == [["dataset", "folder"], ["whole", "no"]]
+    assert lines[-1] == ["bad", "Tony_Blair/empty.jpg: the file is empty"]
+    read = f"{{name: folder, root: {people}, on_bad_image: skip}}"
+    told = run("data", "audit", read, read).out
+    assert "{" not in told
+    assert "train rows         identical: " in told
 
 
 def test_pictures_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) -> None:

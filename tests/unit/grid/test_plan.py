@@ -215,6 +215,20 @@ def test_an_input_too_small_for_the_network_is_refused(make: Make, refused: Refu
     assert "\n" not in str(error.value)
 
 
+def test_a_layer_that_no_network_has_is_met_before_anything_runs(make: Make) -> None:
+    axes = {"backbone": {"alexnet": {"backbone": "alexnet"}, "resnet34": {"backbone": "resnet34"}}}
+    for layer, where in (("layer4", None), ("layer4", {"backbone": ["alexnet"]})):  # alexnet alone will be refused, with a code
+        grid = make(axes=axes, explainers=[{"name": "gradcam", "layer": layer}])
+        world = World(store_of(grid))
+        cost(make_plan(grid, where, world), world)
+    grid = make(axes=axes, explainers=[{"name": "gradcam", "layer": "layre4"}])
+    world = World(store_of(grid))
+    with pytest.raises(
+        BadInput, match=r"explainer gradcam: layer 'layre4' is a stage of no .*; did you mean 'layer4'\? \(known"
+    ):
+        cost(make_plan(grid, None, world), world)
+
+
 def test_missing_says_what_to_do() -> None:
     assert str(Missing("no folder x", "get it")) == "no folder x; get it"
 
