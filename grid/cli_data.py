@@ -57,12 +57,15 @@ def data_get(
 
 @data.command("check")
 def data_check(name: Name, settings: Settings = None, as_json: AsJson = False) -> None:
-    """Read every image of a dataset and say whether it is whole."""
+    """Read every image and say whether the set is whole.
+
+    Of a list of pairs, such as sllfw, the list and its images. Exit code 1 where something is bad or absent.
+    """
     from grid.data import check
 
     facts = check(name, settings or [], err)
     _print(facts, as_json)
-    if facts["bad"]:
+    if not facts["whole"]:
         raise typer.Exit(1)
 
 
@@ -133,7 +136,9 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts, indent=1))
         return
-    bad = facts.get("bad", {})
-    out.print(Text(", ".join(f"{key} {value}" for key, value in facts.items() if key != "bad")), soft_wrap=True)
+    bad, absent = facts.get("bad", {}), facts.get("absent", {})
+    out.print(Text(", ".join(f"{key} {value}" for key, value in facts.items() if key not in ("bad", "absent"))), soft_wrap=True)
+    for what, counts in absent.items():
+        out.print(Text.assemble(("absent", "red"), f" {what}: only {counts}"), soft_wrap=True)
     for key, why in bad.items():
         out.print(Text.assemble(("bad", "red"), f" {key}: {why}"), soft_wrap=True)
