@@ -102,12 +102,14 @@ class Explained:
     @property
     def words(self) -> str:
         """Method, mode, target and layer, and what the method could not do, for captions."""
-        config = self.manifest.get("config") or {}
+        config, notes = self.manifest.get("config") or {}, self.manifest.get("notes") or {}
         method = str(self.manifest.get("method", self.title))
-        said = [method if method != self.title else "", *(f"{key} {config[key]}" for key in MODES if config.get(key))]
+        said = [
+            method if method != self.title else "",
+            *(f"{key} {chose}" for key in MODES if (chose := config.get(key) or notes.get(key))),
+        ]
         said.append(str(self.manifest.get("target") or ""))
         said.append(f"layer {self.manifest['layer']}" if self.manifest.get("layer") else "")
-        notes = self.manifest.get("notes") or {}
         said.append(f"not normalised: {notes['unnormalised']}" if notes.get("unnormalised") else "")
         said.append("a picture of the method's own, no map of the image" if self.painted else "")
         codes = Counter(str(one.get("code", "")) for one in notes.get("refused_pairs", ()))

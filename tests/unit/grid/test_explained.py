@@ -44,6 +44,9 @@ def test_a_refused_explainer_has_a_reason_and_no_names(read):
 def test_captions_name_mode_target_and_layer(read):
     assert read("gradcam").words == "logit of the given class; layer stage4"
     assert read("pair_occlusion").words == "sign difference; cosine of the two images"
+    chosen = read("gradcam")
+    chosen.manifest.update({"config": {"mode": None}, "notes": {"mode": "paper"}})
+    assert chosen.words.startswith("mode paper; ")
 
 
 def test_a_name_has_no_plus_where_that_separates():
