@@ -86,6 +86,10 @@ class DatasetConfig(Obtained, Component, ABC):
         """What must be on disk and is not."""
         return None
 
+    def repairs(self) -> str:
+        """What was damaged in its lists and was read all the same, in words; empty where nothing was."""
+        return ""
+
     @abstractmethod
     def manifest(self, cache: Path) -> Manifest | None:
         """The manifest as far as it is known without reading images; None where a scan is due.

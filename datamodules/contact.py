@@ -16,7 +16,7 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int, labels: Sequence[s
     Args:
         images: RGB uint8, all of one (height, width, 3)
         columns: images per row
-        labels: one text per image; what is wider than its image is cut off
+        labels: one text per image, of one line or several; what is wider than its image is cut off
         gap: white pixels around every image
 
     Returns:
@@ -33,7 +33,8 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int, labels: Sequence[s
     if labels is not None and len(labels) != len(images):
         raise ValueError(f"a contact sheet needs one label per image, found {len(labels)} for {len(images)} images")
     height, width, _ = shapes.pop()
-    line = _LINE if labels is not None else 0
+    texts = [label.split("\n") for label in labels or ()]
+    line = _LINE * max(map(len, texts), default=0)
     rows = -(-len(images) // columns)
     columns = min(columns, len(images))
     step_y, step_x = height + line + gap, width + gap
@@ -43,6 +44,7 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int, labels: Sequence[s
         sheet[top : top + height, left : left + width] = image
         if labels is not None:
             strip = np.full((line, width, 3), 255, np.uint8)
-            cv2.putText(strip, labels[index], (2, line - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (40, 40, 40), 1, cv2.LINE_AA)
+            for number, text in enumerate(texts[index], 1):
+                cv2.putText(strip, text, (2, _LINE * number - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (40, 40, 40), 1, cv2.LINE_AA)
             sheet[top + height : top + height + line, left : left + width] = strip
     return sheet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def show(
         for epoch in range(epochs):
             changed, what = _augmented(augment, augmentation.name, crop, augmentation_seed(seed, epoch, row))
             pictures.append(changed)
-            labels.append(f"{epoch}: {what}")
+            labels.append(textwrap.fill(f"{epoch}: {what}", int(width / LETTER), break_long_words=False))
     large = [picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1) for picture in pictures]
     return contact_sheet(large, columns=len(pictures) // len(rows), labels=labels)
 

@@ -57,12 +57,15 @@ def data_get(
 
 @data.command("check")
 def data_check(name: Name, settings: Settings = None, as_json: AsJson = False) -> None:
-    """Read every image of a dataset and say whether it is whole."""
+    """Read every image and say whether the set is whole.
+
+    Of a list of pairs, such as sllfw, the list and its images. Exit code 1 where something is bad or absent.
+    """
     from grid.data import check
 
     facts = check(name, settings or [], err)
     _print(facts, as_json)
-    if facts["bad"]:
+    if not facts["whole"]:
         raise typer.Exit(1)
 
 
@@ -138,7 +141,7 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
     for key, value in sorted(facts.items(), key=lambda fact: isinstance(fact[1], dict)):
         style, lines = "dim", [_said(value)]
         if isinstance(value, dict):
-            style = "red" if key == "bad" else "yellow"
+            style = "red" if key in ("bad", "absent") else "yellow"
             lines = [f"{what}: {_said(found)}" for what, found in value.items() if found]
         for line in lines:
             out.print(Text.assemble((key.replace("_", " ").ljust(width), style), f"  {line}"), soft_wrap=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
 from configs.lookup import known, lookup
-from grid.data_settings import component, dataset
+from grid.data_settings import component, dataset, protocol_of
 from grid.spec import BadInput
 
 
@@ -41,6 +41,9 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
     Raises:
         BadInput: the dataset has no public source (says how to ask for it), the server does not answer, or gives other files.
     """
+    if name not in known("data") and name in known("protocol"):
+        described: Any = lookup("protocol", name)
+        raise BadInput(f"the list {name} has no public source that this command could take it from: {described.how()}")
     data = dataset(name, settings)
     if base is not None and not base.startswith(("http://", "https://")):
         raise BadInput(f"--base {base!r}: an address begins with http:// or https://")
@@ -68,13 +71,18 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
 
 
 def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
-    """Reads every image of a dataset: counts, digest, pictures of kinds that are not read, and what is bad.
+    """Reads every image of a dataset: counts, digest, pictures of kinds that are not read, and what is bad or absent.
+
+    Of a list of pairs that has the name (``sllfw``), the images that it names, and the list itself.
 
     Raises:
-        BadInput: no such dataset, wrong settings, or the data is absent.
+        BadInput: no such dataset, wrong settings, the data is absent, or a list is wrong.
     """
     from datamodules.formats.files import SUFFIXES, FilesConfig
+    from datamodules.published import absent
 
+    if name not in known("data") and name in known("protocol"):
+        return _check_list(name, settings, console)
     data = dataset(name, settings, on_bad_image="skip")
     if missing := data.missing():
         raise BadInput(str(missing))
@@ -82,15 +90,35 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
         manifest = data.scan(cache, progress)
         unread = data.unread() if isinstance(data, FilesConfig) else []
     kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
+    lost = absent(data, manifest)
     return {
         "dataset": name,
-        "whole": not manifest.skipped,
+        "whole": not manifest.skipped and not lost,
         "images": len(manifest.keys),
         "persons": len(set(manifest.identities)),
         "digest": manifest.digest,
         **({"unread": f"{len(unread)} pictures such as {unread[0]}, which are none of {kinds}"} if unread else {}),
+        **({"repaired": repairs} if (repairs := data.repairs()) else {}),
+        **({"absent": lost} if lost else {}),
         "bad": dict(manifest.skipped),
     }
+
+
+def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
+    """Reads the images that a protocol's dataset has, and looks every image of its lists up."""
+    protocol = protocol_of(name, settings)
+    if missing := protocol.missing():
+        raise BadInput(str(missing))
+    with work(console, f"reading {name}") as (cache, progress):
+        manifest = protocol.dataset().scan(cache, progress)
+        facts: dict[str, Any] = {"protocol": name, "whole": True, "images": len(manifest.keys)}
+        if protocol.task == "verification":
+            pairs = protocol.pairs(manifest)
+            counts = {"pairs": len(pairs.same), "genuine": int(pairs.same.sum()), "folds": len(set(pairs.fold.tolist()))}
+        else:
+            asked = getattr(protocol, {"templates": "comparisons"}.get(protocol.task, protocol.task))(manifest)
+            counts = {"digest": asked.digest}
+    return facts | counts | {"bad": {}}
 
 
 def show(

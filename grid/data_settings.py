@@ -24,7 +24,16 @@ def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
     """
     if name not in known("data"):
         raise BadInput(f"no dataset {name!r}{nearest(name, known('data'))}")
-    fields = lookup("data", name).model_fields
+    return _set("data", "dataset", name, settings, values)
+
+
+def protocol_of(name: str, settings: Sequence[str]) -> Any:
+    """The config of a protocol, such as ``sllfw``, from texts as ``dataset`` takes them; errors as there."""
+    return _set("protocol", "protocol", name, settings, {})
+
+
+def _set(kind: str, word: str, name: str, settings: Sequence[str], values: dict[str, Any]) -> Any:
+    fields = lookup(kind, name).model_fields
     told: dict[str, Any] = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
@@ -35,7 +44,7 @@ def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
         told[key] = (
             text if key in fields and _is_path(fields[key].annotation) and text[0] not in "'\"" else _value(setting, text)
         )
-    return _made("data", {"name": name, **values, **told}, f"dataset {name}")
+    return _made(kind, {"name": name, **values, **told}, f"{word} {name}")
 
 
 def component(kind: str, text: str) -> Any:

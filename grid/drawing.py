@@ -53,6 +53,12 @@ def tile(crop: np.ndarray, raw: np.ndarray | None, scale: Scale, side: int) -> n
     return found
 
 
+def from_unit(pictures: np.ndarray) -> np.ndarray:
+    """(N, 3, H, W) from -1 to 1, as networks see images, to (N, H, W, 3) uint8."""
+    found: np.ndarray = np.rint(np.clip((pictures.transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)).astype(np.uint8)
+    return found
+
+
 def footed(picture: np.ndarray, scale: Scale) -> np.ndarray:
     """(H + 20, W, 3) uint8: a picture (H, W, 3) with its scale beneath, for places that show pictures alone."""
     import cv2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from grid import drawing
 from grid.drawing import Scale
 from grid.ledger import Ledger, Marker
 
@@ -35,7 +37,7 @@ class Explained:
     def refused(self) -> str | None:
         """Why there are no maps: the code, for programs, and the reason."""
         found = self.manifest.get("refused")
-        return None if found is None else ": ".join(str(found[key]) for key in ("code", "reason") if found.get(key))
+        return None if found is None else _reason(found)
 
     @property
     def images(self) -> list[dict[str, Any]]:
@@ -63,6 +65,18 @@ class Explained:
         found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
         return found
 
+    @property
+    def painted(self) -> bool:
+        """The method makes pictures of its own; its maps say nothing of the probe images."""
+        return "pictures.npy" in self.marker.outputs
+
+    def shown(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: what maps are drawn over, the method's own pictures or else the crops."""
+        if not self.painted:
+            return self.crops()
+        found = np.load(self.ledger.path(self.marker, "pictures.npy"), allow_pickle=False)
+        return drawing.from_unit(found)
+
     def maps(self, name: str) -> np.ndarray:
         """(N, h, w) float32, raw."""
         file = next((str(one["file"]) for one in self.manifest.get("maps", ()) if one["name"] == name), "maps.npy")
@@ -78,7 +92,7 @@ class Explained:
     def refused_pairs(self) -> dict[int, str]:
         """Pairs that the method does not apply to, and why; their maps say nothing."""
         notes = self.manifest.get("notes") or {}
-        return {int(one["pair"]): str(one.get("reason", "")) for one in notes.get("refused_pairs", ())}
+        return {int(one["pair"]): _reason(one) for one in notes.get("refused_pairs", ())}
 
     @property
     def lines(self) -> str:
@@ -87,12 +101,19 @@ class Explained:
 
     @property
     def words(self) -> str:
-        """Method, mode, target and layer, for captions."""
-        config = self.manifest.get("config") or {}
+        """Method, mode, target and layer, and what the method could not do, for captions."""
+        config, notes = self.manifest.get("config") or {}, self.manifest.get("notes") or {}
         method = str(self.manifest.get("method", self.title))
-        said = [method if method != self.title else "", *(f"{key} {config[key]}" for key in MODES if config.get(key))]
+        said = [
+            method if method != self.title else "",
+            *(f"{key} {chose}" for key in MODES if (chose := config.get(key) or notes.get(key))),
+        ]
         said.append(str(self.manifest.get("target") or ""))
         said.append(f"layer {self.manifest['layer']}" if self.manifest.get("layer") else "")
+        said.append(f"not normalised: {notes['unnormalised']}" if notes.get("unnormalised") else "")
+        said.append("a picture of the method's own, no map of the image" if self.painted else "")
+        codes = Counter(str(one.get("code", "")) for one in notes.get("refused_pairs", ()))
+        said += [f"pairs refused: {count} ({code})" for code, count in codes.items()]
         return "; ".join(text for text in said if text)
 
 
@@ -103,6 +124,10 @@ def read(ledger: Ledger, label: str, marker: Marker) -> Explained:
         Damaged: the manifest is not what the marker says; so do ``crops`` and ``maps`` of theirs.
     """
     return Explained(ledger, marker, label.partition(":")[2], ledger.json(marker, "manifest.json"))
+
+
+def _reason(refused: Mapping[str, Any]) -> str:
+    return ": ".join(str(refused[key]) for key in ("code", "reason") if refused.get(key))
 
 
 def column(image: Mapping[str, Any]) -> Column:

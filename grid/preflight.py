@@ -69,6 +69,8 @@ def scan(world: World, data: DatasetConfig, console: Console) -> None:
         console.print(f"[yellow]skipped[/] {key}: {why}", highlight=False)
     if len(skipped) > SHOWN:
         console.print(f"[yellow]skipped[/] {len(skipped) - SHOWN} more images of {data.name}", highlight=False)
+    if repairs := data.repairs():
+        console.print(f"[yellow]repaired[/] {data.name}: {repairs}", highlight=False)
 
 
 def look(world: World, data: DatasetConfig, console: Console) -> None:

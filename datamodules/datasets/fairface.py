@@ -21,8 +21,6 @@ from datamodules.attributes import AGES, GENDERS, Attributes
 from datamodules.formats.files import FilesConfig, Images
 from datamodules.lists.fairface import RACES, Table, read_table
 
-ROWS = {"train": 86744, "val": 10954}  # of the published tables
-
 
 class Config(FilesConfig):
     name: Literal["fairface"] = "fairface"
@@ -80,6 +78,10 @@ class Config(FilesConfig):
                 "race": (RACES, [table.race[row] for row in rows]),
             }
         )
+
+    def repairs(self) -> str:
+        count = self.table().repaired
+        return f"{count} ages that a spreadsheet had made dates" if count else ""
 
     def table(self) -> Table:
         """The table of the whole split; ``table().repaired`` counts the ages that were repaired."""

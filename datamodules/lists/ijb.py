@@ -31,6 +31,7 @@ Set = Literal["ijbb", "ijbc"]
 POINTS = 5
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_ELSEWHERE = re.compile(r"^/|(^|/)\.\.(/|$)|[\\\0]")
 Column = tuple[str, Any]  # name, Arrow type
 
 
@@ -87,9 +88,13 @@ class Points:
 
 
 def read_faces(file: Path) -> Faces:
-    """Reads ``*_face_tid_mid.txt``; errors name file and line."""
+    """Reads ``*_face_tid_mid.txt``; errors name file and line. An image lies below the folder of crops."""
     table = _table(file, [("image", pa.string()), ("template", pa.int64()), ("medium", pa.int64())])
-    return Faces(file, tuple(table["image"].to_pylist()), table["template"].to_numpy(), table["medium"].to_numpy())
+    names = tuple(table["image"].to_pylist())
+    if bad := next((place for place, name in enumerate(names, 1) if _ELSEWHERE.search(name)), 0):
+        where = f"{file}, line {line_of(file, bad - 1)}"
+        raise ValueError(f"{where}: expected an image below the folder of crops, such as 1.jpg, found {shown(names[bad - 1])}")
+    return Faces(file, names, table["template"].to_numpy(), table["medium"].to_numpy())
 
 
 def read_template_pairs(file: Path) -> TemplatePairs:

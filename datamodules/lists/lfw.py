@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from datamodules.lists.lines import numbered_lines, shown, whole
+
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
 FOLDS = 10  # View 1 has no folds of its own
@@ -55,13 +57,7 @@ def read_list(root: Path, name: ListName) -> PairList:
         ValueError: names the file, the line and what is wrong with it.
     """
     file = root / FILES[name]
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: cannot be read as text ({error})") from error
-    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not lines:
-        raise ValueError(f"{file}: the list is empty")
+    lines = [(number, line.split()) for number, line in numbered_lines(file)]
     folds, size = _head(file, lines[0][1], name)
     body = lines[1:]
     if len(body) != 2 * folds * size:
@@ -80,9 +76,9 @@ def read_list(root: Path, name: ListName) -> PairList:
 
 def _head(file: Path, fields: list[str], name: ListName) -> tuple[int, int]:
     wanted = 2 if name == "view2" else 1
-    if len(fields) != wanted or not all(field.isdecimal() and int(field) > 0 for field in fields):
+    if len(fields) != wanted or not all(map(whole, fields)):
         what = "the numbers of folds and of pairs" if wanted == 2 else "the number of pairs"
-        raise ValueError(f"{file}, line 1: expected {what}, found {' '.join(fields)!r}")
+        raise ValueError(f"{file}, line 1: expected {what}, found {shown(' '.join(fields))}")
     return (int(fields[0]), int(fields[1])) if wanted == 2 else (1, int(fields[0]))
 
 
@@ -90,8 +86,11 @@ def _pair(file: Path, number: int, fields: list[str], same: bool) -> tuple[str, 
     where = f"{file}, line {number}"
     kind = "a genuine pair (person, number, number)" if same else "an impostor pair (person, number, person, number)"
     numbers = fields[1:] if same else fields[1::2]
-    if len(fields) != (3 if same else 4) or not all(field.isdecimal() and int(field) > 0 for field in numbers):
-        raise ValueError(f"{where}: expected {kind}, found {' '.join(fields)!r}")
+    if len(fields) != (3 if same else 4) or not all(map(whole, numbers)):
+        raise ValueError(f"{where}: expected {kind}, found {shown(' '.join(fields))}")
+    for person in fields[:1] if same else fields[::2]:
+        if person.startswith(".") or "/" in person or "\\" in person:
+            raise ValueError(f"{where}: {shown(person)} is no person's folder")
     left = image_key(fields[0], int(fields[1]))
     right = image_key(fields[0] if same else fields[2], int(fields[-1]))
     if left == right:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from configs.component import LOCATION, Missing
+from configs.component import LOCATION, Born, Missing
 from configs.kinds import Manifest
 from datamodules.comparisons.ijb_templates import ijb_templates, places_of
 from datamodules.comparisons.tasks import IdentificationConfig
@@ -30,9 +30,10 @@ class Config(IdentificationConfig):
     norm: bool = True  # N, D and F as in the protocol ijb
     detector_score: bool = True
     flip_test: bool = True
+    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: templates do without, while one is left
 
     def dataset(self) -> Ijb:
-        return Ijb(set=self.set, root=self.root)
+        return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
 
     def judging(self) -> dict[str, Any]:
         return super().judging() | {"norm": self.norm}  # detector scores are weights of the templates

@@ -22,13 +22,15 @@ INK, FAINT = (28, 28, 32), (110, 110, 118)
 class Drawn:
     """One map of the two images, maps (2, h, w) float32, with their one scale from ``low`` to ``high``.
 
-    ``about`` is what stands under the title: the target in words, the layer.
+    ``about`` is what stands under the title: the target in words, the layer. ``pictures``, uint8 (2, H, W, 3), are the method's
+    own, where it makes some: they are shown in place of the maps.
     """
 
     title: str
     about: tuple[str, ...]
     maps: np.ndarray
     signed: bool
+    pictures: np.ndarray | None = None
 
     @property
     def high(self) -> float:
@@ -88,12 +90,14 @@ def pair_png(
         draw.multiline_text((EDGE, y + 4), "\n".join(title), INK, _font(14), spacing=5)
         about = [line for text in one.about for line in _wrapped(text, LABEL - 14, 12)]
         draw.multiline_text((EDGE, y + 8 + 20 * len(title)), "\n".join(about), FAINT, _font(12), spacing=4)
-        for x, crop, raw in zip(places, crops, one.maps, strict=True):
-            tile = overlaid(_enlarged(crop, height, width), raw, one.low, one.high)
-            picture.paste(Image.fromarray(tile), (x, y))
-            if not raw.any():
+        own = one.pictures is not None
+        for x, crop, raw in zip(places, crops if one.pictures is None else one.pictures, one.maps, strict=True):
+            under = _enlarged(crop, height, width)
+            picture.paste(Image.fromarray(under if own else overlaid(under, raw, one.low, one.high)), (x, y))
+            if not own and not raw.any():
                 draw.text((x + 5, y + height - LINE), "zero everywhere", (235, 235, 235), _font(12))
-        _bar(picture, draw, one, places[1] + width + GAP, y, height)
+        if not own:
+            _bar(picture, draw, one, places[1] + width + GAP, y, height)
         y += height + GAP
     for number, line in enumerate(said):
         draw.text((EDGE, y + LINE * number), line, FAINT, _font(13))

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from configs.explaining import ExplainerConfig
 from datamodules.images import read_image
+from grid.drawing import from_unit
 from grid.explain.pair_decision import cosine_of, limit_of
 from grid.explain.pair_png import Drawn, Headline, pair_png
 from grid.explain.pair_reference import reference_of
@@ -129,7 +130,8 @@ def _maps(
     pixels = training.input.pixels
     if explainer.of == "image":
         one = explainer.build().explain(network, images, target_of(network, explainer, images, None), pixels)
-        return [Drawn(explainer.title, _about(one), one.maps, one.signed)]
+        pictures = None if one.pictures is None else from_unit(one.pictures)
+        return [Drawn(explainer.title, _about(one), one.maps, one.signed, pictures)]
     if threshold is not None and getattr(explainer, "threshold", threshold) is None:
         explainer = explainer.model_copy(update={"threshold": threshold})
     built = explainer.build()
@@ -149,7 +151,9 @@ def _maps(
 
 
 def _about(found: Any) -> tuple[str, ...]:
-    return (found.target, *([f"layer {found.layer}"] if found.layer else []))
+    less = found.notes.get("unnormalised")
+    more = [f"layer {found.layer}" if found.layer else "", f"not normalised: {less}" if less else ""]
+    return (found.target, *(text for text in more if text))
 
 
 def said(facts: Mapping[str, Any]) -> str:

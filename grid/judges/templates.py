@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from configs.kinds import ProtocolConfig
 from datamodules.comparisons.templates import Comparisons, Templates
 from grid.judging import Embedded, Judgement, setting
+from modules.metrics.compatibility import corners, nearest
 from modules.metrics.curve import Curve
 from modules.metrics.templates import aggregate, score_pairs
 
@@ -24,20 +25,24 @@ def rows(asked: Comparisons) -> np.ndarray:
 
 
 def judge(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
-    """Writes ``roc.parquet``. Templates all of whose faces were dropped are left out with their pairs, and counted."""
+    """Writes ``roc.parquet``. Templates all of whose faces were dropped are left out with their pairs, and counted.
+
+    ``tar`` never exceeds its FAR; beside it, ``nearest`` is the point that public evaluators take, which may.
+    """
     vectors, place = embedded_templates(asked.templates, seen, protocol)
     left, right = place[asked.left], place[asked.right]
     whole = np.flatnonzero((left >= 0) & (right >= 0))
     scores = score_pairs(vectors, left[whole], right[whole])
     curve = Curve.of(scores, asked.same[whole])
     rate, threshold = curve.eer()
+    points = corners(curve)
     metrics: dict[str, Any] = {
         "task": "templates",
         "pairs": curve.pairs,
         "genuine": curve.genuine,
         "impostor": curve.impostor,
         "templates": len(vectors),
-        "tar": {f"{far:g}": _tar(curve, far) for far in FARS},
+        "tar": {f"{far:g}": _tar(curve, far, points) for far in FARS},
         "eer": {"value": rate, "threshold": threshold},
         "auc": {"value": curve.auc()},
     }
@@ -63,8 +68,9 @@ def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolC
     return vectors, place
 
 
-def _tar(curve: Curve, far: float) -> dict[str, float | str | None]:
+def _tar(curve: Curve, far: float, points: np.ndarray) -> dict[str, Any]:
     if far < 1 / curve.impostor:
         return {"value": None, "reason": f"{curve.impostor} impostor pairs cannot show a FAR of {far:g}"}
     value, threshold, found = curve.val(far)
-    return {"value": value, "threshold": threshold, "far": found}
+    near = dict(zip(("value", "threshold", "far"), nearest(curve, far, points), strict=True))
+    return {"value": value, "threshold": threshold, "far": found, "nearest": near}

@@ -76,7 +76,7 @@ def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder:
             _copy(ledger, marker, file, own / file)
     if not one.names or "images.npy" not in marker.outputs:
         return {}
-    crops = one.crops()
+    crops = one.shown()
     grid = folder / "images"
     grid.mkdir(parents=True, exist_ok=True)
     for kind in one.names:
@@ -87,7 +87,9 @@ def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder:
             if image.get("pair") in one.refused_pairs:
                 continue
             side = max(SIDE, *crop.shape[:2])
-            picture = Image.fromarray(drawing.footed(drawing.tile(crop, raw, scale, side), scale))
+            plain = one.painted  # a picture of the method's own is shown as it is
+            tile = drawing.tile(crop, None if plain else raw, scale, side)
+            picture = Image.fromarray(tile if plain else drawing.footed(tile, scale))
             picture.save(own / picture_name(step, image, kind))
             # The names that MLflow's image grid reads. Its client makes up a random part; here it follows from the content,
             # so that writing twice writes the same file.

@@ -99,7 +99,7 @@
     context.imageSmoothingEnabled = Boolean(state.smooth);
     context.drawImage(picture, 0, 0, width, height);
     const part = state.opacity / 100, floor = part <= 0.75 ? 0.467 : 0.467 + (0.533 * (part - 0.75)) / 0.25;
-    if (!part) return;
+    if (!part || one.painted) return;
     const pixels = context.getImageData(0, 0, width, height), shades = of(one.signed), [low, high] = ends(one, image, common);
     for (let y = 0, at = 0; y < height; y++) {
       for (let x = 0; x < width; x++, at += 4) {
@@ -186,7 +186,7 @@
       ramp.style.background = `linear-gradient(to right, ${first(17).map((n) => `rgb(${[0, 1, 2].map((c) => shades[3 * Math.round((n * 255) / 16) + c]).join(" ")})`).join(", ")})`;
       const texts = state.scale === "image" ? [one.signed ? "− own largest" : "0", "own largest"] : [number(one.signed ? -high : 0), ...(one.signed ? ["0"] : []), number(high)];
       for (const text of texts) span.append(make("span", text));
-      top.append(ramp, span);
+      if (!one.painted) top.append(ramp, span);
     }
     top.style.maxWidth = `${one && !one.refused && one.cosines && Object.keys(one.cosines).length ? 2 * state.size + 4 : state.size}px`;
     cell.append(top);
@@ -213,7 +213,7 @@
         const there = one ? row.images.filter((image) => image in one.maps) : [];
         if (!one) box.append(gap("no maps yet"));
         else if (one.refused) box.append(gap(`Refused. ${one.refused}`));
-        else if (!there.length) box.append(gap("not among this method's probes"));
+        else if (!there.length) box.append(gap(one.without && one.without[row.pair] ? `Refused. ${one.without[row.pair]}` : "not among this method's probes"));
         for (const image of there) box.append(tile(one, image, common, jobs));
         cell.append(box);
         if (there.length && row.pair !== undefined && one.cosines[row.pair] != null) cell.append(make("div", `cosine ${one.cosines[row.pair].toFixed(3)}`, "value"));

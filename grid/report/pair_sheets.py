@@ -25,7 +25,8 @@ def pair_panel(study: Study, row: Row, one: Explained) -> Panel | None:
     bands = []
     for place in range(0, len(columns), 2):
         both = columns[place : place + 2]
-        image, said = keys[both[0]], one.refused_pairs.get(place // 2)
+        image = keys[both[0]]
+        said = one.refused_pairs.get(image["pair"])
         rows = [one.places[key] for key in both]
         signed = one.scale(next(iter(maps)), next(iter(maps.values()))).signed
         scale = Scale.of(np.concatenate([found[rows].reshape(-1) for found in maps.values()]), signed)

@@ -26,7 +26,7 @@ class Strip:
 
     Attributes:
         tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused. A map that is zero everywhere says so.
-        scale: the row's one scale; None where the method was refused.
+        scale: the row's one scale; None where the method was refused, or makes pictures of its own.
         cosines: of each pair that is shown; empty for images.
     """
 
@@ -123,9 +123,14 @@ def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
     return np.stack([drawing.blank(TILE) if n is None else drawing.tile(crops[n], None, Scale(), TILE) for n in order])
 
 
-def tiles_of(one: Explained, name: str, columns: Sequence[Column], scale: Scale | None = None) -> tuple[np.ndarray, Scale]:
-    """(the drawn maps as ``inputs_of``, the one scale of the row); a pair that the method refuses stays grey."""
-    crops, maps, places, refused = one.crops(), one.maps(name), one.places, one.refused_pairs
+def tiles_of(
+    one: Explained, name: str, columns: Sequence[Column], scale: Scale | None = None
+) -> tuple[np.ndarray, Scale | None]:
+    """(the drawn maps as ``inputs_of``, the one scale of the row); a pair that the method refuses stays grey.
+
+    Of a method that makes pictures of its own, these, as they are and without a scale.
+    """
+    crops, maps, places, refused = one.shown(), one.maps(name), one.places, one.refused_pairs
     scale = scale or one.scale(name, maps)
     tiles = []
     for key in columns:
@@ -133,8 +138,8 @@ def tiles_of(one: Explained, name: str, columns: Sequence[Column], scale: Scale 
         if n is None or key[1] in refused:
             tiles.append(drawing.blank(TILE, "" if n is None else "refused"))
         else:
-            tiles.append(drawing.tile(crops[n], maps[n], scale, TILE))
-    return np.stack(tiles), scale
+            tiles.append(drawing.tile(crops[n], None if one.painted else maps[n], scale, TILE))
+    return np.stack(tiles), None if one.painted else scale
 
 
 def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None, ...]:

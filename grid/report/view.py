@@ -120,7 +120,7 @@ def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, A
     entry: dict[str, Any] = {"cell": cell, "title": f"{one.title} {name}".rstrip(), "words": one.words, "maps": {}}
     if one.refused is not None:
         return entry | {"refused": one.refused}
-    crops, maps = one.crops(), one.maps(name)
+    crops, maps = one.shown(), one.maps(name)
     scale, peak = one.scale(name, maps), float(np.abs(maps).max(initial=0.0))
     refused = one.refused_pairs
     for image, crop, raw in zip(one.images, crops, maps, strict=True):
@@ -129,6 +129,10 @@ def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, A
             entry["maps"][key] = packed.add(_jpeg(crop), key), packed.add(pack(raw, peak), key)
     shape = {"size": list(crops.shape[1:3]), "shape": list(maps.shape[1:])}
     pairs = {str(image["pair"]): image.get("cosine") for image in one.images if image.get("pair") is not None}
+    if one.painted:
+        entry["painted"] = True
+    if refused:
+        entry["without"] = {str(pair): why for pair, why in refused.items()}
     return entry | shape | {"low": scale.low, "high": scale.high, "signed": scale.signed, "peak": peak, "cosines": pairs}
 
 

@@ -93,14 +93,22 @@ def per_fold(values: Callable[[np.ndarray], np.ndarray], same: np.ndarray, held:
     return found
 
 
-def nearest(curve: Curve, far: float) -> tuple[float, float, float]:
-    """(TAR, threshold, FAR) at the point whose FAR is nearest to ``far``, which may exceed it.
+def corners(curve: Curve) -> np.ndarray:
+    """int64: the points of the curve that public evaluators look at, from the last to the first.
 
-    Evaluators in use take it from a curve without the inner points of its straight parts, the point that accepts nothing
-    apart; of two equally near points, the one that accepts more. ``Curve.val`` never exceeds the target.
+    They leave the inner points of straight parts out, the point that accepts nothing apart.
     """
     kept = np.ones(len(curve.false), bool)
     kept[2:-1] = (np.diff(curve.false[1:], 2) != 0) | (np.diff(curve.accepted[1:], 2) != 0)
-    points = np.flatnonzero(kept)[::-1]
+    return np.flatnonzero(kept)[::-1]
+
+
+def nearest(curve: Curve, far: float, points: np.ndarray | None = None) -> tuple[float, float, float]:
+    """(TAR, threshold, FAR) at the one of ``points`` whose FAR is nearest to ``far``, which may exceed it.
+
+    ``points`` are ``corners(curve)``, for who asks more than once. Of two equally near points it is the one that accepts more.
+    ``Curve.val`` never exceeds the target.
+    """
+    points = corners(curve) if points is None else points
     index = int(points[np.argmin(np.abs(curve.false[points] / curve.impostor - far))])
     return int(curve.accepted[index]) / curve.genuine, float(curve.thresholds[index]), int(curve.false[index]) / curve.impostor

@@ -247,6 +247,7 @@ def test_data_check_names_what_is_bad(run: Run, lfw: Path) -> None:
     assert said.code == 1
     assert (facts["whole"], facts["images"], facts["persons"]) == (False, 23, 8)
     assert list(facts["bad"]) == ["Person_6/Person_6_0002.jpg"]
+    assert facts["absent"] == {"images": "only 24 of the 13,233 that the set has"}
     assert run("data", "check", "drawn").code == 0
     assert "no dataset 'lwf'; did you mean 'lfw'?" in one_line(run("data", "check", "lwf"))
     assert "lfw" in run("data", "list").out

@@ -97,3 +97,38 @@ def test_pictures_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) ->
     Image.new("RGB", (9, 9)).save(people / "Tony_Blair" / "moving.GIF")
     found = facts(run, "check", "folder", f"root={people}")
     assert str(found["unread"]).startswith("1 pictures such as Tony_Blair/moving.GIF, which are none of jpg, ")
+
+
+def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:
+    found = facts(run, "check", "lfw", f"root={people}", code=1)
+    assert found["whole"] is False
+    assert found["bad"] == {}
+    assert found["absent"] == {"images": "only 9 of the 13,233 that the set has", "persons": "only 3 of the 5,749 that the set has"}
+    told = run("data", "check", "lfw", f"root={people}").out
+    assert "absent   images: only 9 of the 13,233 that the set has\n" in told
+    assert facts(run, "check", "folder", f"root={people}")["whole"] is True
+
+
+def test_a_list_of_pairs_is_checked_by_its_name(run: Run, people: Path, tmp_path: Path) -> None:
+    names = sorted(path.relative_to(people).as_posix() for path in people.rglob("*.jpg"))
+    (tmp_path / "mine.txt").write_text(f"{names[0]} {names[1]} 1\n{names[0]} {names[4]} 0\n")
+    data = f"data={{name: folder, root: {people}}}"
+    words = (data, f"file={tmp_path / 'mine.txt'}", "layout=path_path_label", "folds=1")
+    found = facts(run, "check", "pairs", *words)
+    assert (found["protocol"], found["images"], found["pairs"], found["genuine"]) == ("pairs", 9, 2, 1)
+    (tmp_path / "mine.txt").write_text(f"{names[0]} nobody.jpg 0\n{names[0]} {names[1]} 1\n")
+    said = run("data", "check", "pairs", *words)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "mine.txt, line 1: names the image nobody.jpg" in said.err
+    assert "no list" in run("data", "check", "sllfw", f"root={people}").err
+    assert "the list sllfw has no public source" in run("data", "get", "sllfw").err
+
+
+def test_ages_that_were_read_back_are_told(run: Run, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "fair" / "val").mkdir(parents=True)
+    shutil.copy(next(people.rglob("*.jpg")), tmp_path / "fair" / "val" / "1.jpg")
+    table = "file,age,gender,race\nval/1.jpg,9-Mar,Male,White\n"
+    (tmp_path / "fair" / "fairface_label_val.csv").write_text(table)
+    words = ("check", "fairface", f"root={tmp_path / 'fair'}", "split=val")
+    assert "the age 9-Mar was 3-9" in run("data", *words).err
+    assert facts(run, *words, "on_damaged_age=repair", code=1)["repaired"] == "1 ages that a spreadsheet had made dates"

@@ -24,6 +24,14 @@ def test_labels_stand_below_and_never_on_the_next_image():
     assert changed[:, 1].max() < 32
 
 
+def test_labels_of_several_lines_get_room_in_every_row():
+    one, two = (contact_sheet([RED, BLUE], columns=1, labels=["a", label]) for label in ("b", "b\nc"))
+    assert two.shape[0] == one.shape[0] + 2 * 14
+    assert (two[2:22, 2:32] == RED).all()
+    line = two.shape[0] - 14 - 2
+    assert (two[line:, 2:32] != 255).any(), "the second line is written"
+
+
 def test_what_cannot_be_laid_out_is_refused():
     with pytest.raises(ValueError, match="no images"):
         contact_sheet([], columns=2)

@@ -44,6 +44,18 @@ def test_labels_name_the_steps_that_changed_the_image():
     assert np.array_equal(show(ONE, None, none.Config(), count=1, size=64, epochs=1), unchanged)
 
 
+def test_every_step_of_a_long_pipeline_is_named(monkeypatch):
+    steps = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "colour", "cutout"]
+    always = [{"name": name, "p" if name == "flip" else "probability": 1.0} for name in steps]
+    seen, draw = [], contact_sheet
+    monkeypatch.setattr(
+        "datamodules.showing.contact_sheet", lambda *a, labels, **k: seen.extend(labels) or draw(*a, labels=labels, **k)
+    )
+    show(ONE, None, Pipeline(steps=[*always, {"name": "erase_parts", "probability": 1.0}]), count=1, size=64, epochs=1)
+    assert " ".join(seen[1].split()) == f"0: {', '.join(steps)}, erase_parts"
+    assert max(map(len, seen[1].splitlines())) <= 192 / 6.2
+
+
 def test_without_augmentation_the_crops_stand_alone():
     assert show(FACES, count=4, size=64).shape == (4 * (192 + 14 + 2) + 2, 192 + 4, 3)
 

@@ -23,6 +23,7 @@ AXES = {
     "pretraining": ["none", "imagenet"],
 }
 PROTOCOL, GRADCAM, GBP = "lfw view 2", "gradcam", "gbp"
+PAINTED = "activation_maximisation"  # makes pictures of its own
 PAIRED = {"reconstruction": {"S": False, "S+": False, "S-": False}, "pair_occlusion": {"delta": True, "normalised": False}}
 LAUNCHED = 1_700_000_000.0
 Levels = Mapping[str, str]
@@ -297,6 +298,9 @@ class _Maker:
             np.save(attempt.path / "images.npy", faces)
             np.save(attempt.path / "maps.npy", _maps(generator, self.images, 6 if title == GRADCAM else 48, 1 + _skill(levels)))
             keep += ["maps.npy", "images.npy"]
+            if title == PAINTED:
+                np.save(attempt.path / "pictures.npy", np.tanh(generator.normal(size=(self.images, 3, size, size))))
+                keep += ["pictures.npy"]
         (attempt.path / "manifest.json").write_text(json.dumps(manifest))
         attempt.finish({"refused": "refused" in manifest}, {trained.id: trained.content}, "s" * 64, keep)
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from grid import explained
@@ -43,7 +44,36 @@ def test_a_refused_explainer_has_a_reason_and_no_names(read):
 def test_captions_name_mode_target_and_layer(read):
     assert read("gradcam").words == "logit of the given class; layer stage4"
     assert read("pair_occlusion").words == "sign difference; cosine of the two images"
+    chosen = read("gradcam")
+    chosen.manifest.update({"config": {"mode": None}, "notes": {"mode": "paper"}})
+    assert chosen.words.startswith("mode paper; ")
 
 
 def test_a_name_has_no_plus_where_that_separates():
     assert [explained.plain(name) for name in ("S", "S+", "S-", "a+b", "")] == ["S", "S plus", "S minus", "a+b", ""]
+
+
+def test_what_a_method_could_not_do_stands_in_the_caption(read):
+    one = read("pair_occlusion")
+    one.manifest["notes"] |= {
+        "unnormalised": "there are no reference pairs of both kinds",
+        "refused_pairs": [{"pair": pair, "code": "impostor_pair", "reason": "two persons"} for pair in (1, 3)],
+    }
+    assert one.words.split("; ")[2:] == [
+        "not normalised: there are no reference pairs of both kinds",
+        "pairs refused: 2 (impostor_pair)",
+    ]
+    assert one.refused_pairs == {1: "impostor_pair: two persons", 3: "impostor_pair: two persons"}
+
+
+def test_a_method_that_makes_pictures_shows_them_and_not_the_crops(read):
+    one = read("activation_maximisation")
+    assert one.painted
+    pictures = np.load(one.ledger.path(one.marker, "pictures.npy"))
+    shown = one.shown()
+    assert (shown.shape, shown.dtype) == (one.crops().shape, np.uint8)
+    assert np.abs(shown.transpose(0, 3, 1, 2) / 127.5 - 1 - pictures).max() < 0.5 / 127
+    assert "no map of the image" in one.words
+    plain = read("gradcam")
+    assert not plain.painted
+    assert np.array_equal(plain.shown(), plain.crops())

@@ -1,10 +1,12 @@
 """Judges against numbers counted by hand, on embeddings that are invented."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import roc_curve
 
 from configs.lookup import resolve
 from datamodules.comparisons.pairs import Pairs
@@ -100,6 +102,40 @@ def test_templates_are_means_within_media_and_sums_over_them(tmp_path):
     vectors, place = templates.embedded_templates(made, seen, IJB)
     for number in range(len(made)):
         np.testing.assert_allclose(vectors[place[number]], literal_template(seen, made, number), atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("weighed", [True, False])
+def test_ijbs_variants_n_and_d_reach_the_judge(tmp_path, norm, weighed):
+    seen, made = seen_of(tmp_path), template_set()
+    if weighed:
+        scores = np.random.default_rng(3).random(len(made.rows)).astype(np.float32)
+        made = dataclasses.replace(made, weights=scores)
+    protocol = resolve("protocol", {"name": "ijb", "root": tmp_path, "norm": norm})
+    vectors, place = templates.embedded_templates(made, seen, protocol)
+    for number in range(len(made)):
+        total = np.zeros(DIMENSION)
+        images = np.flatnonzero(made.template == number)
+        for medium in set(made.media[images]):
+            rows = [row for row in images if made.media[row] == medium]
+            group = [seen.vectors[made.rows[row]] * made.weights[row] for row in rows]
+            lengths = [1.0 if norm else np.linalg.norm(seen.vectors[made.rows[row]]) for row in rows]
+            total += np.mean([one / length for one, length in zip(group, lengths, strict=True)], axis=0)
+        np.testing.assert_allclose(vectors[place[number]], unit(total), atol=1e-6)
+
+
+def test_the_point_of_public_evaluators_stands_beside_the_exact_one(tmp_path):
+    seen, made = seen_of(tmp_path, noise=0.8), template_set()
+    left, right = np.triu_indices(len(made), 1)
+    same = made.labels[left] == made.labels[right]
+    metrics = templates.judge(Comparisons(made, left, right, same), seen, IJB).metrics
+    vectors = np.array([literal_template(seen, made, number) for number in range(len(made))])
+    fpr, tpr, _ = roc_curve(same, np.float32((vectors[left] * vectors[right]).sum(1)))
+    for far in (0.1, 0.01):
+        found = metrics["tar"][f"{far:g}"]
+        index = np.abs(fpr[::-1] - far).argmin()
+        assert (found["nearest"]["value"], found["nearest"]["far"]) == pytest.approx((tpr[::-1][index], fpr[::-1][index]))
+        assert found["far"] <= far
 
 
 def test_tar_is_counted_at_the_highest_rate_that_is_allowed(tmp_path):

@@ -1,7 +1,8 @@
 import pytest
 from PIL import Image
 
-from datamodules.datasets.fairface import ROWS, Config
+from datamodules.datasets.fairface import Config
+from datamodules.published import COUNTS
 
 BANDS = ("0-2", "3-9", "10-19")
 
@@ -48,7 +49,7 @@ def test_a_part_of_the_split_may_be_held_out(root):
 def test_a_fifth_of_the_training_part_is_that_of_the_paper():
     import math
 
-    assert math.ceil(0.2 * ROWS["train"]) == 17349
+    assert math.ceil(0.2 * COUNTS["fairface", "train"][0]) == 17349
 
 
 def test_damaged_ages_follow_the_policy(root, tmp_path):
@@ -58,6 +59,7 @@ def test_damaged_ages_follow_the_policy(root, tmp_path):
         Config(root=root).images()
     config = Config(root=root, on_damaged_age="repair")
     assert config.table().repaired == 4
+    assert config.repairs() == "4 ages that a spreadsheet had made dates"
     assert config.attributes(config.scan(tmp_path / "cache")).counts("age")["3-9"] == 4
 
 

@@ -40,6 +40,12 @@ def test_landmarks_and_scores(tmp_path):
     assert found.points.dtype == found.scores.dtype == np.float32
 
 
+@pytest.mark.parametrize("name", ["../1.jpg", "/etc/passwd", "a/../../b.jpg", "a\\..\\b.jpg", "..", "a\0.jpg"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"list\.txt, line 3: (expected an image below the folder of crops|a zero byte)"):
+        read_faces(put(tmp_path, f"1.jpg 1 2\n\n{name} 1 2\n..a/b..jpg 1 2\n"))
+
+
 def test_names_that_look_like_nothing_stay_names(tmp_path):
     assert read_faces(put(tmp_path, 'NA 1 2\nnull 1 2\n"x 1 2\n')).names == ("NA", "null", '"x')
 

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from datamodules.lists.lfw import image_key, read_list
 
@@ -48,12 +50,41 @@ def test_view_1_gets_folds_with_as_many_genuine_as_impostor_pairs(tmp_path, size
         ("1 1\nAda 1 0\nAda 1 Bob 1\n", "line 2: expected a genuine pair"),
         ("1 1\nAda 1 1\nAda 1 Bob 1\n", "line 2: compares the image Ada/Ada_0001.jpg with itself"),
         ("1 1\nAda 1 2\nAda 1 Ada 2\n", "line 3: an impostor pair of one person, Ada"),
+        (f"1 1\nAda 1 {'9' * 5000}\nAda 1 Bob 1\n", "line 2: expected a genuine pair"),
+        (f"1 {'9' * 5000}\nAda 1 2\nAda 1 Bob 1\n", "line 1: expected the numbers of folds and of pairs"),
+        ("1 1\nAda \u0663 2\nAda 1 Bob 1\n", "line 2: expected a genuine pair"),
+        ("1 1\n../Ada 1 2\nAda 1 Bob 1\n", "line 2: '../Ada' is no person's folder"),
+        ("1 1\nAda 1 2\nAda 1 /etc 1\n", "line 3: '/etc' is no person's folder"),
+        ("1 1\nAda 1 2\nAda 1 a\\\\..\\\\b 1\n", "line 3: .* is no person's folder"),
+        ("1 1\nA\0da 1 2\nAda 1 Bob 1\n", "line 2: a zero byte"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, text, error):
     (tmp_path / "pairs.txt").write_text(text)
     with pytest.raises(ValueError, match=r"pairs\.txt.*" + error):
         read_list(tmp_path, "view2")
+
+
+def test_a_list_that_a_spreadsheet_saved_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "pairs.txt").write_text("\ufeff" + VIEW2)
+    assert len(read_list(tmp_path, "view2").left) == 4
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(VIEW2)), st.binary(max_size=4), st.integers(0, 6)), min_size=1, max_size=4))
+def test_a_changed_list_is_read_or_refused_with_its_file(tmp_path_factory, changes):
+    data = VIEW2.encode()
+    for at, put, lost in changes:
+        data = data[:at] + put + data[at + lost :]
+    folder = tmp_path_factory.mktemp("list")
+    (folder / "pairs.txt").write_bytes(data)
+    try:
+        found = read_list(folder, "view2")
+    except ValueError as error:
+        assert str(error).startswith(str(folder / "pairs.txt"))  # noqa: PT017
+    else:
+        assert len(found.left) == len(data.splitlines()) - 1 or b"\n" not in data[-1:]
+        assert not any(".." in key.split("/") or key.startswith("/") for key in found.places())
 
 
 def test_an_absent_list_is_named(tmp_path):

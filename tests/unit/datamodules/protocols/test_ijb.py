@@ -104,6 +104,20 @@ def test_skipped_images_leave_their_template_smaller(root, tmp_path):
         protocol.comparisons(data.scan(tmp_path / "cache"))
 
 
+@pytest.mark.parametrize(("name", "asks"), [("ijb", "comparisons"), ("ijb_search", "identification")])
+def test_a_grid_file_may_have_bad_images_skipped(root, tmp_path, name, asks):
+    strict, lenient = (
+        resolve("protocol", {"name": name, "root": str(root), **policy}) for policy in ({}, {"on_bad_image": "skip"})
+    )
+    assert strict.identity() == resolve("protocol", {"name": name, "root": str(root), "on_bad_image": "fail"}).identity()
+    (root / "loose_crop/2.jpg").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"2\.jpg: no image of a known format; 1 of 6 images"):
+        strict.dataset().scan(tmp_path / "cache")
+    manifest = lenient.dataset().scan(tmp_path / "cache")
+    assert list(manifest.skipped) == ["2.jpg"]
+    assert "2.jpg" not in [manifest.keys[row] for row in getattr(lenient, asks)(manifest).templates.rows]
+
+
 def test_search_in_two_galleries_or_one(root, tmp_path):
     protocol = resolve("protocol", {"name": "ijb_search", "root": str(root)})
     assert protocol.missing() is None

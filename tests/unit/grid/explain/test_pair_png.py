@@ -50,3 +50,11 @@ def test_tiles_have_the_shape_of_the_crops() -> None:
 
 def test_a_face_that_was_not_found_is_named() -> None:
     assert picture() != picture(faces=[FACES[0], {**FACES[1], "found": False}])
+
+
+def test_pictures_of_a_methods_own_take_the_place_of_its_maps() -> None:
+    own = np.random.default_rng(2).integers(0, 255, (2, 56, 48, 3), dtype=np.uint8)
+    first, other = drawn(), drawn(signed=True)
+    shown = picture(Drawn("maximised", first.about, first.maps, False, own))
+    assert shown == picture(Drawn("maximised", first.about, other.maps, True, own))
+    assert shown != picture(Drawn("maximised", first.about, first.maps, False, own[::-1]))

@@ -71,3 +71,11 @@ def test_names_of_pictures_are_equal_in_every_run():
     assert picture_name(6, pair, "S+") == "pair-03-genuine-left-S-plus.png"
     assert picture_name(4, {}, "") == "04.png"
     assert picture_name(4, {}, "a b/c") == "04-a-b_c.png"
+
+
+def test_a_picture_of_a_methods_own_is_shown_as_it_is(mirrored):
+    study, marker, _, folder = mirrored("activation_maximisation")
+    pictures = drawing.from_unit(np.load(study.ledger.path(marker, "pictures.npy")))
+    for step in (0, 1):
+        found = np.asarray(Image.open(folder / f"explanations/activation_maximisation/{step:02d}.png"))
+        assert np.array_equal(found, drawing.resized(pictures[step], 224))

@@ -125,3 +125,12 @@ def test_explainers_of_other_pairs_stand_apart_and_one_of_fewer_pairs_does_not()
     masked = [("masked", 0), ("masked", 1)]
     some = [one("a", 0, 1, 2), one("b", 1), SimpleNamespace(title="m", places=dict.fromkeys(masked, 0)), one("refused")]
     assert [[each.title for each in together] for together in by_probes(some)] == [["a", "b", "refused"], ["m"]]
+
+
+def test_a_refused_pair_keeps_its_reason_where_some_pairs_are_left_out(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=24, explainers=("reconstruction",))
+    row = rows.table(study).rows[0]
+    one = work(study, row, "reconstruction")
+    one.manifest["notes"]["refused_pairs"] = [{"pair": 12, "code": "impostor_pair", "reason": "two persons"}]
+    labels = [band.label for band in pair_panel(study, row, one).bands]
+    assert [label.splitlines()[0] for label in labels if "impostor_pair: two persons" in label] == ["pair 12: impostor"]

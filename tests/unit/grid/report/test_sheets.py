@@ -104,3 +104,16 @@ def test_more_images_than_fit_are_counted(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=sheets.MOST + 2, explainers=("gradcam",))
     (sheet,) = sheets.sheets(study, rows.table(study).rows)
     assert (len(sheet.images), sheet.left_out) == (sheets.MOST, 2)
+
+
+def test_pictures_of_a_methods_own_stand_there_as_they_are_and_without_a_scale(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("activation_maximisation", "gradcam"))
+    row = rows.table(study).rows[0]
+    label = "explain:activation_maximisation"
+    one = explained.read(study.ledger, label, row.markers[label])
+    tiles, scale = sheets.tiles_of(one, "", list(one.places))
+    assert scale is None
+    assert np.array_equal(tiles, np.stack([sheets.resized(picture) for picture in one.shown()]))
+    sheet, _ = sheets.sheets(study, rows.table(study).rows)
+    assert sheet.strips[0].scale is None
+    assert Image.open(io.BytesIO(sheet_png(sheet, "study"))).width > 700

@@ -105,3 +105,27 @@ def test_a_study_without_explanations_has_no_such_section(make_study):
     text = build(study).read_text()
     assert 'id="view"' not in text
     assert "#view" not in text
+
+
+def test_a_pair_that_was_refused_says_why_and_is_not_called_no_probe(study, monkeypatch):
+    read = study.ledger.json
+
+    def refusing(marker, name):
+        found = read(marker, name)
+        if marker.id == study.cells[0].stages["explain:reconstruction"]:
+            found["notes"]["refused_pairs"] = [{"pair": 2, "code": "impostor_pair", "reason": "two persons"}]
+        return found
+
+    monkeypatch.setattr(study.ledger, "json", refusing)
+    data = json.loads(view(study, rows.table(study).rows).data)
+    without = [(entry["cell"], entry["title"], entry["without"]) for entry in data["entries"] if "without" in entry]
+    assert without == [(0, f"reconstruction {name}", {"2": "impostor_pair: two persons"}) for name in ("S", "S+", "S-")]
+
+
+def test_pictures_of_a_methods_own_take_the_place_of_the_crops(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("gradcam", "activation_maximisation"))
+    data = json.loads(view(study, rows.table(study).rows).data)
+    plain, painted = data["entries"]
+    assert (plain.get("painted"), painted["painted"]) == (None, True)
+    assert {pair[0] for pair in plain["maps"].values()}.isdisjoint(pair[0] for pair in painted["maps"].values())
+    assert '"painted"' in build(study).read_text().replace("&#34;", '"')
