@@ -135,14 +135,21 @@ def status(study: StudyFolder, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def report(study: StudyFolder, as_json: AsJson = False) -> None:
+def report(
+    study: StudyFolder,
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="where to [report, in the study]")] = None,
+    faces: Annotated[
+        bool, typer.Option("--faces/--no-faces", help="faces of the data; else a mean face under each map")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
     """Write the report of a study: page, tables, sheets."""
     from grid.report.build import build
     from grid.report.console import table
     from grid.study import Study
 
-    found = Study(study)
-    page = build(found)
+    found = Study(study, faces)
+    page = build(found, to if to or faces else found.path / "report-no-faces")
     if as_json:
         print(page.with_name("report.json").read_text())
     else:

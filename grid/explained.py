@@ -16,6 +16,7 @@ from grid.ledger import Ledger, Marker
 
 Column = tuple[str, int | None, str | None]  # key, pair, side: an image may occur in several pairs
 SIDES = ("left", "right")
+PEOPLE = 30  # whose mean face is nobody's
 MODES = ("mode", "sign", "masking", "subtract", "baseline")  # fields of explainers that captions name
 
 
@@ -26,12 +27,14 @@ class Explained:
     Attributes:
         title: of the explainer, as the grid file has it.
         manifest: as ``grid.stages.explain`` wrote it.
+        faces: False: nobody's face is shown.
     """
 
     ledger: Ledger
     marker: Marker
     title: str
     manifest: Mapping[str, Any]
+    faces: bool = True
 
     @property
     def refused(self) -> str | None:
@@ -61,9 +64,16 @@ class Explained:
         return {column(image): place for place, image in enumerate(self.images)}
 
     def crops(self) -> np.ndarray:
-        """(N, H, W, 3) uint8."""
+        """(N, H, W, 3) uint8; without ``faces`` each of them is the mean of all, or grey where it would be the mean of few."""
         found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
-        return found
+        return found if self.faces else self._nobody(found)
+
+    def _nobody(self, crops: np.ndarray) -> np.ndarray:
+        people = {image.get("identity", image["key"]) for image in self.images}
+        if len(people) < PEOPLE:
+            return np.full_like(crops, drawing.PAPER)
+        mean = np.rint(crops.mean(axis=0, dtype=np.float64)).astype(np.uint8)
+        return np.broadcast_to(mean, crops.shape)
 
     @property
     def painted(self) -> bool:
@@ -112,18 +122,19 @@ class Explained:
         said.append(f"layer {self.manifest['layer']}" if self.manifest.get("layer") else "")
         said.append(f"not normalised: {notes['unnormalised']}" if notes.get("unnormalised") else "")
         said.append("a picture of the method's own, no map of the image" if self.painted else "")
+        said.append("" if self.faces else "no face of the data is shown")
         codes = Counter(str(one.get("code", "")) for one in notes.get("refused_pairs", ()))
         said += [f"pairs refused: {count} ({code})" for code, count in codes.items()]
         return "; ".join(text for text in said if text)
 
 
-def read(ledger: Ledger, label: str, marker: Marker) -> Explained:
-    """Of a finished stage ``explain:<title>``.
+def read(ledger: Ledger, label: str, marker: Marker, faces: bool = True) -> Explained:
+    """Of a finished stage ``explain:<title>``; ``faces``: see ``Explained``.
 
     Raises:
         Damaged: the manifest is not what the marker says; so do ``crops`` and ``maps`` of theirs.
     """
-    return Explained(ledger, marker, label.partition(":")[2], ledger.json(marker, "manifest.json"))
+    return Explained(ledger, marker, label.partition(":")[2], ledger.json(marker, "manifest.json"), faces)
 
 
 def _reason(refused: Mapping[str, Any]) -> str:

@@ -51,12 +51,15 @@ class CellView:
 class Study:
     """A study's folder.
 
+    Args:
+        faces: False: reports of it show nobody's face.
+
     Raises:
         BadInput: the folder is no study, or its plan.json is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path).absolute()
+    def __init__(self, path: Path, faces: bool = True) -> None:
+        self.path, self.faces = Path(path).absolute(), faces
         try:
             self.record: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
         except (FileNotFoundError, NotADirectoryError) as error:

@@ -19,7 +19,7 @@ PAIRS = 12  # images of a sheet of pairs, two to each
 def of_cell(study: Study, row: Row) -> list[Explained]:
     """Of every explainer that the cell has finished or was refused by, in the order of the grid file."""
     labels = [label for label in row.cell.stages if label.startswith("explain:") and label in row.markers]
-    return [explained.read(study.ledger, label, row.markers[label]) for label in labels]
+    return [explained.read(study.ledger, label, row.markers[label], study.faces) for label in labels]
 
 
 def by_probes(works: Sequence[Explained]) -> list[list[Explained]]:

@@ -65,7 +65,8 @@ def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
     found = []
     for title in titles:
         label = f"explain:{title}"
-        ready = [(row, explained.read(study.ledger, label, row.markers[label])) for row in rows if label in row.markers]
+        done = [(row, row.markers[label]) for row in rows if label in row.markers]
+        ready = [(row, explained.read(study.ledger, label, marker, study.faces)) for row, marker in done]
         names = dict.fromkeys(name for _, one in ready for name in one.names)
         found += [_sheet(rows, title, name, ready, study) for name in names or [""]]
     return [sheet for sheet in found if sheet.strips]

@@ -103,7 +103,10 @@ def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:
     found = facts(run, "check", "lfw", f"root={people}", code=1)
     assert found["whole"] is False
     assert found["bad"] == {}
-    assert found["absent"] == {"images": "only 9 of the 13,233 that the set has", "persons": "only 3 of the 5,749 that the set has"}
+    assert found["absent"] == {
+        "images": "only 9 of the 13,233 that the set has",
+        "persons": "only 3 of the 5,749 that the set has",
+    }
     told = run("data", "check", "lfw", f"root={people}").out
     assert "absent   images: only 9 of the 13,233 that the set has\n" in told
     assert facts(run, "check", "folder", f"root={people}")["whole"] is True

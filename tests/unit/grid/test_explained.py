@@ -77,3 +77,15 @@ def test_a_method_that_makes_pictures_shows_them_and_not_the_crops(read):
     plain = read("gradcam")
     assert not plain.painted
     assert np.array_equal(plain.shown(), plain.crops())
+
+
+@pytest.mark.parametrize("people", [explained.PEOPLE, explained.PEOPLE - 1])
+def test_without_faces_every_crop_is_the_mean_of_many_people_or_grey(make_study, people):
+    study = make_study(axes={}, protocols=(), explainers=("gradcam",), images=people)
+    marker = study.cells[0].markers["explain:gradcam"]
+    crops = explained.read(study.ledger, "explain:gradcam", marker).crops()
+    nobody = explained.read(study.ledger, "explain:gradcam", marker, faces=False)
+    expected = np.rint(crops.mean(axis=0)) if people == explained.PEOPLE else np.full_like(crops[0], 200)
+    assert nobody.crops().shape == crops.shape
+    assert all(np.array_equal(one, expected) for one in nobody.crops())
+    assert "no face of the data is shown" in nobody.words

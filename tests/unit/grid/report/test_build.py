@@ -144,3 +144,19 @@ def test_file_names_are_plain_and_differ():
     assert file_names(["a b", "a/b", "A-B", "..", "ok"]) == [
         "sheet-a-b.png", "sheet-a-b-2.png", "sheet-A-B-3.png", "sheet-explainer.png", "sheet-ok.png",
     ]  # fmt: skip
+
+
+def test_a_report_without_faces_has_none_of_them(make_study):
+    """Every picture of the page and every sheet is another one; tables are the same."""
+    study = make_study(axes={"backbone": ["resnet34"]}, explainers=("gradcam", "pair_occlusion"))
+    shown = build(study)
+    hidden = build(Study(study.path, faces=False), study.path / "hidden")
+    pictures = [set(re.findall(r"/9j/[A-Za-z0-9+/=]+", page.read_text())) for page in (shown, hidden)]
+    assert pictures[0]
+    assert pictures[1]
+    assert not pictures[0] & pictures[1]
+    names = [sorted(path.name for path in page.parent.iterdir()) for page in (shown, hidden)]
+    assert names[0] == names[1]
+    same = [name for name in names[0] if (shown.parent / name).read_bytes() == (hidden.parent / name).read_bytes()]
+    assert {"table.md", "report.json"} <= set(same)
+    assert not [name for name in same if name.endswith(".png") and not name.startswith("theta")]
