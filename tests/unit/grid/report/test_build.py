@@ -8,7 +8,7 @@ from grid.report.build import build, file_names
 from grid.study import Study
 
 EVIL = "<script>alert('x')</script>\"'&"
-FILES = {"index.html", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
+FILES = {"index.html", "modes.md", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
 
 
 class Seen(HTMLParser):
