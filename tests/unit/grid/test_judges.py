@@ -157,6 +157,20 @@ def test_templates_have_intervals_that_draw_persons_anew(tmp_path):
     assert "low" not in metrics["tar"]["0.0001"]
 
 
+def test_resamples_of_long_lists_see_fewer_levels_in_the_same_order(monkeypatch):
+    monkeypatch.setattr(templates, "EXACT", 50)
+    monkeypatch.setattr(templates, "BLOCK", 8)
+    scores = np.random.default_rng(0).integers(0, 400, 1000).astype(np.float32) / 400
+    levels = templates._levels(scores)
+    order = np.argsort(-scores, kind="stable")
+    assert (np.diff(levels[order]) <= 0).all(), "the order stays"
+    assert all(len(np.unique(levels[scores == value])) == 1 for value in np.unique(scores)), "equal stays equal"
+    top = scores >= scores[order[49]]
+    assert len(np.unique(levels[top])) == len(np.unique(scores[top])), "the highest stay apart"
+    assert len(np.unique(levels)) < len(np.unique(scores)) / 1.5
+    assert np.array_equal(templates._levels(scores[:50]), scores[:50])
+
+
 def test_a_list_that_contradicts_itself_has_no_intervals_and_says_why(tmp_path):
     seen, made = seen_of(tmp_path, noise=0.8), template_set()
     left, right = np.triu_indices(len(made), 1)
