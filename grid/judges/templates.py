@@ -13,10 +13,14 @@ from datamodules.comparisons.templates import Comparisons, Templates
 from grid.judging import Embedded, Judgement, setting
 from modules.metrics.compatibility import corners, nearest
 from modules.metrics.curve import Curve
+from modules.metrics.persons import person_bootstrap
 from modules.metrics.templates import aggregate, score_pairs
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 POINTS = 2000  # of the ROC curve that is kept
+RESAMPLES = 200  # of persons, for intervals
+EXACT = 100_000  # so many of the highest scores stay as they are in resamples; of the others,
+BLOCK = 256  # so many make one level: with 15 million pairs that moves a FAR by 2e-5 at most
 
 
 def rows(asked: Comparisons) -> np.ndarray:
@@ -36,15 +40,17 @@ def judge(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Judge
     curve = Curve.of(scores, asked.same[whole])
     rate, threshold = curve.eer()
     points = corners(curve)
+    persons, found = _intervals(scores, asked.same[whole], left[whole], right[whole], curve.impostor)
     metrics: dict[str, Any] = {
         "task": "templates",
         "pairs": curve.pairs,
         "genuine": curve.genuine,
         "impostor": curve.impostor,
         "templates": len(vectors),
-        "tar": {f"{far:g}": _tar(curve, far, points) for far in FARS},
-        "eer": {"value": rate, "threshold": threshold},
-        "auc": {"value": curve.auc()},
+        "tar": {f"{far:g}": _tar(curve, far, points) | found.get(f"{far:g}", {}) for far in FARS},
+        "eer": {"value": rate, "threshold": threshold, **found.get("eer", {})},
+        "auc": {"value": curve.auc(), **found.get("auc", {})},
+        "persons": persons,
     }
     far, tar = curve.far, curve.tar
     kept = np.unique(np.searchsorted(far, np.logspace(-7, 0, POINTS), side="right").clip(1) - 1)
@@ -52,6 +58,45 @@ def judge(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Judge
     facts = {f"tar@{far}": entry["value"] for far, entry in metrics["tar"].items() if entry["value"] is not None}
     facts |= {"eer": rate, "auc": metrics["auc"]["value"], "pairs": len(whole), "dropped_pairs": len(asked) - len(whole)}
     return Judgement(metrics, facts, ("roc.parquet",))
+
+
+def _intervals(
+    scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, impostor: int
+) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """(how many persons were drawn, or why there are no intervals; the interval of each number).
+
+    The lists do not say who is on a template, but which templates show one person: genuine pairs, followed from template to
+    template, make the persons that the bootstrap draws. Persons of one template count too.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    size = int(max(left.max(), right.max())) + 1
+    links = coo_matrix((np.ones(int(same.sum()), np.int8), (left[same], right[same])), shape=(size, size))
+    who = connected_components(links, directed=False)[1]
+    fars = [far for far in FARS if far >= 1 / impostor]
+    try:
+        drawn = person_bootstrap(_levels(scores), same, who[left], who[right], fars=fars, resamples=RESAMPLES)
+    except ValueError as error:  # too few persons, or a pair called impostor of templates that other pairs make one person's
+        return {"reason": str(error)}, {}
+    ends = {"eer": drawn.eer, "auc": drawn.auc, **{f"{far:g}": drawn.val[far] for far in fars}}
+    return (
+        {"persons": drawn.persons, "resamples": drawn.resamples},
+        {name: {"low": low, "high": high} for name, (low, high) in ends.items()},
+    )
+
+
+def _levels(scores: np.ndarray) -> np.ndarray:
+    """Numbers in the order of the scores, few of them where there are many scores; equal scores stay equal."""
+    if len(scores) <= EXACT:
+        return scores
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    first = np.where(np.append(True, falling[1:] != falling[:-1]), np.arange(len(scores)), 0)
+    place = np.maximum.accumulate(first)  # of the first of equal scores
+    levels = np.empty(len(scores), np.float32)
+    levels[order] = -(np.minimum(place, EXACT) + np.maximum(place - EXACT, 0) // BLOCK)
+    return levels
 
 
 def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolConfig) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
 from grid.report.markdown import markdown
+from grid.report.modes import boards, modes_markdown
 from grid.report.page import page
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.sheet_png import sheet_png
@@ -28,7 +29,7 @@ from grid.study import Study
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, report.json and sheets (PNG); returns index.html's path.
 
-    Where explanations are scored, also explanations.md and explanations.csv.
+    Where explanations are scored, also explanations.md and explanations.csv; where pairs of images are compared, modes.md.
 
     Everything is made in a folder of its own first and then moved over, file by file, the page last: a reader never sees half a
     file, and an error leaves the earlier report as it was. Sheets of what is gone are removed; other files stay.
@@ -46,7 +47,7 @@ def build(study: Study, out: Path | None = None) -> Path:
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
-        for old in (*old_files, *folder.glob("explanations.*")):
+        for old in (*old_files, *folder.glob("explanations.*"), *folder.glob("modes.md")):
             if old.name not in names:
                 old.unlink()
     finally:
@@ -60,7 +61,7 @@ def _write(study: Study, folder: Path) -> None:
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
     scored = scores.read(study, table.rows)
-    boards = scores.tables(scored)
+    tables, named = scores.tables(scored), boards(table)
     pictures, without = figures(study, table.rows)
     for name, data in pictures.items():
         (folder / name).write_bytes(data)
@@ -72,13 +73,15 @@ def _write(study: Study, folder: Path) -> None:
             {**table_json(study, table), "explanations": scores_json(scored)}, indent=1, ensure_ascii=False
         )
         + "\n",
-        "index.html": page(study, table, found, boards, view(study, table.rows, list(pictures), without)),
+        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(pictures), without)),
     }
     if scored:
         texts |= {
-            "explanations.md": scores_markdown(boards, study.name),
+            "explanations.md": scores_markdown(tables, study.name),
             "explanations.csv": scores_csv(scored, list(study.axes)),
         }
+    if named:
+        texts["modes.md"] = modes_markdown(named, study.name)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 

@@ -8,16 +8,16 @@ from grid.report.rows import Row, Table
 
 def markdown(table: Table, name: str) -> str:
     """A pipe table and the notes that it needs; ends with a line break."""
-    head = [_plain(factor.title) for factor in table.factors] + [_title(column, table) for column in table.columns] + ["State"]
-    lines = [f"# {_plain(name)}", ""]
+    head = [plain(factor.title) for factor in table.factors] + [_title(column, table) for column in table.columns] + ["State"]
+    lines = [f"# {plain(name)}", ""]
     if not table.whole:
         lines += [f"Partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())}.", ""]
-    lines += [_line(head), _line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
+    lines += [line(head), line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
     for number, row in enumerate(table.lines):
         levels = [_level(row, factor.axis, factor.tick) for factor in table.factors]
         values = [_value(row, column, number in table.best[column]) for column in table.columns]
-        lines.append(_line([*levels, *values, row.state if not row.reason else f"{row.state}: {_plain(row.reason)}"]))
-    ticks = [f"✓ in {_plain(factor.title)} is {_plain(factor.tick)}." for factor in table.factors if factor.tick]
+        lines.append(line([*levels, *values, row.state if not row.reason else f"{row.state}: {plain(row.reason)}"]))
+    ticks = [f"✓ in {plain(factor.title)} is {plain(factor.tick)}." for factor in table.factors if factor.tick]
     notes = [
         *ticks,
         "Brackets are 95 % intervals (not paired); ± is the standard error over folds; bold is the best of a column.",
@@ -28,12 +28,12 @@ def markdown(table: Table, name: str) -> str:
 
 def _title(column: Column, table: Table) -> str:
     unit = " [%]" if column.percent else ""
-    return _plain((f"{column.protocol}: " if len(table.protocols) > 1 else "") + column.title + unit)
+    return plain((f"{column.protocol}: " if len(table.protocols) > 1 else "") + column.title + unit)
 
 
 def _level(row: Row, axis: str, tick: str | None) -> str:
     level = row.cell.levels.get(axis, "")
-    return _plain(level) if tick is None else "✓" if level == tick else ""
+    return plain(level) if tick is None else "✓" if level == tick else ""
 
 
 def _value(row: Row, column: Column, best: bool) -> str:
@@ -44,11 +44,11 @@ def _value(row: Row, column: Column, best: bool) -> str:
     return f"{f'**{text}**' if best else text} {column.spread(value)}".rstrip()
 
 
-def _line(fields: list[str]) -> str:
+def line(fields: list[str]) -> str:
     return "| " + " | ".join(fields) + " |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """User text that cannot end a field or start markup."""
     text = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for mark in "|*_`[]":

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from grid.report import curves, picture, scores, sheets
+from grid.report.modes import NOTE, Board
 from grid.report.rows import Row, Table
 from grid.report.view import View
 from grid.study import Study
@@ -20,7 +21,12 @@ HERE = Path(__file__).parent
 
 
 def page(
-    study: Study, table: Table, found: Sequence[sheets.Sheet], scored: Sequence[scores.Table] = (), view: View | None = None
+    study: Study,
+    table: Table,
+    found: Sequence[sheets.Sheet],
+    scored: Sequence[scores.Table] = (),
+    modes: Sequence[Board] = (),
+    view: View | None = None,
 ) -> str:
     """HTML. Every text that comes from a grid file, a data set or an error is escaped."""
     import jinja2
@@ -52,6 +58,8 @@ def page(
         best=[_headline(table, protocol) for protocol in table.compared],
         sheets=found,
         scored=scored,
+        modes=modes,
+        modes_note=NOTE,
         troubles=scores.troubles,
         losses=small,
         loss_top=top,

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from grid.report.markdown import _line as line_of
-from grid.report.markdown import _plain as plain
+from grid.report.markdown import line as line_of
+from grid.report.markdown import plain
 from grid.report.scores import CENTRE, Line, Scored, Table, reasons
 
 NOTE = (

@@ -136,17 +136,6 @@ def all_modes(
     return {name: {**mode, "difference": mode["value"] - exact} for name, mode in found.items()}
 
 
-def table(modes: dict[str, Mode]) -> str:
-    """What ``all_modes`` found, in percent, as Markdown."""
-    lines = ["| mode | accuracy % | ± | what ± is | from view2_10fold |", "|---|---|---|---|---|"]
-    for name, mode in modes.items():
-        spread = "" if mode["spread"] is None else f"{100 * mode['spread']:.2f}"
-        lines.append(
-            f"| {name} | {100 * mode['value']:.2f} | {spread} | {mode['spread_is'] or ''} | {100 * mode['difference']:+.2f} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
 def _listed(parts: Sequence[tuple[compatibility.Part, compatibility.Part]]) -> Mode:
     thresholds = [compatibility.first_best(train, LIST) for train, _ in parts]
     accuracies = [compatibility.accuracy_at(test, threshold) for (_, test), threshold in zip(parts, thresholds, strict=True)]

@@ -253,6 +253,7 @@ class _Maker:
         return attempt.finish(facts, {}, "s" * 64, ["model.safetensors", "history.json", "timing.json"])
 
     def evaluate(self, id: str, levels: Levels, generator: np.random.Generator, trained: Marker) -> None:
+        from modules.metrics.accuracy_modes import all_modes
         from modules.metrics.verification import verification
 
         attempt = self.ledger.begin("evaluate", id, {"stage": "evaluate"})
@@ -264,6 +265,7 @@ class _Maker:
         columns = {"left": keys, "right": keys[::-1], "same": same, "fold": fold, "score": scores}
         _table(attempt.path / "scores.parquet", columns)
         found = verification(scores, same, fold, resamples=100)
+        found["modes"] = all_modes(scores, same, fold)
         (attempt.path / "metrics.json").write_text(json.dumps(found))
         facts = {
             "oracle": found["oracle"]["value"],

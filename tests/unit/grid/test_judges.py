@@ -14,6 +14,7 @@ from datamodules.comparisons.templates import Clustering, Comparisons, Identific
 from datamodules.manifest import Manifest
 from grid.judges import clustering, identification, templates, verification
 from grid.judging import Embedded
+from modules.metrics.persons import person_bootstrap
 
 PERSONS, SHOTS, DIMENSION = 12, 6, 16
 IJB = resolve("protocol", {"name": "drawn"})
@@ -136,6 +137,49 @@ def test_the_point_of_public_evaluators_stands_beside_the_exact_one(tmp_path):
         index = np.abs(fpr[::-1] - far).argmin()
         assert (found["nearest"]["value"], found["nearest"]["far"]) == pytest.approx((tpr[::-1][index], fpr[::-1][index]))
         assert found["far"] <= far
+
+
+def test_templates_have_intervals_that_draw_persons_anew(tmp_path):
+    seen, made = seen_of(tmp_path, noise=0.8), template_set()
+    left, right = np.triu_indices(len(made), 1)
+    same = made.labels[left] == made.labels[right]
+    unknown = dataclasses.replace(made, labels=np.full(len(made), -1))  # as IJB's lists leave it
+    metrics = templates.judge(Comparisons(unknown, left, right, same), seen, IJB).metrics
+    assert metrics["persons"] == {"persons": PERSONS, "resamples": 200}
+    vectors = np.float32([literal_template(seen, made, number) for number in range(len(made))])
+    scores = np.einsum("nd,nd->n", vectors[left], vectors[right])
+    known = person_bootstrap(
+        scores, same, made.labels[left], made.labels[right], fars=[far for far in templates.FARS if far > 0.01], resamples=200
+    )
+    for entry, ends in ((metrics["auc"], known.auc), (metrics["eer"], known.eer), (metrics["tar"]["0.1"], known.val[0.1])):
+        assert (entry["low"], entry["high"]) == pytest.approx(ends, abs=0.02)
+        assert entry["low"] <= entry["value"] <= entry["high"]
+    assert "low" not in metrics["tar"]["0.0001"]
+
+
+def test_resamples_of_long_lists_see_fewer_levels_in_the_same_order(monkeypatch):
+    monkeypatch.setattr(templates, "EXACT", 50)
+    monkeypatch.setattr(templates, "BLOCK", 8)
+    scores = np.random.default_rng(0).integers(0, 400, 1000).astype(np.float32) / 400
+    levels = templates._levels(scores)
+    order = np.argsort(-scores, kind="stable")
+    assert (np.diff(levels[order]) <= 0).all(), "the order stays"
+    assert all(len(np.unique(levels[scores == value])) == 1 for value in np.unique(scores)), "equal stays equal"
+    top = scores >= scores[order[49]]
+    assert len(np.unique(levels[top])) == len(np.unique(scores[top])), "the highest stay apart"
+    assert len(np.unique(levels)) < len(np.unique(scores)) / 1.5
+    assert np.array_equal(templates._levels(scores[:50]), scores[:50])
+
+
+def test_a_list_that_contradicts_itself_has_no_intervals_and_says_why(tmp_path):
+    seen, made = seen_of(tmp_path, noise=0.8), template_set()
+    left, right = np.triu_indices(len(made), 1)
+    same = made.labels[left] == made.labels[right]
+    same[np.flatnonzero((left == 0) & (right == 2))] = same[np.flatnonzero((left == 1) & (right == 2))] = True
+    same[np.flatnonzero((left == 0) & (right == 1))] = False  # yet 0 and 1 are both the person of 2
+    metrics = templates.judge(Comparisons(made, left, right, same), seen, IJB).metrics
+    assert "is an impostor, but of" in metrics["persons"]["reason"]
+    assert "low" not in metrics["auc"]
 
 
 def test_tar_is_counted_at_the_highest_rate_that_is_allowed(tmp_path):

@@ -8,7 +8,7 @@ from grid.report.build import build, file_names
 from grid.study import Study
 
 EVIL = "<script>alert('x')</script>\"'&"
-FILES = {"index.html", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
+FILES = {"index.html", "modes.md", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
 
 
 class Seen(HTMLParser):
@@ -94,6 +94,14 @@ def test_a_study_without_any_result_has_a_report(make_study, state):
 
 def test_a_study_without_axes_or_protocols_has_a_report(make_study):
     assert "the only cell" in Seen(build(make_study(axes={}, protocols=(), explainers=())).read_text()).text
+
+
+def test_faces_that_were_not_found_are_counted_for_every_protocol(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    assert "17 without a face" in build(study).read_text()
+    assert "lfw view 2: 5 without a face" not in build(study).read_text()
+    study.cells[0].markers["evaluate:lfw view 2"].facts["missing_faces"] = 5
+    assert "evaluate:lfw view 2: 5 without a face" in build(study).read_text()
 
 
 def test_replicates_say_what_they_repeat(make_study):

@@ -230,7 +230,7 @@ def _digest():
     network = Network(*parts, 5, 96)
     pictures = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(1)) * 2 - 1
     found = hashlib.sha256()
-    for method in ("gradcam", "guided_backprop", "smoothgrad"):
+    for method in METHODS:
         explainer = resolve("explainer", {"name": method, **METHODS[method]}).build()
         for target in (ClassLogit(torch.tensor([1, 4])), Cosine(torch.ones(2, 16))):
             found.update(explainer.explain(network, pictures, target, 96).maps.tobytes())

@@ -1,0 +1,64 @@
+"""Every accuracy that the field calls "LFW accuracy", side by side, from the same scores of each cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from grid.report.markdown import line, plain
+from grid.report.rows import Row, Table
+
+EXACT = "view2_10fold"  # from which differences are counted
+NOTE = (
+    "One list of scores, one column per definition. ± is a standard error, brackets a standard deviation; behind them, the "
+    f"difference from {EXACT} in points."
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """Of one protocol with pairs of images.
+
+    Attributes:
+        names: of the modes, as the metrics have them
+        rows: cells that have them
+    """
+
+    protocol: str
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def text(self, row: Row, name: str) -> tuple[str, str]:
+        """(value in percent, its spread and difference); empty where the cell has no such mode."""
+        mode: dict[str, Any] | None = row.metrics[self.protocol]["modes"].get(name)
+        if mode is None:
+            return "–", ""
+        spread = ""
+        if mode["spread"] is not None:
+            number = f"{100 * mode['spread']:.2f}"
+            spread = f"± {number}" if mode["spread_is"] == "standard error" else f"({number})"
+        differs = "" if name == EXACT else f"{100 * mode['difference']:+.2f}"
+        return f"{100 * mode['value']:.2f}", " ".join(part for part in (spread, differs) if part)
+
+
+def boards(table: Table) -> list[Board]:
+    """One per protocol that any cell has modes of."""
+    found = []
+    for protocol in table.compared:
+        rows = tuple(row for row in table.rows if row.metrics.get(protocol, {}).get("modes"))
+        names = dict.fromkeys(name for row in rows for name in row.metrics[protocol]["modes"])
+        if rows:
+            found.append(Board(protocol, tuple(names), rows))
+    return found
+
+
+def modes_markdown(found: list[Board], name: str) -> str:
+    """A pipe table per protocol; ends with a line break."""
+    lines = [f"# Accuracies of {plain(name)}, by definition", "", NOTE]
+    for board in found:
+        lines += ["", f"## {plain(board.protocol)}", "", line(["Cell", *(plain(mode) for mode in board.names)])]
+        lines.append(line([":-", *("-:" for _ in board.names)]))
+        for row in board.rows:
+            fields = (" ".join(board.text(row, mode)).strip() for mode in board.names)
+            lines.append(line([plain(row.title), *fields]))
+    return "\n".join(lines) + "\n"

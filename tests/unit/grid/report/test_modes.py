@@ -1,0 +1,60 @@
+"""The table of all accuracies that have one name."""
+
+import re
+
+import pytest
+
+from grid.report import rows
+from grid.report.build import build
+from grid.report.modes import boards, modes_markdown
+
+MODES = ("view2_10fold", "insightface", "youden", "oracle", "facenet")
+
+
+@pytest.fixture
+def study(make_study):
+    return make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=200, explainers=())
+
+
+def test_every_cell_has_every_mode_with_its_spread_and_its_difference(study):
+    table = rows.table(study)
+    (board,) = boards(table)
+    assert (board.protocol, board.names, len(board.rows)) == ("lfw view 2", MODES, 2)
+    for row in board.rows:
+        found = row.metrics["lfw view 2"]["modes"]
+        assert board.text(row, "view2_10fold")[0] == f"{100 * found['view2_10fold']['value']:.2f}"
+        assert re.fullmatch(r"± \d\.\d\d", board.text(row, "view2_10fold")[1])
+        assert re.fullmatch(r"\(\d\.\d\d\) [+-]\d+\.\d\d", board.text(row, "insightface")[1])
+        differs = 100 * (found["oracle"]["value"] - found["view2_10fold"]["value"])
+        assert board.text(row, "oracle") == (f"{100 * found['oracle']['value']:.2f}", f"{differs:+.2f}")
+        assert board.text(row, "facenet_mean") == ("–", "")
+
+
+def test_it_is_written_beside_the_page_and_in_it(study):
+    page = build(study)
+    lines = page.with_name("modes.md").read_text().splitlines()
+    assert "## lfw view 2" in lines
+    fields = [line.split(" | ") for line in lines if line.startswith("| ")]
+    assert {len(one) for one in fields} == {1 + len(MODES)}
+    assert "oracle" in lines[6]
+    text = page.read_text()
+    assert 'id="modes"' in text
+    assert "view2_10fold" in text
+
+
+def test_cells_of_before_and_studies_without_pairs_have_none(make_study, study):
+    old = rows.table(study)
+    for row in old.rows:
+        row.metrics["lfw view 2"].pop("modes")
+    assert boards(old) == []
+    bare = make_study("bare", axes={"backbone": ["alexnet"]}, protocols=(), explainers=())
+    page = build(bare)
+    assert not page.with_name("modes.md").exists()
+    assert 'id="modes"' not in page.read_text()
+
+
+def test_markdown_has_no_live_letters_of_users(make_study):
+    study = make_study(axes={"a|b": ["x|y"]}, pairs=60, protocols=("p|q",), explainers=())
+    text = modes_markdown(boards(rows.table(study)), study.name)
+    assert r"p\|q" in text
+    assert r"a\|b=x\|y" in text
