@@ -161,6 +161,9 @@ class AlignmentConfig(Component, ABC):
     """How a face that was found is cut out, or brought into a common place; no image is looked at a second time for it."""
 
     kind: ClassVar[str] = "alignment"
+    geometry: ClassVar[str | None] = (
+        None  # where the parts of a face lie in its crops (``datamodules.geometry.parts``); None: unknown
+    )
 
     @abstractmethod
     def build(self) -> Alignment: ...
@@ -177,6 +180,9 @@ class Alignment(Protocol):
 
 class AugmentationConfig(Component, ABC):
     kind: ClassVar[str] = "augmentation"
+
+    def check(self, detector: DetectorConfig) -> None:
+        """Raises ValueError where crops of that detector are not what this augmentation takes them for."""
 
     @abstractmethod
     def build(self) -> Augmentation: ...

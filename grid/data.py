@@ -142,6 +142,11 @@ def show(
     data = dataset(name, settings)
     cutter = None if detector is None else component("detector", detector)
     changer = None if augment is None else component("augmentation", augment)
+    if cutter is not None and changer is not None:
+        try:
+            changer.check(cutter)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
     with work(console, f"reading {name}") as (cache, progress):
         picture = showing.show(data, cutter, changer, images, size, seed, cache=cache, progress=progress)
         Image.fromarray(picture).save(to)

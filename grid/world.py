@@ -111,7 +111,18 @@ class World:
             ValueError: the cell can never run.
             Blocked: something is absent (says all that is), or images were never read.
         """
-        key = (id(part) for part in (cell.pretraining, cell.backbone, cell.data, *cell.protocols, *cell.explainers))
+        key = (
+            id(part)
+            for part in (
+                cell.pretraining,
+                cell.backbone,
+                cell.data,
+                cell.augmentation,
+                cell.detector,
+                *cell.protocols,
+                *cell.explainers,
+            )
+        )
         self._once(("check", *key), lambda: self._check(cell))
 
     def _check(self, cell: Cell) -> None:
@@ -124,6 +135,7 @@ class World:
             scored = [score.title for score in explainer.scores]
             if twice := {name for name in scored if scored.count(name) > 1}:
                 raise ValueError(f"explainer {explainer.title}: two scores are called {min(twice)!r}; give one a `label`")
+        cell.augmentation.check(cell.detector)
         blocks: list[Blocked] = []
 
         def meet(look: Callable[[], object]) -> None:

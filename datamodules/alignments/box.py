@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,7 @@ from datamodules.geometry.cutting import CENTRE, Size, centred_square, cut, side
 
 class Config(AlignmentConfig):
     name: Literal["box"] = "box"
+    geometry: ClassVar[str | None] = "box"
     margin: Annotated[int, Field(ge=0)] = 20  # pixels of the output crop, both sides together
 
     def build(self) -> Box:

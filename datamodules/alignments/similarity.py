@@ -6,7 +6,7 @@ is the least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.g
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from datamodules.geometry.fiducials import landmarks, places, similarity, warped
 
 class Config(AlignmentConfig):
     name: Literal["similarity"] = "similarity"
+    geometry: ClassVar[str | None] = "aligned"
 
     def build(self) -> Similarity:
         return Similarity()

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
+from configs.kinds import AugmentationConfig, DetectorConfig
 from datamodules.augmenting import Probability
 from datamodules.filling import Fill, fill
 from datamodules.geometry.parts import Geometry, Part, box_of, points_of
@@ -26,6 +26,15 @@ class Config(AugmentationConfig):
     jitter: Annotated[float, Field(ge=0, lt=0.5)] = 0.15  # each edge of a box moves by so much of its side at most
     fill: Fill = "noise"
     probability: Probability = 0.5
+
+    def check(self, detector: DetectorConfig) -> None:
+        alignment = getattr(detector, "alignment", None)
+        geometry = getattr(alignment, "geometry", None)
+        if alignment is not None and geometry not in (None, self.geometry):
+            raise ValueError(
+                f"augmentation erase_parts: its geometry is {self.geometry!r}, and detector {detector.name} with alignment "
+                f"{alignment.name} cuts faces as {geometry!r}, so other places would be hidden; write geometry: {geometry}"
+            )
 
     def build(self) -> EraseParts:
         return EraseParts(self)

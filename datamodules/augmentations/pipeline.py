@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.kinds import Augmentation, AugmentationConfig
+from configs.kinds import Augmentation, AugmentationConfig, DetectorConfig
 from configs.lookup import resolve
 from datamodules.augmenting import step_seed
 
@@ -19,6 +19,10 @@ Step = Annotated[SerializeAsAny[AugmentationConfig], BeforeValidator(partial(res
 class Config(AugmentationConfig):
     name: Literal["pipeline"] = "pipeline"
     steps: tuple[Step, ...] = Field(min_length=1)  # in this order; each happens or not by a probability of its own
+
+    def check(self, detector: DetectorConfig) -> None:
+        for step in self.steps:
+            step.check(detector)
 
     def build(self) -> Pipeline:
         return Pipeline([(step.name, step.build()) for step in self.steps])

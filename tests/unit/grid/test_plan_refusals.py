@@ -10,7 +10,7 @@ from small import SMALL, folder
 from configs.kinds import ProtocolConfig
 from datamodules.datasets.drawn import Config as Drawn
 from grid.plan import make_plan, store_of
-from grid.spec import Grid
+from grid.spec import BadInput, Grid
 from grid.world import World
 
 Make = Callable[..., Grid]
@@ -303,3 +303,19 @@ def test_an_unknown_score_and_an_unknown_key_of_one_are_named_with_what_is_known
 def test_what_has_no_target_cannot_be_asked_for_a_distance(refused: Refused) -> None:
     for name in ("abn_attention", "corr_rise", "minplus"):
         assert "pair_target" in refused(explainers=[{"name": name, "pairs": 4, "pair_target": "distance"}])
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_parts_that_would_be_hidden_in_other_places_are_refused(make: Make, steps: bool) -> None:
+    def grid(geometry: str, alignment: str) -> Grid:
+        erase: Any = {"name": "erase_parts", "geometry": geometry}
+        augmentation = {"name": "pipeline", "steps": ["flip", erase]} if steps else erase
+        base = {**SMALL["base"], "detector": {"name": "mtcnn", "alignment": alignment}, "augmentation": augmentation}
+        return make(axes={}, base=base)
+
+    for geometry, alignment in (("box", "box"), ("aligned", "similarity"), ("box", "align2d")):  # of align2d nothing is known
+        assert make_plan(grid(geometry, alignment)).cells
+    with pytest.raises(
+        BadInput, match="erase_parts: its geometry is 'aligned', and detector mtcnn with alignment box cuts faces as"
+    ):
+        make_plan(grid("aligned", "box"))
