@@ -9,9 +9,9 @@ subtracts T itself from every channel (``literal``). It also never restores the 
 zero (``cumulative``), while the text speaks of one channel at a time (``per_channel``).
 
 A product near zero may mean that one image lacks what the other has, or that both lack it. After a ReLU most channels are small
-in most faces, an equal part of T makes them all dissimilar, and S- is the sum of channels that say nothing. ``energy`` (ours, not
-in the paper) takes T from each channel in proportion to its own part of the two norms, (f1^2 + f2^2) / 2, which sum to one: what
-both lack has no weight, and a channel is dissimilar where 2 f1 f2 < T (f1^2 + f2^2).
+in most faces; an equal part of T makes all of them dissimilar, and S- a sum of channels that say nothing. ``energy`` (ours, not
+in the paper) takes T from each channel in proportion to (f1^2 + f2^2) / 2, its part of the squared lengths, which sums to one:
+what both lack has no weight, and a channel is dissimilar where 2 f1 f2 < T (f1^2 + f2^2).
 
 A published network seldom ends in a maximum. Where its head is linear in the map, as Stylianou's closed form asks too, the
 cosine is still a sum over channels, each of which gives the sum over its cells (``head: linear``; ours, not in the paper). A
@@ -63,8 +63,8 @@ class Config(PairExplainerConfig):
     def _has_squares(self) -> Self:
         if self.subtract == "energy" and self.head == "linear":
             raise ValueError(
-                "subtract: energy weighs a channel by its number in both embeddings, which only head: max_pooled gives it; with "
-                "head: linear subtract share or literal"
+                "subtract: energy weighs a channel by its number in both embeddings, which only head: max_pooled gives it; "
+                "with head: linear subtract share or literal"
             )
         return self
 

@@ -108,7 +108,7 @@ def test_by_energy_a_channel_that_both_lack_has_no_weight_and_what_one_lacks_is_
 
 
 def test_by_energy_needs_a_channel_s_own_number():
-    with pytest.raises(ValueError, match="subtract: energy .* head: max_pooled"):
+    with pytest.raises(ValueError, match=r"subtract: energy .* head: max_pooled"):
         Config(subtract="energy", head="linear")
 
 
