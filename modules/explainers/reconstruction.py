@@ -8,6 +8,11 @@ The shares sum to the cosine, so a decision threshold T on the cosine is T / cha
 subtracts T itself from every channel (``literal``). It also never restores the map in its loop, so that ever more channels are
 zero (``cumulative``), while the text speaks of one channel at a time (``per_channel``).
 
+A product near zero may mean that one image lacks what the other has, or that both lack it. After a ReLU most channels are small
+in most faces; an equal part of T makes all of them dissimilar, and S- a sum of channels that say nothing. ``energy`` (ours, not
+in the paper) takes T from each channel in proportion to (f1^2 + f2^2) / 2, its part of the squared lengths, which sums to one:
+what both lack has no weight, and a channel is dissimilar where 2 f1 f2 < T (f1^2 + f2^2).
+
 A published network seldom ends in a maximum. Where its head is linear in the map, as Stylianou's closed form asks too, the
 cosine is still a sum over channels, each of which gives the sum over its cells (``head: linear``; ours, not in the paper). A
 channel's share then comes from many cells, and the one masked is that to which it owes most: the largest contribution of the
@@ -19,11 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.component import Born
@@ -39,7 +44,8 @@ from modules.heads.gmp import Gmp
 class Config(PairExplainerConfig):
     """Fields:
     threshold: T; None: the cosine that decides best on the reference pairs
-    subtract: ``share``: T / channels from each channel's product; ``literal``: T itself
+    subtract: from each channel's product: ``share``: T / channels; ``literal``: T itself; ``energy``: T times the mean of the
+        channel's two squares, of embeddings of length 1; for head ``max_pooled``
     masking: ``per_channel``: one channel is masked at a time; ``cumulative``: all up to it
     norm: of each channel's difference image, over its pixels: divided by its L2 norm, or scaled to [0, 1]
     head: how the cosine is divided among channels: ``max_pooled``, the paper's, for head gmp alone; ``linear``, for all heads
@@ -48,10 +54,19 @@ class Config(PairExplainerConfig):
 
     name: Literal["reconstruction"] = "reconstruction"
     threshold: float | None = Field(default=None, ge=-1, le=1)
-    subtract: Literal["share", "literal"] = "share"
+    subtract: Literal["share", "literal", "energy"] = "share"
     masking: Literal["per_channel", "cumulative"] = "per_channel"
     norm: Literal["l2", "min_max"] = "l2"
     head: Annotated[Literal["max_pooled", "linear"], Born("max_pooled")] = "max_pooled"
+
+    @model_validator(mode="after")
+    def _has_squares(self) -> Self:
+        if self.subtract == "energy" and self.head == "linear":
+            raise ValueError(
+                "subtract: energy weighs a channel by its number in both embeddings, which only head: max_pooled gives it; "
+                "with head: linear subtract share or literal"
+            )
+        return self
 
     def build(self) -> Reconstruction:
         return Reconstruction(self)
@@ -62,8 +77,8 @@ class Side:
     """How one image of a pair is divided.
 
     Attributes:
-        weights: (C,) float64, of each channel: its share of the cosine less its part of T; with ``subtract: share`` they sum to
-            cosine - T
+        weights: (C,) float64, of each channel: its share of the cosine less its part of T; they sum to cosine - T, unless
+            ``subtract`` is ``literal``
         cells: int64 (C,), which cell of each channel is masked, counted along the rows; None: its maximum
         bias: what of the cosine no channel has
     """
@@ -152,7 +167,9 @@ class Reconstruction(PairExplainer):
         check_embeddings(pooled)
         first, second = pooled / pooled.norm(dim=1, keepdim=True)
         products = first * second
-        return products - self._less(threshold, len(products)), float(products.sum())
+        energy = self.config.subtract == "energy"
+        less = threshold * (first.square() + second.square()) / 2 if energy else self._less(threshold, len(products))
+        return products - less, float(products.sum())
 
     def linear(self, head: LinearHead, features: list[Tensor], threshold: float) -> tuple[list[Side], float]:
         """(left and right, cosine) of two feature maps (C, h, w). An image's shares and its bias sum to the cosine."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from configs.component import Born
 from configs.explaining import ScoreConfig
 from modules.attribution.explained import Explained
 from modules.attribution.explainer import Refused
@@ -19,6 +20,7 @@ class Config(ScoreConfig):
     seed: of the bootstrap and of the random floor
     resamples: of the bootstrap over images
     centre: standard deviation of the centre floor, in image heights and widths
+    side: which images of a pair count; ``right`` is the face that wears it where a protocol has an occluder
     """
 
     name: Literal["pointing"] = "pointing"
@@ -26,6 +28,7 @@ class Config(ScoreConfig):
     seed: int = Field(default=0, ge=0)
     resamples: int = Field(default=1000, ge=1)
     centre: float = Field(default=0.25, gt=0)
+    side: Annotated[Literal["both", "left", "right"], Born("both")] = "both"
 
     def build(self) -> Pointing:
         return Pointing(self)
@@ -44,17 +47,21 @@ class Pointing:
         """See ``Scorer``; ``images`` is how many were looked at, ``unknown`` how many have no region in the crop.
 
         Raises:
-            Refused: ``no_region``: nobody knows what any image should show.
+            Refused: ``no_region``: nobody knows what any image should show; ``no_sides``: single images have none.
         """
         regions = explained.regions
         if regions is None:
             what = "where the two images of a pair truly differ" if explained.same is not None else "what a single image shows"
             raise Refused("no_region", f"nobody knows {what}")
+        config = self.config
         rows = explained.rows
+        if config.side != "both":
+            if explained.same is None:
+                raise Refused("no_sides", f"side is {config.side}, and single images have no sides; leave it out")
+            rows = rows[rows % 2 == (config.side == "right")]
         known = rows[regions[rows].any(axis=(1, 2))]
         if len(known) == 0:
             raise Refused("no_region", "no image with a map has a region that is known and lies in its crop")
-        config = self.config
         with finite():
             found = pointing(
                 {name: maps[known] for name, maps in explained.maps.items()},

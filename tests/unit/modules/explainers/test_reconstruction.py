@@ -43,8 +43,12 @@ def literal(net, image, other, threshold, subtract="share", masking="per_channel
                 residual = residual / np.sqrt((residual**2).sum())
             else:
                 residual = (residual - residual.min()) / (residual.max() - residual.min())
-            weight = first[channel] * second[channel] - (threshold if subtract == "literal" else threshold / len(features))
-            total += residual * weight
+            less = {
+                "literal": threshold,
+                "share": threshold / len(features),
+                "energy": threshold * (first[channel] ** 2 + second[channel] ** 2) / 2,
+            }[subtract]
+            total += residual * (first[channel] * second[channel] - less)
     return total
 
 
@@ -61,7 +65,7 @@ def decoding(monkeypatch):
 
 @pytest.mark.parametrize("norm", ["l2", "min_max"])
 @pytest.mark.parametrize("masking", ["per_channel", "cumulative"])
-@pytest.mark.parametrize("subtract", ["share", "literal"])
+@pytest.mark.parametrize("subtract", ["share", "literal", "energy"])
 @pytest.mark.parametrize("full", [False, True])
 def test_maps_are_algorithm_1(decoding, subtract, masking, norm, full):
     net = network("gmp", decodes=True)
@@ -88,6 +92,24 @@ def test_weights_and_threshold_sum_to_the_margin():
     assert cosine == pytest.approx(float(nn.functional.cosine_similarity(*vectors, dim=0)), abs=1e-14)
     assert float(weights.sum()) == pytest.approx(cosine - 0.2, abs=1e-14)
     assert float(Config(subtract="literal").build().weights(features, 0.2)[0].sum()) == pytest.approx(cosine - 1.2, abs=1e-13)
+
+
+def test_by_energy_a_channel_that_both_lack_has_no_weight_and_what_one_lacks_is_dissimilar():
+    vectors = torch.tensor([[2.0, 0.0, 1.0, 0.0, 1.0], [2.0, 0.0, 0.0, 1.0, 3.0]], dtype=torch.float64)
+    features = [one[:, None, None].expand(-1, 2, 2) for one in vectors]
+
+    def weights(subtract):
+        return Config(subtract=subtract).build().weights(features, 0.7)
+
+    (shared, cosine), (energy, _) = weights("share"), weights("energy")
+    assert float(energy.sum()) == pytest.approx(cosine - 0.7, abs=1e-14)
+    assert np.sign(energy.tolist()).tolist() == [1, 0, -1, -1, 1]
+    assert np.sign(shared.tolist()).tolist() == [1, -1, -1, -1, 1]
+
+
+def test_by_energy_needs_a_channel_s_own_number():
+    with pytest.raises(ValueError, match=r"subtract: energy .* head: max_pooled"):
+        Config(subtract="energy", head="linear")
 
 
 def test_swapping_the_images_swaps_the_maps():

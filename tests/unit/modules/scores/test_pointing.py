@@ -43,6 +43,19 @@ def test_a_pair_without_maps_is_passed_over():
     assert found["maps"][""]["pointing"]["value"] == 0.5
 
 
+@pytest.mark.parametrize(("side", "expected"), [("left", 1.0), ("right", 0.0)])
+def test_one_side_of_each_pair_may_count(side, expected):
+    found = Config(resamples=50, side=side).build().score(paired(maps={"": pointed()}, find_regions=regions))
+    assert (found["images"], found["unknown"]) == (2, 4)
+    assert found["maps"][""]["pointing"]["value"] == expected
+
+
+def test_single_images_have_no_sides():
+    with pytest.raises(Refused) as caught:
+        Config(side="left").build().score(single(find_regions=regions))
+    assert caught.value.code == "no_sides"
+
+
 @pytest.mark.parametrize(
     "explained",
     [
