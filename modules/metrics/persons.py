@@ -88,14 +88,14 @@ def person_bootstrap(
     scores, same = scores[order], same[order]
     held = [] if folds is None else [fold[order] for fold in held_out(folds, len(scores))]
     names, who = np.unique(np.concatenate([left[order], right[order]]), return_inverse=True)
-    one, other = who[: len(scores)], who[len(scores) :]
+    pairs = _Pairs(scores, same, who[: len(scores)], who[len(scores) :], held)
     generator = np.random.default_rng(seed)
     found: list[dict[str, np.ndarray]] = []
     block = max(1, min(resamples, VALUES // len(scores)))
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         times = _times(generator, len(names), rows)
-        found.append(_metrics(_weights(times, same, one, other), same, scores, held, fars))
+        found.append(pairs.metrics(times, fars))
     values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
     whole = np.all([np.isfinite(column) for column in values.values()], axis=0)
     if whole.sum() < max(2, resamples / 2):
@@ -127,21 +127,62 @@ def _weights(times: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.nd
     return times[:, left] * np.where(same, 1, times[:, right])
 
 
-def _metrics(
-    weights: np.ndarray, same: np.ndarray, scores: np.ndarray, held: Sequence[np.ndarray], fars: Sequence[float]
-) -> dict[str, np.ndarray]:
-    """(rows,) float64 of each metric; NaN where it has no value. Weights are (rows, n) int64, scores falling."""
-    rows = np.arange(len(weights))
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    levels = np.append(np.inf, scores[last].astype(np.float64))
-    accepted, false = _upto(weights * same, last), _upto(weights * ~same, last)
+class _Pairs:
+    """All of them by falling scores; ``held`` has the pairs of each fold, (n,) bool."""
+
+    def __init__(
+        self, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, held: Sequence[np.ndarray]
+    ) -> None:
+        self.same, self.left, self.right, self.held = same, left, right, held
+        self.last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+        self.levels = np.append(np.inf, scores[self.last].astype(np.float64))
+        self.genuine = _Kind(self.last, same, left)
+        self.impostor = _Kind(self.last, ~same, left, right)
+
+    def metrics(self, times: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
+        """(rows,) float64 of each metric; NaN where it has no value. ``times`` is (rows, persons)."""
+        out = _metrics(self.genuine(times), self.impostor(times), fars)
+        if self.held:
+            weights = _weights(times, self.same, self.left, self.right)
+            found = [_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held]
+            out["tenfold"] = np.mean(found, axis=0)
+        return out
+
+
+class _Kind:
+    """The genuine pairs or the impostor pairs: what each distinct score accepts of them, where persons count several times.
+
+    Args:
+        last: (k,) the last pair, by falling scores, of each distinct score.
+        chosen: (n,) bool, which pairs are of this kind.
+        sides: each (n,), a person of every pair; a pair counts as often as the product of theirs.
+    """
+
+    def __init__(self, last: np.ndarray, chosen: np.ndarray, *sides: np.ndarray) -> None:
+        pairs = np.flatnonzero(chosen)
+        self.sides = [side[pairs].astype(np.int32) for side in sides]
+        self.levels, self.starts = np.unique(np.searchsorted(last, pairs), return_index=True)
+        self.count = len(last)
+
+    def __call__(self, times: np.ndarray) -> np.ndarray:
+        """(rows, k + 1) int64, from nothing to all; ``times`` is (rows, persons)."""
+        out = np.zeros((len(times), self.count + 1), np.int64)
+        if len(self.starts):
+            first, *others = (times.take(side, axis=1) for side in self.sides)
+            for other in others:
+                first *= other
+            out[:, 1 + self.levels] = np.add.reduceat(first, self.starts, axis=1)
+        return out.cumsum(axis=1)
+
+
+def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
+    """(rows,) float64 of each metric; NaN where it has no value. Both are (rows, k + 1), of genuine and of impostor pairs."""
+    rows = np.arange(len(accepted))
     genuine, impostor = accepted[:, -1:], false[:, -1:]
     correct = accepted - false
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
         out["oracle"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
-        if held:
-            out["tenfold"] = np.mean([_fold(weights, same, levels, last, fold) for fold in held], axis=0)
         tar, far = accepted / genuine, false / impostor
         out["auc"] = (np.diff(far, axis=1) * (tar[:, 1:] + tar[:, :-1])).sum(axis=1) / 2
         gap = false * genuine + accepted * impostor - genuine * impostor
@@ -170,7 +211,8 @@ def _fold(weights: np.ndarray, same: np.ndarray, levels: np.ndarray, last: np.nd
     point = np.where(below == len(levels), best, point)  # all are accepted
     point = np.where(best == 0, below - 1, point)  # none is
     right = _upto(own * signs, last)[rows, point] + (own * ~same).sum(axis=1)
-    return right / own.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return right / own.sum(axis=1)  # type: ignore[no-any-return]
 
 
 def _upto(weights: np.ndarray, last: np.ndarray) -> np.ndarray:

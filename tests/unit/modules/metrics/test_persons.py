@@ -33,8 +33,8 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
     scores, same, left, right, folds = (values[order] for values in (scores, same, left, right, folds))
     times = module._times(np.random.default_rng(0), 9, 40)
     assert (times.sum(axis=1) == 9).all()
-    weights = module._weights(times, same, left, right)
-    found = module._metrics(weights, same, scores, [folds == number for number in range(3)], (0.1, 0.01))
+    pairs = module._Pairs(scores, same, left, right, [folds == number for number in range(3)])
+    found = pairs.metrics(times, (0.1, 0.01))
     compared = 0
     for row in range(40):
         drawn = repeated(times[row], scores, same, left, right, folds)
