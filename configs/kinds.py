@@ -161,9 +161,8 @@ class AlignmentConfig(Component, ABC):
     """How a face that was found is cut out, or brought into a common place; no image is looked at a second time for it."""
 
     kind: ClassVar[str] = "alignment"
-    geometry: ClassVar[str | None] = (
-        None  # where the parts of a face lie in its crops (``datamodules.geometry.parts``); None: unknown
-    )
+    # Where the parts of a face lie in its crops, see ``datamodules.geometry.parts``; None: unknown.
+    geometry: ClassVar[str | None] = None
 
     @abstractmethod
     def build(self) -> Alignment: ...

@@ -106,6 +106,8 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
 
 def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
     """Reads the images that a protocol's dataset has, and looks every image of its lists up."""
+    from grid.world import ask
+
     protocol = protocol_of(name, settings)
     if missing := protocol.missing():
         raise BadInput(str(missing))
@@ -116,8 +118,7 @@ def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[st
             pairs = protocol.pairs(manifest)
             counts = {"pairs": len(pairs.same), "genuine": int(pairs.same.sum()), "folds": len(set(pairs.fold.tolist()))}
         else:
-            asked = getattr(protocol, {"templates": "comparisons"}.get(protocol.task, protocol.task))(manifest)
-            counts = {"digest": asked.digest}
+            counts = {"digest": ask(protocol, manifest).digest}
     return facts | counts | {"bad": {}}
 
 

@@ -193,11 +193,9 @@ class World:
     def _asked(self, protocol: Any, trained: Sequence[DatasetConfig]) -> Any:
         data = self.dataset(protocol)
         manifest = self.manifest(data)
-        method = {"templates": "comparisons"}.get(protocol.task, protocol.task)
-        ask: Callable[[Manifest], Any] = getattr(protocol, method)
         seen = self._seen(data, trained, protocol.near)
         if not seen.any():
-            return ask(manifest)
+            return ask(protocol, manifest)
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         if protocol.overlap == "refuse" or protocol.task == "templates":
@@ -205,7 +203,7 @@ class World:
                 "its lists are fixed: train on others" if protocol.task == "templates" else "`overlap: drop` leaves them out"
             )
             raise ValueError(f"protocol {protocol.title}: {count} of its people are in the training set; {remedy}")
-        found = ask(manifest.subset(free))
+        found = ask(protocol, manifest.subset(free))
         if protocol.task == "clustering":
             return dataclasses.replace(found, rows=free[found.rows])
         return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
@@ -255,6 +253,12 @@ class World:
         pairs = self.kept_pairs(protocol, cell)
         keys = self.manifest(self.dataset(protocol)).keys
         return self._once(("pairs digest", id(pairs)), lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
+
+
+def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
+    """What a protocol that compares no pairs of images asks of all that a manifest has: the method named after its task."""
+    method = {"templates": "comparisons"}.get(protocol.task, protocol.task)
+    return getattr(protocol, method)(manifest)
 
 
 def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:

@@ -7,7 +7,7 @@ does no harm.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -28,9 +28,9 @@ class Config(AugmentationConfig):
     probability: Probability = 0.5
 
     def check(self, detector: DetectorConfig) -> None:
-        alignment = getattr(detector, "alignment", None)
+        alignment: Any = getattr(detector, "alignment", None)
         geometry = getattr(alignment, "geometry", None)
-        if alignment is not None and geometry not in (None, self.geometry):
+        if geometry not in (None, self.geometry):
             raise ValueError(
                 f"augmentation erase_parts: its geometry is {self.geometry!r}, and detector {detector.name} with alignment "
                 f"{alignment.name} cuts faces as {geometry!r}, so other places would be hidden; write geometry: {geometry}"

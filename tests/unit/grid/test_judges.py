@@ -125,10 +125,15 @@ def test_ijbs_variants_n_and_d_reach_the_judge(tmp_path, norm, weighed):
         np.testing.assert_allclose(vectors[place[number]], unit(total), atol=1e-6)
 
 
-def test_the_point_of_public_evaluators_stands_beside_the_exact_one(tmp_path):
+def all_pairs(tmp_path):
+    """(what was seen, templates, left, right, same) of every pair of templates; noisy enough that some are confused."""
     seen, made = seen_of(tmp_path, noise=0.8), template_set()
     left, right = np.triu_indices(len(made), 1)
-    same = made.labels[left] == made.labels[right]
+    return seen, made, left, right, made.labels[left] == made.labels[right]
+
+
+def test_the_point_of_public_evaluators_stands_beside_the_exact_one(tmp_path):
+    seen, made, left, right, same = all_pairs(tmp_path)
     metrics = templates.judge(Comparisons(made, left, right, same), seen, IJB).metrics
     vectors = np.array([literal_template(seen, made, number) for number in range(len(made))])
     fpr, tpr, _ = roc_curve(same, np.float32((vectors[left] * vectors[right]).sum(1)))
@@ -140,9 +145,7 @@ def test_the_point_of_public_evaluators_stands_beside_the_exact_one(tmp_path):
 
 
 def test_templates_have_intervals_that_draw_persons_anew(tmp_path):
-    seen, made = seen_of(tmp_path, noise=0.8), template_set()
-    left, right = np.triu_indices(len(made), 1)
-    same = made.labels[left] == made.labels[right]
+    seen, made, left, right, same = all_pairs(tmp_path)
     unknown = dataclasses.replace(made, labels=np.full(len(made), -1))  # as IJB's lists leave it
     metrics = templates.judge(Comparisons(unknown, left, right, same), seen, IJB).metrics
     assert metrics["persons"] == {"persons": PERSONS, "resamples": 200}
@@ -172,9 +175,7 @@ def test_resamples_of_long_lists_see_fewer_levels_in_the_same_order(monkeypatch)
 
 
 def test_a_list_that_contradicts_itself_has_no_intervals_and_says_why(tmp_path):
-    seen, made = seen_of(tmp_path, noise=0.8), template_set()
-    left, right = np.triu_indices(len(made), 1)
-    same = made.labels[left] == made.labels[right]
+    seen, made, left, right, same = all_pairs(tmp_path)
     same[np.flatnonzero((left == 0) & (right == 2))] = same[np.flatnonzero((left == 1) & (right == 2))] = True
     same[np.flatnonzero((left == 0) & (right == 1))] = False  # yet 0 and 1 are both the person of 2
     metrics = templates.judge(Comparisons(made, left, right, same), seen, IJB).metrics
@@ -183,9 +184,7 @@ def test_a_list_that_contradicts_itself_has_no_intervals_and_says_why(tmp_path):
 
 
 def test_tar_is_counted_at_the_highest_rate_that_is_allowed(tmp_path):
-    seen, made = seen_of(tmp_path, noise=0.8), template_set()
-    left, right = np.triu_indices(len(made), 1)
-    same = made.labels[left] == made.labels[right]
+    seen, made, left, right, same = all_pairs(tmp_path)
     metrics = templates.judge(Comparisons(made, left, right, same), seen, IJB).metrics
     vectors = np.array([literal_template(seen, made, number) for number in range(len(made))])
     scores = (vectors[left] * vectors[right]).sum(1)
