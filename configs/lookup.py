@@ -36,12 +36,15 @@ PACKAGES = {
     "explainer": "modules.explainers",
     "score": "modules.scores",
 }
+KINDS = (*PACKAGES, "stage")  # a stage is always a module of a user's own
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 
 
 @cache
 def known(kind: str) -> tuple[str, ...]:
     """The names that ``kind`` may have, sorted: the files of its folder."""
+    if kind not in PACKAGES:  # users alone have such components
+        return ()
     spec = importlib.util.find_spec(PACKAGES[kind])
     assert spec is not None, f"no package {PACKAGES[kind]}"
     files = (file for place in spec.submodule_search_locations or () for file in Path(place).glob("*.py"))
@@ -57,6 +60,10 @@ def lookup(kind: str, name: str) -> type[Component]:
     """
     if "." in name:
         return _own(kind, name)
+    if kind not in PACKAGES:
+        raise ValueError(
+            f"{kind} {name!r} is no dotted path of a module; a {kind} is a module of your own, such as my_package.my_{kind}"
+        )
     if name not in known(kind):
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, known(kind))}")
     found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
@@ -66,7 +73,8 @@ def lookup(kind: str, name: str) -> type[Component]:
 
 def _own(kind: str, name: str) -> type[Component]:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError(f"{kind} {name!r} is no dotted path of a module (known without a dot: {', '.join(known(kind))})")
+        choices = f" (known without a dot: {', '.join(known(kind))})" if known(kind) else ""
+        raise ValueError(f"{kind} {name!r} is no dotted path of a module{choices}")
     try:
         module = importlib.import_module(name)
     except ImportError as error:
@@ -75,7 +83,7 @@ def _own(kind: str, name: str) -> type[Component]:
     if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind):
         raise ValueError(
             f"{kind} {name!r}: the module has no class Config of kind {kind}: it derives from the base class of its kind in "
-            "configs/kinds.py or configs/explaining.py"
+            "configs/kinds.py, configs/explaining.py or configs/staging.py"
         )
     return found
 
@@ -95,7 +103,8 @@ def resolve(kind: str, value: Any) -> Component:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {value!r}")
+        example = known(kind)[0] if known(kind) else f"my_package.my_{kind}"
+        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {example}}}; found {value!r}")
     if odd := [key for key in value if not isinstance(key, str)]:
         raise ValueError(f"keys of {kind} {value['name']} are text; found {odd[0]!r}")
     if kind in SHORTHANDS:

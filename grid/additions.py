@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from grid.stage_kind import TRAIN, StageName, named
+
 
 @dataclass(frozen=True)
 class Explained:
     """One explanation of one training, or one score of such an explanation."""
 
     train: str  # id of the training
-    label: str  # "explain:rise", "score:rise:sanity"
+    label: StageName  # "explain:rise", "score:rise:sanity"
     id: str
     needs: tuple[str, ...]
     explainer: Mapping[str, Any]  # its config, as JSON
@@ -25,13 +27,18 @@ class Explained:
 
 def entries(record: Mapping[str, Any]) -> list[Explained]:
     """What was added to a study so far."""
-    return [Explained(**{**one, "needs": tuple(one["needs"])}) for one in record.get("explained", ())]
+    return [
+        Explained(**{**one, "label": named(record, one["label"]), "needs": tuple(one["needs"])})
+        for one in record.get("explained", ())
+    ]
 
 
 def added(record: Mapping[str, Any], new: Iterable[Explained]) -> dict[str, Any]:
     """The record with ``new`` explanations; one of the same training and label takes the earlier one's place."""
     known = {(one.train, one.label): one for one in [*entries(record), *new]}
-    return _shown({**record, "explained": [{**asdict(one), "needs": list(one.needs)} for one in known.values()]})
+    names = {**record.get("names", {}), **{one.label: [one.label.kind, *one.label.titles] for one in known.values()}}
+    explained = [{**asdict(one), "needs": list(one.needs)} for one in known.values()]
+    return _shown({**record, "names": names, "explained": explained})
 
 
 def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -39,7 +46,8 @@ def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dic
 
     Where the grid file has come to use the label itself, its own explainer is shown.
     """
-    return _shown({**record, "explained": (earlier or {}).get("explained", [])})
+    names = {**(earlier or {}).get("names", {}), **record.get("names", {})}
+    return _shown({**record, "names": names, "explained": (earlier or {}).get("explained", [])})
 
 
 def dropped(
@@ -52,9 +60,7 @@ def dropped(
     wanted, of = tuple(labels), set(trainings)
 
     def meant(one: Explained) -> bool:
-        label = one.label.partition(":")[2]
-        explanation = label.rpartition(":")[0] if one.label.startswith("score:") else label
-        return one.train in of and (label in wanted or explanation in wanted)
+        return one.train in of and (one.label.about in wanted or one.label.titles[0] in wanted)
 
     gone = [one for one in entries(record) if meant(one)]
     kept = [{**asdict(one), "needs": list(one.needs)} for one in entries(record) if one not in gone]
@@ -69,18 +75,18 @@ def _without(cell: Mapping[str, Any], gone: Iterable[Explained]) -> dict[str, An
     """A cell that does not show these additions."""
     own, added = dict(cell["stages"]), set(cell.get("added", ()))
     for one in gone:
-        if one.label in added and (own.get("train"), own.get(one.label)) == (one.train, one.id):
+        if one.label in added and (own.get(TRAIN), own.get(one.label)) == (one.train, one.id):
             del own[one.label]
     return {**cell, "stages": own, "added": sorted(added & own.keys())}
 
 
-def _asked(config: Mapping[str, Any]) -> set[str]:
+def _asked(config: Mapping[str, Any]) -> set[StageName]:
     """Labels of the explanations, and of their scores, that a resolved cell asks for itself."""
-    found = set()
+    found: set[StageName] = set()
     for explainer in config.get("explainers", ()):
         title = explainer.get("label") or explainer["name"]
-        found.add(f"explain:{title}")
-        found |= {f"score:{title}:{score.get('label') or score['name']}" for score in explainer.get("scores", ())}
+        found.add(StageName("explain", title))
+        found |= {StageName("score", title, score.get("label") or score["name"]) for score in explainer.get("scores", ())}
     return found
 
 
@@ -90,7 +96,7 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
     for cell in record["cells"]:
         own = dict(cell["stages"])
         for one in entries(record):
-            if own.get("train") != one.train or own.get(one.label, one.id) != one.id:
+            if own.get(TRAIN) != one.train or own.get(one.label, one.id) != one.id:
                 continue
             if one.label not in own and one.id in own.values():
                 continue  # the grid file has the same explainer under another label
@@ -98,13 +104,16 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
             stage = stages.setdefault(
                 one.id,
                 {
-                    "id": one.id, "stage": one.label.partition(":")[0], "label": one.label, "state": "run", "reason": None,
+                    "id": one.id, "stage": one.label.kind, "label": one.label, "state": "run", "reason": None,
                     "needs": list(one.needs), "cells": [],
                 },
             )  # fmt: skip
             if cell["id"] not in stage["cells"]:
                 stage["cells"] = [*stage["cells"], cell["id"]]
         asked = _asked(cell.get("config", {}))
-        here = [one.label for one in entries(record) if own.get("train") == one.train and own.get(one.label) == one.id]
+        here = [one.label for one in entries(record) if own.get(TRAIN) == one.train and own.get(one.label) == one.id]
         cells.append({**cell, "stages": own, "added": sorted({label for label in here if label not in asked})})
-    return {**record, "cells": cells, "stages": list(stages.values())}
+    labels = {label for cell in [*cells, *record.get("hidden", ())] for label in cell["stages"]}
+    labels |= {one["label"] for one in record.get("explained", ())}
+    names = {label: parts for label, parts in record.get("names", {}).items() if label in labels}
+    return {**record, "names": names, "cells": cells, "stages": list(stages.values())}

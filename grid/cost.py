@@ -8,6 +8,7 @@ from configs.lookup import nearest
 from grid.cell import Cell
 from grid.plan import Plan, uncollected
 from grid.spec import BadInput
+from grid.stage_kind import TRAIN
 from grid.world import Blocked, World
 from modules.counting import count
 from modules.shapes import on_meta, stage_shapes
@@ -36,7 +37,7 @@ def cost(plan: Plan, world: World) -> dict[str, Any]:
         found = _of(cell, world, planned.title, plan, networks)
         if planned.id is not None:
             cells[planned.id] = found
-            trainings[planned.stages["train"]] = found
+            trainings[planned.stages[TRAIN]] = found
     _check_layers(plan)
     return {
         "cells": cells,

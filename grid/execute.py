@@ -19,10 +19,10 @@ from typing import Any
 
 from grid.ledger import Damaged, Ledger
 from grid.spec import Launch
+from grid.stage_kind import stage_kind
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
 from grid.work import Board, Work
 
-LEAVES = ("evaluate", "explain", "score")  # one that fails keeps no other stage of its cell from running, but its own scores
 REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
 
 QUIET = {
@@ -186,7 +186,7 @@ def _trial(config: dict[str, Any]) -> None:
             outcome = Outcome("failed", error_line(error))
         outcomes[job.id] = asdict(outcome)
         if outcome.ended != "done":
-            if job.kind not in LEAVES:
+            if not stage_kind(job.kind).leaf:
                 break
             dead.add(job.id)
     tune.report({"outcomes": json.dumps(outcomes)})

@@ -12,6 +12,7 @@ from datamodules.comparisons.lookalike_lists import write_lookalikes
 from datamodules.comparisons.lookalikes import folds_of, mine
 from datamodules.lists.lfw import read_list
 from grid.spec import BadInput
+from grid.stage_kind import StageName
 from grid.study import CellView, Study
 from grid.where import check_where, which
 
@@ -33,9 +34,11 @@ def mine_lookalikes(study: Study, where: Mapping[str, Sequence[str]], protocol: 
     import pyarrow.parquet as pq
 
     cell = _only(study, where)
-    marker = cell.markers.get(f"evaluate:{protocol}")
+    marker = cell.markers.get(StageName("evaluate", protocol))
     if marker is None or "embeddings.npy" not in marker.outputs:
-        titles = ", ".join(label.partition(":")[2] for label, one in cell.markers.items() if "embeddings.npy" in one.outputs)
+        titles = ", ".join(
+            name.about for name in cell.names if name in cell.markers and "embeddings.npy" in cell.markers[name].outputs
+        )
         raise BadInput(
             f"{cell.title}: no finished clustering protocol {protocol!r} (there: {titles or 'none'}); "
             "one such is {name: clustering, data: {name: lfw, root: ...}}"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from configs.lookup import PACKAGES, lookup, nearest
+from configs.lookup import KINDS, lookup, nearest
 from grid.document import Document
 
 
@@ -87,8 +87,8 @@ def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
         tree = tree[int(part)] if part.isdigit() else tree.get(part, {})
         if part.isdigit():
             continue  # ``protocols.0`` is of the kind that ``protocols`` names
-        kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score"}.get(part, part)
-        if kind not in PACKAGES:
+        kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score", "stages": "stage"}.get(part, part)
+        if kind not in KINDS:
             model = _model_in(model.model_fields[part].annotation)
             continue
         items = tree if isinstance(tree, (list, tuple)) else [tree]

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from configs.component import canonical
-from grid.cell import STAGES, Cell, Stage, cell_id, stages_of
+from grid.cell import Cell
 from grid.ledger import Damaged, Ledger, Marker
 from grid.sources import source_digest
 from grid.spec import BadInput, Grid, check_level
+from grid.stage_kind import Stage, StageName, cell_id, stage_kind, stages_of
 from grid.world import Blocked, World
 
 DONE, RUN, FAILED, STALE, SKIPPED = "done", "run", "failed", "stale", "skipped"
@@ -27,7 +28,7 @@ class PlannedStage:
 
     id: str
     stage: str  # kind
-    label: str  # within its first cell
+    label: StageName  # within its first cell
     state: str
     reason: str | None
     needs: tuple[str, ...]
@@ -44,7 +45,7 @@ class PlannedCell:
     levels: Mapping[str, str]
     state: str
     reason: str | None
-    stages: Mapping[str, str]  # label -> id
+    stages: Mapping[StageName, str]  # label -> id
     cell: Cell | None = field(repr=False)
 
     @property
@@ -74,7 +75,7 @@ class Plan:
         """Stages that a launch would run: those that are missing, and need none that failed."""
         dead = {stage.id for stage in self.stages if stage.state == FAILED}
         found = []
-        for stage in sorted(self.stages, key=lambda stage: STAGES.index(stage.stage)):
+        for stage in sorted(self.stages, key=lambda stage: stage_kind(stage.stage).order):
             if dead.intersection(stage.needs):
                 dead.add(stage.id)
             elif stage.state == RUN:
@@ -102,6 +103,7 @@ class Plan:
                 }
                 for cell in self.cells
             ],
+            "names": {label: [label.kind, *label.titles] for cell in self.cells for label in cell.stages},
             "stages": [
                 {
                     "id": stage.id, "stage": stage.stage, "label": stage.label, "state": stage.state, "reason": stage.reason,
@@ -206,7 +208,7 @@ class _States:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.known = {kind: frozenset(ledger.done_ids(kind)) for kind in STAGES}
+        self.known: dict[str, frozenset[str]] = {}  # kind -> ids that may have a marker
         self.found: dict[str, tuple[str, str | None]] = {}
         self.markers: dict[str, Marker | None] = {}
         self.sources: dict[str, str] = {}
@@ -222,6 +224,8 @@ class _States:
         return self.found[node.id]
 
     def _look(self, node: Stage) -> tuple[str, str | None]:
+        if node.kind not in self.known:
+            self.known[node.kind] = frozenset(self.ledger.done_ids(node.kind))
         if node.id not in self.known[node.kind]:
             return RUN, None
         try:
@@ -252,4 +256,5 @@ def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[st
     left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
     ids = {id for cell in left for id in cell["stages"].values()} - known
     stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] in ids)]
-    return {**record, "stages": stages, "hidden": left}
+    names = {**earlier.get("names", {}), **record["names"]}
+    return {**record, "names": names, "stages": stages, "hidden": left}

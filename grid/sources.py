@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from configs.component import Component, Config
+from grid.stage_kind import stage_kind
 
 FIRST_PARTY = ("grid.", "modules.", "datamodules.", "configs.")
 COUNTED = (
@@ -30,7 +31,7 @@ def source_digest(kind: str, configs: Iterable[Config]) -> str:
 
     Modules of this project count, and those of packages of the user's own that a config names.
     """
-    roots = {f"grid.stages.{kind}", *(type(part).__module__ for config in configs for part in _components(config))}
+    roots = {stage_kind(kind).module, *(type(part).__module__ for config in configs for part in _components(config))}
     return _digest(frozenset(roots))
 
 

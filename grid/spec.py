@@ -21,7 +21,8 @@ from grid.origins import Origins, explain
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
 REPLICATE = "replicate"  # the factor that replicates add
-CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0 or explainers.0"
+LISTS = ("protocols", "explainers", "stages")  # what every cell is asked for beside its training
+CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
 
 
 class BadInput(ValueError):
@@ -91,6 +92,7 @@ class Spec(Config):
     skip: tuple[Skip, ...] = ()
     protocols: tuple[Any, ...] = ()  # each as a component is written: a name, or a mapping with a name
     explainers: tuple[Any, ...] = ()
+    stages: tuple[Any, ...] = ()  # of kinds of a user's own
     ensembles: tuple[Ensemble, ...] = ()  # of the report alone: no cell changes
     launch: Launch = Launch()
 
@@ -130,7 +132,7 @@ class Grid:
     def combinations(self) -> Iterator[Combination]:
         """Every combination in the order of the file, resolved."""
         axes = self.axes
-        refers = "${" in repr((self.spec.base, self.spec.axes, self.spec.protocols, self.spec.explainers))
+        refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
         for chosen in itertools.product(*axes.values()):
             levels = dict(zip(axes, chosen, strict=True))
             reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
@@ -159,7 +161,7 @@ class Grid:
             for key in (fields[scope] for scope in spec.replicate_scope):
                 first = tree.get(key, 0)
                 tree[key] = first + number if isinstance(first, int) else first  # anything else is refused below
-        tree = {**tree, "protocols": list(spec.protocols), "explainers": list(spec.explainers)}
+        tree = {**tree, **{part: list(getattr(spec, part)) for part in LISTS}}
         where = Origins(self.document, self.overrides, origins)
         if refers:
             tree = _refer(tree, tree, where)
@@ -225,7 +227,7 @@ def _check_axes(raw: Mapping[str, Any], document: Document) -> None:
                 at = document.at(f"axes.{axis}.{level}.{key}")
                 if not isinstance(key, str):
                     raise BadInput(f"{at}: a level maps dotted keys to values; found the key {key!r}")
-                if key.split(".")[0] in ("protocols", "explainers", "launch"):
+                if key.split(".")[0] in (*LISTS, "launch"):
                     raise BadInput(f"{at}: {key!r} is the same for all cells; no level may set it")
                 for other, owner in owners.items():
                     if other == key and owner != axis:
@@ -272,7 +274,7 @@ def _override(raw: Mapping[str, Any], override: str, document: Document) -> dict
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise BadInput(f"override {override!r}: the value is no YAML ({why}); quote it") from error
     head = key.split(".")[0]
-    if head in ("launch", "replicates", "replicate_scope", "protocols", "explainers"):
+    if head in ("launch", "replicates", "replicate_scope", *LISTS):
         changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
         return changed
     if head in ("axes", "name", "skip", "births", "base"):

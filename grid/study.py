@@ -11,6 +11,7 @@ from typing import Any
 
 from grid.ledger import Damaged, Failure, Ledger, Marker
 from grid.spec import BadInput
+from grid.stage_kind import StageName, named
 
 PENDING = "pending"  # as in a plan: blocked until somebody reads the images
 
@@ -36,6 +37,11 @@ class CellView:
         return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
 
     @property
+    def names(self) -> tuple[StageName, ...]:
+        """The labels of ``stages``, each with its kind and what it is about."""
+        return tuple(label for label in self.stages if isinstance(label, StageName))
+
+    @property
     def lost(self) -> dict[str, str]:
         """Label -> why, of the added explanations that came to nothing."""
         return {label: failure.error for label, failure in self.failures.items() if label in self.added}
@@ -43,9 +49,8 @@ class CellView:
     @property
     def metrics(self) -> dict[str, Any]:
         """Headline numbers by protocol: {"lfw view 1": {"oracle": 0.93, "eer": ..., "auc": ...}}."""
-        return {
-            label.partition(":")[2]: dict(marker.facts) for label, marker in self.markers.items() if marker.kind == "evaluate"
-        }
+        done = [name for name in self.names if name.kind == "evaluate" and name in self.markers]
+        return {name.about: dict(self.markers[name].facts) for name in done}
 
 
 class Study:
@@ -92,9 +97,12 @@ class Study:
         ]
 
     def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Any], hidden: bool) -> CellView:
-        markers, failures, attempts = {}, {}, {}
+        markers: dict[str, Marker] = {}
+        failures: dict[str, Failure] = {}
+        attempts: dict[str, int] = {}
         added = frozenset(cell.get("added", ()))
-        for label, id in cell["stages"].items():
+        stages: dict[str, str] = {named(self.record, label): id for label, id in cell["stages"].items()}
+        for label, id in stages.items():
             if id not in seen:
                 seen[id] = self._look(kinds[id], id)
             marker, failure, count = seen[id]
@@ -116,7 +124,7 @@ class Study:
             cell["levels"],
             state,
             reason,
-            cell["stages"],
+            stages,
             markers,
             failures,
             attempts,

@@ -62,7 +62,7 @@ class Trained:
 
     def judged(self) -> list[Judged]:
         """The finished evaluations on pairs of images, by title; raises BadInput where one is damaged."""
-        titles = {id: label.partition(":")[2] for label, id in (self.view.stages if self.view else {}).items()}
+        titles = {self.view.stages[name]: name.about for name in self.view.names} if self.view else {}
         found = []
         for id, identity in self._evaluations():
             marker = self.ledger.marker("evaluate", id)

@@ -6,7 +6,6 @@ A trial never raises for what went wrong in a stage: it records it in the ledger
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import random
 import traceback
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from configs.component import Config
-from configs.lookup import resolve
-from grid.cell import Detection, Piece, Stage
 from grid.ledger import Damaged, Fenced, Ledger, Marker
 from grid.plan import PlannedStage
 from grid.sources import source_digest
+from grid.stage_kind import Stage, stage_kind
 from grid.training import Training
 from grid.world import Blocked, World
 
@@ -61,15 +59,7 @@ class Job:
 
     def configs(self) -> dict[str, Config]:
         """The configs, built again."""
-        makers: dict[str, Callable[[Any], Any]] = {
-            "detection": Detection.model_validate,
-            "piece": Piece.model_validate,
-            "training": Training.model_validate,
-            "protocol": lambda value: resolve("protocol", value),
-            "explainer": lambda value: resolve("explainer", value),
-            "score": lambda value: resolve("score", value),
-        }
-        return {name: makers[name](value) for name, value in self.config.items()}
+        return stage_kind(self.kind).rebuilt(self.config)
 
 
 @dataclass(frozen=True)
@@ -128,12 +118,11 @@ def run(job: Job, around: Surroundings) -> Outcome:
         stop_requested=around.stop_requested,
         fast=around.fast,
     )
-    stage = importlib.import_module(f"grid.stages.{job.kind}")
     from modules.training.checkpointing import Stopped
 
     try:
         with fresh_process_state(configs):
-            result = stage.run(configs, context)
+            result = stage_kind(job.kind).run(configs, context)
         upstream = {marker.id: marker.content for marker in inputs}
         attempt.finish(result.facts, upstream, here, result.outputs)
         return Outcome("done")

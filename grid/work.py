@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grid.plan import FAILED, RUN, Plan, PlannedStage
+from grid.stage_kind import stage_kind
 from grid.trial import Job, Outcome
-
-SHARED = ("detect", "pretrain")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def board_of(plan: Plan, jobs: Mapping[str, Job], pieces: Mapping[str, Sequence[
     missing = todo | failed
     waiting: dict[str, Work] = {}
     spare: dict[str, Work] = {}
-    for stage in sorted((s for s in plan.stages if s.stage in SHARED), key=lambda s: SHARED.index(s.stage)):
+    for stage in sorted((s for s in plan.stages if stage_kind(s.stage).shared), key=lambda s: stage_kind(s.stage).order):
         work = Work(stage.id, shared_title(stage, plan), (jobs[stage.id],), frozenset(stage.needs))
         spare[stage.id] = work
         if work.needs & failed:
@@ -112,8 +111,8 @@ def board_of(plan: Plan, jobs: Mapping[str, Job], pieces: Mapping[str, Sequence[
             missing |= before.keys()
             waiting |= {**before, stage.id: Work(stage.id, title, work.jobs, work.needs | before.keys())}
     for cell in plan.cells:
-        own = [id for id in cell.stages.values() if stages[id].stage not in SHARED]
-        if cell.id is None or any(stages[id].stage == "train" for id in failed & set(own)):
+        own = [id for id in cell.stages.values() if not stage_kind(stages[id].stage).shared]
+        if cell.id is None or any(not stage_kind(stages[id].stage).leaf for id in failed & set(own)):
             continue
         broken = failed & set(own)  # explanations; their scores wait until somebody retries them
         alive = [id for id in own if id not in broken and not broken.intersection(stages[id].needs)]

@@ -126,8 +126,8 @@ class World:
         self._once(("check", *key), lambda: self._check(cell))
 
     def _check(self, cell: Cell) -> None:
-        titles = [protocol.title for protocol in cell.protocols]
-        for kind, names in (("protocols", titles), ("explainers", [explainer.title for explainer in cell.explainers])):
+        for kind in ("protocols", "explainers", "stages"):
+            names = [one.title for one in getattr(cell, kind)]
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")

@@ -17,6 +17,7 @@ from grid.cell import Cell
 from grid.document import Document
 from grid.plan import DONE, RUN, STALE, Plan, store_of
 from grid.spec import REPLICATE, BadInput, Combination, Grid, Launch, Spec
+from grid.stage_kind import TRAIN
 from grid.stages.probes import rows_named
 from grid.study import CellView, Study
 from grid.world import World
@@ -113,7 +114,7 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
     cells = []
     for cell in plan.cells:
         view = views[tuple(cell.levels.items())]
-        train = stages[cell.stages["train"]]
+        train = stages[cell.stages[TRAIN]]
         if train.id != view.stages["train"]:
             passed.append(_passed(view, "its images or weights are no longer those that it was trained with; launch the grid"))
         elif train.state not in (DONE, STALE):

@@ -99,7 +99,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         study = Study(study.path)
         cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
         titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
-        there = {one.label.partition(":")[2] for one in entries(study.record) if one.train in titles}
+        there = {one.label.about for one in entries(study.record) if one.train in titles}
         for label in labels:
             if label not in there:
                 known = ", ".join(sorted(one for one in there if ":" not in one)) or "none"
@@ -140,12 +140,12 @@ def _board(plan: Plan) -> Board:
 def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> list[dict[str, Any]]:
     found = []
     for label, id in cell.stages.items():
-        kind, _, title = label.partition(":")
+        kind = label.kind
         if kind not in (EXPLAIN, SCORE):
             continue
         stage = next(stage for stage in plan.stages if stage.id == id)
         row: dict[str, Any] = {"cell": dict(cell.levels), "method": stage.node.config["explainer"].name}
-        row |= {"kind": kind, "label": title, "id": id}
+        row |= {"kind": kind, "label": label.about, "id": id}
         if marker := ledger.marker(kind, id):
             refused = marker.facts.get("refused")
             folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
@@ -190,9 +190,14 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
             )
         if "fewer" in row:
             console.print(f"[yellow]fewer[/] {escape(row['label'])}, {escape(cell)}: {escape(row['fewer'])}", highlight=False)
-    more = {(tuple(cell.levels.items()), label) for cell in Study(study.path).cells for label in cell.added}
+    more = {
+        (tuple(cell.levels.items()), name.kind, name.about)
+        for cell in Study(study.path).cells
+        for name in cell.names
+        if name in cell.added
+    }
     failed = [row for row in facts["explanations"] if row["state"] == "failed"]
-    failed = [row for row in failed if (tuple(row["cell"].items()), f"{row['kind']}:{row['label']}") in more]
+    failed = [row for row in failed if (tuple(row["cell"].items()), row["kind"], row["label"]) in more]
     if failed:
         names = ",".join(dict.fromkeys(row["label"] for row in failed))
         said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"

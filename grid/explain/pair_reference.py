@@ -29,7 +29,7 @@ def reference_of(trained: Trained, context: Context) -> Reference:
     if trained.cell is None or trained.view is None:
         raise BadInput("no study is known that says where they are; name a study's folder with --where")
     training = trained.training
-    detected = tuple(marker for label, marker in trained.view.markers.items() if label.startswith("detect:"))
+    detected = tuple(marker for marker in trained.view.markers.values() if marker.kind == "detect")
     context = dataclasses.replace(context, detected=detected)
     protocol: Any = next((one for one in trained.cell.protocols if one.task == "verification"), None)
     try:

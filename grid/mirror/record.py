@@ -16,7 +16,7 @@ from grid.study import CellView, Study
 KEY, VALUE, TAG = 250, 6000, 5000  # characters that MLflow keeps of a key, a param, a tag
 DIGEST = 36  # characters that MLflow keeps of a dataset's digest
 SHARED = "detect"  # a detection serves many cells; that it began does not make each of them begin
-OUTSIDE = ("protocols", "explainers")  # may grow while a cell stays the same, and params cannot change
+OUTSIDE = ("protocols", "explainers", "stages")  # may grow while a cell stays the same, and params cannot change
 SPEED = "images_per_second"  # of the machine: shown, but two equal computations differ in it
 BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole", "checkpoint", "sha256", "best_checkpoint"})
 CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "facegrid.error"  # tags

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from grid.cell import Cell, cell_id, stages_of
+from grid.cell import Cell
+from grid.stage_kind import cell_id, stages_of
 from grid.world import World
 
 FILE = Path(__file__).with_name("ids.json")

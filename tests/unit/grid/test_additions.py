@@ -3,8 +3,9 @@
 from typing import Any
 
 from grid.additions import Explained, added, carried, dropped, entries
+from grid.stage_kind import StageName
 
-RISE = Explained("t1", "explain:rise", "r1", ("t1",), {"name": "rise"})
+RISE = Explained("t1", StageName("explain", "rise"), "r1", ("t1",), {"name": "rise"})
 
 
 def record(*trains: str, **stages: str) -> dict[str, Any]:
@@ -58,15 +59,18 @@ def test_a_training_with_another_id_is_another_network() -> None:
 def test_a_cell_says_which_of_its_stages_the_grid_does_not_ask_for() -> None:
     start = record("t1", **{"explain:cam": "m1"})
     start["cells"][0]["config"] = {"explainers": [{"name": "cam", "label": None, "scores": [{"name": "sanity", "label": "s"}]}]}
-    own = [Explained("t1", "explain:cam", "m1", ("t1",), {"name": "cam"}), Explained("t1", "score:cam:s", "s1", ("m1",), {})]
-    found = added(start, [RISE, *own, Explained("t1", "score:cam:deletion", "d1", ("m1",), {})])
+    own = [
+        Explained("t1", StageName("explain", "cam"), "m1", ("t1",), {"name": "cam"}),
+        Explained("t1", StageName("score", "cam", "s"), "s1", ("m1",), {}),
+    ]
+    found = added(start, [RISE, *own, Explained("t1", StageName("score", "cam", "deletion"), "d1", ("m1",), {})])
     assert found["cells"][0]["added"] == ["explain:rise", "score:cam:deletion"]
     assert carried(record("t1"), found)["cells"][0]["added"]  # a launch finds it again
 
 
 def test_what_is_dropped_goes_with_its_scores_and_nothing_else() -> None:
-    score = Explained("t1", "score:rise:sanity", "s1", ("r1",), {"name": "rise"})
-    other = Explained("t2", "explain:rise", "r2", ("t2",), {"name": "rise"})
+    score = Explained("t1", StageName("score", "rise", "sanity"), "s1", ("r1",), {"name": "rise"})
+    other = Explained("t2", StageName("explain", "rise"), "r2", ("t2",), {"name": "rise"})
     before = added(record("t1", "t2"), [RISE, score, other])
     after, gone = dropped(before, ["t1"], ["rise"])
     assert gone == [RISE, score]

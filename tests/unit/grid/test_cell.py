@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from grid.cell import Cell, Stage, cell_id, stages_of
+from grid.cell import Cell
+from grid.stage_kind import Stage, cell_id, stages_of
 from grid.world import World
 
 BASE: dict[str, Any] = {

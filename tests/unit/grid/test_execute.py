@@ -9,10 +9,11 @@ import pytest
 import ray
 from ray import tune
 
-from grid.cell import Cell, stages_of
+from grid.cell import Cell
 from grid.execute import _start, _trial
 from grid.sources import source_digest
 from grid.spec import BadInput
+from grid.stage_kind import stages_of
 from grid.trial import Job, Outcome
 from grid.world import World
 

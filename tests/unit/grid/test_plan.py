@@ -160,12 +160,13 @@ def test_the_record_is_json_of_the_documented_shape(make: Make) -> None:
     grid = make(skip=[{"when": {"detection": "mtcnn", "rate": "high"}, "because": "once is enough"}])
     plan = make_plan(grid)
     record = plan.record()
-    assert list(record) == ["grid", "axes", "replicates", "replicate_scope", "ensembles", "cells", "stages"]
+    assert list(record) == ["grid", "axes", "replicates", "replicate_scope", "ensembles", "cells", "names", "stages"]
     assert all(list(cell) == ["id", "levels", "state", "reason", "stages"] for cell in record["cells"])
     assert {cell["reason"] for cell in record["cells"] if cell["state"] == "skipped"} == {"once is enough"}
     assert record["axes"] == {"detection": ["none", "mtcnn"], "rate": ["low", "high"]}
     known = {stage["id"] for stage in record["stages"]}
     assert all(set(cell["stages"].values()) <= known for cell in record["cells"])
+    assert record["names"]["evaluate:drawn"] == ["evaluate", "drawn"]
 
 
 def test_cells_that_left_the_grid_stay_in_the_record_hidden(make: Make) -> None:

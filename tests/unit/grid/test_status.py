@@ -10,6 +10,7 @@ from grid.additions import Explained, added, dropped
 from grid.report.build import build
 from grid.report.rows import table
 from grid.spec import BadInput
+from grid.stage_kind import StageName
 from grid.status import show, status
 from grid.study import Study
 
@@ -92,7 +93,7 @@ def test_status_imports_nothing_heavy_and_takes_less_than_a_second(make_study):
 def lose(study):
     """The study with an explanation that was added to its first cell, and failed."""
     train = study.cells[0].stages["train"]
-    rise = Explained(train, "explain:rise", "r1", (train,), {"name": "rise"})
+    rise = Explained(train, StageName("explain", "rise"), "r1", (train,), {"name": "rise"})
     attempt = study.ledger.begin("explain", "r1", {})
     attempt.fail("RuntimeError: no such colour", "", deterministic=True)
     (study.path / "plan.json").write_text(json.dumps(added(study.record, [rise])))

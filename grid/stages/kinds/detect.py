@@ -1,0 +1,29 @@
+"""Detection: boxes and landmarks of every image of a dataset, shared by all cells that use the same detector."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from configs.kinds import DatasetConfig, DetectorConfig
+from grid.cell import Detection
+from grid.stage_kind import Graph, Stage, StageKind, StageName
+
+
+class Kind(StageKind):
+    order = 0
+    shared = True
+    leaf = False
+    starts = False  # it serves many cells; that it began does not make each of them begin
+    computes = "grid.stages.detect"
+    configs: ClassVar = {"detection": Detection}
+
+    def plan(self, graph: Graph) -> None:
+        """Nothing of its own: whoever needs a detection adds it."""
+
+
+def detection(graph: Graph, data: DatasetConfig, detector: DetectorConfig, title: str) -> Stage | None:
+    """The detection of a dataset, added where it is new; None where the detector needs no stage."""
+    if detector.trivial:
+        return None
+    identity = {"images": graph.facts.images(data), "detector": detector.detection()}
+    return graph.add(StageName("detect", title), identity, {"detection": Detection(data=data, detector=detector)}, [])

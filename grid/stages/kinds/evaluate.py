@@ -1,0 +1,32 @@
+"""An evaluation: one for each protocol of a cell."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from configs.kinds import ProtocolConfig
+from grid.stage_kind import Graph, StageKind, StageName
+from grid.stages.kinds.detect import detection
+from grid.training import Training
+
+
+class Kind(StageKind):
+    order = 30
+    computes = "grid.stages.evaluate"
+    configs: ClassVar = {"training": Training, "protocol": "protocol"}
+
+    def plan(self, graph: Graph) -> None:
+        cell, facts = graph.cell, graph.facts
+        for protocol in cell.protocols:
+            assert isinstance(protocol, ProtocolConfig)
+            data = facts.dataset(protocol)
+            seen = detection(graph, data, cell.detector, protocol.title)
+            identity = {
+                "train": graph.train.id,
+                "images": facts.images(data),
+                "pairs": facts.pairs(protocol, cell),
+                "flip_test": protocol.flip_test,
+                **protocol.judging(),
+            } | ({"detect": seen.id} if seen else {})
+            config = {"training": cell.training(), "protocol": protocol}
+            graph.add(StageName("evaluate", protocol.title), identity, config, [graph.train, seen])

@@ -1,0 +1,59 @@
+"""An explanation: one for each explainer of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from configs.explaining import ExplainerConfig
+from configs.kinds import ProtocolConfig
+from configs.lookup import nearest
+from grid.stage_kind import Graph, StageKind, StageName
+from grid.stages.kinds.detect import detection
+from grid.training import Training
+
+
+class Kind(StageKind):
+    order = 40
+    computes = "grid.stages.explain"
+    configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol"}
+
+    def plan(self, graph: Graph) -> None:
+        cell, facts = graph.cell, graph.facts
+        for explainer in cell.explainers:
+            assert isinstance(explainer, ExplainerConfig)
+            needs = [graph.train, detection(graph, cell.data, cell.detector, "data")]
+            identity: dict[str, Any] = {"train": graph.train.id, "explainer": explainer.identity()}
+            # Scores are stages of their own: the explanation's worker and its digest of sources know nothing of them.
+            config = {"training": cell.training(), "explainer": explainer.model_copy(update={"scores": ()})}
+            if protocol := pairs_of(explainer, cell.protocols):
+                data = facts.dataset(protocol)
+                needs.append(detection(graph, data, cell.detector, protocol.title))
+                identity |= {"images": facts.images(data), "pairs": facts.pairs(protocol, cell)}
+                config["protocol"] = protocol
+            graph.add(StageName("explain", explainer.title), identity, config, needs)
+
+
+def pairs_of(explainer: ExplainerConfig, protocols: Sequence[ProtocolConfig]) -> ProtocolConfig | None:
+    """The protocol whose pairs are explained; None where single images are.
+
+    Raises:
+        ValueError: there is none, or none of that title.
+    """
+    known = {protocol.title: protocol for protocol in protocols if protocol.task == "verification"}
+    if not explainer.pairs:
+        if explainer.protocol is not None:
+            raise ValueError(
+                f"explainer {explainer.title} names protocol {explainer.protocol!r} but explains no pairs; set pairs"
+            )
+        return None
+    if not known:
+        raise ValueError(f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images")
+    if explainer.protocol is None:
+        return next(iter(known.values()))
+    if explainer.protocol not in known:
+        raise ValueError(
+            f"explainer {explainer.title} takes its pairs from protocol {explainer.protocol!r}, "
+            f"and no protocol with pairs of images has that title{nearest(explainer.protocol, known)}"
+        )
+    return known[explainer.protocol]

@@ -1,0 +1,32 @@
+"""The training of a cell."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from grid.stage_kind import Graph, Stage, StageKind, StageName
+from grid.stages.kinds.detect import detection
+from grid.training import Training
+
+
+class Kind(StageKind):
+    order = 20
+    leaf = False
+    epochs = True
+    computes = "grid.stages.train"
+    configs: ClassVar = {"training": Training}
+
+    def plan(self, graph: Graph) -> None:
+        training = graph.cell.training()
+        made = next(iter(graph.of("pretrain")), None)
+        weights = {"pretrain": made.id} if made else graph.facts.weights(training.pretraining, training)
+        seen = detection(graph, training.data, training.detector, "data")
+        identity = training_identity(graph, training, seen, weights)
+        graph.add(StageName("train"), identity, {"training": training}, [seen, made])
+
+
+def training_identity(graph: Graph, training: Training, detected: Stage | None, weights: Any) -> dict[str, Any]:
+    """What the weights that a training ends with depend on."""
+    identity = training.by_value()
+    identity |= {"images": graph.facts.images(training.data), "weights": weights, "seed": training.seed}
+    return identity | ({"detect": detected.id} if detected else {})
