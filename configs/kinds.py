@@ -214,7 +214,7 @@ class ProtocolConfig(Obtained, Component, ABC):
     """Which pairs are compared, of which images; or what else is asked of embeddings (``task``)."""
 
     kind: ClassVar[str] = "protocol"
-    task: ClassVar[Literal["verification", "templates", "identification", "clustering"]] = "verification"
+    task: ClassVar[str] = "verification"  # a file of ``grid/judges``, or the dotted path of a module of a user's own
     label: Annotated[str | None, NAMING] = None  # how reports call it; must differ between the protocols of a grid
     flip_test: bool = False  # add the embedding of the mirror image before normalising
     # Add the embeddings of the four corners with this share of the sides.

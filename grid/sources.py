@@ -17,6 +17,7 @@ from configs.component import Component, Config
 from grid.stage_kind import stage_kind
 
 FIRST_PARTY = ("grid.", "modules.", "datamodules.", "configs.")
+DESCRIPTIONS = ("StageKind", "EvaluationTask")  # classes derived from these say how results are planned and shown
 COUNTED = (
     "grid.stages.",
     "grid.judges.",
@@ -31,7 +32,8 @@ def source_digest(kind: str, configs: Iterable[Config]) -> str:
 
     Modules of this project count, and those of packages of the user's own that a config names.
     """
-    roots = {stage_kind(kind).module, *(type(part).__module__ for config in configs for part in _components(config))}
+    configs = list(configs)
+    roots = {*stage_kind(kind).sources(configs), *(type(part).__module__ for config in configs for part in _components(config))}
     return _digest(frozenset(roots))
 
 
@@ -56,6 +58,7 @@ def _syntax(module: str) -> tuple[str, tuple[str, ...]]:
     file = _file(module)
     assert file is not None, module
     tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not _describes(node)]
     imports: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -66,6 +69,11 @@ def _syntax(module: str) -> tuple[str, tuple[str, ...]]:
         if isinstance(body, list):
             node.body = [one for one in body if not _is_text(one)] or [ast.Pass()]  # type: ignore[attr-defined]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(imports))
+
+
+def _describes(node: ast.AST) -> bool:
+    """A class that computes nothing of a result."""
+    return isinstance(node, ast.ClassDef) and any(isinstance(one, ast.Name) and one.id in DESCRIPTIONS for one in node.bases)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -146,8 +146,12 @@ class StageKind:
 
     @property
     def module(self) -> str:
-        """The module that has ``run``; its code, and what it imports, decides results."""
+        """The module that has ``run``."""
         return self.computes or type(self).__module__
+
+    def sources(self, configs: Iterable[Config]) -> set[str]:
+        """The modules whose code decides the results of a stage with these configs, beside those of the components in them."""
+        return {self.module}
 
     def run(self, config: Mapping[str, Any], context: Any) -> Any:
         """Computes a stage: ``grid.stages.context`` has ``Context`` and ``Result``."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NoReturn
+from typing import ClassVar, NoReturn
 
 from configs.kinds import Manifest, ProtocolConfig
 from datamodules.comparisons.templates import Clustering, Comparisons, Identification
-
-Task = Literal["verification", "templates", "identification", "clustering"]
 
 
 class PairsConfig(ProtocolConfig, ABC):
     """Pairs of images: ``pairs(manifest)``."""
 
-    task: ClassVar[Task] = "verification"
+    task: ClassVar[str] = "verification"
 
 
 class _OtherConfig(ProtocolConfig, ABC):
-    task: ClassVar[Task]
+    task: ClassVar[str]
 
     def pairs(self, manifest: Manifest) -> NoReturn:
         """Protocols of other tasks have no pairs of images: ``task`` says what they have."""
@@ -28,7 +26,7 @@ class _OtherConfig(ProtocolConfig, ABC):
 class TemplatesConfig(_OtherConfig, ABC):
     """Pairs of templates; a template is what is known of a person by several images."""
 
-    task: ClassVar[Task] = "templates"
+    task: ClassVar[str] = "templates"
 
     @abstractmethod
     def comparisons(self, manifest: Manifest) -> Comparisons:
@@ -42,7 +40,7 @@ class TemplatesConfig(_OtherConfig, ABC):
 class IdentificationConfig(_OtherConfig, ABC):
     """Probes looked up in one gallery or two."""
 
-    task: ClassVar[Task] = "identification"
+    task: ClassVar[str] = "identification"
 
     @abstractmethod
     def identification(self, manifest: Manifest) -> Identification:
@@ -52,7 +50,7 @@ class IdentificationConfig(_OtherConfig, ABC):
 class ClusteringConfig(_OtherConfig, ABC):
     """Images to be grouped by person."""
 
-    task: ClassVar[Task] = "clustering"
+    task: ClassVar[str] = "clustering"
 
     @abstractmethod
     def clustering(self, manifest: Manifest) -> Clustering:

@@ -10,11 +10,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.kinds import Pairs, ProtocolConfig
+from grid.evaluation_task import EvaluationTask
 from grid.judging import Embedded, Judgement, setting
 from modules.metrics.accuracy_modes import all_modes
 from modules.metrics.persons import person_bootstrap
 from modules.metrics.verification import verification
 from modules.metrics.verifier import Verified, restricted, unrestricted
+
+
+class Task(EvaluationTask):
+    def sample(self, asked: Any, count: int) -> Any:
+        """A few pairs of each kind, spread over all folds."""
+        every = [np.flatnonzero(asked.same == same) for same in (True, False)]
+        index = np.concatenate([pairs[:: max(1, len(pairs) // (count // 2))] for pairs in every])
+        return dataclasses.replace(
+            asked, left=asked.left[index], right=asked.right[index], same=asked.same[index], fold=asked.fold[index]
+        )
 
 
 def rows(asked: Pairs) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from torch.nn import functional
 from configs.kinds import ProtocolConfig
 from datamodules.crops import CropTable
 from datamodules.faces import to_tensor
-from grid.judges import clustering, identification, templates, verification
+from grid.evaluation_task import evaluation_task
 from grid.judging import Embedded
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
@@ -23,26 +22,21 @@ from grid.training import Training
 from modules.network import Network, embedding_digest
 
 BATCH = 64  # images at a time; a constant, because a batch's size can move a last bit
-JUDGES: Mapping[str, Any] = {
-    "verification": verification,
-    "templates": templates,
-    "identification": identification,
-    "clustering": clustering,
-}
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``metrics.json`` and what the judge leaves, such as ``scores.parquet``."""
     training: Training = config["training"]
     protocol: ProtocolConfig = config["protocol"]
-    judge = JUDGES[protocol.task]
+    task = evaluation_task(protocol.task)
     data = context.world.dataset(protocol)
     manifest = context.world.manifest(data)
     asked = context.world.asked(protocol, training)
-    if context.fast and protocol.task == "verification":
-        asked = _some(asked)
-    used = judge.rows(asked)
-    if context.fast and protocol.task != "verification":
+    few = task.sample(asked, FAST_PAIRS) if context.fast else None
+    asked = asked if few is None else few
+    used = task.rows(asked)
+    counts = few is not None or not context.fast  # else a few images are embedded, which make no search and no groups
+    if not counts:
         used = used[:FAST_PAIRS]
     faces = faces_of(context, data, training.detector, training.input.pixels, rows=used.tolist())
     network = load_network(context, training, context.inputs["train"].facts["classes"])
@@ -50,10 +44,11 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         raise ValueError(f"protocol {protocol.title}: this very network chose its pairs, so it cannot be judged by them")
     with torch.inference_mode():
         vectors = embed(network, faces.crops, protocol, context)
-    if context.fast and protocol.task != "verification":  # a few images make no search and no groups
+    if not counts:
         return Result({"images": len(vectors)}, ())
     kept = faces.crops.kept
-    judgement = judge.judge(asked, Embedded(manifest, used[kept], vectors[kept], context.attempt.path), protocol)
+    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
+    judgement = task.judge(asked, seen, protocol)
     (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1))
     facts = {**judgement.facts, "missing_faces": faces.crops.missing}
     return Result(facts, (*judgement.outputs, "metrics.json"))
@@ -96,12 +91,3 @@ def _corner(share: float, down: int, across: int) -> Callable[[Tensor], Tensor]:
         return functional.interpolate(part, (height, width), mode="bilinear", align_corners=False)
 
     return cut
-
-
-def _some(pairs: Any) -> Any:
-    """A few pairs of each kind, spread over all folds, for a quick look."""
-    every = [np.flatnonzero(pairs.same == same) for same in (True, False)]
-    index = np.concatenate([rows[:: max(1, len(rows) // (FAST_PAIRS // 2))] for rows in every])
-    return dataclasses.replace(
-        pairs, left=pairs.left[index], right=pairs.right[index], same=pairs.same[index], fold=pairs.fold[index]
-    )

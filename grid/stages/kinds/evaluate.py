@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+from configs.component import Config
 from configs.kinds import ProtocolConfig
+from grid.evaluation_task import evaluation_task
 from grid.stage_kind import Graph, StageKind, StageName
 from grid.stages.kinds.detect import detection
 from grid.training import Training
@@ -14,6 +17,9 @@ class Kind(StageKind):
     order = 30
     computes = "grid.stages.evaluate"
     configs: ClassVar = {"training": Training, "protocol": "protocol"}
+
+    def sources(self, configs: Iterable[Config]) -> set[str]:
+        return {self.module, *(evaluation_task(one.task).module for one in configs if isinstance(one, ProtocolConfig))}
 
     def plan(self, graph: Graph) -> None:
         cell, facts = graph.cell, graph.facts

@@ -106,3 +106,23 @@ def test_a_users_own_package_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert changed != before
     edit("own_package.sharp", "* STRENGTH", "+ STRENGTH")
     assert digest(augmentation={"name": "own_package.sharp"}) not in (before, changed)
+
+
+def evaluation(name: str = "drawn", **settings: Any) -> str:
+    cell = Cell.model_validate({**CELL, "protocols": [{"name": name, **settings}]})
+    return source_digest("evaluate", [cell.training(), *cell.protocols])
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "counts"),
+    [
+        ("grid.judges.verification", "def rows(", "def other():\n    pass\n\n\ndef rows(", True),
+        ("grid.judges.verification", "def sample(", "def spread(", False),  # of the class that describes the task
+        ("grid.judges.clustering", "def rows(", "def other():\n    pass\n\n\ndef rows(", False),  # another task
+        ("grid.stages.kinds.evaluate", "order = 30", "order = 31", False),  # planning computes nothing
+    ],
+)
+def test_an_evaluation_depends_on_the_code_of_its_own_task(edit: Edit, module: str, old: str, new: str, counts: bool) -> None:
+    before = evaluation()
+    edit(module, old, new)
+    assert (evaluation() != before) == counts

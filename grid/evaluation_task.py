@@ -1,0 +1,60 @@
+"""What an evaluation task is: which images it needs, how embeddings become numbers, and how these are shown.
+
+A built-in task is a file of ``grid/judges``, found by its name; ``ProtocolConfig.task`` names it, and may name a module of a
+user's own by its dotted path. Such a module has ``rows(asked)`` and ``judge(asked, seen, protocol)``, and may have a ``Task``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PACKAGE = "grid.judges"
+
+
+class EvaluationTask:
+    """One task. It describes; the functions ``rows`` and ``judge`` of its module compute, and their code decides results."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def module(self) -> str:
+        return type(self).__module__
+
+    def rows(self, asked: Any) -> np.ndarray:
+        """int64, rising: the rows of the manifest that are asked for."""
+        found: np.ndarray = importlib.import_module(self.module).rows(asked)
+        return found
+
+    def judge(self, asked: Any, seen: Any, protocol: Any) -> Any:
+        """The ``Judgement`` of a protocol, from what it asks and the ``Embedded`` images: see ``grid.judging``."""
+        return importlib.import_module(self.module).judge(asked, seen, protocol)
+
+    def sample(self, asked: Any, count: int) -> Any | None:
+        """For a quick look: about ``count`` of what is asked; None where a few images give no numbers, so none are computed."""
+        return None
+
+
+@cache
+def evaluation_task(name: str) -> EvaluationTask:
+    """The task of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = name if "." in name else f"{PACKAGE}.{name}"
+    try:
+        module = importlib.import_module(path)
+    except ImportError as error:
+        raise ValueError(f"evaluation task {name!r} is no module that can be imported here ({error})") from error
+    if missing := [function for function in ("rows", "judge") if not callable(getattr(module, function, None))]:
+        raise ValueError(f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}")
+    found = getattr(module, "Task", None) or type("Task", (EvaluationTask,), {"__module__": path})
+    if not (isinstance(found, type) and issubclass(found, EvaluationTask)):
+        raise ValueError(f"evaluation task {name!r}: its class Task is no grid.evaluation_task.EvaluationTask")
+    return found(name)
