@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,18 @@ PACKAGE = "grid.judges"
 
 
 class EvaluationTask:
-    """One task. It describes; the functions ``rows`` and ``judge`` of its module compute, and their code decides results."""
+    """One task. It describes; the functions ``rows`` and ``judge`` of its module compute, and their code decides results.
+
+    Attributes:
+        question: the method of a protocol that says what is asked of a manifest. What it returns has a ``digest``, and
+            ``rows`` of the manifest or ``templates`` that have them.
+        pairs: what is asked are pairs of images.
+        fixed: its lists are whole or nothing, so subjects that were trained on cannot be left out.
+    """
+
+    question: ClassVar[str] = "asked"
+    pairs: ClassVar[bool] = False
+    fixed: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -14,6 +14,7 @@ import numpy as np
 from configs.component import canonical, digest
 from configs.kinds import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
 from grid.cell import ID_LENGTH, Cell
+from grid.evaluation_task import evaluation_task
 from grid.training import Training
 
 
@@ -184,7 +185,7 @@ class World:
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
         """What the protocol asks: ``Pairs``, or what ``datamodules.comparisons.templates`` has for its task, after the overlap
         policy."""
-        if protocol.task == "verification":
+        if evaluation_task(protocol.task).pairs:
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)
         key = ("asked", id(protocol), *(id(data) for data in trained))
@@ -248,7 +249,7 @@ class World:
         return np.unique(np.concatenate(rows))
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
-        if protocol.task != "verification":
+        if not evaluation_task(protocol.task).pairs:
             return str(self.asked(protocol, cell).digest)
         pairs = self.kept_pairs(protocol, cell)
         keys = self.manifest(self.dataset(protocol)).keys
@@ -256,9 +257,8 @@ class World:
 
 
 def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
-    """What a protocol that compares no pairs of images asks of all that a manifest has: the method named after its task."""
-    method = {"templates": "comparisons"}.get(protocol.task, protocol.task)
-    return getattr(protocol, method)(manifest)
+    """What a protocol that compares no pairs of images asks of all that a manifest has."""
+    return getattr(protocol, evaluation_task(protocol.task).question)(manifest)
 
 
 def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:

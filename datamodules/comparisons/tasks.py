@@ -15,7 +15,9 @@ class PairsConfig(ProtocolConfig, ABC):
     task: ClassVar[str] = "verification"
 
 
-class _OtherConfig(ProtocolConfig, ABC):
+class TaskConfig(ProtocolConfig, ABC):
+    """Anything but pairs of images; the base of protocols with a task of a user's own, which have ``asked(manifest)``."""
+
     task: ClassVar[str]
 
     def pairs(self, manifest: Manifest) -> NoReturn:
@@ -23,7 +25,7 @@ class _OtherConfig(ProtocolConfig, ABC):
         raise AssertionError(f"protocol {self.name} has no pairs of images; its task is {self.task}")
 
 
-class TemplatesConfig(_OtherConfig, ABC):
+class TemplatesConfig(TaskConfig, ABC):
     """Pairs of templates; a template is what is known of a person by several images."""
 
     task: ClassVar[str] = "templates"
@@ -37,7 +39,7 @@ class TemplatesConfig(_OtherConfig, ABC):
         """
 
 
-class IdentificationConfig(_OtherConfig, ABC):
+class IdentificationConfig(TaskConfig, ABC):
     """Probes looked up in one gallery or two."""
 
     task: ClassVar[str] = "identification"
@@ -47,7 +49,7 @@ class IdentificationConfig(_OtherConfig, ABC):
         """Probes, galleries and the person of each; errors as ``TemplatesConfig.comparisons``."""
 
 
-class ClusteringConfig(_OtherConfig, ABC):
+class ClusteringConfig(TaskConfig, ABC):
     """Images to be grouped by person."""
 
     task: ClassVar[str] = "clustering"

@@ -10,9 +10,14 @@ import pyarrow.parquet as pq
 
 from configs.kinds import ProtocolConfig
 from datamodules.comparisons.templates import Clustering
+from grid.evaluation_task import EvaluationTask
 from grid.judging import Embedded, Judgement
 from modules.metrics.cluster_scores import Agreement, bcubed, pairwise, sweep
 from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans
+
+
+class Task(EvaluationTask):
+    question = "clustering"
 
 
 def rows(asked: Clustering) -> np.ndarray:

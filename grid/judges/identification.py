@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from configs.kinds import ProtocolConfig
 from datamodules.comparisons.templates import Identification
+from grid.evaluation_task import EvaluationTask
 from grid.judges.templates import embedded_templates
 from grid.judging import Embedded, Judgement
 from modules.metrics.identification import Search, cmc, dir_at_far, search
@@ -17,6 +18,10 @@ from modules.metrics.intervals import wilson
 
 RANKS = (1, 5, 10)
 FARS = (0.1, 0.01, 0.001)
+
+
+class Task(EvaluationTask):
+    question = "identification"
 
 
 def rows(asked: Identification) -> np.ndarray:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from configs.kinds import ProtocolConfig
 from datamodules.comparisons.templates import Comparisons, Templates
+from grid.evaluation_task import EvaluationTask
 from grid.judging import Embedded, Judgement, setting
 from modules.metrics.compatibility import corners, nearest
 from modules.metrics.curve import Curve
@@ -21,6 +22,11 @@ POINTS = 2000  # of the ROC curve that is kept
 RESAMPLES = 200  # of persons, for intervals
 EXACT = 100_000  # so many of the highest scores stay as they are in resamples; of the others,
 BLOCK = 256  # so many make one level: with 15 million pairs that moves a FAR by 2e-5 at most
+
+
+class Task(EvaluationTask):
+    question = "comparisons"
+    fixed = True
 
 
 def rows(asked: Comparisons) -> np.ndarray:

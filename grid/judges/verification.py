@@ -19,6 +19,9 @@ from modules.metrics.verifier import Verified, restricted, unrestricted
 
 
 class Task(EvaluationTask):
+    question = "pairs"
+    pairs = True
+
     def sample(self, asked: Any, count: int) -> Any:
         """A few pairs of each kind, spread over all folds."""
         every = [np.flatnonzero(asked.same == same) for same in (True, False)]
