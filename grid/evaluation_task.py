@@ -7,8 +7,11 @@ user's own by its dotted path. Such a module has ``rows(asked)`` and ``judge(ask
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from grid.measure import Measure, measures_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +48,10 @@ class EvaluationTask:
     def judge(self, asked: Any, seen: Any, protocol: Any) -> Any:
         """The ``Judgement`` of a protocol, from what it asks and the ``Embedded`` images: see ``grid.judging``."""
         return importlib.import_module(self.module).judge(asked, seen, protocol)
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
+        """What tables show, given the ``metrics.json`` of several cells."""
+        return measures_in(found)
 
     def sample(self, asked: Any, count: int) -> Any | None:
         """For a quick look: about ``count`` of what is asked; None where a few images give no numbers, so none are computed."""

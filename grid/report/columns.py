@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grid.evaluation_task import evaluation_task
+
 VERIFICATION = "verification"  # the task of protocols with pairs of images
 
 
@@ -59,9 +61,13 @@ class Column:
 def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column]:
     """The columns of a protocol, of whose ``metrics.json`` in several cells these are."""
     task = str(found[0].get("task", VERIFICATION)) if found else VERIFICATION
-    return list(
-        {VERIFICATION: _pairs, "templates": _templates, "identification": _search, "clustering": _groups}[task](protocol, found)
-    )
+    known = {VERIFICATION: _pairs, "templates": _templates, "identification": _search, "clustering": _groups}
+    if task in known:
+        return list(known[task](protocol, found))
+    return [
+        Column(protocol, one.key, one.title, one.percent, one.digits, one.lower_is_better, one.headline, task)
+        for one in evaluation_task(task).measures(found)
+    ]
 
 
 def _pairs(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:

@@ -1,0 +1,51 @@
+"""One measured quantity: where it stands in a result, and how tables print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quantity of a result, which is a JSON value such as ``metrics.json``.
+
+    Attributes:
+        key: the path to its entry, parts joined by ``:``, such as ``eer`` or ``tar:0.001``; the entry is a mapping with
+            ``value`` and, where they are known, ``low``, ``high``, ``se`` and ``reason``.
+        title: the head of its column.
+        percent: it is a share from 0 to 1, printed in per cent.
+        digits: decimals that are printed.
+        headline: it is shown in a terminal too.
+    """
+
+    key: str
+    title: str
+    percent: bool = True
+    digits: int = 2
+    lower_is_better: bool = False
+    headline: bool = True
+
+
+def measures_in(found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+    """Every entry with a ``value``, in the order of the results; plain numbers, titled by their keys."""
+    keys = dict.fromkeys(key for result in found for key in _keys(result))
+    return [Measure(key, key.replace(":", " ").replace("_", " "), percent=False, digits=3) for key in keys]
+
+
+def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The entry of a measure in a result; None where it has none."""
+    found: Any = result
+    for part in key.split(":"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def _keys(value: Mapping[str, Any], start: str = "") -> Iterator[str]:
+    for key, part in value.items():
+        if isinstance(part, Mapping):
+            if "value" in part:
+                yield f"{start}{key}"
+            else:
+                yield from _keys(part, f"{start}{key}:")
