@@ -103,17 +103,19 @@ def _retry(plan: Plan, grid: Grid, where: Where | None, retry: Sequence[str]) ->
         if stage.state == FAILED and "failed" in retry:
             ledger.forgive(stage.stage, stage.id)
         if stage.state == STALE and "stale" in retry:
-            ledger.void(stage.stage, stage.id, "its sources have changed, and --retry stale asked for it")
+            reason = "its sources have changed, and --retry stale asked for it"
+            ledger.void(stage.stage, stage.id, reason, stage.generation)
     return make_plan(grid, where, World(store_of(grid)))
 
 
 def void_changed(plan: Plan, ledger: Ledger) -> None:
-    """Markers of stages that the plan runs again (damaged outputs, changed inputs) stop counting before anything starts."""
+    """Markers that the plan found damaged or made from other inputs stop counting before anything starts.
+
+    Those alone that the plan saw: another launch over the same store may have finished stages since.
+    """
     for stage in plan.open:
-        names = ledger.store.names(f"{stage.stage}/{stage.id}")
-        done = [name for name in names if name.startswith("done-")]
-        if done and done[-1].replace("done-", "void-") not in names:
-            ledger.void(stage.stage, stage.id, stage.reason or "planned to run again")
+        if stage.generation is not None:
+            ledger.void(stage.stage, stage.id, stage.reason or "planned to run again", stage.generation)
 
 
 def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
