@@ -135,9 +135,7 @@ class Ledger:
 
     # -- reading
 
-    def status(
-        self, kind: str, id: str, needs: Mapping[str, Marker | None] | None = None, source: str | None = None
-    ) -> Status:
+    def status(self, kind: str, id: str, needs: Mapping[str, Marker | None] | None = None, source: str | None = None) -> Status:
         """Whether the result of a stage is valid: the one answer that plan, launch, workers and reports give.
 
         Outputs are checked by size, those up to ``SMALL`` bytes and those whose stamp has changed also by digest.
@@ -276,9 +274,7 @@ class Ledger:
             key = f"{marker.kind}/{marker.id}/{marker.attempt}/{name}"
             found = self.store.stat(key)
             same = found is not None and found.stamp == said.get("stamp", found.stamp) and found.size == said["bytes"]
-            if (digests or not same or said["bytes"] <= SMALL) and (
-                wrong := self._wrong(self.store.local(key), said, found)
-            ):
+            if (digests or not same or said["bytes"] <= SMALL) and (wrong := self._wrong(self.store.local(key), said, found)):
                 return wrong
         return None
 
@@ -393,10 +389,8 @@ class Ledger:
                 return found
         return None
 
-    def saved(
-        self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None
-    ) -> list[Resume]:
-        """What attempts left to go on from, furthest first, and the newest of equals; as ``checkpoint``, but files are not read.
+    def saved(self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None) -> list[Resume]:
+        """The checkpoints that attempts left, furthest first, and the newest of equals; as ``checkpoint``, but no file is read.
 
         Attempts that began before a marker was voided are left out.
         """

@@ -166,10 +166,9 @@ class LocalStore:
         """Removes the temporary files directly under ``prefix`` that killed writers left."""
         with contextlib.suppress(OSError):
             for path in (self.root / prefix).iterdir():
-                name = path.name
-                if name.startswith(".") and len(name.rpartition(".")[2]) == 32 and path.is_file():
-                    if time.time() - path.stat().st_mtime > ABANDONED:
-                        path.unlink(missing_ok=True)
+                temporary = path.name.startswith(".") and len(path.name.rpartition(".")[2]) == 32
+                if temporary and time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink(missing_ok=True)
 
     def names(self, prefix: str) -> list[str]:
         try:

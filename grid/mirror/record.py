@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import time
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -12,7 +12,8 @@ from typing import Any
 
 from datamodules.detection import Detections
 from grid.cell import Piece, piece_of
-from grid.ledger import Resume
+from grid.ledger import Resume, State
+from grid.sources import source_digest
 from grid.stages.context import Context, Result, fast_rows
 
 SHARD = 256  # images; also how many are decoded at once
@@ -28,7 +29,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     pieces = {} if context.fast else _pieces(context)
     parts, start = [], 0
     while start < total:
-        part = _loaded(context, pieces.get(start), manifest)
+        part = _loaded(context, config, pieces.get(start), manifest)
         if part is None:
             stop = min([total, *(other for other in pieces if other > start)])
             part = detected(config, context, manifest, start, stop)
@@ -93,13 +94,14 @@ def _pieces(context: Context) -> dict[int, tuple[Piece, str]]:
     return found
 
 
-def _loaded(context: Context, known: tuple[Piece, str] | None, manifest: Any) -> Detections | None:
-    """A finished piece, if it is whole and of these images."""
+def _loaded(context: Context, config: Mapping[str, Any], known: tuple[Piece, str] | None, manifest: Any) -> Detections | None:
+    """A finished piece, if it is whole, of these images, and of today's code."""
     if known is None:
         return None
     piece, id = known
-    marker = context.ledger.status("piece", id).marker
-    if marker is None or context.ledger.damage(marker, digests=True):
+    status = context.ledger.status("piece", id, source=source_digest("piece", [*config.values(), piece]))
+    marker = status.marker
+    if status.state != State.DONE or marker is None or context.ledger.damage(marker, digests=True):
         return None
     table = Detections.load(context.ledger.path(marker, TABLE))
     return table if table.keys == tuple(manifest.keys[piece.start : piece.stop]) else None
