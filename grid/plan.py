@@ -198,7 +198,7 @@ def _refuse_twins(key: str, title: str, seen: dict[str, str], grid: Grid) -> Non
     seen[key] = title
 
 
-def _cell_state(states: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
+def _cell_state(states: Sequence[tuple[State, str | None]]) -> tuple[State, str | None]:
     for state in (FAILED, RUN, STALE):
         reasons = [reason for found, reason in states if found == state]
         if reasons:

@@ -85,7 +85,12 @@ class Place:
         command = [sys.executable, "-c", LAUNCH, str(self.folder / "grid.yaml"), *retry]
         paths = f"{ROOT}:{self.folder}"
         found = subprocess.run(
-            command, cwd=self.folder, env={**environment("none"), "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300
+            command,
+            cwd=self.folder,
+            env={**environment("none"), "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         assert found.returncode == 0, found.stderr
         return found.stdout
