@@ -155,7 +155,7 @@ def vfat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if subprocess.run(["mount", "-o", "loop", image, place], capture_output=True).returncode:
         pytest.skip("cannot mount here")
     yield place
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["umount", "-l", place], check=True)
 
 
 @pytest.fixture
