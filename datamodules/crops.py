@@ -18,6 +18,7 @@ from datamodules.geometry.cutting import Size, sides
 from datamodules.shelf import Shelf
 
 BLOCK = 256  # images in memory at a time
+FORMAT = 2  # of the cache: files of another one are not read
 
 
 class CropTable:
@@ -132,4 +133,5 @@ def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size) -
     settings = {key: value for key, value in detector.identity().items() if key != "on_missing_face"}
     libraries = {name: version(name) for name in ("pillow", "opencv-python-headless")}
     parts = {"manifest": manifest, "detections": detections, "detector": settings, "size": size, "libraries": libraries}
+    parts["format"] = FORMAT
     return hashlib.sha256(canonical(parts).encode()).hexdigest()[:32]

@@ -9,17 +9,18 @@ thumbnails.
 
 from __future__ import annotations
 
-import os
-import uuid
+import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 
 from configs.kinds import Dataset, Progress
+from datamodules import cache_file
 
 BITS = 64
 SIDE = 32  # pixels of the square that is hashed
@@ -49,14 +50,19 @@ class Prints:
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.npz")
-        np.savez(beside, hashes=self.hashes, thumbs=self.thumbs, structured=self.structured)
-        os.replace(beside, path)
+
+        def write(file: BinaryIO) -> None:
+            np.savez(file, hashes=self.hashes, thumbs=self.thumbs, structured=self.structured)
+
+        cache_file.save(path, write)
 
     @classmethod
-    def load(cls, path: Path) -> Prints:
-        with np.load(path, allow_pickle=False) as file:
+    def load(cls, path: Path) -> Prints | None:
+        """What was saved; None where it is absent or damaged."""
+        data = cache_file.read(path)
+        if data is None:
+            return None
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return cls(file["hashes"], file["thumbs"], file["structured"])
 
 

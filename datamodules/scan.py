@@ -22,10 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.kinds import Progress
+from datamodules import cache_file
 from datamodules.images import decode
 from datamodules.manifest import Manifest
 
-VERSION = 1  # to raise when decoding changes its meaning: older rows then no longer count
+VERSION = 2  # to raise when decoding changes its meaning, or the files their form: older rows then no longer count
 THREADS = min(8, os.cpu_count() or 1)
 BLOCK = 512  # images handed to the threads at a time
 PART = 51_200  # images after which new rows are kept, so that an interrupted scan of millions goes on from there
@@ -175,7 +176,9 @@ def _prefix(root: Path) -> str:
 def _recall(root: Path, cache: Path) -> dict[Stamp, Facts]:
     known: dict[Stamp, Facts] = {}
     for file in sorted(cache.glob(f"{_prefix(root)}*.parquet")):
-        columns = pq.read_table(file, schema=SCHEMA).to_pydict()
+        if (data := cache_file.read(file)) is None:
+            continue  # its images are read again
+        columns = pq.read_table(pa.BufferReader(data), schema=SCHEMA).to_pydict()
         key, size, time, width, height, sha256, error = (columns[name] for name in SCHEMA.names)
         facts = zip(width, height, sha256, error, strict=True)
         known.update(zip(zip(key, size, time, strict=True), facts, strict=True))
@@ -185,11 +188,10 @@ def _recall(root: Path, cache: Path) -> dict[Stamp, Facts]:
 def _keep(root: Path, cache: Path, fresh: Mapping[Stamp, Facts]) -> None:
     rows = [(*stamp, *facts) for stamp, facts in fresh.items()]
     name = _prefix(root) + hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = cache / f"{name}.{os.getpid()}.tmp"
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
-    pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
-    os.replace(temporary, cache / f"{name}.parquet")
+    table = pa.table(columns, schema=SCHEMA)
+    cache_file.save(cache / f"{name}.parquet", lambda file: pq.write_table(table, file))
+    cache_file.sweep(cache)
 
 
 Item = TypeVar("Item")

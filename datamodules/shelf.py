@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-ABANDONED = 24 * 3600.0  # seconds after which a half-written file belongs to a process that died
+from datamodules import cache_file
 
 
 class Shelf:
-    """Arrays under names; a name stands for one content. Safe for several processes, each of which gets a whole array."""
+    """Arrays under names; a name stands for one content. Safe for several processes, each of which gets a whole array.
+
+    A damaged array is computed again.
+    """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
@@ -29,56 +35,60 @@ class Shelf:
         found = self._open(path, shape)
         if found is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # The name is this process's own even where several share the folder over a network.
-            temporary = self.folder / f"{name}.{os.uname().nodename}.{os.getpid()}.tmp"
-            try:
-                self._write(temporary, shape, build())
-                size = temporary.stat().st_size
-                self._make_room(size, keep=path)
-                found = np.load(temporary, mmap_mode="r")
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            cache_file.sweep(self.folder)
+
+            def write(file: BinaryIO) -> None:
+                nonlocal found
+                _write(file, shape, build())
+                self._make_room(file.tell() + cache_file.DIGEST, keep=path)
+                file.flush()
+                # before the file gets its name, under which another process may remove it
+                found = np.load(file.name, mmap_mode="r")
+
+            cache_file.save(path, write)
+            assert isinstance(found, np.memmap), path
             found.filename = path
         return found
 
     def _open(self, path: Path, shape: tuple[int, ...]) -> np.memmap | None:
-        try:
-            os.utime(path)  # the time of last use, for what is removed first
-            found = np.load(path, mmap_mode="r")
-        except FileNotFoundError:  # never built, or just removed by another process
+        if not cache_file.whole(path):
             return None
-        assert isinstance(found, np.memmap), path
-        assert found.shape == shape, (path, found.shape, shape)
+        try:
+            found = np.load(path, mmap_mode="r")
+        except FileNotFoundError:  # just removed by another process
+            return None
+        with contextlib.suppress(OSError):  # the time of last use, for what is removed first; the time of writing stays
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        if not isinstance(found, np.memmap) or found.shape != shape:
+            logging.getLogger("facegrid").warning("%s is no array of shape %s; it is computed again", path, shape)
+            return None
         return found
 
-    def _write(self, path: Path, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
-        # Plain writes: a full disk is then an OSError, whereas through a memory map it kills the process.
-        with path.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            count = 0
-            for row in rows:
-                assert row.shape == shape[1:], row.shape
-                assert row.dtype == np.uint8, row.dtype
-                file.write(np.ascontiguousarray(row).tobytes())
-                count += 1
-            assert count == shape[0], (count, shape)
-
     def _make_room(self, size: int, keep: Path) -> None:
-        now = time.time()
         files: list[tuple[float, int, Path]] = []
-        for path in self.folder.iterdir():
+        for path in self.folder.glob("*.npy"):
             try:
                 state = path.stat()
-                if path.suffix == ".tmp" and now - state.st_mtime > ABANDONED:
-                    path.unlink()
-                elif path.suffix == ".npy" and path != keep:
-                    files.append((state.st_mtime, state.st_size, path))
             except FileNotFoundError:
                 continue  # another process was faster
-        used = sum(item[1] for item in files) + size
+            if path != keep:
+                files.append((state.st_atime, state.st_size, path))
+        writing = cache_file.sweep(self.folder) - (size - cache_file.DIGEST)  # by others
+        used = sum(item[1] for item in files) + size + max(0, writing)
         for _, length, path in sorted(files):
             if used <= self.limit:
                 break
             path.unlink(missing_ok=True)  # who has it open keeps it: the bytes go with the last reader
             used -= length
+
+
+def _write(file: BinaryIO, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
+    # Plain writes: a full disk is then an OSError, whereas through a memory map it kills the process.
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    count = 0
+    for row in rows:
+        assert row.shape == shape[1:], row.shape
+        assert row.dtype == np.uint8, row.dtype
+        file.write(np.ascontiguousarray(row).tobytes())
+        count += 1
+    assert count == shape[0], (count, shape)

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from grid.ledger import Damaged, Ledger
+from grid.ledger import Ledger
 from grid.spec import Launch
 from grid.stage_kind import stage_kind
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
@@ -193,23 +193,11 @@ def _trial(config: dict[str, Any]) -> None:
 
 
 def _finished(ledger: Ledger, job: Job) -> bool:
-    try:
-        marker = ledger.marker(job.kind, job.id)
-    except Damaged as damage:
-        ledger.void(job.kind, job.id, str(damage))
-        return False
-    if marker is None:
-        return False
-    for id, kind in job.needs.items():
-        upstream = ledger.marker(kind, id)
-        if upstream is None or marker.inputs.get(id) != upstream.content:
-            ledger.void(job.kind, job.id, f"{kind} {id} has changed")
-            return False
-    wrong = ledger.damage(marker)
-    if wrong:
-        ledger.void(job.kind, job.id, wrong)
-        return False
-    return True
+    """Whether the stage has a valid result; a marker that no longer counts is voided."""
+    status = ledger.status(job.kind, job.id, ledger.markers(job.needs))
+    if not status.valid and status.generation is not None:
+        ledger.void(job.kind, job.id, str(status.reason), status.generation)
+    return status.valid
 
 
 def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import subprocess
 import threading
@@ -23,13 +23,13 @@ from grid.lock import Lock
 from grid.mirror.tracking import tracking_of
 from grid.mirror.writer import Mirror
 from grid.pieces import pieces_of
-from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
+from grid.plan import FAILED, RUN, STALE, Plan, make_plan, merged, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.progress import Display
 from grid.report.build import build
-from grid.spec import Grid, Launch
+from grid.spec import BadInput, Grid, Launch
 from grid.store import LocalStore
-from grid.study import Study
+from grid.study import Study, read_record, write_record
 from grid.terminal import counted
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
@@ -103,23 +103,28 @@ def _retry(plan: Plan, grid: Grid, where: Where | None, retry: Sequence[str]) ->
         if stage.state == FAILED and "failed" in retry:
             ledger.forgive(stage.stage, stage.id)
         if stage.state == STALE and "stale" in retry:
-            ledger.void(stage.stage, stage.id, "its sources have changed, and --retry stale asked for it")
+            reason = "its sources have changed, and --retry stale asked for it"
+            ledger.void(stage.stage, stage.id, reason, stage.generation)
     return make_plan(grid, where, World(store_of(grid)))
 
 
 def void_changed(plan: Plan, ledger: Ledger) -> None:
-    """Markers of stages that the plan runs again (damaged outputs, changed inputs) stop counting before anything starts."""
+    """Markers that the plan found damaged or made from other inputs stop counting before anything starts.
+
+    Those alone that the plan saw: another launch over the same store may have finished stages since. Damaged identities of
+    stages are written again.
+    """
+    for stage in plan.stages:
+        if stage.state != RUN:
+            ledger.remember(stage.stage, stage.id, stage.node.identity)
     for stage in plan.open:
-        names = ledger.store.names(f"{stage.stage}/{stage.id}")
-        done = [name for name in names if name.startswith("done-")]
-        if done and done[-1].replace("done-", "void-") not in names:
-            ledger.void(stage.stage, stage.id, stage.reason or "planned to run again")
+        if stage.generation is not None:
+            ledger.void(stage.stage, stage.id, stage.reason or "planned to run again", stage.generation)
 
 
 def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     """Stores plan.json in the study. A launch of some cells keeps what is known of the others."""
-    store = LocalStore(plan.study)
-    earlier = json.loads(store.get("plan.json") or b"null")
+    earlier = _earlier(plan.study)
     whole = plan if len(plan.cells) == _size(grid) else make_plan(grid, None, World(store_of(grid)))
     record = whole.record()
     for cell, planned in zip(record["cells"], whole.cells, strict=True):
@@ -135,8 +140,16 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         "grid_file": str(grid.document.path),
         "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address"}),
     }
-    store.put("plan.json", json.dumps(record, indent=1).encode())
+    write_record(plan.study, record)
     return record
+
+
+def _earlier(study: Path) -> dict[str, Any] | None:
+    try:
+        return read_record(study)
+    except BadInput as error:
+        logging.getLogger("facegrid").warning("%s", error)
+        return None
 
 
 def _size(grid: Grid) -> int:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from grid.cell import Piece, piece_id
-from grid.ledger import Damaged, Ledger
+from grid.ledger import Ledger, State
 from grid.plan import RUN, Plan, store_of
 from grid.sources import source_digest
 from grid.trial import Job
@@ -47,16 +47,10 @@ def pieces_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
 
 def _done(ledger: Ledger, id: str, source: str) -> bool:
     """Whether the piece stands; what no longer counts is voided."""
-    try:
-        marker = ledger.marker("piece", id)
-        why = None if marker is None else ledger.damage(marker)
-        if marker and not why and marker.source != source:
-            why = "its sources have changed"
-    except Damaged as error:
-        marker, why = None, str(error)
-    if why:
-        ledger.void("piece", id, why)
-    return marker is not None and not why
+    status = ledger.status("piece", id, source=source)
+    if status.state != State.DONE and status.generation is not None:
+        ledger.void("piece", id, str(status.reason), status.generation)
+    return status.state == State.DONE
 
 
 def _job(whole: Job, id: str, label: str, piece: Piece, source: str) -> Job:

@@ -11,15 +11,14 @@ from typing import Any
 
 from configs.component import canonical
 from grid.cell import Cell
-from grid.ledger import Damaged, Ledger, Marker
+from grid.ledger import Ledger, Marker, State, Status
 from grid.sources import source_digest
 from grid.spec import BadInput, Grid, check_level
 from grid.stage_kind import Stage, StageName, cell_id, stage_kind, stages_of
 from grid.world import Blocked, World
 
-DONE, RUN, FAILED, STALE, SKIPPED = "done", "run", "failed", "stale", "skipped"
-BLOCKED = "blocked"  # something is absent
-PENDING = "pending"  # images were never read, so there are no ids yet; a launch reads them
+DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
+BLOCKED, PENDING = State.BLOCKED, State.PENDING
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class PlannedStage:
     cells: tuple[str, ...]
     source: str  # digest of the code
     node: Stage = field(repr=False)
+    generation: int | None = None  # of the marker that the state is about
 
 
 @dataclass(frozen=True)
@@ -178,13 +178,18 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, worl
             owners = stages.setdefault(node.id, (node, []))[1]
             if not owners or owners[-1] != id:
                 owners.append(id)
-        state, reason = _cell_state([states.of(node) for node in nodes])
+        state, reason = _cell_state([(found.state, found.reason) for found in map(states.of, nodes)])
         cells.append(PlannedCell(id, point.levels, state, reason, {node.label: node.id for node in nodes}, point.cell))
     planned = []
     for id, (node, owners) in stages.items():
         cells_of = tuple(dict.fromkeys(owners))
-        state, reason = states.of(node)
-        planned.append(PlannedStage(id, node.kind, node.label, state, reason, node.needs, cells_of, states.source(node), node))
+        found = states.of(node)
+        planned.append(
+            PlannedStage(
+                id, node.kind, node.label, found.state, found.reason, node.needs, cells_of, states.source(node), node,
+                found.generation,
+            )
+        )  # fmt: skip
     return Plan(grid, tuple(cells), tuple(planned))
 
 
@@ -195,7 +200,7 @@ def _refuse_twins(key: str, title: str, seen: dict[str, str], grid: Grid) -> Non
     seen[key] = title
 
 
-def _cell_state(states: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
+def _cell_state(states: Sequence[tuple[State, str | None]]) -> tuple[State, str | None]:
     for state in (FAILED, RUN, STALE):
         reasons = [reason for found, reason in states if found == state]
         if reasons:
@@ -204,13 +209,12 @@ def _cell_state(states: Sequence[tuple[str, str | None]]) -> tuple[str, str | No
 
 
 class _States:
-    """The state of nodes, each looked up once."""
+    """The status of nodes, each looked up once."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.known: dict[str, frozenset[str]] = {}  # kind -> ids that may have a marker
-        self.found: dict[str, tuple[str, str | None]] = {}
-        self.markers: dict[str, Marker | None] = {}
+        self.found: dict[str, Status] = {}
         self.sources: dict[str, str] = {}
 
     def source(self, node: Stage) -> str:
@@ -218,33 +222,18 @@ class _States:
             self.sources[node.id] = source_digest(node.kind, node.config.values())
         return self.sources[node.id]
 
-    def of(self, node: Stage) -> tuple[str, str | None]:
+    def of(self, node: Stage) -> Status:
         if node.id not in self.found:
             self.found[node.id] = self._look(node)
         return self.found[node.id]
 
-    def _look(self, node: Stage) -> tuple[str, str | None]:
+    def _look(self, node: Stage) -> Status:
         if node.kind not in self.known:
             self.known[node.kind] = frozenset(self.ledger.done_ids(node.kind))
         if node.id not in self.known[node.kind]:
-            return RUN, None
-        try:
-            marker = self.ledger.marker(node.kind, node.id)
-        except Damaged as error:
-            return RUN, str(error)
-        self.markers[node.id] = marker
-        if marker is None:
-            failure = self.ledger.failure(node.kind, node.id)
-            return (FAILED, failure.error) if failure else (RUN, None)
-        if damage := self.ledger.damage(marker):
-            return RUN, damage
-        for need in node.needs:
-            upstream = self.markers.get(need)
-            if need in self.found and (upstream is None or upstream.content != marker.inputs.get(need)):
-                return RUN, "what it was computed from has changed"
-        if marker.source != self.source(node):
-            return STALE, "it ran under other sources; --retry stale runs it again"
-        return DONE, None
+            return Status(RUN)
+        needs: dict[str, Marker | None] = {need: self.found[need].marker for need in node.needs if need in self.found}
+        return self.ledger.status(node.kind, node.id, needs, self.source(node))
 
 
 def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:

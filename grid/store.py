@@ -6,12 +6,69 @@ object store. ``LocalStore`` is the one that exists; an object store needs these
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
+import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from configs.component import canonical, digest
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # answers of file systems without links
+ABANDONED = 3600.0  # seconds after which a temporary file that nobody writes belongs to a process that died
+
+
+class Damaged(RuntimeError):
+    """A stored object is not what was written."""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What can be known of an object without reading it."""
+
+    size: int  # bytes
+    stamp: str  # changes whenever the object is written
+
+
+def seal(value: Mapping[str, Any], indent: int | None = None) -> bytes:
+    """A JSON object that carries the digest of its own content under ``digest``."""
+    sealed = {**value, "digest": digest(value)}
+    text = canonical(sealed) if indent is None else json.dumps(sealed, indent=indent)
+    return (text + "\n").encode("ascii")
+
+
+def unseal(data: bytes | None, name: object) -> dict[str, Any]:
+    """What ``seal`` was given. Objects of versions that wrote no digest are accepted.
+
+    Args:
+        name: of the object, for the message
+
+    Raises:
+        Damaged: the object is absent, not JSON, or not what its digest says.
+    """
+    if data is None:
+        raise Damaged(f"{name} is missing")
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise Damaged(f"{name} is not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise Damaged(f"{name} is not a JSON object")
+    said = value.pop("digest", None)
+    try:
+        same = said is None or said == digest(value)
+    except ValueError:  # such as a number that is infinite now
+        same = False
+    if not same:
+        raise Damaged(f"{name} was changed after it was written (its digest differs)")
+    return value
 
 
 class Store(Protocol):
@@ -32,8 +89,14 @@ class Store(Protocol):
     def size(self, key: str) -> int | None:
         """Bytes, or None where there is no such object."""
 
+    def stat(self, key: str) -> Stat | None:
+        """Size and stamp, or None where there is no such object."""
+
     def delete(self, prefix: str) -> None:
         """Removes the object or everything under the prefix."""
+
+    def sweep(self, prefix: str) -> None:
+        """Removes what killed writers left directly under ``prefix``."""
 
     def local(self, key: str) -> Path:
         """A local path at which the object (or, for a prefix, its objects) can be read and written."""
@@ -58,32 +121,58 @@ class LocalStore:
             return None
 
     def put(self, key: str, data: bytes) -> None:
-        written = self._write_beside(key, data)
-        os.replace(written, self.root / key)
-        _sync(written.parent)
+        with self._written_beside(key, data) as written:
+            os.replace(written, self.root / key)
+        _sync((self.root / key).parent)
 
     def create(self, key: str, data: bytes) -> bool:
-        if (self.root / key).exists():
+        target = self.root / key
+        if target.exists():
             return False
-        written = self._write_beside(key, data)
-        try:
-            os.link(written, self.root / key)  # fails where the name exists, and never shows half a file
-        except FileExistsError:
-            return False
-        finally:
-            written.unlink()
-        _sync(written.parent)
+        with self._written_beside(key, data) as written:
+            try:
+                os.link(written, target)  # fails where the name exists, and never shows half a file
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                if not self._move(written, target):
+                    return False
+        _sync(target.parent)
         return True
 
-    def _write_beside(self, key: str, data: bytes) -> Path:
+    def _move(self, written: Path, target: Path) -> bool:
+        """``create`` where there are no hard links: all who create in this store take turns."""
+        with open(self.root / ".lock", "ab") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # the kernel frees it when its holder dies
+            if target.exists():
+                return False
+            os.replace(written, target)
+            return True
+
+    @contextlib.contextmanager
+    def _written_beside(self, key: str, data: bytes) -> Iterator[Path]:
+        """A synced temporary file in the folder of ``key``; removed afterwards, whatever happens."""
         target = self.root / key
         target.parent.mkdir(parents=True, exist_ok=True)
         written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-        with open(written, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        return written
+        try:
+            with open(written, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield written
+        finally:
+            written.unlink(missing_ok=True)
+
+    def sweep(self, prefix: str) -> None:
+        """Removes the temporary files directly under ``prefix`` that killed writers left."""
+        with contextlib.suppress(OSError):
+            for path in (self.root / prefix).iterdir():
+                temporary = path.name.startswith(".") and len(path.name.rpartition(".")[2]) == 32
+                if temporary and time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink(missing_ok=True)
 
     def names(self, prefix: str) -> list[str]:
         try:
@@ -92,10 +181,15 @@ class LocalStore:
             return []
 
     def size(self, key: str) -> int | None:
+        found = self.stat(key)
+        return None if found is None else found.size
+
+    def stat(self, key: str) -> Stat | None:
         try:
-            return (self.root / key).stat().st_size
+            found = (self.root / key).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return Stat(found.st_size, str(found.st_mtime_ns))
 
     def delete(self, prefix: str) -> None:
         path = self.root / prefix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,41 @@ from typing import Any
 from grid.ledger import Damaged, Failure, Ledger, Marker
 from grid.spec import BadInput
 from grid.stage_kind import StageName, named
+from grid.store import LocalStore, seal, unseal
 
 PENDING = "pending"  # as in a plan: blocked until somebody reads the images
+RECORD, COPY = "plan.json", "plan.backup.json"  # the second is read where the first is damaged or lost
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Stores what a study was launched with, and a copy of it."""
+    data = seal(record, indent=1)
+    for name in (RECORD, COPY):
+        LocalStore(folder).put(name, data)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What a study was launched with, from the copy where the record is damaged; None where there is neither.
+
+    Raises:
+        BadInput: both are damaged.
+    """
+    store, errors = LocalStore(folder), []
+    for name in (RECORD, COPY):
+        if (data := store.get(name)) is None:
+            continue
+        try:
+            record = unseal(data, folder / name)
+        except Damaged as error:
+            errors.append(str(error))
+            continue
+        if name == COPY:
+            why = errors[0] if errors else f"{folder / RECORD} is missing"
+            logging.getLogger("facegrid").warning("%s; reading %s; launching the grid writes both again", why, COPY)
+        return record
+    if errors:
+        raise BadInput(f"{errors[0]}; launching the grid writes it again")
+    return None
 
 
 @dataclass(frozen=True)
@@ -65,12 +98,10 @@ class Study:
 
     def __init__(self, path: Path, faces: bool = True) -> None:
         self.path, self.faces = Path(path).absolute(), faces
-        try:
-            self.record: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise BadInput(f"{path}: no study (it has no plan.json); `facegrid launch GRID` makes one") from error
-        except ValueError as error:
-            raise BadInput(f"{self.path / 'plan.json'}: damaged ({error}); launching the grid writes it anew") from error
+        record = read_record(self.path)
+        if record is None:
+            raise BadInput(f"{path}: no study (it has no plan.json); `facegrid launch GRID` makes one")
+        self.record: dict[str, Any] = record
         self.ledger = Ledger(Path(self.record["store"]))
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +78,7 @@ class Trained:
 
     def _evaluations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for id in self.ledger.done_ids("evaluate"):
-            identity = json.loads(self.ledger.store.get(f"evaluate/{id}/identity.json") or b"{}")
+            identity = self.ledger.identity("evaluate", id)
             if identity.get("train") == self.marker.id:
                 yield id, identity
 
@@ -141,7 +140,9 @@ def _of_file(path: Path) -> Trained:
             for view in study.cells:
                 if view.stages.get("train") == id:
                     return _with_cell(study, view, marker)
-    identity = json.loads((folders[1] / "identity.json").read_bytes())
+    identity = ledger.identity("train", id)
+    if not identity:
+        raise BadInput(f"{folders[1] / 'identity.json'}: damaged; launching the grid writes it again, or name a study's folder")
     return Trained(_whole(ledger, marker), ledger, marker, _training(identity, path), None, None)
 
 

@@ -6,8 +6,10 @@ A trial never raises for what went wrong in a stage: it records it in the ledger
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
+import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +24,8 @@ from grid.stage_kind import Stage, stage_kind
 from grid.training import Training
 from grid.world import Blocked, World
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LEAST_FREE = 1 << 20  # bytes; torch does not say why a file could not be written
 Ended = Literal["done", "failed", "stopped", "damaged", "fenced"]
 
 
@@ -100,10 +104,11 @@ def run(job: Job, around: Surroundings) -> Outcome:
         damage = "its marker is gone" if marker is None else ledger.damage(marker, digests=True)
         if marker is None or damage:
             if marker is not None:
-                ledger.void(kind, id, str(damage))
+                ledger.void(kind, id, str(damage), marker.generation)
             return Outcome("damaged", f"{kind} {id[:12]}: {damage}", (kind, id))
         inputs.append(marker)
-    attempt = ledger.begin(job.kind, job.id, job.identity)
+    upstream = {marker.id: marker.content for marker in inputs}
+    attempt = ledger.begin(job.kind, job.id, job.identity, here, upstream)
     context = Context(
         ledger=ledger,
         attempt=attempt,
@@ -123,7 +128,6 @@ def run(job: Job, around: Surroundings) -> Outcome:
     try:
         with fresh_process_state(configs):
             result = stage_kind(job.kind).run(configs, context)
-        upstream = {marker.id: marker.content for marker in inputs}
         attempt.finish(result.facts, upstream, here, result.outputs)
         return Outcome("done")
     except Stopped as stopped:
@@ -132,12 +136,33 @@ def run(job: Job, around: Surroundings) -> Outcome:
         return Outcome("fenced", str(fenced))
     except Exception as error:
         line = error_line(error)
+        if out_of_space(error, Path(job.store)):  # nothing is wrong with the stage: it is unfinished, not failed
+            if around.raises:
+                raise
+            return Outcome("failed", f"no space left in {job.store} ({line}); free some and launch again")
         with contextlib.suppress(Fenced):
             attempt.check()
             attempt.fail(line, traceback.format_exc(), deterministic=not isinstance(error, (Blocked, Damaged)))
         if around.raises:
             raise
         return Outcome("failed", line)
+
+
+def out_of_space(error: BaseException, store: Path) -> bool:
+    """Whether an error comes from a full disk or quota; libraries that write files wrap it in errors of their own."""
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return True
+        if any(os.strerror(number).lower() in str(cause).lower() for number in FULL):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    try:
+        return shutil.disk_usage(store).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def error_line(error: BaseException) -> str:

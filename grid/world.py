@@ -78,18 +78,18 @@ class World:
         self._known.clear()
 
     def _prints(self, manifest: Manifest) -> Path:
-        return self.scans / f"prints-{manifest.digest[:ID_LENGTH]}.npz"
+        return self.scans / f"prints2-{manifest.digest[:ID_LENGTH]}.npz"
 
     def prints(self, data: DatasetConfig) -> Any:
         """``datamodules.near_images.Prints`` of the dataset's pictures; Blocked where nobody looked at them yet."""
         return self._once(("prints", id(data)), lambda: self._look_up(data))
 
     def _look_up(self, data: DatasetConfig) -> Any:
-        place = self._prints(self.manifest(data))
-        if not place.is_file():
+        found = _pictures().Prints.load(self._prints(self.manifest(data)))
+        if found is None:
             self.unseen[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the pictures of {data.name} were never compared: launch looks at them once", data)
-        return _pictures().Prints.load(place)
+        return found
 
     def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
         return self._once(("dataset", id(protocol)), protocol.dataset)  # type: ignore[no-any-return]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.component import canonical
-from datamodules import scan
+from datamodules import cache_file, scan
 from datamodules.formats.places import Listing, Placed, Places, State
 
-VERSION = 1  # to raise when listing a file changes its meaning: what was kept before then no longer counts
+VERSION = 2  # to raise when listing a file changes its meaning, or the form of what is kept: earlier files no longer count
 LISTED = pa.schema(
     [
         ("key", pa.string()),
@@ -39,10 +38,10 @@ Asked = tuple[str, tuple[State, ...], dict[str, Any] | None]
 
 def recall_listing(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Listing | None:
     """The listing that ``keep_listing`` was given for the same."""
-    path = _path(cache, asked)
-    if not path.is_file():
+    data = cache_file.read(_path(cache, asked))
+    if data is None:
         return None
-    table = pq.read_table(path, schema=LISTED)
+    table = pq.read_table(pa.BufferReader(data), schema=LISTED)
     return Listing(*_texts(table), _places(table, files))
 
 
@@ -53,10 +52,10 @@ def keep_listing(cache: Path, asked: Asked, listing: Listing) -> None:
 
 def recall_manifest(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Placed | None:
     """The manifest that ``keep_manifest`` was given for the same."""
-    path = _path(cache, asked)
-    if not path.is_file():
+    data = cache_file.read(_path(cache, asked))
+    if data is None:
         return None
-    table = pq.read_table(path)
+    table = pq.read_table(pa.BufferReader(data))
     widths, heights, digests = (tuple(table[name].to_pylist()) for name in ("width", "height", "sha256"))
     skipped = json.loads(table.schema.metadata[SKIPPED])
     return Placed(*_texts(table), widths, heights, digests, skipped, _places(table, files))
@@ -88,12 +87,8 @@ def _columns(places: Places) -> list[Any]:
 
 def _keep(cache: Path, asked: Asked, schema: Any, columns: list[Any], skipped: dict[str, str]) -> None:
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    path = _path(cache, asked)
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     table = pa.Table.from_arrays(arrays, schema=schema.with_metadata({SKIPPED: json.dumps(skipped)}))
-    pq.write_table(table, temporary, compression="zstd")
-    os.replace(temporary, path)
+    cache_file.save(_path(cache, asked), lambda file: pq.write_table(table, file, compression="zstd"))
 
 
 def _path(cache: Path, asked: Asked) -> Path:

@@ -7,7 +7,6 @@ the detections that they need, nothing else.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +26,7 @@ from grid.preflight import checked_plan, prepare
 from grid.report.build import build
 from grid.spec import BadInput
 from grid.store import LocalStore
-from grid.study import Study
+from grid.study import Study, write_record
 from grid.terminal import counted
 from grid.trial import jobs_of
 from grid.where import check_where
@@ -73,7 +72,7 @@ def explain(
         plan = dataclasses.replace(plan, stages=tuple(again))
         void_changed(plan, ledger)
         record = added(study.record, _entries(plan))
-        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        write_record(study.path, record)
         board = _board(plan)
         open_stages = board.stages_to_run
         words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
@@ -108,7 +107,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
                     "rise:sanity)"
                 )
         record, gone = dropped(study.record, titles, labels)
-        LocalStore(study.path).put("plan.json", json.dumps(record, indent=1).encode())
+        write_record(study.path, record)
         page = build(Study(study.path))
         for problem in Mirroring(study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False).finish():
             console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study.path)}` copies the record later")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -269,8 +270,7 @@ def _text(value: Any) -> str:
 
 
 def _identity(ledger: Ledger, kind: str, id: str) -> dict[str, Any]:
-    found = json.loads(ledger.store.get(f"{kind}/{id}/identity.json") or b"{}")
-    return found if isinstance(found, dict) else {}
+    return ledger.identity(kind, id)
 
 
 def _began(ledger: Ledger, cell: CellView, own: Mapping[str, str]) -> float:
@@ -278,9 +278,9 @@ def _began(ledger: Ledger, cell: CellView, own: Mapping[str, str]) -> float:
     times = [marker.started for label, marker in cell.markers.items() if label in own]
     times += [failure.time for failure in cell.failures.values()]
     for label, id in own.items():
-        for name in ledger.store.names(f"{kind_of(label)}/{id}/claims")[:1]:
-            times.append(json.loads(ledger.store.get(f"{kind_of(label)}/{id}/claims/{name}") or b"{}").get("time", math.inf))
-    return min(times)
+        if (began := ledger.began(kind_of(label), id)) is not None:
+            times.append(began)
+    return min(times, default=time.time())  # nothing says when: its claims are damaged
 
 
 def _ended(cell: CellView, own: Mapping[str, str], status: str) -> int | None:

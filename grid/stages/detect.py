@@ -6,11 +6,14 @@ piece that another node has computed (see ``piece.py``).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from datamodules.detection import Detections
 from grid.cell import Piece, piece_of
+from grid.ledger import Resume, State
+from grid.sources import source_digest
 from grid.stages.context import Context, Result, fast_rows
 
 SHARD = 256  # images; also how many are decoded at once
@@ -26,7 +29,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     pieces = {} if context.fast else _pieces(context)
     parts, start = [], 0
     while start < total:
-        part = _loaded(context, pieces.get(start), manifest)
+        part = _loaded(context, config, pieces.get(start), manifest)
         if part is None:
             stop = min([total, *(other for other in pieces if other > start)])
             part = detected(config, context, manifest, start, stop)
@@ -48,9 +51,10 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
     faces = detection.data.build(manifest)
     detector = None
     parts = []
+    finished = {} if context.fast else _finished(context)
     for first in range(start, stop, SHARD):
         name, last = f"shards/{first:09d}.parquet", min(first + SHARD, stop)
-        part = None if context.fast else _finished(context, name)
+        part = _read(finished.get(name))
         if part is None or part.keys != tuple(manifest.keys[first:last]):
             context.attempt.check()
             detector = detector or detection.detector.build(context.device)
@@ -59,20 +63,26 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
         path = context.attempt.path / name
         path.parent.mkdir(exist_ok=True)
         part.save(path)
+        if not context.fast:
+            context.attempt.event({"position": [first, last], "whole": False}, name)
         parts.append(part)
         context.report({"done": last - start, "total": stop - start, "unit": "images"})
     return Detections.concat(parts)
 
 
-def _finished(context: Context, name: str) -> Detections | None:
-    """The shard as an earlier attempt left it; the file is written in one move, so it is whole or absent."""
+def _finished(context: Context) -> dict[str, Resume]:
+    """Name -> shard, of those that earlier attempts of the same code and inputs left."""
     attempt = context.attempt
-    for folder in reversed(context.ledger.store.names(f"{attempt.kind}/{attempt.id}")):
-        if folder[:6].isdigit() and folder != attempt.folder:
-            path = context.ledger.store.local(f"{attempt.kind}/{attempt.id}/{folder}/{name}")
-            if path.is_file():
-                return Detections.load(path)
-    return None
+    found = context.ledger.saved(attempt.kind, attempt.id, attempt.source, attempt.inputs)
+    return {str(one.row["checkpoint"]): one for one in reversed(found) if one.attempt != attempt.folder}
+
+
+def _read(shard: Resume | None) -> Detections | None:
+    """A shard, if it is what was written."""
+    if shard is None or not shard.path.is_file():
+        return None
+    data = shard.path.read_bytes()
+    return Detections.load(shard.path) if hashlib.sha256(data).hexdigest() == shard.row["sha256"] else None
 
 
 def _pieces(context: Context) -> dict[int, tuple[Piece, str]]:
@@ -84,13 +94,14 @@ def _pieces(context: Context) -> dict[int, tuple[Piece, str]]:
     return found
 
 
-def _loaded(context: Context, known: tuple[Piece, str] | None, manifest: Any) -> Detections | None:
-    """A finished piece, if it is whole and of these images."""
+def _loaded(context: Context, config: Mapping[str, Any], known: tuple[Piece, str] | None, manifest: Any) -> Detections | None:
+    """A finished piece, if it is whole, of these images, and of today's code."""
     if known is None:
         return None
     piece, id = known
-    marker = context.ledger.marker("piece", id)
-    if marker is None or context.ledger.damage(marker, digests=True):
+    status = context.ledger.status("piece", id, source=source_digest("piece", [*config.values(), piece]))
+    marker = status.marker
+    if status.state != State.DONE or marker is None or context.ledger.damage(marker, digests=True):
         return None
     table = Detections.load(context.ledger.path(marker, TABLE))
     return table if table.keys == tuple(manifest.keys[piece.start : piece.stop]) else None

@@ -174,24 +174,27 @@ def load_network(context: Context, training: Training, classes: int) -> Network:
 
 
 class Saves:
-    """Where checkpoints go: the last one and the best one are kept, each named by an immutable event."""
+    """Where checkpoints go: the last one and the best one are kept, each named by an immutable event with its digest."""
 
     def __init__(self, context: Context) -> None:
         self.context, self.attempt = context, context.attempt
         self.best: Path = Path()
         self.last: Path = Path()
+        self._best: dict[str, str | None] = {"best_checkpoint": None, "best_sha256": None}  # as events name it
 
     def take_over(self) -> Resume | None:
-        """The checkpoint to go on from, where an earlier attempt left one (and its best) whole."""
-        ledger = self.context.ledger
-        origin = ledger.checkpoint(self.attempt.kind, self.attempt.id)
+        """The checkpoint to go on from, where an earlier attempt of the same code and inputs left one (and its best) whole."""
+        origin = self.attempt.resumable()
         if origin is None:
             return None
         self.last = origin.path
-        best = origin.row.get("best_checkpoint")
-        self.best = ledger.store.local(best) if best else Path()
-        if best and not self.best.is_file():
-            return None
+        if origin.row.get("best"):
+            key = f"{self.attempt.kind}/{self.attempt.id}/{origin.attempt}/{origin.row['checkpoint']}"
+            self._best = {"best_checkpoint": key, "best_sha256": origin.row["sha256"]}
+        else:
+            self._best = {key: origin.row.get(key) for key in self._best}
+        if best := self._best["best_checkpoint"]:
+            self.best = self.context.ledger.store.local(best)
         self.attempt.resumed(origin)
         return origin
 
@@ -199,14 +202,19 @@ class Saves:
         name = f"checkpoints/{epoch:05d}{'' if batch is None else f'-{batch:07d}'}.ckpt"
         path = self.attempt.path / name
         path.parent.mkdir(exist_ok=True)
-        write(path)
-        if row is not None and row["best"]:
-            self.best = path
+        try:
+            write(path)
+        except BaseException:
+            path.unlink(missing_ok=True)  # such as half a file on a full disk
+            raise
+        own = row is not None and bool(row["best"])
         before, self.last = self.last, path
-        best = self.best.relative_to(self.context.ledger.store.local("")).as_posix() if self.best.name else None
         position = [epoch + 1, 0] if batch is None else [epoch, batch]
-        whole = {"epoch": epoch, "position": position, "whole": batch is None, "best_checkpoint": best}
-        self.attempt.event({**(row or {}), **whole}, name)
+        whole = {"epoch": epoch, "position": position, "whole": batch is None}
+        written = self.attempt.event({**(row or {}), **whole, **({} if own else self._best)}, name)
+        if own:
+            self.best = path
+            self._best = {"best_checkpoint": f"{self.attempt.prefix}/{name}", "best_sha256": written["sha256"]}
         if row is not None:
             self.context.report({"finished_epoch": epoch, **row})
         for old in path.parent.glob("*.ckpt"):

@@ -84,6 +84,7 @@ class Recognizer(pl.LightningModule):
         self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, where there is no classifier
         self._spent = 0.0  # seconds of this epoch before this process took it up
         self._began = time.monotonic()
+        self._clock = time.time() - time.monotonic()  # whatever happens to the clock, no epoch ends before the last
         self.train()  # Lightning takes the mode of each layer as it finds it, frozen ones too
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -173,7 +174,8 @@ class Recognizer(pl.LightningModule):
         )
         seconds = self._seconds()
         per_second = (train_images + images) / seconds if seconds > 0 else None
-        self.timing.append({"epoch": self.epoch, "seconds": seconds, "time": time.time(), "images_per_second": per_second})
+        ended = self._clock + time.monotonic()
+        self.timing.append({"epoch": self.epoch, "seconds": seconds, "time": ended, "images_per_second": per_second})
         self.epoch, self.batch = self.epoch + 1, 0
         self._train, self._validation, self._spent = [0.0, 0.0], [0.0, 0.0, 0.0], 0.0
         self._began = time.monotonic()

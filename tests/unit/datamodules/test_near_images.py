@@ -104,3 +104,14 @@ def test_photographs_that_lfw_has_under_two_names_are_found(shared, one, other):
     folder = shared / "data" / "lfw" / "images"
     both = [prints_of([read_image(folder / who / f"{who}_0001.jpg")]) for who in (one, other)]
     assert near(*both)[0].tolist() == [[0, 0]]
+
+
+def test_damaged_prints_are_none(tmp_path):
+    made = Prints(np.arange(3, dtype=np.uint64), np.zeros((3, 256), np.uint8), np.ones(3, bool))
+    path = tmp_path / "prints.npz"
+    made.save(path)
+    assert np.array_equal(Prints.load(path).hashes, made.hashes)
+    data = path.read_bytes()
+    for damaged in (b"", data[: len(data) // 2], data[:300] + bytes([data[300] ^ 1]) + data[301:]):
+        path.write_bytes(damaged)
+        assert Prints.load(path) is None

@@ -162,3 +162,25 @@ def test_what_is_no_file_is_refused_and_never_waited_for(root, tmp_path, make):
 def test_a_file_name_that_is_no_text_is_named(root, tmp_path):
     with pytest.raises(ValueError, match=r"caf\\udce9\.jpg: the file's name is not UTF-8"):
         scan(root, [*IMAGES, (os.fsdecode(b"caf\xe9.jpg"), "x")], "skip", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"PAR1" + data[5:]])
+def test_a_damaged_cache_is_scanned_again_and_says_so_in_one_line(root, tmp_path, reads, damage, caplog):
+    first = scan(root, IMAGES, "fail", tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    assert cached(root, IMAGES, "fail", tmp_path / "cache") is None
+    assert len(caplog.records) == 1
+    assert scan(root, IMAGES, "fail", tmp_path / "cache") == first
+    assert len(reads) == 12
+
+
+def test_no_flipped_bit_of_a_cache_changes_a_manifest(root, tmp_path):
+    first = scan(root, IMAGES, "fail", tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    data = file.read_bytes()
+    for place in range(0, len(data), 37):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 2]) + data[place + 1 :])
+        assert cached(root, IMAGES, "fail", tmp_path / "cache") is None, place
+        assert not file.exists()
+    assert scan(root, IMAGES, "fail", tmp_path / "cache") == first

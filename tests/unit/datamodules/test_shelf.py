@@ -8,7 +8,7 @@ import pytest
 from datamodules.shelf import Shelf
 
 SHAPE = (4, 2, 2, 3)
-BYTES = 128 + 4 * 12  # header and values
+BYTES = 128 + 4 * 12 + 32  # header, values and digest
 
 
 def array(value):
@@ -66,12 +66,39 @@ def test_a_build_that_fails_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_leavings_of_a_dead_process_are_removed_after_a_day(tmp_path):
-    for name, age in (("old.host.1.tmp", 25), ("new.host.2.tmp", 1)):
-        (tmp_path / name).write_bytes(b"half")
-        os.utime(tmp_path / name, (time.time() - age * 3600,) * 2)
+def test_the_leavings_of_a_dead_process_are_removed(tmp_path):
+    (tmp_path / "old.0.tmp").write_bytes(b"half")
+    os.utime(tmp_path / "old.0.tmp", (time.time() - 3600,) * 2)
     Shelf(tmp_path, 10_000).get("a", SHAPE, lambda: array(1))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.npy", "new.host.2.tmp"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_what_others_are_writing_counts_within_the_bound(tmp_path):
+    shelf = Shelf(tmp_path, 3 * BYTES)
+    shelf.get("a", SHAPE, lambda: array(1))
+    os.utime(tmp_path / "a.npy", (1000, 1000))
+    shelf.get("b", SHAPE, lambda: array(1))
+    (tmp_path / "other.0.tmp").write_bytes(bytes(BYTES))
+    shelf.get("c", SHAPE, lambda: array(1))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["b.npy", "c.npy", "other.0.tmp"]
+
+
+@pytest.mark.parametrize("place", [0, 60, 130, BYTES - 40, BYTES - 1])
+def test_one_flipped_bit_and_the_array_is_built_again(tmp_path, place, caplog):
+    Shelf(tmp_path, 10_000).get("a", SHAPE, lambda: array(7))
+    data = bytearray((tmp_path / "a.npy").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "a.npy").write_bytes(data)
+    assert np.array_equal(Shelf(tmp_path, 10_000).get("a", SHAPE, lambda: array(7)), array(7))
+    assert len(caplog.records) == 1
+    assert np.array_equal(Shelf(tmp_path, 10_000).get("a", SHAPE, never), array(7))
+
+
+@pytest.mark.parametrize("size", [0, 1, 31, 130, BYTES // 2])
+def test_a_truncated_array_is_built_again(tmp_path, size):
+    Shelf(tmp_path, 10_000).get("a", SHAPE, lambda: array(7))
+    os.truncate(tmp_path / "a.npy", size)
+    assert np.array_equal(Shelf(tmp_path, 10_000).get("a", SHAPE, lambda: array(7)), array(7))
 
 
 def slow():

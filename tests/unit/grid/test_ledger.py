@@ -1,12 +1,14 @@
 """The ledger: markers come last and once, stale attempts are fenced, checkpoints are found again."""
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grid.ledger import Attempt, Damaged, Fenced, Ledger, Marker
+from grid.ledger import SMALL, Attempt, Cause, Damaged, Fenced, Ledger, Marker, State
 
 KEY = ("train", "0123abcd")
 
@@ -16,8 +18,19 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "store")
 
 
-def begin(ledger: Ledger) -> Attempt:
-    return ledger.begin(*KEY, {"what": "it is"})
+def begin(ledger: Ledger, source: str = "sources", inputs: dict[str, str] | None = None) -> Attempt:
+    return ledger.begin(*KEY, {"what": "it is"}, source, inputs)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) >= 1, (old, text)
+    path.write_text(text.replace(old, new, 1))
+
+
+def only(ledger: Ledger, pattern: str) -> Path:
+    (found,) = ledger.store.local("/".join(KEY)).glob(pattern)
+    return found
 
 
 def write(attempt: Attempt, **files: str) -> None:
@@ -106,8 +119,24 @@ def test_a_damaged_output_is_found(ledger: Ledger, damage: str) -> None:
     with pytest.raises(Damaged, match=words):
         ledger.path(marker, "model")
     assert ledger.path(marker, "history").read_text() == "rows"
-    assert (ledger.damage(marker) is None) == (damage == "edited")  # sizes alone do not show an edit
+    assert words in str(ledger.damage(marker))
     assert words in str(ledger.damage(marker, digests=True))
+    status = ledger.status(*KEY)
+    assert (status.state, status.cause, status.generation) == (State.RUN, Cause.DAMAGE, 0)
+
+
+def test_a_large_output_is_read_when_its_stamp_has_changed(ledger: Ledger) -> None:
+    marker = finish(begin(ledger), model="w" * (SMALL + 1))
+    path = ledger.path(marker, "model")
+    before = path.stat()
+    path.write_text("w" * SMALL + "W")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a disk that loses a bit
+    assert ledger.damage(marker) is None
+    assert "was changed" in str(ledger.damage(marker, digests=True))
+    os.utime(path)
+    assert "was changed" in str(ledger.damage(marker))
+    path.write_text("w" * (SMALL + 1))
+    assert ledger.damage(marker) is None, "as in a copied store: another time, the same bytes"
 
 
 def test_an_undamaged_stage_has_no_damage(ledger: Ledger) -> None:
@@ -119,9 +148,11 @@ def test_an_undamaged_stage_has_no_damage(ledger: Ledger) -> None:
 def test_a_marker_that_cannot_be_read_is_damage_until_it_is_void(ledger: Ledger, tmp_path: Path) -> None:
     finish(begin(ledger), model="weights")
     (tmp_path / "store/train/0123abcd/done-000.json").write_text('{"kind": "tra')
-    with pytest.raises(Damaged, match=r"done-000\.json is not a marker"):
+    with pytest.raises(Damaged, match=r"done-000\.json is not valid JSON"):
         ledger.marker(*KEY)
-    ledger.void(*KEY, "not a marker")
+    status = ledger.status(*KEY)
+    assert (status.state, status.cause, status.marker) == (State.RUN, Cause.DAMAGE, None)
+    ledger.void(*KEY, "not a marker", status.generation)
     assert ledger.marker(*KEY) is None
 
 
@@ -271,3 +302,191 @@ def test_files_are_what_an_attempt_wrote_itself(ledger: Ledger) -> None:
     epoch(attempt, 0, "a")
     write(attempt, model="weights")
     assert attempt.files() == ["model"]
+
+
+# -- every object carries its digest
+
+
+def test_a_changed_fact_in_a_marker_is_damage(ledger: Ledger) -> None:
+    finish(begin(ledger), model="weights")
+    edit(only(ledger, "done-000.json"), '"images":3', '"images":4')
+    with pytest.raises(Damaged, match="changed after it was written"):
+        ledger.marker(*KEY)
+    assert ledger.status(*KEY).cause == Cause.DAMAGE
+
+
+def test_the_marker_of_another_stage_is_damage(ledger: Ledger) -> None:
+    finish(begin(ledger), model="weights")
+    other = ledger.begin("train", "another", {})
+    (other.path / "model").write_text("other")
+    other.finish({}, {}, "sources", ["model"])
+    ledger.store.put("train/0123abcd/done-000.json", ledger.store.get("train/another/done-000.json") or b"")
+    with pytest.raises(Damaged, match="the marker of another stage"):
+        ledger.marker(*KEY)
+
+
+def test_an_object_without_a_digest_is_of_an_older_version_and_counts(ledger: Ledger) -> None:
+    made = finish(begin(ledger), model="weights")
+    path = only(ledger, "done-000.json")
+    text = json.loads(path.read_text())
+    del text["digest"]
+    path.write_text(json.dumps(text))
+    assert ledger.marker(*KEY) == made
+
+
+def test_an_event_with_a_changed_digit_counts_as_none(ledger: Ledger) -> None:
+    attempt = begin(ledger)
+    epoch(attempt, 0, "0.51")
+    epoch(attempt, 1, "0.42")
+    edit(attempt.path / "events/000000002-000000000.json", "0.42", "0.43")
+    assert losses(ledger) == [(0, "0.51")]
+    found = ledger.checkpoint(*KEY)
+    assert found is not None
+    assert found.row["position"] == [1, 0]
+
+
+@pytest.mark.parametrize("data", [None, b"", b"{", b'{"attempt": 1, "error": "x"}', b"\xff\xfe"])
+def test_a_damaged_failure_is_none_and_the_stage_runs_again(ledger: Ledger, data: bytes | None) -> None:
+    begin(ledger).fail("ValueError: no", "Traceback", deterministic=True)
+    path = only(ledger, "failed-000001.json")
+    path.unlink() if data is None else path.write_bytes(data)
+    assert ledger.failure(*KEY) is None
+    assert ledger.status(*KEY).state == State.RUN
+    begin(ledger).fail("ValueError: still", "Traceback", deterministic=True)
+    assert ledger.status(*KEY).reason == "ValueError: still"
+
+
+def test_lost_claims_change_nothing(ledger: Ledger) -> None:
+    first = begin(ledger)
+    first.fail("ValueError: no", "Traceback", deterministic=True)
+    only(ledger, "claims/000001.json").unlink()
+    assert ledger.status(*KEY).reason == "ValueError: no"
+    first.check()  # no younger attempt
+    second = begin(ledger)
+    assert second.number == 2, "the first one's number is taken"
+    with pytest.raises(Fenced):
+        first.check()
+
+
+def test_a_damaged_identity_is_written_again_by_the_next_attempt(ledger: Ledger) -> None:
+    begin(ledger)
+    path = only(ledger, "identity.json")
+    for damage in (b"", path.read_bytes()[:9], path.read_bytes().replace(b"it is", b"it iz")):
+        path.write_bytes(damage)
+        assert ledger.identity(*KEY) == {}
+        begin(ledger)
+        assert ledger.identity(*KEY) == {"what": "it is"}
+
+
+def test_a_lost_note_of_resuming_is_found_in_the_events(ledger: Ledger) -> None:
+    epoch(begin(ledger), 0, "first 0")
+    second = begin(ledger)
+    origin = second.resumable()
+    assert origin is not None
+    second.resumed(origin)
+    epoch(second, 1, "second 1")
+    (second.path / "resumed.json").write_bytes(b"{")
+    assert losses(ledger) == [(0, "first 0"), (1, "second 1")]
+
+
+# -- what may be resumed
+
+
+def test_a_checkpoint_of_other_code_or_other_inputs_is_not_resumed(ledger: Ledger) -> None:
+    epoch(begin(ledger, "code 1", {"up": "a"}), 0, "a")
+    for source, inputs in (("code 2", {"up": "a"}), ("code 1", {"up": "b"}), ("code 1", {}), ("code 1", {"up": "a", "v": "c"})):
+        assert begin(ledger, source, inputs).resumable() is None, (source, inputs)
+    found = begin(ledger, "code 1", {"up": "a"}).resumable()
+    assert found is not None
+    assert found.path.read_text() == "a"
+
+
+def test_no_attempt_that_began_before_a_marker_was_voided_is_resumed(ledger: Ledger) -> None:
+    first = begin(ledger)
+    epoch(first, 0, "first 0")
+    second = begin(ledger)
+    origin = second.resumable()
+    assert origin is not None
+    second.resumed(origin)
+    epoch(second, 1, "second 1")
+    finish(second, model="weights")
+    ledger.void(*KEY, "--retry stale")
+    third = begin(ledger)
+    assert third.resumable() is None
+    epoch(third, 0, "third 0")
+    found = begin(ledger).resumable()
+    assert found is not None
+    assert found.path.read_text() == "third 0"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"attempts": 0, "digest": "0"}'])
+def test_a_damaged_void_still_keeps_its_attempts_from_being_resumed(ledger: Ledger, damage: bytes) -> None:
+    attempt = begin(ledger)
+    epoch(attempt, 0, "a")
+    finish(attempt, model="weights")
+    ledger.void(*KEY, "--retry stale")
+    only(ledger, "void-000.json").write_bytes(damage)
+    assert ledger.marker(*KEY) is None
+    assert begin(ledger).resumable() is None
+
+
+def test_a_checkpoint_whose_best_one_is_damaged_is_passed_over(ledger: Ledger) -> None:
+    attempt = begin(ledger)
+    epoch(attempt, 0, "best")
+    best = {"best_checkpoint": f"{attempt.prefix}/checkpoints/000-0.pt", "best_sha256": "0" * 64}
+    (attempt.path / "checkpoints/001-0.pt").write_text("later")
+    attempt.event({"epoch": 1, "position": [2, 0], "whole": True, **best}, "checkpoints/001-0.pt")
+    found = attempt.resumable()
+    assert found is not None
+    assert found.path.read_text() == "best"
+
+
+# -- several launches over one store
+
+
+def test_a_marker_that_was_made_since_is_not_voided(ledger: Ledger) -> None:
+    finish(begin(ledger), model="damaged")
+    ledger.path(ledger.marker(*KEY), "model").unlink()  # type: ignore[arg-type]
+    seen = ledger.status(*KEY)
+    ledger.void(*KEY, "by another launch", seen.generation)
+    made = finish(begin(ledger), model="weights")  # by that launch
+    ledger.void(*KEY, "what the plan saw", seen.generation)
+    assert ledger.marker(*KEY) == made
+
+
+def test_a_stage_whose_input_is_open_has_nothing_to_void(ledger: Ledger) -> None:
+    made = finish(begin(ledger), inputs={"up": "a"}, model="weights")
+    status = ledger.status(*KEY, {"up": None})
+    assert (status.state, status.cause, status.generation) == (State.RUN, Cause.DEPENDENCY, None)
+    assert status.marker == made
+
+
+def test_a_marker_after_a_lost_one_counts(ledger: Ledger) -> None:
+    finish(begin(ledger), model="weights")
+    ledger.void(*KEY, "for the test")
+    only(ledger, "done-000.json").unlink()
+    made = finish(begin(ledger), model="weights")
+    assert made.generation == 1
+    assert ledger.marker(*KEY) == made
+
+
+# -- clocks
+
+
+def test_no_stage_ends_before_it_began_where_the_clock_is_set_back(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = begin(ledger)
+    epoch(attempt, 0, "a")
+    monkeypatch.setattr(time, "time", lambda: attempt.started - 14_400)
+    epoch(attempt, 1, "b")
+    made = finish(attempt, model="weights")
+    assert 0 <= made.finished - made.started < 60
+    times = [row["time"] for row in ledger.events(*KEY)]
+    assert times == sorted(times)
+    assert attempt.started <= times[-1] <= made.finished
+    second = begin(ledger)  # hours before the first
+    origin = second.resumable()
+    assert origin is not None
+    second.resumed(origin)
+    epoch(second, 2, "c")
+    times = [row["time"] for row in ledger.events(*KEY)]
+    assert times == sorted(times)

@@ -1,9 +1,15 @@
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from grid.ledger import Ledger
-from grid.trial import Job, Surroundings, error_line, run
+from grid.plan import make_plan, store_of
+from grid.spec import Grid
+from grid.trial import Job, Surroundings, error_line, jobs_of, out_of_space, run
 
 
 def job(store: Path, **changes: object) -> Job:
@@ -38,3 +44,50 @@ def test_other_sources_than_the_driver_s_are_refused(tmp_path: Path) -> None:
 )
 def test_an_error_is_one_line(error: Exception, line: str) -> None:
     assert error_line(error) == line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        ValueError("wrapped"),
+    ],
+)
+def test_a_full_disk_is_told_from_other_errors(error: Exception, tmp_path: Path) -> None:
+    if str(error) == "wrapped":
+        error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert out_of_space(error, tmp_path)
+    assert not out_of_space(RuntimeError("CUDA out of memory"), tmp_path)
+    assert not out_of_space(OSError(errno.ENOENT, "No such file or directory"), tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB; mounting one needs root."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], capture_output=True).returncode:
+        pytest.skip("cannot mount here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_stage_that_meets_a_full_disk_is_unfinished_and_leaves_no_temporary_files(
+    make: Callable[..., Grid], small_disk: Path
+) -> None:
+    grid = make(f"launch.store={small_disk / 'store'}", axes={}, protocols=[], explainers=[])
+    plan = make_plan(grid)
+    (stage,) = plan.stages
+    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    outcome = run(work, Surroundings())
+    assert outcome.ended == "failed"
+    assert "no space left in" in str(outcome.error)
+    ledger = Ledger(store_of(grid))
+    assert ledger.status("train", stage.id).state == "run", "not failed: it needs no --retry"
+    left = [path.name for path in small_disk.rglob("*") if path.is_file()]
+    assert not [name for name in left if name.startswith(".") or name.endswith((".tmp", ".ckpt"))], left
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    assert run(work, Surroundings()).ended == "done"
+    assert ledger.status("train", stage.id).state == "done"

@@ -156,3 +156,17 @@ def test_what_is_missing_is_said(tmp_path):
     assert "no .tar files" in Config(root=tmp_path).missing().what
     with pytest.raises(ValueError, match=r"no \.tar files in .*it needs root: a folder"):
         Config(root=tmp_path).scan(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("what", ["listing-*", "manifest-*", "scan*"])
+def test_no_damage_of_what_is_kept_changes_a_manifest(root, tmp_path, what):
+    config, cache = Config(root=root), tmp_path / "cache"
+    found = config.scan(cache)
+    (file,) = cache.glob(what)
+    data = file.read_bytes()
+    damaged = [data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :] for place in range(0, len(data), 331)]
+    for text in (b"", data[: len(data) // 2], *damaged):
+        file.write_bytes(text)
+        assert config.manifest(cache) in (None, found)
+        assert config.scan(cache) == found
+        assert config.manifest(cache) == found

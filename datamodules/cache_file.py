@@ -1,0 +1,120 @@
+"""Files of a cache: written whole, synced, and followed by the digest of their own bytes.
+
+A cache file that is not what was written is removed with one line of notice and computed again. Temporary files are locked by
+whoever writes them, so those of dead writers can be told from others, also between containers that share process ids.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import mmap
+import os
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+DIGEST = 32  # bytes of SHA-256 at the end of a file
+BLOCK = 1 << 20
+YOUNG = 60.0  # seconds; a temporary file this young may not be locked yet
+ABANDONED = 24 * 3600.0  # seconds after which a temporary file is removed where files cannot be locked
+
+_verified: set[tuple[str, int, int, int]] = set()  # path, inode, mtime_ns, size: each file is read once per process
+
+
+def save(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Writes a file, all of it or nothing; ``write`` gets it open.
+
+    Raises:
+        OSError: such as a full disk; nothing is left then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "w+b") as file:
+            with contextlib.suppress(OSError):  # a file system without locks: age decides
+                fcntl.flock(file, fcntl.LOCK_EX)
+            write(file)
+            file.flush()
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+            file.seek(0, os.SEEK_END)
+            file.write(digest)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def whole(path: Path) -> bool:
+    """Whether the file is there and what was written; one that is not is removed, so that it is computed again."""
+    try:
+        with open(path, "rb") as file:
+            found = os.fstat(file.fileno())
+            key = (str(path), found.st_ino, found.st_mtime_ns, found.st_size)
+            if key in _verified:
+                return True
+            total, left = hashlib.sha256(), found.st_size - DIGEST
+            while left > 0 and (block := file.read(min(BLOCK, left))):
+                total.update(block)
+                left -= len(block)
+            good = left == 0 and file.read() == total.digest()
+    except FileNotFoundError:
+        return False
+    if good:
+        _verified.add(key)
+        return True
+    logging.getLogger("facegrid").warning("%s is damaged; it is computed again", path)
+    with contextlib.suppress(OSError):  # another's folder: it is passed over all the same
+        path.unlink()
+    return False
+
+
+def read(path: Path) -> memoryview | None:
+    """The content of a file, mapped into memory; None where it is absent or damaged."""
+    if not whole(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        return None  # just removed by another process
+    return memoryview(mapped)[: len(mapped) - DIGEST]
+
+
+def sweep(folder: Path) -> int:
+    """Removes the temporary files of dead writers; returns the bytes of those that are being written."""
+    used = 0
+    for path in folder.glob("*.tmp"):
+        try:
+            state = path.stat()
+            if time.time() - state.st_mtime > YOUNG and _abandoned(path, state.st_mtime):
+                path.unlink()
+            else:
+                used += state.st_size
+        except FileNotFoundError:
+            continue  # another process was faster
+    return used
+
+
+def _abandoned(path: Path, written: float) -> bool:
+    try:
+        with open(path, "rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return time.time() - written > ABANDONED
