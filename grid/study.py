@@ -11,7 +11,9 @@ from typing import Any
 
 from grid.ledger import Damaged, Failure, Ledger, Marker
 from grid.spec import BadInput
+from grid.study_store import store_path
 
+KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
 PENDING = "pending"  # as in a plan: blocked until somebody reads the images
 
 
@@ -55,18 +57,21 @@ class Study:
         faces: False: reports of it show nobody's face.
 
     Raises:
-        BadInput: the folder is no study, or its plan.json is damaged.
+        BadInput: the folder is no study, its plan.json is damaged, or its store is not there.
     """
 
     def __init__(self, path: Path, faces: bool = True) -> None:
         self.path, self.faces = Path(path).absolute(), faces
         try:
-            self.record: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
+            self.record: dict[str, Any] = json.loads((self.path / "plan.json").read_text(encoding="utf-8"))
+            if not isinstance(self.record, dict) or (absent := [key for key in KEYS if key not in self.record]):
+                raise ValueError(f"no key {absent[0]}" if isinstance(self.record, dict) else "no JSON object")
         except (FileNotFoundError, NotADirectoryError) as error:
             raise BadInput(f"{path}: no study (it has no plan.json); `facegrid launch GRID` makes one") from error
         except ValueError as error:
             raise BadInput(f"{self.path / 'plan.json'}: damaged ({error}); launching the grid writes it anew") from error
-        self.ledger = Ledger(Path(self.record["store"]))
+        self.store = store_path(self.path, self.record)
+        self.ledger = Ledger(self.store)
 
     @property
     def name(self) -> str:

@@ -80,7 +80,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
         "colours": {name: _colours(signed) for name, signed in (("sequential", False), ("diverging", True))},
     }
     return View(
-        json.dumps(data, separators=(",", ":")), len(columns), len(keys), tuple(sheets), without, str(study.record["store"])
+        json.dumps(data, separators=(",", ":")), len(columns), len(keys), tuple(sheets), without, str(study.store)
     )
 
 
