@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from grid.report import curves, picture, scores, sheets
+from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.rows import Row, Table
+from grid.report.text import printable
 from grid.report.view import View
 from grid.study import Study
 
@@ -36,6 +38,7 @@ def page(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -55,7 +58,7 @@ def page(
         roc=picture.ROC,
         roc_ticks=picture.roc_ticks,
         forests={protocol: picture.forest(table, protocol) for protocol in table.protocols},
-        best=[_headline(table, protocol) for protocol in table.compared],
+        headlines=headlines(table),
         sheets=found,
         scored=scored,
         modes=modes,
@@ -86,17 +89,6 @@ def _flat(value: Any, at: str = "") -> dict[str, str]:
             found |= _flat(item, f"{at}.{key}" if at else str(key))
         return found
     return {at: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-
-
-def _headline(table: Table, protocol: str) -> dict[str, Any]:
-    """The best accuracy of a protocol, as the top of the page says it."""
-    column = next(column for column in table.columns if column.protocol == protocol and column.key == "oracle")
-    values = {n: v.value for n, row in enumerate(table.rows) if (v := row.value(column)) and v.value is not None}
-    if not values:
-        return {"protocol": protocol, "row": None}
-    row = table.rows[max(values, key=lambda n: values[n])]
-    found = row.metrics[protocol]
-    return {"protocol": protocol, "row": row, "column": column, "value": row.value(column), "metrics": found}
 
 
 def _seconds(row: Row) -> float:

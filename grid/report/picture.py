@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.report.columns import Column
+from grid.report.columns import CROSS_VALIDATED, Column
 from grid.report.curves import Overlay
 from grid.report.rows import Factor, Row, Table
 
@@ -94,8 +94,8 @@ class Forest:
 
 
 def forest(table: Table, protocol: str) -> Forest | None:
-    """The intervals of accuracy under a protocol; None where it has none, or nothing was evaluated."""
-    column = next((c for c in table.columns if c.protocol == protocol and c.key == "oracle"), None)
+    """The intervals of cross-validated accuracy under a protocol; None where it has none, or nothing was evaluated."""
+    column = next((c for c in table.columns if c.protocol == protocol and c.key == CROSS_VALIDATED), None)
     if column is None:
         return None
     found = {}

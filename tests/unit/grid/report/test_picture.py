@@ -24,10 +24,10 @@ def test_a_whisker_is_an_interval_on_the_scale_that_is_printed(make_study):
     forest = picture.forest(found, "lfw view 2")
     start, end = (float(text.removesuffix(" %")) / 100 for text in (forest.start, forest.end))
     for number, row in enumerate(found.rows):
-        oracle = row.metrics["lfw view 2"]["oracle"]
+        accuracy = row.metrics["lfw view 2"]["tenfold"]
         whisker = forest.whiskers[number]
         for key in ("low", "value", "high"):
-            assert start + getattr(whisker, key) / 100 * (end - start) == pytest.approx(oracle[key], abs=1e-4)
+            assert start + getattr(whisker, key) / 100 * (end - start) == pytest.approx(accuracy[key], abs=1e-4)
 
 
 def test_losses_that_are_no_numbers_are_left_out(make_study):
