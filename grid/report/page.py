@@ -16,6 +16,7 @@ from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.rows import Row, Table
 from grid.report.text import printable
+from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.study import Study
 
@@ -45,7 +46,6 @@ def page(
     environment.filters |= {"time": _time, "duration": _duration, "image": _image, "ramp": _ramp, "three": lambda x: f"{x:.3g}"}
     histories = [curves.history(study, row) for row in table.rows]
     parts = ["page"] if view is None else ["page", "page_view"]
-    small, top, length = picture.losses(table, histories)
     text: str = environment.get_template("page.html").render(
         study=study,
         record=study.record,
@@ -64,10 +64,7 @@ def page(
         modes=modes,
         modes_note=NOTE,
         troubles=scores.troubles,
-        losses=small,
-        loss_top=top,
-        loss_epochs=length,
-        loss=picture.LOSS,
+        training=training_curves(table, histories),
         common=common([row.cell.config for row in table.rows if row.cell.config]),
         scope=" and ".join(study.record["replicate_scope"]),
         seconds=_seconds,

@@ -30,18 +30,6 @@ def test_a_whisker_is_an_interval_on_the_scale_that_is_printed(make_study):
             assert start + getattr(whisker, key) / 100 * (end - start) == pytest.approx(accuracy[key], abs=1e-4)
 
 
-def test_losses_that_are_no_numbers_are_left_out(make_study):
-    found = rows.table(make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=()))
-    history = [
-        {"epoch": 0, "train_loss": 4.0, "validation_loss": None},
-        {"epoch": 1, "train_loss": float("nan"), "validation_loss": 2.0},
-    ]
-    (loss,), top, length = picture.losses(found, [history])
-    assert (top, length) == (4.0, 2)
-    assert loss.train == "0.0,4.0"
-    assert loss.validation == "150.0,40.0"
-
-
 def test_common_settings_are_those_that_all_cells_have():
     one = {"seed": 0, "recipe": {"name": "plateau", "lr": 0.1}, "input": {"size": 96}}
     two = {"seed": 1, "recipe": {"name": "plateau", "momentum": 0.9}, "input": {"size": 96}}
