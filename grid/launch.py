@@ -30,6 +30,7 @@ from grid.report.build import build
 from grid.spec import BadInput, Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study, read_record, write_record
+from grid.study_store import store_entry
 from grid.terminal import counted
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
@@ -132,7 +133,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     record = carried(merged(record, earlier), earlier)
     record |= {
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
-        "store": str(store_of(grid)),
+        **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
         "tracking": grid.spec.launch.tracking,
         "revision": revision(),
         "version": version("facegrid"),

@@ -13,7 +13,9 @@ from grid.ledger import Damaged, Failure, Ledger, Marker
 from grid.spec import BadInput
 from grid.stage_kind import StageName, named
 from grid.store import LocalStore, seal, unseal
+from grid.study_store import store_path
 
+KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
 PENDING = "pending"  # as in a plan: blocked until somebody reads the images
 RECORD, COPY = "plan.json", "plan.backup.json"  # the second is read where the first is damaged or lost
 
@@ -93,7 +95,7 @@ class Study:
         faces: False: reports of it show nobody's face.
 
     Raises:
-        BadInput: the folder is no study, or its plan.json is damaged.
+        BadInput: the folder is no study, its plan.json is damaged, or its store is not there.
     """
 
     def __init__(self, path: Path, faces: bool = True) -> None:
@@ -101,8 +103,11 @@ class Study:
         record = read_record(self.path)
         if record is None:
             raise BadInput(f"{path}: no study (it has no plan.json); `facegrid launch GRID` makes one")
+        if absent := [key for key in KEYS if key not in record]:
+            raise BadInput(f"{self.path / 'plan.json'}: damaged (no key {absent[0]}); launching the grid writes it again")
         self.record: dict[str, Any] = record
-        self.ledger = Ledger(Path(self.record["store"]))
+        self.store = store_path(self.path, self.record)
+        self.ledger = Ledger(self.store)
 
     @property
     def name(self) -> str:

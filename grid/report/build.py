@@ -69,10 +69,7 @@ def _write(study: Study, folder: Path) -> None:
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
         "table.tex": latex(table, study.name),
-        "report.json": json.dumps(
-            {**table_json(study, table), "explanations": scores_json(scored)}, indent=1, ensure_ascii=False
-        )
-        + "\n",
+        "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
         "index.html": page(study, table, found, tables, named, view(study, table.rows, list(pictures), without)),
     }
     if scored:
@@ -83,7 +80,7 @@ def _write(study: Study, folder: Path) -> None:
     if named:
         texts["modes.md"] = modes_markdown(named, study.name)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def file_names(titles: Sequence[str]) -> list[str]:

@@ -8,18 +8,20 @@ from typing import Any
 
 from grid.evaluation_task import evaluation_task
 
+CROSS_VALIDATED, BEST_THRESHOLD = "tenfold", "oracle"  # the two accuracies, as metrics.json names them
 VERIFICATION = "verification"  # the task of protocols with pairs of images
 
 
 @dataclass(frozen=True)
 class Value:
-    """A measurement and its noise: shares from 0 to 1. ``value`` is None where there is none, and ``reason`` says why."""
+    """A measurement and its 95 % interval: shares from 0 to 1. ``value`` is None where there is none; ``reason`` says why."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
     se: float | None = None
     reason: str | None = None
+    method: str | None = None  # how the interval was computed
 
     @property
     def half(self) -> float:
@@ -50,12 +52,12 @@ class Column:
         return "" if value.value is None else self.text(value.value)
 
     def spread(self, value: Value) -> str:
-        """The noise: the standard error of cross-validation, the 95 % interval of anything else."""
-        if value.value is None:
-            return ""
-        if self.key == "tenfold":
-            return "" if value.se is None else f"± {self.text(value.se)}"
-        return "" if value.low is None or value.high is None else f"[{self.text(value.low)}, {self.text(value.high)}]"
+        """The 95 % interval; empty where there is none."""
+        return (
+            ""
+            if value.value is None or value.low is None or value.high is None
+            else f"[{self.text(value.low)}, {self.text(value.high)}]"
+        )
 
 
 def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -71,8 +73,8 @@ def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column
 
 
 def _pairs(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column]:
-    yield Column(protocol, "oracle", "Accuracy", True, 2)
-    yield Column(protocol, "tenfold", _folds(found), True, 2)
+    yield Column(protocol, CROSS_VALIDATED, f"Accuracy, {_folds(found)}", True, 2)
+    yield Column(protocol, BEST_THRESHOLD, "Accuracy, best threshold", True, 2)
     yield Column(protocol, "eer", "EER", True, 2, lower_is_better=True)
     yield _area(protocol, found)
     for far in _keys("val", found, falling=True):

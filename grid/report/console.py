@@ -44,9 +44,9 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
     shown = [column for column in found.columns if column.headline and column.protocol in protocols]
     titles = list(dict.fromkeys(column.title for column in shown)) or ["Accuracy"]
     for heading in titles:
-        out.add_column(heading, justify="right", no_wrap=True)
+        out.add_column(Text(heading.replace(", ", ",\n")), justify="right", no_wrap=True)
     out.add_column("State", no_wrap=True, min_width=max((len(row.state) for row in found.lines), default=0))
-    for number, row in enumerate(found.lines):
+    for row in found.lines:
         for place, protocol in enumerate(protocols):
             fields = []
             for factor in found.factors:
@@ -56,26 +56,25 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
             if several:
                 fields.append(Text(protocol))
             columns = {column.title: column for column in shown if column.protocol == protocol}
-            fields += [_number(row, columns.get(heading), number, found) for heading in titles]
+            fields += [_number(row, columns.get(heading)) for heading in titles]
             fields.append(Text(row.state if place == 0 else "", style=COLOURS[row.state]))
             out.add_row(*fields)
     return out
 
 
-def _number(row: rows.Row, column: Column | None, number: int, found: rows.Table) -> Text:
+def _number(row: rows.Row, column: Column | None) -> Text:
     value = row.value(column) if column else None
     if column is None or value is None or value.value is None:
         return Text("–", style="dim")
-    noise = value.se if column.key == "tenfold" else value.half
-    text = Text(column.value(value), style="bold" if number in found.best[column] else "")
-    return text.append(f" ±{column.text(noise)}", style="dim") if noise else text
+    text = Text(column.value(value))
+    return text.append(f" ±{column.text(value.half)}", style="dim") if value.half else text
 
 
 def _caption(found: rows.Table) -> Text:
     said = [", ".join(f"{count} {state}" for state, count in found.counts.items())]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
-    said += ["all but AUC in %; ± is half of a 95 % interval (not paired), over folds the standard error"]
+    said += ["all but AUC in %; ± is the wider side of a 95 % interval (not paired)"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     lost = [
         _short(f"added, and failed: {row.title}: {label}: {why_not}")

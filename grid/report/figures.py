@@ -12,6 +12,7 @@ from grid.report.rows import Row
 from grid.report.theta_png import theta_png
 from grid.study import Study
 
+LONGEST = 200  # letters of a title in a file name; file systems take names of 255 bytes
 CELLS = 12  # that get sheets of their own: the first of the plan that have any
 KINDS = ("sheet", "cell", "pairs", "maps", "theta")  # how the names of sheets begin
 
@@ -46,7 +47,7 @@ def _of(study: Study, row: Row) -> Iterator[tuple[str, str, bytes]]:
 
 def file_name(kind: str, title: str, taken: Iterable[str]) -> str:
     """``<kind>-<title>.png`` with the letters that every file system takes; a number keeps it apart from those taken."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.") or "explainer"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title)[:LONGEST].strip("-.") or "explainer"
     name, number = f"{kind}-{plain}.png", 2
     while name.lower() in {other.lower() for other in taken}:
         name, number = f"{kind}-{plain}-{number}.png", number + 1

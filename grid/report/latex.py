@@ -1,22 +1,36 @@
-"""The table as LaTeX, for the packages booktabs and amssymb (the tick)."""
+"""The table as LaTeX, for the packages booktabs and amssymb (the tick) and the font encoding T1."""
 
 from __future__ import annotations
 
+import re
+
 from grid.report.columns import Column, Value
 from grid.report.rows import Table
+from grid.report.text import visible
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
-    "@": "@", "|": r"\textbar{}", "✓": r"\checkmark",
+    "|": r"\textbar{}", "✓": r"\checkmark{}", "[": "{[}", "]": "{]}", "*": "{*}",
+    "`": r"\textasciigrave{}", "'": r"\textquotesingle{}",
+    '"': r"\textquotedbl{}",
+    "–": r"\textendash{}", "—": r"\textemdash{}", "…": r"\ldots{}", 
+    "×": r"$\times$", "÷": r"$\div$", "°": r"$^\circ$", "·": r"$\cdot$",
+    "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "≈": r"$\approx$", 
+    "∞": r"$\infty$", "→": r"$\to$", "←": r"$\gets$",
+    "²": "$^2$", "³": "$^3$", "¹": "$^1$", "µ": r"$\mu$",
 }  # fmt: skip
+LATIN = ({chr(code) for code in range(0xA1, 0x180)} | set("ȘșȚț€")) - set("ĦħĸĿŀŉŦŧſ")  # what pdfLaTeX prints with T1
+# any other letter: itself under LuaLaTeX and XeLaTeX, whose font must have it, and its number under pdfLaTeX
+CHARACTER = "\\providecommand{\\unicodechar}[2]{\\ifdefined\\Umathchar#1\\else\\texttt{U+#2}\\fi}"
 
 
 def latex(table: Table, name: str) -> str:
     """A ``table`` environment. A level of the first factor is printed once per run of rows, as the paper does."""
     count, several = len(table.columns), len(table.protocols) > 1
     lines = [
-        "% needs \\usepackage{booktabs,amssymb}", "\\begin{table}", "  \\centering", f"  \\caption{{{_caption(table, name)}}}",
+        "% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,amssymb}", CHARACTER,
+        "\\begin{table}", "  \\centering", f"  \\caption{{{_caption(table, name)}}}",
         f"  \\begin{{tabular}}{{{'l' * min(1, len(table.factors))}{'c' * (len(table.factors) - 1)}{'r' * count}}}",
         "    \\toprule",
     ]  # fmt: skip
@@ -26,7 +40,7 @@ def latex(table: Table, name: str) -> str:
     head = [factor.title for factor in table.factors] + [c.title + (" [%]" if c.percent else "") for c in table.columns]
     lines += ["    " + " & ".join(escape(text) for text in head) + " \\\\", "    \\midrule"]
     before = None
-    for number, row in enumerate(table.lines):
+    for row in table.lines:
         fields = []
         for place, factor in enumerate(table.factors):
             level = row.cell.levels.get(factor.axis, "")
@@ -41,7 +55,7 @@ def latex(table: Table, name: str) -> str:
         if count and all(row.value(column) is None for column in table.columns):
             fields.append(f"\\multicolumn{{{count}}}{{l}}{{\\emph{{{escape(row.state)}}}}}")
         else:
-            fields += [_value(column, row.value(column), number in table.best[column]) for column in table.columns]
+            fields += [_value(column, row.value(column)) for column in table.columns]
         lines.append("    " + " & ".join(fields) + " \\\\")
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}"]) + "\n"
 
@@ -54,18 +68,26 @@ def _caption(table: Table, name: str) -> str:
     partial = "" if table.whole else f" (partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())})"
     ticks = "".join(f" A tick under {escape(f.title)} is {escape(f.tick)}." for f in table.factors if f.tick)
     only = f" on {escape(table.protocols[0])}" if len(table.protocols) == 1 else ""
-    noise = "Brackets are 95\\,\\% intervals, not paired; $\\pm$ is the standard error over folds."
+    noise = "Brackets are 95\\,\\% intervals, not paired."
+    noise += f" Intervals: {escape('; '.join(table.methods))}." if table.methods else ""
+    noise += f" Not shown: {escape('; '.join(table.left_out))}." if table.left_out else ""
     return f"{escape(name)}{only}{partial}.{ticks} {noise}"
 
 
-def _value(column: Column, value: Value | None, best: bool) -> str:
+def _value(column: Column, value: Value | None) -> str:
     if value is None or value.value is None:
         return "--"
     text, spread = column.value(value), escape(column.spread(value))
-    shown = "\\textbf{" + text + "}" if best else text
-    return shown + (" {\\scriptsize " + spread + "}" if spread else "")
+    return text + (" {\\scriptsize " + spread + "}" if spread else "")
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    """Text that LaTeX prints as it is, whatever it starts with: ``[`` and ``*`` would be read as arguments of ``\\\\``."""
+    escaped = "".join(SPECIAL.get(letter) or _letter(letter) for letter in visible(text))
+    return re.sub(r"([-,])(?=\1)", r"\1{}", escaped)  # -- and ,, are ligatures
+
+
+def _letter(letter: str) -> str:
+    if letter.isascii() or letter in LATIN:
+        return letter
+    return f"\\unicodechar{{{letter}}}{{{ord(letter):04X}}}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grid.report.columns import Column
 from grid.report.rows import Row, Table
+from grid.report.text import visible
 
 
 def markdown(table: Table, name: str) -> str:
@@ -13,15 +14,17 @@ def markdown(table: Table, name: str) -> str:
     if not table.whole:
         lines += [f"Partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())}.", ""]
     lines += [line(head), line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
-    for number, row in enumerate(table.lines):
+    for row in table.lines:
         levels = [_level(row, factor.axis, factor.tick) for factor in table.factors]
-        values = [_value(row, column, number in table.best[column]) for column in table.columns]
+        values = [_value(row, column) for column in table.columns]
         lines.append(line([*levels, *values, row.state if not row.reason else f"{row.state}: {plain(row.reason)}"]))
     ticks = [f"✓ in {plain(factor.title)} is {plain(factor.tick)}." for factor in table.factors if factor.tick]
     notes = [
         *ticks,
-        "Brackets are 95 % intervals (not paired); ± is the standard error over folds; bold is the best of a column.",
+        "Brackets are 95 % intervals of each cell by itself (not paired).",
     ]
+    notes += [f"Method of the intervals: {plain('; '.join(table.methods))}."] if table.methods else []
+    notes += [f"Not shown: {plain(reason)}." for reason in table.left_out]
     notes += [f"Cells that left the grid file: {table.hidden}."] if table.hidden else []
     return "\n".join([*lines, "", *notes]) + "\n"
 
@@ -36,12 +39,11 @@ def _level(row: Row, axis: str, tick: str | None) -> str:
     return plain(level) if tick is None else "✓" if level == tick else ""
 
 
-def _value(row: Row, column: Column, best: bool) -> str:
+def _value(row: Row, column: Column) -> str:
     value = row.value(column)
     if value is None or value.value is None:
         return "–"
-    text = column.value(value)
-    return f"{f'**{text}**' if best else text} {column.spread(value)}".rstrip()
+    return f"{column.value(value)} {column.spread(value)}".rstrip()
 
 
 def line(fields: list[str]) -> str:
@@ -50,7 +52,7 @@ def line(fields: list[str]) -> str:
 
 def plain(text: str) -> str:
     """User text that cannot end a field or start markup."""
-    text = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    text = visible(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for mark in "|*_`[]":
         text = text.replace(mark, "\\" + mark)
     return text

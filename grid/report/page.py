@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from grid.report import curves, picture, scores, sheets
+from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.rows import Row, Table
+from grid.report.text import printable
+from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.study import Study
 
@@ -36,13 +39,13 @@ def page(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"time": _time, "duration": _duration, "image": _image, "ramp": _ramp, "three": lambda x: f"{x:.3g}"}
     histories = [curves.history(study, row) for row in table.rows]
     parts = ["page"] if view is None else ["page", "page_view"]
-    small, top, length = picture.losses(table, histories)
     text: str = environment.get_template("page.html").render(
         study=study,
         record=study.record,
@@ -55,16 +58,13 @@ def page(
         roc=picture.ROC,
         roc_ticks=picture.roc_ticks,
         forests={protocol: picture.forest(table, protocol) for protocol in table.protocols},
-        best=[_headline(table, protocol) for protocol in table.compared],
+        headlines=headlines(table),
         sheets=found,
         scored=scored,
         modes=modes,
         modes_note=NOTE,
         troubles=scores.troubles,
-        losses=small,
-        loss_top=top,
-        loss_epochs=length,
-        loss=picture.LOSS,
+        training=training_curves(table, histories),
         common=common([row.cell.config for row in table.rows if row.cell.config]),
         scope=" and ".join(study.record["replicate_scope"]),
         seconds=_seconds,
@@ -86,17 +86,6 @@ def _flat(value: Any, at: str = "") -> dict[str, str]:
             found |= _flat(item, f"{at}.{key}" if at else str(key))
         return found
     return {at: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-
-
-def _headline(table: Table, protocol: str) -> dict[str, Any]:
-    """The best accuracy of a protocol, as the top of the page says it."""
-    column = next(column for column in table.columns if column.protocol == protocol and column.key == "oracle")
-    values = {n: v.value for n, row in enumerate(table.rows) if (v := row.value(column)) and v.value is not None}
-    if not values:
-        return {"protocol": protocol, "row": None}
-    row = table.rows[max(values, key=lambda n: values[n])]
-    found = row.metrics[protocol]
-    return {"protocol": protocol, "row": row, "column": column, "value": row.value(column), "metrics": found}
 
 
 def _seconds(row: Row) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from grid.report.columns import Column
+from grid.report.columns import CROSS_VALIDATED, Column
 from grid.report.curves import Overlay
 from grid.report.rows import Factor, Row, Table
 
@@ -94,8 +93,8 @@ class Forest:
 
 
 def forest(table: Table, protocol: str) -> Forest | None:
-    """The intervals of accuracy under a protocol; None where it has none, or nothing was evaluated."""
-    column = next((c for c in table.columns if c.protocol == protocol and c.key == "oracle"), None)
+    """The intervals of cross-validated accuracy under a protocol; None where it has none, or nothing was evaluated."""
+    column = next((c for c in table.columns if c.protocol == protocol and c.key == CROSS_VALIDATED), None)
     if column is None:
         return None
     found = {}
@@ -110,58 +109,3 @@ def forest(table: Table, protocol: str) -> Forest | None:
     scale = 100 / max(end - start, 1e-9)
     whiskers = {n: Whisker(*(round((number - start) * scale, 2) for number in three)) for n, three in found.items()}
     return Forest(column, f"{start * 100:.0f} %", f"{end * 100:.0f} %", whiskers)
-
-
-LOSS = Frame(150, 72, 0, 4)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A small multiple: losses over epochs."""
-
-    row: Row
-    number: int  # of the row
-    train: str  # SVG points
-    validation: str
-    kept: tuple[float, float] | None  # where the kept epoch lies
-    epochs: int
-    last: str
-
-
-def losses(table: Table, histories: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[list[Loss], float, int]:
-    """(small multiples of the cells that have epochs, the loss at the top of all of them, the epochs at their right end)."""
-    series = [(n, row, rows) for n, (row, rows) in enumerate(zip(table.rows, histories, strict=True)) if rows]
-    numbers = [one.get(key) for _, _, rows in series for one in rows for key in ("train_loss", "validation_loss")]
-    top = max((float(number) for number in numbers if number is not None and _finite(number)), default=1.0) or 1.0
-    length = max((len(rows) for _, _, rows in series), default=1)
-    found = []
-    for n, row, rows in series:
-        kept = row.markers["train"].facts.get("kept_epoch") if "train" in row.markers else None
-        at = next((one for one in rows if one["epoch"] == kept and _finite(one.get("validation_loss"))), None)
-        validation = [one["validation_loss"] for one in rows if _finite(one.get("validation_loss"))]
-        found.append(
-            Loss(
-                row,
-                n,
-                LOSS.points(_series(rows, "train_loss", length, top)),
-                LOSS.points(_series(rows, "validation_loss", length, top)),
-                None if at is None else _place(at["epoch"], at["validation_loss"], length, top),
-                len(rows),
-                f"{min(validation):.3g}" if validation else "–",
-            )
-        )
-    return found, top, length
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _series(rows: Iterable[Mapping[str, Any]], key: str, length: int, top: float) -> np.ndarray:
-    points = [(one["epoch"] / max(length - 1, 1), one[key] / top) for one in rows if _finite(one.get(key))]
-    return np.array(points, float).reshape(-1, 2)
-
-
-def _place(epoch: int, loss: float, length: int, top: float) -> tuple[float, float]:
-    x = LOSS.left + epoch / max(length - 1, 1) * LOSS.width
-    return round(x, 1), round(LOSS.top + (1 - loss / top) * LOSS.height, 1)

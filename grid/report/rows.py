@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from grid.ledger import Damaged, Marker
@@ -57,7 +56,7 @@ class Row:
         entry = found.get(kind, {}).get(far) if far else found.get(kind)
         if entry is None:
             return None
-        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason")))
+        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason", "method")))
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ class Table:
     rows: tuple[Row, ...]
     hidden: int  # cells that left the grid file
     ensembles: tuple[Row, ...] = ()  # cells taken together; they are no cells themselves
+    left_out: tuple[str, ...] = ()  # columns in which no cell has a number, and why
 
     @property
     def lines(self) -> tuple[Row, ...]:
@@ -97,16 +97,15 @@ class Table:
         """Every cell that the grid wants is done."""
         return all(row.state in ("done", "skipped") for row in self.rows)
 
-    @cached_property
-    def best(self) -> dict[Column, frozenset[int]]:
-        """The lines with the best printed value of each column; where fewer than two lines have one, none is best."""
-        found = {}
-        for column in self.columns:
-            values = {n: v.value for n, row in enumerate(self.lines) if (v := row.value(column)) and v.value is not None}
-            top = (min if column.lower_is_better else max)(values.values(), default=None)
-            winners = [n for n, value in values.items() if top is not None and column.text(value) == column.text(top)]
-            found[column] = frozenset(winners if len(values) > 1 else [])
-        return found
+    @property
+    def methods(self) -> list[str]:
+        """How the printed intervals were computed, one entry per method: ``subject bootstrap (EER, AUC)``."""
+        found: dict[str, dict[str, None]] = {}
+        for row in self.lines:
+            for column in self.columns:
+                if (value := row.value(column)) and value.low is not None and value.method:
+                    found.setdefault(value.method, {})[column.title] = None
+        return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
 
 
 def table(study: Study) -> Table:
@@ -114,7 +113,14 @@ def table(study: Study) -> Table:
     shown = [cell for cell in study.cells if not cell.hidden]
     rows = tuple(_row(study, cell) for cell in shown)
     factors = tuple(_factor(axis, levels) for axis, levels in study.axes.items())
-    return Table(factors, tuple(_columns(rows)), rows, len(study.cells) - len(shown))
+    columns, left_out = [], []
+    for column in _columns(rows):
+        found = [value for row in rows if (value := row.value(column))]
+        if found and all(value.value is None for value in found):
+            left_out.append(f"{column.title} on {column.protocol}: {found[0].reason or 'no value in any cell'}")
+        else:
+            columns.append(column)
+    return Table(factors, tuple(columns), rows, len(study.cells) - len(shown), left_out=tuple(left_out))
 
 
 def _factor(axis: str, levels: Sequence[str]) -> Factor:

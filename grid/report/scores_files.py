@@ -10,6 +10,7 @@ from typing import Any
 from grid.report.markdown import line as line_of
 from grid.report.markdown import plain
 from grid.report.scores import CENTRE, Line, Scored, Table, reasons
+from grid.report.text import spreadsheet
 
 NOTE = (
     "Brackets are 95 % intervals; bold beats the centre floor: the paired 95 % interval of the difference lies on the better "
@@ -77,14 +78,15 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
         "reason",
         "stamps",
     )
-    writer.writerow(["cell", *map(_tame, axes), *columns])
+    writer.writerow(["cell", *map(spreadsheet, axes), *columns])
     for one in found:
         start = [
-            _tame(word) for word in (one.row.cell.id or "", *(one.row.cell.levels.get(axis, "") for axis in axes), one.method)
+            spreadsheet(word)
+            for word in (one.row.cell.id or "", *(one.row.cell.levels.get(axis, "") for axis in axes), one.method)
         ]
         result = one.result or {}
         if one.state != "done":
-            writer.writerow([*start, "", "", _tame(one.score), *[""] * 10, one.state, _tame(one.reason or ""), ""])
+            writer.writerow([*start, "", "", spreadsheet(one.score), *[""] * 10, one.state, spreadsheet(one.reason or ""), ""])
             continue
         end = [result["of"], result["count"], result.get("missing", 0), one.state, ""]
         for floor in (False, True):
@@ -93,7 +95,7 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
                 for number, value in entry.items():
                     centre = value.get("above", {}).get(CENTRE, {})
                     numbers = [*(value.get(key) for key in FIELDS), *(centre.get(key) for key in FIELDS)]
-                    words = [_tame(name), "floor" if floor else "", _tame(one.score), _tame(number)]
+                    words = [spreadsheet(name), "floor" if floor else "", spreadsheet(one.score), spreadsheet(number)]
                     printed = ["" if number is None else repr(float(number)) for number in numbers]
                     writer.writerow([*start, *words, *printed, *end, stamps])
     return text.getvalue()
@@ -120,8 +122,3 @@ def _seconds(one: Scored) -> float | None:
     marker = one.row.markers.get(f"explain:{one.method}")
     facts: Mapping[str, Any] = marker.facts if marker else {}
     return facts.get("seconds")
-
-
-def _tame(text: str) -> str:
-    """As in ``table_csv``: a field that starts like a formula becomes text; so do the maps S+ and S-, which do not."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -7,6 +7,7 @@ import io
 
 from grid.report.columns import Column
 from grid.report.rows import Table
+from grid.report.text import spreadsheet
 
 FIELDS = ("value", "low", "high", "se")
 
@@ -17,7 +18,9 @@ def table_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     axes = [factor.axis for factor in table.factors]
-    writer.writerow(["cell", *axes, "state", "reason", *(_name(column, field, table) for column, field in wanted)])
+    writer.writerow(
+        ["cell", *map(spreadsheet, axes), "state", "reason", *(_name(column, field, table) for column, field in wanted)]
+    )
     for row in table.lines:
         numbers = []
         for column, field in wanted:
@@ -25,16 +28,11 @@ def table_csv(table: Table) -> str:
             number = getattr(value, field) if value else None
             numbers.append("" if number is None else repr(float(number)))
         levels = [row.cell.levels.get(axis, "") for axis in axes]
-        words = [_tame(word) for word in (row.cell.id or "", *levels, row.state, row.reason or "")]
+        words = [spreadsheet(word) for word in (row.cell.id or "", *levels, row.state, row.reason or "")]
         writer.writerow([*words, *numbers])
     return text.getvalue()
 
 
 def _name(column: Column, field: str, table: Table) -> str:
     start = f"{column.protocol}:" if len(table.protocols) > 1 else ""
-    return _tame(start + column.key.replace("val:", "val@") + ("" if field == "value" else f"_{field}"))
-
-
-def _tame(text: str) -> str:
-    """A spreadsheet runs a field that starts like a formula; a leading apostrophe makes it text."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return spreadsheet(start + column.key.replace("val:", "val@") + ("" if field == "value" else f"_{field}"))

@@ -79,9 +79,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
         "blobs": [packed.blobs[n] for n in used],
         "colours": {name: _colours(signed) for name, signed in (("sequential", False), ("diverging", True))},
     }
-    return View(
-        json.dumps(data, separators=(",", ":")), len(columns), len(keys), tuple(sheets), without, str(study.record["store"])
-    )
+    return View(json.dumps(data, separators=(",", ":")), len(columns), len(keys), tuple(sheets), without, str(study.store))
 
 
 class _Packed:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,15 +133,20 @@ def browser() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a study in which everything that can happen to a cell has happened."""
+def studies() -> Any:
+    """The module that builds studies without any training."""
     spec = importlib.util.spec_from_file_location("studies", HERE.parent / "unit" / "grid" / "conftest.py")
     assert spec
     assert spec.loader
-    studies = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(studies)
-    study: Study = studies.build_study(
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study in which everything that can happen to a cell has happened."""
+    study: Study = studies().build_study(
         tmp_path_factory.mktemp("studies") / "ito2021",
         failed=[{"backbone": "alexnet", "detection": "mtcnn", "pretraining": "imagenet"}],
         skipped=[{"backbone": "efficientnet_b1", "detection": "none", "pretraining": "imagenet"}],
@@ -275,3 +281,56 @@ def test_an_address_opens_the_view_as_it_was(browser: str, page: Path, tmp_path:
     assert said == ""
     assert found["first"] == ["reconstruction S+"]
     assert found["set"] == ["40", "480", "row"]
+
+
+WIDTHS = """
+<script>
+addEventListener("load", () => {
+  const found = { inner: innerWidth, wide: document.documentElement.scrollWidth <= innerWidth, cut: [], seen: 0 };
+  for (const cell of document.querySelectorAll("table.main td")) {
+    if (!cell.textContent.trim()) continue;
+    const box = cell.getBoundingClientRect(), scroll = cell.closest(".scroll");
+    const inside = (left, right) => left >= -1 && right <= innerWidth + 1;
+    const scrolls = getComputedStyle(scroll).overflowX === "auto" && scroll.scrollWidth > scroll.clientWidth;
+    const frame = scroll.getBoundingClientRect();
+    if (inside(box.left, box.right)) found.seen += 1;
+    else if (cell.closest(".cards") || !scrolls || !inside(frame.left, frame.right)) found.cut.push(cell.textContent.trim());
+  }
+  const note = document.createElement("pre");
+  note.id = "probe";
+  note.textContent = JSON.stringify(found);
+  (window.parent === window ? document.body : window.parent.document.body).append(note);
+});
+</script>
+"""
+LONG = "a level with a name that is as long as a sentence_and_has_a_part_that_cannot_be_broken_" + "x" * 120
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of two protocols, with long names of levels."""
+    study: Study = studies().build_study(
+        tmp_path_factory.mktemp("crowded") / "two protocols",
+        axes={"backbone": ["alexnet", LONG], "a rather long factor": ["one", "two", LONG]},
+        protocols=("lfw view 1", "lfw view 2"),
+        failed=[{"backbone": "alexnet", "a rather long factor": "two"}],
+        pairs=2200,
+        images=1,
+    )
+    return build(study)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_number_can_be_reached_at_any_width(browser: str, crowded: Path, tmp_path: Path, width: int) -> None:
+    """In a frame, since a browser's window is at least 500 pixels wide."""
+    (tmp_path / "inside.html").write_text(crowded.read_text().replace("</body>", WIDTHS + "</body>"))
+    outer = tmp_path / "outer.html"
+    frame = f'<iframe src="inside.html" style="width:{width}px;height:3000px;border:0"></iframe>'
+    outer.write_text(f'<!doctype html><body style="margin:0">{frame}</body>')
+    found, said = visit(browser, outer, tmp_path, "--window-size=1600,3200", "--allow-file-access-from-files", probe="")
+    assert said == ""
+    assert found["inner"] == width
+    assert found["wide"], "the page scrolls sideways"
+    assert found["cut"] == []
+    cells = json.loads((crowded.parent / "report.json").read_text())["cells"]
+    assert found["seen"] > sum(len(cell["metrics"]) for cell in cells) * 7

@@ -117,7 +117,7 @@ def build_study(
         "version": "0.1.0",
         "launched": LAUNCHED,
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "store").mkdir(parents=True, exist_ok=True)  # as a launch does
     (folder / "plan.json").write_text(json.dumps(record, indent=1))
     return Study(folder)
 

@@ -122,3 +122,12 @@ def test_what_is_dropped_is_told_no_more(make_study):
     (study.path / "plan.json").write_text(json.dumps(record))
     assert [one.label for one in gone] == ["explain:rise"]
     assert status(Study(study.path))["cells"][0]["error"] is None
+
+
+def test_the_accuracy_is_the_cross_validated_one_as_in_the_headline_of_the_report(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    study.cells[0].markers["evaluate:lfw view 2"].facts.update(oracle=0.9, tenfold=0.8123)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(show(study))
+    assert "81.23 %" in console.file.getvalue()
+    assert "90.00" not in console.file.getvalue()

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -37,29 +38,51 @@ def test_values_and_intervals_are_those_of_the_metrics(make_study):
     marker = study.cells[0].markers["evaluate:lfw view 2"]
     metrics = study.ledger.json(marker, "metrics.json")
     columns = {column.key: column for column in found.columns}
-    assert list(columns) == ["oracle", "tenfold", "eer", "auc", "val:0.1", "val:0.01", "val:0.001"]
+    assert list(columns) == ["tenfold", "oracle", "eer", "auc", "val:0.1", "val:0.01"]
     value = found.rows[0].value(columns["oracle"])
     assert (value.value, value.low, value.high) == tuple(metrics["oracle"][key] for key in ("value", "low", "high"))
     assert columns["oracle"].value(value) == f"{100 * metrics['oracle']['value']:.2f}"
-    assert columns["tenfold"].spread(found.rows[0].value(columns["tenfold"])) == f"± {100 * metrics['tenfold']['se']:.2f}"
+    low, high = (100 * metrics["tenfold"][key] for key in ("low", "high"))
+    assert columns["tenfold"].spread(found.rows[0].value(columns["tenfold"])) == f"[{low:.2f}, {high:.2f}]"
     assert columns["auc"].value(found.rows[0].value(columns["auc"])) == f"{metrics['auc']['value']:.3f}"
 
 
-def test_a_far_that_the_list_cannot_show_has_a_reason_and_no_value(make_study):
-    found = rows.table(make_study(axes={"backbone": ["alexnet"]}, pairs=100, explainers=()))
-    value = found.rows[0].value(found.columns[-1])
-    assert value.value is None
-    assert "cannot show" in value.reason
+def test_a_column_without_any_number_is_left_out_and_its_reason_is_kept(make_study):
+    found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
+    assert [column.key for column in found.columns] == ["tenfold", "oracle", "eer", "auc", "val:0.1"]
+    assert [reason.split(":")[0] for reason in found.left_out] == ["VAL @ 1 % on lfw view 2", "VAL @ 0.1 % on lfw view 2"]
+    assert all("cannot show" in reason for reason in found.left_out)
 
 
-def test_the_best_of_a_column_is_the_lowest_eer_and_the_highest_accuracy(make_study):
-    found = rows.table(make_study(pairs=200, explainers=()))
-    for column in found.columns:
-        values = [row.value(column).value for row in found.rows if row.value(column).value is not None]
-        if values:
-            top = min(values) if column.key == "eer" else max(values)
-            assert all(column.text(found.rows[n].value(column).value) == column.text(top) for n in found.best[column])
-            assert found.best[column]
+def test_a_column_that_one_cell_can_fill_stays_and_the_other_cell_has_the_reason(make_study):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=())
+    marker = study.cells[1].markers["evaluate:lfw view 2"]
+    path = study.ledger.path(marker, "metrics.json")
+    metrics = json.loads(path.read_text())
+    metrics["val"]["0.01"] = {"value": 0.5, "low": 0.4, "high": 0.6}
+    path.write_text(json.dumps(metrics))
+    marker.outputs["metrics.json"].update(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
+    found = rows.table(study)
+    column = next(column for column in found.columns if column.key == "val:0.01")
+    assert "cannot show" in found.rows[0].value(column).reason
+    assert found.rows[1].value(column).value == 0.5
+
+
+def test_a_protocol_without_any_result_keeps_its_columns(make_study):
+    found = rows.table(make_study(axes={"backbone": ["alexnet"]}, unfinished=[{}], pairs=60, explainers=()))
+    assert [column.key for column in found.columns] == ["tenfold", "oracle", "eer", "auc"]
+    assert found.left_out == ()
+
+
+def test_the_methods_of_the_intervals_are_named_with_their_columns(make_study):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=())
+    found = rows.table(study)
+    assert found.methods == []
+    for row in found.rows:
+        row.metrics["lfw view 2"]["eer"]["method"] = "subject bootstrap"
+        row.metrics["lfw view 2"]["auc"]["method"] = "subject bootstrap"
+        row.metrics["lfw view 2"]["tenfold"]["method"] = "Student's t over folds"
+    assert found.methods == ["Student's t over folds (Accuracy, 10-fold)", "subject bootstrap (EER, AUC)"]
 
 
 def test_states_and_reasons_are_told_and_hidden_cells_counted(make_study):
@@ -114,14 +137,13 @@ def test_a_damaged_marker_makes_the_cell_unfinished(make_study):
 def test_several_protocols_have_columns_each(make_study):
     found = rows.table(make_study(axes={"backbone": ["alexnet"]}, protocols=("one", "two"), pairs=60, explainers=()))
     assert found.protocols == ["one", "two"]
-    assert len(found.columns) == 14
+    assert len(found.columns) == 10  # the rates that 30 impostor pairs cannot show are left out
 
 
 def test_a_study_of_one_cell_without_axes_has_a_table(make_study):
     found = rows.table(make_study(axes={}, pairs=60, explainers=()))
     assert found.factors == ()
     assert [row.title for row in found.rows] == ["the only cell"]
-    assert json.dumps([list(rows) for rows in found.best.values()])
 
 
 @pytest.mark.parametrize(
@@ -129,4 +151,4 @@ def test_a_study_of_one_cell_without_axes_has_a_table(make_study):
 )
 def test_the_column_of_folds_says_how_many_there_were(folds: list[int], title: str) -> None:
     found = [{"auc": {}, "tenfold": {"folds": [0.5] * number}} for number in folds]
-    assert next(column for column in columns_of("drawn", found) if column.key == "tenfold").title == title
+    assert next(column for column in columns_of("drawn", found) if column.key == "tenfold").title == f"Accuracy, {title}"

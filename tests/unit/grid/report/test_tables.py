@@ -2,12 +2,16 @@
 
 import csv
 import io
+import json
 import re
+import shutil
+import subprocess
 
 import pytest
 from rich.console import Console
 
 from grid.report import console, rows
+from grid.report.build import build
 from grid.report.latex import escape, latex
 from grid.report.markdown import markdown
 from grid.report.table_csv import table_csv
@@ -27,7 +31,7 @@ def test_markdown_has_a_line_per_cell_and_equally_many_fields(study):
     text = markdown(rows.table(study), study.name)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 14
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {12}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {10}
     assert "Partial: 11 done, 1 failed." in text
     assert "✓ in Face detection is mtcnn." in text
 
@@ -61,8 +65,8 @@ def test_latex_names_a_network_once_and_has_equally_many_columns(study):
     assert body.count("alexnet") == body.count("resnet34") == 1
     assert body.count("\\addlinespace") == 2
     lines = [line for line in body.splitlines() if line.endswith("\\\\")]
-    assert {line.count(" & ") for line in lines if "multicolumn" not in line} == {9}
-    assert sum("\\multicolumn{7}{l}{\\emph{failed}}" in line for line in lines) == 1
+    assert {line.count(" & ") for line in lines if "multicolumn" not in line} == {7}
+    assert sum("\\multicolumn{5}{l}{\\emph{failed}}" in line for line in lines) == 1
 
 
 def test_latex_has_no_live_letters_of_users(make_study):
@@ -111,3 +115,61 @@ def test_several_protocols_have_a_line_each_in_the_console(make_study):
     out = Console(width=100, file=io.StringIO(), color_system=None)
     out.print(console.table(study))
     assert re.search(r"alexnet\s+one .*\n\s+two ", out.file.getvalue())
+
+
+TEXTS = [  # of a level or an axis: what LaTeX, a spreadsheet or a terminal would take for something else
+    "[2] rows", "*x", "\x1b[31mred\x1b[0m", "a\x00b\x07", "\u202egnp.exe", "Žižek ŧ Ω 猫 🙂", "a--b ``c'' <<d>> ,,e",
+    "\ud800", "x\r\ny\tz",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_latex_compiles_whatever_a_level_is_called(make_study, tmp_path, text):
+    """With pdfLaTeX where it is installed; the rules that it would enforce are checked anywhere."""
+    axes = {text: [text, "other", "third"], "b": [text, "y", "z"]}
+    study = make_study("latex", axes=axes, protocols=("p [1]",), pairs=60, explainers=(), failed=[{"b": "y"}], because=text)
+    table = latex(rows.table(study), text)
+    assert not re.search(r"\\\\\s*[\[*]", table)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", table)
+    if command := shutil.which("pdflatex"):
+        head = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs,amssymb}\\begin{document}\n"
+        (tmp_path / "a.tex").write_text(head + table + "\\end{document}\n", encoding="utf-8")
+        done = subprocess.run([command, "-interaction=nonstopmode", "a.tex"], cwd=tmp_path, capture_output=True, check=False)
+        errors = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith("!")]
+        assert not errors
+        assert done.returncode == 0
+
+
+def test_latex_escapes_ligatures_and_letters_that_pdflatex_lacks():
+    assert escape("a---b") == "a-{}-{}-b"
+    assert escape("Žü Ω") == r"Žü \unicodechar{Ω}{03A9}"
+    assert escape("x\x1b") == r"x\textbackslash{}x1b"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r\n@x", "＝1"])
+def test_csv_runs_no_formula_in_a_header_or_a_field(make_study, text):
+    study = make_study("formula", axes={text: [text, "b"]}, protocols=(text, "other"), pairs=60, explainers=())
+    found = list(csv.reader(io.StringIO(table_csv(rows.table(study)))))
+    for field in [field for line in found for field in line]:
+        assert not re.match(r"\s*[=+@＝]|\s*-(?!\d\.\d)", field), field
+    assert found[0][1] == found[1][1] == "'" + text.strip()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_file_of_a_report_is_written_whatever_a_level_is_called(make_study, text):
+    axes = {"a": [text, "other"]}
+    study = make_study("files", axes=axes, protocols=(text,), images=1, pairs=60, because=text, skipped=[{"a": "other"}])
+    folder = build(study).parent
+    for path in folder.iterdir():
+        if path.suffix != ".png":
+            found = path.read_text(encoding="utf-8")
+            assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", found), path.name
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["axes"]["a"][0] == text
+
+
+def test_long_names_give_files_that_a_file_system_takes(make_study):
+    long = ["x" * 300, "x" * 300 + "y"]
+    study = make_study("long", axes={"a": long, "b": ["猫" * 200]}, images=1, pairs=60)
+    names = [path.name for path in build(study).parent.iterdir() if path.suffix == ".png"]
+    assert len(names) == 4  # one of each cell, one of each method
+    assert all(len(name.encode()) <= 255 for name in names)

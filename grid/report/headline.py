@@ -1,0 +1,86 @@
+"""The cell with the highest accuracy under each protocol that compares pairs of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grid.report.columns import BEST_THRESHOLD, CROSS_VALIDATED, Column
+from grid.report.rows import Row, Table
+from grid.spec import REPLICATE
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measurement of the best cell; ``spread`` is its interval, or how many replicates it is the mean of."""
+
+    title: str
+    text: str
+    spread: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The best cell of a protocol.
+
+    Attributes:
+        title: the accuracy by which it is the best.
+        levels: of the cell, without its replicate.
+        among: how many cells were compared; replicates count as one.
+    """
+
+    protocol: str
+    title: str
+    levels: Mapping[str, str]
+    numbers: tuple[Number, ...]
+    among: int
+
+
+def headlines(table: Table) -> list[Headline]:
+    """One per protocol. The best cell has the highest cross-validated accuracy, as a mean over its replicates.
+
+    Where a protocol has no cross-validated accuracy, the accuracy at the best threshold decides.
+    """
+    return [found for protocol in table.compared if (found := _headline(table, protocol))]
+
+
+def _headline(table: Table, protocol: str) -> Headline | None:
+    columns = {column.key: column for column in table.columns if column.protocol == protocol}
+    deciding = columns.get(CROSS_VALIDATED) or columns.get(BEST_THRESHOLD)
+    if deciding is None:
+        return None
+    groups: dict[tuple[tuple[str, str], ...], list[Row]] = {}
+    for row in table.rows:
+        levels = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE)
+        groups.setdefault(levels, []).append(row)
+    means = {levels: mean for levels, rows in groups.items() if (mean := _mean(rows, deciding)) is not None}
+    if not means:
+        return None
+    best = max(means, key=lambda levels: means[levels])
+    shown = [deciding, *(columns[key] for key in (BEST_THRESHOLD, "eer") if key in columns and columns[key] != deciding)]
+    numbers = tuple(_number(groups[best], column) for column in shown if _mean(groups[best], column) is not None)
+    return Headline(protocol, deciding.title, dict(best), numbers, len(means))
+
+
+def _values(rows: list[Row], column: Column) -> list[float]:
+    found = (row.value(column) for row in rows)
+    return [value.value for value in found if value is not None and value.value is not None]
+
+
+def _mean(rows: list[Row], column: Column) -> float | None:
+    values = _values(rows, column)
+    return sum(values) / len(values) if values else None
+
+
+def _number(rows: list[Row], column: Column) -> Number:
+    values, mean = _values(rows, column), _mean(rows, column)
+    assert mean is not None
+    unit = " %" if column.percent else ""
+    if len(rows) > 1:
+        spread = (
+            f"mean of {len(values)} of {len(rows)} replicates" if len(values) < len(rows) else f"mean of {len(rows)} replicates"
+        )
+    else:
+        value = rows[0].value(column)
+        spread = column.spread(value) if value else ""
+    return Number(column.title, column.text(mean) + unit, spread)

@@ -1,0 +1,33 @@
+"""Text of users as it may stand in a report."""
+
+from __future__ import annotations
+
+import unicodedata
+
+HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format (bidirectional overrides), surrogate, unassigned, ...
+FORMULA = "=+-@＝＋－＠"
+
+
+def printable(text: str) -> str:
+    """The text with control and format characters written as ``\\x1b`` or ``\\u202e``; tabs and line ends stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        _escaped(letter) if unicodedata.category(letter) in HIDDEN and letter not in "\t\n\r" else letter for letter in text
+    )
+
+
+def visible(text: str) -> str:
+    """``printable`` on one line: a run of white space becomes one blank."""
+    return printable(" ".join(text.split()))
+
+
+def spreadsheet(text: str) -> str:
+    """A CSV field that no spreadsheet runs as a formula: a leading apostrophe marks it as text."""
+    text = visible(text)
+    return "'" + text if text[:1] and text[0] in FORMULA else text
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

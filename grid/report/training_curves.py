@@ -1,0 +1,165 @@
+"""Learning curves of every cell as small plots: loss on one logarithmic scale, accuracy from 0 to 100 %."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grid.report.picture import Frame
+from grid.report.rows import Row, Table
+
+LOSS, ACCURACY = Frame(150, 84, 38, 6), Frame(150, 46, 38, 112)
+HEIGHT = 176  # of both plots with the epochs below them
+SHORT = 114  # without accuracies
+KINDS = ("train", "validation")
+History = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A vertical axis.
+
+    Attributes:
+        low, high: the values at the bottom and at the top
+        log: whether it is logarithmic; both ends are then above 0
+        ticks: values that are printed beside it
+    """
+
+    low: float
+    high: float
+    log: bool
+    ticks: tuple[float, ...]
+
+    def place(self, value: float) -> float:
+        """0 at the bottom, 1 at the top."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One quantity of one cell.
+
+    Attributes:
+        ticks: (y, text)
+        lines: SVG points of training and of validation; empty where there are none
+        kept: (x, y) of the epoch whose weights were kept
+    """
+
+    name: str
+    frame: Frame
+    ticks: tuple[tuple[float, str], ...]
+    lines: Mapping[str, str]
+    kept: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A cell's plots. Epochs count from 1.
+
+    Attributes:
+        number: of the row
+        epochs: that are finished
+        length: the epoch at the right end, the same for all cells
+        kept: the epoch whose weights were kept
+        best: the lowest validation loss, as printed
+        log: the losses of all cells are on one logarithmic scale
+        height: of the drawing
+    """
+
+    row: Row
+    number: int
+    plots: tuple[Plot, ...]
+    epochs: int
+    length: int
+    kept: int | None
+    best: str
+    log: bool
+    height: float
+
+
+def training_curves(table: Table, histories: Sequence[History]) -> list[Curves]:
+    """One entry per cell that has finished an epoch. Where a loss is 0 or less, each cell has a linear scale of its own."""
+    known = [(number, row, rows) for number, (row, rows) in enumerate(zip(table.rows, histories, strict=True)) if rows]
+    losses = [_numbers(rows, "loss") for _, _, rows in known]
+    every = [value for some in losses for value in some]
+    shared = log_scale(min(every), max(every)) if every and min(every) > 0 else None
+    length = max((len(rows) for _, _, rows in known), default=1)
+    accurate = any(_numbers(rows, "accuracy") for _, _, rows in known)
+    return [
+        _curves(row, number, rows, shared or linear_scale(min(own, default=0.0), max(own, default=1.0)), length, accurate)
+        for (number, row, rows), own in zip(known, losses, strict=True)
+    ]
+
+
+def _curves(row: Row, number: int, rows: History, loss: Scale, length: int, accurate: bool) -> Curves:
+    kept = row.markers["train"].facts.get("kept_epoch") if "train" in row.markers else None
+    plots = [_plot("loss", LOSS, loss, rows, kept, length)]
+    if accurate:
+        plots.append(_plot("accuracy", ACCURACY, Scale(0, 1, False, (0, 0.5, 1)), rows, kept, length))
+    validation = [one["validation_loss"] for one in rows if _finite(one.get("validation_loss"))]
+    best = f"{min(validation):.3g}" if validation else "–"
+    height = HEIGHT if accurate else SHORT
+    return Curves(row, number, tuple(plots), len(rows), length, None if kept is None else kept + 1, best, loss.log, height)
+
+
+def _plot(name: str, frame: Frame, scale: Scale, rows: History, kept: int | None, length: int) -> Plot:
+    lines, ring = {}, None
+    for kind in KINDS:
+        key = f"{kind}_{name}"
+        points = [
+            (one["epoch"] / max(length - 1, 1), scale.place(one[key]), one["epoch"]) for one in rows if _finite(one.get(key))
+        ]
+        if points:
+            drawn = np.array([point[:2] for point in (points * 2 if len(points) == 1 else points)], float)  # one is a dot
+            lines[kind] = frame.points(drawn)
+        if kind == "validation":
+            ring = next(
+                (
+                    (round(frame.left + x * frame.width, 1), round(frame.top + (1 - y) * frame.height, 1))
+                    for x, y, epoch in points
+                    if epoch == kept
+                ),
+                None,
+            )
+    percent = name == "accuracy"
+    ticks = tuple(
+        (round(frame.top + (1 - scale.place(tick)) * frame.height, 1), f"{100 * tick:.0f} %" if percent else f"{tick:g}")
+        for tick in scale.ticks
+    )
+    return Plot(name, frame, ticks, lines, ring)
+
+
+def log_scale(low: float, high: float) -> Scale:
+    """From the 1-2-5 number at or below ``low`` to the one at or above ``high``, with at most five ticks."""
+    steps = [
+        10.0**power * digit
+        for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+        for digit in (1, 2, 5)
+    ]
+    steps = [float(f"{step:.1g}") for step in steps]
+    start = max(place for place, step in enumerate(steps) if step <= low)
+    end = min(place for place, step in enumerate(steps) if step >= high and place > start)
+    every = math.ceil((end - start) / 4)
+    return Scale(steps[start], steps[end], True, tuple(steps[start : end + 1 : every]))
+
+
+def linear_scale(low: float, high: float) -> Scale:
+    """From ``low`` to ``high`` with three ticks, rounded to three digits."""
+    if not low < high:
+        low, high = low - 0.5, high + 0.5
+    ticks = (float(f"{value:.3g}") for value in (low, (low + high) / 2, high))
+    return Scale(low, high, False, tuple(ticks))
+
+
+def _numbers(rows: History, name: str) -> list[float]:
+    return [float(one[f"{kind}_{name}"]) for one in rows for kind in KINDS if _finite(one.get(f"{kind}_{name}"))]
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+
+from grid.report import rows
+from grid.report.headline import headlines
+
+
+def with_numbers(table, numbers):
+    """The table with these (ten-fold, best threshold) accuracies, by row."""
+    made = []
+    for row, (ten_fold, best) in zip(table.rows, numbers, strict=True):
+        metrics = {
+            protocol: {
+                **found,
+                "tenfold": {**found["tenfold"], "value": ten_fold},
+                "oracle": {**found["oracle"], "value": best},
+            }
+            for protocol, found in row.metrics.items()
+        }
+        made.append(dataclasses.replace(row, metrics=metrics))
+    return dataclasses.replace(table, rows=tuple(made))
+
+
+def test_the_best_cell_has_the_highest_ten_fold_accuracy_and_the_headline_says_so(make_study):
+    table = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, explainers=()))
+    (found,) = headlines(with_numbers(table, [(0.6083, 0.65), (0.61, 0.62)]))
+    assert (found.title, found.levels, found.among) == ("Accuracy, 10-fold", {"backbone": "resnet34"}, 2)
+    assert [(number.title, number.text) for number in found.numbers[:2]] == [
+        ("Accuracy, 10-fold", "61.00 %"),
+        ("Accuracy, best threshold", "62.00 %"),
+    ]
+
+
+def test_replicates_of_a_cell_count_by_their_mean(make_study):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1"]}, pairs=60, explainers=())
+    (found,) = headlines(with_numbers(rows.table(study), [(0.9, 0.9), (0.5, 0.6), (0.8, 0.8), (0.8, 0.8)]))
+    assert (found.levels, found.among) == ({"backbone": "resnet34"}, 2)
+    assert (found.numbers[0].text, found.numbers[0].spread) == ("80.00 %", "mean of 2 replicates")
+
+
+def test_a_replicate_that_is_not_finished_is_told(make_study):
+    axes = {"backbone": ["alexnet"], "replicate": ["0", "1", "2"]}
+    study = make_study(axes=axes, unfinished=[{"replicate": "1"}], pairs=60, explainers=())
+    (found,) = headlines(rows.table(study))
+    assert found.numbers[0].spread == "mean of 2 of 3 replicates"
+
+
+def test_without_results_there_is_no_headline(make_study):
+    assert headlines(rows.table(make_study(axes={"backbone": ["alexnet"]}, unfinished=[{}], pairs=60, explainers=()))) == []
+
+
+def test_each_protocol_has_a_headline_of_its_own(make_study):
+    table = rows.table(make_study(axes={"backbone": ["alexnet"]}, protocols=("one", "two"), pairs=60, explainers=()))
+    found = headlines(table)
+    assert [one.protocol for one in found] == ["one", "two"]
+    value = table.rows[0].metrics["two"]["tenfold"]["value"]
+    assert float(found[1].numbers[0].text.removesuffix(" %")) == pytest.approx(100 * value, abs=0.005)
