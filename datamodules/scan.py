@@ -25,7 +25,7 @@ from configs.kinds import Progress
 from datamodules.images import decode
 from datamodules.manifest import Manifest
 
-VERSION = 1  # to raise when decoding changes its meaning: older rows then no longer count
+VERSION = 2  # to raise when decoding changes its meaning: older rows then no longer count
 THREADS = min(8, os.cpu_count() or 1)
 BLOCK = 512  # images handed to the threads at a time
 PART = 51_200  # images after which new rows are kept, so that an interrupted scan of millions goes on from there
