@@ -94,7 +94,7 @@ def on_lfw(lfw: Path, view: int = 1, **data: Any) -> dict[str, Any]:
         ({"base": {"backbone": "resnet43"}}, [], "unknown backbone 'resnet43'; did you mean 'resnet34'? (known: abn, "),
         ({}, ["--where", "rate=lo"], "--where: axis 'rate' has no level 'lo'; did you mean 'low'? (known: high, low)"),
         ({}, ["--where", "rat=low"], "--where: unknown axis 'rat'; did you mean 'rate'? (known: rate)"),
-        ({}, ["--where", "low"], "--where 'low': write axis=level, such as --where "),
+        ({}, ["--where", "low"], "--where 'low': expected axis=level at 'low'; write --where "),
         ({}, ["recipe.lr=0.5"], "override 'recipe.lr=0.5': axis 'rate' sets 'recipe.lr' (level 'low'); choose levels"),
         ({"axes": {"rate": {}}}, [], "axis 'rate' has no levels; give it levels or remove it"),
         (
