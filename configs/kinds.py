@@ -364,6 +364,11 @@ class RecipeConfig(Component, ABC):
     epochs: int
     batch_size: int
 
+    @property
+    def needs_validation(self) -> bool:
+        """Whether it cannot go on without a validation loss, so that a plan refuses a split that gives none."""
+        return False
+
     @abstractmethod
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:
         """A ``modules.training.recipe.Moves``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``,

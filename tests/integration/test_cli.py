@@ -232,8 +232,8 @@ def test_people_who_were_trained_on_are_refused_with_what_remains(
     assert said.code == 2
     for line in (said.err.strip(), refused(run, study, "plan", file)):
         assert line.endswith(
-            f"{file}: cell the only cell: protocol view 2: 4 of its people are in the training set, so 4 of its 8 pairs say "
-            "nothing about strangers; `overlap: drop` evaluates the 4 pairs that are free of them"
+            f"{file}: cell the only cell: protocol view 2: 4 of its subjects are in the training set, so 4 of its 8 pairs say "
+            "nothing about unseen subjects; `overlap: drop` evaluates the 4 pairs that are free of them"
         )
     nothing_launched(study)
     said = run("plan", file, "protocols.0.overlap=drop", "--json")
