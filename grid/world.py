@@ -38,7 +38,7 @@ class World:
     def _once(self, key: tuple[Any, ...], find: Any) -> Any:
         if key not in self._known:
             try:
-                self._known[key] = (True, find())
+                self._known[key] = (True, _readable(find))
             except (Blocked, ValueError) as error:
                 self._known[key] = (False, error)
         good, value = self._known[key]
@@ -63,13 +63,13 @@ class World:
 
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
-        data.scan(self.scans, progress)
+        _readable(lambda: data.scan(self.scans, progress))
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Takes hashes of a dataset's pictures; what was remembered of the world is forgotten."""
         manifest = self.manifest(data)
-        _pictures().prints(data.build(manifest), progress).save(self._prints(manifest))
+        _readable(lambda: _pictures().prints(data.build(manifest), progress).save(self._prints(manifest)))
         self._forget()
 
     def _forget(self) -> None:
@@ -317,6 +317,15 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     return dataclasses.replace(  # type: ignore[type-var]
         pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
     )
+
+
+def _readable(find: Callable[[], Any]) -> Any:
+    """What ``find`` gives; an OSError, such as of a loop of symbolic links or a folder without permission, as ValueError."""
+    try:
+        return find()
+    except OSError as error:
+        name, why = error.filename, error.strerror
+        raise ValueError(f"{name}: {why}" if name and why else str(error)) from error
 
 
 def _pictures() -> Any:

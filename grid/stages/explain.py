@@ -33,12 +33,12 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     labels, persons = labels_of(trained, training)
-    seconds = None
+    seconds, held_out = None, True
     if protocol := config.get("protocol"):
         probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
     else:
         chosen = () if context.fast else explainer.chosen  # a quick look has a few images only
-        rows = explained_rows(trained, training)
+        rows, held_out = explained_rows(trained, training)
         probes = image_probes(trained, labels, rows.tolist(), explainer.images, chosen)
     about = {
         "method": explainer.name,
@@ -49,6 +49,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "checkpoint": context.inputs["train"].outputs["model.safetensors"]["sha256"],
         "images": _images(network, probes, persons, context.device),
     }
+    if not held_out and not explainer.chosen:
+        about["trained_on"] = True  # the split holds out no image of a class, so the images are training images
     path = context.attempt.path
     np.save(path / "images.npy", probes.crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")

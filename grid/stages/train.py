@@ -153,10 +153,14 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array([row for row in rows if row in kept], dtype=np.int64) for rows in (train, validation))  # type: ignore[return-value]
 
 
-def explained_rows(faces: Faces, training: Training) -> np.ndarray:
-    """Rows of the images that may be explained: validation images, or where none of these has a class, training images."""
+def explained_rows(faces: Faces, training: Training) -> tuple[np.ndarray, bool]:
+    """Rows of the images that may be explained, and whether they were held out.
+
+    They are validation images, or where none of these has a class, training images.
+    """
     train, validation = rows_of(faces, training)
-    return validation if len(validation) and training.split.by == "images" else train
+    held_out = len(validation) > 0 and training.split.by == "images"
+    return (validation if held_out else train), held_out
 
 
 def _held(faces: Faces, training: Training) -> set[str]:
