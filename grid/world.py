@@ -57,9 +57,16 @@ class World:
         if found is None:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
+        if data.on_identity_conflict == "skip" and (same := self.conflicts(found)):
+            found = _conflicts().without(found, same)
         if not found.keys:
             raise ValueError(f"the dataset {data.name} has no images that fit its settings")
         return found
+
+    @staticmethod
+    def conflicts(manifest: Manifest) -> list[list[int]]:
+        """Rows of the same bytes under different identities, see ``datamodules.conflicts``."""
+        return _conflicts().conflicts(manifest)  # type: ignore[no-any-return]
 
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
@@ -186,6 +193,13 @@ class World:
     def _check_persons(self, data: DatasetConfig) -> None:
         if (persons := self.persons(data)) < 2:
             raise ValueError(f"training needs two persons at least; {data.name} has {persons}")
+        if data.identified and data.on_identity_conflict == "fail":
+            manifest = self.manifest(data)
+            if same := self._once(("conflicts", id(data)), lambda: self.conflicts(manifest)):
+                raise ValueError(
+                    f"dataset {data.name}: {_conflicts().described(manifest, same)}; mend it, or set "
+                    "on_identity_conflict: skip trains without them, keep with them"
+                )
 
     def _check_protocol(self, protocol: ProtocolConfig) -> None:
         if missing := protocol.missing():
@@ -331,6 +345,11 @@ def _readable(find: Callable[[], Any]) -> Any:
 def _pictures() -> Any:
     """``datamodules.near_images``, found by name as components are: that room stands above this one."""
     return importlib.import_module("datamodules.near_images")
+
+
+def _conflicts() -> Any:
+    """``datamodules.conflicts``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.conflicts")
 
 
 def _splits() -> Any:
