@@ -68,7 +68,10 @@ class DatasetConfig(Obtained, Component, ABC):
     kind: ClassVar[str] = "data"
     server: ClassVar[str | None] = None  # address below which a public server has ``sources``
     sources: ClassVar[tuple[Any, ...]] = ()  # what a public server has, of ``datamodules.fetching.Source``
+    identified: ClassVar[bool] = True  # False: it names no subjects, so every image has an identity of its own
     on_bad_image: Literal["fail", "skip"] = "fail"
+    # The same file under two identities: a training is refused, or trains without these images, or with them.
+    on_identity_conflict: Literal["fail", "skip", "keep"] = "fail"
 
     @property
     @abstractmethod
@@ -85,6 +88,10 @@ class DatasetConfig(Obtained, Component, ABC):
     def missing(self) -> Missing | None:
         """What must be on disk and is not."""
         return None
+
+    def left_out(self) -> dict[str, str]:
+        """Images in its folder that it does not take, in words: ``unread`` formats, and ``misplaced`` files."""
+        return {}
 
     def repairs(self) -> str:
         """What was damaged in its lists and was read all the same, in words; empty where nothing was."""
@@ -363,6 +370,11 @@ class RecipeConfig(Component, ABC):
     trains: ClassVar[bool] = True  # False: weights stay as they were loaded
     epochs: int
     batch_size: int
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether it cannot go on without a validation loss, so that a plan refuses a split that gives none."""
+        return False
 
     @abstractmethod
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:

@@ -24,7 +24,9 @@ COUNTS: Mapping[tuple[str, str | None], Counts] = {
 }
 PARTS = ("split", "set")  # fields that say which of several sets is meant
 # Fields that take no image away.
-HARMLESS = frozenset({"name", "root", "names_file", "on_bad_image", "on_bad_name", "on_damaged_age", *PARTS})
+HARMLESS = frozenset(
+    {"name", "root", "names_file", "on_bad_image", "on_bad_name", "on_identity_conflict", "on_damaged_age", *PARTS}
+)
 
 
 def published(data: DatasetConfig) -> Counts | None:

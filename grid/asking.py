@@ -85,7 +85,7 @@ def _count(option: str, text: str) -> int:
 
 def _lines(option: str, file: str) -> list[str]:
     try:
-        lines = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in Path(file).read_text(encoding="utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{option} {file}: give a number or a text file of keys ({getattr(error, 'strerror', error)})"

@@ -56,6 +56,7 @@ def plan(
     """
     from grid.cost import cost
     from grid.plan import make_plan, store_of
+    from grid.preflight import remarks
     from grid.show import show_plan
     from grid.spec import read
     from grid.where import where_of
@@ -66,9 +67,11 @@ def plan(
     found = make_plan(spec, where_of(where), world)
     costs = cost(found, world)
     if as_json:
-        print(json.dumps({**found.record(), "cost": costs}, indent=1))
+        print(json.dumps({**found.record(), "cost": costs, "left_out": remarks(found)}, indent=1))
     else:
         out.print(show_plan(found, costs))
+        for remark in remarks(found):
+            out.print(f"left out {remark}", markup=False, highlight=False)
 
 
 @app.command()

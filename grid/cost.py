@@ -9,10 +9,12 @@ from grid.cell import Cell
 from grid.plan import Plan, uncollected
 from grid.spec import BadInput
 from grid.stage_kind import TRAIN
+from grid.training import Training
 from grid.world import Blocked, World
 from modules.counting import count
 from modules.shapes import on_meta, stage_shapes
 from modules.training import freezing
+from modules.training.single_image import check_single_image
 
 OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
 
@@ -73,16 +75,19 @@ def _check(cell: Cell, persons: int | None) -> None:
     """Raises ValueError where parts of a training do not fit each other; ``count`` meets the rest."""
     if cell.recipe.trains:
         cell.batches.check(_batch(cell), persons)
+    for training in (cell, cell.source()):
+        if training is not None and training.classifies and _batch(training) == 1:
+            check_single_image(training.backbone, training.head, training.input.pixels, _trainable(training))
     freezing.check(on_meta(cell.backbone), _trainable(cell))
     if hasattr(cell.pretraining, "check_head") and not cell.pretraining.missing(cell.backbone):
         cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)
 
 
-def _trainable(cell: Cell) -> int | str:
+def _trainable(cell: Training) -> int | str:
     return getattr(cell.recipe, "trainable", "all")  # type: ignore[no-any-return]  # a user's own recipe may have none
 
 
-def _batch(cell: Cell) -> int:
+def _batch(cell: Training) -> int:
     """Images that go through the network together."""
     return cell.recipe.batch_size // getattr(cell.recipe, "accumulate", 1)  # type: ignore[no-any-return]
 

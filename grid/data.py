@@ -78,7 +78,7 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
     Raises:
         BadInput: no such dataset, wrong settings, the data is absent, or a list is wrong.
     """
-    from datamodules.formats.files import SUFFIXES, FilesConfig
+    from datamodules.conflicts import conflicts, described
     from datamodules.published import absent
 
     if name not in known("data") and name in known("protocol"):
@@ -88,16 +88,17 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
         raise BadInput(str(missing))
     with work(console, f"reading {name}") as (cache, progress):
         manifest = data.scan(cache, progress)
-        unread = data.unread() if isinstance(data, FilesConfig) else []
-    kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
+        notes = data.left_out()
     lost = absent(data, manifest)
+    if found := conflicts(manifest) if data.identified else []:
+        notes["conflicts"] = described(manifest, found)
     return {
         "dataset": name,
-        "whole": not manifest.skipped and not lost,
+        "whole": not manifest.skipped and not lost and not notes,
         "images": len(manifest.keys),
         "persons": len(set(manifest.identities)),
         "digest": manifest.digest,
-        **({"unread": f"{len(unread)} pictures such as {unread[0]}, which are none of {kinds}"} if unread else {}),
+        **notes,
         **({"repaired": repairs} if (repairs := data.repairs()) else {}),
         **({"absent": lost} if lost else {}),
         "bad": dict(manifest.skipped),

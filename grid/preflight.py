@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from configs.component import canonical
 from configs.kinds import DatasetConfig
 from configs.kinds import Progress as Reading
 from grid.cost import cost
@@ -45,7 +47,19 @@ def checked_plan(grid: Grid, where: Where | None, console: Console) -> Plan:
         plan = make_plan(grid, where, world)
         _refuse_blocked(plan)
     cost(plan, world)  # refuses networks that cannot take the input
+    for remark in remarks(plan):
+        console.print(Text("left out", style="yellow"), Text(remark), highlight=False)
     return plan
+
+
+def remarks(plan: Plan) -> list[str]:
+    """Images that lie in the folders of the plan's training data and are in no dataset, a line for each dataset and reason."""
+    found: dict[str, DatasetConfig] = {}
+    for cell in (planned.cell for planned in plan.cells if planned.cell is not None):
+        for training in (cell, cell.source()):
+            if training is not None and training.data.missing() is None:
+                found.setdefault(canonical(training.data.model_dump(mode="json")), training.data)
+    return [f"{data.name}: {words}" for data in found.values() for words in data.left_out().values()]
 
 
 def _refuse_blocked(plan: Plan) -> None:

@@ -16,7 +16,7 @@ from grid.ledger import Damaged, Ledger, Marker
 from grid.spec import BadInput
 from grid.study import CellView, Study
 from grid.training import Compute, Input, Reconstruction, Split, Training
-from grid.where import check_where
+from grid.where import check_where, which
 
 MODEL = "model.safetensors"
 PARTS: Mapping[str, type[Config]] = {"split": Split, "input": Input, "compute": Compute, "reconstruction": Reconstruction}
@@ -101,8 +101,8 @@ def _of_cell(study: Study, where: Mapping[str, Sequence[str]]) -> Trained:
     shown = [cell for cell in study.cells if not cell.hidden]
     found = [cell for cell in shown if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
     if len(found) != 1:
-        some = "; ".join(cell.title for cell in found[:6])
-        raise BadInput(f"--where selects {len(found)} cells of {study.path}, two images are for one: {some}")
+        such = f"; choose one, such as {which(found[0].levels)}" if found else ""
+        raise BadInput(f"--where selects {len(found)} cells of {study.path}, and two images are for one cell{such}")
     marker = found[0].markers.get("train")
     if marker is None:
         raise BadInput(f"{study.path}: {found[0].title}: not trained ({found[0].state}); launch the grid")

@@ -11,10 +11,16 @@ from configs.lookup import component
 
 
 class Split(Config):
-    """Which images of a training dataset are validation images: a share of each person's."""
+    """Which images of a training dataset are held out for validation.
 
-    fraction: float = Field(0.1, gt=0, lt=1)
+    ``by: images`` holds out a share of each identity's images, so validation is classification among the identities that are
+    trained on. ``by: identities`` holds out a share of the identities with all their images: they have no class, so validation
+    is verification of unseen subjects (see ``modules.training.recognizer``). ``fraction: 0`` trains on every image.
+    """
+
+    fraction: float = Field(0.1, ge=0, lt=1)
     seed: int = 0
+    by: Annotated[Literal["images", "identities"], Born("images")] = "images"
 
 
 class Input(Config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ class World:
     def _once(self, key: tuple[Any, ...], find: Any) -> Any:
         if key not in self._known:
             try:
-                self._known[key] = (True, find())
+                self._known[key] = (True, _readable(find))
             except (Blocked, ValueError) as error:
                 self._known[key] = (False, error)
         good, value = self._known[key]
@@ -57,19 +58,26 @@ class World:
         if found is None:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
+        if data.on_identity_conflict == "skip" and (same := self.conflicts(found)):
+            found = _conflicts().without(found, same)
         if not found.keys:
             raise ValueError(f"the dataset {data.name} has no images that fit its settings")
         return found
 
+    @staticmethod
+    def conflicts(manifest: Manifest) -> list[list[int]]:
+        """Rows of the same bytes under different identities, see ``datamodules.conflicts``."""
+        return _conflicts().conflicts(manifest)  # type: ignore[no-any-return]
+
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
-        data.scan(self.scans, progress)
+        _readable(lambda: data.scan(self.scans, progress))
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Takes hashes of a dataset's pictures; what was remembered of the world is forgotten."""
         manifest = self.manifest(data)
-        _pictures().prints(data.build(manifest), progress).save(self._prints(manifest))
+        _readable(lambda: _pictures().prints(data.build(manifest), progress).save(self._prints(manifest)))
         self._forget()
 
     def _forget(self) -> None:
@@ -125,6 +133,9 @@ class World:
             )
         )
         self._once(("check", *key), lambda: self._check(cell))
+        for training in (cell, cell.source()):
+            if training is not None and training.recipe.trains:
+                self._check_split(training)
 
     def _check(self, cell: Cell) -> None:
         for kind in ("protocols", "explainers", "stages"):
@@ -156,9 +167,40 @@ class World:
         if blocks:
             raise blocks[0]
 
+    def _check_split(self, training: Training) -> None:
+        """Raises ValueError where a split holds out nothing that can be validated on, and the recipe needs it."""
+        data, made = training.data, training.split
+        counts = self._once(("counts", id(data)), lambda: Counter(self.manifest(data).identities))
+        if made.by == "identities":
+            key = ("held", id(data), made.fraction, made.seed)
+            names = self._once(key, lambda: _splits().held_identities(counts, made.fraction, made.seed))
+            held = [counts[who] for who in names]
+        else:
+            held = [_splits().held_images(count, made.fraction) for count in counts.values()]
+        if not getattr(training.recipe, "needs_validation", False):
+            return
+        classes = made.by == "images" and training.loss.classifies
+        if max(held, default=0) >= (1 if classes or getattr(training.recipe, "decodes_only", False) else 2):
+            return
+        if made.fraction == 0:
+            why = "split.fraction is 0"
+        else:
+            why = f"no identity of {data.name} has two images{' that are held out' if any(held) else ''}"
+        raise ValueError(
+            f"recipe {training.recipe.name} needs a validation loss (for plateau, select: best or stop_after), and there is "
+            f"nothing to validate on: {why}; use a recipe without, such as {{name: one_cycle, select: last}}, or another split"
+        )
+
     def _check_persons(self, data: DatasetConfig) -> None:
         if (persons := self.persons(data)) < 2:
             raise ValueError(f"training needs two persons at least; {data.name} has {persons}")
+        if data.identified and data.on_identity_conflict == "fail":
+            manifest = self.manifest(data)
+            if same := self._once(("conflicts", id(data)), lambda: self.conflicts(manifest)):
+                raise ValueError(
+                    f"dataset {data.name}: {_conflicts().described(manifest, same)}; mend it, or set "
+                    "on_identity_conflict: skip trains without them, keep with them"
+                )
 
     def _check_protocol(self, protocol: ProtocolConfig) -> None:
         if missing := protocol.missing():
@@ -199,12 +241,15 @@ class World:
             return ask(protocol, manifest)
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
-        if protocol.overlap == "refuse" or protocol.task == "templates":
-            remedy = (
-                "its lists are fixed: train on others" if protocol.task == "templates" else "`overlap: drop` leaves them out"
-            )
-            raise ValueError(f"protocol {protocol.title}: {count} of its people are in the training set; {remedy}")
-        found = ask(protocol, manifest.subset(free))
+        refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
+        if protocol.task == "templates":
+            raise ValueError(f"{refused}; its lists are fixed: train on others")
+        try:
+            found = ask(protocol, manifest.subset(free))
+        except ValueError as error:
+            raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
+        if protocol.overlap == "refuse":
+            raise ValueError(f"{refused}; `overlap: drop` leaves them out")
         if protocol.task == "clustering":
             return dataclasses.replace(found, rows=free[found.rows])
         return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
@@ -271,26 +316,45 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     if not shared.any():
         return pairs
     remain, of = int((~shared).sum()), len(shared)
-    if protocol.overlap == "refuse":
-        people = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
-        raise ValueError(
-            f"protocol {protocol.title}: {len(people)} of its people are in the training set{_also(protocol)}, so "
-            f"{of - remain} of its {of} "
-            f"pairs say nothing about strangers; `overlap: drop` evaluates the {remain} pairs that are free of them"
-        )
     genuine = int((pairs.same & ~shared).sum())
+    subjects = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
+    refused = (
+        f"protocol {protocol.title}: {len(subjects)} of its subjects are in the training set{_also(protocol)}, so "
+        f"{of - remain} of its {of} pairs say nothing about unseen subjects"
+    )
     if genuine in (0, remain):
-        kind = "genuine" if genuine == 0 else "impostor"
-        raise ValueError(f"protocol {protocol.title}: without the people of the training set no {kind} pair remains")
+        kind = "pair" if remain == 0 else "genuine pair" if genuine == 0 else "impostor pair"
+        raise ValueError(f"{refused}; without them no {kind} remains: train on others, or choose another protocol")
+    if protocol.overlap == "refuse":
+        raise ValueError(f"{refused}; `overlap: drop` evaluates the {remain} pairs that are free of them")
     keep = np.flatnonzero(~shared)
     return dataclasses.replace(  # type: ignore[type-var]
         pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
     )
 
 
+def _readable(find: Callable[[], Any]) -> Any:
+    """What ``find`` gives; an OSError, such as of a loop of symbolic links or a folder without permission, as ValueError."""
+    try:
+        return find()
+    except OSError as error:
+        name, why = error.filename, error.strerror
+        raise ValueError(f"{name}: {why}" if name and why else str(error)) from error
+
+
 def _pictures() -> Any:
     """``datamodules.near_images``, found by name as components are: that room stands above this one."""
     return importlib.import_module("datamodules.near_images")
+
+
+def _conflicts() -> Any:
+    """``datamodules.conflicts``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.conflicts")
+
+
+def _splits() -> Any:
+    """``datamodules.split``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.split")
 
 
 def _also(protocol: ProtocolConfig) -> str:

@@ -18,6 +18,7 @@ from datamodules.lists.person_names import normalised, read_numbered_names
 
 class Config(FilesConfig):
     name: Literal["casia"] = "casia"
+    depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = (
         "root: the folder with one folder per person, such as 0000045/; names_file: the list of numbers and names, "
         "for the audit"

@@ -24,6 +24,7 @@ from datamodules.lists.fairface import RACES, Table, read_table
 
 class Config(FilesConfig):
     name: Literal["fairface"] = "fairface"
+    identified: ClassVar[bool] = False
     needs: ClassVar[str] = (
         "root: the folder with train/, val/, fairface_label_train.csv and fairface_label_val.csv; images with a "
         "margin of 0.25 or 1.25"

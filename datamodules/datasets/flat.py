@@ -16,6 +16,7 @@ from datamodules.lists.lines import shown
 
 class Config(FilesConfig):
     name: Literal["flat"] = "flat"
+    depth: ClassVar[int | None] = 1
     needs: ClassVar[str] = "root: a folder of images whose names tell the person"
     terms: ClassVar[str] = "your own"
     origin: ClassVar[str] = "your own images"

@@ -13,6 +13,7 @@ from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose, per
 
 class Config(FilesConfig):
     name: Literal["folder"] = "folder"
+    depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = "root: a folder with one folder of images per person"
     terms: ClassVar[str] = "your own"
     origin: ClassVar[str] = "your own images"

@@ -32,6 +32,7 @@ FUNNELED = (
 
 class Config(FilesConfig):
     name: Literal["lfw"] = "lfw"
+    depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = "root: the folder with images/ (or the persons' folders) and the lists, such as pairs.txt"
     terms: ClassVar[str] = "news photographs, for research only"
     origin: ClassVar[str] = (

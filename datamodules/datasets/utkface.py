@@ -29,6 +29,8 @@ WRONG = "the name is not age_sex_race_time"
 
 class Config(FilesConfig):
     name: Literal["utkface"] = "utkface"
+    depth: ClassVar[int | None] = 1
+    identified: ClassVar[bool] = False
     needs: ClassVar[str] = "root: the folder of the aligned and cropped images"
     terms: ClassVar[str] = "non-commercial research only"
     origin: ClassVar[str] = "public, at the authors' home page (University of Tennessee, Knoxville)"

@@ -18,6 +18,7 @@ from datamodules.lists.person_names import normalised, read_identity_meta
 
 class Config(FilesConfig):
     name: Literal["vggface2"] = "vggface2"
+    depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = (
         "root: the folder with train/ and test/, each with one folder per person, such as n000001/; names_file: "
         "identity_meta.csv, for the audit"

@@ -6,9 +6,9 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from pydantic import PositiveInt
@@ -28,6 +28,7 @@ Images = list[tuple[str, str]]  # (key, identity)
 class FilesConfig(DatasetConfig):
     """A dataset whose images are files below one folder; a subclass says which."""
 
+    depth: ClassVar[int | None] = None  # folders and file of each key, where all keys have as many: 2 is identity/image
     min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
 
     @abstractmethod
@@ -51,6 +52,22 @@ class FilesConfig(DatasetConfig):
             if name.lower().endswith(UNREAD) and not name.startswith(".")
         ]
         return sorted(found)
+
+    def misplaced(self) -> list[str]:
+        """Images below the folder that are not as deep as this dataset's images, sorted: they are in no dataset."""
+        if self.depth is None:
+            return []
+        return sorted(_misplaced(self.folder(), "", self.depth, set()))
+
+    def left_out(self) -> dict[str, str]:
+        found = {}
+        if unread := self.unread():
+            found["unread"] = f"{_such(unread)}, of formats other than {', '.join(suffix[1:] for suffix in SUFFIXES)}"
+        if misplaced := self.misplaced():
+            found["misplaced"] = (
+                f"{_such(misplaced)}, in other places than {'<identity>/<image>' if self.depth == 2 else '<image>'}"
+            )
+        return found
 
     def manifest(self, cache: Path) -> Manifest | None:
         found = cached(self.folder(), self.images(), self.on_bad_image, cache)
@@ -111,6 +128,25 @@ def person_folders(folder: Path) -> Images:
             if name.lower().endswith(SUFFIXES) and not name.startswith(".")
         ]
     return found
+
+
+def _such(keys: Sequence[str]) -> str:
+    return f"{len(keys)} images such as {keys[0]}" if len(keys) > 1 else f"the image {keys[0]}"
+
+
+def _misplaced(folder: Path, prefix: str, depth: int, above: set[str]) -> Iterator[str]:
+    """Keys of images with fewer or more than ``depth`` parts, behind links too; ``above`` are the folders that lead here."""
+    if (real := os.path.realpath(folder)) in above:
+        return
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError:  # nobody may look into it
+        return
+    for entry in entries:
+        if os.path.isdir(entry):  # entry.is_dir() would raise for a loop of symbolic links
+            yield from _misplaced(folder / entry.name, f"{prefix}{entry.name}/", depth - 1, above | {real})
+        elif depth != 1 and entry.name.lower().endswith(SUFFIXES):
+            yield prefix + entry.name
 
 
 Key = TypeVar("Key")

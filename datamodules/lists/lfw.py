@@ -5,6 +5,7 @@ Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Ma
 View 1 (``pairsDevTrain.txt``, ``pairsDevTest.txt``) is for choosing models, View 2 (``pairs.txt``) for reporting. A line of
 three fields is a genuine pair (person, number, number), one of four an impostor pair (person, number, person, number). The
 first line says how many pairs of each kind follow; in View 2 it says first how many folds there are, each of so many pairs.
+Fields are separated by tabs, commas or blanks; with tabs and commas, names may hold blanks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datamodules.lists.lines import numbered_lines, shown, whole
+from datamodules.lists.lines import numbered_lines, shown, splitter, whole
 
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
@@ -57,7 +58,9 @@ def read_list(root: Path, name: ListName) -> PairList:
         ValueError: names the file, the line and what is wrong with it.
     """
     file = root / FILES[name]
-    lines = [(number, line.split()) for number, line in numbered_lines(file)]
+    texts = numbered_lines(file)
+    fields_of = splitter(texts[1:], 3, 4)
+    lines = [(texts[0][0], texts[0][1].replace(",", " ").split()), *((number, fields_of(line)) for number, line in texts[1:])]
     folds, size = _head(file, lines[0][1], name)
     body = lines[1:]
     if len(body) != 2 * folds * size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 WIDE = (b"\xff\xfe", b"\xfe\xff")  # how UTF-16 begins
@@ -57,6 +57,16 @@ def numbered_lines(file: Path) -> list[tuple[int, str]]:
     if not found:
         raise ValueError(f"{file}: the list is empty")
     return found
+
+
+def splitter(lines: Iterable[tuple[int, str]], *counts: int) -> Callable[[str], list[str]]:
+    """How to split the lines of a list into fields: by tabs or commas where one of the first lines then has one of ``counts``
+    fields, so that fields may hold blanks; by blanks otherwise."""
+    for _, line in itertools.islice(lines, 2):  # the first line may be a title or a count
+        for mark in ("\t", ","):
+            if line.count(mark) + 1 in counts:
+                return lambda text, mark=mark: [field.strip() for field in text.split(mark)]  # type: ignore[misc]
+    return str.split
 
 
 def shown(text: str, most: int = 80) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from datamodules.lists.lfw import PairList
-from datamodules.lists.lines import numbered_lines, shown, whole
+from datamodules.lists.lines import numbered_lines, shown, splitter, whole
 
 Layout = Literal["lfw", "path_path_label", "label_path_path", "two_lines_label", "two_lines_person"]
 Order = Literal["blocks", "kinds"]
@@ -108,7 +108,7 @@ def _folds(file: Path, rows: list[Row], folds: int, order: Order) -> list[int]:
 
 
 def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
-    head = [whole(field) for field in lines[0][1].split()]
+    head = [whole(field) for field in lines[0][1].replace(",", " ").split()]
     counts = [number for number in head if number is not None] if len(head) <= 2 else []
     announced = len(head) <= 2 and len(counts) == len(head)
     if announced and 0 in counts:
@@ -119,8 +119,9 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
         raise ValueError(
             f"{file}, line {lines[0][0]}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {len(body)} lines"
         )
+    split = splitter(body, 3, 4)
     for place, (number, text) in enumerate(body):
-        fields = text.split()
+        fields = split(text)
         numbers = [whole(field) for field in (fields[1:] if len(fields) == 3 else fields[1::2])]
         if len(fields) not in (3, 4) or not all(numbers):
             raise ValueError(
@@ -139,7 +140,7 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
 
 def _triples(label_at: int) -> Callable[[Path, Lines], Iterator[Row]]:
     def read(file: Path, lines: Lines) -> Iterator[Row]:
-        split = _separator(lines, 3)
+        split = splitter(lines[:1], 3)
         head = split(lines[0][1])
         if len(head) == 3 and head[label_at].casefold() in TITLES:
             lines = lines[1:]
@@ -155,7 +156,7 @@ def _triples(label_at: int) -> Callable[[Path, Lines], Iterator[Row]]:
 
 
 def _two_lines_label(file: Path, lines: Lines) -> Iterator[Row]:
-    split = _separator(lines, 2)
+    split = splitter(lines[:1], 2)
     tokens: list[tuple[int, str, int]] = []
     for number, text in lines:
         fields = split(text)
@@ -191,14 +192,6 @@ def _two_by_two(file: Path, items: list[Item]) -> Iterator[tuple[Item, Item]]:
     if len(items) % 2:
         raise ValueError(f"{file}, line {items[-1][0]}: the last image has none to be compared with ({len(items)} lines)")
     return zip(items[::2], items[1::2], strict=True)
-
-
-def _separator(lines: Lines, wanted: int) -> Callable[[str], list[str]]:
-    """How to split: by what gives the first pair the wanted number of fields."""
-    for mark in ("\t", ","):
-        if lines[0][1].count(mark) == wanted - 1:
-            return lambda text, mark=mark: [field.strip() for field in text.split(mark)]  # type: ignore[misc]
-    return str.split
 
 
 def _key(path: str) -> str:

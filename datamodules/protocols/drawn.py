@@ -1,30 +1,36 @@
-"""Verification of drawn persons: folds of genuine and impostor pairs, no person in two folds.
+"""Verification of drawn subjects: genuine and impostor pairs, spread evenly over all subjects and all pairs of subjects.
 
-Some of the impostor pairs may be look-alikes: a person and somebody who differs in one part, in two different shots. In some
+Folds hold equally many pairs and share subjects: with subject-disjoint folds all impostor pairs would come from the few pairs
+of subjects within a fold. Only a threshold is chosen on the other folds. What an interval must know of shared subjects, the
+subject bootstrap knows.
+
+Some of the impostor pairs may be look-alikes: a subject and somebody who differs in one part, in two different shots. In some
 of the genuine pairs the right face may wear an occluder; they are the pairs of the same protocol without one, but for that.
 """
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
-from typing import Annotated, Literal
+from itertools import permutations
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from configs.component import Born
 from configs.kinds import Dataset, Manifest, ProtocolConfig
+from datamodules.comparisons.balanced_pairs import ImagePair, genuine_pairs, impostor_pairs
 from datamodules.comparisons.pairs import Pairs
 from datamodules.datasets.drawn import WORD
 from datamodules.datasets.drawn import Config as Drawn
 from datamodules.portraits.drawn_faces import DrawnFaces, Occluder, identity, key
 
-_PAIRS = 4  # stream of random numbers
+_PAIRS, _WORN = 4, 5  # streams of random numbers
 
 
 class Config(ProtocolConfig):
     name: Literal["drawn"] = "drawn"
-    persons: int = Field(default=20, ge=2)
+    version: ClassVar[int] = 2  # 1 had subject-disjoint folds
+    persons: int = Field(default=40, ge=2)
     first: int = Field(default=1000, ge=0)  # number of the first person: not one of those that are trained on
     shots: int = Field(default=6, ge=2)
     seed: int = Field(default=0, ge=0, le=WORD)
@@ -38,19 +44,12 @@ class Config(ProtocolConfig):
 
     @model_validator(mode="after")
     def _enough_pairs(self) -> Config:
-        half, alike = self.pairs_per_fold // 2, self._alike()
-        people = self.persons // self.folds  # in the smallest fold
-        has = {
-            "genuine": (half, people * self.shots * (self.shots - 1) // 2),
-            "impostor": (half - alike, people * (people - 1) // 2 * self.shots**2),
-            "look-alike": (alike, people * self.shots * (self.shots - 1)),
-        }
-        for kind, (asked, most) in has.items():
-            if asked > most:
-                raise ValueError(
-                    f"pairs_per_fold={self.pairs_per_fold} asks for {asked} {kind} pairs per fold, but a fold of {people} with "
-                    f"{self.shots} shots each makes {most}: raise persons or shots, or lower folds or pairs_per_fold"
-                )
+        asked, most = self.pairs_per_fold // 2 * self.folds, self.persons * self.shots * (self.shots - 1) // 2
+        if asked > most:  # of impostor pairs and look-alikes there are always more
+            raise ValueError(
+                f"pairs_per_fold={self.pairs_per_fold} and folds={self.folds} ask for {asked} genuine pairs, but {self.persons} "
+                f"subjects with {self.shots} shots each make {most}: raise persons or shots, or lower folds or pairs_per_fold"
+            )
         return self
 
     def _alike(self) -> int:
@@ -71,7 +70,7 @@ class Config(ProtocolConfig):
     def pairs(self, manifest: Manifest) -> Pairs:
         """Fold by fold, genuine pairs first; the same pairs in the same order whatever the order of the manifest."""
         rows = {name: row for row, name in enumerate(manifest.keys)}
-        listed = [(pair, same, fold) for fold in range(self.folds) for pair, same in self._fold(fold)]
+        listed = self._listed()
         for name in (name for pair, _, _ in listed for name in pair):
             if name not in rows:
                 raise ValueError(f"protocol drawn: names the image {name}, which is not in the dataset")
@@ -87,27 +86,40 @@ class Config(ProtocolConfig):
         assert isinstance(dataset, DrawnFaces), f"protocol drawn has no images of {type(dataset).__name__}"
         return dataset.differing(row, other)
 
-    def _fold(self, fold: int) -> list[tuple[tuple[str, str], bool]]:
-        rng = np.random.default_rng([_PAIRS, self.seed, self.first, fold])
-        numbers = range(self.first + fold, self.first + self.persons, self.folds)
-        twins = {number: part for number, part in self.dataset().people() if part}
-        shots = range(self.shots)
-        genuine = [(key(identity(n), a), key(identity(n), b)) for n in numbers for a, b in combinations(shots, 2)]
-        impostor = [
-            (key(identity(n), a), key(identity(m), b)) for n, m in combinations(numbers, 2) for a in shots for b in shots
-        ]
-        alike = [
-            (key(identity(n), a), key(identity(n, twins[n]), b)) for n in numbers if twins for a, b in permutations(shots, 2)
-        ]
-        half, some = self.pairs_per_fold // 2, self._alike()
+    def _listed(self) -> list[tuple[tuple[str, str], bool, int]]:
+        """(names of the two images, whether the pair is genuine, fold)."""
+        rng = np.random.default_rng([_PAIRS, self.seed, self.first])
+        half, alike = self.pairs_per_fold // 2, self._alike()
+        images = [self.shots] * self.persons
+        genuine = [self._names(pair) for pair in genuine_pairs(images, half * self.folds, rng)]
+        impostor = [self._names(pair) for pair in impostor_pairs(images, (half - alike) * self.folds, rng)]
+        twins = self._look_alikes(alike * self.folds, rng)
+        worn = round(half * self.occluded_share)
+        listed = []
+        for fold in range(self.folds):
+            same = genuine[fold * half : (fold + 1) * half]
+            if self.occluder != "none":
+                for place in np.random.default_rng([_WORN, self.seed, self.first, fold]).permutation(half)[:worn]:
+                    left, right = same[place]
+                    same[place] = left, f"{right}-{self.occluder}"
+            different = impostor[fold * (half - alike) : (fold + 1) * (half - alike)] + twins[fold * alike : (fold + 1) * alike]
+            listed += [(pair, True, fold) for pair in same] + [(pair, False, fold) for pair in different]
+        return listed
 
-        def chosen(pairs: list[tuple[str, str]], count: int) -> list[tuple[str, str]]:
-            return [pairs[place] for place in sorted(rng.permutation(len(pairs))[:count])]
+    def _names(self, pair: ImagePair) -> tuple[str, str]:
+        (one, left), (other, right) = pair
+        return key(identity(self.first + one), left), key(identity(self.first + other), right)
 
-        impostors = chosen(impostor, half - some) + chosen(alike, some)
-        same = chosen(genuine, half)
-        if self.occluder != "none":  # last of all that is drawn by chance
-            for place in rng.permutation(half)[: round(half * self.occluded_share)]:
-                left, right = same[place]
-                same[place] = left, f"{right}-{self.occluder}"
-        return [(pair, True) for pair in same] + [(pair, False) for pair in impostors]
+    def _look_alikes(self, count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+        """``count`` pairs of a subject and its look-alike, in two shots; subjects take turns."""
+        if not count:
+            return []
+        part = dict(self.dataset().people())
+        found: list[tuple[str, str]] = []
+        pools = [rng.permutation(list(permutations(range(self.shots), 2))) for _ in range(self.persons)]
+        for place in range(count):
+            turn, subject = divmod(place, self.persons)
+            number = self.first + subject
+            left, right = pools[subject][turn].tolist()
+            found.append((key(identity(number), left), key(identity(number, part[number]), right)))
+        return found

@@ -10,16 +10,14 @@ import torch
 
 from grid.spec import BadInput
 from grid.stages.context import Context, faces_of
-from grid.stages.explain import MEAN, REFERENCE, tensors
-from grid.stages.probes import reference_pairs
-from grid.stages.train import labels_of, rows_of
+from grid.stages.explain import MEAN, pairs_to_tune_on, tensors
 from grid.trained import Trained
 from grid.world import Blocked
 from modules.attribution.explainer import Reference
 
 
 def reference_of(trained: Trained, context: Context) -> Reference:
-    """Pairs of images that were held out of training, and the mean colour of the images of the first protocol with pairs.
+    """Pairs of images as ``grid.stages.explain.reference_of`` takes them, and a mean colour: of the first protocol with pairs.
 
     Without such a protocol the mean is that of the training data.
 
@@ -34,9 +32,7 @@ def reference_of(trained: Trained, context: Context) -> Reference:
     protocol: Any = next((one for one in trained.cell.protocols if one.task == "verification"), None)
     try:
         faces = faces_of(context, training.data, training.detector, training.input.pixels)
-        labels, _ = labels_of(faces)
-        _, validation = rows_of(faces, training)
-        left, right, same = reference_pairs(faces.manifest.keys, labels, validation, REFERENCE)
+        left, right, same = pairs_to_tune_on(faces, training)
         data = training.data if protocol is None else context.world.dataset(protocol)
         keys = context.world.manifest(data).keys
         some = sorted(sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN])
@@ -45,8 +41,6 @@ def reference_of(trained: Trained, context: Context) -> Reference:
         crops = {row: faces.crops[row] for row in {*left, *right}}
     except (Blocked, ValueError) as error:
         raise BadInput(str(error)) from error
-    if not left:
-        raise BadInput("no pair of images was held out of training")
     return Reference(
         tensors(np.stack([crops[row] for row in left]), context.device),
         tensors(np.stack([crops[row] for row in right]), context.device),

@@ -33,7 +33,7 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
     width = 2 * EDGE + ACROSS * block + (ACROSS - 1) * 24 + 60
     tiles = _pairs(one) if "normalised" in one.names else []
     lines = -(-len(tiles) // ACROSS)
-    charts = Image.open(io.BytesIO(_charts(theta, (width - 2 * EDGE) / 100)))
+    charts = Image.open(io.BytesIO(_charts(theta, (width - 2 * EDGE) / 100)), formats=["PNG"])
     top = EDGE + 48
     height = top + charts.height + (30 + lines * (SIDE + 34) if lines else 0) + EDGE
     picture = Image.new("RGB", (width, height), "white")

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from datamodules.faces import to_tensor
-from grid.stages.context import Context, Result, faces_of
+from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
-from grid.stages.train import labels_of, load_network, rows_of
+from grid.stages.train import explained_rows, labels_of, load_network, rows_of
 from grid.training import Training
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.targets import ClassLogit, Cosine, Distance, Target
@@ -32,14 +32,14 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     explainer = config["explainer"]
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     network = load_network(context, training, context.inputs["train"].facts["classes"])
-    labels, persons = labels_of(trained)
-    _, validation = rows_of(trained, training)
-    seconds = None
+    labels, persons = labels_of(trained, training)
+    seconds, held_out = None, True
     if protocol := config.get("protocol"):
         probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
     else:
         chosen = () if context.fast else explainer.chosen  # a quick look has a few images only
-        probes = image_probes(trained, labels, validation.tolist(), explainer.images, chosen)
+        rows, held_out = explained_rows(trained, training)
+        probes = image_probes(trained, labels, rows.tolist(), explainer.images, chosen)
     about = {
         "method": explainer.name,
         "label": explainer.title,
@@ -49,6 +49,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "checkpoint": context.inputs["train"].outputs["model.safetensors"]["sha256"],
         "images": _images(network, probes, persons, context.device),
     }
+    if not held_out and not explainer.chosen:
+        about["trained_on"] = True  # the split holds out no image of a class, so the images are training images
     path = context.attempt.path
     np.save(path / "images.npy", probes.crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
@@ -137,11 +139,15 @@ def _of_pairs(
 
 
 def reference_of(context: Context, training: Training, protocol: Any) -> Reference:
-    """Pairs of images that were held out of training, and the mean colour of the protocol's images."""
+    """Pairs of images, and the mean colour of the protocol's images.
+
+    The pairs are of images that were held out of training; where there are none, of training images.
+
+    Raises:
+        ValueError: there is no pair at all.
+    """
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels, _ = labels_of(trained)
-    _, validation = rows_of(trained, training)
-    left, right, same = reference_pairs(trained.manifest.keys, labels, validation, REFERENCE)
+    left, right, same = pairs_to_tune_on(trained, training)
     data = context.world.dataset(protocol)
     keys = context.world.manifest(data).keys
     some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN]
@@ -154,6 +160,17 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
         torch.tensor(same),
         torch.tensor(mean, dtype=torch.float32),
     )
+
+
+def pairs_to_tune_on(faces: Faces, training: Training) -> tuple[list[int], list[int], list[bool]]:
+    """(left, right, same) as ``reference_pairs`` gives them, see ``reference_of``."""
+    labels, _ = labels_of(faces, training)
+    train, validation = rows_of(faces, training)
+    for rows in (validation, train):
+        left, right, same = reference_pairs(faces.manifest.keys, labels, rows, REFERENCE)
+        if left:
+            return left, right, same
+    raise ValueError(f"{training.data.name} has no two images with usable faces, so there is no pair to tune this method on")
 
 
 def tensors(crops: np.ndarray, device: str) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from datamodules.faces import FacesData
-from datamodules.split import split
+from datamodules.split import held_identities, split
 from grid.ledger import Resume
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.training import Training
@@ -26,11 +26,11 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``model.safetensors`` (the kept epoch), ``history.json`` and ``timing.json``."""
     training: Training = config["training"]
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels, persons = labels_of(faces)
+    labels, persons = labels_of(faces, training)
     torch.manual_seed(training.seed)
     network = _initial(context, training, len(persons))
     if not training.recipe.trains:
-        return _as_loaded(context, network, faces)
+        return _as_loaded(context, network, faces, len(persons))
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
     batch = max(1, recipe.batch_size // recipe.accumulate // training.compute.devices)
@@ -48,7 +48,14 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if hasattr(network.loss, "prepare"):
         network.loss.prepare(torch.bincount(torch.from_numpy(labels[train_rows]), minlength=len(persons)))
     steps = max(1, data.steps_per_epoch // recipe.accumulate)
-    recognizer = Recognizer(network, recipe, training.seed, steps_per_epoch=steps, decoder=_decoder(training))
+    recognizer = Recognizer(
+        network,
+        recipe,
+        training.seed,
+        steps_per_epoch=steps,
+        decoder=_decoder(training),
+        open_set=training.split.by == "identities",
+    )
     if training.compute.compile:
         network.backbone.compile()
     saves = Saves(context)
@@ -107,14 +114,14 @@ def _initial(context: Context, training: Training, classes: int) -> Network:
     return network
 
 
-def _as_loaded(context: Context, network: Network, faces: Faces) -> Result:
+def _as_loaded(context: Context, network: Network, faces: Faces, classes: int) -> Result:
     """The result of a training without training."""
     path = context.attempt.path
     save_file({key: value.contiguous() for key, value in sorted(network.state_dict().items())}, path / "model.safetensors")
     (path / "history.json").write_text("[]")
     facts: dict[str, Any] = {
         "parameters": _parameters(network),
-        "classes": len(set(faces.identities)),
+        "classes": classes,
         "images": 0,
         "epochs": 0,
     }
@@ -127,18 +134,38 @@ def _parameters(network: Network) -> int:
     return sum(parameter.numel() for part in (network.backbone, network.head) for parameter in part.parameters())
 
 
-def labels_of(faces: Faces) -> tuple[np.ndarray, list[str]]:
-    """The class of each row, int64, and the persons in the order of the classes."""
-    persons = sorted(set(faces.identities))
-    number = {person: index for index, person in enumerate(persons)}
-    return np.array([number[person] for person in faces.identities], dtype=np.int64), persons
+def labels_of(faces: Faces, training: Training) -> tuple[np.ndarray, list[str]]:
+    """The class of each row, int64, and the identities in the order of the classes.
+
+    Identities that ``split.by: identities`` holds out have no class: their labels follow on those of the classes.
+    """
+    held = _held(faces, training)
+    classes = sorted(set(faces.identities) - held)
+    number = {who: index for index, who in enumerate([*classes, *sorted(held)])}
+    return np.array([number[who] for who in faces.identities], dtype=np.int64), classes
 
 
 def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
     """Training and validation rows. The split sees all images, so it is the same whatever faces a detector missed."""
-    train, validation = split(faces.manifest.keys, faces.identities, training.split.fraction, training.split.seed)
+    made = training.split
+    train, validation = split(faces.manifest.keys, faces.identities, made.fraction, made.seed, made.by)
     kept = set(faces.crops.kept.tolist())
     return tuple(np.array([row for row in rows if row in kept], dtype=np.int64) for rows in (train, validation))  # type: ignore[return-value]
+
+
+def explained_rows(faces: Faces, training: Training) -> tuple[np.ndarray, bool]:
+    """Rows of the images that may be explained, and whether they were held out.
+
+    They are validation images, or where none of these has a class, training images.
+    """
+    train, validation = rows_of(faces, training)
+    held_out = len(validation) > 0 and training.split.by == "images"
+    return (validation if held_out else train), held_out
+
+
+def _held(faces: Faces, training: Training) -> set[str]:
+    made = training.split
+    return set(held_identities(faces.identities, made.fraction, made.seed)) if made.by == "identities" else set()
 
 
 def new_network(training: Training, classes: int) -> Network:

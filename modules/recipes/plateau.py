@@ -25,6 +25,10 @@ class Config(Recipe):
     factor: float = Field(default=0.1, gt=0, lt=1)
     stop_after: int | None = Field(default=10, ge=1)
 
+    @property
+    def needs_validation(self) -> bool:
+        return True
+
     def build(self, parameters: Any, steps_per_epoch: int) -> Plateau:
         return Plateau(self, parameters)
 

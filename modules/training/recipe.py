@@ -45,6 +45,10 @@ class Recipe(RecipeConfig):
         """Whether the decoder is all that learns, and recognition is no part of the loss."""
         return self.trainable == DECODER
 
+    @property
+    def needs_validation(self) -> bool:
+        return self.select == "best" or self.stop_after is not None
+
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
         if self.optimizer == "nag" and self.momentum == 0:

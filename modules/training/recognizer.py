@@ -16,6 +16,7 @@ from modules.margin import keep_unsampled
 from modules.training.freezing import freeze, freeze_recognition
 from modules.training.joint import Together
 from modules.training.nonfinite import finite
+from modules.training.open_set import verified
 from modules.training.recipe import Moves, Recipe
 
 STATE = "facegrid"  # key of our part in a checkpoint
@@ -37,6 +38,10 @@ class Recognizer(pl.LightningModule):
         decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder, or it is all
             that learns (``recipe.trainable: decoder``), by the recipe's optimiser.
 
+        open_set: the validation images are of subjects that are not trained on, so they have no class. A network that
+            classifies is then validated by verification, see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and
+            ``validation_accuracy`` 1 - EER.
+
     Attributes:
         history: one row an epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
             over images; without a classifier the loss of all validation images as one batch; where only a decoder learns, the
@@ -54,6 +59,7 @@ class Recognizer(pl.LightningModule):
         seed: int,
         steps_per_epoch: int,
         decoder: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
+        open_set: bool = False,
     ) -> None:
         super().__init__()
         self.recipe = recipe
@@ -61,6 +67,7 @@ class Recognizer(pl.LightningModule):
         self.network = network.to(memory_format=self.layout)
         self.seed = seed
         self.steps_per_epoch = steps_per_epoch
+        self.open_set = open_set
         if recipe.decodes_only:
             assert network.decoder is not None, "there is no decoder to train"
             self.frozen = freeze_recognition(network)
@@ -144,7 +151,7 @@ class Recognizer(pl.LightningModule):
             self._validation[0] += float(self.evaluated.decoding_loss(images)) * len(images)
             self._validation[2] += len(images)
             return
-        if not getattr(self.network, "classifies", True):
+        if self.open_set or not getattr(self.network, "classifies", True):
             self._embedded.append((self.evaluated.embed(images).float(), labels))
             return
         logits = self.evaluated(images).float()
@@ -186,6 +193,11 @@ class Recognizer(pl.LightningModule):
         """Loss, accuracy and number of images of this epoch's validation."""
         if self._embedded:
             embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
+            if getattr(self.network, "classifies", True):
+                found = verified(embeddings, labels)  # every rank sees all validation images
+                if found is None:
+                    return None, None, float(len(labels))
+                return finite(found[0], "validation loss", self.epoch, self.global_step), found[1], float(len(labels))
             if len(labels.unique()) == len(labels):
                 return None, None, float(len(labels))  # nobody has two images to compare
             value = float(self.evaluated.loss(embeddings, labels))  # every rank sees all validation images

@@ -70,6 +70,7 @@ def folder(place: Path, level: int) -> str:
         (place / person).mkdir(parents=True)
         for number in range(3):
             assert cv2.imwrite(
-                str(place / person / f"{number}.png"), np.full((40, 40, 3), level + number + ord(person), np.uint8)
+                str(place / person / f"{number}.png"),
+                np.full((40, 40, 3), level + number + 3 * (ord(person) - 97) + 97, np.uint8),
             )
     return str(place)

@@ -94,7 +94,7 @@ def on_lfw(lfw: Path, view: int = 1, **data: Any) -> dict[str, Any]:
         ({"base": {"backbone": "resnet43"}}, [], "unknown backbone 'resnet43'; did you mean 'resnet34'? (known: abn, "),
         ({}, ["--where", "rate=lo"], "--where: axis 'rate' has no level 'lo'; did you mean 'low'? (known: high, low)"),
         ({}, ["--where", "rat=low"], "--where: unknown axis 'rat'; did you mean 'rate'? (known: rate)"),
-        ({}, ["--where", "low"], "--where 'low': write axis=level, such as --where "),
+        ({}, ["--where", "low"], "--where 'low': expected axis=level at 'low'; write --where "),
         ({}, ["recipe.lr=0.5"], "override 'recipe.lr=0.5': axis 'rate' sets 'recipe.lr' (level 'low'); choose levels"),
         ({"axes": {"rate": {}}}, [], "axis 'rate' has no levels; give it levels or remove it"),
         (
@@ -232,8 +232,8 @@ def test_people_who_were_trained_on_are_refused_with_what_remains(
     assert said.code == 2
     for line in (said.err.strip(), refused(run, study, "plan", file)):
         assert line.endswith(
-            f"{file}: cell the only cell: protocol view 2: 4 of its people are in the training set, so 4 of its 8 pairs say "
-            "nothing about strangers; `overlap: drop` evaluates the 4 pairs that are free of them"
+            f"{file}: cell the only cell: protocol view 2: 4 of its subjects are in the training set, so 4 of its 8 pairs say "
+            "nothing about unseen subjects; `overlap: drop` evaluates the 4 pairs that are free of them"
         )
     nothing_launched(study)
     said = run("plan", file, "protocols.0.overlap=drop", "--json")

@@ -95,8 +95,23 @@ def test_each_fact_has_a_line_and_what_is_bad_comes_last(run: Run, people: Path)
 def test_pictures_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) -> None:
     assert "unread" not in facts(run, "check", "folder", f"root={people}")
     Image.new("RGB", (9, 9)).save(people / "Tony_Blair" / "moving.GIF")
-    found = facts(run, "check", "folder", f"root={people}")
-    assert str(found["unread"]).startswith("1 pictures such as Tony_Blair/moving.GIF, which are none of jpg, ")
+    found = facts(run, "check", "folder", f"root={people}", code=1)
+    assert found["whole"] is False
+    assert str(found["unread"]).startswith("the image Tony_Blair/moving.GIF, of formats other than jpg, ")
+
+
+def test_images_in_other_places_and_of_two_identities_are_told(run: Run, people: Path) -> None:
+    first = sorted((people / "Tony_Blair").iterdir())[0]
+    shutil.copy(first, people / "loose.jpg")
+    (people / "Tony_Blair" / "more").mkdir()
+    shutil.copy(first, people / "Tony_Blair" / "more" / "a.jpg")
+    found = facts(run, "check", "folder", f"root={people}", code=1)
+    assert found["whole"] is False
+    assert found["misplaced"] == "2 images such as Tony_Blair/more/a.jpg, in other places than <identity>/<image>"
+    (people / "somebody").mkdir()
+    shutil.copy(first, people / "somebody" / "a.jpg")
+    found = facts(run, "check", "folder", f"root={people}", code=1)
+    assert found["conflicts"] == f"one file is there under two identities, such as Tony_Blair/{first.name} and somebody/a.jpg"
 
 
 def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:

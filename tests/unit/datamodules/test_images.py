@@ -52,6 +52,32 @@ def test_a_photograph_on_its_side_is_turned_upright(kind, orientation):
     assert np.array_equal(found, UPRIGHT[orientation](plain))
 
 
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 6\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (EPS, "EPS"),  # Pillow would start Ghostscript to draw it
+        (b"\xc5\xd0\xd3\xc6" + struct.pack("<II", 32, len(EPS)) + bytes(20) + EPS, "EPS"),  # with a binary preview header
+        (encoded(Image.fromarray(PIXELS), "JPEG2000"), "JPEG2000"),
+        (encoded(Image.fromarray(PIXELS), "PCX"), "PCX"),
+        (encoded(Image.fromarray(PIXELS), "ICO"), "ICO"),
+    ],
+)
+def test_an_image_of_a_format_that_is_not_allowed_is_refused_by_name_whatever_the_file_is_called(tmp_path, data, kind):
+    started = []
+    plugin = Image.OPEN[kind][0]
+    (tmp_path / "a.jpg").write_bytes(data)
+    try:
+        Image.OPEN[kind] = (lambda *args: started.append(kind) or plugin(*args), Image.OPEN[kind][1])
+        with pytest.raises(ValueError, match=rf"a\.jpg: no image of a known format; it is {kind}, and only JPEG, PNG"):
+            read_image(tmp_path / "a.jpg")
+    finally:
+        Image.OPEN[kind] = (plugin, Image.OPEN[kind][1])
+    assert not started
+
+
 def test_grey_black_and_white_and_palette_become_rgb():
     image = Image.fromarray(PIXELS)
     grey = decode(encoded(image.convert("L")), "a")

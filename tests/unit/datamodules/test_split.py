@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.split import split
+from datamodules.split import held_identities, split
 
 
 def people(counts):
@@ -49,3 +49,33 @@ def test_order_does_not_matter_and_the_seed_does():
     held = {keys[row] for row in split(keys, identities, 0.2, 1)[1]}
     assert held == {keys[::-1][row] for row in split(keys[::-1], identities[::-1], 0.2, 1)[1]}
     assert held != {keys[row] for row in split(keys, identities, 0.2, 2)[1]}
+
+
+@given(
+    counts=st.dictionaries(st.sampled_from("abcdefghijklm"), st.integers(1, 9), min_size=4),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(-5, 5),
+)
+def test_by_identities_all_images_of_some_are_held_out_and_none_of_the_others(counts, fraction, seed):
+    keys, identities = people(counts)
+    train, validation = split(keys, identities, fraction, seed, "identities")
+    assert sorted([*train, *validation]) == list(range(len(keys)))
+    held, left = {identities[row] for row in validation}, {identities[row] for row in train}
+    assert not held & left
+    assert min(len(held), len(left)) >= 2
+    wanted = int(fraction * len(counts) + 0.5)
+    assert len(held) == min(max(wanted, 2), len(counts) - 2)
+    assert held == set(held_identities(identities, fraction, seed))
+
+
+def test_by_identities_the_order_does_not_matter_and_the_seed_does():
+    names = [f"p{number}" for number in range(40)]
+    assert held_identities(names, 0.2, 1) == held_identities(names[::-1] * 2, 0.2, 1)
+    assert held_identities(names, 0.2, 1) != held_identities(names, 0.2, 2)
+    assert held_identities(names, 0.0, 1) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_too_few_identities_are_not_held_out(count):
+    with pytest.raises(ValueError, match=f"there are {count}; use split.by: images"):
+        split(*people(dict.fromkeys("abc"[:count], 5)), 0.1, 0, "identities")

@@ -33,6 +33,15 @@ def test_keys_of_images_are_listed_or_stand_in_a_file(tmp_path: Path) -> None:
         assert (one.images, one.chosen) == (2, ("a/1.jpg", "b/2.jpg"))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_bytes(b"\xef\xbb\xbfa/1.jpg\r\nb/2.jpg\r\n")
+    (one,) = methods(["gradcam"], Look.of(str(tmp_path / "keys.txt"), None, None))
+    assert one.chosen == ("a/1.jpg", "b/2.jpg")
+    (tmp_path / "pairs.txt").write_bytes(b"\xef\xbb\xbfa/1.jpg\tb/2.jpg\r\n")
+    (two,) = methods(["corr_rise"], Look.of(None, str(tmp_path / "pairs.txt"), None))
+    assert two.chosen == ("a/1.jpg", "b/2.jpg")
+
+
 def test_a_file_of_pairs_has_two_keys_a_line(tmp_path: Path) -> None:
     file = tmp_path / "pairs"
     file.write_text("a/1.jpg b/2.jpg\nwith space/1.jpg\tb/2.jpg\n")

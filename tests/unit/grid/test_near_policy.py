@@ -65,7 +65,7 @@ def test_a_smaller_copy_of_a_training_picture_is_met_where_the_protocol_asks(mak
     assert (cell.state, cell.reason) == ("pending", "the pictures of folder were never compared: launch looks at them once")
     assert len(world.unseen) == 2  # both sets, so that a launch looks at each once
     with pytest.raises(
-        BadInput, match=r"1 of its people are in the training set .or pictures nearly like theirs., so 2 of its 16"
+        BadInput, match=r"1 of its subjects are in the training set .or pictures nearly like theirs., so 2 of its 16"
     ):
         planned(grid)
 

@@ -254,3 +254,28 @@ def test_a_plan_of_images_never_read_promises_no_empty_launch(make: Make, tmp_pa
     assert total.startswith("4 cells: 4 pending. A launch would read the images")
     assert "nothing" not in total
     assert "FLOPs" not in total
+
+
+@pytest.mark.parametrize("changes", [{"recipe.batch_size": 1}, {"recipe.batch_size": 4, "recipe.accumulate": 4}])
+def test_batches_of_one_image_are_refused_where_the_network_normalises_over_the_batch(
+    make: Make, changes: dict[str, int]
+) -> None:
+    overrides = [f"{key}={value}" for key, value in changes.items()]
+    grid = make(*overrides, axes={})
+    world = World(store_of(grid))
+    with pytest.raises(
+        BadInput, match=r"grid.yaml: cell the only cell: recipe.batch_size: alexnet with head gap_bn cannot"
+    ) as error:
+        cost(make_plan(grid, None, world), world)
+    assert "\n" not in str(error.value)
+    grid = make(*overrides, "head=l2", axes={})
+    cost(make_plan(grid, None, world), world)
+
+
+def test_batches_of_one_image_are_refused_in_a_pretraining_too(make: Make) -> None:
+    recipe = {"name": "one_cycle", "epochs": 1, "batch_size": 1}
+    pretraining = {"name": "source", "data": {"name": "drawn", "first": 500, "persons": 4}, "recipe": recipe}
+    grid = make(axes={}, base={"pretraining": pretraining})
+    world = World(store_of(grid))
+    with pytest.raises(BadInput, match="cannot be trained on one image at a time"):
+        cost(make_plan(grid, None, world), world)

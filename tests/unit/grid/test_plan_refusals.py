@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from small import SMALL, folder
 
 from configs.kinds import ProtocolConfig
+from configs.lookup import resolve
 from datamodules.datasets.drawn import Config as Drawn
 from grid.plan import make_plan, store_of
 from grid.spec import BadInput, Grid
@@ -107,7 +110,7 @@ def test_people_who_were_trained_on_are_refused_with_counts(make: Make, refused:
     said = refused(axes={}, protocols=[protocol])
     pairs = Overlap(make, protocol)
     assert (
-        f"protocol drawn: 2 of its people are in the training set, so {pairs.of - pairs.free} of its {pairs.of} pairs" in said
+        f"protocol drawn: 2 of its subjects are in the training set, so {pairs.of - pairs.free} of its {pairs.of} pairs" in said
     )
     assert f"`overlap: drop` evaluates the {pairs.free} pairs that are free of them" in said
 
@@ -149,13 +152,88 @@ def test_people_who_were_trained_on_can_be_dropped(make: Make, tmp_path: Path) -
 def test_people_of_the_pretraining_count_as_trained_on(refused: Refused) -> None:
     source = {"name": "source", "data": {"name": "drawn", "first": 1000, "persons": 2, "shots": 4}}
     said = refused(axes={}, base={"pretraining": source})
-    assert "2 of its people are in the training set" in said
+    assert "2 of its subjects are in the training set" in said
 
 
 def test_a_protocol_that_loses_every_genuine_or_impostor_pair_is_refused(refused: Refused) -> None:
     protocol = {"name": "drawn", "persons": 4, "first": 1, "shots": 8, "folds": 1, "overlap": "drop", "pairs_per_fold": 40}
     said = refused(axes={}, protocols=[protocol])
-    assert said.endswith("without the people of the training set no impostor pair remains") or "no genuine pair" in said
+    assert said.endswith("without them no impostor pair remains: train on others, or choose another protocol")
+
+
+def test_no_advice_is_given_that_cannot_work(refused: Refused, tmp_path: Path) -> None:
+    own = {"name": "drawn", "persons": 4, "first": 0, "shots": 8, "folds": 1, "pairs_per_fold": 40}  # all are trained on
+    said = refused(axes={}, protocols=[own])
+    assert "4 of its subjects are in the training set" in said
+    assert said.endswith("without them no pair remains: train on others, or choose another protocol")
+    data = {"name": "folder", "root": folder(tmp_path / "one", 6)}
+    for protocol in ({"name": "identification", "data": data}, {"name": "clustering", "data": data}):
+        said = elsewhere_of(refused, data, protocol, tmp_path)
+        assert "3 of its subjects are in the training set, and it cannot be evaluated without them" in said
+        assert "overlap" not in said
+
+
+def elsewhere_of(refused: Refused, data: dict[str, Any], protocol: dict[str, Any], place: Path) -> str:
+    """The refusal of a plan whose images were read."""
+    World(place / "store").scan(resolve("data", data))
+    return refused(
+        axes={}, base={"data": data}, protocols=[protocol], launch={"study": str(place), "store": str(place / "store")}
+    )
+
+
+def single_images(place: Path, count: int = 5) -> dict[str, Any]:
+    """A dataset with one image of each identity."""
+    for number in range(count):
+        (place / f"p{number}").mkdir(parents=True)
+        Image.fromarray(np.full((40, 40, 3), 40 * number, np.uint8)).save(place / f"p{number}" / "a.png")
+    return {"name": "folder", "root": str(place)}
+
+
+SELECT_LAST = {"name": "one_cycle", "epochs": 1, "select": "last"}
+PLATEAU = {"name": "plateau", "epochs": 1, "select": "last"}
+BEST = {**SELECT_LAST, "select": "best"}
+STOPPING = {**SELECT_LAST, "stop_after": 3}
+
+
+@pytest.mark.parametrize("recipe", [PLATEAU, BEST, STOPPING])
+def test_a_recipe_that_needs_validation_images_is_refused_where_none_is_held_out(
+    refused: Refused, tmp_path: Path, recipe
+) -> None:
+    said = elsewhere_of_training(refused, single_images(tmp_path / "one"), tmp_path, recipe=recipe)
+    assert f"recipe {recipe['name']} needs a validation loss" in said
+    assert "no identity of folder has two images; use a recipe without, such as {name: one_cycle, select: last}" in said
+    said = refused("split.fraction=0", axes={}, base={"recipe": recipe})
+    assert "nothing to validate on: split.fraction is 0" in said
+    pretraining = {"name": "source", "data": {"name": "drawn", "first": 500, "persons": 4, "shots": 1}, "recipe": recipe}
+    assert "no identity of drawn has two images" in refused(axes={}, base={"recipe": SELECT_LAST, "pretraining": pretraining})
+
+
+def elsewhere_of_training(refused: Refused, data: dict[str, Any], place: Path, **base: Any) -> str:
+    World(place / "store").scan(resolve("data", data))
+    return refused(axes={}, base={"data": data, **base}, launch={"study": str(place), "store": str(place / "store")})
+
+
+def test_a_loss_without_classes_needs_two_held_out_images_of_an_identity(make: Make, refused: Refused) -> None:
+    triplets = {"loss": "triplet", "batches": {"name": "pk", "images": 2}, "recipe": {**BEST, "batch_size": 8}}
+    said = refused(axes={}, base={**triplets, "data": {"name": "drawn", "persons": 4, "shots": 4}})  # one held out of each
+    assert "no identity of drawn has two images that are held out" in said
+    for more in ({"split": {"fraction": 0.5}}, {"split": {"by": "identities"}}):
+        grid = make(axes={}, base={**triplets, **more, "data": {"name": "drawn", "persons": 4, "shots": 4}})
+        assert make_plan(grid).cells[0].state == "run"
+
+
+def test_every_image_may_be_trained_on_and_identities_may_be_held_out(make: Make, refused: Refused) -> None:
+    assert make_plan(make("split.fraction=0", axes={}, base={"recipe": SELECT_LAST})).cells[0].state == "run"
+    assert make_plan(make("split.by=identities", axes={})).cells[0].state == "run"
+    said = refused("split.by=identities", axes={}, base={"data": {"name": "drawn", "persons": 3, "shots": 4}})
+    assert "split.by: identities holds out 2 identities at least and leaves 2, and there are 3; use split.by: images" in said
+    said = refused("split.by=identities", axes={}, base={"data": {"name": "drawn", "persons": 9, "shots": 1}, "recipe": BEST})
+    assert "no identity of drawn has two images that are held out" in said
+
+
+def test_the_way_a_split_is_made_is_part_of_the_identity_only_where_it_is_new(make: Make) -> None:
+    ids = [make_plan(make(*changes, axes={})).cells[0].id for changes in ((), ("split.by=images",), ("split.by=identities",))]
+    assert ids[0] == ids[1] != ids[2]
 
 
 def test_other_populations_have_other_people(make: Make) -> None:
@@ -245,13 +323,13 @@ def test_a_person_of_another_dataset_is_known_by_name(make: Make, refused: Refus
         (tmp_path / "lfw" / "images" / old).rename(tmp_path / "lfw" / "images" / new)
     data = {"name": "vggface2", "root": str(tmp_path / "vgg"), "names_file": str(meta)}
     protocol = {"name": "clustering", "data": {"name": "lfw", "root": str(tmp_path / "lfw")}}
-    assert "clustering: 1 of its people are in the training set" in elsewhere(make, refused, data, protocol)
+    assert "clustering: 1 of its subjects are in the training set" in elsewhere(make, refused, data, protocol)
 
 
 def test_a_file_that_was_trained_on_is_known_by_its_bytes(make: Make, refused: Refused, tmp_path: Path) -> None:
     data = {"name": "folder", "root": folder(tmp_path / "one", 6), "space": "one"}
     protocol = {"name": "clustering", "data": {"name": "folder", "root": folder(tmp_path / "two", 6), "space": "two"}}
-    assert "clustering: 3 of its people are in the training set" in elsewhere(make, refused, data, protocol)
+    assert "clustering: 3 of its subjects are in the training set" in elsewhere(make, refused, data, protocol)
 
 
 def test_who_was_trained_on_can_be_left_out_of_groups_and_searches(make: Make, tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def test_where_selects_one_trained_cell(make: Callable[..., Grid]) -> None:
     grid = make(axes={"rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}}})
     plan = make_plan(grid)
     write_plan(plan, grid)
-    with pytest.raises(BadInput, match=r"selects 2 cells of .*, two images are for one: rate=low; rate=high"):
+    with pytest.raises(
+        BadInput, match=r"selects 2 cells of .*, and two images are for one cell; choose one, such as --where rate=low"
+    ):
         find(plan.study, {})
     with pytest.raises(BadInput, match=r"rate=low: not trained \(run\); launch the grid"):
         find(plan.study, {"rate": ["low"]})

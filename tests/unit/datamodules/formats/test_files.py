@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules.datasets.flat import Config as Flat
 from datamodules.datasets.folder import Config
 from datamodules.formats.files import choose, person_folders
 
@@ -58,3 +59,39 @@ def test_an_image_that_changed_after_the_scan_is_refused(root, tmp_path):
     (root / "ada" / "1.png").unlink()
     with pytest.raises(ValueError, match=r"ada/1\.png: No such file"):
         data.image(1)
+
+
+PIXELS = Image.new("RGB", (9, 9))
+
+
+def put(root, *keys):
+    for key in keys:
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        PIXELS.save(root / key)
+
+
+def test_images_that_are_not_as_deep_as_the_others_are_counted_and_named(tmp_path):
+    put(tmp_path, "a/1.png", "b/1.png")
+    assert Config(root=tmp_path).left_out() == {}
+    put(tmp_path, "loose.png", "a/deep/2.png", "a/deep/er/3.PNG", "c/deep/1.png", ".hidden/x/1.png", "a/.hidden.png")
+    assert Config(root=tmp_path).misplaced() == ["a/deep/2.png", "a/deep/er/3.PNG", "c/deep/1.png", "loose.png"]
+    assert Config(root=tmp_path).left_out() == {
+        "misplaced": "4 images such as a/deep/2.png, in other places than <identity>/<image>"
+    }
+
+
+def test_images_behind_links_are_counted_once_and_loops_end(tmp_path):
+    put(tmp_path / "data", "a/1.png")
+    put(tmp_path / "elsewhere", "x/1.png")
+    (tmp_path / "data" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "a" / "up").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "a" / "self").symlink_to(tmp_path / "data" / "a" / "self")
+    assert Config(root=tmp_path / "data").misplaced() == ["b/x/1.png"]
+
+
+def test_in_a_flat_folder_images_of_subfolders_are_misplaced(tmp_path):
+    put(tmp_path, "a_1.png", "b_1.png", "more/c_1.png", "moving.gif")
+    assert Flat(root=tmp_path).left_out() == {
+        "unread": "the image moving.gif, of formats other than jpg, jpeg, png, bmp, webp, ppm",
+        "misplaced": "the image more/c_1.png, in other places than <image>",
+    }

@@ -25,6 +25,17 @@ def test_blank_lines_and_windows_line_ends_do_not_matter(tmp_path):
     assert len(found.left) == 4
 
 
+@pytest.mark.parametrize("mark", ["\t", ",", " , "])
+def test_names_may_hold_blanks_between_tabs_or_commas(tmp_path, mark):
+    text = f"1{mark}1\nAda de Luz{mark}1{mark}2\nAda de Luz{mark}1{mark}Bo Y{mark}3\n"
+    (tmp_path / "pairs.txt").write_text(text)
+    found = read_list(tmp_path, "view2")
+    assert found.left == ("Ada de Luz/Ada de Luz_0001.jpg",) * 2
+    assert found.right == ("Ada de Luz/Ada de Luz_0002.jpg", "Bo Y/Bo Y_0003.jpg")
+    (tmp_path / "pairsDevTest.txt").write_text(text.partition(mark)[2])
+    assert read_list(tmp_path, "view1_test").right == found.right
+
+
 @pytest.mark.parametrize("size", [3, 10, 25])
 def test_view_1_gets_folds_with_as_many_genuine_as_impostor_pairs(tmp_path, size):
     genuine = [f"P{i}\t1\t2" for i in range(size)]

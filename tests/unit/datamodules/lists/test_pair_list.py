@@ -77,6 +77,16 @@ def test_sllfw_has_two_lines_a_pair_and_the_persons_tell_the_kind(tmp_path):
     assert (found.left, found.same) == (("Ada/Ada_0001.jpg", "Ada/Ada_0001.jpg"), (True, False))
 
 
+@pytest.mark.parametrize("head", ["", "1{0}1\n", "1\n"])
+@pytest.mark.parametrize("mark", ["\t", ",", " \t ", ", "])
+def test_names_in_the_lfw_layout_may_hold_blanks_between_tabs_or_commas(tmp_path, mark, head):
+    body = "Ann van Lee{0}1{0}2\nAnn van Lee{0}1{0}Bo Y{0}3\n"
+    found = read_pairs(put(tmp_path, (head + body).format(mark)), "lfw", folds=1)
+    assert found.left == ("Ann van Lee/Ann van Lee_0001.jpg",) * 2
+    assert found.right == ("Ann van Lee/Ann van Lee_0002.jpg", "Bo Y/Bo Y_0003.jpg")
+    assert found.same == (True, False)
+
+
 def test_the_lfw_layout_needs_no_first_line(tmp_path):
     body = "Ada 1 2\nAda 1 Bob 1\nBob 1 2\nBob 2 Ada 1\n"
     plain = read_pairs(put(tmp_path, body), "lfw", folds=2)

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +35,41 @@ def test_no_pair_occurs_twice_or_with_itself(share):
     assert all(len(pair) == 2 for pair in both)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_no_person_and_no_base_of_one_is_in_two_folds(share):
-    manifest, pairs = listed(Config(look_alike_share=share, folds=4, pairs_per_fold=40))
-    folds: dict[str, set[int]] = {}
-    for side in (pairs.left, pairs.right):
-        for row, fold in zip(side.tolist(), pairs.fold.tolist(), strict=True):
-            folds.setdefault(manifest.identities[row][: len("person-00000")], set()).add(fold)
-    assert all(len(found) == 1 for found in folds.values())
-    assert len(folds) == 20
+@pytest.mark.parametrize("settings", [{}, {"persons": 20, "shots": 12}, {"persons": 7, "folds": 3, "shots": 5, "pairs_per_fold": 20}])
+def test_impostor_pairs_are_spread_over_all_pairs_of_subjects(settings):
+    manifest, pairs = listed(Config(**settings))
+    who = np.array(manifest.identities)
+    met = Counter(frozenset(pair) for pair in zip(who[pairs.left[~pairs.same]], who[pairs.right[~pairs.same]], strict=True))
+    subjects = len(set(who))
+    possible = subjects * (subjects - 1) // 2
+    assert len(met) == min(possible, (~pairs.same).sum())
+    assert max(met.values()) - min(met.values()) <= 1
+    compared = Counter(np.concatenate([who[pairs.left[~pairs.same]], who[pairs.right[~pairs.same]]]).tolist())
+    assert len(compared) == subjects
+    assert max(compared.values()) - min(compared.values()) <= 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"persons": 9, "folds": 4, "shots": 6, "pairs_per_fold": 24}])
+def test_genuine_pairs_are_spread_over_all_subjects(settings):
+    manifest, pairs = listed(Config(**settings))
+    shown = Counter(manifest.identities[row] for row in pairs.left[pairs.same].tolist())
+    assert set(shown) == set(manifest.identities)
+    assert max(shown.values()) - min(shown.values()) <= 1
+
+
+def test_a_fold_mixes_all_subjects():
+    manifest, pairs = listed(Config(persons=60, shots=4))
+    who = np.array(manifest.identities)
+    for fold in range(10):
+        rows = (pairs.fold == fold) & ~pairs.same
+        assert len(set(who[pairs.left[rows]]) | set(who[pairs.right[rows]])) == 60
+
+
+def test_look_alikes_are_spread_over_all_subjects():
+    manifest, pairs = listed(Config(persons=20, look_alike_share=1.0, pairs_per_fold=40))
+    shown = Counter(manifest.identities[row] for row in pairs.left[~pairs.same].tolist())
+    assert set(shown.values()) == {10}
+    assert len(shown) == 20
 
 
 def test_look_alikes_are_compared_with_their_base_in_another_shot():
@@ -87,20 +114,16 @@ def test_the_default_protocol_has_nobody_of_the_default_dataset():
     assert Drawn().namespace == Config().dataset().namespace
 
 
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        ({"shots": 5}, "genuine"),
-        ({"folds": 20, "pairs_per_fold": 4}, "impostor"),
-        ({"look_alike_share": 1.0, "shots": 6}, None),
-    ],
-)
-def test_more_pairs_than_there_are_is_refused(settings, kind):
-    if kind is None:
-        assert len(listed(Config(**settings))[1]) == 600
-        return
-    with pytest.raises(ValidationError, match=f"{kind} pairs per fold"):
+@pytest.mark.parametrize("settings", [{"persons": 20, "shots": 5}, {"persons": 2, "shots": 17}, {"folds": 21}])
+def test_more_genuine_pairs_than_there_are_are_refused(settings):
+    with pytest.raises(ValidationError, match="genuine pairs, but .* raise persons or shots"):
         Config(**settings)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("settings", [{"persons": 20, "shots": 6}, {"persons": 2, "shots": 18, "pairs_per_fold": 60}])
+def test_where_genuine_pairs_suffice_the_others_do_too(settings, share):
+    assert len(listed(Config(**settings, look_alike_share=share))[1]) == 600
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])

@@ -1,0 +1,86 @@
+"""Genuine and impostor pairs spread evenly over subjects: every subject is compared equally often, to within one pair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+
+Image = tuple[int, int]  # subject, image of that subject
+ImagePair = tuple[Image, Image]
+T = TypeVar("T")
+
+
+def genuine_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -> list[ImagePair]:
+    """``count`` pairs of images of one subject; no pair occurs twice.
+
+    Subjects take turns, in an order that is random in each round.
+
+    Args:
+        images: number of images of each subject
+        count: number of pairs
+        rng: what is chosen by chance
+
+    Raises:
+        ValueError: there are fewer pairs.
+    """
+    pools = [_shuffled(list(combinations(range(size), 2)), rng) for size in images]
+    if count > (most := sum(map(len, pools))):
+        raise ValueError(f"{count} genuine pairs were asked for, but the images make {most}")
+    found: list[ImagePair] = []
+    while len(found) < count:
+        for subject in _shuffled([subject for subject, pool in enumerate(pools) if pool], rng)[: count - len(found)]:
+            one, other = pools[subject].pop()
+            found.append(((subject, one), (subject, other)))
+    return found
+
+
+def impostor_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -> list[ImagePair]:
+    """``count`` pairs of images of two subjects; no pair occurs twice, and no two subjects meet again before all have met.
+
+    Consecutive pairs come from the rounds of a round-robin tournament, so that any n / 2 pairs of n subjects in a row that
+    begin with a round hold every subject once.
+
+    Args, Raises: as ``genuine_pairs``.
+    """
+    if count > (most := (sum(images) ** 2 - sum(size**2 for size in images)) // 2):
+        raise ValueError(f"{count} impostor pairs were asked for, but the images make {most}")
+    pools: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    found: list[ImagePair] = []
+    while len(found) < count:
+        for one, other in _tournament(len(images), rng):
+            if (one, other) not in pools:
+                every = [(left, right) for left in range(images[one]) for right in range(images[other])]
+                pools[one, other] = _shuffled(every, rng)
+            if pools[one, other]:
+                left, right = pools[one, other].pop()
+                found.append(((one, left), (other, right)))
+            if len(found) == count:
+                break
+    return found
+
+
+def subjects_met(pairs: Sequence[ImagePair]) -> Counter[frozenset[int]]:
+    """How often each two subjects are compared."""
+    return Counter(frozenset((left[0], right[0])) for left, right in pairs)
+
+
+def _tournament(players: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """Every two players once, the lower number first; round by round, where nobody plays twice (the circle method)."""
+    names: list[int | None] = [*_shuffled(list(range(players)), rng)]
+    if players % 2:
+        names.append(None)  # whoever meets this one pauses
+    size = len(names)
+    for turn in range(size - 1):
+        ring = [names[-1], *(names[(turn + step) % (size - 1)] for step in range(size - 1))]
+        for place in range(size // 2):
+            one, other = ring[place], ring[size - 1 - place]
+            if one is not None and other is not None:
+                yield (one, other) if one < other else (other, one)
+
+
+def _shuffled(values: list[T], rng: np.random.Generator) -> list[T]:
+    return [values[place] for place in rng.permutation(len(values))]

@@ -1,0 +1,30 @@
+"""The same file under two identities: one of the labels is wrong, and a network would be trained on both."""
+
+from __future__ import annotations
+
+from configs.kinds import Manifest
+
+
+def conflicts(manifest: Manifest) -> list[list[int]]:
+    """Rows whose images are the same bytes under different identities, grouped by file, in the manifest's order."""
+    if len(set(manifest.digests)) == len(manifest.digests):
+        return []
+    rows: dict[str, list[int]] = {}
+    for row, digest in enumerate(manifest.digests):
+        rows.setdefault(digest, []).append(row)
+    return [same for same in rows.values() if len({manifest.identities[row] for row in same}) > 1]
+
+
+def described(manifest: Manifest, found: list[list[int]]) -> str:
+    """The conflicts in words: how many, and the first."""
+    one, other = next(
+        (one, other) for one in found[0] for other in found[0] if manifest.identities[one] != manifest.identities[other]
+    )
+    files = f"{len(found)} files are" if len(found) > 1 else "one file is"
+    return f"{files} there under two identities, such as {manifest.keys[one]} and {manifest.keys[other]}"
+
+
+def without(manifest: Manifest, found: list[list[int]]) -> Manifest:
+    """The manifest without all images of the conflicts: nobody knows whose they are."""
+    out = {row for same in found for row in same}
+    return manifest.subset(row for row in range(len(manifest.keys)) if row not in out)

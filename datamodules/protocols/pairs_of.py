@@ -1,0 +1,113 @@
+"""Verification on any dataset without a list: pairs are made of its images, spread evenly over subjects and pairs of subjects.
+
+Which subjects and which of their images take part follows from the hashes of (seed, identity) and (seed, key), so that it does
+not depend on the order of the dataset. Every fold has equally many pairs of each kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from configs.kinds import DatasetConfig, Manifest
+from configs.lookup import component
+from datamodules.comparisons.balanced_pairs import genuine_pairs, impostor_pairs
+from datamodules.comparisons.pairs import Pairs
+from datamodules.comparisons.tasks import PairsConfig
+
+_STREAM = 6  # of random numbers
+MOST = 6000  # pairs that are made where nobody says how many; as many as LFW's View 2 has
+
+
+class Config(PairsConfig):
+    """Half of a fold's pairs are genuine. Without ``pairs_per_fold`` as many are made as the images give, ``MOST`` at most.
+
+    With ``disjoint_folds`` no subject is in two folds, and impostor pairs are of subjects of one fold; without, they are spread
+    over all pairs of subjects.
+    """
+
+    name: Literal["pairs_of"] = "pairs_of"
+    data: component("data")  # type: ignore[valid-type]
+    identities: Annotated[int, Field(ge=2)] | None = None  # that take part; None: all that have two images
+    images: Annotated[int, Field(ge=2)] = 10  # of each identity, at most
+    pairs_per_fold: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
+    folds: PositiveInt = 10
+    disjoint_folds: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def dataset(self) -> DatasetConfig:
+        data: DatasetConfig = self.data
+        return data
+
+    def pairs(self, manifest: Manifest) -> Pairs:
+        """The pairs, fold by fold, genuine ones first.
+
+        Raises:
+            ValueError: too few identities have two images, or the images make too few pairs.
+        """
+        subjects = self._subjects(manifest)
+        groups = [subjects[fold :: self.folds] for fold in range(self.folds)] if self.disjoint_folds else [subjects]
+        half = self._half(groups)
+        count = half if self.disjoint_folds else half * self.folds
+        rng = np.random.default_rng([_STREAM, self.seed])
+        made: list[tuple[int, int, bool, int]] = []
+        for number, group in enumerate(groups):
+            images = [len(rows) for rows in group]
+            for same, pairs in ((True, genuine_pairs(images, count, rng)), (False, impostor_pairs(images, count, rng))):
+                for place, ((one, left), (other, right)) in enumerate(pairs):
+                    fold = number if self.disjoint_folds else place // half
+                    made.append((group[one][left], group[other][right], same, fold))
+        made.sort(key=lambda pair: (pair[3], not pair[2]))
+        left_rows, right_rows, kinds, folds = zip(*made, strict=True)
+        return Pairs(
+            np.array(left_rows, np.int64), np.array(right_rows, np.int64), np.array(kinds, bool), np.array(folds, np.int64)
+        )
+
+    def _subjects(self, manifest: Manifest) -> list[list[int]]:
+        """Rows of the images of each subject that takes part."""
+        rows: dict[str, list[int]] = {}
+        for row, who in enumerate(manifest.identities):
+            rows.setdefault(who, []).append(row)
+        able = sorted((who for who, theirs in rows.items() if len(theirs) > 1), key=self._draw)
+        wanted = self.identities or 2
+        if len(able) < wanted:
+            raise ValueError(
+                f"protocol {self.title}: {len(able)} of {len(rows)} identities of {self.data.name} have two images, and "
+                f"{wanted} are needed"
+            )
+        chosen = (rows[who] for who in able[: self.identities])
+        return [sorted(theirs, key=lambda row: self._draw(manifest.keys[row]))[: self.images] for theirs in chosen]
+
+    def _half(self, groups: Sequence[Sequence[Sequence[int]]]) -> int:
+        """How many genuine pairs a fold has, and so many impostor pairs.
+
+        Raises:
+            ValueError: the images do not make so many.
+        """
+        if min(map(len, groups)) < 2:
+            raise ValueError(
+                f"protocol {self.title}: {sum(map(len, groups))} identities make no {self.folds} folds of two identities or "
+                "more; lower folds, or set disjoint_folds: false"
+            )
+        most = min(min(_most(group)) for group in groups) // (1 if self.disjoint_folds else self.folds)
+        half = min(most, MOST // 2 // self.folds) if self.pairs_per_fold is None else self.pairs_per_fold // 2
+        if not 1 <= half <= most:
+            raise ValueError(
+                f"protocol {self.title}: a fold of {self.folds} has at most {most} genuine and as many impostor pairs of these "
+                f"images, and {max(half, 1)} of each kind are needed; raise identities or images, or lower folds"
+                f"{'' if self.pairs_per_fold is None else ' or pairs_per_fold'}"
+            )
+        return half
+
+    def _draw(self, name: str) -> bytes:
+        return hashlib.sha256(f"{self.seed}\n{name}".encode()).digest()
+
+
+def _most(group: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """How many genuine and impostor pairs there are."""
+    sizes = [len(rows) for rows in group]
+    return sum(size * (size - 1) // 2 for size in sizes), (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2

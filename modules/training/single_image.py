@@ -1,0 +1,46 @@
+"""Whether a network can be trained on one image at a time: BatchNorm over one value per channel has no variance."""
+
+from __future__ import annotations
+
+import torch
+
+from configs.kinds import BackboneConfig, HeadConfig
+from modules.shapes import Size, config_key, sides, title
+from modules.training.freezing import freeze
+
+_KNOWN: dict[tuple[str, str, Size, int | str], str | None] = {}
+
+
+def check_single_image(backbone: BackboneConfig, head: HeadConfig, size: Size, trainable: int | str) -> None:
+    """Passes one image through the network in training mode, on the meta device; remembered in this process.
+
+    Args:
+        backbone: images to the feature map
+        head: feature map to the embedding
+        size: of the images in pixels
+        trainable: of the recipe; frozen layers use their running statistics, and so take single images
+
+    Raises:
+        ValueError: the network takes no single image in training.
+    """
+    key = (config_key(backbone), config_key(head), size, trainable)
+    if key not in _KNOWN:
+        _KNOWN[key] = _complaint(backbone, head, size, trainable)
+    if complaint := _KNOWN[key]:
+        raise ValueError(
+            f"recipe.batch_size: {title(backbone)} with head {head.name} cannot be trained on one image at a time "
+            f"({complaint}); set recipe.batch_size to 2 at least for each part of recipe.accumulate"
+        )
+
+
+def _complaint(backbone: BackboneConfig, head: HeadConfig, size: Size, trainable: int | str) -> str | None:
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
+        network = backbone.build().train()
+        for layer in freeze(network, trainable) if trainable != "all" else []:
+            layer.eval()
+        try:
+            features = network(torch.empty(1, 3, *sides(size)))
+            head.build(*features.shape[1:]).train()(features)
+        except Exception as error:  # torch's own words for it, or those of a user's layer
+            return str(error).strip().partition("\n")[0]
+    return None
