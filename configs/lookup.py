@@ -36,6 +36,8 @@ PACKAGES = {
     "explainer": "modules.explainers",
     "score": "modules.scores",
 }
+SHOWN = 300  # characters of a value in a message
+LISTED = 100  # names in a message
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 
 
@@ -58,7 +60,7 @@ def lookup(kind: str, name: str) -> type[Component]:
     if "." in name:
         return _own(kind, name)
     if name not in known(kind):
-        raise ValueError(f"unknown {kind} {name!r}{nearest(name, known(kind))}")
+        raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
     found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
     assert found.kind == kind, f"{PACKAGES[kind]}.{name} is no {kind}"
     return found
@@ -66,11 +68,13 @@ def lookup(kind: str, name: str) -> type[Component]:
 
 def _own(kind: str, name: str) -> type[Component]:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError(f"{kind} {name!r} is no dotted path of a module (known without a dot: {', '.join(known(kind))})")
+        raise ValueError(
+            f"{kind} {shortened(name)} is no dotted path of a module (known without a dot: {', '.join(known(kind))})"
+        )
     try:
         module = importlib.import_module(name)
     except ImportError as error:
-        raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error})") from error
+        raise ValueError(f"{kind} {shortened(name)} is no module that can be imported here ({error})") from error
     found = getattr(module, "Config", None)
     if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind):
         raise ValueError(
@@ -80,12 +84,19 @@ def _own(kind: str, name: str) -> type[Component]:
     return found
 
 
+def shortened(value: Any) -> str:
+    """``repr`` of what a user wrote, cut where it would fill the screen."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... ({len(text):,} characters)"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of an error message: what is near ``name``, and what is known."""
     choices = sorted(names)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:SHOWN], choices, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{hint} (known: {', '.join(choices)})"
+    more = f", and {len(choices) - LISTED} more" if len(choices) > LISTED else ""
+    return f"{hint} (known: {', '.join(choices[:LISTED])}{more})"
 
 
 def resolve(kind: str, value: Any) -> Component:
@@ -95,9 +106,9 @@ def resolve(kind: str, value: Any) -> Component:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {value!r}")
+        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {shortened(value)}")
     if odd := [key for key in value if not isinstance(key, str)]:
-        raise ValueError(f"keys of {kind} {value['name']} are text; found {odd[0]!r}")
+        raise ValueError(f"keys of {kind} {value['name']} are text; found {shortened(odd[0])}")
     if kind in SHORTHANDS:
         value = SHORTHANDS[kind](value)
     key = (kind, _text(value))
