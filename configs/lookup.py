@@ -10,6 +10,9 @@ import difflib
 import importlib
 import importlib.util
 import json
+import os
+import sys
+import traceback
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
@@ -36,6 +39,7 @@ PACKAGES = {
     "explainer": "modules.explainers",
     "score": "modules.scores",
 }
+OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # the packages of this project
 SHOWN = 300  # characters of a value in a message
 LISTED = 100  # names in a message
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
@@ -73,8 +77,12 @@ def _own(kind: str, name: str) -> type[Component]:
         )
     try:
         module = importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(f"{kind} {shortened(name)} is no module that can be imported here ({error})") from error
+    except ModuleNotFoundError as error:
+        if error.name and name.startswith(error.name):
+            raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error}){_hidden(name)}") from error
+        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
+    except Exception as error:  # whatever a user's own module raises
+        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     found = getattr(module, "Config", None)
     if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind):
         raise ValueError(
@@ -82,6 +90,31 @@ def _own(kind: str, name: str) -> type[Component]:
             "configs/kinds.py or configs/explaining.py"
         )
     return found
+
+
+def _hidden(name: str) -> str:
+    """The end of a message where the user has a package whose name is also one of this project's."""
+    head = name.partition(".")[0]
+    own = importlib.util.find_spec(head) if head in OWN else None
+    if own is None:
+        return ""
+    ours = set(map(os.path.realpath, own.submodule_search_locations or ()))
+    for place in sys.path:
+        folder = os.path.join(place or os.curdir, head)
+        if os.path.isdir(folder) and os.path.realpath(folder) not in ours:
+            return f"; your package {os.path.abspath(folder)} is hidden by facegrid's own package {head!r}: rename yours"
+    return f"; {head!r} is a package of facegrid itself"
+
+
+def _where(error: BaseException) -> str:
+    """An error of a user's module in one line, with the line of code that raised it."""
+    said = " ".join(str(error).split())
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
+    return f"{place}{type(error).__name__}: {said}"
 
 
 def shortened(value: Any) -> str:
