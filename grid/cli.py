@@ -15,7 +15,7 @@ import typer
 
 from grid.cli_data import data
 from grid.cli_explain import explain
-from grid.terminal import AsJson, WhereText, err, out
+from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
 app = typer.Typer(
     name="facegrid",
@@ -154,7 +154,7 @@ def report(
         print(page.with_name("report.json").read_text())
     else:
         out.print(table(found))
-        out.print(f"report: {page}", highlight=False)
+        out.print(f"report: {page}")
 
 
 @app.command()
@@ -173,14 +173,14 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         try:
             result = run(found.path)
         except MirrorUnreachable as error:
-            err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+            err.print(styled("[red]facegrid:[/] {}", error))
             raise typer.Exit(1) from error
     if as_json:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
     else:
-        out.print(f"experiment {result.experiment}: {len(result.runs)} runs", highlight=False)
+        out.print(f"experiment {result.experiment}: {len(result.runs)} runs")
     for line in (*result.said, *result.problems):
-        err.print(f"MLflow: {_escape(line)}", highlight=False)
+        err.print(f"MLflow: {line}")
 
 
 @app.command()
@@ -193,7 +193,7 @@ def ui(
     from grid.study import Study
     from grid.ui import ui as run
 
-    raise typer.Exit(run(Study(study), port=port, host=host))
+    raise typer.Exit(run(Study(study), port=port, host=host, say=lambda text: out.print(text, soft_wrap=True)))
 
 
 @app.command()
@@ -235,6 +235,8 @@ def main() -> None:
     """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 130 interrupted."""
     for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
         os.environ.setdefault(key, value)
+    degrade_output()
+    os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that a launch starts: they read and write UTF-8 in any locale
     from grid.lock import Held
     from grid.spec import BadInput
 
@@ -247,20 +249,14 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == 130:  # typer makes this of a KeyboardInterrupt
-            err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
+            err.print("facegrid: interrupted; the same command goes on from here")
         raise
     except (BadInput, Held) as error:
-        err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+        err.print(styled("[red]facegrid:[/] {}", error))
         sys.exit(2)
     except KeyboardInterrupt:
-        err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
+        err.print("facegrid: interrupted; the same command goes on from here")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -115,10 +115,8 @@ def _drop(target: Path, where: list[str] | None, labels: list[str], as_json: boo
         print(json.dumps(facts, indent=1))
         return
     for one in facts["dropped"]:
-        out.print(f"dropped {one['label']}, {one['cell']}", highlight=False, markup=False, soft_wrap=True)
-    out.print(
-        f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", highlight=False, soft_wrap=True
-    )
+        out.print(f"dropped {one['label']}, {one['cell']}", soft_wrap=True)
+    out.print(f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", soft_wrap=True)
 
 
 def _two(
