@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,13 @@ from grid.cli_data import data
 from grid.cli_explain import explain
 from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
+SURROUNDINGS = frozenset(  # errors of files and disks that a user can mend; one line is enough
+    (
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE,
+        errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR,
+    )
+)  # fmt: skip
+
 app = typer.Typer(
     name="facegrid",
     help="Declare a face-recognition study as a factorial grid; run every cell anywhere, exactly once.",
@@ -25,9 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file, such as configs/grids/demo.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as recipe.epochs=2")]
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="a study's folder, such as studies/demo")]
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 
 
 def _version(asked: bool) -> None:
@@ -151,7 +159,7 @@ def report(
     found = Study(study, faces)
     page = build(found, to if to or faces else found.path / "report-no-faces")
     if as_json:
-        print(page.with_name("report.json").read_text())
+        print(page.with_name("report.json").read_text(encoding="utf-8"))
     else:
         out.print(table(found))
         out.print(f"report: {page}")
@@ -254,9 +262,14 @@ def main() -> None:
     except (BadInput, Held) as error:
         err.print(styled("[red]facegrid:[/] {}", error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("facegrid: interrupted; the same command goes on from here")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in SURROUNDINGS:
+            raise
+        err.print(styled("[red]facegrid:[/] {}: {}", error.filename or "a file or folder", error.strerror))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("facegrid: interrupted; the same command goes on from here")
+        sys.exit(130)

@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 Target = Annotated[
     Path,
-    typer.Argument(metavar="STUDY|CHECKPOINT", help="a study's folder; before two images also a model.safetensors in a store"),
+    typer.Argument(
+        metavar="STUDY|CHECKPOINT",
+        readable=False,
+        help="a study's folder; before two images also a model.safetensors in a store",
+    ),
 ]
-Files = Annotated[list[Path] | None, typer.Argument(metavar="A.jpg B.jpg", help="two images of faces, in any format")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="A.jpg B.jpg", readable=False, help="two images of faces, in any format")
+]
 Methods = Annotated[
     list[str] | None, typer.Option(metavar="NAME,...", help="methods, or one as in a grid file: '{name: rise, masks: 500}'")
 ]
