@@ -10,6 +10,9 @@ import difflib
 import importlib
 import importlib.util
 import json
+import os
+import sys
+import traceback
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
@@ -37,6 +40,9 @@ PACKAGES = {
     "score": "modules.scores",
 }
 KINDS = (*PACKAGES, "stage")  # a stage is always a module of a user's own
+OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # the packages of this project
+SHOWN = 300  # characters of a value in a message
+LISTED = 100  # names in a message
 SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
 
 
@@ -65,7 +71,7 @@ def lookup(kind: str, name: str) -> type[Component]:
             f"{kind} {name!r} is no dotted path of a module; a {kind} is a module of your own, such as my_package.my_{kind}"
         )
     if name not in known(kind):
-        raise ValueError(f"unknown {kind} {name!r}{nearest(name, known(kind))}")
+        raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
     found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
     assert found.kind == kind, f"{PACKAGES[kind]}.{name} is no {kind}"
     return found
@@ -74,11 +80,15 @@ def lookup(kind: str, name: str) -> type[Component]:
 def _own(kind: str, name: str) -> type[Component]:
     if not all(part.isidentifier() for part in name.split(".")):
         choices = f" (known without a dot: {', '.join(known(kind))})" if known(kind) else ""
-        raise ValueError(f"{kind} {name!r} is no dotted path of a module{choices}")
+        raise ValueError(f"{kind} {shortened(name)} is no dotted path of a module{choices}")
     try:
         module = importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error})") from error
+    except ModuleNotFoundError as error:
+        if error.name and name.startswith(error.name):
+            raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error}){_hidden(name)}") from error
+        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
+    except Exception as error:  # whatever a user's own module raises
+        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     found = getattr(module, "Config", None)
     if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind):
         raise ValueError(
@@ -88,12 +98,44 @@ def _own(kind: str, name: str) -> type[Component]:
     return found
 
 
+def _hidden(name: str) -> str:
+    """The end of a message where the user has a package whose name is also one of this project's."""
+    head = name.partition(".")[0]
+    own = importlib.util.find_spec(head) if head in OWN else None
+    if own is None:
+        return ""
+    ours = set(map(os.path.realpath, own.submodule_search_locations or ()))
+    for place in sys.path:
+        folder = os.path.join(place or os.curdir, head)
+        if os.path.isdir(folder) and os.path.realpath(folder) not in ours:
+            return f"; your package {os.path.abspath(folder)} is hidden by facegrid's own package {head!r}: rename yours"
+    return f"; {head!r} is a package of facegrid itself"
+
+
+def _where(error: BaseException) -> str:
+    """An error of a user's module in one line, with the line of code that raised it."""
+    said = " ".join(str(error).split())
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
+    return f"{place}{type(error).__name__}: {said}"
+
+
+def shortened(value: Any) -> str:
+    """``repr`` of what a user wrote, cut where it would fill the screen."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... ({len(text):,} characters)"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of an error message: what is near ``name``, and what is known."""
     choices = sorted(names)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:SHOWN], choices, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{hint} (known: {', '.join(choices)})"
+    more = f", and {len(choices) - LISTED} more" if len(choices) > LISTED else ""
+    return f"{hint} (known: {', '.join(choices[:LISTED])}{more})"
 
 
 def resolve(kind: str, value: Any) -> Component:
@@ -104,9 +146,9 @@ def resolve(kind: str, value: Any) -> Component:
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         example = known(kind)[0] if known(kind) else f"my_package.my_{kind}"
-        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {example}}}; found {value!r}")
+        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {example}}}; found {shortened(value)}")
     if odd := [key for key in value if not isinstance(key, str)]:
-        raise ValueError(f"keys of {kind} {value['name']} are text; found {odd[0]!r}")
+        raise ValueError(f"keys of {kind} {value['name']} are text; found {shortened(odd[0])}")
     if kind in SHORTHANDS:
         value = SHORTHANDS[kind](value)
     key = (kind, _text(value))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from configs.explaining import ExplainerConfig
 from configs.lookup import known, lookup, nearest, resolve
+from grid.bounded_yaml import load_yaml
 from grid.spec import BadInput
 
 Value = dict[str, Any]
@@ -112,13 +112,8 @@ def methods(texts: Sequence[str], look: Look) -> tuple[ExplainerConfig, ...]:
 
 
 def _values(option: str, text: str) -> list[Value]:
-    try:
-        values = yaml.safe_load(f"[{text}]")
-    except yaml.YAMLError as error:
-        why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise BadInput(
-            f"{option} {text!r}: neither names nor YAML ({why}); such as gradcam,'{{name: rise, masks: 500}}'"
-        ) from error
+    tip = "write names or YAML, such as gradcam,'{name: rise, masks: 500}'"
+    values = load_yaml(f"[{text}]", lambda _, what: BadInput(f"{option} {text!r}: {what}; {tip}"))[0]
     made = [{"name": value} if isinstance(value, str) else value for value in values]
     for value in made:
         if not isinstance(value, dict) or not isinstance(value.get("name"), str):

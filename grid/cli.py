@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,14 @@ import typer
 
 from grid.cli_data import data
 from grid.cli_explain import explain
-from grid.terminal import AsJson, WhereText, err, out
+from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
+
+SURROUNDINGS = frozenset(  # errors of files and disks that a user can mend; one line is enough
+    (
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE,
+        errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR,
+    )
+)  # fmt: skip
 
 app = typer.Typer(
     name="facegrid",
@@ -25,9 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file, such as configs/grids/demo.yaml")]
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file, such as configs/grids/demo.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as recipe.epochs=2")]
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="a study's folder, such as studies/demo")]
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 
 
 def _version(asked: bool) -> None:
@@ -154,10 +162,10 @@ def report(
     found = Study(study, faces)
     page = build(found, to if to or faces else found.path / "report-no-faces")
     if as_json:
-        print(page.with_name("report.json").read_text())
+        print(page.with_name("report.json").read_text(encoding="utf-8"))
     else:
         out.print(table(found))
-        out.print(f"report: {page}", highlight=False)
+        out.print(f"report: {page}")
 
 
 @app.command()
@@ -176,14 +184,14 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         try:
             result = run(found.path)
         except MirrorUnreachable as error:
-            err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+            err.print(styled("[red]facegrid:[/] {}", error))
             raise typer.Exit(1) from error
     if as_json:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
     else:
-        out.print(f"experiment {result.experiment}: {len(result.runs)} runs", highlight=False)
+        out.print(f"experiment {result.experiment}: {len(result.runs)} runs")
     for line in (*result.said, *result.problems):
-        err.print(f"MLflow: {_escape(line)}", highlight=False)
+        err.print(f"MLflow: {line}")
 
 
 @app.command()
@@ -196,7 +204,7 @@ def ui(
     from grid.study import Study
     from grid.ui import ui as run
 
-    raise typer.Exit(run(Study(study), port=port, host=host))
+    raise typer.Exit(run(Study(study), port=port, host=host, say=lambda text: out.print(text, soft_wrap=True)))
 
 
 @app.command()
@@ -238,6 +246,8 @@ def main() -> None:
     """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 130 interrupted."""
     for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
         os.environ.setdefault(key, value)
+    degrade_output()
+    os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that a launch starts: they read and write UTF-8 in any locale
     from grid.lock import Held
     from grid.spec import BadInput
 
@@ -250,20 +260,19 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == 130:  # typer makes this of a KeyboardInterrupt
-            err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
+            err.print("facegrid: interrupted; the same command goes on from here")
         raise
     except (BadInput, Held) as error:
-        err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+        err.print(styled("[red]facegrid:[/] {}", error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    except OSError as error:
+        if error.errno not in SURROUNDINGS:
+            raise
+        err.print(styled("[red]facegrid:[/] {}: {}", error.filename or "a file or folder", error.strerror))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("facegrid: interrupted; the same command goes on from here")
+        sys.exit(130)

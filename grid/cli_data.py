@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from grid.terminal import AsJson, err, out
+from grid.terminal import AsJson, err, out, styled
 
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is needed, what is on disk, is it whole.")
 
@@ -32,7 +32,7 @@ def data_list(as_json: AsJson = False) -> None:
         return
     for row in rows:
         kind = "[dim]protocol[/] " if row["kind"] == "protocol" else ""
-        out.print(f"{kind}[bold]{row['name']}[/]  {row['about']}", highlight=False, soft_wrap=True)
+        out.print(styled(kind + "[bold]{}[/]  {}", row["name"], row["about"]), soft_wrap=True)
         for title, key in (("needs", "needs"), ("terms", "terms"), ("from", "origin")):
             lines = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
             out.print(Text(lines, style="dim"), soft_wrap=True)

@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 Target = Annotated[
     Path,
-    typer.Argument(metavar="STUDY|CHECKPOINT", help="a study's folder; before two images also a model.safetensors in a store"),
+    typer.Argument(
+        metavar="STUDY|CHECKPOINT",
+        readable=False,
+        help="a study's folder; before two images also a model.safetensors in a store",
+    ),
 ]
-Files = Annotated[list[Path] | None, typer.Argument(metavar="A.jpg B.jpg", help="two images of faces, in any format")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="A.jpg B.jpg", readable=False, help="two images of faces, in any format")
+]
 Methods = Annotated[
     list[str] | None, typer.Option(metavar="NAME,...", help="methods, or one as in a grid file: '{name: rise, masks: 500}'")
 ]
@@ -115,10 +121,8 @@ def _drop(target: Path, where: list[str] | None, labels: list[str], as_json: boo
         print(json.dumps(facts, indent=1))
         return
     for one in facts["dropped"]:
-        out.print(f"dropped {one['label']}, {one['cell']}", highlight=False, markup=False, soft_wrap=True)
-    out.print(
-        f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", highlight=False, soft_wrap=True
-    )
+        out.print(f"dropped {one['label']}, {one['cell']}", soft_wrap=True)
+    out.print(f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", soft_wrap=True)
 
 
 def _two(

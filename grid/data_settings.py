@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from configs.lookup import known, lookup, nearest, resolve
+from grid.bounded_yaml import load_yaml
 from grid.origins import complaint
 from grid.spec import BadInput
 
@@ -58,11 +58,7 @@ def component(kind: str, text: str) -> Any:
 
 
 def _value(where: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise BadInput(f"{where}: the value is no YAML ({why}); quote it") from error
+    return load_yaml(text, lambda _, what: BadInput(f"{where}: {what}"))[0]
 
 
 def _made(kind: str, value: Any, where: str) -> Any:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from grid.ledger import Ledger
 from grid.plan import Plan, PlannedCell, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.spec import BadInput, Grid
+from grid.terminal import styled
 from grid.trial import Surroundings, accelerator, in_store, jobs_of, run
 from grid.where import which
 
@@ -51,25 +53,26 @@ def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Co
         scans.symlink_to(store_of(grid) / "scans")
     jobs = jobs_of(stages, store, workers=0 if fast else grid.spec.launch.workers)
     ledger = Ledger(store)
-    console.print(f"[bold]{cell.title}[/] in this process on {accelerator()}{', one batch of everything' if fast else ''}")
+    how = ", one batch of everything" if fast else ""
+    console.print(styled("[bold]{}[/] in this process on {}{}", cell.title, accelerator(), how))
     metrics: dict[str, Any] = {}
     for label, id in cell.stages.items():
         job = in_store(jobs[id], store)
         marker = ledger.marker(job.kind, id)
         if marker is None:
-            with console.status(label) as status:
+            with console.status(Text(label)) as status:
 
                 def report(row: dict[str, Any], label: str = label, status: Any = status) -> None:
-                    status.update(f"{label}: {_words(row)}")
+                    status.update(Text(f"{label}: {_words(row)}"))
 
                 run(job, Surroundings(accelerator=accelerator(), report=report, fast=fast, raises=True))
             marker = ledger.marker(job.kind, id)
             assert marker is not None
-        console.print(f"  {label}: {_words(marker.facts)}", highlight=False)
+        console.print(Text(f"  {label}: {_words(marker.facts)}"))
         if job.kind == "evaluate" and "metrics.json" in marker.outputs:  # a few images make no search and no groups
             metrics[label.partition(":")[2]] = ledger.json(marker, "metrics.json")
     if not fast:
-        console.print(f"  files: {store}")
+        console.print(Text(f"  files: {store}"))
     return metrics
 
 

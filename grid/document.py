@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from grid.bounded_yaml import MAX_BYTES, load_yaml
+
 
 @dataclass(frozen=True)
 class Document:
@@ -29,26 +31,31 @@ class Document:
 
 
 def read_document(path: Path, error: Callable[[str], Exception]) -> Document:
-    """Reads a YAML file; ``error`` makes the exception for one that cannot be used (absent, not YAML, a key twice)."""
+    """Reads a YAML file; ``error`` makes the exception for one that cannot be used.
+
+    That is one that is absent or unreadable, not YAML, beyond the limits of ``bounded_yaml``, or has a key twice.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)  # never more, whatever the path names
+        text = content.decode("utf-8-sig")
     except FileNotFoundError as cause:
         near = sorted(str(file) for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         known = f"; there are {', '.join(near)}" if near else ""
         raise error(f"{path}: no such grid file{known}") from cause
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: cannot be read ({cause})") from cause
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[str, int] = {}
-        if root is not None:
-            _lines(root, "", lines, path, error)
-        return Document(path, yaml.safe_load(text), lines)
-    except yaml.MarkedYAMLError as cause:
-        line = cause.problem_mark.line + 1 if cause.problem_mark else 1
-        raise error(f"{path}:{line}: not YAML: {cause.problem}") from cause
-    except yaml.YAMLError as cause:
-        raise error(f"{path}: not YAML: {str(cause).splitlines()[0]}") from cause
+    except UnicodeDecodeError as cause:
+        if len(content) > MAX_BYTES:
+            raise error(f"{path}: more than {MAX_BYTES:,} bytes; no grid file is that large") from cause
+        raise error(f"{path}: cannot be read as UTF-8 text ({cause.reason} at byte {cause.start})") from cause
+    except (OSError, ValueError) as cause:  # ValueError: a NUL byte in the path
+        raise error(f"{path}: cannot be read ({getattr(cause, 'strerror', None) or cause})") from cause
+    if len(content) > MAX_BYTES:
+        raise error(f"{path}: more than {MAX_BYTES:,} bytes; no grid file is that large")
+    value, root = load_yaml(text, lambda line, what: error(f"{path}:{line}: {what}" if line else f"{path}: {what}"))
+    lines: dict[str, int] = {}
+    if root is not None:
+        _lines(root, "", lines, path, error)
+    return Document(path, value, lines)
 
 
 def _lines(node: yaml.Node, prefix: str, lines: dict[str, int], path: Path, error: Callable[[str], Exception]) -> None:

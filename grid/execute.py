@@ -96,7 +96,10 @@ def _connect(launch: Launch) -> None:
     import ray
 
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    environment = {"env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")}}
+    environment = {
+        "env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")},
+        "worker_process_setup_hook": "facegrid.pin_packages",  # Ray puts the driver's current folder first on the path
+    }
     if launch.address is None:
         _start(runtime_env=environment, **settings)
         return

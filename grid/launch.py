@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from grid.additions import carried
 from grid.execute import execute
@@ -31,7 +30,7 @@ from grid.spec import BadInput, Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study, read_record, write_record
 from grid.study_store import store_entry
-from grid.terminal import counted
+from grid.terminal import counted, styled
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
 from grid.world import World
@@ -61,7 +60,7 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         counts = plan.counts()
         open_stages = board.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(f"[bold]{grid.spec.name}[/]: {words}")
+        console.print(styled("[bold]{}[/]: {}", grid.spec.name, words))
         report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, (len(plan.cells), counts.get("done", 0)))
         return summary(Study(study), report, console, open_stages, board)
 
@@ -94,7 +93,7 @@ def carry_out(
         report = build(Study(study))
         problems = mirroring.finish()
     for problem in problems:
-        console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study)}` copies the record later")
+        console.print(styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study)))
     return report
 
 
@@ -212,11 +211,11 @@ def summary(study: Study, report: Path, console: Console, ran: int, board: Board
     shown = [cell for cell in study.cells if not cell.hidden]
     failed = [cell for cell in shown if cell.state == "failed"]
     for cell in failed:
-        console.print(f"[red]failed[/] {escape(cell.title)}: {escape(str(cell.reason))}", highlight=False)
+        console.print(styled("[red]failed[/] {}: {}", cell.title, cell.reason))
     recorded = {cell.id for cell in failed}
     for id, error in board.failed.items():
         if id not in recorded:  # nothing to record: the next launch tries again
-            console.print(f"[yellow]unfinished[/] {escape(error)}", highlight=False)
+            console.print(styled("[yellow]unfinished[/] {}", error))
     words = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run"
     console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     return 1 if failed or board.failed else 0

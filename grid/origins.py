@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from configs.lookup import KINDS, lookup, nearest
+from configs.lookup import KINDS, lookup, nearest, shortened
 from grid.document import Document
 
 
@@ -28,7 +28,7 @@ class Origins:
             if known in self.levels:
                 return self.document.at(self.levels[known])
             if known in self.overrides:
-                return f"{self.document.path}, override {self.overrides[known]!r}"
+                return f"{self.document.path}, override {shortened(self.overrides[known])}"
         return self.document.at(f"base.{key}", key)
 
     def _below(self, key: str) -> list[str]:
@@ -77,7 +77,7 @@ def _words(first: Any) -> str:
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
     else:
-        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {first['input']!r}"
+        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {shortened(first['input'])}"
     return " ".join(message.split())
 
 

@@ -16,6 +16,7 @@ from configs.kinds import Progress as Reading
 from grid.cost import cost
 from grid.plan import BLOCKED, Plan, make_plan, store_of
 from grid.spec import BadInput, Grid
+from grid.terminal import styled
 from grid.world import World
 
 SHOWN = 5  # skipped images that are named on the terminal
@@ -80,11 +81,11 @@ def scan(world: World, data: DatasetConfig, console: Console) -> None:
     _with_progress(f"reading the images of {data.name}", lambda progress: world.scan(data, progress), console)
     skipped = world.manifest(data).skipped
     for key, why in list(skipped.items())[:SHOWN]:
-        console.print(f"[yellow]skipped[/] {key}: {why}", highlight=False)
+        console.print(styled("[yellow]skipped[/] {}: {}", key, why))
     if len(skipped) > SHOWN:
-        console.print(f"[yellow]skipped[/] {len(skipped) - SHOWN} more images of {data.name}", highlight=False)
+        console.print(styled("[yellow]skipped[/] {} more images of {}", len(skipped) - SHOWN, data.name))
     if repairs := data.repairs():
-        console.print(f"[yellow]repaired[/] {data.name}: {repairs}", highlight=False)
+        console.print(styled("[yellow]repaired[/] {}: {}", data.name, repairs))
 
 
 def look(world: World, data: DatasetConfig, console: Console) -> None:
@@ -93,7 +94,7 @@ def look(world: World, data: DatasetConfig, console: Console) -> None:
 
 
 def _with_progress(title: str, work: Callable[[Reading], None], console: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title)
         try:

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from grid.terminal import styled
 from grid.work import Board, Work
 
 
@@ -42,7 +42,7 @@ class Display:
         stage, row = result["stage"], result["row"]
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
-            self.console.print(f"[dim]{_clock(self._spent())}[/] {escape(work.title)}: {stage}", highlight=False)
+            self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))
         known = before[1] if before and before[0] == stage else {}
         self.rows[work.id] = (stage, {**known, **row})
 
@@ -51,9 +51,9 @@ class Display:
         self.rows.pop(work.id, None)
         error = self.board.failed.get(work.id)
         if work.id in self.board.done or error:
-            end = f"[red]failed[/]: {escape(error)}" if error else "[green]done[/]"
-            left = f"[dim]{len(self.board.done) + len(self.board.failed)}/{self.total}[/]"
-            self.console.print(f"[dim]{_clock(self._spent())}[/] {left} {escape(work.title)}: {end}", highlight=False)
+            end = styled("[red]failed[/]: {}", error) if error else styled("[green]done[/]")
+            left = f"{len(self.board.done) + len(self.board.failed)}/{self.total}"
+            self.console.print(styled("[dim]{} {}[/] {}: ", _clock(self._spent()), left, work.title).append(end))
 
     def _spent(self) -> float:
         return time.monotonic() - self.began
@@ -69,7 +69,7 @@ class Display:
         table = Table.grid(padding=(0, 2))
         for work in self.board.running.values():
             stage, row = self.rows.get(work.id, ("starting", {}))
-            table.add_row(work.title, stage, ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
+            table.add_row(Text(work.title), Text(stage), ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
         done = len(self.board.done) + len(self.board.failed)
         head = Text.assemble(
             (f"{done} of {self.total} pieces of work", "bold"),

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from configs.component import Config
-from configs.lookup import nearest
+from configs.lookup import nearest, shortened
+from grid.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES, load_yaml
 from grid.cell import Cell
 from grid.document import Document, deep_set, get, overlaps, read_document
 from grid.origins import Origins, explain
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
+MAX_CELLS = 100_000  # combinations, before skip rules
 REPLICATE = "replicate"  # the factor that replicates add
 LISTS = ("protocols", "explainers", "stages")  # what every cell is asked for beside its training
 CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
@@ -164,7 +166,7 @@ class Grid:
         tree = {**tree, **{part: list(getattr(spec, part)) for part in LISTS}}
         where = Origins(self.document, self.overrides, origins)
         if refers:
-            tree = _refer(tree, tree, where)
+            tree = _References(tree, where).replace(tree)
         try:
             return Cell.model_validate(tree)
         except ValidationError as error:
@@ -185,7 +187,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
     known = set(Spec.model_fields)
     for key in raw:
         if key not in known:
-            raise BadInput(f"{document.at(str(key))}: unknown key {key!r}{nearest(str(key), known)}")
+            raise BadInput(f"{document.at(str(key))}: unknown key {shortened(key)}{nearest(str(key), known)}")
     _check_axes(raw, document)
     said = {}
     for override in overrides:
@@ -196,6 +198,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
     except ValidationError as error:
         raise BadInput(explain(error, Origins(document, said), Spec, raw)) from error
     grid = Grid(spec, document, said)
+    _check_size(grid)
     _check_rules(grid)
     return grid
 
@@ -203,38 +206,58 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
 def _check_axes(raw: Mapping[str, Any], document: Document) -> None:
     axes = raw.get("axes") or {}
     if not isinstance(axes, dict):
-        raise BadInput(f"{document.at('axes')}: axes map a name to levels; found {axes!r}")
+        raise BadInput(f"{document.at('axes')}: axes map a name to levels; found {shortened(axes)}")
     owners: dict[str, str] = {}
     for axis, levels in axes.items():
         if axis == REPLICATE:
             raise BadInput(f"{document.at('axes.replicate')}: 'replicate' is what `replicates` adds; name the axis otherwise")
         if isinstance(levels, (list, str)) and levels:
             raise BadInput(
-                f"{document.at(f'axes.{axis}')}: axis {axis!r} maps level names to settings, such as "
-                f"{{small: {{backbone.name: alexnet}}}}; found {levels!r}"
+                f"{document.at(f'axes.{axis}')}: axis {shortened(axis)} maps level names to settings, such as "
+                f"{{small: {{backbone.name: alexnet}}}}; found {shortened(levels)}"
             )
         if not isinstance(levels, dict) or not levels:
-            raise BadInput(f"{document.at(f'axes.{axis}')}: axis {axis!r} has no levels; give it levels or remove it")
+            raise BadInput(f"{document.at(f'axes.{axis}')}: axis {shortened(axis)} has no levels; give it levels or remove it")
         if not isinstance(axis, str):
-            raise BadInput(f"{document.at('axes')}: YAML reads axis {axis!r} as a value; quote it")
+            raise BadInput(f"{document.at('axes')}: YAML reads axis {shortened(axis)} as a value; quote it")
         for level, settings in levels.items():
             at = document.at(f"axes.{axis}.{level}")
             if not isinstance(level, str):
-                raise BadInput(f"{at}: YAML reads level {level!r} as a value; quote it")
+                raise BadInput(f"{at}: YAML reads level {shortened(level)} as a value; quote it")
             if not isinstance(settings, dict):
-                raise BadInput(f"{at}: a level maps dotted keys to values (or is {{}}); found {settings!r}")
+                raise BadInput(f"{at}: a level maps dotted keys to values (or is {{}}); found {shortened(settings)}")
             for key in settings:
                 at = document.at(f"axes.{axis}.{level}.{key}")
                 if not isinstance(key, str):
-                    raise BadInput(f"{at}: a level maps dotted keys to values; found the key {key!r}")
+                    raise BadInput(f"{at}: a level maps dotted keys to values; found the key {shortened(key)}")
+                if key.count(".") >= MAX_DEPTH:
+                    raise BadInput(f"{at}: key {shortened(key)} has more than {MAX_DEPTH} parts")
                 if key.split(".")[0] in (*LISTS, "launch"):
-                    raise BadInput(f"{at}: {key!r} is the same for all cells; no level may set it")
+                    raise BadInput(f"{at}: {shortened(key)} is the same for all cells; no level may set it")
                 for other, owner in owners.items():
                     if other == key and owner != axis:
                         raise BadInput(
-                            f"{at}: axes {owner!r} and {axis!r} both set {key!r}; which would win depends on their order"
+                            f"{at}: axes {shortened(owner)} and {shortened(axis)} both set {shortened(key)}; "
+                            "which would win depends on their order"
                         )
                 owners[key] = axis
+
+
+def _check_size(grid: Grid) -> None:
+    """Counts the combinations before any is made."""
+    sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
+    if grid.spec.replicates > 1:
+        sizes["replicates"] = grid.spec.replicates
+    number = math.prod(sizes.values())
+    if number > MAX_CELLS:
+        largest = max(sizes, key=lambda axis: sizes[axis])
+        at = grid.document.at(f"axes.{largest}", "axes")
+        if largest == "replicates":
+            at = Origins(grid.document, grid.overrides).at(largest)
+        shown = " x ".join(f"{axis} {size:,}" for axis, size in sorted(sizes.items(), key=lambda item: -item[1])[:5])
+        raise BadInput(
+            f"{at}: {number:,} combinations ({shown}); at most {MAX_CELLS:,} are planned; remove levels or split the grid"
+        )
 
 
 def _check_rules(grid: Grid) -> None:
@@ -259,52 +282,71 @@ def _check_rules(grid: Grid) -> None:
 def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where: str) -> None:
     """Raises BadInput for an unknown axis or level."""
     if axis not in axes:
-        raise BadInput(f"{where}: unknown axis {axis!r}{nearest(axis, axes)}")
+        raise BadInput(f"{where}: unknown axis {shortened(axis)}{nearest(axis, axes)}")
     if level not in axes[axis]:
-        raise BadInput(f"{where}: axis {axis!r} has no level {level!r}{nearest(level, axes[axis])}")
+        raise BadInput(f"{where}: axis {shortened(axis)} has no level {shortened(level)}{nearest(level, axes[axis])}")
 
 
 def _override(raw: Mapping[str, Any], override: str, document: Document) -> dict[str, Any]:
     key, sign, text = override.partition("=")
     if not sign or not key:
-        raise BadInput(f"override {override!r}: write key.path=value, such as recipe.epochs=4")
-    try:
-        value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError as error:
-        why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise BadInput(f"override {override!r}: the value is no YAML ({why}); quote it") from error
+        raise BadInput(f"override {shortened(override)}: write key.path=value, such as recipe.epochs=4")
+    if key.count(".") >= MAX_DEPTH:
+        raise BadInput(f"override {shortened(override)}: the key has more than {MAX_DEPTH} parts")
+    value = load_yaml(text, lambda _, what: BadInput(f"override {shortened(override)}: {what}"))[0]
     head = key.split(".")[0]
     if head in ("launch", "replicates", "replicate_scope", *LISTS):
-        changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
+        changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {shortened(override)}: {text}"))
         return changed
     if head in ("axes", "name", "skip", "births", "base"):
-        raise BadInput(f"override {override!r}: overrides change {CHANGEABLE}; {head!r} belongs in the file")
+        raise BadInput(f"override {shortened(override)}: overrides change {CHANGEABLE}; {head!r} belongs in the file")
     for axis, levels in (raw.get("axes") or {}).items():
         for level, settings in levels.items():
             for taken in settings:
                 if overlaps(key, taken):
                     raise BadInput(
-                        f"override {override!r}: axis {axis!r} sets {taken!r} (level {level!r}); "
+                        f"override {shortened(override)}: axis {shortened(axis)} sets {taken!r} (level {shortened(level)}); "
                         f"choose levels with --where {axis}=... or change the file"
                     )
-    base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {override!r}: {text}"))
+    base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {shortened(override)}: {text}"))
     return {**raw, "base": base}
 
 
-def _refer(value: Any, tree: Mapping[str, Any], where: Origins, key: str = "") -> Any:
-    """Replaces ``${data.root}`` by what the cell has there."""
-    if isinstance(value, dict):
-        return {name: _refer(item, tree, where, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_refer(item, tree, where, f"{key}.{number}") for number, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
+class _References:
+    """Replaces ``${data.root}`` by what a cell has there; what it adds is bounded as YAML is."""
 
-    def found(reference: re.Match[str]) -> Any:
-        one = get(tree, reference[1])
-        if one is None:
-            raise BadInput(f"{where.at(key)}: {key}: {reference[0]} refers to a key that no base, level or override sets")
-        return one
+    def __init__(self, tree: Mapping[str, Any], where: Origins) -> None:
+        self.tree, self.where = tree, where
+        self.added = 0  # values
 
-    whole = REFERENCE.fullmatch(value)
-    return found(whole) if whole else REFERENCE.sub(lambda reference: str(found(reference)), value)
+    def replace(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: self.replace(item, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.replace(item, f"{key}.{number}") for number, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        whole = REFERENCE.fullmatch(value)
+        if whole:
+            return self._find(whole, key)
+        text = REFERENCE.sub(lambda reference: str(self._find(reference, key)), value)
+        if len(text) > MAX_TEXT:
+            raise BadInput(
+                f"{self.where.at(key)}: {key}: {len(text):,} characters after ${{...}}; at most {MAX_TEXT:,} are read"
+            )
+        return text
+
+    def _find(self, reference: re.Match[str], key: str) -> Any:
+        found = get(self.tree, reference[1])
+        if found is None:
+            raise BadInput(f"{self.where.at(key)}: {key}: {reference[0]} refers to a key that no base, level or override sets")
+        self.added += _size(found)
+        if self.added > MAX_VALUES:
+            raise BadInput(f"{self.where.at(key)}: {key}: ${{...}} references make more than {MAX_VALUES:,} values")
+        return found
+
+
+def _size(tree: Any) -> int:
+    if isinstance(tree, (dict, list)):
+        return 1 + sum(map(_size, tree.values() if isinstance(tree, dict) else tree))
+    return 1

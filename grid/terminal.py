@@ -1,20 +1,76 @@
-"""Where commands print, and the options that many of them have."""
+"""Where commands print, and the options that many of them have.
+
+Names of files, levels and subjects come from users and from data. They reach the terminal as plain text: these consoles read
+no markup and no emoji codes in what they print, and show control characters as a replacement character. ``styled`` is the one
+way to print with colours.
+"""
 
 from __future__ import annotations
 
+import io
+import re
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-out = Console(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width of its own
-err = Console(stderr=True, soft_wrap=True)
+# C0 and C1 control characters but tab and newline, changes of text direction, line separators, lone surrogates
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+
+
+class SafeConsole(Console):
+    """A console that prints any text and lets none of it control the terminal."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **settings)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if not segment.control and _UNPRINTABLE.search(segment.text):
+                yield Segment(printable(segment.text), segment.style)
+            else:
+                yield segment
+
+
+out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width of its own
+err = SafeConsole(stderr=True, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
 WhereText = Annotated[
     list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
 ]
+
+
+def printable(text: str) -> str:
+    """``text`` with every character replaced that a terminal would obey instead of show."""
+    return _UNPRINTABLE.sub(REPLACEMENT, text)
+
+
+def styled(template: str, *values: object) -> Text:
+    """``styled("[red]failed[/] {}: {}", title, error)``: rich markup counts in the template and not in the values."""
+    text = Text.from_markup(template, emoji=False)
+    places = [offset for place in re.finditer(re.escape("{}"), text.plain) for offset in place.span()]
+    found = Text()
+    for number, part in enumerate(text.divide(places)):
+        if number % 2:  # a place for a value, which takes the style that stands there
+            value = Text(str(values[number // 2]))
+            for span in part.spans:
+                value.stylize(span.style)
+            part = value
+        found.append_text(part)
+    return found
+
+
+def degrade_output() -> None:
+    """Lets stdout and stderr replace what their encoding lacks (ASCII, Latin-1) instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def counted(number: int, word: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from configs.explaining import ExplainerConfig
 from grid.additions import Explained, added, dropped, entries
@@ -27,7 +27,7 @@ from grid.report.build import build
 from grid.spec import BadInput
 from grid.store import LocalStore
 from grid.study import Study, write_record
-from grid.terminal import counted
+from grid.terminal import counted, styled
 from grid.trial import jobs_of
 from grid.where import check_where
 from grid.work import Board, board_of
@@ -76,7 +76,7 @@ def explain(
         board = _board(plan)
         open_stages = board.stages_to_run
         words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
-        console.print(f"[bold]{study.name}[/]: {counted(len(plan.cells), 'cell')}, {words}", highlight=False)
+        console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state == DONE for cell in plan.cells)
         page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done))
@@ -110,7 +110,9 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         write_record(study.path, record)
         page = build(Study(study.path))
         for problem in Mirroring(study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False).finish():
-            console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study.path)}` copies the record later")
+            console.print(
+                styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study.path))
+            )
     found = [{"cell": titles[one.train], "label": one.label} for one in gone]
     return {"dropped": found, "report": str(page)}
 
@@ -173,22 +175,16 @@ def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
 def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
     """The result for a terminal."""
     for one in facts["passed_over"]:
-        console.print(f"[yellow]passed over[/] {escape(one['cell'])}: {escape(one['reason'])}", highlight=False, soft_wrap=True)
+        console.print(styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"]), soft_wrap=True)
     for row in facts["explanations"]:
         cell = ", ".join(f"{axis}={level}" for axis, level in row["cell"].items()) or "the only cell"
         if row["state"] == "refused":
             said = f"{row['refused']['code']}: {row['refused']['reason']}"
-            console.print(
-                f"[yellow]refused[/] {escape(row['label'])}, {escape(cell)}: {escape(said)}", highlight=False, soft_wrap=True
-            )
+            console.print(styled("[yellow]refused[/] {}, {}: {}", row["label"], cell, said), soft_wrap=True)
         elif row["state"] != "done":
-            console.print(
-                f"[red]{row['state']}[/] {escape(row['label'])}, {escape(cell)}: {escape(row['error'])}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            console.print(styled("[red]{}[/] {}, {}: {}", row["state"], row["label"], cell, row["error"]), soft_wrap=True)
         if "fewer" in row:
-            console.print(f"[yellow]fewer[/] {escape(row['label'])}, {escape(cell)}: {escape(row['fewer'])}", highlight=False)
+            console.print(styled("[yellow]fewer[/] {}, {}: {}", row["label"], cell, row["fewer"]))
     more = {
         (tuple(cell.levels.items()), name.kind, name.about)
         for cell in Study(study.path).cells
@@ -200,7 +196,7 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
     if failed:
         names = ",".join(dict.fromkeys(row["label"] for row in failed))
         said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
-        console.print(f"{escape(said)}; cells stay done", highlight=False, soft_wrap=True)
+        console.print(Text(f"{said}; cells stay done"), soft_wrap=True)
     counts = []
     for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
         states = [row["state"] for row in facts["explanations"] if row["kind"] == kind]
@@ -209,4 +205,4 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
     page = short(study.path / "report/index.html")
     ran = facts["stages_run"]
     line = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run · {' · '.join(counts)} · report: {page}"
-    console.print(f"{line} · MLflow: facegrid ui {short(study.path)}", highlight=False, soft_wrap=True)
+    console.print(Text(f"{line} · MLflow: facegrid ui {short(study.path)}"), soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from configs.explaining import ExplainerConfig
 from datamodules.images import read_image
@@ -21,6 +21,7 @@ from grid.spec import BadInput
 from grid.stages.context import Context
 from grid.stages.explain import target_of, tensors
 from grid.stages.train import load_network
+from grid.terminal import styled
 from grid.trained import Trained
 from grid.trial import accelerator, fresh_process_state
 from grid.world import World
@@ -172,22 +173,17 @@ def source_of(facts: Mapping[str, Any]) -> str:
 
 def told(facts: Mapping[str, Any], console: Console) -> None:
     """The result for a terminal."""
-    console.print(f"[bold]{escape(said(facts))}[/]", highlight=False, soft_wrap=True)
-    console.print(escape(source_of(facts)), highlight=False, soft_wrap=True)
+    console.print(Text(said(facts), style="bold"), soft_wrap=True)
+    console.print(Text(source_of(facts)), soft_wrap=True)
     for face in facts["faces"]:
         size = f"{face['width']} x {face['height']} pixels"
-        where = (
-            f"face at {', '.join(f'{value:g}' for value in face['box'])}"
-            if face["found"]
-            else "[yellow]no face found[/], its centre"
-        )
-        console.print(f"{escape(face['file'])}: {where}, of {size}", highlight=False, soft_wrap=True)
+        if face["found"]:
+            where = styled("face at {}", ", ".join(f"{value:g}" for value in face["box"]))
+        else:
+            where = styled("[yellow]no face found[/], its centre")
+        console.print(Text.assemble(f"{face['file']}: ", where, f", of {size}"), soft_wrap=True)
     for one in facts["refused"]:
-        console.print(
-            f"[yellow]refused[/] {escape(one['method'])}: {one['code']}: {escape(one['reason'])}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        console.print(styled("[yellow]refused[/] {}: {}: {}", one["method"], one["code"], one["reason"]), soft_wrap=True)
     picture = Path(facts["picture"])
     near = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
-    console.print(f"picture: {near}", highlight=False, soft_wrap=True)
+    console.print(Text(f"picture: {near}"), soft_wrap=True)

@@ -50,7 +50,7 @@ class Facegrid:
     def __init__(self, folder: Path, *arguments: object, **more: str) -> None:
         self.family = uuid.uuid4().hex
         self.log = folder / f"log-{self.family[:8]}.txt"
-        command = [sys.executable, "-c", "from grid.cli import main; main()", *map(str, arguments)]
+        command = [sys.executable, "-c", "from facegrid import main; main()", *map(str, arguments)]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=log, stderr=log, env=environment(self.family, **more), start_new_session=True

@@ -21,7 +21,7 @@ def process(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
         "import atexit, sys\n"
         f"def tell(): print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
         "atexit.register(tell)\n"
-        "from grid.cli import main\n"
+        "from facegrid import main\n"
         "main()\n"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100", **more}
@@ -95,7 +95,7 @@ def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(gr
 def test_help_and_completion_answer_without_heavy_imports(words: list[str], more: dict[str, str]) -> None:
     program = (
         "import sys; sys.argv[0] = 'facegrid'\n"
-        "from grid.cli import main\n"
+        "from facegrid import main\n"
         "try: main()\n"
         f"finally: print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
     )

@@ -93,13 +93,42 @@ def test_a_dotted_path_names_a_component_of_the_users_own_package(own: str) -> N
     ("module", "complaint"),
     [
         ("nowhere", "no module that can be imported here"),
-        ("broken", "no module that can be imported here .*nothing_of_that_name"),
+        ("broken", r"broken.py:1: ImportError: cannot import name 'nothing_of_that_name'"),
         ("empty", "the module has no class Config of kind augmentation"),
     ],
 )
 def test_a_dotted_path_that_leads_nowhere_says_why(own: str, module: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         lookup("augmentation", f"{own}.{module}")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x = 1\ny = = 2\n", "SyntaxError: invalid syntax"),
+        ("x = 1\nx.y\n", "AttributeError: 'int' object has no attribute 'y'"),
+        ("x = 1\nraise RuntimeError('two\\nlines')\n", "RuntimeError: two lines"),
+        ("x = 1\nfrom os import nothing\n", "ImportError: cannot import name 'nothing' from 'os' "),
+    ],
+)
+def test_an_error_in_a_users_module_is_one_line_with_its_place(own: str, tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / own / "faulty.py"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=complaint) as refused:
+        lookup("augmentation", f"{own}.faulty")
+    assert str(refused.value).startswith(f"augmentation '{own}.faulty': {file}:2: {complaint}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["modules.mynet", "grid.mynet", "configs.deep.mynet"])
+def test_a_users_package_that_ours_hides_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    head = name.partition(".")[0]
+    (tmp_path / head).mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ValueError, match=f"your package {tmp_path / head} is hidden by facegrid's own package '{head}': rename"
+    ):
+        lookup("backbone", name)
 
 
 def test_a_component_of_another_kind_is_refused() -> None:

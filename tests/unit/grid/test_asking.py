@@ -56,7 +56,7 @@ def test_a_file_of_pairs_has_two_keys_a_line(tmp_path: Path) -> None:
         (["gradcan"], (None, None, None), "unknown explainer 'gradcan'; did you mean 'gradcam'? (known: abn_attention, "),
         (["{name: rise, mask: 5}"], (None, None, None), "--methods rise: unknown key 'mask'; did you mean 'masks'? (known: "),
         (["{name: rise, masks: many}"], (None, None, None), "--methods rise: masks: input should be a valid integer"),
-        (["{name: rise"], (None, None, None), "neither names nor YAML"),
+        (["{name: rise"], (None, None, None), "not YAML"),
         (["7"], (None, None, None), "write names, or mappings with a name; found 7"),
         (["gradcam,gradcam"], (None, None, None), "gradcam stands twice"),
         (["minplus"], ("2", None, None), "minplus looks at two images at a time; give --pairs"),

@@ -24,7 +24,7 @@ def test_a_path_in_quotes_is_what_stands_in_them() -> None:
         ([], "key 'root' is needed; it needs root: "),
         (["root="], "write key=value"),
         (["root=x", "root=y"], "root is given twice"),
-        (["root=x", "persons=[1"], "the value is no YAML"),
+        (["root=x", "persons=[1"], "not YAML"),
         (["root=x", "persons=two"], "found 'two'"),
         (["root=x", "min_images=-1"], "min_images: "),
     ],
@@ -41,7 +41,7 @@ def test_a_wrong_setting_is_told_in_one_line(settings: list[str], said: str) -> 
     [
         ("data", "folder", "key 'root' is needed"),
         ("augmentation", "{name: pipeline, steps: [flip, jpg]}", "steps.1: unknown augmentation 'jpg'; did you mean 'jpeg'?"),
-        ("augmentation", "{name: pipeline", "the value is no YAML"),
+        ("augmentation", "{name: pipeline", "not YAML"),
         ("detector", "{name: mtcnn, factr: 3}", "unknown key 'factr'; did you mean 'factor'?"),
         ("detector", "[]", "a detector is a mapping with a name"),
     ],

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - whole files and whole messages stand side by side
 
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ def test_an_override_of_a_path_is_made_absolute(make: Make, tmp_path: Path, monk
     [
         ("recipe.epochs", "override 'recipe.epochs': write key.path=value, such as recipe.epochs=4"),
         ("=4", "override '=4': write key.path=value"),
-        ("recipe.epochs=[1", "override 'recipe.epochs=[1': the value is no YAML"),
+        ("recipe.epochs=[1", "override 'recipe.epochs=[1': not YAML"),
         ("axes.rate.low={}", "'axes' belongs in the file"),
         ("name=other", "'name' belongs in the file"),
         ("protocols.3.root=x", "override 'protocols.3.root=x': '3' is no item of a list of 1"),
@@ -351,3 +352,47 @@ def test_a_bad_file_is_met_with_one_clear_line(make: Make, file: Path, text: str
     said = refused(make, text=text)
     assert said.startswith(str(file))
     assert complaint in said
+
+
+TOO_LARGE = {
+    "replicates": ({"replicates": 100_000_000}, [], r"grid.yaml:\d+: 200,000,000 combinations \(replicates 100,000,000 x "),
+    "an override": ({}, ["replicates=1.0e+8"], r"override 'replicates=1.0e\+8': 200,000,000 combinations"),
+    "many axes": (
+        {"axes": {f"a{n}": {f"l{m}": {f"data.x{n}": m} for m in range(10)} for n in range(12)}},
+        [],
+        r"grid.yaml:\d+: 1,000,000,000,000 combinations \(a0 10 x a1 10 x ",
+    ),
+    "a long name": ({"base": {"data": "drawn", "backbone": "x" * 9_000}}, [], "unknown backbone 'xxx.* \\(9,002 characters\\)"),
+    "a deep key": ({"axes": {"x": {"y": {"a." * 4_000 + "b": 1}}}}, [], r"grid.yaml:\d+: key 'a.a.* has more than 50 parts"),
+    "a deep override": ({}, ["a." * 5_000 + "b=1"], "override 'a.a.*: the key has more than 50 parts"),
+    "many levels": (
+        {"axes": {"x": {f"l{n}": {"seed": n} for n in range(2_000)}}, "births": {"x": "m"}},
+        [],
+        r"has no level 'm' \(known: l0, l1, .*, and 1900 more\)",
+    ),
+    "long references": (
+        {"base": {"data": "drawn", "backbone": "x" * 5_000, "head": "${backbone}" * 900}},
+        [],
+        r"head: 4,500,000 characters after \${...}; at most 10,000",
+    ),
+    "wide references": (
+        {"base": {"data": {"name": "drawn", "seed": [0] * 4_000}, "recipe": ["${data.seed}"] * 50}},
+        [],
+        r"recipe.\d+: \${...} references make more than 100,000 values",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("parts", "overrides", "complaint"), TOO_LARGE.values(), ids=TOO_LARGE)
+def test_a_grid_beyond_the_limits_is_refused_at_once(
+    tmp_path: Path, parts: dict[str, Any], overrides: list[str], complaint: str
+) -> None:
+    file = tmp_path / "grid.yaml"
+    tree = {"name": "large", "base": {"data": "drawn"}, "axes": {"seed": {"a": {"seed": 1}, "b": {"seed": 2}}}}
+    file.write_text(yaml.safe_dump({**tree, **parts}, sort_keys=False), encoding="utf-8")
+    start = time.process_time()
+    with pytest.raises(BadInput, match=complaint) as refused:
+        list(read(file, overrides).combinations())
+    assert time.process_time() - start < 1
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 1_000
