@@ -78,7 +78,7 @@ def test_a_damaged_network_is_not_trained_again(make: Callable[..., Grid]) -> No
     marker = Ledger(store_of(grid)).marker("train", stage.id)
     assert marker is not None
     (store_of(grid) / "train" / stage.id / marker.attempt / "output").write_text("")
-    with pytest.raises(BadInput, match=r"its training would run again: .*not of the size"):
+    with pytest.raises(BadInput, match=r"its training would run again: .*has 0 bytes, not the 32 that were written"):
         planned(study, "gradcam")
 
 

@@ -1,0 +1,106 @@
+"""A detection that was cut short goes on where it was, and never from what other code or a bad disk left."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small import SMALL
+
+from datamodules.detection import Detections
+from datamodules.detectors.mtcnn import Mtcnn
+from grid.ledger import Ledger
+from grid.plan import Plan, make_plan, store_of
+from grid.spec import Grid
+from grid.stages import detect
+from grid.trial import Job, Surroundings, jobs_of, run
+
+BASE = {**SMALL["base"], "data": {"name": "drawn", "persons": 3, "shots": 2, "size": 64}, "detector": "mtcnn"}
+
+
+class Counted:
+    """The real detector, which dies at its ``last`` call."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls, self.last = 0, 10**9
+        honest = Mtcnn.detect
+
+        def counted(this, images):
+            self.calls += 1
+            if self.calls > self.last:
+                raise KeyboardInterrupt
+            return honest(this, images)
+
+        monkeypatch.setattr(Mtcnn, "detect", counted)
+        monkeypatch.setattr(detect, "SHARD", 2)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    return Counted(monkeypatch)
+
+
+@pytest.fixture
+def plan(make: Callable[..., Grid]) -> Plan:
+    return make_plan(make(axes={}, base=BASE, protocols=[], explainers=[]))
+
+
+def job_of(plan: Plan) -> Job:
+    (stage,) = (stage for stage in plan.stages if stage.stage == "detect")
+    return jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid))[stage.id]
+
+
+def cut_short(plan: Plan, counted: Counted, after: int) -> list[Path]:
+    """The shards of an attempt that was killed."""
+    counted.calls, counted.last = 0, after
+    with pytest.raises(KeyboardInterrupt):
+        run(job_of(plan), Surroundings())
+    counted.calls, counted.last = 0, 10**9
+    found = sorted((store_of(plan.grid) / "detect").glob("*/*/shards/*"))
+    assert len(found) == after
+    return found
+
+
+def table(plan: Plan) -> Detections:
+    assert run(job_of(plan), Surroundings()).ended == "done"
+    ledger, job = Ledger(store_of(plan.grid)), job_of(plan)
+    marker = ledger.marker("detect", job.id)
+    assert marker is not None
+    return Detections.load(ledger.path(marker, detect.TABLE))
+
+
+def test_shards_of_a_killed_attempt_are_taken_over(plan: Plan, counted: Counted) -> None:
+    cut_short(plan, counted, 2)
+    found = table(plan)
+    assert counted.calls == 1
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize("damage", ["flipped", "half", "empty", "gone"])
+def test_a_damaged_shard_is_detected_again(plan: Plan, counted: Counted, damage: str) -> None:
+    first, _ = cut_short(plan, counted, 2)
+    data = first.read_bytes()
+    if damage == "gone":
+        first.unlink()
+    else:
+        middle = len(data) // 2
+        flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        first.write_bytes({"flipped": flipped, "half": data[:middle], "empty": b""}[damage])
+    table(plan)
+    assert counted.calls == 2
+
+
+def test_shards_of_other_code_are_detected_again(plan: Plan, counted: Counted) -> None:
+    cut_short(plan, counted, 2)
+    job = job_of(plan)
+    attempt = Ledger(Path(job.store)).begin(job.kind, job.id, job.identity, "other code")
+    context = replace_context(plan, attempt)
+    assert detect._finished(context) == {}
+    assert len(detect._finished(replace_context(plan, replace(attempt, source=job.source)))) == 2
+
+
+def replace_context(plan: Plan, attempt):
+    from grid.stages.context import Context
+    from grid.world import World
+
+    return Context(attempt.ledger, attempt, World(store_of(plan.grid)), {})
