@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from grid.report.fonts import length, write
 from grid.report.sheets import coloured, overlaid
 
 SIDE = 224  # pixels of a tile's longer side
@@ -65,42 +65,43 @@ def pair_png(
     bottom = top + height + below * LINE + GAP + len(drawn) * (height + GAP) + LINE * len(said) + EDGE
     picture = Image.new("RGB", (total, bottom), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((EDGE, EDGE), head.decision, INK, _font(22))
+    write(draw, (EDGE, EDGE), head.decision, INK, 22)
     for number, line in enumerate(lines):
-        draw.text((EDGE, EDGE + 32 + LINE * number), line, FAINT, _font(13))
+        write(draw, (EDGE, EDGE + 32 + LINE * number), line, FAINT, 13)
     y = top
     places = [EDGE + LABEL + side * (width + GAP) for side in (0, 1)]
-    draw.multiline_text(
+    write(
+        draw,
         (EDGE, y + 4),
         f"what the\nnetwork sees:\n{crops.shape[2]} pixels wide,\n{crops.shape[1]} high",
         INK,
-        _font(14),
+        14,
         spacing=5,
     )
     for x, crop, face in zip(places, crops, faces, strict=True):
         picture.paste(Image.fromarray(_enlarged(crop, height, width)), (x, y))
         size = f"cut from {face['width']} x {face['height']}"
-        draw.text((x, y + height + 2), _short(Path(face["file"]).name, width, 13), INK, _font(13))
-        draw.text((x, y + height + 2 + LINE), _short(size, width, 12), FAINT, _font(12))
+        write(draw, (x, y + height + 2), _short(Path(face["file"]).name, width, 13), INK, 13)
+        write(draw, (x, y + height + 2 + LINE), _short(size, width, 12), FAINT, 12)
         if not face["found"]:
-            draw.text((x, y + height + 2 + 2 * LINE), "NO FACE FOUND", INK, _font(12))
+            write(draw, (x, y + height + 2 + 2 * LINE), "NO FACE FOUND", INK, 12)
     y += height + below * LINE + GAP
     for one in drawn:
         title = _wrapped(one.title, LABEL - 14, 14)
-        draw.multiline_text((EDGE, y + 4), "\n".join(title), INK, _font(14), spacing=5)
+        write(draw, (EDGE, y + 4), "\n".join(title), INK, 14, spacing=5)
         about = [line for text in one.about for line in _wrapped(text, LABEL - 14, 12)]
-        draw.multiline_text((EDGE, y + 8 + 20 * len(title)), "\n".join(about), FAINT, _font(12), spacing=4)
+        write(draw, (EDGE, y + 8 + 20 * len(title)), "\n".join(about), FAINT, 12, spacing=4)
         own = one.pictures is not None
         for x, crop, raw in zip(places, crops if one.pictures is None else one.pictures, one.maps, strict=True):
             under = _enlarged(crop, height, width)
             picture.paste(Image.fromarray(under if own else overlaid(under, raw, one.low, one.high)), (x, y))
             if not own and not raw.any():
-                draw.text((x + 5, y + height - LINE), "zero everywhere", (235, 235, 235), _font(12))
+                write(draw, (x + 5, y + height - LINE), "zero everywhere", (235, 235, 235), 12)
         if not own:
             _bar(picture, draw, one, places[1] + width + GAP, y, height)
         y += height + GAP
     for number, line in enumerate(said):
-        draw.text((EDGE, y + LINE * number), line, FAINT, _font(13))
+        write(draw, (EDGE, y + LINE * number), line, FAINT, 13)
     data = io.BytesIO()
     picture.save(data, "PNG")
     return data.getvalue()
@@ -125,17 +126,17 @@ def _bar(picture: Any, draw: Any, one: Drawn, x: int, y: int, height: int) -> No
 
     ramp = coloured(np.linspace(1, 0, height - 12)[:, None].repeat(14, axis=1), one.low < 0)
     picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 6))
-    draw.text((x + 20, y), f"{one.high:.3g}", FAINT, _font(12))
-    draw.text((x + 20, y + height - 16), f"{one.low:.3g}", FAINT, _font(12))
+    write(draw, (x + 20, y), f"{one.high:.3g}", FAINT, 12)
+    write(draw, (x + 20, y + height - 16), f"{one.low:.3g}", FAINT, 12)
     if one.low < 0:
-        draw.text((x + 20, y + height // 2 - 8), "0", FAINT, _font(12))
+        write(draw, (x + 20, y + height // 2 - 8), "0", FAINT, 12)
 
 
 def _wrapped(text: str, width: int, size: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _font(size).getlength(longer) > width:
+        if lines[-1] and length(longer, size) > width:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -144,18 +145,9 @@ def _wrapped(text: str, width: int, size: int) -> list[str]:
 
 def _short(text: str, width: int, size: int) -> str:
     """The text, its middle left out where it is too wide."""
-    if _font(size).getlength(text) <= width:
+    if length(text, size) <= width:
         return text
     keep = len(text)
-    while keep > 2 and _font(size).getlength(f"{text[: keep // 2]}…{text[-(keep // 2) :]}") > width:
+    while keep > 2 and length(f"{text[: keep // 2]}…{text[-(keep // 2) :]}", size) > width:
         keep -= 1
     return f"{text[: keep // 2]}…{text[-(keep // 2) :]}"
-
-
-@cache
-def _font(size: int) -> Any:
-    """The font that matplotlib brings along, so that every machine draws the same letters."""
-    import matplotlib
-    from PIL import ImageFont
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

@@ -10,8 +10,8 @@ from grid.report.rows import Row, Table
 
 EXACT = "view2_10fold"  # from which differences are counted
 NOTE = (
-    "One list of scores, one column per definition. ± is a standard error, brackets a standard deviation; behind them, the "
-    f"difference from {EXACT} in points."
+    "One list of scores, one column per definition. s.e. is the standard error and s.d. the standard deviation over folds; "
+    f"then the difference from {EXACT} in points."
 )
 
 
@@ -36,7 +36,7 @@ class Board:
         spread = ""
         if mode["spread"] is not None:
             number = f"{100 * mode['spread']:.2f}"
-            spread = f"± {number}" if mode["spread_is"] == "standard error" else f"({number})"
+            spread = f"s.e. {number}" if mode["spread_is"] == "standard error" else f"s.d. {number}"
         differs = "" if name == EXACT else f"{100 * mode['difference']:+.2f}"
         return f"{100 * mode['value']:.2f}", " ".join(part for part in (spread, differs) if part)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from grid.drawing import Scale, coloured
+from grid.report.fonts import length, write
 
 TILE = 112  # pixels of one picture's side
 GAP, APART, LABEL, BAR, HEAD, EDGE = 6, 12, 220, 100, 46, 18
@@ -83,8 +82,8 @@ def panel_image(panel: Panel) -> Any:
     height = y + sum(_height(band) + GAP for band in panel.bands) - GAP + EDGE
     picture = Image.new("RGB", (right + BAR + EDGE, height), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((EDGE, EDGE), panel.title, INK, font(18))
-    draw.multiline_text((EDGE, EDGE + 23), "\n".join(caption), FAINT, font(12), spacing=3)
+    write(draw, (EDGE, EDGE), panel.title, INK, 18)
+    write(draw, (EDGE, EDGE + 23), "\n".join(caption), FAINT, 12, spacing=3)
     spans = _spans(panel.groups, lefts)
     for group, (start, end) in zip(panel.groups, spans, strict=True):
         _head(draw, group, start, end, y - 24)
@@ -93,12 +92,12 @@ def panel_image(panel: Panel) -> Any:
         if band.tiles is None:
             draw.rectangle((lefts[0], y, right - 1, y + REFUSED - 1), SHADE)
             text = _wrapped(f"refused: {band.refused}", right - lefts[0] - 24, 13)
-            draw.multiline_text((lefts[0] + 12, y + 12), text, FAINT, font(13))
+            write(draw, (lefts[0] + 12, y + 12), text, FAINT, 13)
         else:
             for left, one in zip(lefts, band.tiles, strict=False):
                 picture.paste(Image.fromarray(one), (left, y))
             for text, (start, end) in zip(band.feet, spans, strict=False):
-                draw.text(((start + end) // 2, y + TILE + 3), text, FAINT, font(12), anchor="ma")
+                write(draw, ((start + end) // 2, y + TILE + 3), text, FAINT, 12, anchor="ma")
             if band.scale is not None:
                 _bar(picture, draw, band.scale, right + 12, y)
         y += _height(band) + GAP
@@ -122,7 +121,7 @@ def _height(band: Band) -> int:
 
 
 def _head(draw: Any, group: Group, start: int, end: int, y: int) -> None:
-    draw.text(((start + end) // 2, y + 2), shortened(group.text, end - start, 12), INK, font(12), anchor="ma")
+    write(draw, ((start + end) // 2, y + 2), shortened(group.text, end - start, 12), INK, 12, anchor="ma")
     if group.mark is not None:
         draw.rectangle((start, y + 19, end - 1, y + 21), GENUINE if group.mark else IMPOSTOR)
 
@@ -133,10 +132,10 @@ def _label(draw: Any, band: Band, y: int) -> None:
     x = EDGE + (12 if band.mark is not None else 0)
     first, *rest = band.label.splitlines() or [""]
     lines = _wrapped(first, LABEL - 26, 14).splitlines()
-    draw.multiline_text((x, y + 6), "\n".join(lines), INK, font(14), spacing=4)
+    write(draw, (x, y + 6), "\n".join(lines), INK, 14, spacing=4)
     small = [part for line in rest for part in _wrapped(line, LABEL - 26, 12).splitlines()]
     room = max(0, _height(band) - 8 - 19 * len(lines)) // 16
-    draw.multiline_text((x, y + 9 + 19 * len(lines)), "\n".join(small[:room]), FAINT, font(12), spacing=3)
+    write(draw, (x, y + 9 + 19 * len(lines)), "\n".join(small[:room]), FAINT, 12, spacing=3)
 
 
 def _bar(picture: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
@@ -144,15 +143,15 @@ def _bar(picture: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
 
     ramp = coloured(np.linspace(1, 0, TILE - 16)[:, None].repeat(12, axis=1), scale.signed)
     picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 8))
-    draw.text((x + 17, y + 2), f"{scale.high:.3g}", FAINT, font(11))
+    write(draw, (x + 17, y + 2), f"{scale.high:.3g}", FAINT, 11)
     if scale.signed:
-        draw.text((x + 17, y + TILE // 2 - 7), "0", FAINT, font(11))
-    draw.text((x + 17, y + TILE - 16), f"{scale.low:.3g}", FAINT, font(11))
+        write(draw, (x + 17, y + TILE // 2 - 7), "0", FAINT, 11)
+    write(draw, (x + 17, y + TILE - 16), f"{scale.low:.3g}", FAINT, 11)
 
 
 def shortened(text: str, width: int, size: int) -> str:
     """As much as fits, with an ellipsis."""
-    while len(text) > 1 and font(size).getlength(text) > width:
+    while len(text) > 1 and length(text, size) > width:
         text = text[:-2].rstrip() + "…"
     return text
 
@@ -161,18 +160,9 @@ def _wrapped(text: str, width: int, size: int) -> str:
     lines, line = [], ""
     for word in text.split():
         longer = f"{line} {word}".strip()
-        if line and font(size).getlength(longer) > width:
+        if line and length(longer, size) > width:
             lines.append(line)
             line = word
         else:
             line = longer
     return "\n".join([*lines, line])
-
-
-@cache
-def font(size: int) -> Any:
-    """The one that matplotlib brings along, so that every machine draws the same letters."""
-    import matplotlib
-    from PIL import ImageFont
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

@@ -12,7 +12,8 @@ import numpy as np
 from grid import drawing
 from grid.drawing import Scale
 from grid.explained import Explained, column
-from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE, font
+from grid.report.fonts import write
+from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE
 from grid.report.rows import Row
 from grid.report.sheets import chosen
 from grid.study import Study
@@ -38,12 +39,12 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
     height = top + charts.height + (30 + lines * (SIDE + 34) if lines else 0) + EDGE
     picture = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((EDGE, EDGE), f"{study.name}: {one.title}", INK, font(18))
-    draw.text((EDGE, EDGE + 24), f"{row.title}; {one.words}", FAINT, font(12))
+    write(draw, (EDGE, EDGE), f"{study.name}: {one.title}", INK, 18)
+    write(draw, (EDGE, EDGE + 24), f"{row.title}; {one.words}", FAINT, 12)
     picture.paste(charts.convert("RGB"), (EDGE, top))
     y = top + charts.height + 8
     if tiles:
-        draw.text((EDGE, y), "max(0, min(1, Delta / Theta)), one scale for all pairs", FAINT, font(12))
+        write(draw, (EDGE, y), "max(0, min(1, Delta / Theta)), one scale for all pairs", FAINT, 12)
         _ramp(picture, draw, width - EDGE - 34, y + 22)
     for number, (faces, image) in enumerate(tiles):
         x, at = EDGE + number % ACROSS * (block + 24), y + 22 + number // ACROSS * (SIDE + 34)
@@ -52,7 +53,7 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
         mark = GENUINE if image["same"] else IMPOSTOR
         draw.rectangle((x, at + SIDE, x + block - 1, at + SIDE + 2), mark)
         said = f"pair {image['pair']}: {'genuine' if image['same'] else 'impostor'}, cosine {image['cosine']:.3f}"
-        draw.text((x, at + SIDE + 6), said, INK, font(12))
+        write(draw, (x, at + SIDE + 6), said, INK, 12)
     data = io.BytesIO()
     picture.save(data, "PNG")
     return data.getvalue()
@@ -76,8 +77,8 @@ def _ramp(picture: Any, draw: Any, x: int, y: int) -> None:
 
     ramp = drawing.coloured(np.linspace(1, 0, SIDE)[:, None].repeat(12, axis=1), False)
     picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y))
-    draw.text((x + 17, y - 5), "1", FAINT, font(11))
-    draw.text((x + 17, y + SIDE - 9), "0", FAINT, font(11))
+    write(draw, (x + 17, y - 5), "1", FAINT, 11)
+    write(draw, (x + 17, y + SIDE - 9), "0", FAINT, 11)
 
 
 def _charts(theta: Mapping[str, Any], width: float) -> bytes:

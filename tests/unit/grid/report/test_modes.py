@@ -23,8 +23,8 @@ def test_every_cell_has_every_mode_with_its_spread_and_its_difference(study):
     for row in board.rows:
         found = row.metrics["lfw view 2"]["modes"]
         assert board.text(row, "view2_10fold")[0] == f"{100 * found['view2_10fold']['value']:.2f}"
-        assert re.fullmatch(r"± \d\.\d\d", board.text(row, "view2_10fold")[1])
-        assert re.fullmatch(r"\(\d\.\d\d\) [+-]\d+\.\d\d", board.text(row, "insightface")[1])
+        assert re.fullmatch(r"s\.e\. \d\.\d\d", board.text(row, "view2_10fold")[1])
+        assert re.fullmatch(r"s\.d\. \d\.\d\d [+-]\d+\.\d\d", board.text(row, "insightface")[1])
         differs = 100 * (found["oracle"]["value"] - found["view2_10fold"]["value"])
         assert board.text(row, "oracle") == (f"{100 * found['oracle']['value']:.2f}", f"{differs:+.2f}")
         assert board.text(row, "facenet_mean") == ("–", "")
