@@ -54,7 +54,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         return Result({"images": len(vectors)}, ())
     kept = faces.crops.kept
     judgement = judge.judge(asked, Embedded(manifest, used[kept], vectors[kept], context.attempt.path), protocol)
-    (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1))
+    (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1), encoding="utf-8")
     facts = {**judgement.facts, "missing_faces": faces.crops.missing}
     return Result(facts, (*judgement.outputs, "metrics.json"))
 
