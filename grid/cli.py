@@ -235,6 +235,7 @@ def main() -> None:
     """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 130 interrupted."""
     for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
         os.environ.setdefault(key, value)
+    from grid.abort import LaunchAborted
     from grid.lock import Held
     from grid.spec import BadInput
 
@@ -252,6 +253,9 @@ def main() -> None:
     except (BadInput, Held) as error:
         err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
         sys.exit(2)
+    except LaunchAborted as error:
+        err.print(f"[red]facegrid:[/] {_escape(str(error))}", highlight=False)
+        sys.exit(1)
     except KeyboardInterrupt:
         err.print("facegrid: interrupted; the same command goes on from here", highlight=False)
         sys.exit(130)

@@ -17,7 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from grid.abort import Aborter
 from grid.ledger import Damaged, Ledger
+from grid.ray_health import RayHealth, RayLost
 from grid.spec import Launch
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
 from grid.work import Board, Work
@@ -42,49 +44,90 @@ QUIET = {
 Watcher = Callable[[Work, Mapping[str, Any]], None]
 
 
-def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended: Callable[[Work], None]) -> None:
+def execute(
+    board: Board,
+    launch: Launch,
+    ledger: Ledger,
+    watch: Watcher,
+    ended: Callable[[Work], None],
+    check: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
     """Runs a board to its end on Ray.
 
     Args:
         watch: called with live reports of a trial.
         ended: called when work ended, however it did.
+        check: called before each piece of work is started; what it raises ends the launch.
+        say: called with lines for the user.
+
+    Raises:
+        BadInput: Ray cannot be started or reached, or no node has the resources.
+        RayLost: the raylet or the GCS ended; of a Ray on this machine, twice.
     """
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
+    for again in (launch.address is None, False):
+        try:
+            _run_on_ray(board, launch, ledger, watch, ended, check)
+            return
+        except RayLost as lost:
+            if not again:
+                raise RayLost(f"{lost}; finished stages and checkpoints are kept, and the same command goes on") from lost
+            say(f"{lost}; starting Ray again")
+            board.put_back_running()
+
+
+def _run_on_ray(
+    board: Board,
+    launch: Launch,
+    ledger: Ledger,
+    watch: Watcher,
+    ended: Callable[[Work], None],
+    check: Callable[[], None],
+) -> None:
     import ray
     from ray import tune
 
-    on_term = signal.getsignal(signal.SIGTERM)
-    _connect(launch)
-    signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
     scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
+    aborter = Aborter()
+    health: RayHealth | None = None
+    on_term = signal.getsignal(signal.SIGTERM)
     try:
-        resources: dict[str, float] = {"CPU": launch.resources.cpus}
-        if launch.resources.gpus:
-            resources["GPU"] = launch.resources.gpus
-        if launch.resources.memory_gib:
-            resources["memory"] = launch.resources.memory_gib * 2**30
-        _check_resources(resources)
-        searcher = _searcher(board, ledger, ended)
-        tuner = tune.Tuner(
-            tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=-1,
-                max_concurrent_trials=launch.concurrency,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: f"work_{trial.trial_id}",
-                trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=scratch,
-                failure_config=tune.FailureConfig(max_failures=launch.retries),
-                callbacks=[_callback(board, watch)],
-                verbose=0,
-            ),
-        )
-        tuner.fit()
+        with aborter.armed():
+            _connect(launch)
+            signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
+            resources: dict[str, float] = {"CPU": launch.resources.cpus}
+            if launch.resources.gpus:
+                resources["GPU"] = launch.resources.gpus
+            if launch.resources.memory_gib:
+                resources["memory"] = launch.resources.memory_gib * 2**30
+            _check_resources(resources)
+            tuner = tune.Tuner(
+                tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
+                tune_config=tune.TuneConfig(
+                    search_alg=_searcher(board, ledger, ended, check),
+                    num_samples=-1,
+                    max_concurrent_trials=launch.concurrency,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: f"work_{trial.trial_id}",
+                    trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
+                ),
+                run_config=tune.RunConfig(
+                    name="tune",
+                    storage_path=scratch,
+                    failure_config=tune.FailureConfig(max_failures=launch.retries),
+                    callbacks=[_callback(board, watch)],
+                    verbose=0,
+                ),
+            )
+            health = RayHealth(aborter.abort, local=launch.address is None)
+            with health:
+                tuner.fit()
+    except RayLost:
+        if health is not None:
+            health.end_processes()
+        raise
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -212,7 +255,7 @@ def _finished(ledger: Ledger, job: Job) -> bool:
     return True
 
 
-def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None]) -> Any:
+def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None], check: Callable[[], None]) -> Any:
     from ray.tune.search import Searcher
 
     class Ready(Searcher):  # type: ignore[misc]
@@ -225,6 +268,7 @@ def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None]) -> An
         def suggest(self, trial_id: str) -> Any:
             if board.finished:
                 return Searcher.FINISHED
+            check()
             work = board.take()
             if work is None:
                 return None
