@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNAL = signal.SIGUSR1
-PATIENCE = 60.0  # seconds in which an aborted launch ends; after that its process is ended
+PATIENCE = 60.0  # seconds in which the main thread must have left what it does
+SHOW_CURSOR = "\x1b[?25h"  # a live table hides it
 
 
 class LaunchAborted(RuntimeError):
@@ -38,7 +39,8 @@ class Aborter:
     def _insist(self) -> None:
         """Where the main thread hangs in foreign code, such as in Ray without its raylet."""
         if not self._left.wait(self.patience):
-            os.write(2, f"facegrid: {self.error}\n".encode(errors="replace"))
+            cursor = SHOW_CURSOR if os.isatty(2) else ""
+            os.write(2, f"{cursor}\nfacegrid: {self.error}\n".encode(errors="replace"))
             os._exit(1)
 
     @contextmanager

@@ -19,12 +19,13 @@ from typing import Any
 
 from grid.abort import Aborter
 from grid.ledger import Damaged, Ledger
-from grid.ray_health import RayHealth, RayLost
+from grid.ray_health import RayHealth
 from grid.spec import Launch
 from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
 from grid.work import Board, Work
 
 LEAVES = ("evaluate", "explain", "score")  # one that fails keeps no other stage of its cell from running, but its own scores
+RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in calls that nothing interrupts, and ends the process after 60
 REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
 
 QUIET = {
@@ -51,7 +52,6 @@ def execute(
     watch: Watcher,
     ended: Callable[[Work], None],
     check: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Runs a board to its end on Ray.
 
@@ -59,42 +59,20 @@ def execute(
         watch: called with live reports of a trial.
         ended: called when work ended, however it did.
         check: called before each piece of work is started; what it raises ends the launch.
-        say: called with lines for the user.
 
     Raises:
         BadInput: Ray cannot be started or reached, or no node has the resources.
-        RayLost: the raylet or the GCS ended; of a Ray on this machine, twice.
+        RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
     """
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
-    for again in (launch.address is None, False):
-        try:
-            _run_on_ray(board, launch, ledger, watch, ended, check)
-            return
-        except RayLost as lost:
-            if not again:
-                raise RayLost(f"{lost}; finished stages and checkpoints are kept, and the same command goes on") from lost
-            say(f"{lost}; starting Ray again")
-            board.put_back_running()
-
-
-def _run_on_ray(
-    board: Board,
-    launch: Launch,
-    ledger: Ledger,
-    watch: Watcher,
-    ended: Callable[[Work], None],
-    check: Callable[[], None],
-) -> None:
     import ray
-    from ray import tune
 
     scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
-    aborter = Aborter()
-    health: RayHealth | None = None
+    aborter = Aborter(patience=RAY_PATIENCE)
     on_term = signal.getsignal(signal.SIGTERM)
-    try:
-        with aborter.armed():
+    with aborter.armed():
+        try:
             _connect(launch)
             signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
             resources: dict[str, float] = {"CPU": launch.resources.cpus}
@@ -103,34 +81,35 @@ def _run_on_ray(
             if launch.resources.memory_gib:
                 resources["memory"] = launch.resources.memory_gib * 2**30
             _check_resources(resources)
-            tuner = tune.Tuner(
-                tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
-                tune_config=tune.TuneConfig(
-                    search_alg=_searcher(board, ledger, ended, check),
-                    num_samples=-1,
-                    max_concurrent_trials=launch.concurrency,
-                    reuse_actors=True,
-                    trial_name_creator=lambda trial: f"work_{trial.trial_id}",
-                    trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
-                ),
-                run_config=tune.RunConfig(
-                    name="tune",
-                    storage_path=scratch,
-                    failure_config=tune.FailureConfig(max_failures=launch.retries),
-                    callbacks=[_callback(board, watch)],
-                    verbose=0,
-                ),
-            )
-            health = RayHealth(aborter.abort, local=launch.address is None)
-            with health:
+            tuner = _tuner(launch, resources, Path(scratch), _searcher(board, ledger, ended, check), _callback(board, watch))
+            with RayHealth(aborter.abort, local=launch.address is None):
                 tuner.fit()
-    except RayLost:
-        if health is not None:
-            health.end_processes()
-        raise
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+        finally:
+            ray.shutdown()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher: Any, callback: Any) -> Any:
+    from ray import tune
+
+    return tune.Tuner(
+        tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            max_concurrent_trials=launch.concurrency,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"work_{trial.trial_id}",
+            trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(scratch),
+            failure_config=tune.FailureConfig(max_failures=launch.retries),
+            callbacks=[callback],
+            verbose=0,
+        ),
+    )
 
 
 def _connect(launch: Launch) -> None:

@@ -104,7 +104,7 @@ def carry_out(
                 def ended(work: Work) -> None:
                     display.ended(work)
 
-                execute(board, launch, ledger, display.watch, ended, lock.check, display.say)
+                execute(board, launch, ledger, display.watch, ended, lock.check)
         lock.check()
         report = build(Study(study))
         problems = mirroring.finish()

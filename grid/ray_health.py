@@ -48,7 +48,7 @@ class RayHealth:
         self._stop.set()
         self._thread.join()
 
-    def end_processes(self) -> None:
+    def _end_processes(self) -> None:
         """Kills what is left of a lost local Ray: its workers outlive it, and would compute beside those of the next."""
         import psutil
 
@@ -62,7 +62,8 @@ class RayHealth:
         while not self._stop.wait(self.seconds):
             why = self._look()
             if why and not self._stop.is_set():
-                self.lost(RayLost(why))
+                self._end_processes()
+                self.lost(RayLost(f"{why}; finished stages and checkpoints are kept, and the same command goes on"))
                 return
 
     def _look(self) -> str | None:

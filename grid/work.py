@@ -42,11 +42,6 @@ class Board:
                 return work
         return None
 
-    def put_back_running(self) -> None:
-        """What runs waits again, since that which ran it is gone."""
-        self.waiting = {**self.running, **self.waiting}
-        self.running = {}
-
     @property
     def stages_to_run(self) -> int:
         """How many stages the waiting work is to compute."""
