@@ -23,7 +23,7 @@ class Nodes:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
         from ray.cluster_utils import Cluster
 
-        from grid.execute import QUIET
+        from grid.ray_start import QUIET
 
         self.family = uuid.uuid4().hex
         for key, value in {
