@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,14 @@ import typer
 from grid.cli_data import data
 from grid.cli_explain import explain
 from grid.terminal import AsJson, WhereText, err, out
+
+_ROOM = "make room, then run the same command again: what was finished is kept"
+_RIGHT = "change the rights, or choose other folders with launch.study and launch.store"
+CURE = {  # errors of the machine that no command can mend
+    errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EACCES: _RIGHT, errno.EPERM: _RIGHT, errno.EROFS: _RIGHT,
+    errno.EIO: "check the disk", errno.ESTALE: "mount the disk again", errno.ENOTCONN: "mount the disk again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}  # fmt: skip
 
 app = typer.Typer(
     name="facegrid",
@@ -114,8 +123,10 @@ def debug(
     """Run one cell in this process, so that breakpoints work."""
     from grid.debug import debug as run
     from grid.spec import read
+    from grid.tracebacks import show_own
     from grid.where import where_of
 
+    sys.excepthook = show_own
     metrics = run(read(grid, overrides or []), where_of(where), fast, again, err if as_json else out)
     if as_json:
         print(json.dumps(metrics, indent=1))
@@ -238,6 +249,7 @@ def main() -> None:
     from grid.abort import LaunchAborted
     from grid.lock import Held
     from grid.spec import BadInput
+    from grid.tracebacks import show_own
 
     # Pillow's warning of images that the project refuses by itself; it must not be imported for that.
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
@@ -262,6 +274,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in CURE or sys.excepthook is show_own:  # of debug: a component may have raised it
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        err.print(f"[red]facegrid:[/] {_escape(where)}{error.strerror}; {CURE[error.errno]}", highlight=False)
+        sys.exit(1)
 
 
 def _escape(text: str) -> str:

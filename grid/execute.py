@@ -19,7 +19,8 @@ from grid.ray_health import RayHealth
 from grid.ray_start import connected
 from grid.scratch import scratch_folder
 from grid.spec import Launch
-from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
+from grid.tracebacks import error_line
+from grid.trial import Job, Outcome, Surroundings, accelerator, run
 from grid.work import Board, Work
 
 LEAVES = ("evaluate", "explain", "score")  # one that fails keeps no other stage of its cell from running, but its own scores
@@ -36,6 +37,7 @@ def execute(
     watch: Watcher,
     ended: Callable[[Work], None],
     check: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Runs a board to its end on Ray.
 
@@ -43,13 +45,14 @@ def execute(
         watch: called with live reports of a trial.
         ended: called when work ended, however it did.
         check: called before each piece of work is started; what it raises ends the launch.
+        say: called with lines for the user.
 
     Raises:
         BadInput: Ray cannot be started or reached, or no node has the resources.
         RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
     """
     aborter = Aborter(patience=RAY_PATIENCE)
-    with aborter.armed(), scratch_folder() as scratch, connected(launch) as resources:
+    with aborter.armed(), scratch_folder() as scratch, connected(launch, say) as resources:
         tuner = _tuner(launch, resources, scratch, _searcher(board, ledger, ended, check), _callback(board, watch))
         with RayHealth(aborter.abort, local=launch.address is None):
             tuner.fit()

@@ -32,7 +32,7 @@ from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
 from grid.terminal import counted
-from grid.trial import jobs_of
+from grid.trial import device_words, jobs_of
 from grid.work import Board, Work, board_of
 from grid.world import World
 
@@ -47,6 +47,7 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         KeyboardInterrupt: the study can be launched again and goes on.
     """
     study = study_of(grid)
+    console.print(f"[bold]{grid.spec.name}[/]: checking the grid, its data and its networks", highlight=False)
     prepare(study, store_of(grid))
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
@@ -63,7 +64,7 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         counts = plan.counts()
         open_stages = board.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(f"[bold]{grid.spec.name}[/]: {words}")
+        console.print(f"[bold]{grid.spec.name}[/]: {words}{_device(grid.spec.launch) if open_stages else ''}")
         numbers = (len(plan.cells), counts.get("done", 0))
         report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, board)
@@ -104,7 +105,7 @@ def carry_out(
                 def ended(work: Work) -> None:
                     display.ended(work)
 
-                execute(board, launch, ledger, display.watch, ended, lock.check)
+                execute(board, launch, ledger, display.watch, ended, lock.check, display.say)
         lock.check()
         report = build(Study(study))
         problems = mirroring.finish()
@@ -231,6 +232,13 @@ def short(path: Path) -> str:
     """A path as it is printed."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
+
+
+def _device(launch: Launch) -> str:
+    """What computes, where that is known before Ray is started."""
+    if launch.address is not None or launch.resources.gpus == 0:
+        return f" on the cluster at {launch.address}" if launch.address else " on the CPU"
+    return f" on {device_words()}"
 
 
 def _words(counts: Mapping[str, int]) -> str:

@@ -76,7 +76,7 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
-        with self._mutex:
+        with self._mutex, contextlib.suppress(OSError):  # a full disk: the process ends, and its lock with it
             self.store.create(f"lock/{self.number:06d}.free", b"")
 
     def check(self) -> None:

@@ -8,11 +8,11 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grid.spec import BadInput, Launch
+from grid.spec import BadInput, Launch, Resources
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing phones home
@@ -34,14 +34,18 @@ SPACE = 100 << 20  # bytes that Ray's logs and sockets need
 
 
 @contextlib.contextmanager
-def connected(launch: Launch) -> Iterator[dict[str, float]]:
+def connected(launch: Launch, say: Callable[[str], None] = lambda line: None) -> Iterator[dict[str, float]]:
     """Ray, while in this block; gives what one piece of work reserves.
+
+    Args:
+        say: called with lines for the user.
 
     Raises:
         BadInput: Ray cannot be started or reached, or no node has the resources.
     """
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
+    say("starting Ray" if launch.address is None else f"connecting to Ray at {launch.address}")
     with _authenticated(local=launch.address is None):
         import ray
 
@@ -49,12 +53,10 @@ def connected(launch: Launch) -> Iterator[dict[str, float]]:
         try:
             _connect(launch)
             signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
-            resources: dict[str, float] = {"CPU": launch.resources.cpus}
-            if launch.resources.gpus:
-                resources["GPU"] = launch.resources.gpus
-            if launch.resources.memory_gib:
-                resources["memory"] = launch.resources.memory_gib * 2**30
-            _check_resources(resources)
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            resources = reserved(launch.resources, nodes)
+            _check_resources(resources, nodes)
+            say(resource_words(resources, len(nodes)))
             yield resources
         finally:
             ray.shutdown()
@@ -172,10 +174,27 @@ def _answers(address: str) -> None:
         raise BadInput(f"launch.address {address!r}: no Ray cluster answers there ({error})") from error
 
 
-def _check_resources(wanted: Mapping[str, float]) -> None:
-    import ray
+def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What Ray reserves for one piece of work; ``nodes``: what each node has."""
+    gpus = wanted.gpus
+    if gpus == "auto":
+        gpus = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
+    found: dict[str, float] = {"CPU": wanted.cpus}
+    if gpus:
+        found["GPU"] = gpus
+    if wanted.memory_gib:
+        found["memory"] = wanted.memory_gib * 2**30
+    return found
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+def resource_words(resources: Mapping[str, float], nodes: int) -> str:
+    """``Ray on 2 nodes: each piece of work has 1 CPU and 1 GPU``."""
+    parts = [f"{amount / 2**30:g} GiB" if name == "memory" else f"{amount:g} {name}" for name, amount in resources.items()]
+    where = "this machine" if nodes == 1 else f"{nodes} nodes"
+    return f"Ray on {where}: each piece of work has {', '.join(parts)}{'' if 'GPU' in resources else ' and no GPU'}"
+
+
+def _check_resources(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
     if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
         have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
         want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import ray
 
-from grid.ray_start import _authenticated, _start, _unusable, temporary_folder
-from grid.spec import BadInput
+from grid.ray_start import _authenticated, _start, _unusable, reserved, resource_words, temporary_folder
+from grid.spec import BadInput, Resources
 
 
 @pytest.mark.parametrize(("late", "tries"), [(0, 1), (1, 2), (2, 2)])
@@ -113,3 +113,38 @@ def test_what_the_user_has_set_stays(bare: Path, monkeypatch: pytest.MonkeyPatch
     for local in (True, False):
         with _authenticated(local=local):
             assert token() == ("disabled", None)
+
+
+GPU, CPU = {"CPU": 16.0, "GPU": 1.0}, {"CPU": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nodes", "found"),
+    [
+        ({}, [CPU], {"CPU": 1}),
+        ({}, [GPU], {"CPU": 1, "GPU": 1}),
+        ({}, [CPU, GPU], {"CPU": 1, "GPU": 1}),
+        ({}, [{"CPU": 2.0, "GPU": 0.0}], {"CPU": 1}),
+        ({"gpus": "auto", "memory_gib": 2}, [GPU], {"CPU": 1, "GPU": 1, "memory": 2 * 2**30}),
+        ({"gpus": 0}, [GPU], {"CPU": 1}),
+        ({"gpus": 0.25, "cpus": 2}, [GPU], {"CPU": 2, "GPU": 0.25}),
+    ],
+)
+def test_gpus_are_used_where_there_are_any_unless_a_number_says_otherwise(
+    wanted: dict[str, Any], nodes: list[dict[str, float]], found: dict[str, float]
+) -> None:
+    assert reserved(Resources.model_validate(wanted), nodes) == found
+
+
+def test_a_word_other_than_auto_is_refused() -> None:
+    with pytest.raises(ValueError, match="gpus"):
+        Resources.model_validate({"gpus": "all"})
+    with pytest.raises(ValueError, match="gpus"):
+        Resources.model_validate({"gpus": -1})
+
+
+def test_what_a_piece_of_work_has_is_said() -> None:
+    assert resource_words({"CPU": 1, "GPU": 0.5}, 2) == "Ray on 2 nodes: each piece of work has 1 CPU, 0.5 GPU"
+    assert (
+        resource_words({"CPU": 2, "memory": 2**31}, 1) == "Ray on this machine: each piece of work has 2 CPU, 2 GiB and no GPU"
+    )
