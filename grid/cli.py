@@ -18,12 +18,14 @@ from grid.cli_data import data
 from grid.cli_explain import explain
 from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
-SURROUNDINGS = frozenset(  # errors of files and disks that a user can mend; one line is enough
-    (
-        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE,
-        errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR,
-    )
-)  # fmt: skip
+_ROOM = "make room, then run the same command again: what was finished is kept"
+_RIGHT = "change the rights, or choose other folders with launch.study and launch.store"
+CURE = {  # errors of the machine that no command can mend
+    errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EACCES: _RIGHT, errno.EPERM: _RIGHT, errno.EROFS: _RIGHT,
+    errno.EIO: "check the disk", errno.ESTALE: "mount the disk again", errno.ENOTCONN: "mount the disk again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)", errno.ELOOP: "remove the loop of links",
+    errno.ENAMETOOLONG: "choose a shorter path", errno.ENOTDIR: "name a folder", errno.EISDIR: "name a file",
+}  # fmt: skip
 
 app = typer.Typer(
     name="facegrid",
@@ -125,8 +127,10 @@ def debug(
     """Run one cell in this process, so that breakpoints work."""
     from grid.debug import debug as run
     from grid.spec import read
+    from grid.tracebacks import show_own
     from grid.where import where_of
 
+    sys.excepthook = show_own
     metrics = run(read(grid, overrides or []), where_of(where), fast, again, err if as_json else out)
     if as_json:
         print(json.dumps(metrics, indent=1))
@@ -248,8 +252,10 @@ def main() -> None:
         os.environ.setdefault(key, value)
     degrade_output()
     os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that a launch starts: they read and write UTF-8 in any locale
+    from grid.abort import LaunchAborted
     from grid.lock import Held
     from grid.spec import BadInput
+    from grid.tracebacks import show_own
 
     # Pillow's warning of images that the project refuses by itself; it must not be imported for that.
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
@@ -265,14 +271,18 @@ def main() -> None:
     except (BadInput, Held) as error:
         err.print(styled("[red]facegrid:[/] {}", error))
         sys.exit(2)
+    except LaunchAborted as error:
+        err.print(styled("[red]facegrid:[/] {}", error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("facegrid: interrupted; the same command goes on from here")
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in SURROUNDINGS:
+        if error.errno not in CURE or sys.excepthook is show_own:  # of debug: a component may have raised it
             raise
-        err.print(styled("[red]facegrid:[/] {}: {}", error.filename or "a file or folder", error.strerror))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("facegrid: interrupted; the same command goes on from here")
-        sys.exit(130)
+        where = error.filename or "a file or folder"
+        err.print(styled("[red]facegrid:[/] {}: {}; {}", where, error.strerror, CURE[error.errno]))
+        sys.exit(1 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from grid.plan import Plan, PlannedCell, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.spec import BadInput, Grid
 from grid.terminal import styled
-from grid.trial import Surroundings, accelerator, in_store, jobs_of, run
+from grid.trial import Surroundings, accelerator, device_words, in_store, jobs_of, run
 from grid.where import which
+
+LINE_SECONDS = 5.0  # between two lines of progress
 
 
 def debug(grid: Grid, where: Where | None, fast: bool, again: bool, console: Console) -> dict[str, Any]:
@@ -53,19 +56,16 @@ def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Co
         scans.symlink_to(store_of(grid) / "scans")
     jobs = jobs_of(stages, store, workers=0 if fast else grid.spec.launch.workers)
     ledger = Ledger(store)
-    how = ", one batch of everything" if fast else ""
-    console.print(styled("[bold]{}[/] in this process on {}{}", cell.title, accelerator(), how))
+    more = ", one batch of everything" if fast else ""
+    console.print(styled("[bold]{}[/] in this process on {}{}", cell.title, device_words(), more))
     metrics: dict[str, Any] = {}
     for label, id in cell.stages.items():
         job = in_store(jobs[id], store)
         marker = ledger.marker(job.kind, id)
         if marker is None:
-            with console.status(Text(label)) as status:
-
-                def report(row: dict[str, Any], label: str = label, status: Any = status) -> None:
-                    status.update(Text(f"{label}: {_words(row)}"))
-
-                run(job, Surroundings(accelerator=accelerator(), report=report, fast=fast, raises=True))
+            console.print(styled("  [dim]{} ...[/]", label))
+            lines = Lines(console, label)
+            run(job, Surroundings(accelerator=accelerator(), report=lines.report, fast=fast, raises=True))
             marker = ledger.marker(job.kind, id)
             assert marker is not None
         console.print(Text(f"  {label}: {_words(marker.facts)}"))
@@ -74,6 +74,20 @@ def _debug(grid: Grid, where: Where | None, fast: bool, store: Path, console: Co
     if not fast:
         console.print(Text(f"  files: {store}"))
     return metrics
+
+
+class Lines:
+    """Progress in plain lines, some seconds apart: a live display would draw over the prompt of a debugger."""
+
+    def __init__(self, console: Console, label: str) -> None:
+        self.console, self.label = console, label
+        self.last = time.monotonic()
+
+    def report(self, row: Mapping[str, Any]) -> None:
+        """As ``Surroundings.report``."""
+        if time.monotonic() - self.last >= LINE_SECONDS:
+            self.last = time.monotonic()
+            self.console.print(styled("  [dim]{}: {}[/]", self.label, _words(row)))
 
 
 def _which(plan: Plan, chosen: Sequence[PlannedCell]) -> str:

@@ -7,157 +7,78 @@ repeated trial goes on where the lost one was.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from grid.abort import Aborter
 from grid.ledger import Ledger
+from grid.ray_health import RayHealth
+from grid.ray_start import connected
+from grid.scratch import scratch_folder
 from grid.spec import Launch
 from grid.stage_kind import stage_kind
-from grid.trial import Job, Outcome, Surroundings, accelerator, error_line, run
+from grid.tracebacks import error_line
+from grid.trial import Job, Outcome, Surroundings, accelerator, run
 from grid.work import Board, Work
 
+RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in calls that nothing interrupts, and ends the process after 60
 REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
-
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing phones home
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a cell that asks for no GPU sees none
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_MAX_PENDING_TRIALS_PG": "16",
-    "NO_ALBUMENTATIONS_UPDATE": "1",
-}
 
 Watcher = Callable[[Work, Mapping[str, Any]], None]
 
 
-def execute(board: Board, launch: Launch, ledger: Ledger, watch: Watcher, ended: Callable[[Work], None]) -> None:
+def execute(
+    board: Board,
+    launch: Launch,
+    ledger: Ledger,
+    watch: Watcher,
+    ended: Callable[[Work], None],
+    check: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
     """Runs a board to its end on Ray.
 
     Args:
         watch: called with live reports of a trial.
         ended: called when work ended, however it did.
+        check: called before each piece of work is started; what it raises ends the launch.
+        say: called with lines for the user.
+
+    Raises:
+        BadInput: Ray cannot be started or reached, or no node has the resources.
+        RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
     """
-    for key, value in QUIET.items():
-        os.environ.setdefault(key, value)
-    import ray
+    aborter = Aborter(patience=RAY_PATIENCE)
+    with aborter.armed(), scratch_folder() as scratch, connected(launch, say) as resources:
+        tuner = _tuner(launch, resources, scratch, _searcher(board, ledger, ended, check), _callback(board, watch))
+        with RayHealth(aborter.abort, local=launch.address is None):
+            tuner.fit()
+
+
+def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher: Any, callback: Any) -> Any:
     from ray import tune
 
-    on_term = signal.getsignal(signal.SIGTERM)
-    _connect(launch)
-    signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
-    scratch = tempfile.mkdtemp(prefix="facegrid-tune-")
-    try:
-        resources: dict[str, float] = {"CPU": launch.resources.cpus}
-        if launch.resources.gpus:
-            resources["GPU"] = launch.resources.gpus
-        if launch.resources.memory_gib:
-            resources["memory"] = launch.resources.memory_gib * 2**30
-        _check_resources(resources)
-        searcher = _searcher(board, ledger, ended)
-        tuner = tune.Tuner(
-            tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=-1,
-                max_concurrent_trials=launch.concurrency,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: f"work_{trial.trial_id}",
-                trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=scratch,
-                failure_config=tune.FailureConfig(max_failures=launch.retries),
-                callbacks=[_callback(board, watch)],
-                verbose=0,
-            ),
-        )
-        tuner.fit()
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _connect(launch: Launch) -> None:
-    import logging
-
-    import ray
-
-    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    environment = {
-        "env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")},
-        "worker_process_setup_hook": "facegrid.pin_packages",  # Ray puts the driver's current folder first on the path
-    }
-    if launch.address is None:
-        _start(runtime_env=environment, **settings)
-        return
-    from cluster.shipping import working_dir
-
-    _answers(launch.address)
-    try:
-        ray.init(address=launch.address, runtime_env={**environment, **working_dir()}, **settings)
-    except ConnectionError as error:
-        from grid.spec import BadInput
-
-        raise BadInput(f"launch.address {launch.address!r}: no Ray cluster answers there ({error})") from error
-
-
-def _start(**settings: Any) -> None:
-    """Ray on this machine. Ray gives its own processes 30 s to start, which a crowded machine may need more than: they get two
-    tries."""
-    import ray
-
-    from grid.spec import BadInput
-
-    for again in (True, False):
-        try:
-            ray.init(address="local", include_dashboard=False, **settings)
-            return
-        except Exception as error:  # Ray has no class of its own for this
-            if "timed out during startup" not in str(error):
-                raise
-            ray.shutdown()
-            if not again:
-                raise BadInput("Ray did not start on this machine within 30 s, twice: too much else runs here") from error
-
-
-def _answers(address: str) -> None:
-    """Meets an address where nobody listens at once; Ray itself tries for minutes."""
-    import socket
-
-    from grid.spec import BadInput
-
-    host, sign, port = address.removeprefix("ray://").rpartition(":")
-    if not (sign and port.isdigit()):
-        return  # "auto", or another scheme: Ray's business
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
-        raise BadInput(f"launch.address {address!r}: no Ray cluster answers there ({error})") from error
-
-
-def _check_resources(wanted: Mapping[str, float]) -> None:
-    import ray
-
-    from grid.spec import BadInput
-
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-        have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
-        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        raise BadInput(f"launch.resources: no node has {want} (nodes have: {have}); lower the resources or add a node")
+    return tune.Tuner(
+        tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            max_concurrent_trials=launch.concurrency,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"work_{trial.trial_id}",
+            trial_dirname_creator=lambda trial: f"work_{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(scratch),
+            failure_config=tune.FailureConfig(max_failures=launch.retries),
+            callbacks=[callback],
+            verbose=0,
+        ),
+    )
 
 
 def _trial(config: dict[str, Any]) -> None:
@@ -203,7 +124,7 @@ def _finished(ledger: Ledger, job: Job) -> bool:
     return status.valid
 
 
-def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None]) -> Any:
+def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None], check: Callable[[], None]) -> Any:
     from ray.tune.search import Searcher
 
     class Ready(Searcher):  # type: ignore[misc]
@@ -216,6 +137,7 @@ def _searcher(board: Board, ledger: Ledger, ended: Callable[[Work], None]) -> An
         def suggest(self, trial_id: str) -> Any:
             if board.finished:
                 return Searcher.FINISHED
+            check()
             work = board.take()
             if work is None:
                 return None

@@ -8,13 +8,14 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from grid.abort import Aborter, LaunchAborted
 from grid.additions import carried
 from grid.execute import execute
 from grid.ledger import Ledger
@@ -31,7 +32,7 @@ from grid.store import LocalStore
 from grid.study import Study, read_record, write_record
 from grid.study_store import store_entry
 from grid.terminal import counted, styled
-from grid.trial import jobs_of
+from grid.trial import device_words, jobs_of
 from grid.work import Board, Work, board_of
 from grid.world import World
 
@@ -46,12 +47,15 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         KeyboardInterrupt: the study can be launched again and goes on.
     """
     study = study_of(grid)
+    console.print(f"[bold]{grid.spec.name}[/]: checking the grid, its data and its networks", highlight=False)
     prepare(study, store_of(grid))
-    with Lock(LocalStore(study), f"launch of {grid.spec.name}"):
+    aborter = Aborter()
+    with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
         plan = checked_plan(grid, where, console)
         if retry:
             plan = _retry(plan, grid, where, retry)
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
+        lock.check()
         write_plan(plan, grid)
         ledger = Ledger(store_of(grid))
         void_changed(plan, ledger)
@@ -60,8 +64,9 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         counts = plan.counts()
         open_stages = board.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(styled("[bold]{}[/]: {}", grid.spec.name, words))
-        report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, (len(plan.cells), counts.get("done", 0)))
+        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, _device(grid.spec.launch) if open_stages else ""))
+        numbers = (len(plan.cells), counts.get("done", 0))
+        report = carry_out(board, grid.spec.launch, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, board)
 
 
@@ -75,21 +80,33 @@ def settings_of(launch: Launch) -> dict[str, Any]:
 
 
 def carry_out(
-    board: Board, launch: Launch, ledger: Ledger, study: Path, tracking: str, console: Console, cells: tuple[int, int]
+    board: Board,
+    launch: Launch,
+    ledger: Ledger,
+    study: Path,
+    tracking: str,
+    console: Console,
+    cells: tuple[int, int],
+    lock: Lock,
 ) -> Path:
     """Runs a board on Ray while MLflow follows, and writes the report; returns its page.
 
     Args:
         cells: how many there are, and how many of them were done before
+        lock: of the study; checked before anything is started or written
+
+    Raises:
+        LockLost: another process has taken over the study.
     """
-    with Mirroring(study, tracking, live=bool(board.waiting)) as mirroring:
+    with Mirroring(study, tracking, live=bool(board.waiting), check=lock.check) as mirroring:
         if board.waiting:
             with Display(board, console, *cells) as display:
 
                 def ended(work: Work) -> None:
                     display.ended(work)
 
-                execute(board, launch, ledger, display.watch, ended)
+                execute(board, launch, ledger, display.watch, ended, lock.check, display.say)
+        lock.check()
         report = build(Study(study))
         problems = mirroring.finish()
     for problem in problems:
@@ -175,8 +192,8 @@ def revision() -> str:
 class Mirroring:
     """Copies the ledger to MLflow in the background while cells run; an outage never reaches the launch."""
 
-    def __init__(self, study: Path, tracking: str, live: bool) -> None:
-        self.mirror = Mirror(Study(study), tracking)
+    def __init__(self, study: Path, tracking: str, live: bool, check: Callable[[], None] = lambda: None) -> None:
+        self.mirror = Mirror(Study(study), tracking, check)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-mirror") if live else None
 
@@ -190,7 +207,10 @@ class Mirroring:
 
     def _keep(self) -> None:
         while not self.stop.wait(MIRROR_SECONDS):
-            self.mirror.once()
+            try:
+                self.mirror.once()
+            except LaunchAborted:
+                return  # the main thread meets it by itself
 
     def _join(self) -> None:
         self.stop.set()
@@ -225,6 +245,13 @@ def short(path: Path) -> str:
     """A path as it is printed."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
+
+
+def _device(launch: Launch) -> str:
+    """What computes, where that is known before Ray is started."""
+    if launch.address is not None or launch.resources.gpus == 0:
+        return f" on the cluster at {launch.address}" if launch.address else " on the CPU"
+    return f" on {device_words()}"
 
 
 def _words(counts: Mapping[str, int]) -> str:

@@ -46,6 +46,10 @@ class Display:
         known = before[1] if before and before[0] == stage else {}
         self.rows[work.id] = (stage, {**known, **row})
 
+    def say(self, line: str) -> None:
+        """A line for the user, above the live table."""
+        self.console.print(styled("[dim]{}[/] {}", _clock(self._spent()), line))
+
     def ended(self, work: Work) -> None:
         """Work ended, however it did."""
         self.rows.pop(work.id, None)

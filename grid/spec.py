@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -62,7 +62,7 @@ class Resources(Config):
     """What Ray reserves for one cell."""
 
     cpus: float = Field(1, gt=0)
-    gpus: float = Field(0, ge=0)
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 where there are GPUs, as `debug` takes one, else 0
     memory_gib: float | None = Field(None, gt=0)
 
 

@@ -21,6 +21,7 @@ from grid.ledger import Damaged, Fenced, Ledger, Marker
 from grid.plan import PlannedStage
 from grid.sources import source_digest
 from grid.stage_kind import Stage, stage_kind
+from grid.tracebacks import error_line
 from grid.training import Training
 from grid.world import Blocked, World
 
@@ -165,13 +166,6 @@ def out_of_space(error: BaseException, store: Path) -> bool:
         return False
 
 
-def error_line(error: BaseException) -> str:
-    """An exception in one line."""
-    text = " ".join(str(error).split())
-    plain = isinstance(error, ValueError) and text
-    return text if plain else f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 @contextlib.contextmanager
 def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     """A reused worker computes as a fresh one: seeds, threads and modes are set before, and put back after."""
@@ -226,3 +220,10 @@ def accelerator() -> str:
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def device_words() -> str:
+    """The device that ``accelerator`` names, for people."""
+    import torch
+
+    return f"a GPU ({torch.cuda.get_device_name()})" if accelerator() == "gpu" else "the CPU"

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from configs.explaining import ExplainerConfig
+from grid.abort import Aborter
 from grid.additions import Explained, added, dropped, entries
 from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
 from grid.launch import Mirroring, carry_out, settings_of, short, void_changed
@@ -55,7 +56,8 @@ def explain(
     check_where(where, study.axes)
     store = study.ledger.store.local("")
     prepare(study.path, store)
-    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+    aborter = Aborter()
+    with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
         study = Study(study.path)
         titled = titles(study, explainers)
         chosen, passed = trained(study, where)
@@ -79,7 +81,7 @@ def explain(
         console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state == DONE for cell in plan.cells)
-        page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done))
+        page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
         found = [row for cell in plan.cells for row in _results(cell, plan, ledger, board)]
     return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
 

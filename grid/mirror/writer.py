@@ -14,10 +14,12 @@ import os
 import tempfile
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid.abort import LaunchAborted
 from grid.ledger import Damaged
 from grid.mirror.record import REPORT, Record, record_of
 from grid.mirror.runs import Known, Replace, Runs
@@ -77,8 +79,8 @@ def sync(study_path: Path, tracking: str | None = None) -> MirrorResult:
 class Mirror:
     """Passes over one study. It remembers what it wrote, so that a pass of a running launch asks MLflow little."""
 
-    def __init__(self, study: Study, tracking: str) -> None:
-        self.path, self.tracking = study.path, tracking
+    def __init__(self, study: Study, tracking: str, check: Callable[[], None] = lambda: None) -> None:
+        self.path, self.tracking, self.check = study.path, tracking, check  # check: that the study's lock is still held
         self._runs: Runs | None = None
         self._doubtful = False  # a write failed, so MLflow is read anew before the next pass
         self._lock = threading.Lock()
@@ -92,15 +94,19 @@ class Mirror:
             before = self._runs.writes if self._runs else 0
             unreachable = self._doubtful = False
             try:
+                self.check()
                 if self._runs is None:
                     self._runs = _open(study, self.tracking)
                     said += self._runs.unite()
                 for cell in study.cells:
+                    self.check()
                     self._cell(study, cell, problems, said)
                 if report:
                     self._report(study, problems)
                 if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have made two
                     said += self._runs.unite()
+            except LaunchAborted:
+                raise
             except Exception as error:
                 unreachable = True
                 problems.append(

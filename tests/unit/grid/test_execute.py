@@ -1,4 +1,4 @@
-"""What a driver makes of a Ray that does not start, and a worker of errors that no stage raised."""
+"""What a worker makes of errors that no stage raised."""
 
 import json
 from dataclasses import asdict
@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from ray import tune
 
 from grid.cell import Cell
-from grid.execute import _start, _trial
+from grid.execute import _trial
 from grid.sources import source_digest
-from grid.spec import BadInput
 from grid.stage_kind import stages_of
 from grid.trial import Job, Outcome
 from grid.world import World
@@ -55,33 +53,3 @@ def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path
     _trial({"jobs": json.dumps([asdict(job) for job in jobs])})
     assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
     assert len(json.loads(said[-1]["outcomes"])) == 4
-
-
-@pytest.mark.parametrize(("late", "tries"), [(0, 1), (1, 2), (2, 2)])
-def test_a_ray_that_starts_too_late_has_a_second_try_and_no_third(
-    monkeypatch: pytest.MonkeyPatch, late: int, tries: int
-) -> None:
-    calls: list[dict[str, Any]] = []
-
-    def init(**settings: Any) -> None:
-        calls.append(settings)
-        if len(calls) <= late:
-            raise Exception("The current node timed out during startup. This could happen because ...")
-
-    monkeypatch.setattr(ray, "init", init)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    if late > 1:
-        with pytest.raises(BadInput, match="within 30 s, twice"):
-            _start(log_to_driver=False)
-    else:
-        _start(log_to_driver=False)
-    assert [call["log_to_driver"] for call in calls] == [False] * tries
-
-
-def test_another_error_of_ray_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def init(**settings: Any) -> None:
-        raise RuntimeError("no shared memory")
-
-    monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(RuntimeError, match="no shared memory"):
-        _start()

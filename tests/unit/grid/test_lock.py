@@ -1,6 +1,7 @@
 """One live launch per study: taken over from the dead, never from the living."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grid.lock import Held, Lock
+from grid.lock import Held, Lock, LockLost
 from grid.store import LocalStore
 
 HOLD = """
@@ -36,6 +37,31 @@ def hold(folder: Path, start: float = 0.0, name: str = "one") -> subprocess.Pope
 def said(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+WORK = """
+import sys, time
+from pathlib import Path
+from grid.lock import Lock, LockLost
+from grid.store import LocalStore
+heard = []
+with Lock(LocalStore(Path(sys.argv[1])), "launch one", beat=0.2, lease=2.0, lost=heard.append) as lock:
+    print("held", flush=True)
+    try:
+        while True:
+            lock.check()
+            Path(sys.argv[1], "worked").write_text(f"{time.time()}")
+            time.sleep(0.02)
+    except LockLost as lost:
+        print(f"lost: {lost}", flush=True)
+    time.sleep(0.5)
+    print(f"heard {len(heard)}", flush=True)
+"""
+
+
+def work(folder: Path) -> subprocess.Popen[str]:
+    root = Path(__file__).resolve().parents[3]
+    return subprocess.Popen([sys.executable, "-c", WORK, str(folder)], cwd=root, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(tmp_path: Path) -> None:
@@ -117,6 +143,120 @@ def test_a_missed_beat_does_not_end_the_beating(tmp_path: Path) -> None:
         while store.get("lock/000001.beat") == before:
             assert time.monotonic() < limit
             time.sleep(0.02)
+
+
+def test_a_holder_that_was_stopped_meets_its_successor_and_steps_down(tmp_path: Path) -> None:
+    with work(tmp_path) as process:
+        try:
+            assert said(process) == "held"
+            limit = time.monotonic() + 10
+            while not (tmp_path / "worked").exists():
+                assert time.monotonic() < limit
+            time.sleep(0.1)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(2.5)
+            with Lock(LocalStore(tmp_path), "launch two", lease=2.0):
+                worked = (tmp_path / "worked").read_text()
+                process.send_signal(signal.SIGCONT)
+                line = said(process)
+                assert line.startswith("lost: this launch was stopped for ")
+                assert f"now in use: launch two by {os.environ.get('USER') or os.getuid()}@" in line
+                assert said(process) == "heard 1"
+                assert (tmp_path / "worked").read_text() == worked, "it started nothing after it was continued"
+                process.wait(10)
+        finally:
+            process.kill()
+
+
+def test_a_holder_that_was_stopped_goes_on_where_nobody_took_over(tmp_path: Path) -> None:
+    with work(tmp_path) as process:
+        try:
+            assert said(process) == "held"
+            limit = time.monotonic() + 10
+            while not (tmp_path / "worked").exists():
+                assert time.monotonic() < limit
+            time.sleep(0.1)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(2.5)
+            worked = (tmp_path / "worked").read_text()
+            process.send_signal(signal.SIGCONT)
+            limit = time.monotonic() + 10
+            while (tmp_path / "worked").read_text() == worked:
+                assert time.monotonic() < limit
+            with pytest.raises(Held, match="launch one"), Lock(LocalStore(tmp_path), "launch two", lease=2.0):
+                pass
+            assert (tmp_path / "lock" / "000002.json").exists(), "the lapsed lease was taken again under a new number"
+        finally:
+            process.kill()
+
+
+def test_of_a_lapsed_holder_and_a_successor_only_one_goes_on(tmp_path: Path) -> None:
+    for number in range(20):
+        folder = tmp_path / str(number)
+        store = LocalStore(folder)
+        first = Lock(store, "one", beat=60, lease=120.0)
+        first.__enter__()
+        first._beaten -= 200
+        store.put("lock/000001.beat", b"%f" % (time.time() - 200))
+        second = hold(folder, time.time() + 0.5) if number == 0 else None
+        try:
+            if second is None:  # the other order: the successor comes after the renewal
+                first.check()
+                with pytest.raises(Held, match="one by"):
+                    Lock(store, "two").__enter__()
+                continue
+            assert said(second) == "held"
+            with pytest.raises(LockLost, match="test one by"):
+                first.check()
+            with pytest.raises(LockLost):
+                first.check()
+        finally:
+            if second is not None:
+                second.communicate("\n", timeout=60)
+
+
+def test_a_process_id_says_nothing_in_another_pid_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers may share a host name; there the holder's process id is free or belongs to some other process."""
+    store = LocalStore(tmp_path)
+    monkeypatch.setattr("grid.lock._processes", lambda: "boot pid:[1]")
+    Lock(store, "one", beat=60).__enter__()
+    monkeypatch.setattr("grid.lock._processes", lambda: "boot pid:[2]")
+    monkeypatch.setattr("grid.lock._born", lambda pid: None)
+    with pytest.raises(Held, match="one by"):
+        Lock(store, "two").__enter__()
+    monkeypatch.setattr("grid.lock._processes", lambda: "boot pid:[1]")
+    with Lock(store, "two") as lock:
+        assert lock.number == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"token": "1", "ho', b"\xff\x00", b"[1]"])
+def test_a_damaged_lock_file_is_held_as_long_as_its_beat(tmp_path: Path, damage: bytes) -> None:
+    store = LocalStore(tmp_path)
+    with Lock(store, "one"):
+        store.put("lock/000001.json", damage)
+        with pytest.raises(Held, match="by a process that cannot be named"):
+            Lock(store, "two").__enter__()
+        store.put("lock/000001.beat", b"%f" % (time.time() - 61))
+        with Lock(store, "two") as lock:
+            assert lock.number == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"17952", b"soon", None])
+def test_a_damaged_beat_keeps_a_living_holder_and_frees_a_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
+) -> None:
+    store = LocalStore(tmp_path)
+    Lock(store, "one", beat=60).__enter__()
+    if damage is None:
+        (tmp_path / "lock" / "000001.beat").unlink()
+    else:
+        store.put("lock/000001.beat", damage)
+    if damage != b"17952":  # a number, so it is believed: long ago
+        with pytest.raises(Held, match="one by"):
+            Lock(store, "two").__enter__()
+    monkeypatch.setattr("grid.lock._born", lambda pid: None)
+    with Lock(store, "two") as lock:
+        assert lock.number == 2
 
 
 def test_a_reused_process_id_is_not_taken_for_the_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from grid.ledger import Ledger
 from grid.plan import make_plan, store_of
 from grid.spec import Grid
-from grid.trial import Job, Surroundings, error_line, jobs_of, out_of_space, run
+from grid.trial import Job, Surroundings, jobs_of, out_of_space, run
 
 
 def job(store: Path, **changes: object) -> Job:
@@ -31,19 +31,6 @@ def test_other_sources_than_the_driver_s_are_refused(tmp_path: Path) -> None:
     assert outcome.ended == "failed"
     assert "other sources" in str(outcome.error)
     assert Ledger(tmp_path).attempts("explain", "a" * 32) == 0
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (ValueError("two\n  lines"), "two lines"),
-        (ValueError(), "ValueError"),
-        (KeyError("x"), "KeyError: 'x'"),
-        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
-    ],
-)
-def test_an_error_is_one_line(error: Exception, line: str) -> None:
-    assert error_line(error) == line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Whether the Ray that a driver is connected to still lives.
+
+Without its raylet a driver waits for new workers for ever, and without its GCS (the head's control store) Ray ends the
+driver's process after a minute. Both are noticed here within seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from grid.abort import LaunchAborted
+
+SECONDS = 1.0  # between two looks
+UNREACHABLE = 20.0  # seconds without an answer after which a head on another machine counts as lost
+
+
+class RayLost(LaunchAborted):
+    """The raylet or the GCS has ended; no work can be placed any more."""
+
+
+class RayHealth:
+    """Looks at Ray's own processes from a thread, while in a ``with`` block.
+
+    Args:
+        lost: called once, from the thread.
+        local: Ray was started by this process, so that its processes can be seen and, when it is lost, ended.
+    """
+
+    def __init__(self, lost: Callable[[RayLost], None], local: bool, seconds: float = SECONDS) -> None:
+        self.lost, self.local, self.seconds = lost, local, seconds
+        self._stop = threading.Event()
+        self._roots = _servers() if local else _raylet_of_this_node()
+        self._workers: dict[int, Any] = {}  # all that the raylet started, by process id
+        self._address = "" if local else _gcs_address()
+        self._answered = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="facegrid-ray-health")
+
+    def __enter__(self) -> RayHealth:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _end_processes(self) -> None:
+        """Kills what is left of a lost local Ray: its workers outlive it, and would compute beside those of the next."""
+        import psutil
+
+        if self.local:
+            for process in [*self._roots.values(), *self._workers.values()]:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()  # checks that the process id was not used again
+            psutil.wait_procs([*self._roots.values(), *self._workers.values()], timeout=10)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self.seconds):
+            why = self._look()
+            if why and not self._stop.is_set():
+                self._end_processes()
+                self.lost(RayLost(f"{why}; finished stages and checkpoints are kept, and the same command goes on"))
+                return
+
+    def _look(self) -> str | None:
+        """Why Ray is lost, or None."""
+        import psutil
+
+        for name, process in self._roots.items():
+            if not _runs(process):
+                return f"Ray's {name} (process {process.pid}) has ended"
+            with contextlib.suppress(psutil.Error):
+                self._workers.update({child.pid: child for child in process.children(recursive=True)})
+        if self._address:
+            if _answers(self._address):
+                self._answered = time.monotonic()
+            elif time.monotonic() - self._answered > UNREACHABLE:
+                return f"the head of the Ray cluster at {self._address} does not answer any more"
+        return None
+
+
+def _servers() -> dict[str, Any]:
+    """The raylet and the GCS that this process has started."""
+    import psutil
+
+    return {child.name(): child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")}
+
+
+def _raylet_of_this_node() -> dict[str, Any]:
+    """The raylet that this driver talks to, where it can be seen; a Ray client (ray://) has none."""
+    import psutil
+    import ray
+
+    node = getattr(ray._private.worker, "_global_node", None)
+    path = getattr(node, "raylet_socket_name", None)
+    if path:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.name() == "raylet" and any(path in word for word in process.cmdline()):
+                    return {"raylet": process}
+    return {}
+
+
+def _gcs_address() -> str:
+    import ray
+
+    with contextlib.suppress(Exception):  # a Ray client has none, and notices by itself that its server is gone
+        return str(ray.get_runtime_context().gcs_address)
+    return ""
+
+
+def _runs(process: Any) -> bool:
+    import psutil
+
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, ValueError):
+        return False
+    return True
