@@ -159,7 +159,10 @@ def report(
 
 @app.command()
 def sync(study: StudyFolder, as_json: AsJson = False) -> None:
-    """Copy what the ledger has, and MLflow lacks, to MLflow."""
+    """Copy what the ledger has, and MLflow lacks, to MLflow.
+
+    Exit code 1 where something could not be copied.
+    """
     from grid.lock import Lock
     from grid.mirror.writer import MirrorUnreachable
     from grid.mirror.writer import sync as run
@@ -181,6 +184,8 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         out.print(f"experiment {result.experiment}: {len(result.runs)} runs", highlight=False)
     for line in (*result.said, *result.problems):
         err.print(f"MLflow: {_escape(line)}", highlight=False)
+    if result.problems:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -380,3 +381,29 @@ def test_a_network_disk_needs_an_address(new_study: Make, monkeypatch: pytest.Mo
         tracking_of({"tracking": "./mlruns"}, study.path)
     with pytest.raises(BadInput, match="an address"):
         tracking_of({}, Path("/home/me/s3:/bucket/study"))
+
+
+def test_labels_that_differ_in_signs_alone_keep_their_metrics_and_files_apart(new_study: Make) -> None:
+    labels = ("test (a)", "test [a]", "test _a_")
+    study = new_study(axes={"backbone": ["resnet34"], "width (px)": ["1"], "width [px]": ["2"]}, pairs=40, protocols=labels)
+    first = mirror(study.path)
+    assert first.problems == []
+    run = runs(study)["resnet34 / 1 / 2"]
+    assert sorted(value for key, value in run.data.params.items() if key.startswith("width")) == ["1", "2"]
+    accuracies = {
+        study.ledger.json(study.cells[0].markers[f"evaluate:{label}"], "metrics.json")["oracle"]["value"] for label in labels
+    }
+    found = {value for key, value in run.data.metrics.items() if key.endswith("/accuracy_oracle")}
+    assert (len(accuracies), found) == (3, accuracies)
+    assert len(list((study.path.parent / "mlartifacts" / run.info.run_id).rglob("metrics/*.json"))) == 3
+    second = mirror(study.path)
+    assert (second.runs, second.said, second.writes) == (first.runs, [], 0)
+
+
+def test_keys_are_those_that_old_servers_take(new_study: Make) -> None:
+    """MLflow 2.9 and 2.15 refuse a run's whole batch for one colon."""
+    study = new_study(axes={"backbone": ["resnet34"]}, pairs=40, images=2, protocols=("a:b (c)",), failed=[])
+    mirror(study.path)
+    run = runs(study)["resnet34"]
+    keys = [*run.data.params, *run.data.metrics, *run.data.tags]
+    assert [key for key in keys if not re.fullmatch(r"[/\w.\- ]*", key)] == []
