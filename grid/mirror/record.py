@@ -122,22 +122,24 @@ def checkpoint_of(ledger: Ledger, trained: Marker) -> Any:
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
-    """The training data and each protocol, with the digests of images (and pairs) that their stages' identities state."""
-    found = []
-    if data := cell.config.get("data"):
-        images = _identity(ledger, "train", cell.stages["train"]).get("images") or digest(_still(data))
-        found.append(Seen(data["name"], str(images)[:DIGEST], "training", canonical(data)))
+    """The training data and each protocol, with the digests of images (and pairs) that their stages' identities state.
+
+    A dataset of a run cannot be changed afterwards, so it is left out until the stage that reads it has begun.
+    """
+    wanted = [("train", cell.config["data"]["name"], "training", cell.config["data"])] if cell.config.get("data") else []
     for protocol in cell.config.get("protocols", ()):
         title = protocol.get("label") or protocol["name"]
-        id = cell.stages.get(f"evaluate:{title}")
-        identity = _identity(ledger, "evaluate", id) if id else {}
+        wanted.append((f"evaluate:{title}", title, "testing", protocol))
+    found = []
+    for label, name, context, config in wanted:
+        identity = _identity(ledger, kind_of(label), cell.stages[label]) if label in cell.stages else {}
         if "images" in identity:
-            tested = digest({key: identity.get(key) for key in ("images", "pairs")})
-        elif id and f"evaluate:{title}" in cell.markers:  # identities of other makers need not name images
-            tested = digest(_still(protocol))
+            content = identity["images"] if label == "train" else digest({key: identity.get(key) for key in ("images", "pairs")})
+        elif label in cell.markers:  # identities of other makers need not name images
+            content = digest(_still(config))
         else:
-            continue  # its digest is known when it begins
-        found.append(Seen(title, tested[:DIGEST], "testing", canonical(protocol)))
+            continue
+        found.append(Seen(name, str(content)[:DIGEST], context, canonical(config)))
     return found
 
 

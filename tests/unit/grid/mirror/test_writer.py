@@ -407,3 +407,24 @@ def test_keys_are_those_that_old_servers_take(new_study: Make) -> None:
     run = runs(study)["resnet34"]
     keys = [*run.data.params, *run.data.metrics, *run.data.tags]
     assert [key for key in keys if not re.fullmatch(r"[/\w.\- ]*", key)] == []
+
+
+def test_a_cell_whose_pretraining_began_first_keeps_its_run_when_it_trains(new_study: Make) -> None:
+    """The images of the training are known once it begins; a run that names others before would have to be replaced."""
+    study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], protocols=(), explainers=())
+    train = study.cells[0].stages["train"]
+    study.ledger.store.delete(f"train/{train}")
+
+    def pretrains(record: dict[str, Any]) -> None:
+        record["cells"][0]["stages"]["pretrain"] = "p" * 32
+        record["stages"].append({"id": "p" * 32, "stage": "pretrain", "label": "pretrain"})
+
+    edit(study, pretrains)
+    study.ledger.begin("pretrain", "p" * 32, {"images": "images of the pretraining"})
+    first = mirror(study.path)
+    assert list(first.runs) == [study.cells[0].id]
+    assert runs(study)["resnet34"].inputs.dataset_inputs == []
+    study.ledger.begin("train", train, {"images": "i" * 64})
+    second = mirror(study.path)
+    assert (second.runs, second.said) == (first.runs, [])
+    assert [one.dataset.digest for one in runs(study)["resnet34"].inputs.dataset_inputs] == ["i" * 36]
