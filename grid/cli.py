@@ -169,9 +169,12 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
     from grid.report.build import build
     from grid.store import LocalStore
     from grid.study import Study
+    from grid.study_identity import own_identity
 
     found = Study(study)
     with Lock(LocalStore(found.path), f"sync of {found.name}"):
+        copied = own_identity(found.path)
+        found = Study(study)
         build(found)
         try:
             result = run(found.path)
@@ -182,7 +185,7 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
     else:
         out.print(f"experiment {result.experiment}: {len(result.runs)} runs", highlight=False)
-    for line in (*result.said, *result.problems):
+    for line in (*([copied] if copied else []), *result.said, *result.problems):
         err.print(f"MLflow: {_escape(line)}", highlight=False)
     if result.problems:
         raise typer.Exit(1)

@@ -30,6 +30,7 @@ from grid.report.build import build
 from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
+from grid.study_identity import home_of, own_identity
 from grid.terminal import counted
 from grid.trial import jobs_of
 from grid.work import Board, Work, board_of
@@ -52,6 +53,8 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
         if retry:
             plan = _retry(plan, grid, where, retry)
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
+        if copied := own_identity(study):
+            console.print(f"[yellow]MLflow[/]: {escape(copied)}", highlight=False)
         write_plan(plan, grid)
         ledger = Ledger(store_of(grid))
         void_changed(plan, ledger)
@@ -92,6 +95,8 @@ def carry_out(
                 execute(board, launch, ledger, display.watch, ended)
         report = build(Study(study))
         problems = mirroring.finish()
+    for line in mirroring.said:
+        console.print(f"[yellow]MLflow[/]: {escape(line)}", highlight=False)
     for problem in problems:
         console.print(f"[yellow]MLflow[/]: {problem}; `facegrid sync {short(study)}` copies the record later")
     return report
@@ -127,6 +132,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     record = carried(merged(record, earlier), earlier)
     record |= {
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
+        "home": home_of(plan.study),
         "store": str(store_of(grid)),
         "tracking": grid.spec.launch.tracking,
         "revision": revision(),
@@ -164,6 +170,7 @@ class Mirroring:
 
     def __init__(self, study: Path, tracking: str, live: bool) -> None:
         self.mirror = Mirror(Study(study), tracking)
+        self.said: list[str] = []  # of runs that were replaced or deleted
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-mirror") if live else None
 
@@ -177,7 +184,7 @@ class Mirroring:
 
     def _keep(self) -> None:
         while not self.stop.wait(MIRROR_SECONDS):
-            self.mirror.once()
+            self.said += self.mirror.once().said
 
     def _join(self) -> None:
         self.stop.set()
@@ -187,7 +194,9 @@ class Mirroring:
     def finish(self) -> list[str]:
         """The last pass, report included; what could not be copied, and why."""
         self._join()
-        return list(self.mirror.once(report=True).problems)
+        result = self.mirror.once(report=True)
+        self.said += result.said
+        return list(result.problems)
 
 
 def summary(study: Study, report: Path, console: Console, ran: int, board: Board) -> int:

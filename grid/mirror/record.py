@@ -134,7 +134,8 @@ def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
     for label, name, context, config in wanted:
         identity = _identity(ledger, kind_of(label), cell.stages[label]) if label in cell.stages else {}
         if "images" in identity:
-            content = identity["images"] if label == "train" else digest({key: identity.get(key) for key in ("images", "pairs")})
+            images, pairs = identity["images"], identity.get("pairs")
+            content = images if label == "train" else digest({"images": images, "pairs": pairs})
         elif label in cell.markers:  # identities of other makers need not name images
             content = digest(_still(config))
         else:

@@ -14,6 +14,7 @@ from grid.mirror.tracking import connect, tracking_of
 from grid.mirror.writer import Mirror, mirror
 from grid.spec import BadInput
 from grid.study import Study
+from grid.study_identity import home_of, own_identity
 
 AXES = {"backbone": ["resnet34"], "detection": ["none", "mtcnn"]}
 Make = Callable[..., Study]
@@ -428,3 +429,18 @@ def test_a_cell_whose_pretraining_began_first_keeps_its_run_when_it_trains(new_s
     second = mirror(study.path)
     assert (second.runs, second.said) == (first.runs, [])
     assert [one.dataset.digest for one in runs(study)["resnet34"].inputs.dataset_inputs] == ["i" * 36]
+
+
+def test_a_copied_study_leaves_the_runs_of_the_original_alone(new_study: Make) -> None:
+    study = new_study(axes=AXES, pairs=40, explainers=())
+    edit(study, lambda record: record.update(home=home_of(study.path)))
+    first = mirror(study.path)
+    copy = Path(shutil.copytree(study.path, study.path.with_name("copy")))
+    assert own_identity(copy) is not None
+    edit(Study(copy), lambda record: record.update(hidden=record["cells"][1:], cells=record["cells"][:1]))
+    second = mirror(copy)
+    assert second.experiment_id != first.experiment_id
+    assert not set(second.runs.values()) & set(first.runs.values())
+    assert (mirror(study.path).runs, mirror(study.path).writes) == (first.runs, 0)
+    client = connect(tracking_of(study.record, study.path))
+    assert {client.get_run(run).data.tags["facegrid.hidden"] for run in first.runs.values()} == {"false"}
