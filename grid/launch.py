@@ -27,6 +27,7 @@ from grid.plan import FAILED, STALE, Plan, make_plan, merged, store_of, study_of
 from grid.preflight import Where, checked_plan, prepare
 from grid.progress import Display
 from grid.report.build import build
+from grid.secrets import masked
 from grid.spec import Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study
@@ -124,6 +125,7 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
 def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     """Stores plan.json in the study. A launch of some cells keeps what is known of the others."""
     store = LocalStore(plan.study)
+    plan.study.mkdir(parents=True, exist_ok=True)
     earlier = json.loads(store.get("plan.json") or b"null")
     whole = plan if len(plan.cells) == _size(grid) else make_plan(grid, None, World(store_of(grid)))
     record = whole.record()
@@ -134,7 +136,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
         "home": home_of(plan.study),
         "store": str(store_of(grid)),
-        "tracking": grid.spec.launch.tracking,
+        "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
         "revision": revision(),
         "version": version("facegrid"),
         "launched": time.time(),
