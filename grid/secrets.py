@@ -6,9 +6,8 @@ import re
 from urllib.parse import unquote
 
 SECRET = "***"
-HARMLESS = frozenset(  # query parameters that are shown; every other one may be a password under some name
-    "application_name cache charset connect_timeout driver immutable mode nolock sslmode timeout uri".split()
-)
+# query parameters that are shown; every other one may be a password under some name
+HARMLESS = frozenset(("application_name", "cache", "charset", "connect_timeout", "driver", "mode", "sslmode", "timeout", "uri"))
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>]+")
 
 

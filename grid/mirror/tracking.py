@@ -5,15 +5,14 @@ MLflow itself is imported inside functions only, after its environment is set.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from grid.mirror.database import make_database
 from grid.secrets import SECRET, masked
 from grid.spec import BadInput, read
 
@@ -152,25 +151,15 @@ def quiet() -> None:
 
 
 def connect(tracking: str) -> Any:
-    """An ``MlflowClient``. A fresh SQLite file gets its tables in one process at a time: eight at once corrupt it."""
+    """An ``MlflowClient``; a SQLite file gets its tables first."""
     quiet()
     from mlflow import MlflowClient
 
-    with _one_at_a_time(database_file(tracking)):
-        client = MlflowClient(tracking_uri=tracking)
-        client.search_experiments(max_results=1)  # makes the tables, and fails early where nobody answers
+    if file := database_file(tracking):
+        make_database(file)
+    client = MlflowClient(tracking_uri=tracking)
+    client.search_experiments(max_results=1)  # fails early where nobody answers
     return client
-
-
-@contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with open(database.with_name(database.name + ".lock"), "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file lets go, also when the process dies
 
 
 def is_outage(error: BaseException) -> bool:
