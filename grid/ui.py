@@ -53,7 +53,10 @@ def ui(
             open(f"{address}{page}")
         return 0
     _check_free(host, port)
-    connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
+    try:
+        connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
+    except TimeoutError as error:
+        raise BadInput(str(error)) from error
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
     server = _start(tracking, artifacts_of(tracking, study.path) or "", host, port)
     before = signal.signal(signal.SIGTERM, _interrupt)

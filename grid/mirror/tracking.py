@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from grid.mirror.bounded import Bounded
 from grid.mirror.database import make_database
 from grid.secrets import SECRET, masked
 from grid.spec import BadInput, read
@@ -151,13 +152,19 @@ def quiet() -> None:
 
 
 def connect(tracking: str) -> Any:
-    """An ``MlflowClient``; a SQLite file gets its tables first."""
+    """An ``MlflowClient`` whose calls end; a SQLite file gets its tables first.
+
+    Raises:
+        TimeoutError: the server does not answer in time, or another process keeps the file locked.
+    """
     quiet()
     from mlflow import MlflowClient
 
     if file := database_file(tracking):
         make_database(file)
-    client = MlflowClient(tracking_uri=tracking)
+    client: Any = MlflowClient(tracking_uri=tracking)
+    if remote(tracking):
+        client = Bounded(client)
     client.search_experiments(max_results=1)  # fails early where nobody answers
     return client
 

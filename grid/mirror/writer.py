@@ -173,7 +173,7 @@ class Mirror:
         text = masked_text(" ".join(str(error).split()), self.tracking)[:300]
         if "ConnectionPool" in text:  # of requests; the rest is about its insides
             return "it timed out" if "timed out" in text else "nobody answers"
-        return text if isinstance(error, Damaged) else f"{type(error).__name__}: {text}"
+        return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"
 
 
 def _open(study: Study, tracking: str) -> Runs:
