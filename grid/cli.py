@@ -174,16 +174,22 @@ def report(
 
 @app.command()
 def sync(study: StudyFolder, as_json: AsJson = False) -> None:
-    """Copy what the ledger has, and MLflow lacks, to MLflow."""
+    """Copy what the ledger has, and MLflow lacks, to MLflow.
+
+    Exit code 1 where something could not be copied.
+    """
     from grid.lock import Lock
     from grid.mirror.writer import MirrorUnreachable
     from grid.mirror.writer import sync as run
     from grid.report.build import build
     from grid.store import LocalStore
     from grid.study import Study
+    from grid.study_identity import own_identity
 
     found = Study(study)
     with Lock(LocalStore(found.path), f"sync of {found.name}"):
+        copied = own_identity(found.path)
+        found = Study(study)
         build(found)
         try:
             result = run(found.path)
@@ -194,8 +200,10 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
     else:
         out.print(f"experiment {result.experiment}: {len(result.runs)} runs")
-    for line in (*result.said, *result.problems):
+    for line in (*([copied] if copied else []), *result.said, *result.problems):
         err.print(f"MLflow: {line}")
+    if result.problems:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -27,9 +27,11 @@ from grid.plan import FAILED, RUN, STALE, Plan, make_plan, merged, store_of, stu
 from grid.preflight import Where, checked_plan, prepare
 from grid.progress import Display
 from grid.report.build import build
+from grid.secrets import masked
 from grid.spec import BadInput, Grid, Launch
 from grid.store import LocalStore
 from grid.study import Study, read_record, write_record
+from grid.study_identity import home_of, own_identity
 from grid.study_store import store_entry
 from grid.terminal import counted, styled
 from grid.trial import device_words, jobs_of
@@ -56,6 +58,8 @@ def launch(grid: Grid, where: Where | None, retry: Sequence[str], console: Conso
             plan = _retry(plan, grid, where, retry)
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
         lock.check()
+        if copied := own_identity(study):
+            console.print(styled("[yellow]MLflow[/]: {}", copied))
         write_plan(plan, grid)
         ledger = Ledger(store_of(grid))
         void_changed(plan, ledger)
@@ -109,6 +113,8 @@ def carry_out(
         lock.check()
         report = build(Study(study))
         problems = mirroring.finish()
+    for line in mirroring.said:
+        console.print(styled("[yellow]MLflow[/]: {}", line))
     for problem in problems:
         console.print(styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study)))
     return report
@@ -141,6 +147,7 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
 
 def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     """Stores plan.json in the study. A launch of some cells keeps what is known of the others."""
+    plan.study.mkdir(parents=True, exist_ok=True)
     earlier = _earlier(plan.study)
     whole = plan if len(plan.cells) == _size(grid) else make_plan(grid, None, World(store_of(grid)))
     record = whole.record()
@@ -149,8 +156,9 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     record = carried(merged(record, earlier), earlier)
     record |= {
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
+        "home": home_of(plan.study),
         **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
-        "tracking": grid.spec.launch.tracking,
+        "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
         "revision": revision(),
         "version": version("facegrid"),
         "launched": time.time(),
@@ -194,6 +202,7 @@ class Mirroring:
 
     def __init__(self, study: Path, tracking: str, live: bool, check: Callable[[], None] = lambda: None) -> None:
         self.mirror = Mirror(Study(study), tracking, check)
+        self.said: list[str] = []  # of runs that were replaced or deleted
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-mirror") if live else None
 
@@ -208,7 +217,7 @@ class Mirroring:
     def _keep(self) -> None:
         while not self.stop.wait(MIRROR_SECONDS):
             try:
-                self.mirror.once()
+                self.said += self.mirror.once().said
             except LaunchAborted:
                 return  # the main thread meets it by itself
 
@@ -220,7 +229,9 @@ class Mirroring:
     def finish(self) -> list[str]:
         """The last pass, report included; what could not be copied, and why."""
         self._join()
-        return list(self.mirror.once(report=True).problems)
+        result = self.mirror.once(report=True)
+        self.said += result.said
+        return list(result.problems)
 
 
 def summary(study: Study, report: Path, console: Console, ran: int, board: Board) -> int:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from grid.mirror.tracking import ENVIRONMENT, artifacts_of, connect, masked, remote, tracking_of
+from grid.mirror.tracking import ENVIRONMENT, artifacts_of, connect, remote, tracking_of
+from grid.secrets import SECRET, masked
 from grid.spec import BadInput
 from grid.study import Study
 
@@ -46,12 +47,16 @@ def ui(
     tracking = tracking_of(study.record, study.path)
     if remote(tracking):
         page = _page(study) if tracking.startswith("http") else ""
-        say(f"MLflow keeps the runs of {study.name} at {masked(tracking).rstrip('/')}{page}")
+        address = masked(tracking).replace(f"{SECRET}@", "").rstrip("/")  # a browser asks for the password itself
+        say(f"MLflow keeps the runs of {study.name} at {address}{page}")
         if open is not None:
-            open(f"{tracking.rstrip('/')}{page}")
+            open(f"{address}{page}")
         return 0
     _check_free(host, port)
-    connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
+    try:
+        connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
+    except TimeoutError as error:
+        raise BadInput(str(error)) from error
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
     server = _start(tracking, artifacts_of(tracking, study.path) or "", host, port)
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -95,10 +100,12 @@ def _check_free(host: str, port: int) -> None:
 def _start(tracking: str, artifacts: str, host: str, port: int) -> subprocess.Popen[bytes]:
     """The server in a process group of its own: it has children, which end with it."""
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking, "--default-artifact-root", artifacts,
+        sys.executable, "-m", "mlflow", "server", "--default-artifact-root", artifacts,
         "--no-serve-artifacts", "--host", host, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
+    # the database's address is not among the arguments, which every user of the machine can see
     environment = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    environment["MLFLOW_BACKEND_STORE_URI"] = tracking
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -28,6 +28,7 @@ from grid.report.build import build
 from grid.spec import BadInput
 from grid.store import LocalStore
 from grid.study import Study, write_record
+from grid.study_identity import own_identity
 from grid.terminal import counted, styled
 from grid.trial import jobs_of
 from grid.where import check_where
@@ -58,6 +59,8 @@ def explain(
     prepare(study.path, store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
+        if copied := own_identity(study.path):
+            console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
         titled = titles(study, explainers)
         chosen, passed = trained(study, where)
@@ -97,6 +100,8 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
     """
     check_where(where, study.axes)
     with Lock(LocalStore(study.path), f"explain of {study.name}"):
+        if copied := own_identity(study.path):
+            console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
         cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
         titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from grid import drawing, explained
 from grid.ledger import Failure, Ledger, Marker
+from grid.mirror.names import segment, stage_key
 from grid.mirror.record import checkpoint_of
 
 SIDE = 224  # pixels of a picture's longer side, at least
@@ -26,7 +26,7 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
         Damaged: an output is not what its marker says.
     """
     kind, _, title = label.partition(":")
-    name = file_name(title)
+    name = segment(title)
     if kind == "train":
         _copy(ledger, marker, "history.json", folder / "history.json")
         weights = marker.outputs.get("model.safetensors")
@@ -50,9 +50,9 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
 def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str, str]:
     """``explanations/<method>/<score>.json``; warnings and refusals become tags."""
     method, _, score = title.rpartition(":")
-    _copy(ledger, marker, "score.json", folder / "explanations" / file_name(method) / f"{file_name(score)}.json")
+    _copy(ledger, marker, "score.json", folder / "explanations" / segment(method) / f"{segment(score)}.json")
     result = ledger.json(marker, "score.json")
-    name = f"{file_name(method)}.{file_name(score)}"
+    name = f"{segment(method)}.{segment(score)}"
     if refused := result.get("refused"):
         return {f"facegrid.refused.{name}": f"{refused['code']}: {refused['reason']}"}
     if "stamps" not in result:
@@ -84,7 +84,7 @@ def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder:
     for kind in one.names:
         maps = one.maps(kind)
         scale = one.scale(kind, maps)
-        key = file_name(f"{title_of(label)} {explained.plain(kind)}".rstrip())
+        key = segment(f"{title_of(label)} {explained.plain(kind)}".rstrip())
         for step, (image, crop, raw) in enumerate(zip(one.images, crops, maps, strict=True)):
             if image.get("pair") in one.refused_pairs:
                 continue
@@ -108,7 +108,7 @@ def picture_name(step: int, image: Mapping[str, Any], kind: str) -> str:
     stem = f"{step:02d}"
     if image.get("pair") is not None:
         stem = f"pair-{image['pair']:02d}-{'genuine' if image['same'] else 'impostor'}-{image['side']}"
-    return f"{stem}-{file_name(explained.plain(kind)).replace(' ', '-')}.png" if kind else f"{stem}.png"
+    return f"{stem}-{segment(explained.plain(kind)).replace(' ', '-')}.png" if kind else f"{stem}.png"
 
 
 def title_of(label: str) -> str:
@@ -118,7 +118,7 @@ def title_of(label: str) -> str:
 
 def failure_file(label: str, failure: Failure, folder: Path) -> None:
     """The traceback, named by its attempt: a later success does not hide that it happened."""
-    path = folder / "failures" / f"{file_name(label)}-{failure.attempt:06d}.txt"
+    path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(failure.traceback or failure.error, encoding="utf-8")
 
@@ -134,11 +134,6 @@ def report_files(report: Path, folder: Path) -> dict[str, str]:
         return {}
     (folder / "table.json").write_text(json.dumps({"columns": rows[0], "data": rows[1:]}), encoding="utf-8")
     return {"mlflow.loggedArtifacts": json.dumps([{"path": "table.json", "type": "table"}])}
-
-
-def file_name(title: str) -> str:
-    """A title as a file's name."""
-    return re.sub(r"[^\w.\- ]", "_", title).strip(" .") or "_"
 
 
 def _copy(ledger: Ledger, marker: Marker, name: str, target: Path) -> None:

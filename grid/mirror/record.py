@@ -12,9 +12,10 @@ from typing import Any
 
 from configs.component import canonical, digest
 from grid.ledger import Ledger, Marker
+from grid.mirror.names import safe, segment, stage_key
 from grid.study import CellView, Study
 
-KEY, VALUE, TAG = 250, 6000, 5000  # characters that MLflow keeps of a key, a param, a tag
+VALUE, TAG = 6000, 5000  # characters that MLflow keeps of a param, a tag
 DIGEST = 36  # characters that MLflow keeps of a dataset's digest
 SHARED = "detect"  # a detection serves many cells; that it began does not make each of them begin
 OUTSIDE = ("protocols", "explainers", "stages")  # may grow while a cell stays the same, and params cannot change
@@ -82,12 +83,6 @@ def kind_of(label: str) -> str:
     return label.partition(":")[0]
 
 
-def safe(name: str) -> str:
-    """A key that MLflow takes: letters, digits, ``_ - . : /`` and spaces, and no path tricks."""
-    parts = [part for part in re.sub(r"[^\w.\-: /]", "_", name).split("/") if part not in ("", ".", "..")]
-    return "/".join(parts)[:KEY] or "_"
-
-
 def params_of(cell: CellView) -> dict[str, str]:
     """Factors by axis, and the resolved config as ``config.backbone.name``. Locations are no params: they may move."""
     found = {safe(axis): str(level)[:VALUE] for axis, level in cell.levels.items()}
@@ -106,10 +101,10 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
         "facegrid.revision": str(record.get("revision") or ""), "mlflow.source.git.commit": str(record.get("revision") or ""),
     }  # fmt: skip
     for label, id in cell.stages.items():
-        found[safe(f"facegrid.stage.{label}")] = id
-        found[safe(f"facegrid.attempts.{label}")] = str(cell.attempts[label])
+        found[safe(f"facegrid.stage.{stage_key(label)}")] = id
+        found[safe(f"facegrid.attempts.{stage_key(label)}")] = str(cell.attempts[label])
         if marker := cell.markers.get(label):
-            found[safe(f"facegrid.source.{label}")] = marker.source
+            found[safe(f"facegrid.source.{stage_key(label)}")] = marker.source
     for key, value in _flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
         if _location(value):
             found[safe(f"facegrid.location.{key}")] = value
@@ -128,22 +123,25 @@ def checkpoint_of(ledger: Ledger, trained: Marker) -> Any:
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
-    """The training data and each protocol, with the digests of images (and pairs) that their stages' identities state."""
-    found = []
-    if data := cell.config.get("data"):
-        images = _identity(ledger, "train", cell.stages["train"]).get("images") or digest(_still(data))
-        found.append(Seen(data["name"], str(images)[:DIGEST], "training", canonical(data)))
+    """The training data and each protocol, with the digests of images (and pairs) that their stages' identities state.
+
+    A dataset of a run cannot be changed afterwards, so it is left out until the stage that reads it has begun.
+    """
+    wanted = [("train", cell.config["data"]["name"], "training", cell.config["data"])] if cell.config.get("data") else []
     for protocol in cell.config.get("protocols", ()):
         title = protocol.get("label") or protocol["name"]
-        id = cell.stages.get(f"evaluate:{title}")
-        identity = _identity(ledger, "evaluate", id) if id else {}
+        wanted.append((f"evaluate:{title}", title, "testing", protocol))
+    found = []
+    for label, name, context, config in wanted:
+        identity = _identity(ledger, kind_of(label), cell.stages[label]) if label in cell.stages else {}
         if "images" in identity:
-            tested = digest({key: identity.get(key) for key in ("images", "pairs")})
-        elif id and f"evaluate:{title}" in cell.markers:  # identities of other makers need not name images
-            tested = digest(_still(protocol))
+            images, pairs = identity["images"], identity.get("pairs")
+            content = images if label == "train" else digest({"images": images, "pairs": pairs})
+        elif label in cell.markers:  # identities of other makers need not name images
+            content = digest(_still(config))
         else:
-            continue  # its digest is known when it begins
-        found.append(Seen(title, tested[:DIGEST], "testing", canonical(protocol)))
+            continue
+        found.append(Seen(name, str(content)[:DIGEST], context, canonical(config)))
     return found
 
 
@@ -186,11 +184,11 @@ def finals(label: str, marker: Marker, metrics: Mapping[str, Any]) -> list[Point
     found: dict[str, Any] = {}
     if kind == "evaluate":
         measured = _verification(metrics) if metrics.get("task", VERIFICATION) == VERIFICATION else _measured(metrics)
-        found = {f"{title}/{key}": value for key, value in measured.items()}
-        found |= {f"{title}/{key}": marker.facts.get(key) for key in LOST}
+        found = {f"{segment(title)}/{key}": value for key, value in measured.items()}
+        found |= {f"{segment(title)}/{key}": marker.facts.get(key) for key in LOST}
     elif kind == "score":
         method, _, score = title.rpartition(":")
-        found = {f"{score}.{method}.{key}": value for key, value in _scored(metrics).items()}
+        found = {f"{segment(score)}.{segment(method)}.{key}": value for key, value in _scored(metrics).items()}
     elif kind in ("train", "pretrain"):
         found = {f"{kind}/{'kept_' if key in KEPT else ''}{key}": value for key, value in marker.facts.items()}
     return [Point(safe(key), value, _milliseconds(marker.finished), 0) for key, value in _numbers(found, frozenset())]

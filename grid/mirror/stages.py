@@ -10,7 +10,8 @@ from pathlib import Path
 from configs.component import digest
 from grid.ledger import Damaged, Ledger, Marker
 from grid.mirror.files import failure_file, report_files, stage_files
-from grid.mirror.record import KIND, SPEED, STUDY, Point, Record, curve, curve_digest, finals, kind_of, safe
+from grid.mirror.names import safe, stage_key
+from grid.mirror.record import KIND, SPEED, STUDY, Point, Record, curve, curve_digest, finals, kind_of
 from grid.mirror.runs import Change, Known, Replace
 from grid.study import CellView, Study
 
@@ -39,7 +40,7 @@ def gather(
         except Damaged as damage:
             problems.append(f"{cell.title}: {label}: {damage}")
     for label, failure in cell.failures.items():
-        tick = _tick(f"failure.{label}")
+        tick = _tick(f"failure:{label}")
         if known.tags.get(tick) != str(failure.attempt):
             failure_file(label, failure, folder)
             change.ticks[tick] = str(failure.attempt)
@@ -118,4 +119,4 @@ def gather_report(study: Study, report: Path, known: Known | None, folder: Path)
 
 
 def _tick(label: str) -> str:
-    return safe(f"facegrid.mirrored.{label}")
+    return safe(f"facegrid.mirrored.{stage_key(label)}")

@@ -5,16 +5,17 @@ MLflow itself is imported inside functions only, after its environment is set.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grid.spec import BadInput
+from grid.mirror.bounded import Bounded
+from grid.mirror.database import make_database
+from grid.secrets import SECRET, masked
+from grid.spec import BadInput, read
 
 ENVIRONMENT = {  # defaults: what the user sets wins
     "MLFLOW_DISABLE_TELEMETRY": "true",  # "false" turns it on
@@ -36,15 +37,44 @@ NETWORK_DISKS = re.compile(
 def tracking_of(record: Mapping[str, Any], study: Path) -> str:
     """The tracking URI of a study: what the grid says, or SQLite beside the study's folder.
 
+    A study keeps its URI without passwords, see ``grid.secrets``. They come from ``MLFLOW_TRACKING_URI``, from the grid file,
+    or for a server from the variables that MLflow reads itself.
+
     Args:
         record: of the study (plan.json); its ``tracking`` is a URI or None.
         study: the study's folder.
 
     Raises:
-        BadInput: a study that is not on a local disk and names no tracking URI; a URI that MLflow no longer serves.
+        BadInput: a study that is not on a local disk and names no tracking URI; a URI that MLflow does not serve; a password
+            that is found nowhere.
     """
     named = record.get("tracking")
-    return _checked(str(named)) if named else default_tracking(study)
+    return _checked(_with_secrets(str(named), record)) if named else default_tracking(study)
+
+
+def _with_secrets(named: str, record: Mapping[str, Any]) -> str:
+    if SECRET not in named:
+        return named
+    for candidate in (os.environ.get("MLFLOW_TRACKING_URI"), _tracking_in(record.get("grid_file"))):
+        if candidate and SECRET not in candidate and masked(candidate) == named:
+            return candidate
+    without = named.replace(f"://{SECRET}@", "://", 1)
+    signed_in = os.environ.get("MLFLOW_TRACKING_TOKEN") or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    if remote(named) and signed_in and SECRET not in without:
+        return without
+    other = ", or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if remote(named) else ""
+    raise BadInput(
+        f"launch.tracking: a study keeps no password, and that of {named} was not found in {record.get('grid_file')}; "
+        f"set MLFLOW_TRACKING_URI to the whole address{other}"
+    )
+
+
+def _tracking_in(grid_file: str | None) -> str | None:
+    """``launch.tracking`` of a grid file; None where there is none, or no such file."""
+    try:
+        return read(Path(grid_file)).spec.launch.tracking if grid_file else None
+    except BadInput:
+        return None
 
 
 def default_tracking(study: Path) -> str:
@@ -73,6 +103,12 @@ def _checked(uri: str) -> str:
         )
     if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//") and rest != "/:memory:":
         return f"sqlite:///{Path(rest[1:]).absolute()}"  # three slashes: relative to where the command runs
+    if not rest.startswith("/") and re.search("[/?#@]", rest.rpartition("@")[0]):
+        # otherwise parts of a password end up in the messages of whoever parses it
+        raise BadInput(
+            f"launch.tracking: the user name or password of {masked(uri)} holds one of / ? # @; "
+            "write it as %2F, %3F, %23 or %40"
+        )
     return uri
 
 
@@ -105,11 +141,6 @@ def artifacts_of(tracking: str, study: Path) -> str | None:
     return (folder / "mlartifacts").as_uri()
 
 
-def masked(tracking: str) -> str:
-    """The URI without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", tracking)
-
-
 def quiet() -> None:
     """Sets MLflow's environment and silences its loggers; safe to call often."""
     for key, value in ENVIRONMENT.items():
@@ -121,25 +152,21 @@ def quiet() -> None:
 
 
 def connect(tracking: str) -> Any:
-    """An ``MlflowClient``. A fresh SQLite file gets its tables in one process at a time: eight at once corrupt it."""
+    """An ``MlflowClient`` whose calls end; a SQLite file gets its tables first.
+
+    Raises:
+        TimeoutError: the server does not answer in time, or another process keeps the file locked.
+    """
     quiet()
     from mlflow import MlflowClient
 
-    with _one_at_a_time(database_file(tracking)):
-        client = MlflowClient(tracking_uri=tracking)
-        client.search_experiments(max_results=1)  # makes the tables, and fails early where nobody answers
+    if file := database_file(tracking):
+        make_database(file)
+    client: Any = MlflowClient(tracking_uri=tracking)
+    if remote(tracking):
+        client = Bounded(client)
+    client.search_experiments(max_results=1)  # fails early where nobody answers
     return client
-
-
-@contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with open(database.with_name(database.name + ".lock"), "a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file lets go, also when the process dies
 
 
 def is_outage(error: BaseException) -> bool:

@@ -24,7 +24,8 @@ from grid.ledger import Damaged
 from grid.mirror.record import REPORT, Record, record_of
 from grid.mirror.runs import Known, Replace, Runs
 from grid.mirror.stages import gather, gather_report
-from grid.mirror.tracking import artifacts_of, connect, default_tracking, is_outage, masked, remote, tracking_of
+from grid.mirror.tracking import artifacts_of, connect, default_tracking, is_outage, remote, tracking_of
+from grid.secrets import masked, masked_text
 from grid.study import CellView, Study
 
 NAME_TRIES = 8
@@ -110,7 +111,7 @@ class Mirror:
             except Exception as error:
                 unreachable = True
                 problems.append(
-                    f"{masked(self.tracking)} cannot be reached or written to ({_line(error)}); the ledger keeps all"
+                    f"{masked(self.tracking)} cannot be reached or written to ({self._line(error)}); the ledger keeps all"
                 )
             runs = self._runs
             if unreachable or self._doubtful:
@@ -148,7 +149,7 @@ class Mirror:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"{cell.title}: {_line(error)}")
+            problems.append(f"{cell.title}: {self._line(error)}")
 
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
@@ -172,7 +173,13 @@ class Mirror:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"report: {_line(error)}")
+            problems.append(f"report: {self._line(error)}")
+
+    def _line(self, error: BaseException) -> str:
+        text = masked_text(" ".join(str(error).split()), self.tracking)[:300]
+        if "ConnectionPool" in text:  # of requests; the rest is about its insides
+            return "it timed out" if "timed out" in text else "nobody answers"
+        return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"
 
 
 def _open(study: Study, tracking: str) -> Runs:
@@ -229,10 +236,3 @@ def _note(path: Path, found: MirrorResult) -> None:
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
-    if "ConnectionPool" in text:  # of requests; the rest is about its insides
-        return "it timed out" if "timed out" in text else "nobody answers"
-    return masked(text) if isinstance(error, Damaged) else f"{type(error).__name__}: {masked(text)}"

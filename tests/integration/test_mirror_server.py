@@ -195,6 +195,10 @@ def test_where_a_server_keeps_the_runs_the_ui_only_says_its_address(server: Serv
     assert ui(build("far", tracking=server.address), open=opened.append, say=lambda line: said.append(str(line))) == 0
     assert opened == [server.address]
     assert server.address in said[0]
+    signed = server.address.replace("//", "//me:hunter2@")
+    assert ui(build("signed", tracking=signed), open=opened.append, say=lambda line: said.append(str(line))) == 0
+    assert opened[1:] == [server.address], "the command of a browser is seen by everybody"
+    assert "hunter2" not in said[1]
 
 
 def test_the_ui_says_when_its_address_is_in_use(server: Server, build: Callable[..., Study]) -> None:
@@ -223,6 +227,8 @@ def test_the_ui_serves_the_runs_and_ends_its_children(build: Callable[..., Study
             assert answer.read(4) == b"\x89PNG"
         children = psutil.Process(shown.pid).children(recursive=True)
         assert children
+        lines = [" ".join(child.cmdline()) for child in children]
+        assert not any("mlflow.db" in line for line in lines), "the address of a database may hold a password"
         shown.send_signal(signal.SIGINT)
         assert shown.wait(120) == 0
         limit = time.monotonic() + 60

@@ -70,7 +70,7 @@ def test_names_of_pictures_are_equal_in_every_run():
     assert picture_name(6, pair, "") == "pair-03-genuine-left.png"
     assert picture_name(6, pair, "S+") == "pair-03-genuine-left-S-plus.png"
     assert picture_name(4, {}, "") == "04.png"
-    assert picture_name(4, {}, "a b/c") == "04-a-b_c.png"
+    assert picture_name(4, {}, "a b/c") == "04-a-b_c-539138d5.png"
 
 
 def test_a_picture_of_a_methods_own_is_shown_as_it_is(mirrored):

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from grid.mirror.tracking import connect, tracking_of
 from grid.mirror.writer import Mirror, mirror
 from grid.spec import BadInput
 from grid.study import Study
+from grid.study_identity import home_of, own_identity
 
 AXES = {"backbone": ["resnet34"], "detection": ["none", "mtcnn"]}
 Make = Callable[..., Study]
@@ -380,3 +382,65 @@ def test_a_network_disk_needs_an_address(new_study: Make, monkeypatch: pytest.Mo
         tracking_of({"tracking": "./mlruns"}, study.path)
     with pytest.raises(BadInput, match="an address"):
         tracking_of({}, Path("/home/me/s3:/bucket/study"))
+
+
+def test_labels_that_differ_in_signs_alone_keep_their_metrics_and_files_apart(new_study: Make) -> None:
+    labels = ("test (a)", "test [a]", "test _a_")
+    study = new_study(axes={"backbone": ["resnet34"], "width (px)": ["1"], "width [px]": ["2"]}, pairs=40, protocols=labels)
+    first = mirror(study.path)
+    assert first.problems == []
+    run = runs(study)["resnet34 / 1 / 2"]
+    assert sorted(value for key, value in run.data.params.items() if key.startswith("width")) == ["1", "2"]
+    accuracies = {
+        study.ledger.json(study.cells[0].markers[f"evaluate:{label}"], "metrics.json")["oracle"]["value"] for label in labels
+    }
+    found = {value for key, value in run.data.metrics.items() if key.endswith("/accuracy_oracle")}
+    assert (len(accuracies), found) == (3, accuracies)
+    assert len(list((study.path.parent / "mlartifacts" / run.info.run_id).rglob("metrics/*.json"))) == 3
+    second = mirror(study.path)
+    assert (second.runs, second.said, second.writes) == (first.runs, [], 0)
+
+
+def test_keys_are_those_that_old_servers_take(new_study: Make) -> None:
+    """MLflow 2.9 and 2.15 refuse a run's whole batch for one colon."""
+    study = new_study(axes={"backbone": ["resnet34"]}, pairs=40, images=2, protocols=("a:b (c)",), failed=[])
+    mirror(study.path)
+    run = runs(study)["resnet34"]
+    keys = [*run.data.params, *run.data.metrics, *run.data.tags]
+    assert [key for key in keys if not re.fullmatch(r"[/\w.\- ]*", key)] == []
+
+
+def test_a_cell_whose_pretraining_began_first_keeps_its_run_when_it_trains(new_study: Make) -> None:
+    """The images of the training are known once it begins; a run that names others before would have to be replaced."""
+    study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], protocols=(), explainers=())
+    train = study.cells[0].stages["train"]
+    study.ledger.store.delete(f"train/{train}")
+
+    def pretrains(record: dict[str, Any]) -> None:
+        record["cells"][0]["stages"]["pretrain"] = "p" * 32
+        record["stages"].append({"id": "p" * 32, "stage": "pretrain", "label": "pretrain"})
+
+    edit(study, pretrains)
+    study.ledger.begin("pretrain", "p" * 32, {"images": "images of the pretraining"})
+    first = mirror(study.path)
+    assert list(first.runs) == [study.cells[0].id]
+    assert runs(study)["resnet34"].inputs.dataset_inputs == []
+    study.ledger.begin("train", train, {"images": "i" * 64})
+    second = mirror(study.path)
+    assert (second.runs, second.said) == (first.runs, [])
+    assert [one.dataset.digest for one in runs(study)["resnet34"].inputs.dataset_inputs] == ["i" * 36]
+
+
+def test_a_copied_study_leaves_the_runs_of_the_original_alone(new_study: Make) -> None:
+    study = new_study(axes=AXES, pairs=40, explainers=())
+    edit(study, lambda record: record.update(home=home_of(study.path)))
+    first = mirror(study.path)
+    copy = Path(shutil.copytree(study.path, study.path.with_name("copy")))
+    assert own_identity(copy) is not None
+    edit(Study(copy), lambda record: record.update(hidden=record["cells"][1:], cells=record["cells"][:1]))
+    second = mirror(copy)
+    assert second.experiment_id != first.experiment_id
+    assert not set(second.runs.values()) & set(first.runs.values())
+    assert (mirror(study.path).runs, mirror(study.path).writes) == (first.runs, 0)
+    client = connect(tracking_of(study.record, study.path))
+    assert {client.get_run(run).data.tags["facegrid.hidden"] for run in first.runs.values()} == {"false"}

@@ -1,0 +1,60 @@
+"""Calls that end: a server that sends its answer byte by byte passes every timeout of a socket."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SECONDS = 60.0  # for one call
+SLOWEST = 100_000  # bytes a second at which files may be sent
+
+
+class Bounded:
+    """A client each of whose methods raises TimeoutError when it takes too long.
+
+    The call itself goes on in a thread that ends with the process, so it may still have an effect: as after an answer that
+    was lost, the state of the server has to be read again.
+    """
+
+    def __init__(self, client: Any, seconds: float = SECONDS) -> None:
+        self._client, self._seconds = client, seconds
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            sent = _size(Path(arguments[1])) if name == "log_artifacts" else 0
+            return within(self._seconds + sent / SLOWEST, lambda: method(*arguments, **named))
+
+        return call
+
+
+def within(seconds: float, call: Callable[[], Any]) -> Any:
+    """What ``call`` returns or raises.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((call(), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=run, daemon=True, name="facegrid-mlflow-call").start()
+    try:
+        value, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no complete answer within {seconds:.0f} s") from None
+    if error is not None:
+        raise error
+    return value
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,102 @@
+"""The SQLite file that MLflow keeps runs in: created whole by one process, whatever is killed meanwhile.
+
+MLflow creates its tables in some sixty migrations. A process that is killed between two of them leaves a file that no later one
+can open, and eight that start at once corrupt it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE = 60.0  # seconds to wait for another process that creates the same file
+POLL = 0.1  # seconds
+VERSION = "alembic_version"  # the table that says how many migrations were done
+SIDES = ("-journal", "-wal", "-shm")  # of SQLite; one that outlives its database would be applied to the next
+
+
+def make_database(database: Path, patience: float = PATIENCE) -> None:
+    """Creates the tables where there is no database yet, or one whose creation was cut off before it held a run.
+
+    Raises:
+        TimeoutError: another process holds the lock; the message names it.
+    """
+    if _usable(database):
+        return
+    with _alone(database, patience):
+        if not _usable(database):
+            _create(database)
+
+
+def _usable(database: Path) -> bool:
+    """Whether MLflow can be left alone with the file. One that holds a run, or is no database of MLflow, is never replaced."""
+    if not database.exists() or database.stat().st_size == 0:
+        return False
+    from mlflow.store.db.utils import _get_latest_schema_revision
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+
+    address = f"{database.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as opened:
+            tables = {name for (name,) in opened.execute("select name from sqlite_master where type = 'table'")}
+            versions = opened.execute("select version_num from alembic_version").fetchall() if VERSION in tables else []
+            used = "runs" in tables and opened.execute("select 1 from runs limit 1").fetchone()
+    except sqlite3.Error:
+        return True  # MLflow says what is wrong with it
+    others = VERSION not in tables and not tables <= set(Base.metadata.tables)
+    return bool(used) or others or versions == [(_get_latest_schema_revision(),)]
+
+
+def _create(database: Path) -> None:
+    """Makes the tables in a file beside the place and moves it there; what is there goes to ``.incomplete``."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for left in database.parent.glob(f".{database.name}.*.new*"):  # of processes that were killed here
+        left.unlink()
+    new = database.with_name(f".{database.name}.{uuid.uuid4().hex}.new")
+    artifacts = (database.parent / "mlartifacts").absolute().as_uri()
+    SqlAlchemyStore(f"sqlite:///{new.absolute()}", artifacts).engine.dispose()
+    with open(new, "rb") as file:
+        os.fsync(file.fileno())
+    if database.exists() and database.stat().st_size:
+        os.replace(database, database.with_name(f"{database.name}.incomplete"))
+    for side in SIDES:
+        database.with_name(database.name + side).unlink(missing_ok=True)
+    os.replace(new, database)
+
+
+@contextmanager
+def _alone(database: Path, patience: float) -> Iterator[None]:
+    database.parent.mkdir(parents=True, exist_ok=True)
+    lock = database.with_name(database.name + ".lock")
+    with open(lock, "a") as file:
+        until = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError(
+                        f"{lock} has been held by {_holder(lock)} for {patience:.0f} s; end it and try again"
+                    ) from None
+                time.sleep(POLL)
+        yield  # closing the file lets go, also when the process dies
+
+
+def _holder(lock: Path) -> str:
+    """Which process holds a lock on the file, as far as the kernel says so."""
+    inode = str(lock.stat().st_ino)
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+                return f"process {words[4]}"
+    return "another process"
