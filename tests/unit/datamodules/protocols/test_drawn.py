@@ -35,7 +35,9 @@ def test_no_pair_occurs_twice_or_with_itself(share):
     assert all(len(pair) == 2 for pair in both)
 
 
-@pytest.mark.parametrize("settings", [{}, {"persons": 20, "shots": 12}, {"persons": 7, "folds": 3, "shots": 5, "pairs_per_fold": 20}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"persons": 20, "shots": 12}, {"persons": 7, "folds": 3, "shots": 5, "pairs_per_fold": 20}]
+)
 def test_impostor_pairs_are_spread_over_all_pairs_of_subjects(settings):
     manifest, pairs = listed(Config(**settings))
     who = np.array(manifest.identities)
