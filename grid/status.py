@@ -55,7 +55,7 @@ def _state(study: Study, cell: CellView) -> tuple[str, str | None]:
 def _mirror(study: Study) -> dict[str, Any]:
     path = study.path / "mirror.json"
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         return {"experiment": found["experiment"], "runs": dict(found["runs"])}
     except FileNotFoundError:
         return {"experiment": None, "runs": {}}

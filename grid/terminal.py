@@ -7,9 +7,11 @@ way to print with colours.
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -21,6 +23,7 @@ from rich.text import Text
 # C0 and C1 control characters but tab and newline, changes of text direction, line separators, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+PLAIN = {"±": "~", "·": "-", "–": "-", "—": "-", "×": "x", "✓": "x", "≤": "<", "≥": ">"}
 
 
 class SafeConsole(Console):
@@ -70,7 +73,22 @@ def degrade_output() -> None:
     """Lets stdout and stderr replace what their encoding lacks (ASCII, Latin-1) instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="facegrid-degrade")
+
+
+def _degrade(error: UnicodeError) -> tuple[str, int]:
+    """One ASCII character for each that the encoding lacks, so that tables keep their columns."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(PLAIN.get(one) or _base(one) for one in lacking), error.end
+
+
+def _base(character: str) -> str:
+    base = unicodedata.normalize("NFKD", character)[0]
+    return base if base.isascii() and base.isprintable() else "?"
+
+
+codecs.register_error("facegrid-degrade", _degrade)
 
 
 def counted(number: int, word: str) -> str:

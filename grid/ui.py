@@ -76,7 +76,7 @@ def ui(
 def _page(study: Study) -> str:
     """The part of an address that shows the study's runs; none as long as it has no experiment."""
     try:
-        found = json.loads((study.path / "mirror.json").read_text())
+        found = json.loads((study.path / "mirror.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return ""
     number = found.get("experiment_id") if isinstance(found, dict) else None

@@ -31,7 +31,9 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
         _copy(ledger, marker, "history.json", folder / "history.json")
         weights = marker.outputs.get("model.safetensors")
         if weights:  # linked, never copied: it is large and the ledger keeps it
-            (folder / "checkpoint.txt").write_text(f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n")
+            (folder / "checkpoint.txt").write_text(
+                f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n", encoding="utf-8"
+            )
     elif kind == "pretrain":
         _copy(ledger, marker, "history.json", folder / "pretrain" / "history.json")
     elif kind == "evaluate":
@@ -118,7 +120,7 @@ def failure_file(label: str, failure: Failure, folder: Path) -> None:
     """The traceback, named by its attempt: a later success does not hide that it happened."""
     path = folder / "failures" / f"{file_name(label)}-{failure.attempt:06d}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(failure.traceback or failure.error)
+    path.write_text(failure.traceback or failure.error, encoding="utf-8")
 
 
 def report_files(report: Path, folder: Path) -> dict[str, str]:
@@ -130,7 +132,7 @@ def report_files(report: Path, folder: Path) -> dict[str, str]:
         rows: Sequence[Any] = list(csv.reader(file))
     if not rows:
         return {}
-    (folder / "table.json").write_text(json.dumps({"columns": rows[0], "data": rows[1:]}))
+    (folder / "table.json").write_text(json.dumps({"columns": rows[0], "data": rows[1:]}), encoding="utf-8")
     return {"mlflow.loggedArtifacts": json.dumps([{"path": "table.json", "type": "table"}])}
 
 

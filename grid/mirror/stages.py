@@ -45,7 +45,7 @@ def gather(
             change.ticks[tick] = str(failure.attempt)
     config = digest(cell.config)[:16]
     if known.tags.get(_tick("config")) != config:
-        (folder / "config.json").write_text(json.dumps(cell.config, indent=1, sort_keys=True))
+        (folder / "config.json").write_text(json.dumps(cell.config, indent=1, sort_keys=True), encoding="utf-8")
         change.ticks[_tick("config")] = config
     return change
 

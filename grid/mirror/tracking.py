@@ -137,7 +137,7 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
         yield
         return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with open(database.with_name(database.name + ".lock"), "a") as file:
+    with open(database.with_name(database.name + ".lock"), "a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield  # closing the file lets go, also when the process dies
 

@@ -218,10 +218,10 @@ def _note(path: Path, found: MirrorResult) -> None:
         indent=1, sort_keys=True,
     ) + "\n"  # fmt: skip
     with contextlib.suppress(FileNotFoundError):
-        if path.read_text() == text:
+        if path.read_text(encoding="utf-8") == text:
             return
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    beside.write_text(text)
+    beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 
 

@@ -49,7 +49,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     kept = faces.crops.kept
     seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
     judgement = task.judge(asked, seen, protocol)
-    (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1))
+    (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1), encoding="utf-8")
     facts = {**judgement.facts, "missing_faces": faces.crops.missing}
     return Result(facts, (*judgement.outputs, "metrics.json"))
 

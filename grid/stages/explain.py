@@ -82,7 +82,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
             "layer_shape": list(first.layer_shape),
             "notes": dict(first.notes),
         }
-    (path / "manifest.json").write_text(json.dumps(about, indent=1))
+    (path / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     facts = {
         "images": len(probes.crops),
         "layer": about.get("layer"),

@@ -33,7 +33,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     except Refused as refused:
         found = {"refused": {"code": refused.code, "reason": refused.reason}}
     seconds = round(time.perf_counter() - started, 3)
-    (context.attempt.path / "score.json").write_text(json.dumps({**about, **found}, indent=1, allow_nan=False))
+    (context.attempt.path / "score.json").write_text(
+        json.dumps({**about, **found}, indent=1, allow_nan=False), encoding="utf-8"
+    )
     return Result({**_facts(found), "seconds": seconds}, ("score.json",))
 
 

@@ -84,8 +84,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     weights = network_weights(saves.best if recipe.select == "best" else saves.last)
     path = context.attempt.path
     save_file({key: value.contiguous() for key, value in sorted(weights.items())}, path / "model.safetensors")
-    (path / "history.json").write_text(json.dumps(recognizer.history, indent=1))
-    (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1))
+    (path / "history.json").write_text(json.dumps(recognizer.history, indent=1), encoding="utf-8")
+    (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1), encoding="utf-8")
     facts = {
         "parameters": _parameters(network),
         "network": embedding_digest(weights),
@@ -118,7 +118,7 @@ def _as_loaded(context: Context, network: Network, faces: Faces, classes: int) -
     """The result of a training without training."""
     path = context.attempt.path
     save_file({key: value.contiguous() for key, value in sorted(network.state_dict().items())}, path / "model.safetensors")
-    (path / "history.json").write_text("[]")
+    (path / "history.json").write_text("[]", encoding="utf-8")
     facts: dict[str, Any] = {
         "parameters": _parameters(network),
         "classes": classes,

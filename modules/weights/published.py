@@ -85,7 +85,7 @@ def hugging_face_cache(repository: str) -> tuple[Path, ...]:
     """Where ``model.safetensors`` of a repository would be in the Hugging Face cache; the snapshot of "main" first."""
     root = _hugging_face_root() / f"models--{repository.replace('/', '--')}"
     main = root / "refs" / "main"
-    first = [main.read_text().strip()] if main.is_file() else []
+    first = [main.read_text(encoding="utf-8").strip()] if main.is_file() else []
     others = sorted(place.name for place in root.glob("snapshots/*") if place.name not in first)
     names = [*first, *others] or ["*"]  # the star is for the message that says where it was looked for
     return tuple(root / "snapshots" / name / "model.safetensors" for name in names)

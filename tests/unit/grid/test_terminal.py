@@ -99,5 +99,4 @@ def test_output_degrades_where_the_encoding_lacks_characters(environment: dict[s
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={**environment}, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     said = done.stdout if stream == "out" else done.stderr
-    assert said.startswith(b"report ")
-    assert said.endswith(b" end\n")
+    assert said.replace("±".encode("cp1252"), b"~").replace(b"\xb7", b"-").replace(b"\xe9", b"e") == b"report ~ - ? e ? end\n"
