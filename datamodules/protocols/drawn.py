@@ -47,8 +47,9 @@ class Config(ProtocolConfig):
         asked, most = self.pairs_per_fold // 2 * self.folds, self.persons * self.shots * (self.shots - 1) // 2
         if asked > most:  # of impostor pairs and look-alikes there are always more
             raise ValueError(
-                f"pairs_per_fold={self.pairs_per_fold} and folds={self.folds} ask for {asked} genuine pairs, but {self.persons} "
-                f"subjects with {self.shots} shots each make {most}: raise persons or shots, or lower folds or pairs_per_fold"
+                f"pairs_per_fold={self.pairs_per_fold} and folds={self.folds} ask for {asked} genuine pairs, but "
+                f"{self.persons} subjects with {self.shots} shots each make {most}: raise persons or shots, or "
+                "lower folds or pairs_per_fold"
             )
         return self
 

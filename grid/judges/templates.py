@@ -16,6 +16,7 @@ from modules.metrics.compatibility import corners, nearest
 from modules.metrics.curve import Curve
 from modules.metrics.persons import person_bootstrap
 from modules.metrics.templates import aggregate, score_pairs
+from modules.metrics.verification import SUBJECT_BOOTSTRAP
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 POINTS = 2000  # of the ROC curve that is kept
@@ -68,7 +69,7 @@ def judge(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Judge
 
 def _intervals(
     scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, impostor: int
-) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """(how many persons were drawn, or why there are no intervals; the interval of each number).
 
     The lists do not say who is on a template, but which templates show one person: genuine pairs, followed from template to
@@ -88,7 +89,7 @@ def _intervals(
     ends = {"eer": drawn.eer, "auc": drawn.auc, **{f"{far:g}": drawn.val[far] for far in fars}}
     return (
         {"persons": drawn.persons, "resamples": drawn.resamples},
-        {name: {"low": low, "high": high} for name, (low, high) in ends.items()},
+        {name: {"low": low, "high": high, "method": SUBJECT_BOOTSTRAP} for name, (low, high) in ends.items()},
     )
 
 

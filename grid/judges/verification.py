@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +10,6 @@ from configs.kinds import Pairs, ProtocolConfig
 from grid.evaluation_task import EvaluationTask
 from grid.judging import Embedded, Judgement, setting
 from modules.metrics.accuracy_modes import all_modes
-from modules.metrics.persons import person_bootstrap
 from modules.metrics.verification import verification
 from modules.metrics.verifier import Verified, restricted, unrestricted
 
@@ -43,11 +39,11 @@ def judge(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
     same, fold = asked.same[whole], asked.fold[whole]
     one, other = seen.units[left], seen.units[right]
     scores = np.einsum("nd,nd->n", one, other).astype(np.float64)
-    metrics = verification(scores, same, fold)
+    who = np.array([seen.manifest.identities[row] for row in seen.rows])
+    metrics = verification(scores, same, fold, subjects=(who[left], who[right]))
     metrics["modes"] = all_modes(scores, same, fold, (one, other))
-    metrics["persons"] = _persons(seen, scores, same, left, right, fold)
     columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
-    if verified := _verified(seen, protocol, left, right, same, fold):
+    if verified := _verified(seen, protocol, who, left, right, same, fold):
         metrics |= {"setting": verified.setting, "tenfold": verified.accuracy}
         columns["verifier"] = verified.scores
     pq.write_table(pa.table(columns), seen.folder / "scores.parquet")
@@ -57,27 +53,18 @@ def judge(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Judgement:
 
 
 def _verified(
-    seen: Embedded, protocol: ProtocolConfig, left: np.ndarray, right: np.ndarray, same: np.ndarray, fold: np.ndarray
+    seen: Embedded,
+    protocol: ProtocolConfig,
+    who: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    same: np.ndarray,
+    fold: np.ndarray,
 ) -> Verified | None:
     """What LFW's settings with a verifier find; None for the unsupervised one."""
     name = setting(protocol, "setting", "unsupervised")
     if name == "restricted":
         return restricted(seen.units, left, right, same, fold)
     if name == "unrestricted":
-        persons = np.array([seen.manifest.identities[row] for row in seen.rows])
-        return unrestricted(seen.units, left, right, same, fold, persons)
+        return unrestricted(seen.units, left, right, same, fold, who)
     return None
-
-
-def _persons(
-    seen: Embedded, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fold: np.ndarray
-) -> dict[str, Any]:
-    """Intervals that know that pairs share persons; or the reason why there are none."""
-    who = np.array([seen.manifest.identities[row] for row in seen.rows])
-    try:
-        found = person_bootstrap(scores, same, who[left], who[right], folds=fold)
-    except ValueError as error:  # too few persons, or a list whose persons are unknown
-        return {"reason": str(error)}
-    plain = dataclasses.asdict(found)
-    plain["val"] = {f"{far:g}": ends for far, ends in found.val.items()}
-    return plain

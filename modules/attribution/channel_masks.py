@@ -1,7 +1,7 @@
 """The channels of a layer as masks for the image, and their scores as weights: where definitions of Score-CAM differ.
 
-A channel that is constant says nothing of a place, and its range cannot be divided by. Its mask is 0 everywhere; ``paper``,
-``official`` and ``pairs`` give it the weight 0.
+A channel that is constant says nothing of a place, and its range cannot be divided by. Its mask is 0 everywhere;
+``raw_logits``, ``wang_code`` and ``pairs`` give it the weight 0.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from torch.nn import functional
 from modules.attribution.perturbing import scores_of
 from modules.attribution.targets import Target
 
-Mode = Literal["paper", "official", "pytorch_grad_cam", "torch_cam", "pairs"]
-SOFTMAX: tuple[Mode, ...] = ("pytorch_grad_cam", "torch_cam")  # over the channels
-AFTER: tuple[Mode, ...] = ("official", "pytorch_grad_cam")  # to [0, 1] after enlarging, the others before
-EPSILON = 1e-8  # that both SOFTMAX modes add to a channel's range
+Mode = Literal["wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs"]
+SOFTMAX: tuple[Mode, ...] = ("wang2020", "pytorch_grad_cam", "torch_cam")  # over the channels
+AFTER: tuple[Mode, ...] = ("wang2020", "wang_code", "pytorch_grad_cam")  # to [0, 1] after enlarging, the others before
+PADDED: tuple[Mode, ...] = ("pytorch_grad_cam", "torch_cam")  # these add EPSILON to a channel's range
+EPSILON = 1e-8
 
 
 def masks_of(channels: Tensor, size: tuple[int, int], mode: Mode) -> Tensor:
@@ -34,7 +35,7 @@ def masks_of(channels: Tensor, size: tuple[int, int], mode: Mode) -> Tensor:
 def unit_range(maps: Tensor, mode: Mode) -> Tensor:
     """(B, 1, h, w), each to [0, 1]."""
     low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
-    return (maps - low) / (high - low + (EPSILON if mode in SOFTMAX else 0.0))
+    return (maps - low) / (high - low + (EPSILON if mode in PADDED else 0.0))
 
 
 def live_channels(activation: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Ta
     weights = torch.zeros(len(targets), len(activation), dtype=torch.float64, device=image.device)
     if len(live):
         scores = [
-            scores_of(network, image * masks, targets, batch, probability=mode == "official")
+            scores_of(network, image * masks, targets, batch, probability=mode == "wang_code")
             for masks in _blocks(activation, live, (image.shape[2], image.shape[3]), mode, batch)
         ]
         weights[:, live] = torch.cat(scores).T.double()
@@ -60,7 +61,8 @@ def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Ta
             dead = torch.ones(len(activation), dtype=torch.bool, device=image.device)
             dead[live] = False
             weights[:, dead] = scores_of(network, torch.zeros_like(image), targets, batch).T.double()
-        # torch_cam takes the score of the whole image from each score before the softmax, which does not see it.
+        # wang2020 subtracts the score of a baseline image from each score before the softmax, torch_cam that of the whole
+        # image: the same for all channels, which a softmax does not see.
         return weights.softmax(1)
     if mode == "pairs" and len(live):
         weights[:, live] -= weights[:, live].mean(1, keepdim=True)

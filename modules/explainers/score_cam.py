@@ -1,17 +1,23 @@
 """Score-CAM (Wang et al., "Score-CAM: Score-Weighted Visual Explanations for CNNs", CVPRW 2020; Ito et al., 2021).
 
 Each channel A_k of a layer, brought to [0, 1] and enlarged, masks the image; the score of the masked image is the channel's
-weight w_k, and the map is ReLU(sum_k w_k A_k). No gradient is taken. Public code differs in every step, so there are modes:
+weight w_k, and the map is ReLU(sum_k w_k A_k). No gradient is taken. Publications and public code differ in every step, so each
+reading is a mode, named by its source:
 
-=================  =================  ============================  =====================================================
-mode               to [0, 1]          enlarged with                 w_k
-=================  =================  ============================  =====================================================
-paper              before enlarging   half-pixel centres            the score (Ito et al.)
-official           after              half-pixel centres            softmax probability of the class; the map is enlarged
-pytorch_grad_cam   after, eps 1e-8    corners aligned               softmax over the channels of the score
-torch_cam          before, eps 1e-8   half-pixel centres            softmax over the channels of score - score(image)
-pairs              before             half-pixel centres            the score less its mean over the channels
-=================  =================  ============================  =====================================================
+=================  ===================  ==========================  ====================================================
+mode               to [0, 1]            enlarged with               w_k
+=================  ===================  ==========================  ====================================================
+wang2020           after enlarging      half-pixel centres          softmax over the channels of score - score(baseline)
+wang_code          after enlarging      half-pixel centres          softmax probability of the class; the map is enlarged
+pytorch_grad_cam   after, eps 1e-8      corners aligned             softmax over the channels of score
+torch_cam          before, eps 1e-8     half-pixel centres          softmax over the channels of score - score(image)
+raw_logits         before enlarging     half-pixel centres          score (Ito et al.)
+pairs              before enlarging     half-pixel centres          score less its mean over the channels (ours)
+=================  ===================  ==========================  ====================================================
+
+``wang2020`` is Algorithm 1 of the paper, ``wang_code`` its authors' code, which does something else. Which baseline the paper
+subtracts makes no difference: a softmax does not see a constant. Weights of a softmax are positive, so the map of a layer that
+ends in a ReLU is zero only where the layer is. ``raw_logits`` are often negative, and the whole map with them.
 
 Cosines of masked images differ by hundredths, which a softmax over the channels makes into equal weights: maps of unrelated
 references then agree. So ``pairs`` centres them instead. Raw maps are returned, without the scaling that the others end with.
@@ -19,7 +25,7 @@ references then agree. So ``pairs`` centres them instead. Raw maps are returned,
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -32,7 +38,7 @@ from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.explaining import check_images, finite_scores, stacked
 from modules.attribution.perturbing import check_probability
 from modules.attribution.stage_choice import choose_stage
-from modules.attribution.targets import ClassLogit, Target
+from modules.attribution.targets import Target
 from modules.attribution.watching import evaluating, hooked
 
 
@@ -40,12 +46,13 @@ class Config(ExplainerConfig):
     """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. A constant channel masks everything.
 
     Fields:
-        mode: see above; None: ``paper`` for a class, ``pairs`` for a cosine
+        mode: see above; None: ``wang2020`` for a class, ``pairs`` for a cosine
         layer: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``
         batch: masked images per forward pass
     """
 
     name: Literal["score_cam"] = "score_cam"
+    version: ClassVar[int] = 2  # 1 took raw_logits by default, and called it paper
     mode: Mode | None = None
     layer: str | None = None
     min_side: int = Field(default=4, ge=1)
@@ -65,7 +72,7 @@ class ScoreCAM(Explainer):
         """See ``Explainer.explain``.
 
         Raises:
-            Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``official`` of a target
+            Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``wang_code`` of a target
                 that is of no class; ``not_finite``: a masked image has no score.
             Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
         """
@@ -81,13 +88,9 @@ class ScoreCAM(Explainer):
         assert len(image) == 1, image.shape
         return self._explain(network, [(image, targets)], targets)
 
-    def explain_classes(self, network: Any, image: Tensor, classes: Tensor) -> Attribution:
-        """As ``explain_targets``, for the logits of ``classes``, int64 (K,)."""
-        return self.explain_targets(network, image, ClassLogit(classes))
-
     def _explain(self, network: Any, work: list[tuple[Tensor, Target]], target: Target) -> Attribution:
-        mode = self.config.mode or ("paper" if target.classes else "pairs")
-        check_probability(target, mode == "official")
+        mode = self.config.mode or ("wang2020" if target.classes else "pairs")
+        check_probability(target, mode == "wang_code")
         stages: dict[str, nn.Module] = network.backbone.stages()
         found: list[Tensor] = []
         constant: list[int] = []
@@ -105,7 +108,7 @@ class ScoreCAM(Explainer):
 def score_cam(network: Any, layer: nn.Module, image: Tensor, targets: Target, mode: Mode, batch: int) -> tuple[Tensor, int]:
     """Raw maps of one image (1, 3, H, W), one for each of the K rows of ``targets``, and how many channels are constant.
 
-    The maps are float64 (K, h, w), in mode ``official`` (K, H, W); the network is in evaluation mode.
+    The maps are float64 (K, h, w), in mode ``wang_code`` (K, H, W); the network is in evaluation mode.
     """
     seen: list[Tensor] = []
     # The copy outlives operations that change the layer's output in place.
@@ -117,7 +120,7 @@ def score_cam(network: Any, layer: nn.Module, image: Tensor, targets: Target, mo
     weights = channel_weights(network, activation, image, targets, mode, batch)
     # Target by target, so that a map's last bit does not depend on how many there are.
     maps = torch.stack([(row[:, None, None] * activation.double()).sum(0) for row in weights])
-    if mode == "official":
+    if mode == "wang_code":
         size = (image.shape[2], image.shape[3])
         maps = functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
     return torch.relu(maps), len(activation) - len(live_channels(activation))

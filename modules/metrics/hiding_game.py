@@ -6,7 +6,7 @@ maps, the longer the verification accuracy lasts; the area under it is the score
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,7 @@ class HidingGame:
         """Every method and the floors ``random``, ``constant`` and ``centre``, as a JSON value.
 
         ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its interval over pairs, genuine and impostor drawn among
-        themselves, ``above`` (the difference of AUC to each floor, with a paired interval), and ``refit`` with the first two
+        themselves, ``above`` (the difference of AUC to each floor, with a paired interval), and ``refit`` with these three
         where the threshold is best for each share (None where pairs are of one kind). Intervals take thresholds as they are.
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
@@ -120,6 +120,7 @@ class HidingGame:
         played = {name: self.memory[name] for name in grounds}
         played |= {name: self.play(maps) for name, maps in methods.items()}
         areas = {name: area(one.correct, settings.shares) for name, one in played.items()}
+        refitted = {name: area(one.refitted, settings.shares) for name, one in played.items() if one.refitted is not None}
         return {
             "shares": list(settings.shares),
             "pairs": count,
@@ -132,17 +133,22 @@ class HidingGame:
                     "floor": name in grounds,
                     "accuracy": one.correct.mean(axis=1).tolist(),
                     "auc": self._interval(areas[name]),
-                    "above": {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name},
+                    "above": self._above(areas, name, grounds),
                     "refit": None
                     if one.refitted is None
                     else {
                         "accuracy": one.refitted.mean(axis=1).tolist(),
-                        "auc": self._interval(area(one.refitted, settings.shares)),
+                        "auc": self._interval(refitted[name]),
+                        "above": self._above(refitted, name, grounds),
                     },
                 }
                 for name, one in played.items()
             },
         }
+
+    def _above(self, areas: Mapping[str, np.ndarray], name: str, grounds: Iterable[str]) -> dict[str, Any]:
+        """The difference of a method's mean area to that of each floor, with its paired interval."""
+        return {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name}
 
     def _interval(self, values: np.ndarray) -> dict[str, Any]:
         return mean_interval(values, self.same, self.settings.resamples, self.settings.seed)

@@ -10,10 +10,11 @@ import numpy as np
 from modules.metrics.curve import Curve
 
 LEVEL = 0.95
+TINY = 1e-12  # variances and widths below are rounding
 
 
-def wilson(correct: int, total: int) -> tuple[float, float]:
-    """Interval of a share (Wilson, 1927): of an accuracy over independent pairs."""
+def wilson(correct: float, total: float) -> tuple[float, float]:
+    """Interval of a share (Wilson, 1927): of an accuracy over independent pairs. Neither number has to be whole."""
     from scipy.stats import norm
 
     z = float(norm.ppf((1 + LEVEL) / 2))
@@ -24,26 +25,62 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     return (0.0 if correct == 0 else centre - half), (1.0 if correct == total else centre + half)
 
 
-def student(values: Sequence[float]) -> tuple[float, float, float, float]:
-    """(mean, standard error, low, high) of the folds' accuracies, by Student's t; the interval ends at 0 and 1."""
+def effective(share: float, variance: float, units: int, most: int) -> tuple[float, float]:
+    """Wilson's interval of a share whose variance is known, at the number of independent trials with that variance.
+
+    That number is share (1 - share) / variance, the effective sample size of surveys, times (z / t)^2, since the variance
+    comes from ``units`` alone: t has units - 1 degrees of freedom (Korn and Graubard: Confidence intervals for proportions with
+    small expected number of positive counts estimated from survey data. Survey Methodology 24, 1998; with Wilson's interval:
+    Dean and Pagano, J. Survey Statistics and Methodology 3, 2015). A variance of 0 tells nothing: no error was seen, or all
+    scores are equal. Then every unit counts as one trial, which for no error among n gives about the rule of three; so no
+    interval has width 0.
+
+    Args:
+        share: from 0 to 1.
+        variance: of the share.
+        units: independent units that were sampled, such as subjects; at least 2.
+        most: that the effective number is limited to, such as the number of pairs.
+    """
+    from scipy.stats import norm, t
+
+    spread = share * (1 - share)
+    if variance <= TINY or spread <= TINY:
+        return wilson(share * units, units)
+    level = (1 + LEVEL) / 2
+    trials = min(spread / variance * float(norm.ppf(level) / t.ppf(level, units - 1)) ** 2, most)
+    return wilson(share * trials, trials)
+
+
+def never_empty(low: float, high: float, share: float, units: int) -> tuple[float, float]:
+    """The interval, or ``effective`` where its width is 0."""
+    return (low, high) if high - low > TINY else effective(share, 0.0, units, units)
+
+
+def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, float]:
+    """(mean, standard error, low, high) of the folds' accuracies, by Student's t; the interval ends at 0 and 1.
+
+    Where all folds are equal, the interval is that of as many independent ``pairs``.
+    """
     from scipy.stats import t
 
     found = np.asarray(values, np.float64)
     mean, error = float(found.mean()), float(found.std(ddof=1) / len(found) ** 0.5)
     half = float(t.ppf((1 + LEVEL) / 2, len(found) - 1)) * error
-    return mean, error, max(mean - half, 0.0), min(mean + half, 1.0)
+    low, high = never_empty(max(mean - half, 0.0), min(mean + half, 1.0), mean, pairs)
+    return mean, error, low, high
 
 
 def delong(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
     """Interval of the AUC (DeLong et al., 1988), with midranks (Sun and Xu, 2014): O(n log n).
 
-    Normal approximation, cut at 0 and 1. Where the two kinds do not overlap its width is 0: the estimate of the variance is.
+    Normal approximation, cut at 0 and 1. Where the two kinds do not overlap the estimate of the variance is 0; the interval is
+    then that of a share of the rarer kind of pairs.
     """
     from scipy.stats import norm
 
     area, variance = delong_variance(scores, same)
     half = float(norm.ppf((1 + LEVEL) / 2)) * variance**0.5
-    return max(area - half, 0.0), min(area + half, 1.0)
+    return never_empty(max(area - half, 0.0), min(area + half, 1.0), area, min(int(same.sum()), int((~same).sum())))
 
 
 def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
@@ -79,7 +116,10 @@ def bootstrap(
         for target in fars:
             index = (far <= target).sum(axis=1) - 1
             vals[target].append(tar[np.arange(rows), index])
-    return _percentiles(rates), {target: _percentiles(found) for target, found in vals.items()}
+    fewest = min(curve.genuine, curve.impostor)
+    return never_empty(*_percentiles(rates), curve.eer()[0], fewest), {
+        target: never_empty(*_percentiles(found), curve.val(target)[0], fewest) for target, found in vals.items()
+    }
 
 
 def _drawn(generator: np.random.Generator, groups: np.ndarray, rows: int, width: int) -> np.ndarray:

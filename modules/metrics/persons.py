@@ -1,12 +1,17 @@
-"""95 % intervals for pairs that share persons: persons are drawn anew, not pairs.
+"""95 % intervals for pairs that share subjects: a bootstrap over subjects, not over pairs.
 
-The pairs of one person stand and fall together, so a bootstrap of pairs promises too narrow intervals. Here persons are drawn
-with replacement, and an impostor pair counts as often as the product of the numbers of times its two persons were drawn, a
-genuine pair as often as its one person was (a second copy of a person is a second person, so copies make no further genuine
+The pairs of one subject stand and fall together, so a bootstrap of pairs promises too narrow intervals. Here subjects are drawn
+with replacement, and an impostor pair counts as often as the product of the numbers of times its two subjects were drawn, a
+genuine pair as often as its one subject was (a second copy of a subject is another subject, so copies make no further genuine
 pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS 1, 2007.
 
-What belongs to single pairs rather than to persons counts up to threefold in the variance for impostor pairs (Owen, theorem 2):
-where few pairs share persons, intervals are wider than need be, never narrower.
+The resamples give the variance of each metric, and all metrics are shares; the interval is Wilson's at the effective number of
+subjects (``intervals.effective``). Percentiles of the resamples are no good near 0 and 1, where most numbers of face
+verification lie: with 60 subjects, 600 pairs and an AUC of 0.997, percentiles covered it in 80 % of 100 simulated sets, and
+these intervals in 90 %; a VAL of 0.993 in 71 and 96 %.
+
+What belongs to single pairs rather than to subjects counts up to threefold in the variance for impostor pairs (Owen, theorem
+2): where few pairs share subjects, intervals are wider than need be, never narrower.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL
+from modules.metrics.intervals import effective
 from modules.metrics.scored import checked, held_out
 
 VALUES = 2_000_000  # weights at a time
@@ -26,16 +31,16 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Intervals:
-    """Percentile intervals.
+    """95 % intervals, none of which has width 0.
 
     Attributes:
-        oracle: of the accuracy whose threshold is best on the drawn pairs themselves; it leans upwards, as that accuracy does.
+        oracle: of the accuracy whose threshold is best on the pairs themselves.
         tenfold: of the cross-validated accuracy; None without folds.
         eer: of the equal error rate.
         auc: of the area.
         val: of TAR at FAR <= target, by target.
         persons: how many there are.
-        resamples: how many counted: one that lacks a kind of pair, or all pairs of a fold but one, has no metrics.
+        resamples: how many counted: one without genuine or without impostor pairs has no metrics.
     """
 
     oracle: Interval
@@ -74,7 +79,7 @@ def person_bootstrap(
 
     Raises:
         ValueError: see ``scored.checked``; labels and persons disagree (names the first row); fewer than half of the resamples
-            have metrics.
+            hold both kinds of pairs.
     """
     scores, same = checked(scores, same)
     left, right = np.asarray(left), np.asarray(right)
@@ -97,13 +102,14 @@ def person_bootstrap(
         times = _times(generator, len(names), rows)
         found.append(pairs.metrics(times, fars))
     values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
-    whole = np.all([np.isfinite(column) for column in values.values()], axis=0)
+    whole = np.isfinite(values["auc"])
     if whole.sum() < max(2, resamples / 2):
-        raise ValueError(f"only {whole.sum()} of {resamples} resamples of {len(names)} persons hold all kinds of pairs")
+        raise ValueError(f"only {whole.sum()} of {resamples} resamples of {len(names)} persons hold both kinds of pairs")
+    shares = pairs.metrics(np.ones((1, len(names)), np.int64), fars)
 
     def interval(key: str) -> Interval:
-        low, high = np.quantile(values[key][whole], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return float(low), float(high)
+        drawn = values[key][np.isfinite(values[key])]
+        return effective(float(shares[key][0]), float(drawn.var(ddof=1)), len(names), len(scores))
 
     return Intervals(
         oracle=interval("oracle"),
@@ -144,8 +150,10 @@ class _Pairs:
         out = _metrics(self.genuine(times), self.impostor(times), fars)
         if self.held:
             weights = _weights(times, self.same, self.left, self.right)
-            found = [_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held]
-            out["tenfold"] = np.mean(found, axis=0)
+            found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
+            there = np.isfinite(found)  # a fold may have no pair in a resample; the mean is over the others
+            with np.errstate(invalid="ignore"):
+                out["tenfold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
         return out
 
 

@@ -13,7 +13,16 @@ import numpy as np
 
 from modules.metrics import intervals
 from modules.metrics.curve import Curve
+from modules.metrics.persons import person_bootstrap
 from modules.metrics.scored import checked, held_out
+
+SUBJECT_BOOTSTRAP = "subject bootstrap"
+METHODS = {  # key of an interval in ``verification`` -> what it is called beside the value
+    "wilson": "Wilson, independent pairs",
+    "student": "Student's t, over folds",
+    "pair_bootstrap": "bootstrap, independent pairs",
+    "delong": "DeLong, independent pairs",
+}
 
 __all__ = ["Curve", "auc", "eer", "oracle_accuracy", "roc", "tenfold_accuracy", "val_at_far", "verification"]
 
@@ -57,8 +66,9 @@ def tenfold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) ->
         folds: (n,) int, usually ten values; the number of distinct ones counts.
 
     Returns:
-        ``value`` (mean over folds), ``se`` (standard deviation with n - 1, over the root of the number of folds), ``low`` and
-        ``high`` (Student's t), ``folds`` and ``thresholds`` in the order of the fold numbers.
+        ``value`` (mean over folds), ``low`` and ``high`` by ``method`` (Student's t over folds), ``se`` (standard error over
+        folds: standard deviation with n - 1, over the root of their number), ``folds`` and ``thresholds`` in the order of the
+        fold numbers.
 
     Raises:
         ValueError: there is only one fold, or the other folds lack genuine or impostor pairs.
@@ -72,8 +82,16 @@ def tenfold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) ->
         _, threshold = Curve.of_sorted(scores[~held], same[~held]).best()
         accuracies.append(float(np.mean((scores[held] >= threshold) == same[held])))
         thresholds.append(threshold)
-    value, error, low, high = intervals.student(accuracies)
-    return {"value": value, "se": error, "low": low, "high": high, "folds": accuracies, "thresholds": thresholds}
+    value, error, low, high = intervals.student(accuracies, len(scores))
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "method": METHODS["student"],
+        "se": error,
+        "folds": accuracies,
+        "thresholds": thresholds,
+    }
 
 
 def verification(
@@ -82,18 +100,25 @@ def verification(
     folds: np.ndarray,
     fars: Sequence[float] = (1e-1, 1e-2, 1e-3),
     *,
+    subjects: tuple[np.ndarray, np.ndarray] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every number of one protocol, as a JSON value.
+
+    Each metric has ``value`` and a 95 % interval from ``low`` to ``high``, whose ``method`` is "subject bootstrap" where
+    subjects are known and suffice. Otherwise it is that of independent pairs or folds, which is too narrow where pairs share
+    subjects; ``persons`` says why. These other intervals always stand under names of their own: ``wilson``, ``student``, ``delong``,
+    ``pair_bootstrap``. None has width 0. ``se`` of the ten-fold accuracy is a standard error over folds, not half an interval.
 
     Args:
         scores: (n,) float, higher is more similar.
         same: (n,) bool.
         folds: (n,) int.
         fars: targets of ``val``; one below 1 / impostors gets a null value and a reason.
-        resamples: of the bootstrap for EER and VAL, which takes O(resamples x n) steps.
-        seed: of the bootstrap.
+        subjects: (n,) int or text each, the subjects of the pairs' first and second images.
+        resamples: of both bootstraps, which take O(resamples x n) steps.
+        seed: of both bootstraps.
 
     Raises:
         ValueError: a score is no finite number (names the row), or fewer than two pairs are genuine or impostor.
@@ -103,21 +128,25 @@ def verification(
     if min(curve.genuine, curve.impostor) < 2:
         raise ValueError(f"intervals need two pairs of each kind; found {curve.genuine} genuine and {curve.impostor} impostor")
     correct, threshold = curve.best()
-    low, high = intervals.wilson(correct, curve.pairs)
-    area_low, area_high = intervals.delong(scores, same)
     possible = [far for far in fars if far >= 1 / curve.impostor]
     eer_interval, val_intervals = intervals.bootstrap(curve, possible, resamples, seed)
     rate, rate_threshold = curve.eer()
     accepted = scores >= threshold
+    tenfold = tenfold_accuracy(scores, same, folds)
+    metrics: dict[str, Any] = {
+        "oracle": _entry(correct / curve.pairs, "wilson", intervals.wilson(correct, curve.pairs), threshold=threshold),
+        "tenfold": tenfold | {"student": {"low": tenfold["low"], "high": tenfold["high"]}},
+        "eer": _entry(rate, "pair_bootstrap", eer_interval, threshold=rate_threshold),
+        "auc": _entry(curve.auc(), "delong", intervals.delong(scores, same)),
+        "val": {f"{far:g}": _val(curve, far, val_intervals.get(far)) for far in fars},
+    }
+    if subjects is not None:
+        metrics["persons"] = _over_subjects(metrics, scores, same, folds, subjects, possible, resamples, seed)
     return {
         "pairs": curve.pairs,
         "genuine": curve.genuine,
         "impostor": curve.impostor,
-        "oracle": {"value": correct / curve.pairs, "low": low, "high": high, "threshold": threshold},
-        "tenfold": tenfold_accuracy(scores, same, folds),
-        "eer": {"value": rate, "low": eer_interval[0], "high": eer_interval[1], "threshold": rate_threshold},
-        "auc": {"value": curve.auc(), "low": area_low, "high": area_high},
-        "val": {f"{far:g}": _val(curve, far, val_intervals.get(far)) for far in fars},
+        **metrics,
         "confusion": {
             "threshold": threshold,
             "true_accept": int((accepted & same).sum()),
@@ -128,9 +157,40 @@ def verification(
     }
 
 
-def _val(curve: Curve, far: float, interval: tuple[float, float] | None) -> dict[str, Any]:
-    if interval is None:
+def _over_subjects(
+    metrics: dict[str, Any],
+    scores: np.ndarray,
+    same: np.ndarray,
+    folds: np.ndarray,
+    subjects: tuple[np.ndarray, np.ndarray],
+    fars: Sequence[float],
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Makes the subject bootstrap's intervals those of ``metrics``; how many subjects there are, or why it has no intervals."""
+    try:
+        found = person_bootstrap(scores, same, *subjects, folds=folds, fars=fars, resamples=resamples, seed=seed)
+    except ValueError as error:  # too few subjects, or a list whose subjects are unknown
+        return {"reason": str(error)}
+    named = {name: metrics[name] for name in ("oracle", "tenfold", "eer", "auc")}
+    ends = {name: getattr(found, name) for name in named}
+    named |= {f"val {far:g}": metrics["val"][f"{far:g}"] for far in fars}
+    ends |= {f"val {far:g}": found.val[far] for far in fars}
+    for name, entry in named.items():
+        entry["low"], entry["high"] = ends[name]
+        entry["method"] = SUBJECT_BOOTSTRAP
+    return {"persons": found.persons, "resamples": found.resamples}
+
+
+def _entry(value: float, method: str, ends: tuple[float, float], **more: float) -> dict[str, Any]:
+    """A metric whose interval is, until subjects are known, that of ``method``."""
+    low, high = ends
+    return {"value": value, "low": low, "high": high, "method": METHODS[method], **more, method: {"low": low, "high": high}}
+
+
+def _val(curve: Curve, far: float, ends: tuple[float, float] | None) -> dict[str, Any]:
+    if ends is None:
         reason = f"{curve.impostor} impostor pairs cannot show a FAR of {far:g}: one of them is {1 / curve.impostor:g}"
         return {"value": None, "low": None, "high": None, "threshold": None, "far": None, "reason": reason}
     value, threshold, found = curve.val(far)
-    return {"value": value, "low": interval[0], "high": interval[1], "threshold": threshold, "far": found}
+    return _entry(value, "pair_bootstrap", ends, threshold=threshold, far=found)

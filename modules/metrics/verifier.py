@@ -21,7 +21,7 @@ import numpy as np
 from modules.metrics import intervals, linear, plda
 from modules.metrics.curve import Curve
 from modules.metrics.scored import both_kinds, held_out, labels
-from modules.metrics.verification import tenfold_accuracy
+from modules.metrics.verification import METHODS, tenfold_accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +192,14 @@ def _verified(
     accuracies = [
         float(np.mean((scores[out] >= threshold) == same[out])) for out, threshold in zip(held, thresholds, strict=True)
     ]
-    value, error, low, high = intervals.student(accuracies)
-    accuracy = {"value": value, "se": error, "low": low, "high": high, "folds": accuracies, "thresholds": thresholds}
+    value, error, low, high = intervals.student(accuracies, len(same))
+    accuracy = {
+        "value": value,
+        "low": low,
+        "high": high,
+        "method": METHODS["student"],
+        "se": error,
+        "folds": accuracies,
+        "thresholds": thresholds,
+    }
     return Verified(setting, scores, accuracy, tuple(verifiers))

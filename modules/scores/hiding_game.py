@@ -90,6 +90,8 @@ class Hiding:
         found["threshold_from"] = origin
         for entry in found["methods"].values():
             entry["auc"]["above"] = entry.pop("above")
+            if entry["refit"] is not None:
+                entry["refit"]["auc"]["above"] = entry["refit"].pop("above")
         genuine = int(explained.same[pairs].sum())
         kinds = {"genuine": genuine, "impostor": len(pairs) - genuine}
         numbers = {"auc": "auc", "refit": "refit.auc"}

@@ -50,7 +50,7 @@ def ours(network, layer, image):
     return Config(mode="pytorch_grad_cam", layer=layer).build().explain(network, image, ClassLogit(CLASSES[7:8]), size).maps
 
 def together(network, layer, image):
-    return Config(layer=layer).build().explain_classes(network, image, CLASSES).maps
+    return Config(layer=layer).build().explain_targets(network, image, ClassLogit(CLASSES)).maps
 
 def calls(network, layer, image):
     explainer = Config(layer=layer).build()

@@ -69,7 +69,8 @@ def test_every_named_accuracy_and_the_persons_interval_are_reported(tmp_path):
     assert set(metrics["modes"]) == {"view2_10fold", "insightface", "youden", "oracle", "facenet", "facenet_mean"}
     assert metrics["modes"]["oracle"]["value"] == metrics["oracle"]["value"]
     assert metrics["modes"]["view2_10fold"]["value"] == metrics["tenfold"]["value"]
-    low, high = metrics["persons"]["auc"]
+    low, high = metrics["auc"]["low"], metrics["auc"]["high"]
+    assert metrics["auc"]["method"] == "subject bootstrap"
     assert low < metrics["auc"]["value"] < high
     assert metrics["persons"]["persons"] == PERSONS
 

@@ -10,7 +10,7 @@ from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.score_cam import Config, score_cam
 
-MODES = ("paper", "official", "pytorch_grad_cam", "torch_cam", "pairs")
+MODES = ("wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs")
 
 
 class Backbone(nn.Module):
@@ -100,7 +100,7 @@ def literal(network, image, score, mode):
         constant = channel.max() == channel.min()
         mask = np.zeros((side, side))
         if not constant:
-            if mode in ("paper", "torch_cam", "pairs"):
+            if mode in ("raw_logits", "torch_cam", "pairs"):
                 epsilon = 1e-8 if mode == "torch_cam" else 0
                 mask = enlarged((channel - channel.min()) / (channel.max() - channel.min() + epsilon), side, False)
             else:
@@ -113,13 +113,15 @@ def literal(network, image, score, mode):
     weights, live = np.array(weights), np.array(live)
     if mode == "torch_cam":
         weights = weights - float(score(network.embed(image[None])))
-    if mode in ("pytorch_grad_cam", "torch_cam"):
+    if mode == "wang2020":
+        weights = weights - float(score(network.embed(torch.zeros_like(image)[None])))
+    if mode in ("wang2020", "pytorch_grad_cam", "torch_cam"):
         weights = np.exp(weights - weights.max()) / np.exp(weights - weights.max()).sum()
     else:
         if mode == "pairs":
             weights = weights - weights[live].mean()
         weights = np.where(live, weights, 0)
-    shown = [enlarged(channel, side, False) for channel in activation] if mode == "official" else activation
+    shown = [enlarged(channel, side, False) for channel in activation] if mode == "wang_code" else activation
     return np.maximum(sum(weight * channel for weight, channel in zip(weights, shown, strict=True)), 0)
 
 
@@ -131,7 +133,7 @@ def test_every_mode_is_its_definition_step_by_step(network, mode):
 
     def score(embedding):
         logits = network.loss.logits(embedding)[0]
-        return logits.softmax(0)[label] if mode == "official" else logits[label]
+        return logits.softmax(0)[label] if mode == "wang_code" else logits[label]
 
     for image in images():
         target = ClassLogit(torch.tensor([label]))
@@ -143,7 +145,7 @@ def test_every_mode_is_its_definition_step_by_step(network, mode):
         np.testing.assert_allclose(found[0].numpy(), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "official"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "wang_code"])
 def test_every_mode_but_one_takes_a_cosine(network, mode):
     network.eval()
     with torch.no_grad():
@@ -155,12 +157,12 @@ def test_every_mode_but_one_takes_a_cosine(network, mode):
     assert expected.any()
 
 
-def test_the_default_is_the_paper_for_a_class_and_pairs_for_a_cosine(network):
+def test_the_default_is_the_published_algorithm_for_a_class_and_pairs_for_a_cosine(network):
     cosine = Cosine(torch.ones(3, 6, dtype=torch.float64))
     for mode, target, expected in (
-        (None, TARGETS, "paper"),
+        (None, TARGETS, "wang2020"),
         (None, cosine, "pairs"),
-        ("paper", cosine, "paper"),
+        ("raw_logits", cosine, "raw_logits"),
         ("pairs", TARGETS, "pairs"),
     ):
         found = Config(mode=mode, layer="two").build().explain(network, images(), target, 16)
@@ -171,7 +173,7 @@ def test_the_default_is_the_paper_for_a_class_and_pairs_for_a_cosine(network):
 
 def test_a_probability_of_a_cosine_is_refused(network):
     with pytest.raises(Refused) as caught:
-        Config(mode="official").build().explain(network, images(), Cosine(torch.ones(3, 6)), 16)
+        Config(mode="wang_code").build().explain(network, images(), Cosine(torch.ones(3, 6)), 16)
     assert caught.value.code == "no_probability"
 
 
@@ -229,7 +231,7 @@ def test_an_image_without_a_live_channel_has_an_empty_map_or_a_constant_one(netw
     assert np.isfinite(found.maps).all()
     assert found.notes["constant_channels"] == [7, 7, 7]
     assert all(one.max() == pytest.approx(one.min(), rel=1e-6) for one in found.maps)
-    if mode in ("paper", "official", "pairs"):
+    if mode in ("raw_logits", "wang_code", "pairs"):
         assert found.notes["empty_maps"] == [0, 1, 2]
 
 
@@ -240,7 +242,7 @@ def test_masks_reach_0_and_1_where_their_definition_says_so():
         assert masks.shape == (3, 1, 9, 11)
         assert masks.min() >= 0
         assert masks.max() <= 1
-        if mode in ("official", "pytorch_grad_cam"):
+        if mode in ("wang2020", "wang_code", "pytorch_grad_cam"):
             assert torch.allclose(masks.amax((1, 2, 3)), torch.ones(3).double(), atol=1e-7)
 
 
@@ -262,7 +264,7 @@ def test_ten_classes_share_the_masked_images(network):
     explainer = Config(layer="two", batch=2).build()
     passes = []
     handle = network.backbone.register_forward_hook(lambda *_: passes.append(1))
-    together = explainer.explain_classes(network, image, classes)
+    together = explainer.explain_targets(network, image, ClassLogit(classes))
     shared = len(passes)
     alone = [explainer.explain(network, image, ClassLogit(label[None]), 16).maps[0] for label in classes]
     handle.remove()
@@ -305,12 +307,25 @@ def test_the_network_is_left_as_it_was(network):
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
 
 
-def test_a_class_that_scores_below_zero_everywhere_has_an_empty_map_in_mode_paper(network):
+@pytest.mark.parametrize("bias", [-100.0, -10.0, 100.0])
+def test_only_raw_logits_lose_a_class_that_scores_below_zero_everywhere(network, bias):
     network.eval()
     with torch.no_grad():
-        network.loss.linear.bias[2] = -100
-    found = Config(mode="paper").build().explain(network, images(), ClassLogit(torch.tensor([2, 2, 2])), 16)
-    assert found.notes["empty_maps"] == [0, 1, 2]
+        network.loss.linear.bias[2] = bias
+    empty = {}
+    for mode in ("wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", None):
+        found = Config(mode=mode).build().explain(network, images(), ClassLogit(torch.tensor([2, 2, 2])), 16)
+        empty[mode] = found.notes["empty_maps"]
+    assert empty.pop("raw_logits") == ([0, 1, 2] if bias < 0 else [])
+    assert set(map(tuple, empty.values())) == {()}
+
+
+def test_the_published_algorithm_does_not_depend_on_a_constant_in_the_score(network):
+    network.eval()
+    before = Config(mode="wang2020").build().explain(network, images(), TARGETS, 16).maps
+    with torch.no_grad():
+        network.loss.linear.bias += 7
+    np.testing.assert_allclose(Config(mode="wang2020").build().explain(network, images(), TARGETS, 16).maps, before, rtol=1e-9)
 
 
 def test_it_is_found_by_name():
@@ -322,7 +337,7 @@ def test_an_image_without_a_direction_and_without_a_live_channel_is_refused_too(
     with torch.no_grad():
         net.backbone.two[1].weight.zero_()
         net.backbone.two[1].bias.zero_()
-    for mode in ("paper", "pairs"):
+    for mode in ("raw_logits", "pairs"):
         with pytest.raises(Refused) as caught:
             Config(mode=mode, layer="two").build().explain(net, images(), Cosine(torch.ones(3, 6)), 16)
         assert caught.value.code == "not_finite"

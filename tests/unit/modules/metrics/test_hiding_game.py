@@ -85,11 +85,21 @@ def test_the_oracle_keeps_its_accuracy_and_its_opposite_loses_it_first(game):
     order_of = ["opposite", "random", "oracle"]
     areas = [found[name]["auc"]["value"] for name in order_of]
     assert areas == sorted(areas)
-    for floor in ("random", "constant", "centre"):
-        above = found["oracle"]["above"][floor]
-        assert above["low"] > 0
-        assert above["value"] == pytest.approx(found["oracle"]["auc"]["value"] - found[floor]["auc"]["value"])
     assert found["opposite"]["above"]["random"]["high"] < 0
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("floor", ["random", "constant", "centre"])
+def test_a_method_is_tested_against_each_floor_with_and_without_refitted_thresholds(game, refit, floor):
+    found = game.compare({"oracle": oracle(), "one_sided": (oracle()[0], -oracle()[1])})["methods"]
+    entries = {name: one["refit"] if refit else one for name, one in found.items()}
+    for method in ("oracle", "one_sided"):
+        above = entries[method]["above"][floor]
+        assert above["value"] == pytest.approx(entries[method]["auc"]["value"] - entries[floor]["auc"]["value"])
+        assert above["low"] < above["value"] < above["high"]
+    assert entries["oracle"]["above"][floor]["low"] > 0
+    assert entries["one_sided"]["above"][floor]["low"] <= 0
+    assert floor not in entries[floor]["above"]
 
 
 def test_an_area_is_that_of_the_accuracies(game):

@@ -31,7 +31,7 @@ def test_pairs_are_scored_as_by_the_game_itself_each_map_apart():
         direct = wanted["methods"][name]
         assert entry["auc"]["value"] == direct["auc"]["value"]
         assert entry["auc"]["above"] == direct["above"]
-        assert entry["refit"] == direct["refit"]["auc"]
+        assert entry["refit"] == {**direct["refit"]["auc"], "above": direct["refit"]["above"]}
     assert found["maps"]["S+"] != found["maps"]["S-"]
     assert (found["of"], found["count"], found["missing"]) == ("pairs", 6, 0)
     assert found["details"]["threshold"] == game.threshold
