@@ -118,7 +118,7 @@ def test_the_default_protocol_has_nobody_of_the_default_dataset():
 
 @pytest.mark.parametrize("settings", [{"persons": 20, "shots": 5}, {"persons": 2, "shots": 17}, {"folds": 21}])
 def test_more_genuine_pairs_than_there_are_are_refused(settings):
-    with pytest.raises(ValidationError, match="genuine pairs, but .* raise persons or shots"):
+    with pytest.raises(ValidationError, match=r"genuine pairs, but .* raise persons or shots"):
         Config(**settings)
 
 

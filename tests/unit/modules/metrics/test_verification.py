@@ -276,9 +276,9 @@ def test_six_thousand_pairs_take_less_than_two_seconds():
     same = np.arange(6000) % 2 == 0
     scores = rng.normal(size=6000) + 2 * same
     verification(scores[:60], same[:60], np.arange(60) % 10, resamples=2)  # imports scipy
-    began = time.perf_counter()
+    began = time.process_time()
     verification(scores, same, np.arange(6000) // 600)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_wilson_equals_the_solved_inequality():
