@@ -34,11 +34,12 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
 def twin(launched: Launched, tmp_path: Path) -> Iterator[Launched]:
     """A copy of the launched study; files are shared, so a test replaces them and never writes into them."""
     shutil.copytree(launched.study, tmp_path / STUDY, copy_function=os.link)
-    for name in ("plan.json", "mirror.json"):  # written anew by every launch
+    for name in ("plan.json", "plan.backup.json", "mirror.json"):  # written again by every launch
         path = tmp_path / STUDY / name
-        data = path.read_bytes()
+        text = json.loads(path.read_text().replace(str(launched.folder), str(tmp_path)))
+        text.pop("digest", None)  # of the original
         path.unlink()
-        path.write_bytes(data.replace(str(launched.folder).encode(), str(tmp_path).encode()))
+        path.write_text(json.dumps(text))
     yield Launched(tmp_path, launched.said)
     shutil.rmtree(tmp_path / STUDY)  # some hundred megabytes
 
