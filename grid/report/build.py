@@ -23,6 +23,7 @@ from grid.report.sheets import sheets
 from grid.report.table_csv import table_csv
 from grid.report.table_json import table_json
 from grid.report.view import view
+from grid.spec import BadInput
 from grid.study import Study
 
 
@@ -37,10 +38,17 @@ def build(study: Study, out: Path | None = None) -> Path:
     Args:
         study: as it stands; cells that are not finished are named as such.
         out: the folder; by default ``report`` in the study.
+
+    Raises:
+        BadInput: the folder cannot be written.
     """
     folder = study.path / "report" if out is None else Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".report-", dir=folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".report-", dir=folder))
+    except OSError as error:
+        why = f"{folder}: the report cannot be written here ({error.strerror})"
+        raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
     try:
         _write(study, made)
         names = sorted(path.name for path in made.iterdir())

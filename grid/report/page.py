@@ -43,7 +43,14 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"time": _time, "duration": _duration, "image": _image, "ramp": _ramp, "three": lambda x: f"{x:.3g}"}
+    environment.filters |= {
+        "time": _time,
+        "heading": _heading,
+        "duration": _duration,
+        "image": _image,
+        "ramp": _ramp,
+        "three": lambda x: f"{x:.3g}",
+    }
     histories = [curves.history(study, row) for row in table.rows]
     parts = ["page"] if view is None else ["page", "page_view"]
     text: str = environment.get_template("page.html").render(
@@ -90,6 +97,11 @@ def _flat(value: Any, at: str = "") -> dict[str, str]:
 
 def _seconds(row: Row) -> float:
     return sum(marker.finished - marker.started for marker in row.markers.values())
+
+
+def _heading(title: str) -> str:
+    """A column's title that breaks after a comma rather than within ``10-fold`` or ``0.1 %``."""
+    return title.replace(" %", "\u00a0%").replace("-", "\u2011")
 
 
 def _time(seconds: float | None) -> str:

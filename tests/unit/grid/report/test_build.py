@@ -5,6 +5,7 @@ import pytest
 
 from grid.report import build as building
 from grid.report.build import build, file_names
+from grid.spec import BadInput
 from grid.study import Study
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -168,3 +169,14 @@ def test_a_report_without_faces_has_none_of_them(make_study):
     same = [name for name in names[0] if (shown.parent / name).read_bytes() == (hidden.parent / name).read_bytes()]
     assert {"table.md", "report.json"} <= set(same)
     assert not [name for name in same if name.endswith(".png") and not name.startswith("theta")]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_way_out(make_study, tmp_path):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=1)
+    (study.path / "report").write_text("a file where the folder should be")
+    with pytest.raises(BadInput, match=r"^\S+report: the report cannot be written here \(File exists\).* --to FOLDER") as error:
+        build(study)
+    assert "\n" not in str(error.value)
+    assert build(study, tmp_path / "elsewhere").read_text()
+    with pytest.raises(BadInput, match="cannot be written here"):
+        build(study, tmp_path / "elsewhere" / "index.html" / "deeper")
