@@ -277,7 +277,7 @@ BAD = [
     ("name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  colour: red\n", "grid.yaml:5: unknown key 'colour' (known: augmentation, "),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    person: 3\n",
-        "grid.yaml:6: unknown key 'data.person'; did you mean 'persons'? (known: first, look_alikes, name, occluder, on_bad_image, persons, ",
+        "grid.yaml:6: unknown key 'data.person'; did you mean 'persons'? (known: first, look_alikes, name, occluder, on_bad_image, on_identity_conflict, persons, ",
     ),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    persons: [3]\n",
