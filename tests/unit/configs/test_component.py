@@ -18,6 +18,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("augmentation", "pipeline"): {"steps": ["flip"]},
     ("protocol", "clustering"): {"data": {"name": "drawn"}},
     ("protocol", "identification"): {"data": {"name": "drawn"}},
+    ("protocol", "pairs_of"): {"data": {"name": "drawn"}},
     ("protocol", "lfw"): {"view": 1},  # view 2 has no parts
     ("protocol", "lookalike"): {"file": "/somewhere/mined.txt"},
     ("protocol", "pairs"): {"data": {"name": "drawn"}, "file": "/somewhere/list.txt", "layout": "lfw"},
