@@ -44,7 +44,6 @@ def test_a_stopped_driver_steps_down_when_another_has_taken_over(undisturbed: An
             assert second.wait() == 0, second.said
     began = {key: count - before.get(key, 0) for key, count in store.attempts().items()}
     assert max(began.values()) == 1, "no stage was begun twice after the second launch took over"
-    )
     assert store.contents() == undisturbed.contents
     sound(tmp_path / STUDY)
 
