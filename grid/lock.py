@@ -118,7 +118,7 @@ class Lock:
         if newest > self.number:
             holder = self._record(newest)
             self._lost = LockLost(
-                f"this launch was stopped for {time.time() - self._beaten:.0f} s, and the study is now in use: "
+                f"this launch did not run for {time.time() - self._beaten:.0f} s, and the study was taken over: "
                 f"{_words(holder)}; this launch ends here, and what it finished is kept"
             )
         elif beat:

@@ -28,6 +28,7 @@ TINY = GRIDS / "tiny.yaml"
 TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
 KINDS = ("piece", "detect", "pretrain", "train", "evaluate", "explain", "score")
 EPOCHS = 3  # of a training of the tiny grid
+PROGRAM = "from facegrid import main; main()"
 PATIENCE = 420.0  # seconds that a launch of the tiny grid may take on a crowded machine
 
 
@@ -47,10 +48,10 @@ def environment(family: str, **more: str) -> dict[str, str]:
 class Facegrid:
     """``facegrid ...`` running in ``folder``; its group and whatever it started end with the ``with`` block."""
 
-    def __init__(self, folder: Path, *arguments: object, **more: str) -> None:
+    def __init__(self, folder: Path, *arguments: object, program: str = PROGRAM, **more: str) -> None:
         self.family = uuid.uuid4().hex
         self.log = folder / f"log-{self.family[:8]}.txt"
-        command = [sys.executable, "-c", "from facegrid import main; main()", *map(str, arguments)]
+        command = [sys.executable, "-c", program, *map(str, arguments)]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=log, stderr=log, env=environment(self.family, **more), start_new_session=True

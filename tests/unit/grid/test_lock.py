@@ -159,8 +159,8 @@ def test_a_holder_that_was_stopped_meets_its_successor_and_steps_down(tmp_path: 
                 worked = (tmp_path / "worked").read_text()
                 process.send_signal(signal.SIGCONT)
                 line = said(process)
-                assert line.startswith("lost: this launch was stopped for ")
-                assert f"now in use: launch two by {os.environ.get('USER') or os.getuid()}@" in line
+                assert line.startswith("lost: this launch did not run for ")
+                assert f"taken over: launch two by {os.environ.get('USER') or os.getuid()}@" in line
                 assert said(process) == "heard 1"
                 assert (tmp_path / "worked").read_text() == worked, "it started nothing after it was continued"
                 process.wait(10)
