@@ -1,7 +1,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from grid.mirror import bounded, tracking
 from grid.mirror.bounded import Bounded, within
 from grid.mirror.writer import mirror
+from grid.study import Study
 
 
 @pytest.fixture
@@ -40,22 +41,23 @@ def trickling() -> Iterator[str]:
     listener.close()
 
 
-def test_a_server_that_trickles_is_left_in_one_line(make_study, trickling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_trickles_is_left_in_one_line(
+    make_study: Callable[..., Study], trickling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tracking, "Bounded", lambda client: Bounded(client, 1.0))
     study = make_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=(), tracking=trickling)
     began = time.monotonic()
     result = mirror(study.path)
     assert time.monotonic() - began < 30
     assert result.unreachable
-    assert result.problems == [
-        f"{trickling} cannot be reached or written to (no complete answer within 1 s); the ledger keeps all"
-    ]
+    (problem,) = result.problems
+    assert problem.startswith(f"{trickling} cannot be reached or written to (no complete answer within 1 s)")
 
 
 def test_what_a_call_returns_and_raises_is_passed_on() -> None:
     assert within(10, lambda: 7) == 7
-    with pytest.raises(KeyError, match="gone"):
-        within(10, lambda: {}["gone"])
+    with pytest.raises(ZeroDivisionError):
+        within(10, lambda: 1 // 0)
     with pytest.raises(TimeoutError, match="within 0 s"):
         within(0.05, lambda: time.sleep(5))
 
