@@ -108,8 +108,9 @@ def verification(
 
     Each metric has ``value`` and a 95 % interval from ``low`` to ``high``, whose ``method`` is "subject bootstrap" where
     subjects are known and suffice. Otherwise it is that of independent pairs or folds, which is too narrow where pairs share
-    subjects; ``persons`` says why. These other intervals always stand under names of their own: ``wilson``, ``student``, ``delong``,
-    ``pair_bootstrap``. None has width 0. ``se`` of the ten-fold accuracy is a standard error over folds, not half an interval.
+    subjects; ``persons`` says why. These other intervals always stand under their own names: ``wilson``, ``student``,
+    ``delong``, ``pair_bootstrap``. None has width 0. ``se`` of the ten-fold accuracy is a standard error over folds, not half
+    an interval.
 
     Args:
         scores: (n,) float, higher is more similar.

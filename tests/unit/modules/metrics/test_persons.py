@@ -43,10 +43,11 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
         assert found["oracle"][row] == pytest.approx(oracle_accuracy(*drawn[:2])[0])
         for far in (0.1, 0.01):
             assert found[f"val {far}"][row] == pytest.approx(val_at_far(*drawn[:2], far)[0])
-        if len(np.unique(drawn[2])) == 3:
+        if len(np.unique(drawn[2])) >= 2:  # a fold may be empty
             compared += 1
             assert found["tenfold"][row] == pytest.approx(tenfold_accuracy(*drawn)["value"])
-    assert compared > 20
+    assert compared > 35
+    assert np.isfinite(found["tenfold"]).all()
 
 
 def test_a_seed_gives_one_result_whatever_the_blocks_and_the_order(monkeypatch):
