@@ -48,6 +48,6 @@ pin_packages()
 
 def main() -> None:
     """The command ``facegrid``."""
-    from grid.cli import main as run
+    from grid.cli.main import main as run
 
     run()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny
@@ -37,7 +39,7 @@ PACKAGES = {
     "pretraining": "modules.pretraining",
     "recipe": "modules.recipes",
     "explainer": "modules.explainers",
-    "score": "modules.scores",
+    "score": "modules.explanation_metrics",
 }
 KINDS = (*PACKAGES, "stage")  # a stage is always a module of a user's own
 OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # the packages of this project
@@ -72,9 +74,22 @@ def lookup(kind: str, name: str) -> type[Component]:
         )
     if name not in known(kind):
         raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
-    found: type[Component] = importlib.import_module(f"{PACKAGES[kind]}.{name}").Config
-    assert found.kind == kind, f"{PACKAGES[kind]}.{name} is no {kind}"
-    return found
+    found = config_classes(importlib.import_module(f"{PACKAGES[kind]}.{name}"), kind)
+    assert len(found) == 1, f"{PACKAGES[kind]}.{name} has {len(found)} configs of kind {kind}"
+    return found[0]
+
+
+def config_classes(module: ModuleType, kind: str) -> list[type[Component]]:
+    """The concrete Config classes of ``kind`` that a module defines itself; a component's module has exactly one."""
+    return [
+        found
+        for found in vars(module).values()
+        if isinstance(found, type)
+        and issubclass(found, Component)
+        and found.__module__ == module.__name__
+        and getattr(found, "kind", None) == kind
+        and not inspect.isabstract(found)
+    ]
 
 
 def _own(kind: str, name: str) -> type[Component]:
@@ -89,13 +104,14 @@ def _own(kind: str, name: str) -> type[Component]:
         raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     except Exception as error:  # whatever a user's own module raises
         raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
-    found = getattr(module, "Config", None)
-    if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind):
+    found = config_classes(module, kind)
+    if len(found) != 1:
+        have = ", ".join(each.__name__ for each in found) or "none"
         raise ValueError(
-            f"{kind} {name!r}: the module has no class Config of kind {kind}: it derives from the base class of its kind in "
-            "configs/kinds.py, configs/explaining.py or configs/staging.py"
+            f"{kind} {name!r}: the module must define exactly one Config class of kind {kind} (found: {have}); derive it from "
+            "the base class of its kind in configs/interfaces.py, configs/explainers.py or configs/staging.py"
         )
-    return found
+    return found[0]
 
 
 def _hidden(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What is known of the person in each image beside the name: age, gender, race, as numbers of classes."""
+"""What is known of the subject in each image beside the name: age, gender, race, as numbers of classes."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.kinds import Manifest
+from configs.interfaces import Manifest
 
 
 def conflicts(manifest: Manifest) -> list[list[int]]:

@@ -27,7 +27,7 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from configs.component import digest
-from configs.kinds import Dataset, DatasetConfig, Manifest, Progress
+from configs.interfaces import Dataset, DatasetConfig, Manifest, Progress
 from datamodules.formats.shard_manifest import VERSION, Shard, ShardManifest
 from datamodules.formats.shards import BLOCK
 from datamodules.manifest import Manifest as Rows
@@ -64,7 +64,7 @@ def convert(
         progress: called with (done, total) while images are read, by a scan and by the conversion
 
     Returns:
-        target, images, persons, shards, bytes; ``digest`` of the manifest of the converted dataset; ``original``: whether the
+        target, images, subjects, shards, bytes; ``digest`` of the manifest of the converted dataset; ``original``: whether the
         images kept their bytes, so that the digest is that of ``data``, too; ``skipped``: bad images that were left out.
 
     Raises:
@@ -102,7 +102,7 @@ def convert(
     return {
         "target": str(target),
         "images": found.images,
-        "persons": len(found.identities),
+        "subjects": len(found.identities),
         "shards": len(found.shards),
         "bytes": sum(shard.bytes for shard in found.shards),
         "digest": found.digest,

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from configs.component import canonical
-from configs.kinds import Dataset, Detector, DetectorConfig, Progress
+from configs.interfaces import Dataset, Detector, DetectorConfig, Progress
+from datamodules.array_cache import ArrayCache
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size, sides
-from datamodules.shelf import Shelf
 
 BLOCK = 256  # images in memory at a time
 FORMAT = 2  # of the cache: files of another one are not read
@@ -125,7 +125,7 @@ def crops(
         return CropTable(flying, size, kept, len(lost))
     name = _key(manifest.digest, Detections.of(manifest.keys, rows).digest, detector, size)
     shape = (len(rows), height, width, 3)
-    return CropTable(Shelf(cache, limit_bytes).get(name, shape, lambda: flying.in_order(progress)), size, kept, len(lost))
+    return CropTable(ArrayCache(cache, limit_bytes).get(name, shape, lambda: flying.in_order(progress)), size, kept, len(lost))
 
 
 def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size) -> str:

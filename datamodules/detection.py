@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.kinds import Detection as AnyDetection
+from configs.interfaces import Detection as AnyDetection
 
 POINTS = 5  # left and right eye, nose, left and right corner of the mouth, as seen in the image
 SCHEMA = pa.schema(

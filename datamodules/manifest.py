@@ -14,7 +14,7 @@ class Manifest:
 
     Attributes:
         keys: one stable key per image, such as "Ann_Veneman/Ann_Veneman_0003.jpg"
-        identities: the person of each image
+        identities: the subject of each image
         widths: pixels, after the image was turned upright
         heights: pixels
         digests: SHA-256 (hex) of each image's bytes

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from datamodules.areas import Areas
+from datamodules.integral_image import IntegralImage
 from datamodules.mtcnn_networks import Networks
 
 CELL, STRIDE = 12, 2  # pixels that P-Net sees, and how far its windows are apart
@@ -49,7 +49,7 @@ def faces(networks: Networks, image: np.ndarray, smallest: int, thresholds: Sequ
         thresholds: scores that a face needs after each of the three networks
         factor: from one scale of the pyramid to the next
     """
-    areas = Areas(image)
+    areas = IntegralImage(image)
     with torch.inference_mode():
         boxes = _proposals(networks, areas, smallest, thresholds[0], factor)
         if len(boxes):
@@ -68,12 +68,12 @@ def scales(height: int, width: int, smallest: int, factor: float) -> list[float]
     return found
 
 
-def _proposals(networks: Networks, areas: Areas, smallest: int, threshold: float, factor: float) -> np.ndarray:
+def _proposals(networks: Networks, areas: IntegralImage, smallest: int, threshold: float, factor: float) -> np.ndarray:
     """Squares (N, 4), float32."""
     every = [np.zeros((0, 9), np.float32)]
     for scale in scales(areas.height, areas.width, smallest, factor):
-        picture = areas.whole(int(areas.height * scale + 1), int(areas.width * scale + 1))
-        probable, offsets = networks.propose(picture)
+        canvas = areas.whole(int(areas.height * scale + 1), int(areas.width * scale + 1))
+        probable, offsets = networks.propose(canvas)
         rows, columns = np.nonzero(probable >= np.float32(threshold))
         if len(rows):
             corner = STRIDE * np.stack([columns, rows], axis=1).astype(np.float32)
@@ -86,7 +86,7 @@ def _proposals(networks: Networks, areas: Areas, smallest: int, threshold: float
     return _squares(found[:, :4] + found[:, 5:] * np.tile(side, 2))
 
 
-def _refined(networks: Networks, areas: Areas, boxes: np.ndarray, threshold: float) -> np.ndarray:
+def _refined(networks: Networks, areas: IntegralImage, boxes: np.ndarray, threshold: float) -> np.ndarray:
     scores, offsets = networks.refine(areas.parts(_pixels(boxes), 24))
     good = scores > np.float32(threshold)
     boxes, scores, offsets = boxes[good], scores[good], offsets[good]
@@ -94,7 +94,7 @@ def _refined(networks: Networks, areas: Areas, boxes: np.ndarray, threshold: flo
     return _squares(_moved(boxes[kept], offsets[kept]))
 
 
-def _outputs(networks: Networks, areas: Areas, boxes: np.ndarray, threshold: float) -> Found:
+def _outputs(networks: Networks, areas: IntegralImage, boxes: np.ndarray, threshold: float) -> Found:
     scores, offsets, points = networks.output(areas.parts(_pixels(boxes), 48))
     good = scores > np.float32(threshold)
     boxes, scores, offsets, points = boxes[good], scores[good], offsets[good], points[good]

@@ -79,12 +79,12 @@ class EpochSampler(Resumable):
 
 
 class PKSampler(Resumable):
-    """Yields (epoch, row) in batches of P persons with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
+    """Yields (epoch, row) in batches of P subjects with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
 
-    In every epoch a person's images are shuffled and cut into groups of K. A last group that is too small is filled with the
-    person's images from the first one on; so a person with fewer than K images has one group in which images come again, and a
-    person with one image has it K times. A batch has groups of P different persons, so an epoch has T batches, the most that
-    can be filled: a person with more than T groups leaves out the others, and of what remains fewer than P groups are left out.
+    In every epoch a subject's images are shuffled and cut into groups of K. A last group that is too small is filled with the
+    subject's images from the first one on; so a subject with fewer than K images has one group in which images come again, and a
+    subject with one image has it K times. A batch has groups of P different subjects, so an epoch has T batches, the most that
+    can be filled: a subject with more than T groups leaves out the others, and of what remains fewer than P groups are left out.
     Which ones is drawn anew in every epoch.
 
     Whole batches are shared: of several ranks, rank r takes batches r, r + world, ...; what does not divide by ``world`` is
@@ -92,15 +92,15 @@ class PKSampler(Resumable):
 
     Args:
         rows: rows of the manifest
-        labels: the person of each of ``rows``, any integers
-        persons: P, of a batch
-        images: K, of a person in a batch
+        labels: the subject of each of ``rows``, any integers
+        subjects: P, of a batch
+        images: K, of a subject in a batch
         seed: any integer
         rank: from 0 to world - 1
         world: how many processes share an epoch
 
     Raises:
-        ValueError: no person has two images, or persons are too few for P or for ``world``.
+        ValueError: no subject has two images, or subjects are too few for P or for ``world``.
     """
 
     drop_last = True  # every batch is whole
@@ -109,7 +109,7 @@ class PKSampler(Resumable):
         self,
         rows: Sequence[int] | np.ndarray,
         labels: Sequence[int] | np.ndarray,
-        persons: int,
+        subjects: int,
         images: int,
         seed: int,
         rank: int = 0,
@@ -117,21 +117,23 @@ class PKSampler(Resumable):
     ) -> None:
         super().__init__(seed, rank, world)
         assert len(rows) == len(labels), (len(rows), len(labels))
-        if persons < 2 or images < 2:
-            raise ValueError(f"a batch of {persons} persons with {images} images each has no triplet; both must be 2 or more")
+        if subjects < 2 or images < 2:
+            raise ValueError(f"a batch of {subjects} subjects with {images} images each has no triplet; both must be 2 or more")
         self.rows = np.asarray(rows, np.int64)
-        self.persons, self.images = persons, images
-        self.batch_size = persons * images
-        _, person, counts = np.unique(np.asarray(labels, np.int64), return_inverse=True, return_counts=True)
-        if len(counts) < persons:
-            raise ValueError(f"batches of {persons} persons need as many in training, and there are {len(counts)}")
+        self.subjects, self.images = subjects, images
+        self.batch_size = subjects * images
+        _, subject, counts = np.unique(np.asarray(labels, np.int64), return_inverse=True, return_counts=True)
+        if len(counts) < subjects:
+            raise ValueError(f"batches of {subjects} subjects need as many in training, and there are {len(counts)}")
         if counts.max() < 2:
-            raise ValueError(f"no person has two training images, so no triplet can be made of any of {len(counts)} persons")
-        self._images_of = np.split(np.argsort(person, kind="stable"), np.cumsum(counts)[:-1])
+            raise ValueError(f"no subject has two training images, so no triplet can be made of any of {len(counts)} subjects")
+        self._images_of = np.split(np.argsort(subject, kind="stable"), np.cumsum(counts)[:-1])
         self._groups = -(-counts // images)
-        self._batches = _most_batches(self._groups, persons)
+        self._batches = _most_batches(self._groups, subjects)
         if self._batches < world:
-            raise ValueError(f"an epoch of {self._batches} batches of {persons} persons cannot be shared by {world} processes")
+            raise ValueError(
+                f"an epoch of {self._batches} batches of {subjects} subjects cannot be shared by {world} processes"
+            )
 
     def order(self, epoch: int) -> np.ndarray:
         """All rows in the order of ``epoch``, before ranks take their share: int64, (T * P * K,)."""
@@ -142,9 +144,9 @@ class PKSampler(Resumable):
             whole = np.resize(mine, self._groups[one] * self.images).reshape(-1, self.images)
             groups.append(whole[random.permutation(len(whole))[: self._batches]])
         every = np.concatenate(groups)
-        kept = np.sort(random.permutation(len(every))[: self._batches * self.persons])
-        # A person has T groups at most, one after the other: dealt out in turn, no two fall into one batch.
-        dealt = every[kept].reshape(self.persons, self._batches, self.images).swapaxes(0, 1)
+        kept = np.sort(random.permutation(len(every))[: self._batches * self.subjects])
+        # A subject has T groups at most, one after the other: dealt out in turn, no two fall into one batch.
+        dealt = every[kept].reshape(self.subjects, self._batches, self.images).swapaxes(0, 1)
         return self.rows[dealt[random.permutation(self._batches)]].reshape(-1)
 
     def __len__(self) -> int:
@@ -157,12 +159,12 @@ class PKSampler(Resumable):
         return self._rest(share)
 
 
-def _most_batches(groups: np.ndarray, persons: int) -> int:
-    """The largest T for which T batches can have groups of ``persons`` different persons: sum min(groups, T) >= T persons."""
-    low, high = 1, int(groups.sum()) // persons
+def _most_batches(groups: np.ndarray, subjects: int) -> int:
+    """The largest T for which T batches can have groups of ``subjects`` different subjects: sum min(groups, T) >= T subjects."""
+    low, high = 1, int(groups.sum()) // subjects
     while low < high:
         middle = (low + high + 1) // 2
-        if np.minimum(groups, middle).sum() >= middle * persons:
+        if np.minimum(groups, middle).sum() >= middle * subjects:
             low = middle
         else:
             high = middle - 1

@@ -1,1 +1,1 @@
-"""The study: spec, plan, cells, ledger, stages, launcher, mirror, report."""
+"""The study: spec, plan, cells, ledger, stages, launcher, MLflow sync, report."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from configs.kinds import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
+from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
-from modules.shapes import Size, feature_shape, sides
+from modules.shape_inference import Size, feature_shape, sides
 
 
 def embedding_digest(state: Mapping[str, Tensor]) -> str:
@@ -74,7 +74,7 @@ class Network(nn.Module):
         self.classifies = loss_config.classifies
         self.auxiliary: Any = None
         if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
-            self.auxiliary = softmax.Config().build(self.backbone.auxiliary_dimension, classes)
+            self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, classes)
         self.decoder: nn.Module | None = None
         self.reconstruction = reconstruction
         if decoder is not None:

@@ -54,7 +54,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
     """``launching.facegrid`` in this process, for commands that start no Ray: saves seconds of imports each."""
-    from grid.cli import main
+    from grid.cli.main import main
 
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("COLUMNS", "200")

@@ -11,13 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from configs.kinds import AlignmentConfig, Detection
+from configs.interfaces import AlignmentConfig, Detection
 from datamodules.geometry.cutting import Size, stand_in
 from datamodules.geometry.fiducials import landmarks, similarity, warped
 from datamodules.geometry.framing import frontal
 
 
-class Config(AlignmentConfig):
+class Align2DConfig(AlignmentConfig):
     name: Literal["align2d"] = "align2d"
 
     def build(self) -> Align2d:

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.kinds import AlignmentConfig, Detection
+from configs.interfaces import AlignmentConfig, Detection
 from datamodules.geometry.cutting import CENTRE, Size, centred_square, cut, sides
 
 
-class Config(AlignmentConfig):
+class BoxConfig(AlignmentConfig):
     name: Literal["box"] = "box"
     geometry: ClassVar[str | None] = "box"
     margin: Annotated[int, Field(ge=0)] = 20  # pixels of the output crop, both sides together

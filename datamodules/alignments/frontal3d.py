@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from configs.kinds import AlignmentConfig, Detection
+from configs.interfaces import AlignmentConfig, Detection
 from datamodules.geometry import camera, face_model, framing
 from datamodules.geometry.cutting import Size, sides, stand_in
 from datamodules.geometry.fiducials import landmarks, similarity
@@ -25,7 +25,7 @@ HIDDEN = 6.0  # millimetres that something must stand before a point to hide it
 SOFT = 9  # pixels per 152 of the crop's height over which the mirror image is faded in
 
 
-class Config(AlignmentConfig):
+class Frontal3DConfig(AlignmentConfig):
     name: Literal["frontal3d"] = "frontal3d"
     mirror: bool = True  # what cannot be seen is taken from the other half of the face, where that can be seen
 

@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from configs.kinds import AlignmentConfig, Detection
+from configs.interfaces import AlignmentConfig, Detection
 from datamodules.geometry.cutting import Size, stand_in
 from datamodules.geometry.fiducials import landmarks, places, similarity, warped
 
 
-class Config(AlignmentConfig):
+class SimilarityConfig(AlignmentConfig):
     name: Literal["similarity"] = "similarity"
     geometry: ClassVar[str | None] = "aligned"
 

@@ -1,4 +1,4 @@
-"""Small changes that leave the person the same: mirror, position, scale, rotation, brightness, contrast."""
+"""Small changes that leave the subject the same: mirror, position, scale, rotation, brightness, contrast."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import Probability, Seeded, library
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import Probability, Seeded, library
 
 
-class Config(AugmentationConfig):
+class BasicConfig(AugmentationConfig):
     name: Literal["basic"] = "basic"
     flip: Probability = 0.5
     move: Probability = 0.5  # probability of shift, scale and rotation, which come together

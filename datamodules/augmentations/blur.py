@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import ORDERED, Probability, Seeded, library
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import ORDERED, Probability, Seeded, library
 
 Sigma = Annotated[float, Field(gt=0)]
 
 
-class Config(AugmentationConfig):
+class BlurConfig(AugmentationConfig):
     name: Literal["blur"] = "blur"
     sigma: Annotated[tuple[Sigma, Sigma], ORDERED] = (0.6, 1.6)  # pixels, drawn uniformly
     probability: Probability = 0.5

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import ORDERED, Probability, Seeded, library
-from datamodules.filling import GREY
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import ORDERED, Probability, Seeded, library
+from datamodules.augmentations._fill import GREY
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Config(AugmentationConfig):
+class CoarseDropoutConfig(AugmentationConfig):
     name: Literal["coarse_dropout"] = "coarse_dropout"
     holes: Annotated[tuple[Count, Count], ORDERED] = (2, 8)  # from fewest to most
     side: Annotated[tuple[Share, Share], ORDERED] = (0.06, 0.14)  # of a hole, as a share of the image's height and width

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import Probability, Seeded, library
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import Probability, Seeded, library
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Config(AugmentationConfig):
+class ColourConfig(AugmentationConfig):
     name: Literal["colour"] = "colour"
     brightness: Share = 0.25  # at most: factor from 1 - brightness to 1 + brightness; so are the next two
     contrast: Share = 0.25

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import Probability
-from datamodules.filling import Fill, fill
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import Probability
+from datamodules.augmentations._fill import Fill, fill
 
 
-class Config(AugmentationConfig):
+class CutoutConfig(AugmentationConfig):
     name: Literal["cutout"] = "cutout"
     side: Annotated[float, Field(gt=0, le=1)] = 0.3  # of the square, as a share of the image's shorter side
     fill: Fill = "grey"  # which is what the paper's zero is, of normalised pixels
@@ -26,7 +26,7 @@ class Config(AugmentationConfig):
 class Cutout:
     """The square's middle is any pixel of the image, so that a part of it may lie outside (Section 3.1)."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: CutoutConfig) -> None:
         self.config = config
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:

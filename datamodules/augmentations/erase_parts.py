@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig, DetectorConfig
-from datamodules.augmenting import Probability
-from datamodules.filling import Fill, fill
+from configs.interfaces import AugmentationConfig, DetectorConfig
+from datamodules.augmentations._base import Probability
+from datamodules.augmentations._fill import Fill, fill
 from datamodules.geometry.parts import Geometry, Part, box_of, points_of
 
 
-class Config(AugmentationConfig):
+class ErasePartsConfig(AugmentationConfig):
     name: Literal["erase_parts"] = "erase_parts"
     geometry: Geometry = "aligned"  # how the crops were made
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("left_eye", "right_eye", "nose", "mouth")
@@ -41,7 +41,7 @@ class Config(AugmentationConfig):
 
 
 class EraseParts:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ErasePartsConfig) -> None:
         self.config = config
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AliasChoices, Field
 
-from configs.kinds import AugmentationConfig
+from configs.interfaces import AugmentationConfig
 
 
-class Config(AugmentationConfig):
+class FlipConfig(AugmentationConfig):
     name: Literal["flip"] = "flip"
     # Written as probability, as in the other steps of a pipeline, or as p, which was first.
     p: Annotated[float, Field(ge=0, le=1, validation_alias=AliasChoices("p", "probability"))] = 0.5

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import ORDERED, Probability, Seeded, library
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import ORDERED, Probability, Seeded, library
 
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-class Config(AugmentationConfig):
+class JPEGConfig(AugmentationConfig):
     name: Literal["jpeg"] = "jpeg"
     quality: Annotated[tuple[Quality, Quality], ORDERED] = (20, 80)  # drawn from lowest to highest, both included
     probability: Probability = 0.5
@@ -25,7 +25,7 @@ class Config(AugmentationConfig):
 class Jpeg:
     """Writes and reads the image in memory; colour has half the resolution, as is usual."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: JPEGConfig) -> None:
         self.bgr = Seeded(library().ImageCompression("jpeg", config.quality, p=config.probability))
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:

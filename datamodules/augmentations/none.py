@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from configs.kinds import AugmentationConfig
+from configs.interfaces import AugmentationConfig
 
 
-class Config(AugmentationConfig):
+class NoAugmentationConfig(AugmentationConfig):
     name: Literal["none"] = "none"
 
     def build(self) -> Unchanged:

@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.kinds import Augmentation, AugmentationConfig, DetectorConfig
+from configs.interfaces import Augmentation, AugmentationConfig, DetectorConfig
 from configs.lookup import resolve
-from datamodules.augmenting import step_seed
+from datamodules.augmentations._base import step_seed
 
 Step = Annotated[SerializeAsAny[AugmentationConfig], BeforeValidator(partial(resolve, "augmentation"))]
 
 
-class Config(AugmentationConfig):
+class PipelineConfig(AugmentationConfig):
     name: Literal["pipeline"] = "pipeline"
     steps: tuple[Step, ...] = Field(min_length=1)  # in this order; each happens or not by a probability of its own
 

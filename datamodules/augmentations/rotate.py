@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import Probability, Seeded, library
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import Probability, Seeded, library
 
 
-class Config(AugmentationConfig):
+class RotateConfig(AugmentationConfig):
     name: Literal["rotate"] = "rotate"
     degrees: Annotated[float, Field(gt=0, le=180)] = 15.0  # at most, to either side; drawn uniformly
     probability: Probability = 0.5

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.kinds import AugmentationConfig
-from datamodules.augmenting import ORDERED, Probability, Seeded, library
+from configs.interfaces import AugmentationConfig
+from datamodules.augmentations._base import ORDERED, Probability, Seeded, library
 
 Factor = Annotated[float, Field(ge=0.1, le=10)]
 
 
-class Config(AugmentationConfig):
+class ZoomConfig(AugmentationConfig):
     name: Literal["zoom"] = "zoom"
     factor: Annotated[tuple[Factor, Factor], ORDERED] = (0.85, 1.2)  # below 1 farther, above 1 nearer; drawn uniformly
     probability: Probability = 0.5

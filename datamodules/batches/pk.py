@@ -6,32 +6,32 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from configs.kinds import BatchesConfig
+from configs.interfaces import BatchesConfig
 from datamodules.samplers import PKSampler
 
 
-class Config(BatchesConfig):
+class PKConfig(BatchesConfig):
     """``images`` is K; P follows from the batch's size."""
 
     name: Literal["pk"] = "pk"
     images: Annotated[int, Field(ge=2)] = 4
     pairs: ClassVar[bool] = True
 
-    def check(self, batch_size: int, persons: int | None = None) -> None:
+    def check(self, batch_size: int, subjects: int | None = None) -> None:
         if batch_size % self.images or batch_size < 2 * self.images:
             raise ValueError(
                 f"batches pk: {batch_size} images a batch cannot be two identities or more with {self.images} images each; "
                 f"set recipe.batch_size to a multiple of {self.images}, or batches.images"
             )
 
-        if persons is not None and persons < batch_size // self.images:
+        if subjects is not None and subjects < batch_size // self.images:
             raise ValueError(
-                f"batches pk: {batch_size} images with {self.images} of each person need {batch_size // self.images} persons, "
-                f"and {persons} are trained on; lower recipe.batch_size or raise batches.images"
+                f"batches pk: {batch_size} images with {self.images} of each subject need {batch_size // self.images} subjects, "
+                f"and {subjects} are trained on; lower recipe.batch_size or raise batches.images"
             )
 
-    def at_most(self, batch_size: int, persons: int) -> int:
-        return min(batch_size, persons * self.images)
+    def at_most(self, batch_size: int, subjects: int) -> int:
+        return min(batch_size, subjects * self.images)
 
     def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> PKSampler:
         return PKSampler(rows, labels, batch_size // self.images, self.images, seed, rank, world)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from configs.kinds import BatchesConfig
+from configs.interfaces import BatchesConfig
 from datamodules.samplers import EpochSampler
 
 
-class Config(BatchesConfig):
+class ShuffledConfig(BatchesConfig):
     name: Literal["shuffled"] = "shuffled"
 
     def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> EpochSampler:

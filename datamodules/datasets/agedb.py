@@ -1,4 +1,4 @@
-"""AgeDB: 16,488 photographs of 568 famous persons, 1 to 101 years old.
+"""AgeDB: 16,488 photographs of 568 famous subjects, 1 to 101 years old.
 
 Moschoglou, Papaioannou, Sagonas, Deng, Kotsia, Zafeiriou: AgeDB: the first manually collected, in-the-wild age database. CVPR
 workshops 2017. A file is called ``number_name_age_sex.jpg``, such as ``0_MariaCallas_35_f.jpg``.
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from configs.kinds import Manifest
+from configs.interfaces import Manifest
 from datamodules.attributes import GENDERS, Attributes, age_labels
 from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
 
 NAME = re.compile(r"(\d+)_(.+)_(\d{1,3})_([mf])\.[A-Za-z]+")
 
 
-class Config(FilesConfig):
+class AgeDBDatasetConfig(FilesConfig):
     name: Literal["agedb"] = "agedb"
     needs: ClassVar[str] = "root: the folder with the images, or with folders of them"
     terms: ClassVar[str] = "non-commercial research only"

@@ -1,8 +1,8 @@
 """The images of an InsightFace verification set, such as ``lfw.bin``, ``agedb_30.bin`` or ``cfp_fp.bin``.
 
-Such a file says which pairs are one person, but not who. So each pair has persons of its own: one if it is genuine, two if it
-is not. Their names begin with the digest of the file. Hence the persons of two files are never taken for the same, whatever
-the files are called, and persons of a training set are not found in here: their images can be, byte by byte.
+Such a file says which pairs are one subject, but not who. So each pair has subjects of its own: one if it is genuine, two if it
+is not. Their names begin with the digest of the file. Hence the subjects of two files are never taken for the same, whatever
+the files are called, and subjects of a training set are not found in here: their images can be, byte by byte.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from configs.component import LOCATION, Missing
 from datamodules.formats.bins import read_bin
+from datamodules.formats.byte_ranges import ByteRanges, Listing
 from datamodules.formats.containers import ContainerConfig, Unwrap
-from datamodules.formats.places import Listing, Places
 from datamodules.formats.safe_pickle import stored_bytes
 
 
-class Config(ContainerConfig):
+class BinDatasetConfig(ContainerConfig):
     name: Literal["bin"] = "bin"
     needs: ClassVar[str] = "root: one file, such as lfw.bin"
     terms: ClassVar[str] = "those of the set that it holds"
@@ -43,7 +43,7 @@ class Config(ContainerConfig):
         return Listing(
             keys=tuple(key(pair, side) for pair in range(len(found.same)) for side in (0, 1)),
             identities=tuple(names),
-            places=Places(files, np.zeros(len(names), np.int32), offset, length, coding.astype(np.int8)),
+            places=ByteRanges(files, np.zeros(len(names), np.int32), offset, length, coding.astype(np.int8)),
         )
 
     def unwrap(self) -> Unwrap:
@@ -56,6 +56,6 @@ def key(pair: int, side: int) -> str:
 
 
 def identities(sha256: str, pair: int, same: bool) -> tuple[str, str]:
-    """The names of the persons of a pair."""
+    """The names of the subjects of a pair."""
     name = f"{sha256[:16]}/pair-{pair:06d}"
     return (name, name) if same else (f"{name}-0", f"{name}-1")

@@ -1,4 +1,4 @@
-"""CASIA-WebFace: 494,414 photographs of 10,575 persons, in numbered folders.
+"""CASIA-WebFace: 494,414 photographs of 10,575 subjects, in numbered folders.
 
 Yi, Lei, Liao, Li: Learning face representation from scratch. 2014 (arXiv:1411.7923).
 """
@@ -12,15 +12,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.files import FilesConfig, Images, choose, person_folders
-from datamodules.lists.person_names import normalised, read_numbered_names
+from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
+from datamodules.list_readers.subject_names import normalised, read_numbered_names
 
 
-class Config(FilesConfig):
+class CasiaDatasetConfig(FilesConfig):
     name: Literal["casia"] = "casia"
     depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = (
-        "root: the folder with one folder per person, such as 0000045/; names_file: the list of numbers and names, "
+        "root: the folder with one folder per subject, such as 0000045/; names_file: the list of numbers and names, "
         "for the audit"
     )
     terms: ClassVar[str] = "research only"
@@ -28,8 +28,8 @@ class Config(FilesConfig):
         "the authors (Institute of Automation, Chinese Academy of Sciences) no longer give it out; academic mirrors do"
     )
     root: Annotated[Path, LOCATION]
-    persons: PositiveInt | None = None  # at most so many persons, by number
-    names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the persons, for the identity audit
+    subjects: PositiveInt | None = None  # at most so many subjects, by number
+    names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the subjects, for the identity audit
 
     @property
     def namespace(self) -> str:
@@ -38,7 +38,7 @@ class Config(FilesConfig):
     def missing(self) -> Missing | None:
         if not self.root.is_dir() or not any(entry.is_dir() for entry in self.root.iterdir()):
             return Missing(
-                f"no CASIA-WebFace persons in {self.root} (looked for {self.root}/0000045/001.jpg and its like)", self.how()
+                f"no CASIA-WebFace subjects in {self.root} (looked for {self.root}/0000045/001.jpg and its like)", self.how()
             )
         if self.names_file is not None and not self.names_file.is_file():
             return Missing(
@@ -52,7 +52,7 @@ class Config(FilesConfig):
     def images(self) -> Images:
         if missing := self.missing():
             raise ValueError(str(missing))
-        return choose(person_folders(self.root), self.min_images, self.persons)
+        return choose(subject_folders(self.root), self.min_images, self.subjects)
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
         """As the list says; empty without one."""

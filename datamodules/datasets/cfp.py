@@ -1,7 +1,7 @@
-"""Celebrities in Frontal-Profile: 500 persons, each ten times from the front and four times in profile.
+"""Celebrities in Frontal-Profile: 500 subjects, each ten times from the front and four times in profile.
 
 Sengupta, Chen, Castillo, Patel, Chellappa, Jacobs: Frontal to profile face verification in the wild. WACV 2016. The key of an
-image is its path below ``Data/Images``, such as "001/frontal/01.jpg"; the person is its first folder.
+image is its path below ``Data/Images``, such as "001/frontal/01.jpg"; the subject is its first folder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
 VIEWS = ("frontal", "profile")
 
 
-class Config(FilesConfig):
+class CFPDatasetConfig(FilesConfig):
     name: Literal["cfp"] = "cfp"
     needs: ClassVar[str] = "root: the folder with Data/Images and Protocol"
     terms: ClassVar[str] = "research only"
@@ -30,7 +30,7 @@ class Config(FilesConfig):
     def missing(self) -> Missing | None:
         folder = self.folder()
         if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
-            return Missing(f"no CFP persons in {folder} (looked for {folder}/001/frontal/01.jpg and its like)", self.how())
+            return Missing(f"no CFP subjects in {folder} (looked for {folder}/001/frontal/01.jpg and its like)", self.how())
         return None
 
     def folder(self) -> Path:
@@ -40,14 +40,14 @@ class Config(FilesConfig):
         if missing := self.missing():
             raise ValueError(str(missing))
         found: Images = []
-        for person in sorted(
+        for subject in sorted(
             entry.name for entry in os.scandir(self.folder()) if entry.is_dir() and not entry.name.startswith(".")
         ):
             for view in VIEWS:
-                place = self.folder() / person / view
+                place = self.folder() / subject / view
                 names = sorted(entry.name for entry in os.scandir(place)) if place.is_dir() else []
                 found += [
-                    (f"{person}/{view}/{name}", person)
+                    (f"{subject}/{view}/{name}", subject)
                     for name in names
                     if name.lower().endswith(SUFFIXES) and not name.startswith(".")
                 ]

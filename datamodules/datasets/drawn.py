@@ -1,8 +1,8 @@
 """Faces drawn by the project itself: no download, no licence, and the mask of every part is known.
 
-Person ``number`` of population ``seed`` looks the same in every config. A look-alike is another person, who has all but one
-part from a base person and was photographed in the same shots: shot k of both differs inside that part only. So it is known
-where a correct explanation of "these are two persons" must point. With an occluder, every shot of the persons (not of their
+Subject ``number`` of population ``seed`` looks the same in every config. A look-alike is another subject, who has all but one
+part from a base subject and was photographed in the same shots: shot k of both differs inside that part only. So it is known
+where a correct explanation of "these are two subjects" must point. With an occluder, every shot of the subjects (not of their
 look-alikes) is there a second time, in which they wear it: it differs from the first inside the occluder only.
 """
 
@@ -15,40 +15,40 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from configs.component import Born, canonical
-from configs.kinds import DatasetConfig, Progress
-from configs.kinds import Manifest as AnyManifest
+from configs.interfaces import DatasetConfig, Progress
+from configs.interfaces import Manifest as AnyManifest
 from datamodules.manifest import Manifest
-from datamodules.portraits import drawing
-from datamodules.portraits.drawn_faces import DrawnFaces, Occluder, Picture
-from datamodules.portraits.population import SWAPS
+from datamodules.synthetic_faces import drawing
+from datamodules.synthetic_faces.drawn_faces import DrawnFaces, Occluder, Sample
+from datamodules.synthetic_faces.population import SWAPS
 
 WORD = 2**32 - 1  # numbers that seed a generator are one word each
 
 
-class Config(DatasetConfig):
+class DrawnDatasetConfig(DatasetConfig):
     version: ClassVar[int] = drawing.VERSION
     name: Literal["drawn"] = "drawn"
     needs: ClassVar[str] = "nothing"
     terms: ClassVar[str] = "none"
     origin: ClassVar[str] = "drawn by this project from numbers"
-    persons: int = Field(default=40, ge=1)
+    subjects: int = Field(default=40, ge=1)
     shots: int = Field(default=12, ge=1)
-    first: int = Field(default=0, ge=0)  # number of the first person
+    first: int = Field(default=0, ge=0)  # number of the first subject
     seed: int = Field(default=0, ge=0, le=WORD)  # of the population
     size: int = Field(default=160, ge=64)  # pixels
-    variation: float = Field(default=1.0, ge=0, le=2)  # between shots; 0 makes all shots of a person one picture
-    look_alikes: int = Field(default=0, ge=0)  # persons appended, each differing from a base person in one part
-    occluder: Annotated[Occluder, Born("none")] = "none"  # shots appended, in which every person wears it
+    variation: float = Field(default=1.0, ge=0, le=2)  # between shots; 0 makes all shots of a subject one image
+    look_alikes: int = Field(default=0, ge=0)  # subjects appended, each differing from a base subject in one part
+    occluder: Annotated[Occluder, Born("none")] = "none"  # shots appended, in which every subject wears it
 
     @model_validator(mode="after")
-    def _numbers_exist(self) -> Config:
-        if self.look_alikes > len(SWAPS) * self.persons:
-            most = len(SWAPS) * self.persons
+    def _numbers_exist(self) -> DrawnDatasetConfig:
+        if self.look_alikes > len(SWAPS) * self.subjects:
+            most = len(SWAPS) * self.subjects
             raise ValueError(
-                f"look_alikes: {self.persons} persons have at most {most} ({', '.join(SWAPS)}), asked for {self.look_alikes}"
+                f"look_alikes: {self.subjects} subjects have at most {most} ({', '.join(SWAPS)}), asked for {self.look_alikes}"
             )
-        if self.first + self.persons > WORD:
-            raise ValueError(f"first + persons must be at most {WORD}, found {self.first + self.persons}")
+        if self.first + self.subjects > WORD:
+            raise ValueError(f"first + subjects must be at most {WORD}, found {self.first + self.subjects}")
         return self
 
     @property
@@ -56,15 +56,15 @@ class Config(DatasetConfig):
         return f"drawn/{self.seed}"
 
     def people(self) -> list[tuple[int, str | None]]:
-        """(number, None) of every person, then (number of the base, part that differs) of every look-alike."""
-        numbers = range(self.first, self.first + self.persons)
+        """(number, None) of every subject, then (number of the base, part that differs) of every look-alike."""
+        numbers = range(self.first, self.first + self.subjects)
         plain: list[tuple[int, str | None]] = [(number, None) for number in numbers]
-        turns = (divmod(index, self.persons) for index in range(self.look_alikes))
+        turns = (divmod(index, self.subjects) for index in range(self.look_alikes))
         return plain + [(self.first + place, SWAPS[(place + turn) % len(SWAPS)]) for turn, place in turns]
 
     def manifest(self, cache: Path) -> Manifest:
-        """Immediate: the pictures are a function of what their digests are made of; ``cache`` is not used."""
-        shown = self.pictures()
+        """Immediate: the images are a function of what their digests are made of; ``cache`` is not used."""
+        shown = self.samples()
         return Manifest(
             keys=tuple(each.key for each in shown),
             identities=tuple(each.identity for each in shown),
@@ -73,17 +73,17 @@ class Config(DatasetConfig):
             digests=tuple(self._digest(each) for each in shown),
         )
 
-    def pictures(self) -> list[Picture]:
+    def samples(self) -> list[Sample]:
         """All of them, in the manifest's order."""
         shots, people = range(self.shots), self.people()
-        plain = [Picture(number, part, index) for number, part in people for index in shots]
+        plain = [Sample(number, part, index) for number, part in people for index in shots]
         if self.occluder == "none":
             return plain
         return plain + [
-            Picture(number, None, index, self.occluder) for number, part in people if part is None for index in shots
+            Sample(number, None, index, self.occluder) for number, part in people if part is None for index in shots
         ]
 
-    def _digest(self, shown: Picture) -> str:
+    def _digest(self, shown: Sample) -> str:
         facts = ["drawn", drawing.VERSION, self.seed, shown.number, shown.part, shown.shot, self.size, self.variation]
         if shown.occluder != "none":
             facts.append(shown.occluder)

@@ -1,8 +1,8 @@
 """FairFace: 97,698 photographs with bands of age, gender and seven groups of race.
 
 Karkkainen, Joo: FairFace: face attribute dataset for balanced race, gender, and age for bias measurement and mitigation.
-WACV 2021. 86,744 images are its training part, 10,954 its validation part. It names no persons: every image is its own
-person here, so it is for attributes, not for verification. Debreczeni et al. test on a fifth of the training part, 17,349
+WACV 2021. 86,744 images are its training part, 10,954 its validation part. It names no subjects: every image is its own
+subject here, so it is for attributes, not for verification. Debreczeni et al. test on a fifth of the training part, 17,349
 images, and not on the validation part: ``part: held_out`` is such a fifth.
 """
 
@@ -16,13 +16,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from configs.component import LOCATION, Missing
-from configs.kinds import Manifest
+from configs.interfaces import Manifest
 from datamodules.attributes import AGES, GENDERS, Attributes
 from datamodules.formats.files import FilesConfig, Images
-from datamodules.lists.fairface import RACES, Table, read_table
+from datamodules.list_readers.fairface import RACES, Table, read_table
 
 
-class Config(FilesConfig):
+class FairFaceDatasetConfig(FilesConfig):
     name: Literal["fairface"] = "fairface"
     identified: ClassVar[bool] = False
     needs: ClassVar[str] = (
@@ -39,9 +39,9 @@ class Config(FilesConfig):
     on_damaged_age: Literal["refuse", "repair"] = "refuse"  # "9-Mar" and the like, where a spreadsheet took 3-9 for a date
 
     @model_validator(mode="after")
-    def _nobody_twice(self) -> Config:
+    def _nobody_twice(self) -> FairFaceDatasetConfig:
         if self.min_images != 1:
-            raise ValueError("min_images: FairFace names no persons, so each has one image")
+            raise ValueError("min_images: FairFace names no subjects, so each has one image")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""One folder of images, whose file names tell the person: ``Ann_Veneman_0003.jpg`` shows Ann_Veneman."""
+"""One folder of images, whose file names tell the subject: ``Ann_Veneman_0003.jpg`` shows Ann_Veneman."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pydantic import PositiveInt, field_validator
 
 from configs.component import LOCATION, Missing
 from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
-from datamodules.lists.lines import shown
+from datamodules.list_readers.lines import shown
 
 
-class Config(FilesConfig):
+class FlatDatasetConfig(FilesConfig):
     name: Literal["flat"] = "flat"
     depth: ClassVar[int | None] = 1
-    needs: ClassVar[str] = "root: a folder of images whose names tell the person"
+    needs: ClassVar[str] = "root: a folder of images whose names tell the subject"
     terms: ClassVar[str] = "your own"
     origin: ClassVar[str] = "your own images"
     root: Annotated[Path, LOCATION]
-    space: str = "flat"  # datasets with one space have one set of persons
-    person: str = r"(.+)_\d+"  # pattern of the name without its suffix; the first group is the person
-    persons: PositiveInt | None = None  # at most so many persons, by name
+    space: str = "flat"  # datasets with one space have one set of subjects
+    subject: str = r"(.+)_\d+"  # pattern of the name without its suffix; the first group is the subject
+    subjects: PositiveInt | None = None  # at most so many subjects, by name
 
-    @field_validator("person")
+    @field_validator("subject")
     @classmethod
     def _has_a_group(cls, value: str) -> str:
         try:
             groups = re.compile(value).groups
         except re.error as error:
-            raise ValueError(f"person: {value!r} is no regular expression ({error})") from error
+            raise ValueError(f"subject: {value!r} is no regular expression ({error})") from error
         if groups < 1:
-            raise ValueError(f"person: {value!r} has no group, such as (.+)_[0-9]+")
+            raise ValueError(f"subject: {value!r} has no group, such as (.+)_[0-9]+")
         return value
 
     @property
@@ -53,16 +53,16 @@ class Config(FilesConfig):
     def images(self) -> Images:
         if missing := self.missing():
             raise ValueError(str(missing))
-        pattern = re.compile(self.person)
+        pattern = re.compile(self.subject)
         found: Images = []
         for name in image_names(self.root):
             match = pattern.fullmatch(name.rpartition(".")[0])
             if match is None or not match[1]:
-                raise ValueError(f"{self.root / name}: the name does not tell the person (expected {shown(self.person)})")
+                raise ValueError(f"{self.root / name}: the name does not tell the subject (expected {shown(self.subject)})")
             found.append((name, match[1]))
-        chosen = choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images, self.persons)
+        chosen = choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images, self.subjects)
         if not chosen:
-            raise ValueError(f"{self.root}: no person has {self.min_images} images or more")
+            raise ValueError(f"{self.root}: no subject has {self.min_images} images or more")
         return chosen
 
 

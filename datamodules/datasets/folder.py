@@ -1,4 +1,4 @@
-"""Any folder of images with one folder per person: ``root/<person>/<image>``."""
+"""Any folder of images with one folder per subject: ``root/<subject>/<image>``."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose, person_folders
+from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose, subject_folders
 
 
-class Config(FilesConfig):
+class FolderDatasetConfig(FilesConfig):
     name: Literal["folder"] = "folder"
     depth: ClassVar[int | None] = 2
-    needs: ClassVar[str] = "root: a folder with one folder of images per person"
+    needs: ClassVar[str] = "root: a folder with one folder of images per subject"
     terms: ClassVar[str] = "your own"
     origin: ClassVar[str] = "your own images"
     root: Annotated[Path, LOCATION]
-    space: str = "folder"  # datasets with one space have one set of persons: equal folder names are the same person
-    persons: PositiveInt | None = None  # at most so many persons, by name
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each person's images, by name, for ablations of the data's size
+    space: str = "folder"  # datasets with one space have one set of subjects: equal folder names are the same subject
+    subjects: PositiveInt | None = None  # at most so many subjects, by name
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each subject's images, by name, for ablations of the data's size
 
     @property
     def namespace(self) -> str:
@@ -30,7 +30,7 @@ class Config(FilesConfig):
         if not self.root.is_dir():
             return Missing(f"no folder {self.root}", self.how())
         if not any(entry.is_dir() for entry in self.root.iterdir()):
-            return Missing(f"no folders of persons in {self.root}", self.how())
+            return Missing(f"no folders of subjects in {self.root}", self.how())
         return None
 
     def folder(self) -> Path:
@@ -39,8 +39,8 @@ class Config(FilesConfig):
     def images(self) -> Images:
         if missing := self.missing():
             raise ValueError(str(missing))
-        found = choose(person_folders(self.root), self.min_images, self.persons, share=self.share)
+        found = choose(subject_folders(self.root), self.min_images, self.subjects, share=self.share)
         if not found:
             kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)
-            raise ValueError(f"{self.root}: no person has {self.min_images} images or more (counted: {kinds})")
+            raise ValueError(f"{self.root}: no subject has {self.min_images} images or more (counted: {kinds})")
         return found

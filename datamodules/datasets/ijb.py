@@ -1,8 +1,8 @@
 """IJB-B and IJB-C, as the field evaluates them: loosely cropped faces, with landmarks and detector's scores in lists.
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
-dataset and protocol. ICB 2018. The lists of the 1:1 protocol name no persons, so the identity of an image is the first
-template that it is in ("template 69544"): good for counting, not for telling whether two templates show one person.
+dataset and protocol. ICB 2018. The lists of the 1:1 protocol name no subjects, so the identity of an image is the first
+template that it is in ("template 69544"): good for counting, not for telling whether two templates show one subject.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
-from configs.kinds import Manifest
+from configs.interfaces import Manifest
 from datamodules.detection import Detections
 from datamodules.formats.files import FilesConfig, Images
-from datamodules.lists.ijb import Faces, Points, Set, files, read_faces, read_points
+from datamodules.list_readers.ijb import Faces, Points, Set, files, read_faces, read_points
 
 TITLES = {"ijbb": "IJB-B", "ijbc": "IJB-C"}
 
 
-class Config(FilesConfig):
+class IJBDatasetConfig(FilesConfig):
     name: Literal["ijb"] = "ijb"
     needs: ClassVar[str] = "root: the folder with loose_crop/ and meta/"
     terms: ClassVar[str] = "research only, under NIST's own agreement"
@@ -34,9 +34,9 @@ class Config(FilesConfig):
     root: Annotated[Path, LOCATION]
 
     @model_validator(mode="after")
-    def _templates_are_no_persons(self) -> Config:
+    def _templates_are_no_subjects(self) -> IJBDatasetConfig:
         if self.min_images != 1:
-            raise ValueError("min_images: the lists of IJB name templates, not persons")
+            raise ValueError("min_images: the lists of IJB name templates, not subjects")
         return self
 
     @property

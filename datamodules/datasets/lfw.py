@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild: 13,233 news photographs of 5,749 persons.
+"""Labeled Faces in the Wild: 13,233 news photographs of 5,749 subjects.
 
 Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.fetching import Source
-from datamodules.formats.files import FilesConfig, Images, choose, person_folders
-from datamodules.lists.lfw import FILES, ListName, read_list
-from datamodules.lists.person_names import normalised
+from datamodules.download import Source
+from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
+from datamodules.list_readers.lfw import FILES, ListName, read_list
+from datamodules.list_readers.subject_names import normalised
 
 # A copy that scikit-learn's authors keep; the data set's own home page is no longer there.
 FUNNELED = (
@@ -30,10 +30,10 @@ FUNNELED = (
 )
 
 
-class Config(FilesConfig):
+class LFWDatasetConfig(FilesConfig):
     name: Literal["lfw"] = "lfw"
     depth: ClassVar[int | None] = 2
-    needs: ClassVar[str] = "root: the folder with images/ (or the persons' folders) and the lists, such as pairs.txt"
+    needs: ClassVar[str] = "root: the folder with images/ (or the subjects' folders) and the lists, such as pairs.txt"
     terms: ClassVar[str] = "news photographs, for research only"
     origin: ClassVar[str] = (
         "`facegrid data get lfw root=...` takes a public copy of the funneled images; a deep-funneled copy works too"
@@ -41,7 +41,7 @@ class Config(FilesConfig):
     server: ClassVar[str | None] = "https://ndownloader.figshare.com/files"
     sources: ClassVar[tuple[Source, ...]] = FUNNELED
     root: Annotated[Path, LOCATION]
-    exclude: tuple[ListName, ...] = ()  # persons named in these lists are left out
+    exclude: tuple[ListName, ...] = ()  # subjects named in these lists are left out
     only: ListName | None = None  # the images that this list names, and no others
 
     @property
@@ -49,14 +49,14 @@ class Config(FilesConfig):
         return "lfw"
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
-        """The persons' folders are called by their names."""
+        """The subjects' folders are called by their names."""
         return {who: normalised(who) for who in identities}
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
             return Missing(f"no folder {self.root} with LFW", self.how())
         if not any(entry.is_dir() for entry in self.folder().iterdir()):
-            return Missing(f"no folders of persons in {self.folder()}", self.how())
+            return Missing(f"no folders of subjects in {self.folder()}", self.how())
         for name in self._lists():
             if not (self.root / FILES[name]).is_file():
                 return Missing(f"no list {self.root / FILES[name]}", self.how())
@@ -69,8 +69,8 @@ class Config(FilesConfig):
     def images(self) -> Images:
         if missing := self.missing():
             raise ValueError(str(missing))
-        found = self._named(self.only) if self.only else person_folders(self.folder())
-        excluded = {person for name in self.exclude for person in read_list(self.root, name).persons()}
+        found = self._named(self.only) if self.only else subject_folders(self.folder())
+        excluded = {subject for name in self.exclude for subject in read_list(self.root, name).subjects()}
         return choose(found, self.min_images, exclude=excluded)
 
     def _lists(self) -> tuple[ListName, ...]:

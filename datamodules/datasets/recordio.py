@@ -2,8 +2,8 @@
 
 Deng, Guo, Xue, Zafeiriou: ArcFace: Additive angular margin loss for deep face recognition. CVPR 2019.
 
-Record 0 of such a file holds no image: its two labels are the number of the first record that stands for a person, and that of
-the record behind the last. A person's record has two labels, too: the first image of the person, and the one behind the last.
+Record 0 of such a file holds no image: its two labels are the number of the first record that stands for a subject, and that of
+the record behind the last. A subject's record has two labels, too: the first image of the subject, and the one behind the last.
 The labels are float32, which is inexact beyond 2**24. So every image's own label says who it shows, and the rest must agree.
 """
 
@@ -15,14 +15,14 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.containers import PeopleConfig, Unwrap
-from datamodules.formats.places import Listing, Places
+from datamodules.formats.byte_ranges import ByteRanges, Listing
+from datamodules.formats.containers import SubjectsConfig, Unwrap
 from datamodules.formats.recordio import Records, image_bytes, read_headers, read_index
 
 EXACT = 1 << 24  # whole numbers up to here are exact in float32
 
 
-class Config(PeopleConfig):
+class RecordIODatasetConfig(SubjectsConfig):
     name: Literal["recordio"] = "recordio"
     needs: ClassVar[str] = "root: the folder with train.rec and train.idx, or a .rec file with its .idx file beside it"
     terms: ClassVar[str] = "those of the set that it holds"
@@ -30,7 +30,7 @@ class Config(PeopleConfig):
         "training sets of the InsightFace project (MS1MV2, MS1MV3, Glint360K, CASIA-WebFace) come in this form"
     )
     root: Annotated[Path, LOCATION]
-    space: str = "recordio"  # datasets with one space have one set of persons: equal labels are the same person
+    space: str = "recordio"  # datasets with one space have one set of subjects: equal labels are the same subject
 
     @property
     def namespace(self) -> str:
@@ -57,11 +57,11 @@ class Config(PeopleConfig):
             raise ValueError(f"{files[0]}, offset {records.offset[rows][place]}: the label {labels[place]} is no class number")
         numbers = records.number[rows].tolist()
         classes = labels.astype(np.int64).tolist()
-        names = {label: str(label) for label in set(classes)}  # one text per person, not per image
+        names = {label: str(label) for label in set(classes)}  # one text per subject, not per image
         return Listing(
             keys=tuple(f"{number:08d}" for number in numbers),
             identities=tuple(names[label] for label in classes),
-            places=Places(
+            places=ByteRanges(
                 files=files[:1],
                 file=np.zeros(len(rows), np.int32),
                 offset=records.offset[rows],
@@ -80,26 +80,26 @@ def image_rows(path: Path, records: Records) -> np.ndarray:
     Raises:
         ValueError: record 0 says which those are, and the file is otherwise; names file and offset.
     """
-    persons = (records.flag == 2) & (records.payload == 0)
+    subjects = (records.flag == 2) & (records.payload == 0)
     first = int(np.argmin(records.number))
-    if records.number[first] != 0 or not persons[first]:
+    if records.number[first] != 0 or not subjects[first]:
         return np.arange(len(records.number))
     count = len(records.number)
     if not np.array_equal(records.number, np.arange(count)):
         row = int(np.argmax(records.number != np.arange(count)))
         raise ValueError(f"{path}, offset {records.offset[row]}: record {records.number[row]} where {row} is due")
-    start = count - int(np.argmin(persons[::-1])) if not persons.all() else 1
+    start = count - int(np.argmin(subjects[::-1])) if not subjects.all() else 1
     told = records.labels[0]
     if told[0] != np.float32(start) or told[1] != np.float32(count):
         raise ValueError(
-            f"{path}, offset 0: announces persons at {told[0]:.0f} to {told[1]:.0f}, found them from record {start} to {count}"
+            f"{path}, offset 0: announces subjects at {told[0]:.0f} to {told[1]:.0f}, found them from record {start} to {count}"
         )
-    _check_persons(path, records, start)
+    _check_subjects(path, records, start)
     return np.arange(1, start)
 
 
-def _check_persons(path: Path, records: Records, start: int) -> None:
-    """The ranges of the persons' records are the runs of equal labels of the images."""
+def _check_subjects(path: Path, records: Records, start: int) -> None:
+    """The ranges of the subjects' records are the runs of equal labels of the images."""
     labels = records.labels[1:start, 0]
     edges = np.flatnonzero(np.diff(labels)) + 2
     runs = np.stack([np.append(1, edges), np.append(edges, start)], axis=1).astype(np.float32)
@@ -113,6 +113,6 @@ def _check_persons(path: Path, records: Records, start: int) -> None:
         what = f"{told[order][place][0]:.0f} to {told[order][place][1]:.0f}" if place < len(told) else "nobody"
         due = f"{runs[place][0]:.0f} to {runs[place][1]:.0f}" if place < len(runs) else "nobody"
         raise ValueError(
-            f"{path}, offset {records.offset[row]}: a person has the images {what}, but by their labels the images are {due} "
-            f"({len(told)} persons announced, {len(runs)} found)"
+            f"{path}, offset {records.offset[row]}: a subject has the images {what}, but by their labels the images are {due} "
+            f"({len(told)} subjects announced, {len(runs)} found)"
         )

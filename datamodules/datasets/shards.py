@@ -11,19 +11,19 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.containers import PeopleConfig, Unwrap
-from datamodules.formats.places import Listing, Placed, Places
+from datamodules.formats.byte_ranges import ByteRanges, Listing, Placed
+from datamodules.formats.containers import SubjectsConfig, Unwrap
 from datamodules.formats.shard_manifest import FILE, ShardManifest, check_names, check_shard
 from datamodules.formats.shards import samples
 
 
-class Config(PeopleConfig):
+class ShardsDatasetConfig(SubjectsConfig):
     name: Literal["shards"] = "shards"
     needs: ClassVar[str] = "root: a folder of .tar files that hold KEY.jpg and KEY.json (or KEY.cls)"
     terms: ClassVar[str] = "those of the set that was converted"
     origin: ClassVar[str] = "`facegrid data convert` writes it"
     root: Annotated[Path, LOCATION]
-    space: str | None = None  # datasets with one space have one set of persons; None: that of the dataset that was converted
+    space: str | None = None  # datasets with one space have one set of subjects; None: that of the dataset that was converted
 
     @property
     def namespace(self) -> str:
@@ -56,28 +56,28 @@ class Config(PeopleConfig):
                 check_shard(self.root, shards[file.name])
             before = len(rows)
             for sample in samples(file):
-                place = f"{file}, offset {sample.picture.header}"
+                place = f"{file}, offset {sample.canvas.header}"
                 if sample.key in keys:
                     first = rows[keys[sample.key]]
                     raise ValueError(f"{place}: the image {sample.key!r} is also in {archives[first[0]]}, offset {first[1]}")
                 keys[sample.key] = len(rows)
                 identities.append(sample.identity)
-                rows.append((number, sample.picture.offset, sample.picture.size))
+                rows.append((number, sample.canvas.offset, sample.canvas.size))
             if file.name in shards and len(rows) - before != shards[file.name].images:
                 said = shards[file.name].images
                 raise ValueError(f"{file}: {FILE} says {said} images, found {len(rows) - before}")
         file_, offset, length = np.array(rows, np.int64).reshape(-1, 3).T
-        places = Places(archives, file_.astype(np.int32), offset, length, np.zeros(len(rows), np.int8))
+        places = ByteRanges(archives, file_.astype(np.int32), offset, length, np.zeros(len(rows), np.int8))
         return Listing(tuple(keys), tuple(identities), places)
 
     def unwrap(self) -> Unwrap:
         return as_it_is
 
-    def judged(self, manifest: Placed, listing: Listing) -> Placed:
+    def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
         told = ShardManifest.read(self.root)
         if told is not None and self.whole() and not manifest.skipped and manifest.digest != told.digest:
             raise ValueError(f"{self.root / FILE}: says the digest {told.digest}, but that of the images is {manifest.digest}")
-        return super().judged(manifest, listing)
+        return super().evaluated(manifest, listing)
 
     def _archives(self) -> list[Path]:
         return sorted(self.root.glob("*.tar"))

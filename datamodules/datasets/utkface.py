@@ -2,7 +2,7 @@
 
 Zhang, Song, Qi: Age progression/regression by conditional adversarial autoencoder. CVPR 2017. A file is called
 ``age_sex_race_time.jpg`` (also ``.jpg.chip.jpg``): sex 0 male, 1 female; race 0 White, 1 Black, 2 Asian, 3 Indian, 4
-others. It names no persons: every image is its own person here, so it is for attributes, not for verification. Some
+others. It names no subjects: every image is its own subject here, so it is for attributes, not for verification. Some
 published names lack a part.
 """
 
@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
-from configs.kinds import Manifest, Progress
+from configs.interfaces import Manifest, Progress
 from datamodules.attributes import GENDERS, OLDEST, Attributes, age_labels
 from datamodules.datasets.flat import image_names
 from datamodules.formats.files import FilesConfig, Images
@@ -27,7 +27,7 @@ NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_(\d{8,20})(?:\.[A-Za-z]+)+")
 WRONG = "the name is not age_sex_race_time"
 
 
-class Config(FilesConfig):
+class UTKFaceDatasetConfig(FilesConfig):
     name: Literal["utkface"] = "utkface"
     depth: ClassVar[int | None] = 1
     identified: ClassVar[bool] = False
@@ -38,9 +38,9 @@ class Config(FilesConfig):
     on_bad_name: Literal["fail", "skip"] = "fail"
 
     @model_validator(mode="after")
-    def _nobody_twice(self) -> Config:
+    def _nobody_twice(self) -> UTKFaceDatasetConfig:
         if self.min_images != 1:
-            raise ValueError("min_images: UTKFace names no persons, so each has one image")
+            raise ValueError("min_images: UTKFace names no subjects, so each has one image")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""VGGFace2: 3.31 million photographs of 9,131 persons, of whom 500 are its test part.
+"""VGGFace2: 3.31 million photographs of 9,131 subjects, of whom 500 are its test part.
 
 Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognising faces across pose and age. FG 2018.
 """
@@ -12,23 +12,23 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.files import FilesConfig, Images, choose, person_folders
-from datamodules.lists.person_names import normalised, read_identity_meta
+from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
+from datamodules.list_readers.subject_names import normalised, read_identity_meta
 
 
-class Config(FilesConfig):
+class VGGFace2DatasetConfig(FilesConfig):
     name: Literal["vggface2"] = "vggface2"
     depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = (
-        "root: the folder with train/ and test/, each with one folder per person, such as n000001/; names_file: "
+        "root: the folder with train/ and test/, each with one folder per subject, such as n000001/; names_file: "
         "identity_meta.csv, for the audit"
     )
     terms: ClassVar[str] = "research only"
     origin: ClassVar[str] = "the authors (Visual Geometry Group, Oxford) give it out on request, and so do academic mirrors"
     root: Annotated[Path, LOCATION]
     split: Literal["train", "test"] = "test"
-    persons: PositiveInt | None = None  # at most so many persons, by number
-    names_file: Annotated[Path | None, LOCATION] = None  # identity_meta.csv, the persons' names, for the identity audit
+    subjects: PositiveInt | None = None  # at most so many subjects, by number
+    names_file: Annotated[Path | None, LOCATION] = None  # identity_meta.csv, the subjects' names, for the identity audit
 
     @property
     def namespace(self) -> str:
@@ -38,7 +38,7 @@ class Config(FilesConfig):
         folder = self.folder()
         if not folder.is_dir() or not any(entry.is_dir() for entry in folder.iterdir()):
             return Missing(
-                f"no VGGFace2 persons in {folder} (looked for {folder}/n000001/0001_01.jpg and its like)", self.how()
+                f"no VGGFace2 subjects in {folder} (looked for {folder}/n000001/0001_01.jpg and its like)", self.how()
             )
         if self.names_file is not None and not self.names_file.is_file():
             return Missing(f"no list of names {self.names_file}", "set names_file to identity_meta.csv, or leave it out")
@@ -50,7 +50,7 @@ class Config(FilesConfig):
     def images(self) -> Images:
         if missing := self.missing():
             raise ValueError(str(missing))
-        return choose(person_folders(self.folder()), self.min_images, self.persons)
+        return choose(subject_folders(self.folder()), self.min_images, self.subjects)
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
         """As the list says; empty without one."""

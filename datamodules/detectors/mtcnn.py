@@ -22,8 +22,8 @@ import torch
 from pydantic import Field, model_validator
 
 from configs.component import Component
-from configs.kinds import Alignment, DetectorConfig, Manifest
-from configs.kinds import Detection as AnyDetection
+from configs.interfaces import Alignment, DetectorConfig, Manifest
+from configs.interfaces import Detection as AnyDetection
 from configs.lookup import component
 from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import Size
@@ -37,7 +37,7 @@ Selection = Literal["center_weighted_size", "probability", "largest", "largest_o
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Config(DetectorConfig):
+class MTCNNConfig(DetectorConfig):
     name: Literal["mtcnn"] = "mtcnn"
     alignment: component("alignment") = Field(default_factory=lambda: {"name": "box"})  # type: ignore[valid-type]
     selection_method: Selection = "center_weighted_size"  # which of several faces
@@ -85,7 +85,7 @@ class Config(DetectorConfig):
 class Mtcnn:
     """Detects with the three networks, which are loaded when first needed; cropping needs none."""
 
-    def __init__(self, config: Config, device: str = "cpu") -> None:
+    def __init__(self, config: MTCNNConfig, device: str = "cpu") -> None:
         self.config = config
         self.device = torch.device(device)
         self.alignment: Alignment = config.alignment.build()

@@ -8,13 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.kinds import Detection as AnyDetection
-from configs.kinds import DetectorConfig, Manifest
+from configs.interfaces import Detection as AnyDetection
+from configs.interfaces import DetectorConfig, Manifest
 from datamodules.detection import Detection, Detections
 from datamodules.geometry.cutting import Size, cut
 
 
-class Config(DetectorConfig):
+class NoDetectorConfig(DetectorConfig):
     name: Literal["none"] = "none"
     # Share of width and of height that is kept, around the centre; 1 keeps the whole image, without regard to its aspect.
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -16,12 +16,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.kinds import DatasetConfig, Progress
-from configs.kinds import Manifest as AnyManifest
-from datamodules import scan as images_of
+from configs.interfaces import DatasetConfig, Progress
+from configs.interfaces import Manifest as AnyManifest
+from datamodules import image_index as images_of
+from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, states
 from datamodules.formats.files import choose
-from datamodules.formats.kept import keep_listing, keep_manifest, recall_listing, recall_manifest
-from datamodules.formats.places import Fetcher, Listing, Placed, Places, State, states
+from datamodules.formats.manifest_cache import keep_listing, keep_manifest, recall_listing, recall_manifest
 from datamodules.images import decode
 from datamodules.manifest import Manifest
 
@@ -56,7 +56,7 @@ class ContainerConfig(DatasetConfig):
         """The rows that the settings ask for."""
         return range(len(listing.keys))
 
-    def judged(self, manifest: Placed, listing: Listing) -> Placed:
+    def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
         """The manifest after the skip policy; ValueError where it is not what the files promise."""
         return manifest
 
@@ -102,32 +102,32 @@ class ContainerConfig(DatasetConfig):
             raise ValueError(f"{listing.places.files[0]}: none of its {len(listing.keys)} images fits the dataset's settings")
         return listing if len(rows) == len(listing.keys) else listing.subset(rows)
 
-    def _source(self, places: Places, now: tuple[State, ...]) -> Contained:
+    def _source(self, places: ByteRanges, now: tuple[State, ...]) -> Contained:
         return Contained(places, now, self.unwrap())
 
     def _placed(self, manifest: Manifest, part: Listing, whole: Listing) -> Placed:
         rows = [row for row, key in enumerate(part.keys) if key not in manifest.skipped]
-        return self.judged(Placed.of(manifest, part.places.subset(rows)), whole)
+        return self.evaluated(Placed.of(manifest, part.places.subset(rows)), whole)
 
 
-class PeopleConfig(ContainerConfig):
-    """A container that names the persons of its images."""
+class SubjectsConfig(ContainerConfig):
+    """A container that names the subjects of its images."""
 
-    min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
-    persons: PositiveInt | None = None  # at most so many persons, in the order of the files
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each person's images, for ablations of the data's size
+    min_images: PositiveInt = 1  # subjects with at least so many images; those that a skip policy leaves out do not count
+    subjects: PositiveInt | None = None  # at most so many subjects, in the order of the files
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each subject's images, for ablations of the data's size
 
     def whole(self) -> bool:
         """Whether the settings ask for all images."""
-        return self.min_images <= 1 and self.persons is None and self.share == 1.0
+        return self.min_images <= 1 and self.subjects is None and self.share == 1.0
 
     def chosen(self, listing: Listing) -> Sequence[int]:
         if self.whole():
             return range(len(listing.keys))
         rows = list(enumerate(listing.identities))
-        return [row for row, _ in choose(rows, self.min_images, self.persons, share=self.share)]
+        return [row for row, _ in choose(rows, self.min_images, self.subjects, share=self.share)]
 
-    def judged(self, manifest: Placed, listing: Listing) -> Placed:
+    def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
         counts = Counter(manifest.identities)
         if not manifest.skipped or min(counts.values(), default=0) >= self.min_images:
             return manifest
@@ -137,7 +137,7 @@ class PeopleConfig(ContainerConfig):
 class Contained:
     """Images at places, as a scan reaches them."""
 
-    def __init__(self, places: Places, now: tuple[State, ...], unwrap: Unwrap) -> None:
+    def __init__(self, places: ByteRanges, now: tuple[State, ...], unwrap: Unwrap) -> None:
         self.places = places
         self.fetcher = Fetcher(places.files)
         self._states = [state[1:] for state in now]

@@ -1,4 +1,4 @@
-"""Datasets that are folders of image files: one folder per person."""
+"""Datasets that are folders of image files: one folder per subject."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import ClassVar, TypeVar
 import numpy as np
 from pydantic import PositiveInt
 
-from configs.kinds import DatasetConfig, Progress
-from configs.kinds import Manifest as AnyManifest
+from configs.interfaces import DatasetConfig, Progress
+from configs.interfaces import Manifest as AnyManifest
+from datamodules.image_index import cached, scan
 from datamodules.images import decode
 from datamodules.manifest import Manifest
-from datamodules.scan import cached, scan
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
-UNREAD = (".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".pgm", ".tga")  # pictures, but left out
+UNREAD = (".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".pgm", ".tga")  # images, but left out
 
 Images = list[tuple[str, str]]  # (key, identity)
 
@@ -29,7 +29,7 @@ class FilesConfig(DatasetConfig):
     """A dataset whose images are files below one folder; a subclass says which."""
 
     depth: ClassVar[int | None] = None  # folders and file of each key, where all keys have as many: 2 is identity/image
-    min_images: PositiveInt = 1  # persons with at least so many images; those that a skip policy leaves out do not count
+    min_images: PositiveInt = 1  # subjects with at least so many images; those that a skip policy leaves out do not count
 
     @abstractmethod
     def folder(self) -> Path:
@@ -44,7 +44,7 @@ class FilesConfig(DatasetConfig):
         """
 
     def unread(self) -> list[str]:
-        """Pictures below the folder whose kind is none of ``SUFFIXES``, sorted: they are in no dataset."""
+        """Images below the folder whose kind is none of ``SUFFIXES``, sorted: they are in no dataset."""
         found = [
             (Path(place) / name).relative_to(self.folder()).as_posix()
             for place, _, names in os.walk(self.folder())
@@ -117,13 +117,13 @@ class FileDataset:
         return data
 
 
-def person_folders(folder: Path) -> Images:
-    """The images of ``folder/<person>/<image>``, persons and images sorted by name; hidden files are left out."""
+def subject_folders(folder: Path) -> Images:
+    """The images of ``folder/<subject>/<image>``, subjects and images sorted by name; hidden files are left out."""
     found: Images = []
-    for person in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")):
-        names = (entry.name for entry in os.scandir(folder / person))
+    for subject in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")):
+        names = (entry.name for entry in os.scandir(folder / subject))
         found += [
-            (f"{person}/{name}", person)
+            (f"{subject}/{name}", subject)
             for name in sorted(names)
             if name.lower().endswith(SUFFIXES) and not name.startswith(".")
         ]
@@ -155,22 +155,22 @@ Key = TypeVar("Key")
 def choose(
     images: Sequence[tuple[Key, str]],
     min_images: int = 1,
-    persons: int | None = None,
+    subjects: int | None = None,
     exclude: Iterable[str] = (),
     share: float = 1.0,
 ) -> list[tuple[Key, str]]:
-    """The images of persons who have enough and are not excluded; of these persons, the first so many.
+    """The images of subjects who have enough and are not excluded; of these subjects, the first so many.
 
     Args:
         images: (key, identity), in order; a key is anything that names an image
-        min_images: a person with fewer is left out
-        persons: how many persons to take at most, in the order of ``images``; None takes all
+        min_images: a subject with fewer is left out
+        subjects: how many subjects to take at most, in the order of ``images``; None takes all
         exclude: identities to leave out
-        share: of each person's images; the first ones in the order of ``images``, and one at least
+        share: of each subject's images; the first ones in the order of ``images``, and one at least
     """
     counts = Counter(who for _, who in images)
     out = set(exclude)
-    able = [who for who, count in counts.items() if count >= min_images and who not in out][:persons]
+    able = [who for who, count in counts.items() if count >= min_images and who not in out][:subjects]
     chosen = set(able)
     taken: Counter[str] = Counter()
     found = []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.formats.places import Fetcher
+from datamodules.formats.byte_ranges import Fetcher
 
 MAGIC = 0xCED7230A
 PART = struct.Struct("<II")  # magic number, kind and length

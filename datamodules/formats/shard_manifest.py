@@ -33,7 +33,7 @@ class ShardManifest:
         images: how many
         digest: of the manifest of the images as they are in the shards
         original: whether they have the bytes that they had in the dataset; if not, they were encoded as PNG
-        identities: images of each person, in the order of first appearance; the place is the class number
+        identities: images of each subject, in the order of first appearance; the place is the class number
         skipped: key -> why, for images that were bad and left out
         shards: in order
     """

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datamodules.formats.byte_ranges import Fetcher
 from datamodules.formats.files import SUFFIXES
-from datamodules.formats.places import Fetcher
 
 BLOCK = 512
 SMALL = 1 << 20  # bytes of a member that is read while listing: a label, or extended names
-PICTURES = (*(suffix.lstrip(".") for suffix in SUFFIXES), "img")
+IMAGE_SUFFIXES = (*(suffix.lstrip(".") for suffix in SUFFIXES), "img")
 LABELS = ("json", "cls")
 OTHERS = {
     b"1": "a hard link",
@@ -47,7 +47,7 @@ class Sample:
 
     key: str
     identity: str
-    picture: Member
+    canvas: Member
 
 
 def members(path: Path) -> Iterator[Member]:
@@ -202,23 +202,23 @@ def samples(path: Path) -> Iterator[Sample]:
 
 def _sample(path: Path, fetcher: Fetcher, key: str, parts: dict[str, Member]) -> Sample:
     first = next(iter(parts.values()))
-    pictures = [suffix for suffix in parts if suffix in PICTURES]
+    rendered = [suffix for suffix in parts if suffix in IMAGE_SUFFIXES]
     label = next((suffix for suffix in LABELS if suffix in parts), None)
-    if len(pictures) != 1 or label is None:
+    if len(rendered) != 1 or label is None:
         raise ValueError(
             f"{path}, offset {first.header}: the key {key!r} has {', '.join(parts)}; "
-            f"wanted are one image ({', '.join(PICTURES)}) and one label ({' or '.join(LABELS)})"
+            f"wanted are one image ({', '.join(IMAGE_SUFFIXES)}) and one label ({' or '.join(LABELS)})"
         )
-    picture, told = parts[pictures[0]], parts[label]
+    canvas, told = parts[rendered[0]], parts[label]
     if told.size > SMALL:
         raise ValueError(f"{path}, offset {told.header}: a label of {told.size} bytes")
     try:
         text = _text(fetcher.read(0, told.offset, told.size))
         said = _label(text) if label == "json" else {"identity": _class(text)}
-        own = _safe(said["key"]) if "key" in said else f"{path.stem}/{picture.name}"
+        own = _safe(said["key"]) if "key" in said else f"{path.stem}/{canvas.name}"
     except ValueError as error:
         raise ValueError(f"{path}, offset {told.header}: the label {told.name!r}: {error}") from error
-    return Sample(own, said["identity"], picture)
+    return Sample(own, said["identity"], canvas)
 
 
 def _class(text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 NOISE = 3.5  # standard deviation of a landmark, in millimetres of the face
-NOSE_NOISE = 4.5  # of the nose's: how far it stands out depends on the person
+NOSE_NOISE = 4.5  # of the nose's: how far it stands out depends on the subject
 FLAT = 0.1  # standard deviation of what a frontal face's camera does in the plane: 1 on the diagonal, 0 beside it
 TURN = 0.3  # of what it does with depth: the sine of the head's turn
 SHIFT = 30.0  # of its place, millimetres

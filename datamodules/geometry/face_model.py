@@ -3,7 +3,7 @@
 Ours, since no open one comes with DeepFace: an ellipsoid with a nose, whose landmarks seen from the front are in the places of
 ``datamodules.geometry.fiducials`` (eyes 63 mm apart) and whose depths are about those of common landmark models: the tip of the
 nose 23 mm before the eyes, the brows about level with them, the corners of the mouth 5 mm behind them. x points to the right of
-the picture, y down, z towards the viewer; the origin lies between the eyes.
+the image, y down, z towards the viewer; the origin lies between the eyes.
 """
 
 from __future__ import annotations

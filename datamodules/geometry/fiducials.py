@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from configs.kinds import Detection
+from configs.interfaces import Detection
 from datamodules.geometry.cutting import Size, sides
 
 NATURAL = 112  # height of the crop that the places below were made for

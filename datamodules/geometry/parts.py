@@ -6,7 +6,7 @@ Three ways to cut a face out are known:
   Distances scale with the crop's height, and the middle of the template stays in the middle.
 * ``box``: a detector's box with a margin of an eighth of the crop, resized without regard to its aspect: mtcnn with its margin
   of 20 at 160 pixels. Points are shares of width and height.
-* ``centred``: the whole picture, the face in its middle, eyes a sixth of the width apart: detector none on LFW's deep-funneled
+* ``centred``: the whole image, the face in its middle, eyes a sixth of the width apart: detector none on LFW's deep-funneled
   images. Drawn faces are not so: each shot moves them. Points are shares of width and height.
 
 The points of ``box`` and ``centred`` are means of what MTCNN found in 60 images of LFW, made symmetric.

@@ -3,7 +3,7 @@
 Moschoglou, Papaioannou, Sagonas, Deng, Kotsia, Zafeiriou: AgeDB: the first manually collected, in-the-wild age database. CVPR
 workshops 2017. Ten folds of 300 genuine and 300 impostor pairs. AgeDB's own split is no plain list; the text lists that the
 field passes on have one pair a line, ``path path label`` (or label first), fold by fold. Where such a list names images of
-an unpacked evaluation set (``0.jpg 1.jpg``), which tell no person, use the protocol ``pairs`` instead.
+an unpacked evaluation set (``0.jpg 1.jpg``), which tell no subject, use the protocol ``pairs`` instead.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from datamodules.comparisons.listed import OneListConfig
-from datamodules.datasets.agedb import Config as AgeDb
-from datamodules.lists.lfw import PairList
-from datamodules.lists.pair_list import Order, read_pairs
+from datamodules.datasets.agedb import AgeDBDatasetConfig as AgeDb
+from datamodules.evaluation_sets.pair_lists import OneListConfig
+from datamodules.list_readers.lfw import PairList
+from datamodules.list_readers.pair_list import Order, read_pairs
 
 
-class Config(OneListConfig):
+class AgeDB30ProtocolConfig(OneListConfig):
     name: Literal["agedb30"] = "agedb30"
     published: ClassVar[str] = "agedb_30_pair.txt"
     needs: ClassVar[str] = "root: AgeDB; file: the text list of 6,000 pairs, else agedb_30_pair.txt in root"

@@ -14,14 +14,14 @@ import numpy as np
 from pydantic import Field
 
 from configs.component import LOCATION
-from configs.kinds import Manifest, ProtocolConfig
-from datamodules.comparisons.pairs import Pairs
-from datamodules.datasets.bin import Config as Bin
+from configs.interfaces import Manifest, ProtocolConfig
+from datamodules.datasets.bin import BinDatasetConfig as Bin
 from datamodules.datasets.bin import identities, key
+from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.formats.bins import read_bin
 
 
-class Config(ProtocolConfig):
+class BinProtocolConfig(ProtocolConfig):
     name: Literal["bin"] = "bin"
     root: Annotated[Path, LOCATION]  # the file
     folds: int = Field(default=10, ge=1)

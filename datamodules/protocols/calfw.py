@@ -1,4 +1,4 @@
-"""CALFW: LFW's persons at ages far apart.
+"""CALFW: LFW's subjects at ages far apart.
 
 Zheng, Deng, Hu: Cross-age LFW: a database for studying cross-age face recognition in unconstrained environments. 2017
 (arXiv:1708.08197). 3,000 genuine and 3,000 impostor pairs, two lines each: image and label. Genuine pairs carry the number of
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from datamodules.comparisons.aligned import AlignedListConfig
+from datamodules.evaluation_sets.aligned import AlignedListConfig
 
 
-class Config(AlignedListConfig):
+class CALFWProtocolConfig(AlignedListConfig):
     name: Literal["calfw"] = "calfw"
     published: ClassVar[str] = "pairs_CALFW.txt"
     needs: ClassVar[str] = "root: the folder with pairs_CALFW.txt and the folder of images"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.comparisons.listed import ListedConfig
-from datamodules.datasets.cfp import Config as Cfp
-from datamodules.lists.cfp import Kind, list_files, read_cfp
-from datamodules.lists.lfw import PairList
+from datamodules.datasets.cfp import CFPDatasetConfig as Cfp
+from datamodules.evaluation_sets.pair_lists import ListedConfig
+from datamodules.list_readers.cfp import Kind, list_files, read_cfp
+from datamodules.list_readers.lfw import PairList
 
 
-class Config(ListedConfig):
+class CFPProtocolConfig(ListedConfig):
     name: Literal["cfp"] = "cfp"
     root: Annotated[Path, LOCATION]
     compare: Kind = "frontal_profile"

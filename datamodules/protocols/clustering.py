@@ -1,7 +1,7 @@
-"""Clustering on any dataset: images of so many persons, to be grouped without knowing who is on them.
+"""Clustering on any dataset: images of so many subjects, to be grouped without knowing who is on them.
 
-Which persons and which of their images follows from the hashes of (seed, person) and (seed, image), so that it does not
-depend on the order of the dataset; more persons contain fewer.
+Which subjects and which of their images follows from the hashes of (seed, subject) and (seed, image), so that it does not
+depend on the order of the dataset; more subjects contain fewer.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from configs.kinds import DatasetConfig, Manifest
+from configs.interfaces import DatasetConfig, Manifest
 from configs.lookup import component
-from datamodules.comparisons.tasks import ClusteringConfig
-from datamodules.comparisons.templates import Clustering
+from datamodules.evaluation_sets.tasks import ClusteringConfig
+from datamodules.evaluation_sets.templates import Clustering
 
 
-class Config(ClusteringConfig):
+class ClusteringProtocolConfig(ClusteringConfig):
     name: Literal["clustering"] = "clustering"
     data: component("data")  # type: ignore[valid-type]
-    persons: Annotated[int, Field(ge=2)] | None = None  # None takes all
-    images: PositiveInt | None = None  # of each person, at most; None takes all
-    at_least: PositiveInt = 2  # images that a person must have to be chosen
+    subjects: Annotated[int, Field(ge=2)] | None = None  # None takes all
+    images: PositiveInt | None = None  # of each subject, at most; None takes all
+    at_least: PositiveInt = 2  # images that a subject must have to be chosen
     seed: int = 0
 
     @model_validator(mode="after")
-    def _enough(self) -> Config:
+    def _enough(self) -> ClusteringProtocolConfig:
         if self.images is not None and self.images < self.at_least:
-            raise ValueError(f"images: at most {self.images} of each person, but at_least asks for {self.at_least}")
+            raise ValueError(f"images: at most {self.images} of each subject, but at_least asks for {self.at_least}")
         return self
 
     def dataset(self) -> DatasetConfig:
@@ -37,21 +37,21 @@ class Config(ClusteringConfig):
         return data
 
     def clustering(self, manifest: Manifest) -> Clustering:
-        """Rows in rising order; labels number the chosen persons by name, from 0.
+        """Rows in rising order; labels number the chosen subjects by name, from 0.
 
         Raises:
-            ValueError: too few persons have images enough.
+            ValueError: too few subjects have images enough.
         """
         rows: dict[str, list[int]] = {}
         for row, who in enumerate(manifest.identities):
             rows.setdefault(who, []).append(row)
         able = [who for who, theirs in rows.items() if len(theirs) >= self.at_least]
-        if len(able) < (self.persons or 2):
+        if len(able) < (self.subjects or 2):
             raise ValueError(
-                f"protocol {self.title}: {len(able)} of {len(rows)} persons have {self.at_least} images, "
-                f"{self.persons or 2} are needed"
+                f"protocol {self.title}: {len(able)} of {len(rows)} subjects have {self.at_least} images, "
+                f"{self.subjects or 2} are needed"
             )
-        chosen = sorted(sorted(able, key=self._draw)[: self.persons])
+        chosen = sorted(sorted(able, key=self._draw)[: self.subjects])
         found = []
         for label, who in enumerate(chosen):
             drawn = sorted(rows[who], key=lambda row: self._draw(manifest.keys[row]))[: self.images]

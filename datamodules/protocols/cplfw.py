@@ -1,4 +1,4 @@
-"""CPLFW: LFW's persons in poses far apart.
+"""CPLFW: LFW's subjects in poses far apart.
 
 Zheng, Deng: Cross-pose LFW: a database for studying cross-pose face recognition in unconstrained environments. Beijing
 University of Posts and Telecommunications, Report 18-01, 2018. 3,000 genuine and 3,000 impostor pairs, two lines each:
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from datamodules.comparisons.aligned import AlignedListConfig
+from datamodules.evaluation_sets.aligned import AlignedListConfig
 
 
-class Config(AlignedListConfig):
+class CPLFWProtocolConfig(AlignedListConfig):
     name: Literal["cplfw"] = "cplfw"
     published: ClassVar[str] = "pairs_CPLFW.txt"
     needs: ClassVar[str] = "root: the folder with pairs_CPLFW.txt and the folder of images"

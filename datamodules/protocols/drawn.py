@@ -17,21 +17,21 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from configs.component import Born
-from configs.kinds import Dataset, Manifest, ProtocolConfig
-from datamodules.comparisons.balanced_pairs import ImagePair, genuine_pairs, impostor_pairs
-from datamodules.comparisons.pairs import Pairs
+from configs.interfaces import Dataset, Manifest, ProtocolConfig
 from datamodules.datasets.drawn import WORD
-from datamodules.datasets.drawn import Config as Drawn
-from datamodules.portraits.drawn_faces import DrawnFaces, Occluder, identity, key
+from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
+from datamodules.evaluation_sets.balanced_pairs import ImagePair, genuine_pairs, impostor_pairs
+from datamodules.evaluation_sets.pairs import Pairs
+from datamodules.synthetic_faces.drawn_faces import DrawnFaces, Occluder, identity, key
 
 _PAIRS, _WORN = 4, 5  # streams of random numbers
 
 
-class Config(ProtocolConfig):
+class DrawnProtocolConfig(ProtocolConfig):
     name: Literal["drawn"] = "drawn"
     version: ClassVar[int] = 2  # 1 had subject-disjoint folds
-    persons: int = Field(default=40, ge=2)
-    first: int = Field(default=1000, ge=0)  # number of the first person: not one of those that are trained on
+    subjects: int = Field(default=40, ge=2)
+    first: int = Field(default=1000, ge=0)  # number of the first subject: not one of those that are trained on
     shots: int = Field(default=6, ge=2)
     seed: int = Field(default=0, ge=0, le=WORD)
     size: int = Field(default=160, ge=64)
@@ -43,12 +43,12 @@ class Config(ProtocolConfig):
     occluded_share: Annotated[float, Born(1.0), Field(ge=0, le=1)] = 1.0  # of the genuine pairs, where there is an occluder
 
     @model_validator(mode="after")
-    def _enough_pairs(self) -> Config:
-        asked, most = self.pairs_per_fold // 2 * self.folds, self.persons * self.shots * (self.shots - 1) // 2
+    def _enough_pairs(self) -> DrawnProtocolConfig:
+        asked, most = self.pairs_per_fold // 2 * self.folds, self.subjects * self.shots * (self.shots - 1) // 2
         if asked > most:  # of impostor pairs and look-alikes there are always more
             raise ValueError(
                 f"pairs_per_fold={self.pairs_per_fold} and folds={self.folds} ask for {asked} genuine pairs, but "
-                f"{self.persons} subjects with {self.shots} shots each make {most}: raise persons or shots, or "
+                f"{self.subjects} subjects with {self.shots} shots each make {most}: raise subjects or shots, or "
                 "lower folds or pairs_per_fold"
             )
         return self
@@ -58,13 +58,13 @@ class Config(ProtocolConfig):
 
     def dataset(self) -> Drawn:
         return Drawn(
-            persons=self.persons,
+            subjects=self.subjects,
             shots=self.shots,
             first=self.first,
             seed=self.seed,
             size=self.size,
             variation=self.variation,
-            look_alikes=self.persons if self._alike() else 0,
+            look_alikes=self.subjects if self._alike() else 0,
             occluder=self.occluder,
         )
 
@@ -91,7 +91,7 @@ class Config(ProtocolConfig):
         """(names of the two images, whether the pair is genuine, fold)."""
         rng = np.random.default_rng([_PAIRS, self.seed, self.first])
         half, alike = self.pairs_per_fold // 2, self._alike()
-        images = [self.shots] * self.persons
+        images = [self.shots] * self.subjects
         genuine = [self._names(pair) for pair in genuine_pairs(images, half * self.folds, rng)]
         impostor = [self._names(pair) for pair in impostor_pairs(images, (half - alike) * self.folds, rng)]
         twins = self._look_alikes(alike * self.folds, rng)
@@ -117,9 +117,9 @@ class Config(ProtocolConfig):
             return []
         part = dict(self.dataset().people())
         found: list[tuple[str, str]] = []
-        pools = [rng.permutation(list(permutations(range(self.shots), 2))) for _ in range(self.persons)]
+        pools = [rng.permutation(list(permutations(range(self.shots), 2))) for _ in range(self.subjects)]
         for place in range(count):
-            turn, subject = divmod(place, self.persons)
+            turn, subject = divmod(place, self.subjects)
             number = self.first + subject
             left, right = pools[subject][turn].tolist()
             found.append((key(identity(number), left), key(identity(number, part[number]), right)))

@@ -1,8 +1,8 @@
 """Closed- and open-set identification on any dataset: who of the gallery is on each probe image, if anybody.
 
-Of each person in the gallery, ``gallery`` images make the template, and the others are probes, each by itself. A share of
-the persons is not in the gallery: all their images are probes of strangers. What is drawn follows from the hashes of (seed,
-person) and (seed, image), so that it does not depend on the order of the dataset.
+Of each subject in the gallery, ``gallery`` images make the template, and the others are probes, each by itself. A share of
+the subjects is not in the gallery: all their images are probes of unseen subjects. What is drawn follows from the hashes of (seed,
+subject) and (seed, image), so that it does not depend on the order of the dataset.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.kinds import DatasetConfig, Manifest
+from configs.interfaces import DatasetConfig, Manifest
 from configs.lookup import component
-from datamodules.comparisons.tasks import IdentificationConfig
-from datamodules.comparisons.templates import Identification, Templates
+from datamodules.evaluation_sets.tasks import IdentificationConfig
+from datamodules.evaluation_sets.templates import Identification, Templates
 
 
-class Config(IdentificationConfig):
+class IdentificationProtocolConfig(IdentificationConfig):
     name: Literal["identification"] = "identification"
     data: component("data")  # type: ignore[valid-type]
-    gallery: PositiveInt = 1  # images per person in the gallery
-    probes: PositiveInt | None = None  # at most so many probes per person
-    unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share, of persons with images enough, who are not in the gallery
-    few: Literal["leave_out", "unknown"] = "leave_out"  # persons with no image beyond the gallery's: nobody, or strangers
+    gallery: PositiveInt = 1  # images per subject in the gallery
+    probes: PositiveInt | None = None  # at most so many probes per subject
+    unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share, of subjects with images enough, who are not in the gallery
+    few: Literal["leave_out", "unknown"] = (
+        "leave_out"  # subjects with no image beyond the gallery's: nobody, or unseen subjects
+    )
     seed: int = 0
 
     def dataset(self) -> DatasetConfig:
@@ -33,7 +35,7 @@ class Config(IdentificationConfig):
         return data
 
     def identification(self, manifest: Manifest) -> Identification:
-        """Labels number the persons of the manifest by name, from 0.
+        """Labels number the subjects of the manifest by name, from 0.
 
         Raises:
             ValueError: nobody has images enough for a gallery and a probe.
@@ -42,22 +44,22 @@ class Config(IdentificationConfig):
         for row, who in enumerate(manifest.identities):
             rows.setdefault(who, []).append(row)
         enough = [who for who, theirs in rows.items() if len(theirs) > self.gallery]
-        strangers = set(sorted(enough, key=self._draw)[: round(self.unknown * len(enough))])
-        known = [who for who in enough if who not in strangers]
+        non_mated = set(sorted(enough, key=self._draw)[: round(self.unknown * len(enough))])
+        known = [who for who in enough if who not in non_mated]
         if not known:
             raise ValueError(
                 f"protocol {self.title}: nobody has more than {self.gallery} images, so there is no gallery with probes"
             )
         if self.few == "unknown":
-            strangers |= set(rows) - set(enough)
-        made: list[tuple[list[int], int]] = []  # images and person of each template
+            non_mated |= set(rows) - set(enough)
+        made: list[tuple[list[int], int]] = []  # images and subject of each template
         held: list[int] = []
         asked: list[int] = []
         for label, who in enumerate(sorted(rows)):
-            if who not in strangers and len(rows[who]) <= self.gallery:
+            if who not in non_mated and len(rows[who]) <= self.gallery:
                 continue
             drawn = sorted(rows[who], key=lambda row: self._draw(manifest.keys[row]))
-            first = 0 if who in strangers else self.gallery
+            first = 0 if who in non_mated else self.gallery
             if first:
                 held.append(len(made))
                 made.append((sorted(drawn[:first]), label))

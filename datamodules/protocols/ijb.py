@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from configs.component import LOCATION, Born, Missing
-from configs.kinds import Manifest
-from datamodules.comparisons.ijb_templates import ijb_templates, places_of
-from datamodules.comparisons.tasks import TemplatesConfig
-from datamodules.comparisons.templates import Comparisons
-from datamodules.datasets.ijb import Config as Ijb
-from datamodules.lists.ijb import Set, files, line_of, read_template_pairs
+from configs.interfaces import Manifest
+from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
+from datamodules.evaluation_sets.ijb_templates import ijb_templates, places_of
+from datamodules.evaluation_sets.tasks import TemplatesConfig
+from datamodules.evaluation_sets.templates import Comparisons
+from datamodules.list_readers.ijb import Set, files, line_of, read_template_pairs
 
 
-class Config(TemplatesConfig):
+class IJBProtocolConfig(TemplatesConfig):
     name: Literal["ijb"] = "ijb"
     set: Set = "ijbc"
     root: Annotated[Path, LOCATION]
@@ -33,14 +33,14 @@ class Config(TemplatesConfig):
     def dataset(self) -> Ijb:
         return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
 
-    def judging(self) -> dict[str, Any]:
-        return super().judging() | {"norm": self.norm}  # detector scores are weights of the templates
+    def evaluation_identity(self) -> dict[str, Any]:
+        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are weights of the templates
 
     def missing(self) -> Missing | None:
         return self.dataset().missing() or self.dataset().lacking(files(self.set).pairs)
 
     def comparisons(self, manifest: Manifest) -> Comparisons:
-        """IJB-C: 23,124 templates of 469,375 images, and 15,658,489 pairs of them; persons stay unknown (label -1)."""
+        """IJB-C: 23,124 templates of 469,375 images, and 15,658,489 pairs of them; subjects stay unknown (label -1)."""
         data = self.dataset()
         if missing := data.lacking(files(self.set).pairs):
             raise ValueError(str(missing))

@@ -1,8 +1,8 @@
-"""1:N identification of templates on IJB-B and IJB-C: mixed probes, two galleries without common persons.
+"""1:N identification of templates on IJB-B and IJB-C: mixed probes, two galleries without common subjects.
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
-dataset and protocol. ICB 2018. Each probe is looked up in both galleries, and its person is in one of them: against the
-other it is a stranger, which makes the search open. Public code often joins the galleries, so that every probe is known:
+dataset and protocol. ICB 2018. Each probe is looked up in both galleries, and its subject is in one of them: against the
+other it is a unseen subject, which makes the search open. Public code often joins the galleries, so that every probe is known:
 ``galleries: joined``.
 """
 
@@ -14,15 +14,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from configs.component import LOCATION, Born, Missing
-from configs.kinds import Manifest
-from datamodules.comparisons.ijb_templates import ijb_templates, places_of
-from datamodules.comparisons.tasks import IdentificationConfig
-from datamodules.comparisons.templates import Identification
-from datamodules.datasets.ijb import Config as Ijb
-from datamodules.lists.ijb import Set, files, read_subjects
+from configs.interfaces import Manifest
+from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
+from datamodules.evaluation_sets.ijb_templates import ijb_templates, places_of
+from datamodules.evaluation_sets.tasks import IdentificationConfig
+from datamodules.evaluation_sets.templates import Identification
+from datamodules.list_readers.ijb import Set, files, read_subjects
 
 
-class Config(IdentificationConfig):
+class IJBSearchProtocolConfig(IdentificationConfig):
     name: Literal["ijb_search"] = "ijb_search"
     set: Set = "ijbc"
     root: Annotated[Path, LOCATION]
@@ -35,30 +35,30 @@ class Config(IdentificationConfig):
     def dataset(self) -> Ijb:
         return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
 
-    def judging(self) -> dict[str, Any]:
-        return super().judging() | {"norm": self.norm}  # detector scores are weights of the templates
+    def evaluation_identity(self) -> dict[str, Any]:
+        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are weights of the templates
 
     def missing(self) -> Missing | None:
         return self.dataset().missing() or self.dataset().lacking(*self._lists())
 
     def identification(self, manifest: Manifest) -> Identification:
-        """Labels are the numbers of persons (SUBJECT_ID).
+        """Labels are the numbers of subjects (SUBJECT_ID).
 
         Raises:
-            ValueError: a list is absent or wrong, or names a template without images or with two persons.
+            ValueError: a list is absent or wrong, or names a template without images or with two subjects.
         """
         data = self.dataset()
         if missing := data.lacking(*self._lists()):
             raise ValueError(str(missing))
         listed = [(data.meta() / name, read_subjects(data.meta() / name)) for name in self._lists()]
-        persons: dict[int, int] = {}
+        subjects: dict[int, int] = {}
         for file, subjects in listed:
             for number, who in subjects.items():
-                if persons.setdefault(number, who) != who:
+                if subjects.setdefault(number, who) != who:
                     raise ValueError(
-                        f"{file}: template {number} shows person {who}, and in another list person {persons[number]}"
+                        f"{file}: template {number} shows subject {who}, and in another list subject {subjects[number]}"
                     )
-        templates = ijb_templates(data, manifest, self.detector_score, persons)
+        templates = ijb_templates(data, manifest, self.detector_score, subjects)
         found = []
         for file, subjects in listed:
             numbers = np.fromiter(subjects, np.int64, len(subjects))

@@ -13,34 +13,34 @@ import numpy as np
 from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
-from configs.kinds import Manifest, ProtocolConfig
-from datamodules.comparisons.pairs import Pairs
-from datamodules.datasets.lfw import Config as Lfw
-from datamodules.lists.lfw import ListName, read_list
+from configs.interfaces import Manifest, ProtocolConfig
+from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
+from datamodules.evaluation_sets.pairs import Pairs
+from datamodules.list_readers.lfw import ListName, read_list
 
 
-class Config(ProtocolConfig):
+class LFWProtocolConfig(ProtocolConfig):
     name: Literal["lfw"] = "lfw"
     root: Annotated[Path, LOCATION]
     view: Literal[1, 2] = 2
     part: Literal["test", "train"] = "test"  # of View 1
-    # What a verifier may learn from the nine folds that it is not judged on: nothing, their pairs, or also who is on them.
+    # What a verifier may learn from the nine folds that it is not evaluated on: nothing, their pairs, or also who is on them.
     setting: Literal["unsupervised", "restricted", "unrestricted"] = "unsupervised"
 
     @model_validator(mode="after")
-    def _view_2_has_no_parts(self) -> Config:
+    def _view_2_has_no_parts(self) -> LFWProtocolConfig:
         if self.view == 2 and self.part != "test":
             raise ValueError("view 2 has no train part (only view 1 has: pairsDevTrain.txt)")
         if self.view == 1 and self.setting != "unsupervised":
-            raise ValueError(f"setting {self.setting} needs folds without common persons, which only view 2 has")
+            raise ValueError(f"setting {self.setting} needs folds without common subjects, which only view 2 has")
         return self
 
     def missing(self) -> Missing | None:
         """What must be on disk and is not."""
         return self.dataset().missing()
 
-    def judging(self) -> dict[str, Any]:
-        return super().judging() | ({} if self.setting == "unsupervised" else {"setting": self.setting})
+    def evaluation_identity(self) -> dict[str, Any]:
+        return super().evaluation_identity() | ({} if self.setting == "unsupervised" else {"setting": self.setting})
 
     def dataset(self) -> Lfw:
         return Lfw(root=self.root, only=self._list())

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.comparisons.listed import ListedConfig
-from datamodules.comparisons.lookalike_lists import miner_of, read_lookalikes
-from datamodules.comparisons.lookalikes import folds_of
-from datamodules.datasets.lfw import Config as Lfw
-from datamodules.lists.lfw import FILES, PairList, read_list
+from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
+from datamodules.evaluation_sets.lookalike_lists import miner_of, read_lookalikes
+from datamodules.evaluation_sets.lookalikes import folds_of
+from datamodules.evaluation_sets.pair_lists import ListedConfig
+from datamodules.list_readers.lfw import FILES, PairList, read_list
 
 
-class Config(ListedConfig):
+class LookalikeProtocolConfig(ListedConfig):
     name: Literal["lookalike"] = "lookalike"
     needs: ClassVar[str] = "root: LFW; file: the mined pairs"
     terms: ClassVar[str] = "LFW's"
@@ -40,18 +40,18 @@ class Config(ListedConfig):
         return None if self.file.is_file() else Missing(f"no list of mined pairs {self.file}", self.how())
 
     def miner(self) -> str:
-        """SHA-256 (hex) of the weights that chose the impostors: they are not to be judged by this protocol."""
+        """SHA-256 (hex) of the weights that chose the impostors: they are not to be evaluated by this protocol."""
         return miner_of(self.file)
 
     def lists(self) -> Sequence[PairList]:
         view2 = read_list(self.root, "view2")
         mined = read_lookalikes(self.file)
-        persons = folds_of(view2)
+        subjects = folds_of(view2)
         for left, right, fold, line in zip(mined.left, mined.right, mined.fold, mined.line, strict=True):
             for key in (left, right):
                 who = key.split("/")[0]
-                if persons.get(who) != fold:
-                    where = f"in fold {persons[who] + 1}" if who in persons else "in no fold"
+                if subjects.get(who) != fold:
+                    where = f"in fold {subjects[who] + 1}" if who in subjects else "in no fold"
                     raise ValueError(f"{mined.file}, line {line}: {who} is not in fold {fold + 1} of View 2 but {where}")
         wanted = Counter(fold for fold, same in zip(view2.fold, view2.same, strict=True) if not same)
         have = Counter(mined.fold)

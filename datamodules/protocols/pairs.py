@@ -9,14 +9,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
-from configs.kinds import DatasetConfig
+from configs.interfaces import DatasetConfig
 from configs.lookup import component
-from datamodules.comparisons.listed import ListedConfig
-from datamodules.lists.lfw import PairList
-from datamodules.lists.pair_list import Layout, Order, read_pairs
+from datamodules.evaluation_sets.pair_lists import ListedConfig
+from datamodules.list_readers.lfw import PairList
+from datamodules.list_readers.pair_list import Layout, Order, read_pairs
 
 
-class Config(ListedConfig):
+class PairsProtocolConfig(ListedConfig):
     name: Literal["pairs"] = "pairs"
     needs: ClassVar[str] = "data: any dataset; file: the list of pairs, in one of the layouts"
     terms: ClassVar[str] = "your own"

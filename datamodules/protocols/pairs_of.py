@@ -13,17 +13,17 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.kinds import DatasetConfig, Manifest
+from configs.interfaces import DatasetConfig, Manifest
 from configs.lookup import component
-from datamodules.comparisons.balanced_pairs import genuine_pairs, impostor_pairs
-from datamodules.comparisons.pairs import Pairs
-from datamodules.comparisons.tasks import PairsConfig
+from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs
+from datamodules.evaluation_sets.pairs import Pairs
+from datamodules.evaluation_sets.tasks import PairsConfig
 
 _STREAM = 6  # of random numbers
 MOST = 6000  # pairs that are made where nobody says how many; as many as LFW's View 2 has
 
 
-class Config(PairsConfig):
+class PairsOfProtocolConfig(PairsConfig):
     """Half of a fold's pairs are genuine. Without ``pairs_per_fold`` as many are made as the images give, ``MOST`` at most.
 
     With ``disjoint_folds`` no subject is in two folds, and impostor pairs are of subjects of one fold; without, they are spread

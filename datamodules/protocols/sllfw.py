@@ -1,8 +1,8 @@
 """SLLFW: LFW's View 2 with impostors who look alike.
 
 Deng, Hu, Zhang, Chen, Guo: Fine-grained face verification: FGLFW database, baselines, and human-DCMN partnership. Pattern
-Recognition 66, 2017. The genuine pairs are those of View 2; 3,000 pairs of similar-looking persons, chosen by people, replace
-its impostors. The list has two lines a pair, each ``person/image``, and goes fold by fold.
+Recognition 66, 2017. The genuine pairs are those of View 2; 3,000 pairs of similar-looking subjects, chosen by people, replace
+its impostors. The list has two lines a pair, each ``subject/image``, and goes fold by fold.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from datamodules.comparisons.listed import OneListConfig
-from datamodules.datasets.lfw import Config as Lfw
-from datamodules.lists.lfw import PairList
-from datamodules.lists.pair_list import Order, read_pairs
+from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
+from datamodules.evaluation_sets.pair_lists import OneListConfig
+from datamodules.list_readers.lfw import PairList
+from datamodules.list_readers.pair_list import Order, read_pairs
 
 
-class Config(OneListConfig):
+class SLLFWProtocolConfig(OneListConfig):
     name: Literal["sllfw"] = "sllfw"
     published: ClassVar[str] = "pair_SLLFW.txt"
     needs: ClassVar[str] = "root: LFW; file: the list of pairs, else pair_SLLFW.txt in root"
@@ -33,4 +33,4 @@ class Config(OneListConfig):
         return Lfw(root=self.root)
 
     def lists(self) -> Sequence[PairList]:
-        return [read_pairs(self.list_file(), "two_lines_person", self.folds, self.order)]
+        return [read_pairs(self.list_file(), "two_lines_subject", self.folds, self.order)]

@@ -1,4 +1,4 @@
-"""XQLFW: LFW's persons in images that differ much in quality.
+"""XQLFW: LFW's subjects in images that differ much in quality.
 
 Knoche, Hormann, Rigoll: Cross-quality LFW: a database for analyzing cross-resolution image face recognition in unconstrained
 environments. FG 2021. Ten folds of 300 genuine and 300 impostor pairs, in the layout of LFW's ``pairs.txt``.
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from configs.component import Missing
-from datamodules.comparisons.listed import OneListConfig
-from datamodules.datasets.folder import Config as Folder
-from datamodules.lists.lfw import PairList
-from datamodules.lists.pair_list import read_pairs
+from datamodules.datasets.folder import FolderDatasetConfig as Folder
+from datamodules.evaluation_sets.pair_lists import OneListConfig
+from datamodules.list_readers.lfw import PairList
+from datamodules.list_readers.pair_list import read_pairs
 
 
-class Config(OneListConfig):
+class XQLFWProtocolConfig(OneListConfig):
     name: Literal["xqlfw"] = "xqlfw"
     published: ClassVar[str] = "xqlfw_pairs.txt"
     needs: ClassVar[str] = (
-        "root: the folder with one folder per person; file: the list, else xqlfw_pairs.txt in root or beside it"
+        "root: the folder with one folder per subject; file: the list, else xqlfw_pairs.txt in root or beside it"
     )
     terms: ClassVar[str] = "MIT licence, and LFW's own terms"
     origin: ClassVar[str] = "public, in the release of its authors (Technical University of Munich)"

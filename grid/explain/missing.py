@@ -10,17 +10,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.component import canonical
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from configs.lookup import resolve
-from grid.additions import entries
-from grid.cell import Cell
-from grid.document import Document
-from grid.plan import DONE, RUN, STALE, Plan, store_of
-from grid.spec import REPLICATE, BadInput, Combination, Grid, Launch, Spec
-from grid.stage_kind import TRAIN
+from grid.ledger.added_explanations import entries
+from grid.ledger.study import CellView, Study
+from grid.plan.inputs import InputResolver
+from grid.plan.plan import DONE, RUN, STALE, Plan, store_of
+from grid.spec.cell import Cell
+from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
+from grid.spec.stage_kind import TRAIN
+from grid.spec.yaml_source import YamlSource
 from grid.stages.probes import rows_named
-from grid.study import CellView, Study
-from grid.world import World
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[Explai
     launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
     axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}
     spec = Spec(name=study.name, base={}, axes=axes, replicates=study.record["replicates"], launch=launch)
-    return Kept(spec, Document(path, study.record), points=points)
+    return Kept(spec, YamlSource(path, study.record), points=points)
 
 
 def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> Plan:
@@ -133,14 +133,14 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
 
 def check_keys(plan: Plan) -> None:
     """Meets keys that no image has before anything runs."""
-    world = World(store_of(plan.grid))
+    resolver = InputResolver(store_of(plan.grid))
     for cell in plan.cells:
         assert cell.cell is not None
         for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == "explain"):
             explainer, protocol = stage.node.config["explainer"], stage.node.config.get("protocol")
-            data = cell.cell.data if protocol is None else world.dataset(protocol)
+            data = cell.cell.data if protocol is None else resolver.dataset(protocol)
             whose = "the training data" if protocol is None else f"protocol {protocol.title}"
             try:
-                rows_named(world.manifest(data).keys, explainer.chosen, whose)
+                rows_named(resolver.manifest(data).keys, explainer.chosen, whose)
             except ValueError as error:
                 raise BadInput(f"{'--images' if protocol is None else '--pairs'}: {error}") from error

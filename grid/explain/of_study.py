@@ -13,26 +13,26 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from grid.abort import Aborter
-from grid.additions import Explained, added, dropped, entries
+from grid.execution.detection_shards import shards_of
+from grid.execution.job import jobs_of
+from grid.execution.launch import BackgroundSync, carry_out, settings_of, short, void_changed
+from grid.execution.scheduler import WorkQueue, queue_of
 from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
-from grid.launch import Mirroring, carry_out, settings_of, short, void_changed
-from grid.ledger import Ledger
-from grid.lock import Lock
-from grid.mirror.tracking import tracking_of
-from grid.pieces import pieces_of
-from grid.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
-from grid.preflight import checked_plan, prepare
+from grid.ledger.added_explanations import Explained, added, dropped, entries
+from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
+from grid.ledger.study import Study, write_record
+from grid.ledger.study_identity import own_identity
+from grid.plan.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
+from grid.plan.preflight import checked_plan, prepare
 from grid.report.build import build
-from grid.spec import BadInput
-from grid.store import LocalStore
-from grid.study import Study, write_record
-from grid.study_identity import own_identity
+from grid.spec.cell_filter import check_cell_filter
+from grid.spec.grid_file import BadInput
 from grid.terminal import counted, styled
-from grid.trial import jobs_of
-from grid.where import check_where
-from grid.work import Board, board_of
+from grid.tracking.uri import tracking_of
 
 EXPLAIN, SCORE = "explain", "score"  # kinds of stages: all that runs here, beside detections
 
@@ -54,7 +54,7 @@ def explain(
     Raises:
         BadInput: met before anything is run.
     """
-    check_where(where, study.axes)
+    check_cell_filter(where, study.axes)
     store = study.ledger.store.local("")
     prepare(study.path, store)
     aborter = Aborter()
@@ -78,14 +78,14 @@ def explain(
         void_changed(plan, ledger)
         record = added(study.record, _entries(plan))
         write_record(study.path, record)
-        board = _board(plan)
-        open_stages = board.stages_to_run
+        queue = _board(plan)
+        open_stages = queue.stages_to_run
         words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
         console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state == DONE for cell in plan.cells)
-        page = carry_out(board, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
-        found = [row for cell in plan.cells for row in _results(cell, plan, ledger, board)]
+        page = carry_out(queue, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
+        found = [row for cell in plan.cells for row in _results(cell, plan, ledger, queue)]
     return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
 
 
@@ -98,7 +98,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
     Raises:
         BadInput: a label is of no added explanation of these cells.
     """
-    check_where(where, study.axes)
+    check_cell_filter(where, study.axes)
     with Lock(LocalStore(study.path), f"explain of {study.name}"):
         if copied := own_identity(study.path):
             console.print(styled("[yellow]MLflow[/]: {}", copied))
@@ -116,7 +116,9 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         record, gone = dropped(study.record, titles, labels)
         write_record(study.path, record)
         page = build(Study(study.path))
-        for problem in Mirroring(study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False).finish():
+        for problem in BackgroundSync(
+            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False
+        ).finish():
             console.print(
                 styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study.path))
             )
@@ -137,15 +139,15 @@ def _entries(plan: Plan) -> list[Explained]:
     return found
 
 
-def _board(plan: Plan) -> Board:
+def _board(plan: Plan) -> WorkQueue:
     assert {stage.stage for stage in plan.stages} <= {"detect", EXPLAIN, SCORE}, "an explanation trains nothing"
     trainings = {stage.node.identity["train"]: "train" for stage in plan.stages if stage.stage == EXPLAIN}
     stages = {stage.id: stage for stage in plan.stages}
     jobs = jobs_of(stages, store_of(plan.grid), known=trainings, **settings_of(plan.grid.spec.launch))
-    return board_of(plan, jobs, pieces_of(plan, jobs))
+    return queue_of(plan, jobs, shards_of(plan, jobs))
 
 
-def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> list[dict[str, Any]]:
+def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) -> list[dict[str, Any]]:
     found = []
     for label, id in cell.stages.items():
         kind = label.kind
@@ -165,7 +167,7 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, board: Board) -> lis
         elif failure := ledger.failure(kind, id):
             row |= {"state": "failed", "error": failure.error}
         else:
-            row |= {"state": "unfinished", "error": board.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
+            row |= {"state": "unfinished", "error": queue.failed.get(str(cell.id), "what it needs is damaged; launch the grid")}
         found.append(row)
     return found
 
@@ -175,7 +177,7 @@ def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
     if explainer.pairs:
         there, asked, what = facts["images"] // 2, explainer.pairs, "pairs: the protocol has no more of a kind"
     else:
-        there, asked, what = facts["images"], explainer.images, "images: one held-out image of each person"
+        there, asked, what = facts["images"], explainer.images, "images: one held-out image of each subject"
     return f"{there} of {asked} {what}" if there < asked else None
 
 

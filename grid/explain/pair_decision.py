@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from grid.spec import BadInput
+from grid.results.model_loader import Evaluated, Trained
+from grid.spec.grid_file import BadInput
 from grid.stages.evaluate import views
-from grid.trained import Judged, Trained
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Limit:
 
     value: float
     source: str
-    judged: Judged | None  # None: the user gave it
+    evaluated: Evaluated | None  # None: the user gave it
 
     @property
     def plain(self) -> float | None:
         """The threshold where it is one of plain embeddings, as those that maps are of."""
-        views = self.judged is not None and (self.judged.flip_test or self.judged.multi_crop is not None)
+        views = self.evaluated is not None and (self.evaluated.flip_test or self.evaluated.multi_crop is not None)
         return None if views else self.value
 
 
@@ -32,14 +32,14 @@ def limit_of(trained: Trained, threshold: float | None) -> Limit | None:
     """The one that is given, else that of the first protocol by title; None where there is neither."""
     if threshold is not None:
         return Limit(threshold, "--threshold", None)
-    for judged in trained.judged():
-        best = judged.metrics["oracle"]
-        mirrored = ", with mirror images added" if judged.flip_test else ""
-        corners = ", with corners added" if judged.multi_crop is not None else ""
+    for evaluated in trained.evaluated():
+        best = evaluated.metrics["oracle"]
+        synced = ", with mirror images added" if evaluated.flip_test else ""
+        corners = ", with corners added" if evaluated.multi_crop is not None else ""
         source = (
-            f"the best one of protocol {judged.title}{mirrored}{corners}: {100 * best['value']:.2f} % of its pairs are right"
+            f"the best one of protocol {evaluated.title}{synced}{corners}: {100 * best['value']:.2f} % of its pairs are right"
         )
-        return Limit(float(best["threshold"]), source, judged)
+        return Limit(float(best["threshold"]), source, evaluated)
     return None
 
 
@@ -49,8 +49,10 @@ def cosine_of(network: Any, images: torch.Tensor, limit: Limit | None) -> float:
     Raises:
         BadInput: an embedding has no direction.
     """
-    judged = limit.judged if limit else None
-    look: Any = SimpleNamespace(flip_test=judged is not None and judged.flip_test, multi_crop=judged and judged.multi_crop)
+    evaluated = limit.evaluated if limit else None
+    look: Any = SimpleNamespace(
+        flip_test=evaluated is not None and evaluated.flip_test, multi_crop=evaluated and evaluated.multi_crop
+    )
     with torch.inference_mode():
         one, other = sum(network.embed(view(images)) for view in views(look)).double()
     if not bool(one.norm() * other.norm() > 0):

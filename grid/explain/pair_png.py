@@ -1,4 +1,4 @@
-"""One picture of two faces: the crops, and below them each method's two maps with one scale. Same facts, same bytes."""
+"""One image of two faces: the crops, and below them each method's two maps with one scale. Same facts, same bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INK, FAINT = (28, 28, 32), (110, 110, 118)
 class Drawn:
     """One map of the two images, maps (2, h, w) float32, with their one scale from ``low`` to ``high``.
 
-    ``about`` is what stands under the title: the target in words, the layer. ``pictures``, uint8 (2, H, W, 3), are the method's
+    ``about`` is what stands under the title: the target in words, the layer. ``images``, uint8 (2, H, W, 3), are the method's
     own, where it makes some: they are shown in place of the maps.
     """
 
@@ -30,7 +30,7 @@ class Drawn:
     about: tuple[str, ...]
     maps: np.ndarray
     signed: bool
-    pictures: np.ndarray | None = None
+    generated: np.ndarray | None = None
 
     @property
     def high(self) -> float:
@@ -63,8 +63,8 @@ def pair_png(
     said = _wrapped(f"refused: {', '.join(refused)}", total - 2 * EDGE, 13) if refused else []
     below = 2 if all(face["found"] for face in faces) else 3
     bottom = top + height + below * LINE + GAP + len(drawn) * (height + GAP) + LINE * len(said) + EDGE
-    picture = Image.new("RGB", (total, bottom), "white")
-    draw = ImageDraw.Draw(picture)
+    canvas = Image.new("RGB", (total, bottom), "white")
+    draw = ImageDraw.Draw(canvas)
     write(draw, (EDGE, EDGE), head.decision, INK, 22)
     for number, line in enumerate(lines):
         write(draw, (EDGE, EDGE + 32 + LINE * number), line, FAINT, 13)
@@ -79,7 +79,7 @@ def pair_png(
         spacing=5,
     )
     for x, crop, face in zip(places, crops, faces, strict=True):
-        picture.paste(Image.fromarray(_enlarged(crop, height, width)), (x, y))
+        canvas.paste(Image.fromarray(_enlarged(crop, height, width)), (x, y))
         size = f"cut from {face['width']} x {face['height']}"
         write(draw, (x, y + height + 2), _short(Path(face["file"]).name, width, 13), INK, 13)
         write(draw, (x, y + height + 2 + LINE), _short(size, width, 12), FAINT, 12)
@@ -91,19 +91,19 @@ def pair_png(
         write(draw, (EDGE, y + 4), "\n".join(title), INK, 14, spacing=5)
         about = [line for text in one.about for line in _wrapped(text, LABEL - 14, 12)]
         write(draw, (EDGE, y + 8 + 20 * len(title)), "\n".join(about), FAINT, 12, spacing=4)
-        own = one.pictures is not None
-        for x, crop, raw in zip(places, crops if one.pictures is None else one.pictures, one.maps, strict=True):
+        own = one.generated is not None
+        for x, crop, raw in zip(places, crops if one.generated is None else one.generated, one.maps, strict=True):
             under = _enlarged(crop, height, width)
-            picture.paste(Image.fromarray(under if own else overlaid(under, raw, one.low, one.high)), (x, y))
+            canvas.paste(Image.fromarray(under if own else overlaid(under, raw, one.low, one.high)), (x, y))
             if not own and not raw.any():
                 write(draw, (x + 5, y + height - LINE), "zero everywhere", (235, 235, 235), 12)
         if not own:
-            _bar(picture, draw, one, places[1] + width + GAP, y, height)
+            _bar(canvas, draw, one, places[1] + width + GAP, y, height)
         y += height + GAP
     for number, line in enumerate(said):
         write(draw, (EDGE, y + LINE * number), line, FAINT, 13)
     data = io.BytesIO()
-    picture.save(data, "PNG")
+    canvas.save(data, "PNG")
     return data.getvalue()
 
 
@@ -121,11 +121,11 @@ def _enlarged(crop: np.ndarray, height: int, width: int) -> np.ndarray:
     return found
 
 
-def _bar(picture: Any, draw: Any, one: Drawn, x: int, y: int, height: int) -> None:
+def _bar(canvas: Any, draw: Any, one: Drawn, x: int, y: int, height: int) -> None:
     from PIL import Image
 
     ramp = coloured(np.linspace(1, 0, height - 12)[:, None].repeat(14, axis=1), one.low < 0)
-    picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 6))
+    canvas.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 6))
     write(draw, (x + 20, y), f"{one.high:.3g}", FAINT, 12)
     write(draw, (x + 20, y + height - 16), f"{one.low:.3g}", FAINT, 12)
     if one.low < 0:

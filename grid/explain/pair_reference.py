@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from grid.spec import BadInput
+from grid.plan.inputs import Blocked
+from grid.results.model_loader import Trained
+from grid.spec.grid_file import BadInput
 from grid.stages.context import Context, faces_of
 from grid.stages.explain import MEAN, pairs_to_tune_on, tensors
-from grid.trained import Trained
-from grid.world import Blocked
 from modules.attribution.explainer import Reference
 
 
@@ -33,8 +33,8 @@ def reference_of(trained: Trained, context: Context) -> Reference:
     try:
         faces = faces_of(context, training.data, training.detector, training.input.pixels)
         left, right, same = pairs_to_tune_on(faces, training)
-        data = training.data if protocol is None else context.world.dataset(protocol)
-        keys = context.world.manifest(data).keys
+        data = training.data if protocol is None else context.resolver.dataset(protocol)
+        keys = context.resolver.manifest(data).keys
         some = sorted(sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN])
         colours = faces_of(context, data, training.detector, training.input.pixels, rows=some).crops
         means = [colours[row].reshape(-1, 3).mean(0) for row in range(len(colours))]

@@ -11,20 +11,20 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from datamodules.images import read_image
-from grid.drawing import from_unit
+from grid.execution.job import accelerator, fresh_process_state
 from grid.explain.pair_decision import cosine_of, limit_of
 from grid.explain.pair_png import Drawn, Headline, pair_png
 from grid.explain.pair_reference import reference_of
-from grid.spec import BadInput
+from grid.plan.inputs import InputResolver
+from grid.results.heatmap import from_unit
+from grid.results.model_loader import Trained
+from grid.spec.grid_file import BadInput
 from grid.stages.context import Context
 from grid.stages.explain import target_of, tensors
 from grid.stages.train import load_network
 from grid.terminal import styled
-from grid.trained import Trained
-from grid.trial import accelerator, fresh_process_state
-from grid.world import World
 from modules.attribution.explainer import Refused
 
 METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # unless others are asked for; all take seconds
@@ -33,13 +33,13 @@ METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # 
 def explain(
     trained: Trained, files: tuple[Path, Path], explainers: Sequence[ExplainerConfig], threshold: float | None, to: Path
 ) -> dict[str, Any]:
-    """Writes the picture ``to``; returns what it shows, as JSON values.
+    """Writes the image ``to``; returns what it shows, as JSON values.
 
     The cosine is that of the embeddings as the threshold's protocol makes them, with its mirror images where it has them. Maps
     are of the plain embeddings.
 
     Raises:
-        BadInput: a file is no image, or has no face where the network's detector does without none; the picture cannot be
+        BadInput: a file is no image, or has no face where the network's detector does without none; the image cannot be
             written.
     """
     if to.suffix.lower() != ".png" or not to.absolute().parent.is_dir():
@@ -48,8 +48,8 @@ def explain(
     device = "cuda" if accelerator() == "gpu" else "cpu"
     inputs = {"train": trained.marker}
     attempt: Any = None  # nothing is written to the ledger
-    world = World(trained.ledger.store.local(""))
-    context = Context(trained.ledger, attempt, world, inputs, accelerator=accelerator(), crop_cache_bytes=0)
+    resolver = InputResolver(trained.ledger.store.local(""))
+    context = Context(trained.ledger, attempt, resolver, inputs, accelerator=accelerator(), crop_cache_bytes=0)
     with fresh_process_state({"training": training}):
         crops, faces = _faces(trained, files, device)
         network = load_network(context, training, trained.marker.facts["classes"])
@@ -64,7 +64,7 @@ def explain(
             except Refused as error:
                 why = f"{error.reason}{helper.why if error.code == 'no_reference' else ''}"
                 refused.append({"method": explainer.title, "code": error.code, "reason": why})
-    decision = None if limit is None else "same person" if cosine >= limit.value else "different persons"
+    decision = None if limit is None else "same subject" if cosine >= limit.value else "different subjects"
     facts: dict[str, Any] = {
         "network": trained.title,
         "checkpoint": str(trained.path),
@@ -75,7 +75,7 @@ def explain(
         "faces": faces,
         "maps": [{"method": one.title, "signed": one.signed, "low": one.low, "high": one.high} for one in drawn],
         "refused": refused,
-        "picture": str(to.absolute()),
+        "image": str(to.absolute()),
     }
     head = Headline(said(facts), source_of(facts), f"network: {trained.title}")
     try:
@@ -131,8 +131,8 @@ def _maps(
     pixels = training.input.pixels
     if explainer.of == "image":
         one = explainer.build().explain(network, images, target_of(network, explainer, images, None), pixels)
-        pictures = None if one.pictures is None else from_unit(one.pictures)
-        return [Drawn(explainer.title, _about(one), one.maps, one.signed, pictures)]
+        generated = None if one.generated is None else from_unit(one.generated)
+        return [Drawn(explainer.title, _about(one), one.maps, one.signed, generated)]
     if threshold is not None and getattr(explainer, "threshold", threshold) is None:
         explainer = explainer.model_copy(update={"threshold": threshold})
     built = explainer.build()
@@ -184,6 +184,6 @@ def told(facts: Mapping[str, Any], console: Console) -> None:
         console.print(Text.assemble(f"{face['file']}: ", where, f", of {size}"), soft_wrap=True)
     for one in facts["refused"]:
         console.print(styled("[yellow]refused[/] {}: {}: {}", one["method"], one["code"], one["reason"]), soft_wrap=True)
-    picture = Path(facts["picture"])
-    near = picture.relative_to(Path.cwd()) if picture.is_relative_to(Path.cwd()) else picture
-    console.print(Text(f"picture: {near}"), soft_wrap=True)
+    canvas = Path(facts["image"])
+    near = canvas.relative_to(Path.cwd()) if canvas.is_relative_to(Path.cwd()) else canvas
+    console.print(Text(f"image: {near}"), soft_wrap=True)

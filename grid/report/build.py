@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from grid.explained import plain
-from grid.report import rows, scores
+from grid.ledger.study import Study
+from grid.report import scores
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
@@ -23,8 +23,9 @@ from grid.report.sheets import sheets
 from grid.report.table_csv import table_csv
 from grid.report.table_json import table_json
 from grid.report.view import view
-from grid.spec import BadInput
-from grid.study import Study
+from grid.results import rows
+from grid.results.explanation_reader import plain
+from grid.spec.grid_file import BadInput
 
 
 def build(study: Study, out: Path | None = None) -> Path:
@@ -70,15 +71,15 @@ def _write(study: Study, folder: Path) -> None:
         (folder / name).write_bytes(sheet_png(sheet, study.name))
     scored = scores.read(study, table.rows)
     tables, named = scores.tables(scored), boards(table)
-    pictures, without = figures(study, table.rows)
-    for name, data in pictures.items():
+    generated, without = figures(study, table.rows)
+    for name, data in generated.items():
         (folder / name).write_bytes(data)
     texts = {
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
         "table.tex": latex(table, study.name),
         "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
-        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(pictures), without)),
+        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(generated), without)),
     }
     if scored:
         texts |= {

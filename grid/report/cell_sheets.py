@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from grid import explained
-from grid.explained import Column, Explained
+from grid.ledger.study import Study
 from grid.report.panel import Band, Panel
-from grid.report.rows import Row
 from grid.report.sheet_png import feet, groups
 from grid.report.sheets import MOST, chosen, cosines_of, inputs_of, tiles_of
-from grid.study import Study
+from grid.results import explanation_reader
+from grid.results.explanation_reader import Column, Explained
+from grid.results.rows import Row
 
 PAIRS = 12  # images of a sheet of pairs, two to each
 
@@ -19,7 +19,7 @@ PAIRS = 12  # images of a sheet of pairs, two to each
 def of_cell(study: Study, row: Row) -> list[Explained]:
     """Of every explainer that the cell has finished or was refused by, in the order of the grid file."""
     labels = [label for label in row.cell.stages if label.startswith("explain:") and label in row.markers]
-    return [explained.read(study.ledger, label, row.markers[label], study.faces) for label in labels]
+    return [explanation_reader.read(study.ledger, label, row.markers[label], study.faces) for label in labels]
 
 
 def by_probes(works: Sequence[Explained]) -> list[list[Explained]]:
@@ -48,7 +48,7 @@ def cell_panel(study: Study, row: Row, works: Sequence[Explained], paired: bool)
     keys: dict[Column, dict[str, Any]] = {}
     for one in drawn:
         for image in one.images:
-            keys.setdefault(explained.column(image), image)
+            keys.setdefault(explanation_reader.column(image), image)
     columns = chosen(keys, PAIRS if paired else MOST)
     widest = max(drawn, key=lambda one: len(set(columns) & set(one.places)))
     bands = [Band("input", inputs_of(widest, columns), feet=feet(cosines_of(widest, columns)))]

@@ -6,10 +6,10 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from grid.report import rows
-from grid.report.columns import Column
+from grid.ledger.study import Study
 from grid.report.ensembles import with_ensembles
-from grid.study import Study
+from grid.results import rows
+from grid.results.columns import Column
 
 COLOURS = {
     "done": "green",

@@ -1,4 +1,4 @@
-"""ROC and training curves as points of a picture, thinned to what a picture can show."""
+"""ROC and training curves as points of an image, thinned to what an image can show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from grid.ledger import Damaged
-from grid.report.rows import Row
-from grid.study import Study
-from modules.metrics.curve import Curve
+from grid.ledger.ledger import Damaged
+from grid.ledger.study import Study
+from grid.results.rows import Row
+from modules.metrics.roc import Curve
 
-STEP = 1 / 300  # of the picture's side: no point that is left out is further than this from one that is kept
+STEP = 1 / 300  # of the image's side: no point that is left out is further than this from one that is kept
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Roc:
 
 @dataclass(frozen=True)
 class Overlay:
-    """The curves of one protocol in one picture."""
+    """The curves of one protocol in one image."""
 
     protocol: str
     decades: float  # the log axis begins at 10 ** -decades: one false acceptance in the longest list

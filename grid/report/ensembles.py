@@ -1,4 +1,4 @@
-"""Several cells that judge each pair together, as rows of the report.
+"""Several cells that evaluate each pair together, as rows of the report.
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 4.2: the kernels of networks with different inputs are added, each
 the negative Euclidean distance of the two unit embeddings.
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from grid.ledger import Marker
-from grid.report.rows import Row, Table
-from grid.study import CellView, Study
+from grid.ledger.ledger import Marker
+from grid.ledger.study import CellView, Study
+from grid.results.rows import Row, Table
 from modules.metrics.ensemble import combined
 from modules.metrics.verification import verification
 
@@ -47,7 +47,7 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
         without = [level for level, row in zip(levels, members, strict=True) if protocol not in row.metrics]
         absent |= dict.fromkeys(without)
         if not without:
-            metrics[protocol] = _judged(study, [row.markers[f"evaluate:{protocol}"] for row in members])
+            metrics[protocol] = _evaluated(study, [row.markers[f"evaluate:{protocol}"] for row in members])
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not metrics else None
     cell = CellView(
         id=None,
@@ -63,7 +63,7 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
     return Row(cell, "ensemble", reason, {}, metrics)
 
 
-def _judged(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
+def _evaluated(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
     """What ``verification`` says of the pairs that all members compared: of others, one of them dropped a face."""
     tables = [pq.read_table(study.ledger.path(marker, "scores.parquet")) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from grid.ledger.study import Study
 from grid.report.cell_sheets import by_probes, cell_panel, of_cell
 from grid.report.pair_sheets import pair_panel
 from grid.report.panel import panel_png
-from grid.report.rows import Row
 from grid.report.theta_png import theta_png
-from grid.study import Study
+from grid.results.rows import Row
 
 LONGEST = 200  # letters of a title in a file name; file systems take names of 255 bytes
 CELLS = 12  # that get sheets of their own: the first of the plan that have any

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grid.report.columns import BEST_THRESHOLD, CROSS_VALIDATED, Column
-from grid.report.rows import Row, Table
-from grid.spec import REPLICATE
+from grid.results.columns import BEST_THRESHOLD, CROSS_VALIDATED, Column
+from grid.results.rows import Row, Table
+from grid.spec.grid_file import REPLICATE
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from grid.report.columns import Column, Value
-from grid.report.rows import Table
 from grid.report.text import visible
+from grid.results.columns import Column, Value
+from grid.results.rows import Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

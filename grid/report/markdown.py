@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grid.report.columns import Column
-from grid.report.rows import Row, Table
 from grid.report.text import visible
+from grid.results.columns import Column
+from grid.results.rows import Row, Table
 
 
 def markdown(table: Table, name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.report.markdown import line, plain
-from grid.report.rows import Row, Table
+from grid.results.rows import Row, Table
 
 EXACT = "view2_10fold"  # from which differences are counted
 NOTE = (

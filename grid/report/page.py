@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from grid.report import curves, picture, scores, sheets
+from grid.ledger.study import Study
+from grid.report import charts, curves, scores, sheets
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
-from grid.report.rows import Row, Table
 from grid.report.text import printable
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.study import Study
+from grid.results.rows import Row, Table
 
 HERE = Path(__file__).parent
 
@@ -60,11 +60,11 @@ def page(
         css=Markup("\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in parts)),
         js=Markup("\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in parts)),
         view=view,
-        strokes=picture.strokes(table),
+        strokes=charts.strokes(table),
         overlays=[curves.overlay(study, table.rows, protocol) for protocol in table.compared],
-        roc=picture.ROC,
-        roc_ticks=picture.roc_ticks,
-        forests={protocol: picture.forest(table, protocol) for protocol in table.protocols},
+        roc=charts.ROC,
+        roc_ticks=charts.roc_ticks,
+        forests={protocol: charts.forest(table, protocol) for protocol in table.protocols},
         headlines=headlines(table),
         sheets=found,
         scored=scored,

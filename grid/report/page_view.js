@@ -94,10 +94,10 @@
     return (1 - b) * ((1 - a) * map[above + left] + a * map[above + right]) + b * ((1 - a) * map[below + left] + a * map[below + right]);
   };
   const paint = async (canvas, one, image, common) => {
-    const picture = await face(one.maps[image][0]), map = values(one, image);
+    const bitmap = await face(one.maps[image][0]), map = values(one, image);
     const context = canvas.getContext("2d", { willReadFrequently: true }), { width, height } = canvas;
     context.imageSmoothingEnabled = Boolean(state.smooth);
-    context.drawImage(picture, 0, 0, width, height);
+    context.drawImage(bitmap, 0, 0, width, height);
     const part = state.opacity / 100, floor = part <= 0.75 ? 0.467 : 0.467 + (0.533 * (part - 0.75)) / 0.25;
     if (!part || one.painted) return;
     const pixels = context.getImageData(0, 0, width, height), shades = of(one.signed), [low, high] = ends(one, image, common);
@@ -113,7 +113,7 @@
     context.putImageData(pixels, 0, 0);
   };
 
-  // Reading: one place of one image, in every picture of it.
+  // Reading: one place of one image, in every bitmap of it.
   let shown = [];
   const point = (image, x, y, chosen) => {
     for (const one of shown) {
@@ -266,11 +266,11 @@
   chips("methods", data.methods);
   chips("images", rows.map((row) => {
     const parts = row.images.map((image) => {
-      const picture = make("img"), one = data.entries.find((other) => image in other.maps);
-      picture.alt = data.images[image].key;
-      picture.title = `${data.images[image].identity}: ${data.images[image].key}`;
-      if (one) picture.src = `data:image/jpeg;base64,${data.blobs[one.maps[image][0]]}`;
-      return picture;
+      const bitmap = make("img"), one = data.entries.find((other) => image in other.maps);
+      bitmap.alt = data.images[image].key;
+      bitmap.title = `${data.images[image].identity}: ${data.images[image].key}`;
+      if (one) bitmap.src = `data:image/jpeg;base64,${data.blobs[one.maps[image][0]]}`;
+      return bitmap;
     });
     return row.pair === undefined ? parts : [...parts, make("b", row.same ? "=" : "≠", row.same ? "genuine" : "impostor")];
   }));

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from grid.drawing import Scale
-from grid.explained import Explained, column
+from grid.ledger.study import Study
 from grid.report.panel import Band, Group, Panel
-from grid.report.rows import Row
 from grid.report.sheet_png import feet, kind
 from grid.report.sheets import chosen, cosines_of, inputs_of, tiles_of
-from grid.study import Study
+from grid.results.explanation_reader import Explained, column
+from grid.results.heatmap import Scale
+from grid.results.rows import Row
 
 PAIRS = 20  # images of a sheet, two to each pair
 

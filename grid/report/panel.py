@@ -1,4 +1,4 @@
-"""A sheet of pictures as one PNG: labels left, a band of tiles per row, its one scale right. Equal panels give equal bytes."""
+"""A sheet of images as one PNG: labels left, a band of tiles per row, its one scale right. Equal panels give equal bytes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from grid.drawing import Scale, coloured
 from grid.report.fonts import length, write
+from grid.results.heatmap import Scale, coloured
 
-TILE = 112  # pixels of one picture's side
+TILE = 112  # pixels of one image's side
 GAP, APART, LABEL, BAR, HEAD, EDGE = 6, 12, 220, 100, 46, 18
-REFUSED = 76  # height of a row without pictures
+REFUSED = 76  # height of a row without images
 FOOT = 18
 INK, FAINT, SHADE = (28, 28, 32), (110, 110, 118), (245, 245, 247)
 GENUINE, IMPOSTOR = (31, 122, 77), (179, 38, 30)
@@ -63,7 +63,7 @@ class Panel:
 
 
 def panel_png(panel: Panel) -> bytes:
-    """The picture."""
+    """The image."""
     data = io.BytesIO()
     panel_image(panel).save(data, "PNG")
     return data.getvalue()
@@ -80,8 +80,8 @@ def panel_image(panel: Panel) -> Any:
     head = HEAD + 15 * (len(caption) - 1)
     y = EDGE + head + (24 if panel.groups else 0)
     height = y + sum(_height(band) + GAP for band in panel.bands) - GAP + EDGE
-    picture = Image.new("RGB", (right + BAR + EDGE, height), "white")
-    draw = ImageDraw.Draw(picture)
+    canvas = Image.new("RGB", (right + BAR + EDGE, height), "white")
+    draw = ImageDraw.Draw(canvas)
     write(draw, (EDGE, EDGE), panel.title, INK, 18)
     write(draw, (EDGE, EDGE + 23), "\n".join(caption), FAINT, 12, spacing=3)
     spans = _spans(panel.groups, lefts)
@@ -95,13 +95,13 @@ def panel_image(panel: Panel) -> Any:
             write(draw, (lefts[0] + 12, y + 12), text, FAINT, 13)
         else:
             for left, one in zip(lefts, band.tiles, strict=False):
-                picture.paste(Image.fromarray(one), (left, y))
+                canvas.paste(Image.fromarray(one), (left, y))
             for text, (start, end) in zip(band.feet, spans, strict=False):
                 write(draw, ((start + end) // 2, y + TILE + 3), text, FAINT, 12, anchor="ma")
             if band.scale is not None:
-                _bar(picture, draw, band.scale, right + 12, y)
+                _bar(canvas, draw, band.scale, right + 12, y)
         y += _height(band) + GAP
-    return picture
+    return canvas
 
 
 def places(groups: Sequence[Group], columns: int) -> list[int]:
@@ -138,11 +138,11 @@ def _label(draw: Any, band: Band, y: int) -> None:
     write(draw, (x, y + 9 + 19 * len(lines)), "\n".join(small[:room]), FAINT, 12, spacing=3)
 
 
-def _bar(picture: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
+def _bar(canvas: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
     from PIL import Image
 
     ramp = coloured(np.linspace(1, 0, TILE - 16)[:, None].repeat(12, axis=1), scale.signed)
-    picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 8))
+    canvas.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 8))
     write(draw, (x + 17, y + 2), f"{scale.high:.3g}", FAINT, 11)
     if scale.signed:
         write(draw, (x + 17, y + TILE // 2 - 7), "0", FAINT, 11)

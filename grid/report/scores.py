@@ -1,6 +1,6 @@
 """How good explanations are, as data: a table per kind of probes, a group per cell, a line per method and map.
 
-A number beats the centre floor where the paired 95 % interval of their difference lies on the better side of 0.
+A number beats the centre baseline where the paired 95 % interval of their difference lies on the better side of 0.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grid.additions import entries
-from grid.report.rows import Row
-from grid.study import Study
+from grid.ledger.added_explanations import entries
+from grid.ledger.study import Study
+from grid.results.rows import Row
 
 CENTRE = "centre"
 ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # columns come in this order, others after them
@@ -46,7 +46,7 @@ class Number:
     value: float
     low: float | None = None
     high: float | None = None
-    beats: bool = False  # the centre floor
+    beats: bool = False  # the centre baseline
 
     @property
     def text(self) -> str:
@@ -70,15 +70,15 @@ class Heading:
 
 @dataclass
 class Line:
-    """A method's map, or a floor."""
+    """A method's map, or a baseline."""
 
     method: str
     map: str = ""
-    floor: bool = False
+    baseline: bool = False
     numbers: dict[tuple[str, int], Number] = field(default_factory=dict)
     troubles: dict[str, tuple[str, str]] = field(default_factory=dict)  # score -> (state or code, reason)
     refused: str | None = None  # why the method gave no maps at all
-    stamps: tuple[str, ...] | None = None  # None: nobody looked
+    flags: tuple[str, ...] | None = None  # None: nobody looked
     seconds: float | None = None
     count: str = ""
 
@@ -89,7 +89,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """A cell's lines: the floors, then the methods by name."""
+    """A cell's lines: the baselines, then the methods by name."""
 
     row: Row
     lines: tuple[Line, ...]
@@ -179,32 +179,32 @@ def _titled(score: str, names: Sequence[str]) -> str:
 
 def _lines(found: Sequence[Scored]) -> list[Line]:
     """Of one cell."""
-    floors: list[tuple[Line, list[str]]] = []
+    baselines: list[tuple[Line, list[str]]] = []
     lines: list[Line] = []
     for method in sorted({one.method for one in found}):
         some = [one for one in found if one.method == method]
         lines += _of_method(method, some)
-        for name, numbers in _floors(some).items():
-            for line, owners in floors:
+        for name, numbers in _baselines(some).items():
+            for line, owners in baselines:
                 if line.method == name and all(line.numbers.get(key, one) == one for key, one in numbers.items()):
                     line.numbers.update(numbers)
                     owners.append(method)
                     break
             else:
-                floors.append((Line(name, floor=True, numbers=dict(numbers)), [method]))
-    order = list(dict.fromkeys(line.method for line, _ in floors))
-    floors.sort(key=lambda one: order.index(one[0].method))
-    for line, owners in floors:  # methods that were given other probes, or another number, have floors of their own
-        others = [len(theirs) for other, theirs in floors if other.method == line.method and other is not line]
-        if others and len(owners) <= sum(others):  # those of most methods are the floors as such
+                baselines.append((Line(name, baseline=True, numbers=dict(numbers)), [method]))
+    order = list(dict.fromkeys(line.method for line, _ in baselines))
+    baselines.sort(key=lambda one: order.index(one[0].method))
+    for line, owners in baselines:  # methods that were given other probes, or another number, have baselines of their own
+        others = [len(theirs) for other, theirs in baselines if other.method == line.method and other is not line]
+        if others and len(owners) <= sum(others):  # those of most methods are the baselines as such
             line.map = f"of {', '.join(owners)}"
-    return [line for line, _ in floors] + lines
+    return [line for line, _ in baselines] + lines
 
 
-def _floors(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Number]]:
+def _baselines(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Number]]:
     made: dict[str, dict[tuple[str, int], Number]] = {}
     for one in found:
-        for name, entry in (one.result or {}).get("floors", {}).items():
+        for name, entry in (one.result or {}).get("baselines", {}).items():
             numbers = {key: replace(number, beats=False) for key, number in _numbers(one, entry).items()}
             made.setdefault(name, {}).update(numbers)
     return made
@@ -226,8 +226,8 @@ def _of_method(method: str, found: Sequence[Scored]) -> list[Line]:
                 line.troubles[one.score] = (code, str(one.reason))
                 continue
             line.numbers.update(_numbers(one, one.result.get("maps", {}).get(name, {})))
-            if "stamps" in one.result:
-                line.stamps = (*(line.stamps or ()), *one.result["stamps"].get(name, ()))
+            if "flags" in one.result:
+                line.flags = (*(line.flags or ()), *one.result["flags"].get(name, ()))
         counts = [(one.result["count"], one.result.get("missing", 0)) for one in found if one.result and one.state == "done"]
         if counts:
             count, missing = max(counts)
@@ -247,7 +247,7 @@ def _numbers(one: Scored, entry: Mapping[str, Any]) -> dict[tuple[str, int], Num
 
 
 def beats_centre(value: Mapping[str, Any], lower_is_better: bool) -> bool:
-    """Whether the paired interval of the difference to the centre floor excludes 0, on the better side."""
+    """Whether the paired interval of the difference to the centre baseline excludes 0, on the better side."""
     above = value.get("above", {}).get(CENTRE)
     if not above:
         return False

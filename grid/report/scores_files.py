@@ -13,7 +13,7 @@ from grid.report.scores import CENTRE, Line, Scored, Table, reasons
 from grid.report.text import spreadsheet
 
 NOTE = (
-    "Brackets are 95 % intervals; bold beats the centre floor: the paired 95 % interval of the difference lies on the better "
+    "Brackets are 95 % intervals; bold beats the centre baseline: the paired 95 % interval of the difference lies on the better "
     "side of 0. No correction is made for looking at many methods. Seconds are of the method alone, for all its probes."
 )
 FIELDS = ("value", "low", "high")
@@ -39,7 +39,7 @@ def scores_markdown(tables: Sequence[Table], name: str) -> str:
 
 
 def _fields(line: Line, table: Table) -> list[str]:
-    name = f"*{plain(line.title)}*" if line.floor else plain(line.title)
+    name = f"*{plain(line.title)}*" if line.baseline else plain(line.title)
     if line.refused:
         return [name, *("refused" for _ in table.headings), "", "", ""]
     found = []
@@ -50,8 +50,8 @@ def _fields(line: Line, table: Table) -> list[str]:
             continue
         text = f"**{number.text}**" if number.beats else number.text
         found.append(" ".join(part for part in (text, number.spread, plain(number.name) if heading.mixed else "") if part))
-    stamps = "" if line.stamps is None else ", ".join(line.stamps) or "passed"
-    return [name, *found, stamps, line.count, "" if line.seconds is None else f"{line.seconds:.2f}"]
+    flags = "" if line.flags is None else ", ".join(line.flags) or "passed"
+    return [name, *found, flags, line.count, "" if line.seconds is None else f"{line.seconds:.2f}"]
 
 
 def _troubles(lines: Iterable[Line]) -> list[str]:
@@ -59,14 +59,14 @@ def _troubles(lines: Iterable[Line]) -> list[str]:
 
 
 def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
-    """A line per number, floors among them, and per score that has none; as ``table.csv`` in form."""
+    """A line per number, baselines among them, and per score that has none; as ``table.csv`` in form."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     above = [f"above_{CENTRE}", f"above_{CENTRE}_low", f"above_{CENTRE}_high"]
     columns = (
         "method",
         "map",
-        "floor",
+        "baseline",
         "score",
         "number",
         *FIELDS,
@@ -76,7 +76,7 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
         "missing",
         "state",
         "reason",
-        "stamps",
+        "flags",
     )
     writer.writerow(["cell", *map(spreadsheet, axes), *columns])
     for one in found:
@@ -89,15 +89,15 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
             writer.writerow([*start, "", "", spreadsheet(one.score), *[""] * 10, one.state, spreadsheet(one.reason or ""), ""])
             continue
         end = [result["of"], result["count"], result.get("missing", 0), one.state, ""]
-        for floor in (False, True):
-            for name, entry in result.get("floors" if floor else "maps", {}).items():
-                stamps = " ".join(result.get("stamps", {}).get(name, ()))
+        for baseline in (False, True):
+            for name, entry in result.get("baselines" if baseline else "maps", {}).items():
+                flags = " ".join(result.get("flags", {}).get(name, ()))
                 for number, value in entry.items():
                     centre = value.get("above", {}).get(CENTRE, {})
                     numbers = [*(value.get(key) for key in FIELDS), *(centre.get(key) for key in FIELDS)]
-                    words = [spreadsheet(name), "floor" if floor else "", spreadsheet(one.score), spreadsheet(number)]
+                    words = [spreadsheet(name), "baseline" if baseline else "", spreadsheet(one.score), spreadsheet(number)]
                     printed = ["" if number is None else repr(float(number)) for number in numbers]
-                    writer.writerow([*start, *words, *printed, *end, stamps])
+                    writer.writerow([*start, *words, *printed, *end, flags])
     return text.getvalue()
 
 

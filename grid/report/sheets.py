@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from grid import drawing, explained
-from grid.drawing import Scale, coloured, overlaid
-from grid.explained import Column, Explained
+from grid.ledger.study import Study
 from grid.report.panel import TILE
-from grid.report.rows import Row
-from grid.study import Study
+from grid.results import explanation_reader, heatmap
+from grid.results.explanation_reader import Column, Explained
+from grid.results.heatmap import Scale, coloured, overlaid
+from grid.results.rows import Row
 
 __all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "resized", "sheets"]
 
@@ -22,11 +22,11 @@ MOST = 10  # images per row
 
 @dataclass(frozen=True)
 class Strip:
-    """One cell's row of pictures.
+    """One cell's row of images.
 
     Attributes:
         tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused. A map that is zero everywhere says so.
-        scale: the row's one scale; None where the method was refused, or makes pictures of its own.
+        scale: the row's one scale; None where the method was refused, or makes images of its own.
         cosines: of each pair that is shown; empty for images.
     """
 
@@ -66,7 +66,7 @@ def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
     for title in titles:
         label = f"explain:{title}"
         done = [(row, row.markers[label]) for row in rows if label in row.markers]
-        ready = [(row, explained.read(study.ledger, label, marker, study.faces)) for row, marker in done]
+        ready = [(row, explanation_reader.read(study.ledger, label, marker, study.faces)) for row, marker in done]
         names = dict.fromkeys(name for _, one in ready for name in one.names)
         found += [_sheet(rows, title, name, ready, study) for name in names or [""]]
     return [sheet for sheet in found if sheet.strips]
@@ -78,7 +78,7 @@ def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row
     keys: dict[Column, dict[str, Any]] = {}
     for _, one in ready:
         for image in one.images:
-            keys.setdefault(explained.column(image), image)
+            keys.setdefault(explanation_reader.column(image), image)
     columns = chosen(keys, MOST)
     strips, crops = [], dict[bytes, tuple[np.ndarray, list[Row]]]()
     for row, one in ready:
@@ -121,7 +121,7 @@ def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
     """(columns, TILE, TILE, 3): the crops, with grey where this cell has none."""
     crops, places = one.crops(), one.places
     order = [places.get(key) for key in columns]
-    return np.stack([drawing.blank(TILE) if n is None else drawing.tile(crops[n], None, Scale(), TILE) for n in order])
+    return np.stack([heatmap.blank(TILE) if n is None else heatmap.tile(crops[n], None, Scale(), TILE) for n in order])
 
 
 def tiles_of(
@@ -129,7 +129,7 @@ def tiles_of(
 ) -> tuple[np.ndarray, Scale | None]:
     """(the drawn maps as ``inputs_of``, the one scale of the row); a pair that the method refuses stays grey.
 
-    Of a method that makes pictures of its own, these, as they are and without a scale.
+    Of a method that makes images of its own, these, as they are and without a scale.
     """
     crops, maps, places, refused = one.shown(), one.maps(name), one.places, one.refused_pairs
     scale = scale or one.scale(name, maps)
@@ -137,21 +137,23 @@ def tiles_of(
     for key in columns:
         n = places.get(key)
         if n is None or key[1] in refused:
-            tiles.append(drawing.blank(TILE, "" if n is None else "refused"))
+            tiles.append(heatmap.blank(TILE, "" if n is None else "refused"))
         else:
-            tiles.append(drawing.tile(crops[n], None if one.painted else maps[n], scale, TILE))
+            tiles.append(heatmap.tile(crops[n], None if one.painted else maps[n], scale, TILE))
     return np.stack(tiles), None if one.painted else scale
 
 
 def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None, ...]:
     """One per pair of the columns; empty for images."""
-    images = {explained.column(image): image for image in one.images}
-    return tuple(images[key].get("cosine") if key in images else None for key in columns if key[2] == explained.SIDES[0])
+    images = {explanation_reader.column(image): image for image in one.images}
+    return tuple(
+        images[key].get("cosine") if key in images else None for key in columns if key[2] == explanation_reader.SIDES[0]
+    )
 
 
 def resized(crop: np.ndarray) -> np.ndarray:
     """(TILE, TILE, 3) uint8; (h, w, 3) with the longer side TILE where the crop is not square."""
-    return drawing.resized(crop, TILE)
+    return heatmap.resized(crop, TILE)
 
 
 def jpeg(tile: np.ndarray) -> bytes:

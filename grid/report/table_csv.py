@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from grid.report.columns import Column
-from grid.report.rows import Table
 from grid.report.text import spreadsheet
+from grid.results.columns import Column
+from grid.results.rows import Table
 
 FIELDS = ("value", "low", "high", "se")
 

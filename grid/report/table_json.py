@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grid.report.rows import Table
-from grid.study import Study
+from grid.ledger.study import Study
+from grid.results.rows import Table
 
 
 def table_json(study: Study, table: Table) -> dict[str, Any]:

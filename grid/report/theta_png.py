@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from grid import drawing
-from grid.drawing import Scale
-from grid.explained import Explained, column
+from grid.ledger.study import Study
 from grid.report.fonts import write
 from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE
-from grid.report.rows import Row
 from grid.report.sheets import chosen
-from grid.study import Study
+from grid.results import heatmap
+from grid.results.explanation_reader import Explained, column
+from grid.results.heatmap import Scale
+from grid.results.rows import Row
 
 SIDE = 96  # pixels of a face under the charts
 PAIRS, ACROSS = 9, 3  # pairs, and how many stand beside each other
@@ -24,7 +24,7 @@ CHART = (2 * TILE + 100) / 100  # inches high, at 100 pixels each
 
 
 def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
-    """The picture; None where the manifest has no Theta. Equal inputs give equal bytes."""
+    """The image; None where the manifest has no Theta. Equal inputs give equal bytes."""
     theta = (one.manifest.get("notes") or {}).get("theta")
     if not theta or "histogram" not in theta:
         return None
@@ -37,25 +37,25 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
     charts = Image.open(io.BytesIO(_charts(theta, (width - 2 * EDGE) / 100)), formats=["PNG"])
     top = EDGE + 48
     height = top + charts.height + (30 + lines * (SIDE + 34) if lines else 0) + EDGE
-    picture = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(picture)
+    canvas = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(canvas)
     write(draw, (EDGE, EDGE), f"{study.name}: {one.title}", INK, 18)
     write(draw, (EDGE, EDGE + 24), f"{row.title}; {one.words}", FAINT, 12)
-    picture.paste(charts.convert("RGB"), (EDGE, top))
+    canvas.paste(charts.convert("RGB"), (EDGE, top))
     y = top + charts.height + 8
     if tiles:
         write(draw, (EDGE, y), "max(0, min(1, Delta / Theta)), one scale for all pairs", FAINT, 12)
-        _ramp(picture, draw, width - EDGE - 34, y + 22)
+        _ramp(canvas, draw, width - EDGE - 34, y + 22)
     for number, (faces, image) in enumerate(tiles):
         x, at = EDGE + number % ACROSS * (block + 24), y + 22 + number // ACROSS * (SIDE + 34)
         for place, face in enumerate(faces):
-            picture.paste(Image.fromarray(face), (x + place * SIDE + (10 if place > 1 else 0), at))
+            canvas.paste(Image.fromarray(face), (x + place * SIDE + (10 if place > 1 else 0), at))
         mark = GENUINE if image["same"] else IMPOSTOR
         draw.rectangle((x, at + SIDE, x + block - 1, at + SIDE + 2), mark)
         said = f"pair {image['pair']}: {'genuine' if image['same'] else 'impostor'}, cosine {image['cosine']:.3f}"
         write(draw, (x, at + SIDE + 6), said, INK, 12)
     data = io.BytesIO()
-    picture.save(data, "PNG")
+    canvas.save(data, "PNG")
     return data.getvalue()
 
 
@@ -67,16 +67,16 @@ def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
     found = []
     for left, right in zip(columns[::2], columns[1::2], strict=True):
         rows = [one.places[key] for key in (left, right)]
-        faces = [drawing.tile(crops[row], None, scale, SIDE) for row in rows]
-        found.append((faces + [drawing.tile(crops[row], maps[row], scale, SIDE) for row in rows], keys[left]))
+        faces = [heatmap.tile(crops[row], None, scale, SIDE) for row in rows]
+        found.append((faces + [heatmap.tile(crops[row], maps[row], scale, SIDE) for row in rows], keys[left]))
     return sorted(found, key=lambda pair: bool(pair[1]["same"]))
 
 
-def _ramp(picture: Any, draw: Any, x: int, y: int) -> None:
+def _ramp(canvas: Any, draw: Any, x: int, y: int) -> None:
     from PIL import Image
 
-    ramp = drawing.coloured(np.linspace(1, 0, SIDE)[:, None].repeat(12, axis=1), False)
-    picture.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y))
+    ramp = heatmap.coloured(np.linspace(1, 0, SIDE)[:, None].repeat(12, axis=1), False)
+    canvas.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y))
     write(draw, (x + 17, y - 5), "1", FAINT, 11)
     write(draw, (x + 17, y + SIDE - 9), "0", FAINT, 11)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from grid.report.picture import Frame
-from grid.report.rows import Row, Table
+from grid.report.charts import Frame
+from grid.results.rows import Row, Table
 
 LOSS, ACCURACY = Frame(150, 84, 38, 6), Frame(150, 46, 38, 112)
 HEIGHT = 176  # of both plots with the epochs below them

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from grid import explained
-from grid.drawing import coloured
-from grid.explained import Column, Explained
+from grid.ledger.study import Study
 from grid.report.cell_sheets import of_cell
-from grid.report.rows import Row
-from grid.study import Study
+from grid.results import explanation_reader
+from grid.results.explanation_reader import Column, Explained
+from grid.results.heatmap import coloured
+from grid.results.rows import Row
 
 BUDGET = 25_000_000  # letters that maps and crops may add to the page
 JPEG = 92
@@ -53,7 +53,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
     for _, works in cells:
         for one in works:
             for image in one.images if one.names else ():
-                keys.setdefault(explained.column(image), image)
+                keys.setdefault(explanation_reader.column(image), image)
     names: dict[str, list[str]] = {}  # what a cell that was refused would have shown
     for one in (one for _, works in cells for one in works):
         names[one.title] = list(dict.fromkeys([*names.get(one.title, ()), *one.names]))
@@ -122,7 +122,7 @@ def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, A
     scale, peak = one.scale(name, maps), float(np.abs(maps).max(initial=0.0))
     refused = one.refused_pairs
     for image, crop, raw in zip(one.images, crops, maps, strict=True):
-        key = explained.column(image)
+        key = explanation_reader.column(image)
         if key[1] not in refused:
             entry["maps"][key] = packed.add(_jpeg(crop), key), packed.add(pack(raw, peak), key)
     shape = {"size": list(crops.shape[1:3]), "shape": list(maps.shape[1:])}

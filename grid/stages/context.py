@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from configs.kinds import Dataset, DatasetConfig, DetectorConfig
+from configs.interfaces import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size
-from grid.ledger import Attempt, Ledger, Marker
-from grid.world import World
+from grid.ledger.ledger import Attempt, Ledger, Marker
+from grid.plan.inputs import InputResolver
 
-FAST_PERSONS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # what ``debug --fast`` looks at
+FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # what ``debug --fast`` looks at
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Context:
 
     ledger: Ledger
     attempt: Attempt
-    world: World
+    resolver: InputResolver
     inputs: Mapping[str, Marker]  # kind of the upstream stage -> its marker
     detected: Sequence[Marker] = ()  # all upstream detections: an explanation may look at two datasets
     accelerator: str = "cpu"  # "cpu" or "gpu"
@@ -57,12 +57,12 @@ class Faces:
 
 def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: Size, rows: Any = None) -> Faces:
     """The crops of ``data`` as ``detector`` cuts them, each of that size; with ``rows``, of those rows alone."""
-    manifest = context.world.manifest(data)
+    manifest = context.resolver.manifest(data)
     if rows is not None or context.fast:
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
     dataset = data.build(manifest)
     detections = detections_of(context, dataset, detector)
-    folder = context.world.scans.parent / "crops"
+    folder = context.resolver.scans.parent / "crops"
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities))
 
@@ -89,9 +89,9 @@ def _detections(context: Context, manifest: Any) -> Detections:
 
 
 def fast_rows(manifest: Any) -> list[int]:
-    """A few images of a few persons, for a quick look."""
+    """A few images of a few subjects, for a quick look."""
     rows: dict[str, list[int]] = {}
-    for row, person in enumerate(manifest.identities):
-        rows.setdefault(person, []).append(row)
-    persons = sorted(rows, key=lambda person: (-min(len(rows[person]), FAST_IMAGES), rows[person][0]))[:FAST_PERSONS]
-    return sorted(row for person in persons for row in rows[person][:FAST_IMAGES])
+    for row, subject in enumerate(manifest.identities):
+        rows.setdefault(subject, []).append(row)
+    subjects = sorted(rows, key=lambda subject: (-min(len(rows[subject]), FAST_IMAGES), rows[subject][0]))[:FAST_SUBJECTS]
+    return sorted(row for subject in subjects for row in rows[subject][:FAST_IMAGES])

@@ -1,7 +1,7 @@
 """Detection: boxes and landmarks of every image of one dataset, once for all cells.
 
-Work goes in shards. A shard that an earlier attempt finished is taken over, so a killed detection goes on where it was; so is a
-piece that another node has computed (see ``piece.py``).
+Work goes in chunks. A chunk that an earlier attempt finished is taken over, so a killed detection goes on where it was; so is a
+shard that another node has computed (see ``piece.py``).
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from datamodules.detection import Detections
-from grid.cell import Piece, piece_of
-from grid.ledger import Resume, State
-from grid.sources import source_digest
+from grid.ledger.ledger import Resume, State
+from grid.plan.code_version import source_digest
+from grid.spec.cell import DetectionShard, shard_of
 from grid.stages.context import Context, Result, fast_rows
 
-SHARD = 256  # images; also how many are decoded at once
+CHUNK = 256  # images; also how many are decoded at once
 TABLE = "detections.parquet"
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``detections.parquet``: one row per image of the manifest."""
-    manifest = context.world.manifest(config["detection"].data)
+    manifest = context.resolver.manifest(config["detection"].data)
     if context.fast:
         manifest = manifest.subset(fast_rows(manifest))
     total = len(manifest.keys)
-    pieces = {} if context.fast else _pieces(context)
+    shards = {} if context.fast else _shards(context)
     parts, start = [], 0
     while start < total:
-        part = _loaded(context, config, pieces.get(start), manifest)
+        part = _loaded(context, config, shards.get(start), manifest)
         if part is None:
-            stop = min([total, *(other for other in pieces if other > start)])
+            stop = min([total, *(other for other in shards if other > start)])
             part = detected(config, context, manifest, start, stop)
         parts.append(part)
         start += len(part)
@@ -46,14 +46,14 @@ def facts_of(whole: Detections) -> dict[str, int]:
 
 
 def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: int, stop: int) -> Detections:
-    """The rows from ``start`` to ``stop`` of the manifest, shard by shard."""
+    """The rows from ``start`` to ``stop`` of the manifest, chunk by chunk."""
     detection = config["detection"]
     faces = detection.data.build(manifest)
     detector = None
     parts = []
     finished = {} if context.fast else _finished(context)
-    for first in range(start, stop, SHARD):
-        name, last = f"shards/{first:09d}.parquet", min(first + SHARD, stop)
+    for first in range(start, stop, CHUNK):
+        name, last = f"chunks/{first:09d}.parquet", min(first + CHUNK, stop)
         part = _read(finished.get(name))
         if part is None or part.keys != tuple(manifest.keys[first:last]):
             context.attempt.check()
@@ -71,37 +71,39 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
 
 
 def _finished(context: Context) -> dict[str, Resume]:
-    """Name -> shard, of those that earlier attempts of the same code and inputs left."""
+    """Name -> chunk, of those that earlier attempts of the same code and inputs left."""
     attempt = context.attempt
     found = context.ledger.saved(attempt.kind, attempt.id, attempt.source, attempt.inputs)
     return {str(one.row["checkpoint"]): one for one in reversed(found) if one.attempt != attempt.folder}
 
 
 def _read(shard: Resume | None) -> Detections | None:
-    """A shard, if it is what was written."""
+    """A chunk, if it is what was written."""
     if shard is None or not shard.path.is_file():
         return None
     data = shard.path.read_bytes()
     return Detections.load(shard.path) if hashlib.sha256(data).hexdigest() == shard.row["sha256"] else None
 
 
-def _pieces(context: Context) -> dict[int, tuple[Piece, str]]:
-    """First row -> the piece that begins there and its id, of those that the ledger knows of."""
+def _shards(context: Context) -> dict[int, tuple[DetectionShard, str]]:
+    """First row -> the shard that begins there and its id, of those that the ledger knows of."""
     found = {}
-    for id in context.ledger.done_ids("piece"):
-        if piece := piece_of(id, context.attempt.id):
-            found[piece.start] = (piece, id)
+    for id in context.ledger.done_ids("detect_shard"):
+        if shard := shard_of(id, context.attempt.id):
+            found[shard.start] = (shard, id)
     return found
 
 
-def _loaded(context: Context, config: Mapping[str, Any], known: tuple[Piece, str] | None, manifest: Any) -> Detections | None:
-    """A finished piece, if it is whole, of these images, and of today's code."""
+def _loaded(
+    context: Context, config: Mapping[str, Any], known: tuple[DetectionShard, str] | None, manifest: Any
+) -> Detections | None:
+    """A finished shard, if it is whole, of these images, and of today's code."""
     if known is None:
         return None
-    piece, id = known
-    status = context.ledger.status("piece", id, source=source_digest("piece", [*config.values(), piece]))
+    shard, id = known
+    status = context.ledger.status("detect_shard", id, source=source_digest("detect_shard", [*config.values(), shard]))
     marker = status.marker
     if status.state != State.DONE or marker is None or context.ledger.damage(marker, digests=True):
         return None
     table = Detections.load(context.ledger.path(marker, TABLE))
-    return table if table.keys == tuple(manifest.keys[piece.start : piece.stop]) else None
+    return table if table.keys == tuple(manifest.keys[shard.start : shard.stop]) else None

@@ -1,4 +1,4 @@
-"""Evaluation: embeddings of a protocol's images, and what the judge of its task makes of them."""
+"""Evaluation: embeddings of a protocol's images, and what the evaluator of its task makes of them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from configs.kinds import ProtocolConfig
+from configs.interfaces import ProtocolConfig
 from datamodules.crops import CropTable
-from datamodules.faces import to_tensor
-from grid.evaluation_task import evaluation_task
-from grid.judging import Embedded
+from datamodules.datamodule import to_tensor
+from grid.evaluation.evaluator import Embedded
+from grid.evaluation.task import evaluation_task
+from grid.spec.training import Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
-from grid.training import Training
 from modules.network import Network, embedding_digest
 
 BATCH = 64  # images at a time; a constant, because a batch's size can move a last bit
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``metrics.json`` and what the judge leaves, such as ``scores.parquet``."""
+    """Writes ``metrics.json`` and what the evaluator leaves, such as ``scores.parquet``."""
     training: Training = config["training"]
     protocol: ProtocolConfig = config["protocol"]
     task = evaluation_task(protocol.task)
-    data = context.world.dataset(protocol)
-    manifest = context.world.manifest(data)
-    asked = context.world.asked(protocol, training)
+    data = context.resolver.dataset(protocol)
+    manifest = context.resolver.manifest(data)
+    asked = context.resolver.asked(protocol, training)
     few = task.sample(asked, FAST_PAIRS) if context.fast else None
     asked = asked if few is None else few
     used = task.rows(asked)
@@ -41,17 +41,17 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     faces = faces_of(context, data, training.detector, training.input.pixels, rows=used.tolist())
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     if (miner := getattr(protocol, "miner", None)) and miner() == embedding_digest(network.state_dict()):
-        raise ValueError(f"protocol {protocol.title}: this very network chose its pairs, so it cannot be judged by them")
+        raise ValueError(f"protocol {protocol.title}: this very network chose its pairs, so it cannot be evaluated by them")
     with torch.inference_mode():
         vectors = embed(network, faces.crops, protocol, context)
     if not counts:
         return Result({"images": len(vectors)}, ())
     kept = faces.crops.kept
     seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
-    judgement = task.judge(asked, seen, protocol)
-    (context.attempt.path / "metrics.json").write_text(json.dumps(judgement.metrics, indent=1), encoding="utf-8")
-    facts = {**judgement.facts, "missing_faces": faces.crops.missing}
-    return Result(facts, (*judgement.outputs, "metrics.json"))
+    evaluation = task.evaluate(asked, seen, protocol)
+    (context.attempt.path / "metrics.json").write_text(json.dumps(evaluation.metrics, indent=1), encoding="utf-8")
+    facts = {**evaluation.facts, "missing_faces": faces.crops.missing}
+    return Result(facts, (*evaluation.outputs, "metrics.json"))
 
 
 def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> np.ndarray:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from datamodules.faces import to_tensor
+from datamodules.datamodule import to_tensor
+from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
 from grid.stages.train import explained_rows, labels_of, load_network, rows_of
-from grid.training import Training
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.targets import ClassLogit, Cosine, Distance, Target
 from modules.network import Network
@@ -32,7 +32,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     explainer = config["explainer"]
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     network = load_network(context, training, context.inputs["train"].facts["classes"])
-    labels, persons = labels_of(trained, training)
+    labels, subjects = labels_of(trained, training)
     seconds, held_out = None, True
     if protocol := config.get("protocol"):
         probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
@@ -47,7 +47,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "size": training.input.size,
         "width": training.input.width or training.input.size,
         "checkpoint": context.inputs["train"].outputs["model.safetensors"]["sha256"],
-        "images": _images(network, probes, persons, context.device),
+        "images": _images(network, probes, subjects, context.device),
     }
     if not held_out and not explainer.chosen:
         about["trained_on"] = True  # the split holds out no image of a class, so the images are training images
@@ -73,9 +73,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
             np.save(path / file, one.maps)
             outputs += (file,)
             about["maps"].append({"name": name, "file": file, "signed": one.signed})
-        if first.pictures is not None:
-            np.save(path / "pictures.npy", first.pictures)
-            outputs += ("pictures.npy",)
+        if first.generated is not None:
+            np.save(path / "generated.npy", first.generated)
+            outputs += ("generated.npy",)
         about |= {
             "target": first.target,
             "layer": first.layer,
@@ -148,8 +148,8 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
     """
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     left, right, same = pairs_to_tune_on(trained, training)
-    data = context.world.dataset(protocol)
-    keys = context.world.manifest(data).keys
+    data = context.resolver.dataset(protocol)
+    keys = context.resolver.manifest(data).keys
     some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN]
     colours = faces_of(context, data, training.detector, training.input.pixels, rows=sorted(some)).crops
     mean = np.mean([colours[row].reshape(-1, 3).mean(0) for row in range(len(colours))], axis=0) / 127.5 - 1
@@ -178,7 +178,7 @@ def tensors(crops: np.ndarray, device: str) -> torch.Tensor:
     return torch.stack([to_tensor(crop) for crop in crops]).to(device)
 
 
-def _images(network: Network, probes: Probes, persons: list[str], device: str) -> list[dict[str, Any]]:
+def _images(network: Network, probes: Probes, subjects: list[str], device: str) -> list[dict[str, Any]]:
     """What the manifest says of each image."""
     images = tensors(probes.crops, device)
     with torch.inference_mode():
@@ -194,6 +194,6 @@ def _images(network: Network, probes: Probes, persons: list[str], device: str) -
             pair = torch.nn.functional.cosine_similarity(embeddings[number // 2 * 2], embeddings[number // 2 * 2 + 1], dim=0)
             side = ("left", "right")[number % 2]
             row |= {"pair": number // 2, "side": side, "same": bool(probes.same[number // 2]), "cosine": float(pair)}
-        row["predicted"] = None if logits is None else persons[int(logits[number].argmax())]
+        row["predicted"] = None if logits is None else subjects[int(logits[number].argmax())]
         rows.append(row)
     return rows

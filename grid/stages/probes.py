@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from datamodules.geometry.cutting import sides
+from grid.spec.training import Training
 from grid.stages.context import Context, Faces, detections_of, faces_of
-from grid.training import Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ def hashed(*names: str) -> bytes:
 
 
 def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], count: int, wanted: Sequence[str] = ()) -> Probes:
-    """Validation images of ``count`` different persons; or the images ``wanted``, by key, whoever is on them."""
+    """Validation images of ``count`` different subjects; or the images ``wanted``, by key, whoever is on them."""
     keys, identities = faces.manifest.keys, faces.identities
     if wanted:
         named = rows_named(keys, wanted, "the training data")
@@ -62,13 +62,13 @@ def pair_probes(context: Context, training: Training, protocol: Any, count: int,
     """Pairs of a protocol, the genuine half first; pairs whose face a detector's policy drops are passed over.
 
     Or the pairs of ``chosen_keys``, left and right one after the other. A pair that the protocol has is genuine where the
-    protocol says so, another one where both images are of one person.
+    protocol says so, another one where both images are of one subject.
     """
-    data = context.world.dataset(protocol)
-    manifest = context.world.manifest(data)
+    data = context.resolver.dataset(protocol)
+    manifest = context.resolver.manifest(data)
     if chosen_keys:
         return _chosen_pairs(context, training, protocol, chosen_keys)
-    pairs = context.world.kept_pairs(protocol, training)
+    pairs = context.resolver.kept_pairs(protocol, training)
     chosen: list[tuple[int, int]] = []
     genuine = 0
     for same in (True, False):
@@ -97,8 +97,8 @@ def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequ
     ``keys`` are of N images, left and right one after the other. A row is empty where nobody knows, and where the detector cut
     the region away. The full image's region is cut out just as the image is, and a pixel counts where half of it lies inside.
     """
-    data = context.world.dataset(protocol)
-    whole = context.world.manifest(data)
+    data = context.resolver.dataset(protocol)
+    whole = context.resolver.manifest(data)
     place = {key: row for row, key in enumerate(whole.keys)}
     full = data.build(whole)
     some = list(dict.fromkeys(keys))
@@ -115,14 +115,14 @@ def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequ
         if region.shape != shape:
             raise ValueError(f"protocol {protocol.title}: the region of {key} is {region.shape}, and its image {shape}")
         known = True
-        picture = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
-        found[row] = detector.crop(picture, detections.row(key), size)[:, :, 0] >= 128
+        canvas = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
+        found[row] = detector.crop(canvas, detections.row(key), size)[:, :, 0] >= 128
     return found if known else None
 
 
 def _chosen_pairs(context: Context, training: Training, protocol: Any, wanted: Sequence[str]) -> Probes:
-    data = context.world.dataset(protocol)
-    manifest = context.world.manifest(data)
+    data = context.resolver.dataset(protocol)
+    manifest = context.resolver.manifest(data)
     named = rows_named(manifest.keys, wanted, f"protocol {protocol.title}")
     rows = sorted(set(named))
     faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)

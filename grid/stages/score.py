@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from configs.explaining import ScoreConfig
-from grid.ledger import Marker
+from configs.explainers import ScoreConfig
+from grid.ledger.ledger import Marker
+from grid.spec.training import Training
 from grid.stages.context import Context, Result
 from grid.stages.explain import reference_of, target_of, tensors
 from grid.stages.probes import pair_regions
 from grid.stages.train import load_network
-from grid.training import Training
-from modules.attribution.explained import Explained
 from modules.attribution.explainer import Refused
+from modules.attribution.explanation import Explained
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
@@ -43,15 +43,15 @@ def _explained(config: Mapping[str, Any], context: Context, made: Marker, manife
     """The explanation as it was, read from its files.
 
     Raises:
-        Refused: ``no_maps``: the method refused; ``no_map_of_the_image``: it makes a picture.
+        Refused: ``no_maps``: the method refused; ``no_map_of_the_image``: it makes an image.
     """
     training: Training = config["training"]
     explainer = config["explainer"]
     protocol = config.get("protocol")
     if refused := manifest.get("refused"):
         raise Refused("no_maps", f"{explainer.name} was refused ({refused['code']}): {refused['reason']}")
-    if "pictures.npy" in made.outputs:
-        raise Refused("no_map_of_the_image", f"{explainer.name} makes a picture of its own, and no map of the image")
+    if "generated.npy" in made.outputs:
+        raise Refused("no_map_of_the_image", f"{explainer.name} makes an image of its own, and no map of the image")
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     images = tensors(_array(context, made, "images.npy"), context.device)
     rows = manifest["images"]
@@ -93,5 +93,5 @@ def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
         for key in shown
         if key in entry
     }
-    stamps = {name: given for name, given in found.get("stamps", {}).items() if given}
-    return {found["of"]: found["count"], "missing": found.get("missing") or None, **numbers, "stamps": stamps or None}
+    flags = {name: given for name, given in found.get("flags", {}).items() if given}
+    return {found["of"]: found["count"], "missing": found.get("missing") or None, **numbers, "flags": flags or None}

@@ -11,42 +11,42 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from datamodules.faces import FacesData
+from datamodules.datamodule import FaceDataModule
 from datamodules.split import held_identities, split
-from grid.ledger import Resume
+from grid.ledger.ledger import Resume
+from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
-from grid.training import Training
 from modules.network import Network, embedding_digest
 from modules.training.checkpointing import Checkpointing
-from modules.training.fitting import fit, network_weights
 from modules.training.recognizer import Recognizer
+from modules.training.trainer import fit, network_weights
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``model.safetensors`` (the kept epoch), ``history.json`` and ``timing.json``."""
     training: Training = config["training"]
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels, persons = labels_of(faces, training)
+    labels, subjects = labels_of(faces, training)
     torch.manual_seed(training.seed)
-    network = _initial(context, training, len(persons))
+    network = _initial(context, training, len(subjects))
     if not training.recipe.trains:
-        return _as_loaded(context, network, faces, len(persons))
+        return _as_loaded(context, network, faces, len(subjects))
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
     batch = max(1, recipe.batch_size // recipe.accumulate // training.compute.devices)
-    data = FacesData(
+    data = FaceDataModule(
         crops=faces.crops,
         labels=labels,
         train_rows=train_rows,
         validation_rows=validation_rows,
         augmentation=training.augmentation.build(),
-        batch_size=training.batches.at_most(batch, len(persons)) if context.fast else batch,
+        batch_size=training.batches.at_most(batch, len(subjects)) if context.fast else batch,
         seed=training.seed,
         workers=context.workers,
         batches=training.batches,
     )
     if hasattr(network.loss, "prepare"):
-        network.loss.prepare(torch.bincount(torch.from_numpy(labels[train_rows]), minlength=len(persons)))
+        network.loss.prepare(torch.bincount(torch.from_numpy(labels[train_rows]), minlength=len(subjects)))
     steps = max(1, data.steps_per_epoch // recipe.accumulate)
     recognizer = Recognizer(
         network,
@@ -89,7 +89,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     facts = {
         "parameters": _parameters(network),
         "network": embedding_digest(weights),
-        "classes": len(persons),
+        "classes": len(subjects),
         "images": len(train_rows),
         "validation_images": len(validation_rows),
         "skipped_images": len(faces.manifest.skipped),

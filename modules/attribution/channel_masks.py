@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modules.attribution.perturbing import scores_of
+from modules.attribution.perturbation import scores_of
 from modules.attribution.targets import Target
 
 Mode = Literal["wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs"]

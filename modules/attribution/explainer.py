@@ -22,10 +22,10 @@ class Attribution:
         target: what is explained, in words, such as "logit of the given class".
         notes: facts that a reader of the maps needs, as JSON values.
         signed: whether values below 0 mean the opposite of values above; otherwise maps are drawn from 0 on.
-        pictures: float32 (N, 3, H, W) in [-1, 1], of methods that make pictures; None for all others.
+        images: float32 (N, 3, H, W) in [-1, 1], of methods that make images; None for all others.
 
     Raises:
-        Refused: a map or a picture holds NaN or infinity.
+        Refused: a map or an image holds NaN or infinity.
     """
 
     maps: np.ndarray
@@ -34,15 +34,15 @@ class Attribution:
     target: str
     notes: Mapping[str, Any] = field(default_factory=dict)
     signed: bool = False
-    pictures: np.ndarray | None = None
+    generated: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         assert self.maps.ndim == 3, self.maps.shape
         _check(self.maps)
-        if self.pictures is not None:
-            assert self.pictures.ndim == 4, self.pictures.shape
-            assert self.pictures.shape[:2] == (len(self.maps), 3), (self.pictures.shape, self.maps.shape)
-            _check(self.pictures)
+        if self.generated is not None:
+            assert self.generated.ndim == 4, self.generated.shape
+            assert self.generated.shape[:2] == (len(self.maps), 3), (self.generated.shape, self.maps.shape)
+            _check(self.generated)
 
 
 @dataclass(frozen=True)

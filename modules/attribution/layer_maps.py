@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from modules.attribution.checks import check_gradient, check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
-from modules.attribution.explaining import check_gradient, check_images, finite_scores, stacked
-from modules.attribution.stage_choice import Shape, stages_of, too_coarse
+from modules.attribution.hooks import evaluating, hooked
+from modules.attribution.target_layer import Shape, stages_of, too_coarse
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating, hooked
 
 
 class LayerConfig(Protocol):

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modules.attribution.checks import check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
-from modules.attribution.explaining import check_images, finite_scores, stacked
+from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating
 
 
 class PixelExplainer(Explainer):

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
+from modules.attribution.checks import finite_scores
 from modules.attribution.explainer import Refused
-from modules.attribution.explaining import finite_scores
 from modules.attribution.graph import between, title
+from modules.attribution.hooks import hooked
 from modules.attribution.targets import Target
-from modules.attribution.watching import hooked
 
 _OTHERS = {  # title in autograd's graph -> as people call it; of custom functions the title is their own
     "Silu": "SiLU",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modules.metrics.curve import Curve
+from modules.metrics.roc import Curve
 
 BIN = 0.001  # of the paper's histogram
 

@@ -18,11 +18,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from configs.lookup import component
 
 
-class Config(BackboneConfig):
+class ABNConfig(BackboneConfig):
     """Input, channels and map are the inner backbone's, which must have more than one cell; the head begins after ``attended``.
 
     The map M is the output of the stage ``attention``: an explanation without a method. Explainers that apply to the inner
@@ -43,7 +43,7 @@ class Config(BackboneConfig):
 
     @model_validator(mode="after")
     def _once(self) -> Self:
-        if isinstance(self.backbone, Config):
+        if isinstance(self.backbone, ABNConfig):
             raise ValueError("backbone abn has one attention branch; name a plain backbone inside it, not another abn")
         return self
 
@@ -64,7 +64,7 @@ class AttentionBranchNetwork(nn.Module):
         auxiliary_dimension, auxiliary_weight: what ``modules.network`` needs to know of the second classification
     """
 
-    def __init__(self, inner: Any, config: Config) -> None:
+    def __init__(self, inner: Any, config: ABNConfig) -> None:
         super().__init__()
         self.inner = inner
         self.channels: int = inner.channels

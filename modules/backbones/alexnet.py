@@ -14,14 +14,14 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "alexnet-owt-7be5be79.pth"
 _STAGES = {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11, "pool5": 12}
 
 
-class Config(BackboneConfig):
+class AlexNetConfig(BackboneConfig):
     """256 channels, one cell of the map per 32 pixels; the smallest image has 63 pixels."""
 
     name: Literal["alexnet"] = "alexnet"

@@ -25,13 +25,13 @@ from typing import Literal
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
-from modules.layers.initialising import gaussian, he
+from configs.interfaces import BackboneConfig
+from modules.layers.initialization import gaussian, he
+from modules.layers.input_gradients import Gradients
 from modules.layers.locally_connected import LocallyConnected
-from modules.layers.views import Gradients
 
 
-class Config(BackboneConfig):
+class DeepFaceConfig(BackboneConfig):
     """16 channels.
 
     Fields:
@@ -48,7 +48,7 @@ class Config(BackboneConfig):
     initial: Literal["he", "gaussian"] = "he"
 
     @model_validator(mode="after")
-    def _layers_fit(self) -> Config:
+    def _layers_fit(self) -> DeepFaceConfig:
         smallest = next(size for size in range(1, 200) if _cells(size, self.without) >= 1)
         if self.size < smallest:
             raise ValueError(

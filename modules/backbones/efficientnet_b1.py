@@ -17,12 +17,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, efficientnet
 from modules.weights.published import PinnedWeights, on_hugging_face
 
 
-class Config(BackboneConfig):
+class EfficientNetB1Config(BackboneConfig):
     """320 channels, one cell of the map per 32 pixels."""
 
     name: Literal["efficientnet_b1"] = "efficientnet_b1"

@@ -11,13 +11,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, efficientnet
-from modules.weights.lite import LITE0, to_timm
+from modules.weights.efficientnet_lite import LITE0, to_timm
 from modules.weights.published import PinnedWeights, in_package
 
 
-class Config(BackboneConfig):
+class EfficientNetLite0Config(BackboneConfig):
     """1280 channels, one cell of the map per 32 pixels; TF padding."""
 
     name: Literal["efficientnet_lite0"] = "efficientnet_lite0"

@@ -3,7 +3,7 @@
 Eleven convolutions, two response normalisations, four poolings, one concatenation; then the three fully connected layers and
 the L2 normalisation of the ``facenet_maxout`` head. With it the network has 140,025,664 parameters and 1.61 billion
 multiply-adds, and every row of the paper's table is met. The paper counts a multiply-add, and a bias, as ONE operation;
-``modules.counting`` counts a multiply-add as two, and no bias.
+``modules.model_complexity`` counts a multiply-add as two, and no bias.
 
 Input 220 x 220; the last map is ``concat``, (256, 7, 7), where the head begins. The table gives the concatenation one input, so
 here it hands on what it gets. Larger and smaller images work too, with a map of one cell per 32 pixels, rounded up.
@@ -17,11 +17,11 @@ from typing import Literal
 
 from torch import nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.facenet import FaceNetBackbone, ResponseNorm, convolution, max_pool
 
 
-class Config(BackboneConfig):
+class FaceNetNN1Config(BackboneConfig):
     """256 channels. ``batch_norm``: after every convolution, instead of its bias; the paper has none."""
 
     name: Literal["facenet_nn1"] = "facenet_nn1"

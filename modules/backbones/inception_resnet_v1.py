@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import pure, remove
 
 _LAYERS = (
@@ -21,7 +21,7 @@ _STAGES = ("conv2d_2b", "conv2d_4a", "repeat_1", "repeat_2", "repeat_3", "block8
 _AFTER = ("avgpool_1a", "dropout", "last_linear", "last_bn")
 
 
-class Config(BackboneConfig):
+class InceptionResNetV1Config(BackboneConfig):
     """Made for 160 x 160, where the map is 1792 x 3 x 3 (8 x 8 at 299); the smallest image has 75 pixels.
 
     The head begins after ``block8``, whose output is linear and takes both signs.

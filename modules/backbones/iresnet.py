@@ -16,13 +16,13 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 
 UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
 _WIDTHS = (64, 128, 256, 512)
 
 
-class Config(BackboneConfig):
+class IResNetConfig(BackboneConfig):
     """Made for 112 x 112: the map is 512 x 7 x 7 there, one cell per 16 pixels at any size, and takes both signs.
 
     The head begins after ``layer4``. Explainers that need ReLU (guided backpropagation, Deconvnet) do not apply: it has PReLU.

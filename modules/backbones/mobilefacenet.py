@@ -14,12 +14,12 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 
 BLOCKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))  # expansion, channels, blocks, stride
 
 
-class Config(BackboneConfig):
+class MobileFaceNetConfig(BackboneConfig):
     """Made for 112 x 112 or 112 x 96 (height x width): the map is 512 x 7 x 7 or 512 x 7 x 6, one cell per 16 pixels.
 
     The head begins after ``last``. Explainers that need ReLU (guided backpropagation, Deconvnet) do not apply: it has PReLU.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, create, remove
 
 
-class Config(BackboneConfig):
+class MobileNetV3SmallConfig(BackboneConfig):
     """576 channels, one cell of the map per 32 pixels."""
 
     name: Literal["mobilenetv3_small"] = "mobilenetv3_small"

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, create
 from modules.weights.published import PinnedWeights, on_hugging_face
 
 
-class Config(BackboneConfig):
+class ResNet34Config(BackboneConfig):
     """512 channels, one cell of the map per 32 pixels."""
 
     name: Literal["resnet34"] = "resnet34"

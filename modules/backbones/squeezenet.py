@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "squeezenet1_1-b8a52dc0.pth"
@@ -37,7 +37,7 @@ _STAGES = {
 }
 
 
-class Config(BackboneConfig):
+class SqueezeNetConfig(BackboneConfig):
     """512 channels, one cell of the map per 16 pixels."""
 
     name: Literal["squeezenet"] = "squeezenet"

@@ -14,12 +14,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, create, remove
 from modules.weights.published import PinnedWeights, on_hugging_face
 
 
-class Config(BackboneConfig):
+class TimmConfig(BackboneConfig):
     """Channels and stages are the model's; stages that give no (N, C, h, w) are left out."""
 
     name: Literal["timm"] = "timm"

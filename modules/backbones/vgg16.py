@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.vgg import VggFeatures
 from modules.weights.published import PinnedWeights, from_torchvision
 from modules.weights.vggface import MEAN_FACE, published
@@ -22,7 +22,7 @@ from modules.weights.vggface import MEAN_FACE, published
 _FILE = "vgg16-397923af.pth"
 
 
-class Config(BackboneConfig):
+class VGG16Config(BackboneConfig):
     """512 channels.
 
     Fields:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from modules.layers.vgg import VggFeatures
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "vgg19-dcbb9e9d.pth"
 
 
-class Config(BackboneConfig):
+class VGG19Config(BackboneConfig):
     """512 channels."""
 
     name: Literal["vgg19"] = "vgg19"

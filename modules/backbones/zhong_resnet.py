@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 
 
-class Config(BackboneConfig):
+class ZhongResNetConfig(BackboneConfig):
     """Made for 104 x 96 (height x width): the map is 512 x 6 x 6 there.
 
     The head begins after the last stage and holds the paper's embedding layer: ``fc_bn``. With ReLU every explainer applies,
@@ -43,7 +43,7 @@ class Config(BackboneConfig):
 class ZhongResNet(nn.Module):
     """Stages of a convolution, 2x2 max pooling and residual units; before the first stage, one more convolution."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ZhongResNetConfig) -> None:
         super().__init__()
         widths = [config.width << index for index in range(len(config.units))]
         self.channels = widths[-1]
@@ -68,7 +68,7 @@ class ZhongResNet(nn.Module):
 class Unit(nn.Module):
     """Two 3x3 convolutions, each with its activation, added to what they see."""
 
-    def __init__(self, width: int, config: Config) -> None:
+    def __init__(self, width: int, config: ZhongResNetConfig) -> None:
         super().__init__()
         self.body = nn.Sequential(_layer(width, width, config), _layer(width, width, config))
 
@@ -76,7 +76,7 @@ class Unit(nn.Module):
         return features + self.body(features)
 
 
-def _layer(channels: int, width: int, config: Config) -> nn.Sequential:
+def _layer(channels: int, width: int, config: ZhongResNetConfig) -> nn.Sequential:
     """A 3x3 convolution that keeps the resolution, drawn so that signals neither grow nor vanish (He et al., ICCV 2015)."""
     batch = config.norm == "batch"
     convolution = nn.Conv2d(channels, width, 3, padding=1, bias=not batch)

@@ -13,12 +13,12 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import DecoderConfig
+from configs.interfaces import DecoderConfig
 
 _NARROWEST = 16
 
 
-class Config(DecoderConfig):
+class TransposedConfig(DecoderConfig):
     """Takes a map of any height and width, of which the images have ``2 ** layers`` times as many pixels a side.
 
     Fields:

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from configs.component import Born
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
+from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
-from modules.attribution.explaining import check_images
+from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating, hooked
 from modules.backbones.abn import AttentionBranchNetwork
 
 
-class Config(ExplainerConfig):
+class ABNAttentionConfig(ExplainerConfig):
     """For backbone ``abn`` alone. The map has no target, so it cannot be asked what makes two images differ."""
 
     name: Literal["abn_attention"] = "abn_attention"

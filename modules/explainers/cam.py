@@ -14,15 +14,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
+from modules.attribution.checks import check_gradient, check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer, Refused
-from modules.attribution.explaining import check_gradient, check_images, finite_scores, stacked
 from modules.attribution.graph import between, nonlinear
+from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating
 
 
-class Config(ExplainerConfig):
+class CAMConfig(ExplainerConfig):
     """Has no layer to choose: the map is the backbone's last."""
 
     name: Literal["cam"] = "cam"

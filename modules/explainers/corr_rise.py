@@ -14,14 +14,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.explaining import PairExplainerConfig
+from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
-from modules.attribution.pairwise import Fill, check_pairs, colour, cosine, embed_many, embed_rows
+from modules.attribution.hooks import evaluating
+from modules.attribution.pair_utilities import Fill, check_pairs, colour, cosine, embed_many, embed_rows
 from modules.attribution.ranking import Binary
-from modules.attribution.watching import evaluating
 
 
-class Config(PairExplainerConfig):
+class CorrRISEConfig(PairExplainerConfig):
     """Fields:
     masks: how many; the same for every image
     squares: hidden in each mask
@@ -46,7 +46,7 @@ class Config(PairExplainerConfig):
 class CorrRise(PairExplainer):
     """2 x masks + 2 forward passes per pair."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: CorrRISEConfig) -> None:
         self.config = config
 
     def explain(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.explaining import ExplainerConfig
-from modules.attribution.guided import GuidedExplainer
+from configs.explainers import ExplainerConfig
+from modules.attribution.guided_gradients import GuidedExplainer
 
 
-class Config(ExplainerConfig):
+class DeconvnetConfig(ExplainerConfig):
     """Applies to networks whose activations are all ReLU; see ``modules.attribution.relu_guard`` for what is refused."""
 
     name: Literal["deconvnet"] = "deconvnet"

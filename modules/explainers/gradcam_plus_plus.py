@@ -22,11 +22,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from modules.attribution.layer_maps import LayerExplainer, weighted
 
 
-class Config(ExplainerConfig):
+class GradCAMPlusPlusConfig(ExplainerConfig):
     """``layer`` is a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
 
     name: Literal["gradcam_plus_plus"] = "gradcam_plus_plus"

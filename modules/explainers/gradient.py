@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from modules.attribution.pixel_maps import PixelExplainer, gradients, strongest
 from modules.attribution.targets import Target
 
 
-class Config(ExplainerConfig):
+class GradientConfig(ExplainerConfig):
     """Applies to every network."""
 
     name: Literal["gradient"] = "gradient"

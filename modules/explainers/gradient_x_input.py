@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from modules.attribution.pixel_maps import PixelExplainer, gradients
 from modules.attribution.targets import Target
 
 
-class Config(ExplainerConfig):
+class GradientXInputConfig(ExplainerConfig):
     """Applies to every network."""
 
     name: Literal["gradient_x_input"] = "gradient_x_input"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.explaining import ExplainerConfig
-from modules.attribution.guided import GuidedExplainer
+from configs.explainers import ExplainerConfig
+from modules.attribution.guided_gradients import GuidedExplainer
 
 
-class Config(ExplainerConfig):
+class GuidedBackpropConfig(ExplainerConfig):
     """Applies to networks whose activations are all ReLU; see ``modules.attribution.relu_guard`` for what is refused."""
 
     name: Literal["guided_backprop"] = "guided_backprop"

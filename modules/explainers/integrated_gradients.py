@@ -18,13 +18,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
-from modules.attribution.explaining import finite_scores
+from configs.explainers import ExplainerConfig
+from modules.attribution.checks import finite_scores
 from modules.attribution.pixel_maps import PixelExplainer, mean_gradient
 from modules.attribution.targets import Cosine, Target
 
 
-class Config(ExplainerConfig):
+class IntegratedGradientsConfig(ExplainerConfig):
     """Applies to every network.
 
     Fields:
@@ -57,7 +57,7 @@ class IntegratedGradients(PixelExplainer):
 
     signed = True
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: IntegratedGradientsConfig) -> None:
         self.config = config
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:

@@ -14,15 +14,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
+from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
-from modules.attribution.explaining import check_images
-from modules.attribution.perturbing import check_probability, scores_of
+from modules.attribution.hooks import evaluating
+from modules.attribution.perturbation import check_probability, scores_of
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating
 
 
-class Config(ExplainerConfig):
+class LIMEConfig(ExplainerConfig):
     """Fields:
     segments: how many superpixels SLIC is asked for; it may make some more or fewer
     compactness: of SLIC: how much nearness counts against likeness of colour
@@ -57,7 +57,7 @@ class Config(ExplainerConfig):
 class Lime(Explainer):
     """``samples`` forward passes per image, in batches of one shape; images go through one by one."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: LIMEConfig) -> None:
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:

@@ -18,16 +18,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.explaining import PairExplainerConfig
+from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
-from modules.attribution.pairwise import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
+from modules.attribution.hooks import evaluating
+from modules.attribution.pair_utilities import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
 from modules.attribution.patches import places
-from modules.attribution.watching import evaluating
 
 CODE = "impostor_pair"
 
 
-class Config(PairExplainerConfig):
+class MinPlusConfig(PairExplainerConfig):
     """Fields:
     width: standard deviation of a patch in pixels
     stride: pixels from one patch's centre to the next, at most 2 x ``width``
@@ -60,7 +60,7 @@ class MinPlus(PairExplainer):
 
     asks: ClassVar[bool] = True
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: MinPlusConfig) -> None:
         self.config = config
 
     def explain(
@@ -85,7 +85,7 @@ class MinPlus(PairExplainer):
         fill = colour(self.config.fill, reference, left)
         with torch.no_grad(), evaluating(network):
             cosines = cosine(embed_rows(network, left, 1), embed_rows(network, right, 1)).cpu().numpy()
-            reasons, judged = self.refusals(network, cosines, left, reference, same)
+            reasons, evaluated = self.refusals(network, cosines, left, reference, same)
             if len(reasons) == len(left):
                 raise Refused(CODE, f"none of the {len(left)} pairs is genuine; the first: {reasons[0]}")
             found = {
@@ -104,7 +104,11 @@ class MinPlus(PairExplainer):
                     maps[name][pair, side] = raw[name]
                 maps["minplus"][pair, side] = np.mean([_scaled(one) for one in raw.values()], axis=0)
         refused = [{"pair": pair, "code": CODE, "reason": reason} for pair, reason in sorted(reasons.items())]
-        notes = {"refused_pairs": refused, "judged_by": judged, "fill": [round(float(value), 6) for value in fill.flatten()]}
+        notes = {
+            "refused_pairs": refused,
+            "evaluated_by": evaluated,
+            "fill": [round(float(value), 6) for value in fill.flatten()],
+        }
         return PairAttribution(
             maps, cosines.astype(np.float32), "cosine of the two images", notes=notes, signed=frozenset(names)
         )
@@ -116,12 +120,14 @@ class MinPlus(PairExplainer):
         if same is not None:
             genuine = np.asarray(torch.as_tensor(same).cpu()).astype(bool)
             assert genuine.shape == cosines.shape, (genuine.shape, cosines.shape)
-            why = "the pair shows two persons; the method explains why two images show one"
+            why = "the pair shows two subjects; the method explains why two images show one"
             return {int(pair): why for pair in np.flatnonzero(~genuine)}, "truth"
         limit = self.config.threshold
         if limit is None:
             limit = decision_threshold(network, reference, like, "give the cosine as threshold, or say which pairs are genuine")
-        why = "the network holds the pair to be two persons (cosine {:.4f}, threshold {:.4f}); only genuine pairs are explained"
+        why = (
+            "the network holds the pair to be two subjects (cosine {:.4f}, threshold {:.4f}); only genuine pairs are explained"
+        )
         return {int(pair): why.format(cosines[pair], limit) for pair in np.flatnonzero(cosines < limit)}, "decision"
 
     def strategies(self, network: Any, image: Tensor, other: Tensor, fill: Tensor) -> dict[str, np.ndarray]:

@@ -15,15 +15,15 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.explaining import PairExplainerConfig
+from configs.explainers import PairExplainerConfig
 from modules.attribution import theta
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
-from modules.attribution.pairwise import Fill, check_pairs, colour, cosine, embed_many, kinds
+from modules.attribution.hooks import evaluating
+from modules.attribution.pair_utilities import Fill, check_pairs, colour, cosine, embed_many, kinds
 from modules.attribution.patches import places, spread
-from modules.attribution.watching import evaluating
 
 
-class Config(PairExplainerConfig):
+class PairOcclusionConfig(PairExplainerConfig):
     """Fields:
     patch: side of the hidden square in pixels; the paper's k
     stride: pixels from one square to the next, at most ``patch``
@@ -50,13 +50,13 @@ class Config(PairExplainerConfig):
 
 
 ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a cosine
-Judged = tuple[float, dict[str, Any]]  # Theta and its record
+Evaluated = tuple[float, dict[str, Any]]  # Theta and its record
 
 
 class PairOcclusion(PairExplainer):
     """2 x (patches + 1) forward passes per pair, and as many per reference pair unless Theta is ``known``."""
 
-    def __init__(self, config: Config, known: Judged | None = None) -> None:
+    def __init__(self, config: PairOcclusionConfig, known: Evaluated | None = None) -> None:
         self.config = config
         self.known = known
 
@@ -76,7 +76,7 @@ class PairOcclusion(PairExplainer):
         fill = colour(self.config.fill, reference, left)
         with torch.no_grad(), evaluating(network):
             found = [self.delta(network, *pair, fill) for pair in zip(left, right, strict=True)]
-            judged = self.known or self.judged(network, reference, fill)
+            evaluated = self.known or self.evaluated(network, reference, fill)
         deltas = np.stack([delta for delta, _ in found])
         maps = {"delta": deltas}
         rows, columns = (places(side, self.config.patch, self.config.stride) for side in shape)
@@ -86,10 +86,10 @@ class PairOcclusion(PairExplainer):
             "patches": len(rows) * len(columns),
             "theta": None,
         }
-        if judged is None:
+        if evaluated is None:
             notes["unnormalised"] = "there are no reference pairs of both kinds"
         else:
-            threshold, notes["theta"] = judged
+            threshold, notes["theta"] = evaluated
             if threshold > 0:
                 maps["normalised"] = theta.normalised(deltas, threshold)
             else:
@@ -104,15 +104,15 @@ class PairOcclusion(PairExplainer):
         """With Theta as this network has it. It is a scale, and most of the time goes into it."""
         check_pairs(images, images, size)
         with torch.no_grad(), evaluating(network):
-            return PairOcclusion(self.config, self.judged(network, reference, colour(self.config.fill, reference, images)))
+            return PairOcclusion(self.config, self.evaluated(network, reference, colour(self.config.fill, reference, images)))
 
-    def judged(self, network: Any, reference: Reference | None, fill: Tensor) -> Judged | None:
+    def evaluated(self, network: Any, reference: Reference | None, fill: Tensor) -> Evaluated | None:
         """Theta of a network in evaluation mode; None without reference pairs of both kinds."""
         same = kinds(reference)
         if reference is None or same is None:
             return None
         pairs = zip(reference.left.to(fill), reference.right.to(fill), strict=True)
-        return self.judge(np.stack([self.delta(network, *pair, fill)[0] for pair in pairs]), same)
+        return self.evaluate(np.stack([self.delta(network, *pair, fill)[0] for pair in pairs]), same)
 
     def delta(self, network: Any, left: Tensor, right: Tensor, fill: Tensor) -> tuple[np.ndarray, float]:
         """(Delta (H, W) float64, cosine) of two images (3, H, W), network in evaluation mode; no Theta yet."""
@@ -139,7 +139,7 @@ class PairOcclusion(PairExplainer):
             change = -change
         return spread(change.reshape(len(rows), len(columns)), rows, columns, patch, shape), float(cosines[0])
 
-    def judge(self, deltas: np.ndarray, same: np.ndarray) -> Judged:
+    def evaluate(self, deltas: np.ndarray, same: np.ndarray) -> Evaluated:
         """(Theta, its record) from Delta (M, H, W) of the reference pairs."""
         maxima = deltas.max((1, 2))
         found = theta.find(maxima, same, "impostor" if self.config.sign == "difference" else "genuine")

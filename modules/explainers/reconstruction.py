@@ -32,16 +32,16 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.component import Born
-from configs.explaining import PairExplainerConfig
-from modules.attribution import residuals
+from configs.explainers import PairExplainerConfig
+from modules.attribution import decoder_residuals
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
+from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.pairwise import check_embeddings, check_pairs, decision_threshold
-from modules.attribution.watching import evaluating
+from modules.attribution.pair_utilities import check_embeddings, check_pairs, decision_threshold
 from modules.heads.gmp import Gmp
 
 
-class Config(PairExplainerConfig):
+class ReconstructionConfig(PairExplainerConfig):
     """Fields:
     threshold: T; None: the cosine that decides best on the reference pairs
     subtract: from each channel's product: ``share``: T / channels; ``literal``: T itself; ``energy``: T times the mean of the
@@ -91,7 +91,7 @@ class Side:
 class Reconstruction(PairExplainer):
     """2 forward passes and 2 x channels decodes per pair, of which only what changes is computed where the decoder allows."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ReconstructionConfig) -> None:
         self.config = config
 
     def explain(
@@ -119,7 +119,9 @@ class Reconstruction(PairExplainer):
                 features = [network.features(image[None])[0] for image in pair]
                 sides, cosine = divide(features, threshold)
                 found = [
-                    residuals.weighted(network.decoder, one, side.weights, self.config.masking, self.config.norm, side.cells)
+                    decoder_residuals.weighted(
+                        network.decoder, one, side.weights, self.config.masking, self.config.norm, side.cells
+                    )
                     for one, side in zip(features, sides, strict=True)
                 ]
                 maps.append(np.stack([total for total, _ in found]))
@@ -130,7 +132,7 @@ class Reconstruction(PairExplainer):
         notes = {
             "threshold": threshold,
             "dead_channels": dead,
-            "decode": "incremental" if residuals.applies(network.decoder) else "full",
+            "decode": "incremental" if decoder_residuals.applies(network.decoder) else "full",
         }
         if self.config.head == "linear":
             notes["bias"] = biases

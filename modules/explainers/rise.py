@@ -13,16 +13,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
+from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer
-from modules.attribution.explaining import check_images
-from modules.attribution.perturbing import check_probability, scores_of
+from modules.attribution.hooks import evaluating
+from modules.attribution.perturbation import check_probability, scores_of
 from modules.attribution.random_masks import mask_blocks
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating
 
 
-class Config(ExplainerConfig):
+class RISEConfig(ExplainerConfig):
     """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. All images get the same masks.
 
     Fields:
@@ -54,7 +54,7 @@ class Config(ExplainerConfig):
 class Rise(Explainer):
     """``masks`` forward passes per image, in batches of one shape, each of one image alone."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: RISEConfig) -> None:
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:

@@ -32,17 +32,17 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from modules.attribution.channel_masks import Mode, channel_weights, live_channels
+from modules.attribution.checks import check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
-from modules.attribution.explaining import check_images, finite_scores, stacked
-from modules.attribution.perturbing import check_probability
-from modules.attribution.stage_choice import choose_stage
+from modules.attribution.hooks import evaluating, hooked
+from modules.attribution.perturbation import check_probability
+from modules.attribution.target_layer import choose_stage
 from modules.attribution.targets import Target
-from modules.attribution.watching import evaluating, hooked
 
 
-class Config(ExplainerConfig):
+class ScoreCAMConfig(ExplainerConfig):
     """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. A constant channel masks everything.
 
     Fields:
@@ -65,7 +65,7 @@ class Config(ExplainerConfig):
 class ScoreCAM(Explainer):
     """One forward pass per channel that is not constant, and one of the image; images go through one by one."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ScoreCAMConfig) -> None:
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:

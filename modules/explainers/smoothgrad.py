@@ -15,12 +15,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.explaining import ExplainerConfig
+from configs.explainers import ExplainerConfig
 from modules.attribution.pixel_maps import PixelExplainer, mean_gradient, strongest
 from modules.attribution.targets import Target
 
 
-class Config(ExplainerConfig):
+class SmoothGradConfig(ExplainerConfig):
     """Applies to every network.
 
     Fields:
@@ -51,7 +51,7 @@ class Config(ExplainerConfig):
 class SmoothGrad(PixelExplainer):
     """``samples`` forward and backward passes per image. Notes: ``noise``, the deviation in units of the input."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: SmoothGradConfig) -> None:
         self.config = config
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from configs.explaining import PairExplainerConfig
+from configs.explainers import PairExplainerConfig
+from modules.attribution.all_pairs import Cached, cache, stylianou
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.pair_maps import Cached, cache, stylianou
-from modules.attribution.pairwise import check_pairs
+from modules.attribution.pair_utilities import check_pairs
 
 
-class Config(PairExplainerConfig):
+class StylianouConfig(PairExplainerConfig):
     """For heads that sum over cells: gap_bn, fc_bn, gdc, l2 (average, flatten); of gmp, channels count where they peak."""
 
     name: Literal["stylianou"] = "stylianou"
@@ -33,7 +33,7 @@ class Config(PairExplainerConfig):
 class Stylianou(PairExplainer):
     """2 forward passes per pair; after the feature map everything is in float64."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: StylianouConfig) -> None:
         self.config = config
 
     def explain(

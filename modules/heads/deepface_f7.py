@@ -11,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
-from modules.layers.initialising import gaussian, he
+from configs.interfaces import HeadConfig
+from modules.layers.initialization import gaussian, he
 
 _LEAST = 0.05  # what is divided by at least, in the paper
 
 
-class Config(HeadConfig):
+class DeepFaceF7Config(HeadConfig):
     """Takes a map of any size, and has weights for each of its cells.
 
     Fields:
@@ -40,7 +40,7 @@ class Config(HeadConfig):
 class F7(nn.Module):
     """Linear, ReLU, division by the peaks where asked for, dropout."""
 
-    def __init__(self, width: int, config: Config) -> None:
+    def __init__(self, width: int, config: DeepFaceF7Config) -> None:
         super().__init__()
         self.linear = nn.Linear(width, config.dimension)
         self.relu = nn.ReLU()

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs import component
-from configs.kinds import HeadConfig
+from configs.interfaces import HeadConfig
 from modules.layers.pooling import Pool, pooled, pooled_width
 
 Activation = Literal["leaky_relu", "relu", "tanh", "sigmoid", "elu", "gelu", "silu", "linear"]
@@ -44,7 +44,7 @@ _TABLE_II = (
 )
 
 
-class Config(HeadConfig):
+class DenseConfig(HeadConfig):
     """The default is Table II, whose fifth layer is the embedding.
 
     Fields:

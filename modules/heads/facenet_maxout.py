@@ -11,13 +11,13 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
-from modules.layers.initialising import he
+from configs.interfaces import HeadConfig
+from modules.layers.initialization import he
 from modules.layers.maxout import Maxout
-from modules.layers.sphere import unit, wide
+from modules.layers.normalize import unit, wide
 
 
-class Config(HeadConfig):
+class FaceNetMaxoutConfig(HeadConfig):
     """Takes a map of any size, and has weights for each of its cells.
 
     Fields:

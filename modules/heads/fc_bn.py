@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
+from configs.interfaces import HeadConfig
 
 
-class Config(HeadConfig):
+class FcBnConfig(HeadConfig):
     """One linear layer sees the whole map, so the head is bound to the input size that it was built for.
 
     Fields:

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
+from configs.interfaces import HeadConfig
 
 
-class Config(HeadConfig):
+class GapBnConfig(HeadConfig):
     """Takes a map of any height and width."""
 
     name: Literal["gap_bn"] = "gap_bn"

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
+from configs.interfaces import HeadConfig
 
 
-class Config(HeadConfig):
+class GDCConfig(HeadConfig):
     """The depthwise kernel covers the whole map, so the head is bound to the input size that it was built for."""
 
     name: Literal["gdc"] = "gdc"

@@ -10,10 +10,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
+from configs.interfaces import HeadConfig
 
 
-class Config(HeadConfig):
+class GMPConfig(HeadConfig):
     """Takes a map of any height and width; learns nothing. ``dimension`` is the backbone's number of channels."""
 
     name: Literal["gmp"] = "gmp"

@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import HeadConfig
+from configs.interfaces import HeadConfig
+from modules.layers.normalize import unit, wide
 from modules.layers.pooling import Pool, pooled, pooled_width
-from modules.layers.sphere import unit, wide
 
 
-class Config(HeadConfig):
+class L2Config(HeadConfig):
     """``pool``: the global average, as in the paper; the maximum; or ``flatten``, which keeps every place of the map."""
 
     name: Literal["l2"] = "l2"

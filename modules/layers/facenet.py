@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modules.layers.initialising import he
+from modules.layers.initialization import he
 
 
 class FaceNetBackbone(nn.Module):

@@ -9,11 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.kinds import LossConfig
-from modules.margin import MarginSoftmax
+from configs.interfaces import LossConfig
+from modules.layers.margin_softmax import MarginSoftmax
 
 
-class Config(LossConfig):
+class ArcFaceConfig(LossConfig):
     """With theta the angle to the true class's center and m the margin, the true class's logit is s times
 
     * ``exact``: cos(theta + m); where theta + m exceeds pi, cos(theta) - m sin(m), which goes on falling
@@ -38,7 +38,7 @@ class Config(LossConfig):
 class ArcFace(MarginSoftmax):
     """No angle is computed: cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m)."""
 
-    def __init__(self, dimension: int, classes: int, config: Config) -> None:
+    def __init__(self, dimension: int, classes: int, config: ArcFaceConfig) -> None:
         super().__init__(dimension, classes, config.scale, config.sample)
         self.config = config
 

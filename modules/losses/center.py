@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.kinds import LossConfig
-from modules.layers.sphere import full_precision, wide
+from configs.interfaces import LossConfig
+from modules.layers.normalize import full_precision, wide
 
 
-class Config(LossConfig):
+class CenterConfig(LossConfig):
     """``alpha`` is how far centers move towards their samples in a step. It does not depend on the loss's weight in a sum."""
 
     name: Literal["center"] = "center"

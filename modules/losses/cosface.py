@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from configs.kinds import LossConfig
-from modules.margin import MarginSoftmax
+from configs.interfaces import LossConfig
+from modules.layers.margin_softmax import MarginSoftmax
 
 
-class Config(LossConfig):
+class CosFaceConfig(LossConfig):
     """The true class's logit is s (cos(theta) - m). ``sample`` is the share of classes in a training step."""
 
     name: Literal["cosface"] = "cosface"
@@ -26,7 +26,7 @@ class Config(LossConfig):
 class CosFace(MarginSoftmax):
     """Its gradient is that of softmax at cosines; the margin changes the probabilities alone."""
 
-    def __init__(self, dimension: int, classes: int, config: Config) -> None:
+    def __init__(self, dimension: int, classes: int, config: CosFaceConfig) -> None:
         super().__init__(dimension, classes, config.scale, config.sample)
         self.margin = config.margin
 

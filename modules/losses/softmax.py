@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.component import Born
-from configs.kinds import LossConfig
-from modules.layers.sphere import full_precision, wide
+from configs.interfaces import LossConfig
+from modules.layers.normalize import full_precision, wide
 
 
-class Config(LossConfig):
+class SoftmaxConfig(LossConfig):
     """``label_smoothing`` spreads that share of the target evenly over all classes.
 
     ``class_weights`` lets rare classes count more (Debreczeni et al. weight the classes of FairFace). Of n_c training images,
@@ -36,7 +36,7 @@ class Softmax(nn.Module):
 
     class_weights: Tensor
 
-    def __init__(self, dimension: int, classes: int, config: Config) -> None:
+    def __init__(self, dimension: int, classes: int, config: SoftmaxConfig) -> None:
         super().__init__()
         self.linear = nn.Linear(dimension, classes)
         self.config = config

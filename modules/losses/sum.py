@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor, nn
 
 from configs.component import Config as Part
-from configs.kinds import LossConfig
+from configs.interfaces import LossConfig
 from configs.lookup import resolve
 
 
@@ -20,7 +20,7 @@ class Term(Part):
     loss: Annotated[SerializeAsAny[LossConfig], BeforeValidator(partial(resolve, "loss"))]
 
 
-class Config(LossConfig):
+class SumConfig(LossConfig):
     """The terms in order; the first that has a classifier gives the logits. In a grid file, short: a + 0.5 b."""
 
     name: Literal["sum"] = "sum"
@@ -42,7 +42,7 @@ class Config(LossConfig):
 class Sum(nn.Module):
     """Modules ``terms.0``, ``terms.1``, ...; all see the same embeddings."""
 
-    def __init__(self, dimension: int, classes: int, config: Config) -> None:
+    def __init__(self, dimension: int, classes: int, config: SumConfig) -> None:
         super().__init__()
         self.terms = nn.ModuleList(term.loss.build(dimension, classes) for term in config.terms)
         self.weights = tuple(term.weight for term in config.terms)

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.kinds import LossConfig
-from modules.layers.sphere import full_precision, unit, wide
+from configs.interfaces import LossConfig
+from modules.layers.normalize import full_precision, unit, wide
 from modules.training import mining
-from modules.training.bank import Bank
+from modules.training.embedding_memory import Bank
 
 _RULES = {
     "hard_negative": mining.hard_negative,
@@ -21,7 +21,7 @@ _RULES = {
 _SEMI_HARD = {"all": mining.semi_hard, "random": mining.semi_hard_random, "hardest": mining.semi_hard_hardest}
 
 
-class Config(LossConfig):
+class TripletConfig(LossConfig):
     """Mean of max(0, d_ap + margin - d_an) over triplets of an anchor, a positive and a negative; d is squared and Euclidean.
 
     Fields:
@@ -63,7 +63,7 @@ class Triplet(nn.Module):
     subset are constants: the anchor alone is moved by them. Before the first renewal the batch is all there is.
     """
 
-    def __init__(self, dimension: int, config: Config) -> None:
+    def __init__(self, dimension: int, config: TripletConfig) -> None:
         super().__init__()
         self.config = config
         self.rule = _SEMI_HARD[config.negatives] if config.mining == "semi_hard" else _RULES[config.mining]

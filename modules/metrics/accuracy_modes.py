@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics import compatibility
-from modules.metrics.scored import checked, held_out
+from modules.metrics import public_evaluators
+from modules.metrics.validation import checked, held_out
 from modules.metrics.verification import oracle_accuracy, tenfold_accuracy
 
 LIST = np.arange(0, 4, 0.01)
@@ -46,8 +46,8 @@ def view2_10fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mod
 def insightface(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
     """As InsightFace's ``verification.py``. Thresholds are squared distances."""
     scores, same = checked(scores, same)
-    distances = compatibility.squared_distance(scores)
-    return _listed(compatibility.per_fold(lambda _: distances, same, held_out(folds, len(same))))
+    distances = public_evaluators.squared_distance(scores)
+    return _listed(public_evaluators.per_fold(lambda _: distances, same, held_out(folds, len(same))))
 
 
 def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
@@ -55,8 +55,8 @@ def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
     scores, same = checked(scores, same)
     scores = scores.astype(np.float64, copy=False)
     accuracies, thresholds = [], []
-    for train, test in compatibility.per_fold(lambda _: scores, same, held_out(folds, len(same))):
-        threshold = compatibility.youden(train)
+    for train, test in public_evaluators.per_fold(lambda _: scores, same, held_out(folds, len(same))):
+        threshold = public_evaluators.youden(train)
         accuracies.append(float(np.mean(np.where(test[1], test[0] > threshold, test[0] < threshold))))
         thresholds.append(threshold)
     error = float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies)))
@@ -76,8 +76,8 @@ def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float 
     ``far``, and the mean FAR found; a null value and the reason where a fold has one kind of pair only.
     """
     scores, same = checked(scores, same)
-    distances = compatibility.squared_distance(scores)
-    parts = compatibility.per_fold(lambda _: distances, same, held_out(folds, len(same)))
+    distances = public_evaluators.squared_distance(scores)
+    parts = public_evaluators.per_fold(lambda _: distances, same, held_out(folds, len(same)))
     return {**_listed(parts), "val": _val(parts, far)}
 
 
@@ -100,9 +100,9 @@ def facenet_mean(
         norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         if not norms.all():
             raise ValueError(f"pair {np.flatnonzero(norms == 0)[0]} has an embedding of length 0, which has no direction")
-        return compatibility.angle(np.einsum("nd,nd->n", one, other) / norms)
+        return public_evaluators.angle(np.einsum("nd,nd->n", one, other) / norms)
 
-    parts = compatibility.per_fold(angles, same, held_out(folds, len(same)))
+    parts = public_evaluators.per_fold(angles, same, held_out(folds, len(same)))
     return {**_listed(parts), "val": _val(parts, far)}
 
 
@@ -136,18 +136,20 @@ def all_modes(
     return {name: {**mode, "difference": mode["value"] - exact} for name, mode in found.items()}
 
 
-def _listed(parts: Sequence[tuple[compatibility.Part, compatibility.Part]]) -> Mode:
-    thresholds = [compatibility.first_best(train, LIST) for train, _ in parts]
-    accuracies = [compatibility.accuracy_at(test, threshold) for (_, test), threshold in zip(parts, thresholds, strict=True)]
+def _listed(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part]]) -> Mode:
+    thresholds = [public_evaluators.first_best(train, LIST) for train, _ in parts]
+    accuracies = [
+        public_evaluators.accuracy_at(test, threshold) for (_, test), threshold in zip(parts, thresholds, strict=True)
+    ]
     return _mode(accuracies, float(np.std(accuracies)), DEVIATION, thresholds)
 
 
-def _val(parts: Sequence[tuple[compatibility.Part, compatibility.Part]], far: float) -> dict[str, Any]:
+def _val(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part]], far: float) -> dict[str, Any]:
     for place, (_, (_, same)) in enumerate(parts, 1):
         if same.all() or not same.any():
             reason = f"fold {place} of {len(parts)} has no {'impostor' if same.all() else 'genuine'} pairs"
             return {"value": None, "spread": None, "spread_is": DEVIATION, "far": None, "target": far, "reason": reason}
-    found = [compatibility.val_at(test, compatibility.interpolated(train, FINE_LIST, far)) for train, test in parts]
+    found = [public_evaluators.val_at(test, public_evaluators.interpolated(train, FINE_LIST, far)) for train, test in parts]
     vals, fars = zip(*found, strict=True)
     return {
         "value": float(np.mean(vals)),

@@ -1,8 +1,8 @@
-"""How well clusters agree with persons, from the counts of each person in each cluster: never over all pairs of images.
+"""How well clusters agree with subjects, from the counts of each subject in each cluster: never over all pairs of images.
 
-Pairwise: precision is the share of pairs in one cluster that are one person, recall the share of pairs of one person that are
+Pairwise: precision is the share of pairs in one cluster that are one subject, recall the share of pairs of one subject that are
 in one cluster. BCubed (Bagga and Baldwin, 1998; Amigo et al., 2009): precision is the mean over images of the share of their
-cluster, themselves included, that is their person; recall the mean share of their person that is in their cluster.
+cluster, themselves included, that is their subject; recall the mean share of their subject that is in their cluster.
 F is the harmonic mean. A share of no pairs at all is 1: who claims nothing claims nothing wrong.
 """
 
@@ -21,26 +21,26 @@ class Agreement(NamedTuple):
     f: float
 
 
-def pairwise(clusters: np.ndarray, persons: np.ndarray) -> Agreement:
+def pairwise(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
     """Precision, recall and F over pairs of images; whole numbers until the last division.
 
     Args:
         clusters: (n,) int or text.
-        persons: (n,) int or text.
+        subjects: (n,) int or text.
 
     Raises:
         ValueError: lengths differ, or there are no images.
     """
-    cells, clustered, persons_of = _counts(clusters, persons)
-    return _pairwise(_pairs(cells[2]), _pairs(clustered), _pairs(persons_of))
+    cells, clustered, subjects_of = _counts(clusters, subjects)
+    return _pairwise(_pairs(cells[2]), _pairs(clustered), _pairs(subjects_of))
 
 
-def bcubed(clusters: np.ndarray, persons: np.ndarray) -> Agreement:
+def bcubed(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
     """BCubed precision, recall and F; arguments and errors as ``pairwise``."""
-    (rows, columns, counts), clustered, persons_of = _counts(clusters, persons)
+    (rows, columns, counts), clustered, subjects_of = _counts(clusters, subjects)
     squares = counts.astype(np.float64) ** 2
     total = int(counts.sum())
-    return _harmonic(float((squares / clustered[rows]).sum()) / total, float((squares / persons_of[columns]).sum()) / total)
+    return _harmonic(float((squares / clustered[rows]).sum()) / total, float((squares / subjects_of[columns]).sum()) / total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Sweep:
     bcubed: np.ndarray
 
     def best(self, of: str = "pairwise") -> tuple[float, float]:
-        """(F, distance) of the best threshold, the lowest of equally good ones: an ORACLE, chosen on the very images it judges.
+        """(F, distance) of the best threshold, the lowest of equally good ones: an ORACLE, chosen on the very images it evaluators.
 
         Raises:
             ValueError: ``of`` is neither pairwise nor bcubed.
@@ -72,21 +72,21 @@ class Sweep:
         return float(values[index]), float(self.distances[index])
 
 
-def sweep(merges: np.ndarray, persons: np.ndarray) -> Sweep:
+def sweep(merges: np.ndarray, subjects: np.ndarray) -> Sweep:
     """Every threshold at once: each merge changes the counts of two clusters only, so all take O(n log n).
 
     Args:
         merges: (n - 1, 4), as ``clustering.average_linkage`` gives them, heights rising.
-        persons: (n,) int or text.
+        subjects: (n,) int or text.
 
     Raises:
         ValueError: lengths do not belong together.
     """
-    count = len(persons)
+    count = len(subjects)
     if len(merges) != count - 1:
         raise ValueError(f"{len(merges)} merges and {count} images; there is one merge fewer than images")
-    _, who, sizes = np.unique(persons, return_inverse=True, return_counts=True)
-    members: dict[int, Counter[int]] = {row: Counter({int(person): 1}) for row, person in enumerate(who)}
+    _, who, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
+    members: dict[int, Counter[int]] = {row: Counter({int(subject): 1}) for row, subject in enumerate(who)}
     squares = dict.fromkeys(range(count), 1)  # of the counts in a cluster, summed
     size = dict.fromkeys(range(count), 1)
     right, claimed, wanted = 0, 0, _pairs(sizes)
@@ -95,14 +95,14 @@ def sweep(merges: np.ndarray, persons: np.ndarray) -> Sweep:
     for step, (one, other, height) in enumerate(merges[:, :3].tolist()):
         large, small = sorted((int(one), int(other)), key=lambda name: len(members[name]), reverse=True)
         kept, moved, new = members.pop(large), members.pop(small), count + step
-        shared = [(person, number * kept[person]) for person, number in moved.items() if kept[person]]
+        shared = [(subject, number * kept[subject]) for subject, number in moved.items() if kept[subject]]
         both = sum(number for _, number in shared)
         right += both
         claimed += size[large] * size[small]
         size[new] = size[large] + size[small]
         squares[new] = squares[large] + squares[small] + 2 * both
         precision += squares[new] / size[new] - squares[large] / size[large] - squares[small] / size[small]
-        recall += sum(2 * number / int(sizes[person]) for person, number in shared)
+        recall += sum(2 * number / int(sizes[subject]) for subject, number in shared)
         kept.update(moved)
         members[new] = kept
         entry = (height, count - step - 1, _pairwise(right, claimed, wanted).f, _harmonic(precision / count, recall / count).f)
@@ -114,18 +114,18 @@ def sweep(merges: np.ndarray, persons: np.ndarray) -> Sweep:
     return Sweep(np.array(distances), np.array(clusters, np.int64), np.array(f_pairs), np.array(f_cubed))
 
 
-Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # cluster, person and number of images of each pair that occurs
+Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # cluster, subject and number of images of each pair that occurs
 
 
-def _counts(clusters: np.ndarray, persons: np.ndarray) -> tuple[Cells, np.ndarray, np.ndarray]:
-    """(the table of counts, images per cluster, images per person)."""
-    clusters, persons = np.asarray(clusters), np.asarray(persons)
-    if clusters.shape != persons.shape or clusters.ndim != 1 or not len(clusters):
-        raise ValueError(f"clusters have shape {clusters.shape} and persons {persons.shape}; one of both for each image")
+def _counts(clusters: np.ndarray, subjects: np.ndarray) -> tuple[Cells, np.ndarray, np.ndarray]:
+    """(the table of counts, images per cluster, images per subject)."""
+    clusters, subjects = np.asarray(clusters), np.asarray(subjects)
+    if clusters.shape != subjects.shape or clusters.ndim != 1 or not len(clusters):
+        raise ValueError(f"clusters have shape {clusters.shape} and subjects {subjects.shape}; one of both for each image")
     _, rows, in_cluster = np.unique(clusters, return_inverse=True, return_counts=True)
-    _, columns, of_person = np.unique(persons, return_inverse=True, return_counts=True)
-    cells, counts = np.unique(rows.astype(np.int64) * len(of_person) + columns, return_counts=True)
-    return (cells // len(of_person), cells % len(of_person), counts), in_cluster, of_person
+    _, columns, of_subject = np.unique(subjects, return_inverse=True, return_counts=True)
+    cells, counts = np.unique(rows.astype(np.int64) * len(of_subject) + columns, return_counts=True)
+    return (cells // len(of_subject), cells % len(of_subject), counts), in_cluster, of_subject
 
 
 def _pairs(counts: np.ndarray) -> int:

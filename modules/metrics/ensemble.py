@@ -1,4 +1,4 @@
-"""Several networks judge the same pairs together.
+"""Several networks evaluate the same pairs together.
 
 Taigman et al.: DeepFace. CVPR 2014, section 5.3: the kernels of the networks are added, K = sum of -||x - y||_2, each over
 embeddings of unit length.

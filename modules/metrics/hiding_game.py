@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.curve import Curve
-from modules.metrics.floors import floors
-from modules.metrics.hiding import Settings, area, blurred, course, order, to_images
+from modules.metrics.baselines import baselines
+from modules.metrics.pixel_replacement import Settings, area, blurred, course, order, to_images
 from modules.metrics.resampling import mean_interval
+from modules.metrics.roc import Curve
 
 Maps = tuple[np.ndarray, np.ndarray]  # of the left and of the right images, (N, h, w) each
 
@@ -46,7 +46,7 @@ class HidingGame:
         same: bool (N,), True for a genuine pair
         settings: how pixels are hidden; None: as its defaults are
         threshold: a pair is accepted at a cosine of at least this; None: the one that is best on these very pairs, clean
-        memory: floors by name that were played with all of this before, and where new ones are kept
+        memory: baselines by name that were played with all of this before, and where new ones are kept
 
     Raises:
         ValueError: an embedding has length 0, or pairs are of one kind only and no threshold is given.
@@ -102,18 +102,18 @@ class HidingGame:
         return Played(cosines, correct, (cosines >= thresholds[:, None]) == self.same, thresholds)
 
     def compare(self, methods: Mapping[str, Maps]) -> dict[str, Any]:
-        """Every method and the floors ``random``, ``constant`` and ``centre``, as a JSON value.
+        """Every method and the baselines ``random``, ``constant`` and ``centre``, as a JSON value.
 
         ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its interval over pairs, genuine and impostor drawn among
-        themselves, ``above`` (the difference of AUC to each floor, with a paired interval), and ``refit`` with these three
+        themselves, ``above`` (the difference of AUC to each baseline, with a paired interval), and ``refit`` with these three
         where the threshold is best for each share (None where pairs are of one kind). Intervals take thresholds as they are.
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
         settings = self.settings
-        grounds = floors(2 * count, size, settings.seed, settings.centre)
+        grounds = baselines(2 * count, size, settings.seed, settings.centre)
         taken = set(grounds) & set(methods)
         if taken:
-            raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
+            raise ValueError(f"{sorted(taken)[0]!r} is a baseline's name; call the method otherwise")
         for name, maps in grounds.items():
             if name not in self.memory:
                 self.memory[name] = self.play((maps[:count], maps[count:]))
@@ -130,7 +130,7 @@ class HidingGame:
             "seed": settings.seed,
             "methods": {
                 name: {
-                    "floor": name in grounds,
+                    "baseline": name in grounds,
                     "accuracy": one.correct.mean(axis=1).tolist(),
                     "auc": self._interval(areas[name]),
                     "above": self._above(areas, name, grounds),
@@ -147,7 +147,7 @@ class HidingGame:
         }
 
     def _above(self, areas: Mapping[str, np.ndarray], name: str, grounds: Iterable[str]) -> dict[str, Any]:
-        """The difference of a method's mean area to that of each floor, with its paired interval."""
+        """The difference of a method's mean area to that of each baseline, with its paired interval."""
         return {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name}
 
     def _interval(self, values: np.ndarray) -> dict[str, Any]:

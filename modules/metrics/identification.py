@@ -1,13 +1,13 @@
-"""Identification, 1:N: whose face is it, among the persons of a gallery.
+"""Identification, 1:N: whose face is it, among the subjects of a gallery.
 
-Grother, Ngan, Hanaoka: Face Recognition Vendor Test, part 2. NIST IR 8271, 2019. A person's score is the highest of their
-gallery entries. A probe is mated if its person is in the gallery; the score of that person is its mate's.
+Grother, Ngan, Hanaoka: Face Recognition Vendor Test, part 2. NIST IR 8271, 2019. A subject's score is the highest of their
+gallery entries. A probe is mated if its subject is in the gallery; the score of that subject is its mate's.
 
 Closed set, CMC: the share of mated probes whose mate has rank k or better. Open set, DIR@FAR (TPIR at FPIR): the share of mated
 probes whose mate has rank k or better and a score that the threshold accepts, where the threshold lets at most the wanted share
 of non-mated probes find anybody (score >= threshold; equal scores are accepted together, as in ``curve.py``).
 
-Ties. A person with the mate's very score may stand before or after it. ``pessimistic`` puts all such persons before the mate;
+Ties. A subject with the mate's very score may stand before or after it. ``pessimistic`` puts all such subjects before the mate;
 ``expected`` gives the mean over every order of them, exactly. DIR@FAR is pessimistic.
 """
 
@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from modules.metrics.curve import Curve
+from modules.metrics.roc import Curve
 
 PROBES = 1_024  # probes at a time
 SCORES = 1 << 25  # scores at a time: fewer probes, if the gallery is large
@@ -34,8 +34,8 @@ class Search:
         mated: bool (P,)
         top: float32 (P,), the highest score of anybody.
         mate: float32 (P,), the mate's score; -infinity where there is none.
-        above: int64 (P,), persons with a higher score than the mate; all of them where there is no mate.
-        tied: int64 (P,), other persons with the mate's very score.
+        above: int64 (P,), subjects with a higher score than the mate; all of them where there is no mate.
+        tied: int64 (P,), other subjects with the mate's very score.
     """
 
     mated: np.ndarray
@@ -45,7 +45,7 @@ class Search:
     tied: np.ndarray
 
 
-def search(gallery: np.ndarray, persons: np.ndarray, probes: np.ndarray, who: np.ndarray, *, block: int = PROBES) -> Search:
+def search(gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: np.ndarray, *, block: int = PROBES) -> Search:
     """Compares every probe with every gallery entry, by dot product (the cosine, if embeddings have unit length).
 
     Products are made in float64 and rounded to float32, so equal entries tie, and blocks and threads do not show but for a
@@ -53,23 +53,23 @@ def search(gallery: np.ndarray, persons: np.ndarray, probes: np.ndarray, who: np
 
     Args:
         gallery: (G, D) float.
-        persons: (G,) int or text, whose entries these are; a person may have several.
+        subjects: (G,) int or text, whose entries these are; a subject may have several.
         probes: (P, D) float.
-        who: (P,) of the same kind as ``persons``.
+        who: (P,) of the same kind as ``subjects``.
         block: probes at a time, at most.
 
     Raises:
         ValueError: the gallery is empty, lengths or widths differ, or an embedding holds no finite number.
     """
-    persons, who = np.asarray(persons), np.asarray(who)
-    _checked("gallery", gallery, persons)
+    subjects, who = np.asarray(subjects), np.asarray(who)
+    _checked("gallery", gallery, subjects)
     _checked("probe", probes, who)
     if not len(gallery):
         raise ValueError("the gallery is empty; nobody can be found in it")
     if gallery.shape[1] != probes.shape[1]:
         raise ValueError(f"gallery embeddings have {gallery.shape[1]} values and probes {probes.shape[1]}")
-    order = np.argsort(persons, kind="stable")
-    names, first = np.unique(persons[order], return_index=True)
+    order = np.argsort(subjects, kind="stable")
+    names, first = np.unique(subjects[order], return_index=True)
     entries = gallery[order].astype(np.float64).T
     column = np.minimum(np.searchsorted(names, who), len(names) - 1)
     mated = names[column] == who
@@ -79,7 +79,7 @@ def search(gallery: np.ndarray, persons: np.ndarray, probes: np.ndarray, who: np
     for start in range(0, len(probes), block):
         part = slice(start, min(start + block, len(probes)))
         scores = (probes[part].astype(np.float64) @ entries).astype(np.float32)
-        if len(names) < len(persons):
+        if len(names) < len(subjects):
             scores = np.maximum.reduceat(scores, first, axis=1)
         rows = np.flatnonzero(mated[part])
         mate[part][rows] = scores[rows, column[part][rows]]
@@ -97,7 +97,7 @@ def cmc(found: Search, ranks: Sequence[int] = (1, 5, 10), ties: Ties = "pessimis
     """
     above, tied = found.above[found.mated], found.tied[found.mated]
     if not len(above):
-        raise ValueError("no probe's person is in the gallery; closed-set identification needs some")
+        raise ValueError("no probe's subject is in the gallery; closed-set identification needs some")
     if min(ranks) < 1:
         raise ValueError(f"rank {min(ranks)} does not exist; the best rank is 1")
     if ties == "pessimistic":
@@ -129,7 +129,7 @@ def averaged(
 ) -> dict[str, dict[str, float]]:
     """Every number as the mean over galleries, each searched with all probes: IJB's way with its two disjoint galleries.
 
-    Closed set: each gallery with the probes whose persons it holds. Open set: all other probes are its non-mated ones.
+    Closed set: each gallery with the probes whose subjects it holds. Open set: all other probes are its non-mated ones.
 
     Returns:
         ``cmc`` by rank and ``dir`` by FAR, as text keys.
@@ -141,9 +141,9 @@ def averaged(
     }
 
 
-def _checked(what: str, embeddings: np.ndarray, persons: np.ndarray) -> None:
-    if embeddings.ndim != 2 or persons.shape != embeddings.shape[:1]:
-        raise ValueError(f"{what} embeddings have shape {embeddings.shape} and persons {persons.shape}; one person per row")
+def _checked(what: str, embeddings: np.ndarray, subjects: np.ndarray) -> None:
+    if embeddings.ndim != 2 or subjects.shape != embeddings.shape[:1]:
+        raise ValueError(f"{what} embeddings have shape {embeddings.shape} and subjects {subjects.shape}; one subject per row")
     bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
         raise ValueError(f"the {what} embedding of row {bad[0]} holds a value that is no finite number, as do {len(bad)} rows")

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modules.metrics.floors import floors
-from modules.metrics.hiding import Settings, Values, area, blurred, course, order, to_images
+from modules.metrics.baselines import baselines
+from modules.metrics.pixel_replacement import Settings, Values, area, blurred, course, order, to_images
 from modules.metrics.resampling import mean_interval
 
 Game = Literal["hiding", "insertion", "deletion"]
@@ -82,14 +82,14 @@ class ImageGame:
         return found
 
     def compare(self, methods: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Every method and the floors, as a JSON value: per name the mean course, the area with its interval over images, and
-        ``above``: the area's difference to each floor, with a paired interval."""
+        """Every method and the baselines, as a JSON value: per name the mean course, the area with its interval over images, and
+        ``above``: the area's difference to each baseline, with a paired interval."""
         count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
         settings = self.settings
-        grounds = floors(count, size, settings.seed, settings.centre)
+        grounds = baselines(count, size, settings.seed, settings.centre)
         taken = set(grounds) & set(methods)
         if taken:
-            raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
+            raise ValueError(f"{sorted(taken)[0]!r} is a baseline's name; call the method otherwise")
         played = {name: self.play(maps) for name, maps in {**grounds, **methods}.items()}
         areas = {name: area(one, settings.shares) for name, one in played.items()}
         return {
@@ -100,7 +100,7 @@ class ImageGame:
             "seed": settings.seed,
             "methods": {
                 name: {
-                    "floor": name in grounds,
+                    "baseline": name in grounds,
                     **{
                         value: {
                             "course": one[:, :, place].mean(axis=1).tolist(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.curve import Curve
+from modules.metrics.roc import Curve
 
 LEVEL = 0.95
 TINY = 1e-12  # variances and widths below are rounding
@@ -100,7 +100,7 @@ def bootstrap(
     """Percentile intervals of the EER and of VAL at each FAR: genuine and impostor pairs are drawn anew, each among themselves.
 
     The scores are sorted already, so a resample is a count per distinct score, and its curve a cumulative sum. Pairs are
-    drawn independently, although pairs that share a person are not: for such lists the true intervals are wider.
+    drawn independently, although pairs that share a subject are not: for such lists the true intervals are wider.
     """
     generator = np.random.default_rng(seed)
     genuine = np.repeat(np.arange(len(curve.thresholds) - 1), np.diff(curve.accepted))

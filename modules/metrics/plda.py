@@ -1,9 +1,9 @@
-"""Two Gaussians of faces: where a person is, and how far that person's images lie around it.
+"""Two Gaussians of faces: where a subject is, and how far that subject's images lie around it.
 
 The two-covariance model of probabilistic LDA (Ioffe: Probabilistic linear discriminant analysis. ECCV 2006; Brummer and de
 Villiers: The speaker partitioning problem. Odyssey 2010), also known as the joint Bayesian model (Chen et al.: Bayesian face
-revisited. ECCV 2012). An image is x = mean + person + rest with person ~ N(0, B), rest ~ N(0, W). The score of a pair is the
-log of the ratio of its likelihoods as one person and as two.
+revisited. ECCV 2012). An image is x = mean + subject + rest with subject ~ N(0, B), rest ~ N(0, W). The score of a pair is the
+log of the ratio of its likelihoods as one subject and as two.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Plda:
     between: np.ndarray
 
     def score(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """(n,) float64 log likelihood ratio of (n, D) and (n, D); above 0 speaks for one person.
+        """(n,) float64 log likelihood ratio of (n, D) and (n, D); above 0 speaks for one subject.
 
-        In each direction of the base, with v of B, s = (a + b) and d = (a - b): as one person s has variance 2 (1 + 2 v) and d
+        In each direction of the base, with v of B, s = (a + b) and d = (a - b): as one subject s has variance 2 (1 + 2 v) and d
         has 2; as two both have 2 (1 + v).
         """
         a, b = (left - self.mean) @ self.base, (right - self.mean) @ self.base
@@ -41,24 +41,24 @@ class Plda:
         return np.einsum("nk,k->n", (a + b) ** 2, plus) + np.einsum("nk,k->n", (a - b) ** 2, minus) + constant
 
 
-def fit(embeddings: np.ndarray, persons: np.ndarray, shrink: float = 0.1) -> Plda:
-    """B and W by moments: W is the pooled covariance within persons; B the covariance of persons less what W explains of it.
+def fit(embeddings: np.ndarray, subjects: np.ndarray, shrink: float = 0.1) -> Plda:
+    """B and W by moments: W is the pooled covariance within subjects; B the covariance of subjects less what W explains of it.
 
     Args:
         embeddings: (n, D) float.
-        persons: (n,) int or text.
+        subjects: (n,) int or text.
         shrink: 0 to 1; the share of W that is replaced by a multiple of the unit matrix with the same trace.
 
     Raises:
-        ValueError: no person has two images or there is one person only; W or what is left of B is nothing.
+        ValueError: no subject has two images or there is one subject only; W or what is left of B is nothing.
     """
     from scipy.linalg import eigh
 
     embeddings = np.asarray(embeddings, np.float64)
-    _, who, counts = np.unique(persons, return_inverse=True, return_counts=True)
+    _, who, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     total, people = len(embeddings), len(counts)
     if people < 2 or total == people:
-        raise ValueError(f"{total} images of {people} persons cannot show how persons differ and how images of one do")
+        raise ValueError(f"{total} images of {people} subjects cannot show how subjects differ and how images of one do")
     if not 0 <= shrink <= 1:
         raise ValueError(f"a shrinkage of {shrink} is no share; 0 to 1 are")
     mean = embeddings.mean(axis=0)
@@ -73,10 +73,10 @@ def fit(embeddings: np.ndarray, persons: np.ndarray, shrink: float = 0.1) -> Pld
     between = (offset.T @ offset / (people - 1) - within) / size
     level = float(np.trace(within)) / len(within)
     if not level > 0:
-        raise ValueError("the images of each person have one and the same embedding; there is nothing to fit")
+        raise ValueError("the images of each subject have one and the same embedding; there is nothing to fit")
     within = (1 - shrink) * within + shrink * level * np.eye(len(within))
     values, vectors = eigh(between, within)
     kept = values > 1e-9 * max(float(values[-1]), 0.0)
     if not kept.any():
-        raise ValueError("persons differ no more than images of one person do; there is nothing to tell them apart by")
+        raise ValueError("subjects differ no more than images of one subject do; there is nothing to tell them apart by")
     return Plda(mean, vectors[:, kept], values[kept])

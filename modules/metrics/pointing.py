@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.floors import floors
-from modules.metrics.hiding import to_images
+from modules.metrics.baselines import baselines
 from modules.metrics.intervals import wilson
+from modules.metrics.pixel_replacement import to_images
 from modules.metrics.resampling import mean_interval
 
 
@@ -65,9 +65,9 @@ def pointing(
     seed: int = 0,
     centre: float = 0.25,
 ) -> dict[str, Any]:
-    """Every method and the floors ``random``, ``constant`` and ``centre``, as a JSON value.
+    """Every method and the baselines ``random``, ``constant`` and ``centre``, as a JSON value.
 
-    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each floor
+    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each baseline
     with a paired bootstrap interval. The interval of ``pointing`` is Wilson's where each image is hit or missed. ``empty``
     counts maps that are nowhere above 0.
 
@@ -76,18 +76,18 @@ def pointing(
         regions: bool (N, H, W)
         tolerance: pixels
         resamples: of the bootstrap over images
-        seed: of the bootstrap and of the random floor
+        seed: of the bootstrap and of the random baseline
         centre: standard deviation of the centre prior, in image heights and widths
 
     Raises:
-        ValueError: as ``hits``; or a method has a floor's name.
+        ValueError: as ``hits``; or a method has a baseline's name.
     """
     regions = np.asarray(regions, bool)
     count = len(regions)
-    grounds = floors(count, (regions.shape[1], regions.shape[2]), seed, centre)
+    grounds = baselines(count, (regions.shape[1], regions.shape[2]), seed, centre)
     taken = set(grounds) & set(methods)
     if taken:
-        raise ValueError(f"{sorted(taken)[0]!r} is a floor's name; call the method otherwise")
+        raise ValueError(f"{sorted(taken)[0]!r} is a baseline's name; call the method otherwise")
     every = {**grounds, **methods}
     values = {
         "pointing": {name: hits(maps, regions, tolerance) for name, maps in every.items()},
@@ -111,7 +111,7 @@ def pointing(
         "area": float(regions.mean()),
         "methods": {
             name: {
-                "floor": name in grounds,
+                "baseline": name in grounds,
                 "pointing": told("pointing", name),
                 "energy": told("energy", name),
                 "empty": int((np.asarray(maps).max(axis=(1, 2)) <= 0).sum()),

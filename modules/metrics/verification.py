@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from modules.metrics import intervals
-from modules.metrics.curve import Curve
-from modules.metrics.persons import person_bootstrap
-from modules.metrics.scored import checked, held_out
+from modules.metrics.roc import Curve
+from modules.metrics.subject_bootstrap import subject_bootstrap
+from modules.metrics.validation import checked, held_out
 
 SUBJECT_BOOTSTRAP = "subject bootstrap"
 METHODS = {  # key of an interval in ``verification`` -> what it is called beside the value
@@ -58,7 +58,7 @@ def val_at_far(scores: np.ndarray, same: np.ndarray, far: float) -> tuple[float,
 
 
 def tenfold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
-    """Cross-validated accuracy: each fold is judged by the threshold that is best on all other folds (``Curve.best``).
+    """Cross-validated accuracy: each fold is evaluated by the threshold that is best on all other folds (``Curve.best``).
 
     Args:
         scores: (n,) float, higher is more similar.
@@ -108,7 +108,7 @@ def verification(
 
     Each metric has ``value`` and a 95 % interval from ``low`` to ``high``, whose ``method`` is "subject bootstrap" where
     subjects are known and suffice. Otherwise it is that of independent pairs or folds, which is too narrow where pairs share
-    subjects; ``persons`` says why. These other intervals always stand under their own names: ``wilson``, ``student``,
+    subjects; ``subjects`` says why. These other intervals always stand under their own names: ``wilson``, ``student``,
     ``delong``, ``pair_bootstrap``. None has width 0. ``se`` of the ten-fold accuracy is a standard error over folds, not half
     an interval.
 
@@ -142,7 +142,7 @@ def verification(
         "val": {f"{far:g}": _val(curve, far, val_intervals.get(far)) for far in fars},
     }
     if subjects is not None:
-        metrics["persons"] = _over_subjects(metrics, scores, same, folds, subjects, possible, resamples, seed)
+        metrics["subjects"] = _over_subjects(metrics, scores, same, folds, subjects, possible, resamples, seed)
     return {
         "pairs": curve.pairs,
         "genuine": curve.genuine,
@@ -170,7 +170,7 @@ def _over_subjects(
 ) -> dict[str, Any]:
     """Makes the subject bootstrap's intervals those of ``metrics``; how many subjects there are, or why it has no intervals."""
     try:
-        found = person_bootstrap(scores, same, *subjects, folds=folds, fars=fars, resamples=resamples, seed=seed)
+        found = subject_bootstrap(scores, same, *subjects, folds=folds, fars=fars, resamples=resamples, seed=seed)
     except ValueError as error:  # too few subjects, or a list whose subjects are unknown
         return {"reason": str(error)}
     named = {name: metrics[name] for name in ("oracle", "tenfold", "eer", "auc")}
@@ -180,7 +180,7 @@ def _over_subjects(
     for name, entry in named.items():
         entry["low"], entry["high"] = ends[name]
         entry["method"] = SUBJECT_BOOTSTRAP
-    return {"persons": found.persons, "resamples": found.resamples}
+    return {"subjects": found.subjects, "resamples": found.resamples}
 
 
 def _entry(value: float, method: str, ends: tuple[float, float], **more: float) -> dict[str, Any]:

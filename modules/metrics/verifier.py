@@ -1,4 +1,4 @@
-"""LFW's settings: what a verifier may learn from the folds that it is not judged on.
+"""LFW's settings: what a verifier may learn from the folds that it is not evaluated on.
 
 Huang, Learned-Miller: Labeled Faces in the Wild: updates and new reporting procedures. University of Massachusetts, Amherst,
 UM-CS-2014-003.
@@ -7,7 +7,7 @@ UM-CS-2014-003.
 - ``restricted``: the pairs of the other folds and whether each is genuine, nothing about who is in them.
 - ``unrestricted``: also who is in the images of the other folds, so any pairs of these may be made.
 
-Each fold has a verifier of its own, and neither its pairs nor its persons are seen while that one is fitted.
+Each fold has a verifier of its own, and neither its pairs nor its subjects are seen while that one is fitted.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics import intervals, linear, plda
-from modules.metrics.curve import Curve
-from modules.metrics.scored import both_kinds, held_out, labels
+from modules.metrics import intervals, linear_verifier, plda
+from modules.metrics.roc import Curve
+from modules.metrics.validation import both_kinds, held_out, labels
 from modules.metrics.verification import METHODS, tenfold_accuracy
 
 
@@ -38,7 +38,7 @@ class Verified:
     setting: str
     scores: np.ndarray
     accuracy: dict[str, Any]
-    verifiers: tuple[linear.Linear | plda.Plda, ...]
+    verifiers: tuple[linear_verifier.Linear | plda.Plda, ...]
 
 
 def unsupervised(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Verified:
@@ -53,8 +53,8 @@ def restricted(
     same: np.ndarray,
     folds: np.ndarray,
     *,
-    features: linear.Features = "both",
-    loss: linear.Loss = "logistic",
+    features: linear_verifier.Features = "both",
+    loss: linear_verifier.Loss = "logistic",
     penalty: float = 100.0,
 ) -> Verified:
     """A linear verifier per fold, fitted on the other folds' pairs; a pair is accepted if its score is above 0.
@@ -65,23 +65,23 @@ def restricted(
         right: (n,) int.
         same: (n,) bool.
         folds: (n,) int.
-        features: see ``linear.py``.
-        loss: see ``linear.fit``.
-        penalty: see ``linear.fit``.
+        features: see ``linear_verifier.py``.
+        loss: see ``linear_verifier.fit``.
+        penalty: see ``linear_verifier.fit``.
 
     Raises:
-        ValueError: the map is not known; fewer than two folds; the other folds lack a kind of pair; see ``linear.fit``.
+        ValueError: the map is not known; fewer than two folds; the other folds lack a kind of pair; see ``linear_verifier.fit``.
     """
-    if features not in linear.FEATURES:
-        raise ValueError(f"there is no feature map {features}; known are {', '.join(linear.FEATURES)}")
+    if features not in linear_verifier.FEATURES:
+        raise ValueError(f"there is no feature map {features}; known are {', '.join(linear_verifier.FEATURES)}")
     same = labels(same)
     embeddings = np.asarray(embeddings, np.float64)
-    inputs = linear.FEATURES[features](embeddings[left], embeddings[right])
+    inputs = linear_verifier.FEATURES[features](embeddings[left], embeddings[right])
     scores, verifiers = np.zeros(len(same)), []
     held = held_out(folds, len(same))
     for out in held:
         both_kinds(same[~out])
-        verifiers.append(linear.fit(inputs[~out], same[~out], loss, penalty))
+        verifiers.append(linear_verifier.fit(inputs[~out], same[~out], loss, penalty))
         scores[out] = verifiers[-1].score(inputs[out])
     return _verified("restricted", scores, same, held, [0.0] * len(held), verifiers)
 
@@ -92,12 +92,12 @@ def unrestricted(
     right: np.ndarray,
     same: np.ndarray,
     folds: np.ndarray,
-    persons: np.ndarray,
+    subjects: np.ndarray,
     *,
     image_folds: np.ndarray | None = None,
     shrink: float = 0.1,
 ) -> Verified:
-    """A model of persons (``plda.py``) per fold, fitted on the images of the other folds.
+    """A model of subjects (``plda.py``) per fold, fitted on the images of the other folds.
 
     Its threshold must not come from scores of pairs that it was fitted on. So each other fold is scored by a model that has
     seen neither that fold nor the held-out one, and the best threshold on all these scores counts: n (n - 1) / 2 further fits.
@@ -108,21 +108,21 @@ def unrestricted(
         right: (n,) int.
         same: (n,) bool.
         folds: (n,) int, three distinct ones at least.
-        persons: (N,) int or text.
+        subjects: (N,) int or text.
         image_folds: (N,) int, the fold of each image, a number that is no fold for those that none may use; None takes the
-            images of the pairs. More images of the folds' persons are allowed.
+            images of the pairs. More images of the folds' subjects are allowed.
         shrink: see ``plda.fit``.
 
     Raises:
-        ValueError: fewer than three folds; a person or an image is in two (named); see ``plda.fit``.
+        ValueError: fewer than three folds; a subject or an image is in two (named); see ``plda.fit``.
     """
     same, folds = labels(same), np.asarray(folds)
-    embeddings, persons = np.asarray(embeddings, np.float64), np.asarray(persons)
+    embeddings, subjects = np.asarray(embeddings, np.float64), np.asarray(subjects)
     held = held_out(folds, len(same))
     numbers = np.unique(folds)
     if len(numbers) < 3:
         raise ValueError(
-            f"the unrestricted setting needs three folds at least, to fit, to choose, to judge; here are {len(numbers)}"
+            f"the unrestricted setting needs three folds at least, to fit, to choose, to evaluate; here are {len(numbers)}"
         )
     of_pairs = _fold_of_images(len(embeddings), left, right, folds, numbers)
     places = (
@@ -131,11 +131,11 @@ def unrestricted(
     moved = np.flatnonzero((of_pairs != numbers[0] - 1) & (of_pairs != places))
     if len(moved):
         raise ValueError(f"image {moved[0]} is in pairs of fold {of_pairs[moved[0]]}, but is said to be in {places[moved[0]]}")
-    _persons_apart(persons, places, numbers)
+    _subjects_apart(subjects, places, numbers)
 
     def fitted(*without: int) -> plda.Plda:
         rows = np.isin(places, [number for number in numbers if number not in without])
-        return plda.fit(embeddings[rows], persons[rows], shrink)
+        return plda.fit(embeddings[rows], subjects[rows], shrink)
 
     def scored(model: plda.Plda, pairs: np.ndarray) -> np.ndarray:
         return model.score(embeddings[left[pairs]], embeddings[right[pairs]])
@@ -167,9 +167,9 @@ def _fold_of_images(count: int, left: np.ndarray, right: np.ndarray, folds: np.n
     return places
 
 
-def _persons_apart(persons: np.ndarray, places: np.ndarray, numbers: np.ndarray) -> None:
+def _subjects_apart(subjects: np.ndarray, places: np.ndarray, numbers: np.ndarray) -> None:
     used = places >= numbers[0]
-    names, who = np.unique(persons[used], return_inverse=True)
+    names, who = np.unique(subjects[used], return_inverse=True)
     low, high = np.full(len(names), numbers[-1]), np.full(len(names), numbers[0])
     np.minimum.at(low, who, places[used])
     np.maximum.at(high, who, places[used])
@@ -177,7 +177,7 @@ def _persons_apart(persons: np.ndarray, places: np.ndarray, numbers: np.ndarray)
     if len(shared):
         who_first = shared[0]
         raise ValueError(
-            f"person {names[who_first]!s} is in folds {low[who_first]} and {high[who_first]}; folds must not share persons"
+            f"subject {names[who_first]!s} is in folds {low[who_first]} and {high[who_first]}; folds must not share subjects"
         )
 
 

@@ -10,15 +10,15 @@ from pydantic import model_validator
 from torch import Tensor
 
 from configs.component import LOCATION, Born, Missing
-from configs.kinds import BackboneConfig, HeadConfig, PretrainingConfig
-from modules.shapes import Size, feature_shape, on_meta, title
+from configs.interfaces import BackboneConfig, HeadConfig, PretrainingConfig
+from modules.shape_inference import Size, feature_shape, on_meta, title
 from modules.weights.files import fit, holder, read, sha256, under
 from modules.weights.layouts import LAYOUTS
 
 _BACKBONE, _HEAD = "backbone.", "head."  # where facegrid's own model.safetensors keeps them
 
 
-class Config(PretrainingConfig):
+class CheckpointConfig(PretrainingConfig):
     """A safetensors file, or a torch file of tensors and plain values.
 
     Every weight of the backbone must be in the file with its shape. What the file has besides is refused where it belongs to a

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.component import LOCATION, Missing
-from configs.kinds import BackboneConfig, PretrainingConfig
-from modules.shapes import on_meta, title
+from configs.interfaces import BackboneConfig, PretrainingConfig
+from modules.shape_inference import on_meta, title
 from modules.weights.files import fit, holder, read, sha256
 from modules.weights.published import PinnedWeights
 
 
-class Config(PretrainingConfig):
+class ImageNetConfig(PretrainingConfig):
     """Looks in ``weights_dir`` first, then where torch hub, Hugging Face and pip leave files."""
 
     name: Literal["imagenet"] = "imagenet"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.kinds import BackboneConfig, PretrainingConfig
+from configs.interfaces import BackboneConfig, PretrainingConfig
 
 
-class Config(PretrainingConfig):
+class NoPretrainingConfig(PretrainingConfig):
     """Leaves the weights as they were drawn."""
 
     name: Literal["none"] = "none"

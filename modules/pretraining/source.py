@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.kinds import BackboneConfig, DatasetConfig, DetectorConfig, PretrainingConfig, RecipeConfig
+from configs.interfaces import BackboneConfig, DatasetConfig, DetectorConfig, PretrainingConfig, RecipeConfig
 from configs.lookup import resolve
 from modules.weights.files import fit, read, under
 
 
-class Config(PretrainingConfig):
+class SourceConfig(PretrainingConfig):
     """What the pretrain stage trains on, and how.
 
     Fields:

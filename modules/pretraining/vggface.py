@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.component import LOCATION, Missing
-from configs.kinds import BackboneConfig, PretrainingConfig
-from modules.shapes import on_meta, title
+from configs.interfaces import BackboneConfig, PretrainingConfig
+from modules.shape_inference import on_meta, title
 from modules.weights.files import fit, holder, read, sha256
 from modules.weights.published import PinnedWeights
 from modules.weights.vggface import Order, for_our_pixels
 
 
-class Config(PretrainingConfig):
+class VGGFaceConfig(PretrainingConfig):
     """A safetensors file, or a torch file of tensors and plain values, with the names conv1_1.weight ... fc8.bias.
 
     Fields:

@@ -10,7 +10,7 @@ from pydantic import Field
 from modules.training.schedule import Warmed
 
 
-class Config(Warmed):
+class CosineConfig(Warmed):
     """The rate ends at ``lr`` x ``end``."""
 
     name: Literal["cosine"] = "cosine"

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from modules.training.schedule import Warmed
 
 
-class Config(Warmed):
+class MultiStepConfig(Warmed):
     """``milestones`` are epochs from the start of training, 1 being the end of the first; they may be fractions."""
 
     name: Literal["multi_step"] = "multi_step"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from configs.kinds import RecipeConfig
+from configs.interfaces import RecipeConfig
 
 
-class Config(RecipeConfig):
+class NoRecipeConfig(RecipeConfig):
     """``data`` is then only detected in and looked at: nobody in it counts as trained on. No class can be explained."""
 
     name: Literal["none"] = "none"

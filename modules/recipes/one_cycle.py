@@ -10,7 +10,7 @@ from pydantic import Field
 from modules.training.schedule import Scheduled
 
 
-class Config(Scheduled):
+class OneCycleConfig(Scheduled):
     """The rate climbs from ``lr / start_divisor`` to ``lr`` over ``rise`` of all steps, then falls to
     ``lr / start_divisor / end_divisor``. Momentum does not move."""
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from modules.training.recipe import Moves, Recipe
+from modules.training.recipe import OptimizerSchedule, Recipe
 
 
-class Config(Recipe):
+class PlateauConfig(Recipe):
     """``patience`` is exact: the rate falls at the end of the ``patience``-th stale epoch in a row.
 
     ``torch.optim.lr_scheduler.ReduceLROnPlateau(patience=5)`` would wait for the sixth; its relative threshold is absent too.
@@ -33,10 +33,10 @@ class Config(Recipe):
         return Plateau(self, parameters)
 
 
-class Plateau(Moves):
+class Plateau(OptimizerSchedule):
     """Multiplies the rate by ``factor`` after every ``patience`` consecutive epochs without improvement."""
 
-    def __init__(self, config: Config, parameters: Any) -> None:
+    def __init__(self, config: PlateauConfig, parameters: Any) -> None:
         super().__init__(config.optimizer_of(parameters), stop_after=config.stop_after, min_delta=config.min_delta)
         self.config = config
         self.waited = 0  # stale epochs since the last improvement or reduction

@@ -9,7 +9,7 @@ from pydantic import Field
 from modules.training.schedule import Warmed
 
 
-class Config(Warmed):
+class PolynomialConfig(Warmed):
     name: Literal["polynomial"] = "polynomial"
     select: Literal["best", "last"] = "last"
     power: Annotated[float, Field(gt=0)] = 2.0

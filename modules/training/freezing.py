@@ -18,7 +18,7 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
     Layers count in the order in which the backbone registers them, which for all of ours is the order of the forward pass.
 
     Args:
-        backbone: as ``configs.kinds.BackboneConfig.build`` makes it
+        backbone: as ``configs.interfaces.BackboneConfig.build`` makes it
         trainable: "all"; "none"; "decoder", which leaves nothing of a backbone; the number of last convolutions that are
             trained, with all that follows the first of them (Debreczeni et al., Table VI: 5 and 7); or a stage's name: it and
             all later layers are trained

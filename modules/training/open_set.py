@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modules.metrics.curve import Curve
+from modules.metrics.roc import Curve
 
 MOST = 2000  # images that are compared, so two million pairs at most
 

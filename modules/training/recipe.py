@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from configs.component import Born
-from configs.kinds import RecipeConfig
+from configs.interfaces import RecipeConfig
 from modules.training.freezing import DECODER
 
 
@@ -82,7 +82,7 @@ class Recipe(RecipeConfig):
         )
 
 
-class Moves:
+class OptimizerSchedule:
     """An optimiser, its schedule, and the rule that ends training early. The base schedule is a constant rate."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, *, stop_after: int | None = None, min_delta: float = 0.0) -> None:

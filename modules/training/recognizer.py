@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modules.margin import keep_unsampled
+from modules.layers.margin_softmax import keep_unsampled
 from modules.training.freezing import freeze, freeze_recognition
-from modules.training.joint import Together
+from modules.training.multi_optimizer import Together
 from modules.training.nonfinite import finite
 from modules.training.open_set import verified
-from modules.training.recipe import Moves, Recipe
+from modules.training.recipe import OptimizerSchedule, Recipe
 
 STATE = "facegrid"  # key of our part in a checkpoint
 
@@ -31,7 +31,7 @@ class Recognizer(pl.LightningModule):
     Args:
         network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; where its ``classifies`` is
             false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of the latter.
-        recipe: its ``build`` gives the ``Moves``.
+        recipe: its ``build`` gives the ``OptimizerSchedule``.
         seed: of the random numbers drawn while training.
         steps_per_epoch: steps of the optimiser that one epoch has; with ``recipe.accumulate`` each takes that many batches of
             the loader.
@@ -76,7 +76,7 @@ class Recognizer(pl.LightningModule):
         self.average = _average(network, recipe.ema)
         decoding = {id(parameter) for parameter in network.decoder.parameters()} if decoder else set()
         recognizing = [parameter for parameter in network.parameters() if id(parameter) not in decoding]
-        self.moves: Moves = recipe.build(recognizing, steps_per_epoch)
+        self.moves: OptimizerSchedule = recipe.build(recognizing, steps_per_epoch)
         self.optimizer = self.moves.optimizer
         keep_unsampled(network, self.optimizer)
         if decoder:

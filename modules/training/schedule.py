@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from modules.training.recipe import Moves, Recipe
+from modules.training.recipe import OptimizerSchedule, Recipe
 
 
 class Scheduled(Recipe):
@@ -47,7 +47,7 @@ class Warmed(Scheduled):
         return self.lr * self.factor(min((step - warm) / max(total - warm, 1), 1.0))
 
 
-class Stepped(Moves):
+class Stepped(OptimizerSchedule):
     """Sets ``config.rate(step, steps_per_epoch)`` before every step of the optimiser."""
 
     def __init__(self, config: Scheduled, parameters: Any, steps_per_epoch: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from configs.kinds import BackboneConfig, HeadConfig
-from modules.shapes import Size, config_key, sides, title
+from configs.interfaces import BackboneConfig, HeadConfig
+from modules.shape_inference import Size, config_key, sides, title
 from modules.training.freezing import freeze
 
 _KNOWN: dict[tuple[str, str, Size, int | str], str | None] = {}

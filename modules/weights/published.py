@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 Convert = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-Places = Callable[[], tuple[Path, ...]]
+ByteRanges = Callable[[], tuple[Path, ...]]
 
 
 def unchanged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -35,7 +35,7 @@ class PinnedWeights:
 
     tag: str
     file: str
-    files: Places
+    files: ByteRanges
     how: str
     convert: Convert = unchanged
     dropped: tuple[str, ...] = ()

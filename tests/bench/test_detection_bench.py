@@ -21,7 +21,7 @@ from statistics import median
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
-from datamodules.detectors.mtcnn import Config
+from datamodules.detectors.mtcnn import MTCNNConfig
 from datamodules.images import read_image
 
 threads = int(sys.argv[2])
@@ -31,7 +31,7 @@ files = sorted(Path(sys.argv[1]).glob("*/*.jpg"))[::800][:16]
 equal = [read_image(file) for file in files]
 rng = np.random.default_rng(0)
 mixed = [image[: 250 - cut, : 250 - more].copy() for image, cut, more in zip(equal, *rng.integers(0, 60, (2, 16)), strict=True)]
-ours = Config().build()
+ours = MTCNNConfig().build()
 peer = MTCNN(selection_method="center_weighted_size")
 
 def one_by_one(images):
@@ -62,7 +62,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from datamodules.detection import Detections
-from datamodules.detectors.mtcnn import Config
+from datamodules.detectors.mtcnn import MTCNNConfig
 from datamodules.images import read_image
 
 files = sorted(Path(sys.argv[1]).glob("*/*.jpg"))[::66][:200]
@@ -75,7 +75,7 @@ for group, threads, shards in ((1, 1, 1), (7, 2, 1), (32, 1, 4), (32, 2, 1), (7,
     order = np.random.default_rng([group, threads, shards]).permutation(len(images))
     parts = []
     for rows in np.array_split(order, shards):
-        detector = Config().build()
+        detector = MTCNNConfig().build()
         groups = [rows[start : start + group] for start in range(0, len(rows), group)]
         found = [face for some in groups for face in detector.detect([images[row] for row in some])]
         parts.append(Detections.of([keys[row] for row in rows], found))

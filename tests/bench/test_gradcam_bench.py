@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from modules.attribution.cached import all_pairs, features, gradcams
+from modules.attribution.cached_features import all_pairs, features, gradcams
 from modules.attribution.targets import ClassLogit, Cosine
 from modules.network import Network
 
@@ -50,12 +50,12 @@ def medians(*runs: Callable[[], object], rounds: int) -> list[float]:
 def test_gradcam_against_pytorch_grad_cam(network: Network, count: int) -> None:
     from pytorch_grad_cam import GradCAM
 
-    pictures, labels = images(count), torch.arange(count)
+    rendered, labels = images(count), torch.arange(count)
     explainer = resolve("explainer", "gradcam").build()  # type: ignore[attr-defined]
     layer = network.backbone.stages()["layer4"]
 
     def ours() -> np.ndarray:
-        return explainer.explain(network, pictures, ClassLogit(labels), SIZE).maps
+        return explainer.explain(network, rendered, ClassLogit(labels), SIZE).maps
 
     with GradCAM(network, [layer]) as peer:
 
@@ -68,10 +68,10 @@ def test_gradcam_against_pytorch_grad_cam(network: Network, count: int) -> None:
             )
 
         def together() -> np.ndarray:
-            return part(pictures, labels)
+            return part(rendered, labels)
 
         def singly() -> np.ndarray:
-            return np.concatenate([part(pictures[row : row + 1], labels[row : row + 1]) for row in range(count)])
+            return np.concatenate([part(rendered[row : row + 1], labels[row : row + 1]) for row in range(count)])
 
         expected = together()
         np.testing.assert_allclose(ours(), expected, rtol=1e-4, atol=1e-5 * expected.max())
@@ -86,16 +86,16 @@ def test_gradcam_against_pytorch_grad_cam(network: Network, count: int) -> None:
 
 @pytest.mark.parametrize("kind", ["class", "cosine"])
 def test_a_further_target_on_cached_features_against_a_fresh_run(network: Network, kind: str) -> None:
-    picture, count = images(1), 100
+    image, count = images(1), 100
     many = ClassLogit(torch.arange(count)) if kind == "class" else Cosine(torch.randn(count, 512))
     explainer = resolve("explainer", "gradcam").build()  # type: ignore[attr-defined]
     one = many.take([7])
-    feature = features(network, picture)[0]
-    expected = explainer.explain(network, picture, one, SIZE).maps[0]
+    feature = features(network, image)[0]
+    expected = explainer.explain(network, image, one, SIZE).maps[0]
     np.testing.assert_array_equal(gradcams(network, feature, one)[0], expected)
     np.testing.assert_allclose(gradcams(network, feature, many, 50)[7], expected, rtol=1e-4, atol=1e-5 * expected.max())
     fresh, single, batched = medians(
-        lambda: explainer.explain(network, picture, one, SIZE),
+        lambda: explainer.explain(network, image, one, SIZE),
         lambda: [gradcams(network, feature, one) for _ in range(10)],
         lambda: gradcams(network, feature, many, 50),
         rounds=9,

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BAR, ALLOWED = 0.10, 0.20
-PERSONS = 60
+SUBJECTS = 60
 STEPS = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "colour", {"name": "erase_parts", "geometry": "centred"}]
 PROGRAM = """
 import json, sys, time
@@ -27,8 +27,8 @@ import pytorch_lightning as pl
 import torch
 from configs.lookup import resolve
 from datamodules.crops import crops
-from datamodules.faces import FacesData
-from modules.training.fitting import fit
+from datamodules.datamodule import FaceDataModule
+from modules.training.trainer import fit
 from modules.network import Network
 from modules.training.recognizer import Recognizer
 
@@ -41,7 +41,7 @@ limit = 8 << 30 if asked["crops_kept"] else 0
 table = crops(data.build(manifest), detector.build().of_manifest(manifest), detector, 112, cache / "crops", limit)
 labels = np.unique(manifest.identities, return_inverse=True)[1]
 augmentation = resolve("augmentation", asked["augmentation"])
-faces = FacesData(table, labels, range(len(labels)), [], augmentation.build(), 16, 0, asked["workers"])
+faces = FaceDataModule(table, labels, range(len(labels)), [], augmentation.build(), 16, 0, asked["workers"])
 torch.manual_seed(0)
 kinds = ("backbone", asked["backbone"]), ("head", "gdc"), ("loss", "softmax")
 network = Network(*(resolve(*kind) for kind in kinds), int(labels.max()) + 1, 112)
@@ -66,10 +66,10 @@ print(json.dumps({"share": sum(waits) / total, "wait": sum(waits) / len(waits), 
 
 @pytest.fixture(scope="module")
 def sources(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A folder of some persons of LFW, and the same as shards."""
+    """A folder of some subjects of LFW, and the same as shards."""
     place = tmp_path_factory.mktemp("loader")
-    persons = sorted((shared / "data" / "lfw" / "images").iterdir(), key=lambda folder: -len(list(folder.iterdir())))
-    for folder in persons[:PERSONS]:
+    subjects = sorted((shared / "data" / "lfw" / "images").iterdir(), key=lambda folder: -len(list(folder.iterdir())))
+    for folder in subjects[:SUBJECTS]:
         shutil.copytree(folder, place / "folder" / folder.name)
     found: dict[str, Any] = {"cache": str(place / "cache"), "folder": {"name": "folder", "root": str(place / "folder")}}
     code = "import sys; from pathlib import Path; from configs.lookup import resolve; from datamodules.convert import convert; "

@@ -19,8 +19,8 @@ import torch
 torch.set_num_threads(1)
 
 def ours(images):
-    from modules.losses.triplet import Config
-    return Config(margin=0.2, mining="semi_hard").build(128, 2)
+    from modules.losses.triplet import TripletConfig
+    return TripletConfig(margin=0.2, mining="semi_hard").build(128, 2)
 
 def peer(images):
     from pytorch_metric_learning import distances, losses, miners
@@ -30,8 +30,8 @@ def peer(images):
     return lambda embeddings, labels: loss(embeddings, labels, miner(embeddings, labels))
 
 def gathered(classes):
-    from modules.losses.center import Config
-    return Config().build(512, classes)
+    from modules.losses.center import CenterConfig
+    return CenterConfig().build(512, classes)
 
 def matrix(classes):
     centers = torch.nn.Parameter(torch.zeros(classes, 512))
@@ -46,7 +46,7 @@ def triplets(images):
     labels = torch.arange(images) // 4
     return torch.randn(images // 4, 128)[labels] + torch.randn(images, 128), labels
 
-def persons(classes):
+def subjects(classes):
     return torch.randn(128, 512), torch.randint(classes, (128,))
 
 def memory(key):
@@ -61,7 +61,7 @@ def step(loss, embeddings, labels):
 
 name, size, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 make = {"ours": ours, "peer": peer, "gathered": gathered, "matrix": matrix}[name]
-data = triplets if name in ("ours", "peer") else persons
+data = triplets if name in ("ours", "peer") else subjects
 torch.manual_seed(0)
 step(make(16), *data(16))  # what a library sets up once does not count
 loss, batch = make(size), data(size)

@@ -77,7 +77,7 @@ print(json.dumps({**race(ours, loops, 3), "values": [ours(), loops()]}))
 """
 CURVES = """
 from sklearn.metrics import auc, roc_curve
-from modules.metrics.curve import Curve
+from modules.metrics.roc import Curve
 
 rng = np.random.default_rng(0)
 pairs, fars = 15_660_000, (1e-6, 1e-5, 1e-4, 1e-3)
@@ -127,12 +127,12 @@ def loop():
 print(json.dumps({**race(ours, loop, 5), "off": float(np.abs(ours() - loop()).max())}))
 """
 JANUS = """
-from modules.metrics.curve import Curve
+from modules.metrics.roc import Curve
 from modules.metrics.templates import aggregate, rows_of, score_pairs
 
 rng = np.random.default_rng(0)
 images, count, pairs = 469_375, 23_124, 15_660_000
-persons = rng.integers(0, 3_531, count)
+subjects = rng.integers(0, 3_531, count)
 templates = np.sort(np.concatenate([np.arange(count), rng.integers(0, count, images - count)])) + 1
 media = rng.integers(0, 6, images)
 centres = rng.standard_normal((3_531, 512), dtype=np.float32)
@@ -140,9 +140,9 @@ features = rng.standard_normal((images, 512), dtype=np.float32)
 features *= np.float32(3)
 for start in range(0, images, 10_000):
     part = slice(start, start + 10_000)
-    features[part] += centres[persons[templates[part] - 1]]
+    features[part] += centres[subjects[templates[part] - 1]]
 left, right = rng.integers(1, count + 1, (2, pairs), dtype=np.int32)
-same = persons[left - 1] == persons[right - 1]
+same = subjects[left - 1] == subjects[right - 1]
 open("/proc/self/clear_refs", "w").write("5")  # the peak holds the features and the lists, but not what made them
 
 start, cpu = time.perf_counter(), time.process_time()

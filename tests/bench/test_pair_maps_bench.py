@@ -14,7 +14,7 @@ from scipy import stats
 from torch import Tensor
 
 from configs.lookup import resolve
-from modules.attribution import pair_maps, residuals
+from modules.attribution import all_pairs, decoder_residuals
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.ranking import Binary
 from modules.explainers import corr_rise
@@ -76,13 +76,13 @@ def test_s_maps_by_incremental_decode() -> None:
         return total
 
     plain, last = torch.contiguous_format, torch.channels_last
-    ours, _ = residuals.weighted(net.decoder, features, weights, "per_channel", "l2")
+    ours, _ = decoder_residuals.weighted(net.decoder, features, weights, "per_channel", "l2")
     expected = summed(range(len(features)), 32, plain).numpy()
     np.testing.assert_allclose(ours, expected, atol=1e-3 * np.abs(expected).max())
     some, few = 64, 16
     found = seconds(
         {
-            "ours": lambda: residuals.weighted(net.decoder, features, weights, "per_channel", "l2"),
+            "ours": lambda: decoder_residuals.weighted(net.decoder, features, weights, "per_channel", "l2"),
             "batched": lambda: summed(range(some), 32, plain),
             "channels last": lambda: summed(range(some), 32, last),
             "literal": lambda: [
@@ -104,7 +104,7 @@ def test_s_maps_by_incremental_decode() -> None:
 
 def test_corr_rise_correlation() -> None:
     """500 masks at 112 px; literal: each pixel's values ranked and correlated, of which 1 in 49 pixels is timed."""
-    seen = corr_rise.Config().build().draw((SIZE, SIZE)).reshape(500, -1)
+    seen = corr_rise.CorrRISEConfig().build().draw((SIZE, SIZE)).reshape(500, -1)
     scores = np.random.default_rng(0).normal(size=500)
     some = seen[:, ::49].astype(np.float64)
 
@@ -139,7 +139,7 @@ def test_stylianou_closed_form() -> None:
     One loop gives each cell alone to the head; the lean one already has the closed form, and takes a dot product per cell.
     """
     net = network("gap_bn")
-    left, right = pair_maps.cache(net, images(10)), pair_maps.cache(net, images(20)[10:])
+    left, right = all_pairs.cache(net, images(10)), all_pairs.cache(net, images(20)[10:])
     head = LinearHead(net.head)
     bias = head.bias(left.shape, left.features.double())
 
@@ -160,10 +160,10 @@ def test_stylianou_closed_form() -> None:
                     out[j, y, x] = float((head.embed(alone[None])[0] - bias) @ other / length)
         return out
 
-    ours = pair_maps.stylianou(head, left, right)[0][0].numpy()
+    ours = all_pairs.stylianou(head, left, right)[0][0].numpy()
     for lean in (False, True):
         np.testing.assert_allclose(ours, loop(lean), rtol=1e-4, atol=1e-7)
-    ways = {"ours": lambda: pair_maps.stylianou(head, left, right), "loop": lambda: loop(False), "lean": lambda: loop(True)}
+    ways = {"ours": lambda: all_pairs.stylianou(head, left, right), "loop": lambda: loop(False), "lean": lambda: loop(True)}
     found = seconds(ways, 9)
     slow, lean_slow = 10 * found["loop"], 10 * found["lean"]
     print(

@@ -15,12 +15,12 @@ import json, sys, time
 from pathlib import Path
 import torch
 start = time.process_time()
-from grid.cost import cost
-from grid.plan import make_plan, store_of
-from grid.spec import read
-from grid.world import World
+from grid.plan.cost import cost
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import read
+from grid.plan.inputs import InputResolver
 grid = read(Path(sys.argv[1]))
-world = World(store_of(grid))
+world = InputResolver(store_of(grid))
 plan = make_plan(grid, None, world)
 planned = time.process_time()
 costs = cost(plan, world)
@@ -38,7 +38,7 @@ def test_ten_thousand_cells_are_planned_in_seconds(tmp_path: Path) -> None:
     grid = {
         "name": "large",
         "base": {
-            "data": {"name": "drawn", "persons": 10, "shots": 4},
+            "data": {"name": "drawn", "subjects": 10, "shots": 4},
             "input": {"size": 64},
             "augmentation": "flip",
             "head": "gap_bn",
@@ -51,7 +51,7 @@ def test_ten_thousand_cells_are_planned_in_seconds(tmp_path: Path) -> None:
             "decay": axis("recipe.weight_decay", [0.0001 * number for number in range(10)]),
             "momentum": axis("recipe.momentum", [0.05 * number for number in range(1, 11)]),
         },
-        "protocols": [{"name": "drawn", "persons": 20, "shots": 8, "folds": 5}],
+        "protocols": [{"name": "drawn", "subjects": 20, "shots": 8, "folds": 5}],
         "explainers": [{"name": "gradcam", "images": 4}],
         "launch": {"study": str(tmp_path / "study")},
     }

@@ -16,7 +16,7 @@ import json, statistics, sys, time
 import torch
 from torch import nn
 from modules.backbones import efficientnet_lite0
-from modules.explainers.score_cam import Config
+from modules.explainers.score_cam import ScoreCAMConfig
 from modules.attribution.targets import ClassLogit
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -32,7 +32,7 @@ class Loss(nn.Module):
 class Network(nn.Module):
     def __init__(self):
         super().__init__()
-        self.backbone = efficientnet_lite0.Config().build()
+        self.backbone = efficientnet_lite0.EfficientNetLite0Config().build()
         self.loss = Loss()
     def embed(self, images):
         return self.backbone(images).mean((2, 3))
@@ -47,13 +47,13 @@ def peer(network, layer, image):
         return method(image, [ClassifierOutputTarget(7)])
 
 def ours(network, layer, image):
-    return Config(mode="pytorch_grad_cam", layer=layer).build().explain(network, image, ClassLogit(CLASSES[7:8]), size).maps
+    return ScoreCAMConfig(mode="pytorch_grad_cam", layer=layer).build().explain(network, image, ClassLogit(CLASSES[7:8]), size).maps
 
 def together(network, layer, image):
-    return Config(layer=layer).build().explain_targets(network, image, ClassLogit(CLASSES)).maps
+    return ScoreCAMConfig(layer=layer).build().explain_targets(network, image, ClassLogit(CLASSES)).maps
 
 def calls(network, layer, image):
-    explainer = Config(layer=layer).build()
+    explainer = ScoreCAMConfig(layer=layer).build()
     return [explainer.explain(network, image, ClassLogit(label[None]), size).maps[0] for label in CLASSES]
 
 def memory(key):

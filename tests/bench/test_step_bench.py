@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 import torch
 from configs.lookup import resolve
 from modules.training.checkpointing import Checkpointing
-from modules.training.fitting import fit
+from modules.training.trainer import fit
 from modules.network import Network
 from modules.training.recognizer import Recognizer
 

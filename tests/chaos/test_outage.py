@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from launching import Store, cells, facegrid, runs
 
-from grid.mirror.record import SPEED
-from grid.mirror.tracking import ENVIRONMENT, connect
+from grid.tracking.record import SPEED
+from grid.tracking.uri import ENVIRONMENT, connect
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -54,7 +54,7 @@ def server(folder: Path, port: int) -> Iterator[str]:
 
 def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
     """What MLflow says of each cell, less what differs between two equal launches: times and speed."""
-    from grid.mirror.writer import default_tracking
+    from grid.tracking.sync import default_tracking
 
     client = connect(tracking or default_tracking(study))
     found = {}

@@ -13,10 +13,10 @@ STUDY = Path("studies", "tiny")
 LEASE = 4.0
 SHORT = f"""
 from functools import partial
-import grid.launch
-from grid.cli import main
-from grid.lock import Lock
-grid.launch.Lock = partial(Lock, beat=0.5, lease={LEASE})
+import grid.execution.launch
+from grid.cli.main import main
+from grid.ledger.lock import Lock
+grid.execution.launch.Lock = partial(Lock, beat=0.5, lease={LEASE})
 main()
 """
 

@@ -27,7 +27,7 @@ class Nodes:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
         from ray.cluster_utils import Cluster
 
-        from grid.ray_start import QUIET
+        from grid.execution.ray_start import QUIET
 
         self.family = uuid.uuid4().hex
         for key, value in {
@@ -105,11 +105,11 @@ def test_nodes_share_a_detection_and_each_piece_is_computed_once(nodes: Any, tmp
     file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
     facegrid(tmp_path, "launch", file, "launch.detect_images=10", "--address", cluster.address)
     markers = store.markers()
-    pieces = [marker for key, marker in markers.items() if key[0] == "piece"]
-    assert sorted(marker.facts["images"] for marker in pieces) == [6, 8, 10, 10, 10, 10]  # of 36 and of 18 images
+    shards = [marker for key, marker in markers.items() if key[0] == "detect_shard"]
+    assert sorted(marker.facts["images"] for marker in shards) == [6, 8, 10, 10, 10, 10]  # of 36 and of 18 images
     assert sorted(marker.facts["images"] for key, marker in markers.items() if key[0] == "detect") == [18, 36]
     assert set(store.attempts().values()) == {1}
-    spans = sorted((marker.started, marker.finished) for marker in pieces)
+    spans = sorted((marker.started, marker.finished) for marker in shards)
     assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)), "side by side"
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from grid.cell import Cell
-from grid.stage_kind import cell_id, stages_of
-from grid.world import World
+from grid.plan.inputs import InputResolver
+from grid.spec.cell import Cell
+from grid.spec.stage_kind import cell_id, stages_of
 
 FILE = Path(__file__).with_name("ids.json")
-DRAWN = {"name": "drawn", "persons": 4, "shots": 4}
+DRAWN = {"name": "drawn", "subjects": 4, "shots": 4}
 CELLS: dict[str, dict[str, Any]] = {
     "plain": {"data": DRAWN, "backbone": "alexnet"},
     "whole": {
@@ -28,7 +28,7 @@ CELLS: dict[str, dict[str, Any]] = {
         "compute": {"threads": 2},
         "seed": 3,
         "pretrain_seed": 4,
-        "protocols": [{"name": "drawn", "label": "strangers", "shots": 8, "flip_test": True}],
+        "protocols": [{"name": "drawn", "label": "non_mated", "shots": 8, "flip_test": True}],
         "explainers": [{"name": "gradcam", "images": 4}, {"name": "gradcam", "label": "shallow", "min_side": 8}],
     },
     "plateau": {
@@ -37,7 +37,7 @@ CELLS: dict[str, dict[str, Any]] = {
         "augmentation": "flip",
         "backbone": "resnet34",
         "recipe": {"name": "plateau", "epochs": 5},
-        "protocols": [{"name": "drawn", "persons": 30, "folds": 5}],
+        "protocols": [{"name": "drawn", "subjects": 30, "folds": 5}],
     },
 }
 MOVED = (
@@ -49,7 +49,7 @@ MOVED = (
 
 
 def ids(name: str, store: Path) -> dict[str, str]:
-    stages = stages_of(Cell.model_validate(CELLS[name]), World(store))
+    stages = stages_of(Cell.model_validate(CELLS[name]), InputResolver(store))
     train = next(stage for stage in stages if stage.kind == "train")
     return {"cell": cell_id(train, {"axis": name}), **{stage.label: stage.id for stage in stages}}
 

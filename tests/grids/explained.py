@@ -9,7 +9,7 @@ import torch
 from pair_networks import SIZE, images, network
 
 from configs.lookup import resolve
-from modules.attribution.explained import Explained
+from modules.attribution.explanation import Explained
 from modules.attribution.targets import ClassLogit, Cosine, Distance
 
 SAME = np.array([True, True, True, False, False, False])

@@ -20,13 +20,13 @@ from typing import Any
 import psutil
 import yaml
 
-from grid.ledger import Ledger, Marker
+from grid.ledger.ledger import Ledger, Marker
 
 GRIDS = Path(__file__).resolve().parent
 ROOT = GRIDS.parent.parent
 TINY = GRIDS / "tiny.yaml"
 TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
-KINDS = ("piece", "detect", "pretrain", "train", "evaluate", "explain", "score")
+KINDS = ("detect_shard", "detect", "pretrain", "train", "evaluate", "explain", "score")
 EPOCHS = 3  # of a training of the tiny grid
 PROGRAM = "from facegrid import main; main()"
 PATIENCE = 420.0  # seconds that a launch of the tiny grid may take on a crowded machine
@@ -204,8 +204,8 @@ def cells(study: Path) -> list[dict[str, Any]]:
 
 def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
     """The runs of a study by cell id, asked of MLflow; the summary run aside."""
-    from grid.mirror.tracking import connect
-    from grid.mirror.writer import default_tracking
+    from grid.tracking.sync import default_tracking
+    from grid.tracking.uri import connect
 
     client = connect(tracking or default_tracking(study))
     id = json.loads((study / "plan.json").read_text())["study_id"]

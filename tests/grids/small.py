@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from grid.ledger import Ledger
-from grid.plan import Plan, PlannedStage, make_plan, store_of
-from grid.spec import Grid
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import Plan, PlannedStage, make_plan, store_of
+from grid.spec.grid_file import Grid
 
 SMALL: dict[str, Any] = {
     "name": "small",
     "base": {
-        "data": {"name": "drawn", "persons": 4, "shots": 4},
+        "data": {"name": "drawn", "subjects": 4, "shots": 4},
         "input": {"size": 64},
         "backbone": "alexnet",
         "recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 2},
@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
         "detection": {"none": {"detector.name": "none"}, "mtcnn": {"detector": {"name": "mtcnn", "margin": 8}}},
         "rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}},
     },
-    "protocols": [{"name": "drawn", "persons": 20, "shots": 8, "folds": 5}],
+    "protocols": [{"name": "drawn", "subjects": 20, "shots": 8, "folds": 5}],
     "explainers": [{"name": "gradcam", "images": 2}],
 }
 
@@ -66,11 +66,11 @@ def folder(place: Path, level: int) -> str:
     import cv2
     import numpy as np
 
-    for person in "abc":
-        (place / person).mkdir(parents=True)
+    for subject in "abc":
+        (place / subject).mkdir(parents=True)
         for number in range(3):
             assert cv2.imwrite(
-                str(place / person / f"{number}.png"),
-                np.full((40, 40, 3), level + number + 3 * (ord(person) - 97) + 97, np.uint8),
+                str(place / subject / f"{number}.png"),
+                np.full((40, 40, 3), level + number + 3 * (ord(subject) - 97) + 97, np.uint8),
             )
     return str(place)

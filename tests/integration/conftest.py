@@ -16,7 +16,7 @@ AXES = {"rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}}}
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """``run("plan", file)``: the real entry point, in this process."""
-    from grid.cli import main
+    from grid.cli.main import main
 
     before = signal.getsignal(signal.SIGTERM)
 

@@ -10,19 +10,19 @@ import yaml
 from launching import ROOT, environment
 from safetensors.numpy import load_file
 
-from grid.ledger import Ledger
+from grid.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(600)
 
 LOSS = """
 from typing import Literal
-from configs.kinds import LossConfig
+from configs.interfaces import LossConfig
 from modules.losses import softmax
 
 class Config(LossConfig):
     name: Literal["own_losses.scaled"] = "own_losses.scaled"
     def build(self, dimension, classes):
-        return Scaled(dimension, classes, softmax.Config())
+        return Scaled(dimension, classes, softmax.SoftmaxConfig())
 
 class Scaled(softmax.Softmax):
     steps = 0
@@ -37,12 +37,12 @@ LAUNCH = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from grid.launch import _retry, void_changed
-from grid.ledger import Ledger
-from grid.plan import RUN, make_plan, store_of
-from grid.preflight import checked_plan
-from grid.spec import read
-from grid.trial import Surroundings, jobs_of, run
+from grid.execution.launch import _retry, void_changed
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import RUN, make_plan, store_of
+from grid.plan.preflight import checked_plan
+from grid.spec.grid_file import read
+from grid.execution.job import RunOptions, jobs_of, run
 grid = read(Path(sys.argv[1]), [])
 plan = checked_plan(grid, None, Console())
 if sys.argv[2:]:
@@ -51,7 +51,7 @@ void_changed(plan, Ledger(store_of(grid)))
 jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))
 for stage in plan.stages:
     if stage.state == RUN:
-        print(stage.label, run(jobs[stage.id], Surroundings()).ended)
+        print(stage.label, run(jobs[stage.id], RunOptions()).ended)
 """  # a launch in one process, without Ray
 STEPS = 4  # of an epoch
 
@@ -66,7 +66,7 @@ class Place:
         tree = {
             "name": "changed",
             "base": {
-                "data": {"name": "drawn", "persons": 4, "shots": 9, "size": 64},
+                "data": {"name": "drawn", "subjects": 4, "shots": 9, "size": 64},
                 "split": {"fraction": 0.12},
                 "input": {"size": 64},
                 "backbone": "alexnet",

@@ -40,26 +40,26 @@ def refused(run: Run, study: Path, command: str, *words: object) -> str:
 
 @pytest.fixture(scope="module")
 def drawn_lfw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as Labeled Faces in the Wild has it: eight drawn persons with three photographs each, and its lists."""
+    """A folder as Labeled Faces in the Wild has it: eight drawn subjects with three photographs each, and its lists."""
     import cv2
 
-    from datamodules.datasets.drawn import Config as Drawn
+    from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
 
     root = tmp_path_factory.mktemp("faces") / "lfw"
-    config = Drawn(persons=8, shots=3, size=64)
+    config = Drawn(subjects=8, shots=3, size=64)
     manifest = config.manifest(root)
     images = config.build(manifest)
     for row in range(len(manifest.keys)):
-        person, number = f"Person_{row // 3}", row % 3 + 1
-        folder = root / "images" / person
+        subject, number = f"Subject_{row // 3}", row % 3 + 1
+        folder = root / "images" / subject
         folder.mkdir(parents=True, exist_ok=True)
-        assert cv2.imwrite(str(folder / f"{person}_{number:04d}.jpg"), images.image(row)[:, :, ::-1])
+        assert cv2.imwrite(str(folder / f"{subject}_{number:04d}.jpg"), images.image(row)[:, :, ::-1])
 
-    def genuine(person: int) -> str:
-        return f"Person_{person}\t1\t2"
+    def genuine(subject: int) -> str:
+        return f"Subject_{subject}\t1\t2"
 
     def impostor(one: int, other: int) -> str:
-        return f"Person_{one}\t1\tPerson_{other}\t3"
+        return f"Subject_{one}\t1\tSubject_{other}\t3"
 
     early = [genuine(0), genuine(1), impostor(0, 1), impostor(2, 3)]
     late = [genuine(4), genuine(5), impostor(4, 5), impostor(6, 7)]
@@ -205,8 +205,8 @@ def test_a_truncated_image_is_named_before_the_launch(run: Run, grid: Callable[.
 def test_truncated_images_can_be_skipped_and_are_counted(grid: Callable[..., Path], lfw: Path, tmp_path: Path) -> None:
     from rich.console import Console
 
-    from grid.preflight import checked_plan
-    from grid.spec import read
+    from grid.plan.preflight import checked_plan
+    from grid.spec.grid_file import read
 
     truncate(lfw / "images/Person_6/Person_6_0002.jpg")
     whole = on_lfw(shutil.copytree(lfw, tmp_path / "same"))
@@ -245,7 +245,7 @@ def test_data_check_names_what_is_bad(run: Run, lfw: Path) -> None:
     said = run("data", "check", "lfw", f"root={lfw}", "--json")
     facts = json.loads(said.out)
     assert said.code == 1
-    assert (facts["whole"], facts["images"], facts["persons"]) == (False, 23, 8)
+    assert (facts["whole"], facts["images"], facts["subjects"]) == (False, 23, 8)
     assert list(facts["bad"]) == ["Person_6/Person_6_0002.jpg"]
     assert facts["absent"] == {"images": "only 24 of the 13,233 that the set has"}
     assert run("data", "check", "drawn").code == 0

@@ -5,9 +5,9 @@ import shutil
 import pytest
 import torch
 
-from modules.backbones.alexnet import Config as AlexNet
-from modules.heads.gap_bn import Config as GapBn
-from modules.losses.arcface import Config as ArcFace
+from modules.backbones.alexnet import AlexNetConfig as AlexNet
+from modules.heads.gap_bn import GapBnConfig as GapBn
+from modules.losses.arcface import ArcFaceConfig as ArcFace
 from modules.network import Network
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 @pytest.fixture
 def people(tmp_path: Path, shared: Path) -> Path:
-    """Three persons of LFW, as a folder."""
+    """Three subjects of LFW, as a folder."""
     there = shared / "data" / "lfw" / "images"
     for who in ("George_W_Bush", "Tony_Blair", "Serena_Williams"):
         (tmp_path / "people" / who).mkdir(parents=True)
@@ -43,10 +43,10 @@ def test_a_sheet_shows_faces_and_what_training_sees(run: Run, people: Path, tmp_
     arguments = ("show", "folder", f"root={people}", "--detector", detector, "--images", 3, "--size", 64)
     plain = facts(run, *arguments, "--to", tmp_path / "plain.png")
     changed = facts(run, *arguments, "--augment", "basic", "--to", tmp_path / "augmented.png")
-    picture = np.asarray(Image.open(tmp_path / "augmented.png"))
-    assert picture.shape[:2] == (changed["height"], changed["width"])
+    canvas = np.asarray(Image.open(tmp_path / "augmented.png"))
+    assert canvas.shape[:2] == (changed["height"], changed["width"])
     assert changed["width"] > 5 * plain["width"]
-    assert picture.std() > 20
+    assert canvas.std() > 20
     said = run("data", "show", "folder", f"root={people}", "--augment", "basc")
     assert said.code == 2
     assert "did you mean 'basic'" in said.err
@@ -73,8 +73,8 @@ def test_what_cannot_be_written_is_told_in_one_line(run: Run, people: Path, tmp_
         (("convert", "folder", f"root={people}", "--to", tmp_path / "file" / "x"), "Not a directory"),
         (("get", "lfw", f"root={tmp_path / 'file'}", "--base", "http://127.0.0.1:9"), "File exists"),
         (("get", "lfw", f"root={tmp_path}", "--base", "here"), "an address begins with http"),
-        (("show", "folder", f"root={people}", "--to", tmp_path / "nowhere" / "x.png"), "name a picture"),
-        (("show", "folder", f"root={people}", "--to", tmp_path / "x"), "name a picture"),
+        (("show", "folder", f"root={people}", "--to", tmp_path / "nowhere" / "x.png"), "name an image"),
+        (("show", "folder", f"root={people}", "--to", tmp_path / "x"), "name an image"),
     ):
         found = run("data", *arguments)
         assert (found.code, found.err.count("\n")) == (2, 1), found.err
@@ -92,7 +92,7 @@ def test_each_fact_has_a_line_and_what_is_bad_comes_last(run: Run, people: Path)
     assert "train rows         identical: " in told
 
 
-def test_pictures_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) -> None:
+def test_images_of_a_kind_that_is_not_read_are_told(run: Run, people: Path) -> None:
     assert "unread" not in facts(run, "check", "folder", f"root={people}")
     Image.new("RGB", (9, 9)).save(people / "Tony_Blair" / "moving.GIF")
     found = facts(run, "check", "folder", f"root={people}", code=1)
@@ -120,7 +120,7 @@ def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:
     assert found["bad"] == {}
     assert found["absent"] == {
         "images": "only 9 of the 13,233 that the set has",
-        "persons": "only 3 of the 5,749 that the set has",
+        "subjects": "only 3 of the 5,749 that the set has",
     }
     told = run("data", "check", "lfw", f"root={people}").out
     assert "absent   images: only 9 of the 13,233 that the set has\n" in told

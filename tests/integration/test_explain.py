@@ -134,12 +134,12 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
         here(explained.folder, "explain", STUDY, *faces, *methods, "--where", "head=narrow", "--to", "cell.png", "--json")
     )
     assert (explained.folder / "file.png").read_bytes() == (explained.folder / "cell.png").read_bytes()
-    assert {**by_file, "picture": ""} == {**by_cell, "picture": ""}
+    assert {**by_file, "image": ""} == {**by_cell, "image": ""}
     assert explained.store.attempts() == before, "the ledger is only read"
     metrics = explained.store.ledger.json(markers["evaluate", cell["stages"]["evaluate:drawn"]], "metrics.json")
     assert by_file["threshold"] == metrics["oracle"]["threshold"]
     assert by_file["threshold_from"].startswith("the best one of protocol drawn: ")
-    assert by_file["decision"] == ("same person" if by_file["cosine"] >= by_file["threshold"] else "different persons")
+    assert by_file["decision"] == ("same subject" if by_file["cosine"] >= by_file["threshold"] else "different subjects")
     assert [one["method"] for one in by_file["maps"]] == ["gradcam", "corr_rise S+", "corr_rise S-", "mean S+", "mean S-"]
     assert [one["code"] for one in by_file["refused"]] == ["layer_too_coarse"]
     assert [(face["width"], face["height"]) for face in by_file["faces"]] == [(250, 250)] * 2
@@ -152,7 +152,7 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
     assert "refused mean: no_reference: " in said
     assert "no study is known" in said
     own = here(*words, "--methods", "gradcam", "--threshold", "-1", "--to", "own.png")
-    assert "same person: cosine" in own
+    assert "same subject: cosine" in own
     copy = shutil.copy(checkpoint, explained.folder / "copy.safetensors")
     assert "no network of a ledger" in here(explained.folder, "explain", copy, *faces, code=2)
     (explained.folder / "broken.jpg").write_bytes(b"no image")

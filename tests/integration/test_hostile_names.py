@@ -8,7 +8,7 @@ from small import SMALL
 
 AXES = {"rate [bold]": {"\x1b[31mlow": {"recipe.lr": 0.01}, "hö[/bold]h": {"recipe.lr": 0.2}}}
 BASE = {**SMALL["base"], "recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 1}}
-PROTOCOLS = [{"name": "drawn", "persons": 20, "shots": 8, "folds": 5, "label": "[/red] 顔"}]
+PROTOCOLS = [{"name": "drawn", "subjects": 20, "shots": 8, "folds": 5, "label": "[/red] 顔"}]
 
 
 def test_a_launch_and_its_report_on_an_ascii_terminal(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
 def twin(launched: Launched, tmp_path: Path) -> Iterator[Launched]:
     """A copy of the launched study; files are shared, so a test replaces them and never writes into them."""
     shutil.copytree(launched.study, tmp_path / STUDY, copy_function=os.link)
-    for name in ("plan.json", "plan.backup.json", "mirror.json"):  # written again by every launch
+    for name in ("plan.json", "plan.backup.json", "mlflow.json"):  # written again by every launch
         path = tmp_path / STUDY / name
         text = json.loads(path.read_text().replace(str(launched.folder), str(tmp_path)))
         text.pop("digest", None)  # of the original
@@ -151,13 +151,13 @@ def test_debug_gives_the_launched_numbers_to_the_last_bit(launched: Launched) ->
 
 
 def test_a_fast_look_at_searches_and_groups_ends_well(tmp_path: Path) -> None:
-    faces = {"name": "drawn", "first": 1000, "persons": 4, "shots": 4, "size": 64}
+    faces = {"name": "drawn", "first": 1000, "subjects": 4, "shots": 4, "size": 64}
 
     def change(tree: dict[str, Any]) -> None:
         tree["axes"], tree["skip"], tree["explainers"] = {}, [], []
         tree["protocols"] = [
             {"name": "identification", "data": faces, "gallery": 1, "unknown": 0.5},
-            {"name": "clustering", "data": faces, "persons": 4},
+            {"name": "clustering", "data": faces, "subjects": 4},
         ]
 
     said = facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change), "--fast")

@@ -17,9 +17,9 @@ from datamodules.crops import crops
 from datamodules.detection import Detections
 from datamodules.detectors import mtcnn
 from datamodules.geometry.cutting import cut
-from datamodules.protocols.lfw import Config as Protocol
+from datamodules.protocols.lfw import LFWProtocolConfig as Protocol
 from modules.metrics.verification import verification
-from modules.shapes import feature_shape
+from modules.shape_inference import feature_shape
 
 SIZE = (112, 96)
 FOLDS = int(os.environ.get("FACEGRID_LFW_FOLDS", "2"))
@@ -89,7 +89,7 @@ def _title(name: str, metrics: dict[str, Any]) -> str:
 
 @pytest.mark.timeout(600 * FOLDS)  # a crowded machine takes that long
 def test_aligned_faces_reach_what_the_public_network_is_known_for(pairs: Pairs, tmp_path: Path) -> None:
-    config = mtcnn.Config(alignment="similarity")
+    config = mtcnn.MTCNNConfig(alignment="similarity")
     keys = pairs.manifest.keys
     detector = config.build()
     found = []

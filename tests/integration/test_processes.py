@@ -63,9 +63,9 @@ def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Ca
 
 
 def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(grid: Callable[..., Path], study: Path) -> None:
-    from grid.launch import write_plan
-    from grid.plan import make_plan
-    from grid.spec import read
+    from grid.execution.launch import write_plan
+    from grid.plan.plan import make_plan
+    from grid.spec.grid_file import read
 
     read_grid = read(grid())
     write_plan(make_plan(read_grid), read_grid)
@@ -115,7 +115,7 @@ def test_an_interrupt_is_exit_code_130_and_says_what_to_do(
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr("grid.plan.make_plan", interrupted)
+    monkeypatch.setattr("grid.plan.plan.make_plan", interrupted)
     said = run("plan", grid())
     assert said.code == 130
     assert said.err == "facegrid: interrupted; the same command goes on from here\n"
@@ -127,7 +127,7 @@ def test_ctrl_c_of_a_launch_is_answered_at_once(run: Run, grid: Callable[..., Pa
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("grid.launch.checked_plan", interrupted)
+    monkeypatch.setattr("grid.execution.launch.checked_plan", interrupted)
     monkeypatch.setattr(os, "write", lambda file, data: written.append(data) if file == 2 else write(file, data))
     before = signal.getsignal(signal.SIGINT)
     try:

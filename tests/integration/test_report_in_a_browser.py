@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grid.ledger.study import Study
 from grid.report.build import build
-from grid.study import Study
 
 HERE = Path(__file__).resolve().parent
 PROBE = """
@@ -43,7 +43,7 @@ addEventListener("load", () => {
   plot.dispatchEvent(new MouseEvent("mousemove", move));
   found.read = document.querySelector(".read").textContent;
   found.tar = all(".legend td[data-auc]").map((cell) => parseFloat(cell.textContent));
-  found.pictures = all(".sheet img").map((image) => image.naturalWidth);
+  found.images = all(".sheet img").map((image) => image.naturalWidth);
   found.wide = document.documentElement.scrollWidth <= innerWidth;
   found.dark = matchMedia("(prefers-color-scheme: dark)").matches;
   found.paper = getComputedStyle(document.body).backgroundColor;
@@ -87,7 +87,7 @@ addEventListener("load", async () => {
   await choose("methods", [2, 4]);
   await choose("images", [4, 6]);
   found.heads = heads();
-  found.pictures = view.querySelectorAll("canvas").length;
+  found.images = view.querySelectorAll("canvas").length;
   found.row = ends();
   const strong = colour();
   await set("opacity", 0);
@@ -195,8 +195,8 @@ def test_the_page_draws_sorts_and_switches_without_a_complaint(browser: str, pag
     assert re.fullmatch(r"TAR at FAR \d+ %", found["read"])
     assert len(found["tar"]) == len(done)
     assert all(50 < tar <= 100 for tar in found["tar"])
-    assert found["pictures"]
-    assert set(found["pictures"]) == {112}
+    assert found["images"]
+    assert set(found["images"]) == {112}
     assert found["wide"], "the page scrolls sideways"
     assert set(found["fetched"]) <= {"data:"}
 
@@ -237,7 +237,7 @@ def test_the_view_shows_chosen_cells_methods_and_pairs_and_reads_raw_values(brow
     chosen = [cells[1], cells[8]]
     assert found["first"] == ["gradcam"] * 3
     assert found["heads"] == ["reconstruction S"] * 2 + ["reconstruction S-"] * 2
-    assert found["pictures"] == 4 * 2 * 2
+    assert found["images"] == 4 * 2 * 2
 
     def maps(cell, file: str) -> np.ndarray:
         return np.load(study.ledger.path(cell.markers["explain:reconstruction"], file))
@@ -248,7 +248,7 @@ def test_the_view_shows_chosen_cells_methods_and_pairs_and_reads_raw_values(brow
     assert found["nearest"]
     assert [float(text) for text in found["all"]] == pytest.approx([max(highest)] * 4, rel=1e-3)
     assert found["size"] == [240, 240]
-    read = re.fullmatch(r"reconstruction S: (\S+) at pixel 16, 48 \(map 6, 18 of 24 x 24\); person_0; (.*)", found["spot"])
+    read = re.fullmatch(r"reconstruction S: (\S+) at pixel 16, 48 \(map 6, 18 of 24 x 24\); subject_0; (.*)", found["spot"])
     assert read
     assert read[2] == chosen[0].title
     image = 2 * (4 - 4)  # the view lists four images before the pairs; the first chosen row is pair 0

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from datamodules.faces import FacesData
+from datamodules.datamodule import FaceDataModule
 from modules.attribution.targets import ClassLogit
 from modules.explainers import gradcam
 from modules.network import Network
 from modules.training.checkpointing import Checkpointing, Stopped
-from modules.training.fitting import fit, network_weights
 from modules.training.recognizer import Recognizer
+from modules.training.trainer import fit, network_weights
 
 COUNT, SIZE, CLASSES, BATCH = 22, 32, 4, 4
 TRAIN = range(2, COUNT)
@@ -40,7 +40,7 @@ def network(seed=0):
 
 def run(folder, checkpoint=None, stop_at=None, workers=0):
     augmentation = resolve("augmentation", "flip").build()
-    data = FacesData(Crops(), np.arange(COUNT) % CLASSES, TRAIN, range(2), augmentation, BATCH, 3, workers)
+    data = FaceDataModule(Crops(), np.arange(COUNT) % CLASSES, TRAIN, range(2), augmentation, BATCH, 3, workers)
     recognizer = Recognizer(network(seed=0 if checkpoint is None else 1), RECIPE, seed=5, steps_per_epoch=data.steps_per_epoch)
 
     def save(epoch, batch, write, row):
@@ -81,5 +81,9 @@ def test_the_kept_weights_make_the_trained_network(whole):
 
 
 def test_grad_cam_reads_a_real_backbone():
-    found = gradcam.Config().build().explain(network(), torch.randn(2, 3, SIZE, SIZE), ClassLogit(torch.tensor([0, 1])), SIZE)
+    found = (
+        gradcam.GradCAMConfig()
+        .build()
+        .explain(network(), torch.randn(2, 3, SIZE, SIZE), ClassLogit(torch.tensor([0, 1])), SIZE)
+    )
     assert found.maps.shape[1:] == (4, 4)

@@ -73,7 +73,7 @@ def test_every_method_is_scored_or_says_why_not(folder: Path) -> None:
     assert set(found["apart:deletion"]["maps"][""]) == {"distance"}
     assert found["apart:pointing"]["images"] == 4
     assert found["corr_rise:pointing"]["details"]["area"] == pytest.approx(0.5, abs=0.02)
-    assert set(found["gradcam:sanity"]["stamps"]) == {""}
+    assert set(found["gradcam:sanity"]["flags"]) == {""}
 
 
 def test_a_score_is_that_of_the_maps_that_were_left(folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_mlflow_and_the_report_have_the_scores(folder: Path) -> None:
     ((run,),) = runs(folder / STUDY).values()
     found = results(folder)
     assert run.data.metrics["hiding_game.corr_rise.S_plus.auc"] == found["corr_rise:hiding_game"]["maps"]["S+"]["auc"]["value"]
-    assert "facegrid.stamps.gradcam.sanity" in run.data.tags
+    assert "facegrid.flags.gradcam.sanity" in run.data.tags
     report = folder / STUDY / "report"
     assert "corr_rise S-" in (report / "explanations.md").read_text().replace("\\", "")
     assert "Explanations, scored" in (report / "index.html").read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small import finish_all
 
-from grid.spec import read
+from grid.spec.grid_file import read
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPABILITIES = (1, 2)  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: without them modes hold for root too
@@ -41,7 +41,7 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 @pytest.fixture
 def study_file(grid: Callable[..., Path], study: Path) -> Path:
     """The grid file of a study that was planned and written, as a launch leaves it."""
-    from grid.launch import write_plan
+    from grid.execution.launch import write_plan
 
     file = grid()
     plan = finish_all(read(file))

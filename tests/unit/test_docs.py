@@ -1,4 +1,4 @@
-"""What the documents show exists: links, pictures, commands, options, grid files, examples."""
+"""What the documents show exists: links, images, commands, options, grid files, examples."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import typer
 
 from configs.lookup import lookup
-from grid.cli import app
-from grid.spec import BadInput, read
+from grid.cli.main import app
+from grid.spec.grid_file import BadInput, read
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -68,7 +68,7 @@ def grids() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", DOCS, ids=name)
-def test_every_relative_link_and_picture_resolves(path: Path) -> None:
+def test_every_relative_link_and_image_resolves(path: Path) -> None:
     broken = [link for link in links(path) if not (path.parent / link.partition("#")[0]).exists()]
     assert not broken, f"{name(path)}: {broken}"
 

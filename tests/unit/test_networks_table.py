@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from configs.lookup import known, resolve
-from modules.counting import count
-from modules.shapes import forward_pass, on_meta
+from modules.model_complexity import count
+from modules.shape_inference import forward_pass, on_meta
 
 DOC = Path(__file__).resolve().parents[2] / "docs/networks.md"
 ROWS = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from configs.kinds import DatasetConfig, DetectorConfig
-from grid.cell import Detection
-from grid.stage_kind import Graph, Stage, StageKind, StageName
+from configs.interfaces import DatasetConfig, DetectorConfig
+from grid.spec.cell import Detection
+from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
 
 
 class Kind(StageKind):

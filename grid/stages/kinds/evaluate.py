@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from configs.component import Config
-from configs.kinds import ProtocolConfig
-from grid.evaluation_task import evaluation_task
-from grid.stage_kind import Graph, StageKind, StageName
+from configs.interfaces import ProtocolConfig
+from grid.evaluation.task import evaluation_task
+from grid.spec.stage_kind import Graph, StageKind, StageName
+from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
-from grid.training import Training
 
 
 class Kind(StageKind):
@@ -32,7 +32,7 @@ class Kind(StageKind):
                 "images": facts.images(data),
                 "pairs": facts.pairs(protocol, cell),
                 "flip_test": protocol.flip_test,
-                **protocol.judging(),
+                **protocol.evaluation_identity(),
             } | ({"detect": seen.id} if seen else {})
             config = {"training": cell.training(), "protocol": protocol}
             graph.add(StageName("evaluate", protocol.title), identity, config, [graph.train, seen])

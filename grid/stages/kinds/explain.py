@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from configs.explaining import ExplainerConfig
-from configs.kinds import ProtocolConfig
+from configs.explainers import ExplainerConfig
+from configs.interfaces import ProtocolConfig
 from configs.lookup import nearest
-from grid.stage_kind import Graph, StageKind, StageName
+from grid.spec.stage_kind import Graph, StageKind, StageName
+from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
-from grid.training import Training
 
 
 class Kind(StageKind):

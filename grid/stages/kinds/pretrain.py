@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from grid.stage_kind import Graph, StageKind, StageName
+from grid.spec.stage_kind import Graph, StageKind, StageName
+from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
 from grid.stages.kinds.train import training_identity
-from grid.training import Training
 
 
 class Kind(StageKind):

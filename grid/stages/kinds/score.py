@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from configs.explaining import ScoreConfig
-from grid.stage_kind import Graph, StageKind, StageName
-from grid.training import Training
+from configs.explainers import ScoreConfig
+from grid.spec.stage_kind import Graph, StageKind, StageName
+from grid.spec.training import Training
 
 
 class Kind(StageKind):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from grid.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
-from grid.training import Training
 
 
 class Kind(StageKind):

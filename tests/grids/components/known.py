@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from configs.kinds import Dataset
-from datamodules.protocols.drawn import Config as Drawn
+from configs.interfaces import Dataset
+from datamodules.protocols.drawn import DrawnProtocolConfig as Drawn
 
 
 class Config(Drawn):

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.kinds import AugmentationConfig
+from configs.interfaces import AugmentationConfig
 
 PASSED = 40  # images before a training stops; an epoch of the tiny grid has 30
 

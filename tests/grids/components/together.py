@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from datamodules.detectors.mtcnn import Config as Mtcnn
 from datamodules.detectors.mtcnn import Mtcnn as Detector
+from datamodules.detectors.mtcnn import MTCNNConfig as Mtcnn
 
 PATIENCE = 240.0  # seconds
 

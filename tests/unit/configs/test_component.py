@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from configs.component import LOCATION, NAMING, Born, Config, Outside, canonical, digest
 from configs.lookup import PACKAGES, known, lookup, resolve
-from grid.cell import Cell, Detection
-from grid.training import Compute, Input, Reconstruction, Split, Training
+from grid.spec.cell import Cell, Detection
+from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot be made without
     ("augmentation", "pipeline"): {"steps": ["flip"]},
@@ -32,7 +32,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
 ONE_VALUE = {  # any other is refused
     ("Compute", "devices"),
     ("protocol/lfw", "setting"),  # of view 1
-    *((f"data/{name}", "min_images") for name in ("fairface", "ijb", "utkface")),  # every image is a person of its own
+    *((f"data/{name}", "min_images") for name in ("fairface", "ijb", "utkface")),  # every image is a subject of its own
 }
 COMPONENTS = [(kind, name) for kind in PACKAGES for name in known(kind)]
 CELL = {

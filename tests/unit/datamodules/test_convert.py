@@ -13,11 +13,11 @@ from PIL import Image
 
 from datamodules import convert as module
 from datamodules.convert import convert
-from datamodules.datasets.bin import Config as Bin
-from datamodules.datasets.drawn import Config as Drawn
-from datamodules.datasets.folder import Config as Folder
-from datamodules.datasets.recordio import Config as Recordio
-from datamodules.datasets.shards import Config as Shards
+from datamodules.datasets.bin import BinDatasetConfig as Bin
+from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
+from datamodules.datasets.folder import FolderDatasetConfig as Folder
+from datamodules.datasets.recordio import RecordIODatasetConfig as Recordio
+from datamodules.datasets.shards import ShardsDatasetConfig as Shards
 from datamodules.formats.files import FileDataset
 
 FORMS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
@@ -31,11 +31,11 @@ def image(seed, form="JPEG"):
 
 @pytest.fixture
 def source(tmp_path):
-    for number, person in enumerate(("ada", "bøb", "e v.e")):
-        (tmp_path / "faces" / person).mkdir(parents=True)
+    for number, subject in enumerate(("ada", "bøb", "e v.e")):
+        (tmp_path / "faces" / subject).mkdir(parents=True)
         for shot in range(3):
             form = FORMS[(3 * number + shot) % 5]
-            (tmp_path / "faces" / person / f"{shot}.x.{form.lower()}").write_bytes(image(10 * number + shot, form))
+            (tmp_path / "faces" / subject / f"{shot}.x.{form.lower()}").write_bytes(image(10 * number + shot, form))
     return Folder(root=tmp_path / "faces", space="staff")
 
 
@@ -55,7 +55,7 @@ def test_a_converted_folder_has_the_digest_of_its_source(source, tmp_path):
     assert facts == {
         "target": str(tmp_path / "out"),
         "images": 9,
-        "persons": 3,
+        "subjects": 3,
         "shards": 3,
         "bytes": sum(file.stat().st_size for file in (tmp_path / "out").glob("*.tar")),
         "digest": before.digest,
@@ -127,7 +127,7 @@ def test_records_and_verification_sets_keep_their_digests(tmp_path):
 
 
 def test_drawn_faces_lose_nothing(tmp_path):
-    source = Drawn(persons=2, shots=2, size=64)
+    source = Drawn(subjects=2, shots=2, size=64)
     facts = convert(source, tmp_path / "cache", tmp_path / "out", images_per_shard=3)
     after = Shards(root=tmp_path / "out").scan(tmp_path / "cache")
     data, drawn = Shards(root=tmp_path / "out").build(after), source.build(source.manifest(tmp_path / "cache"))
@@ -186,7 +186,7 @@ def test_what_an_interrupted_conversion_left_is_used_only_where_it_fits(source, 
             raise KeyboardInterrupt
 
     if damage == "encoded":
-        source = Drawn(persons=2, shots=4, size=64)
+        source = Drawn(subjects=2, shots=4, size=64)
     source.scan(tmp_path / "cache")
     with pytest.raises(KeyboardInterrupt):
         convert(source, tmp_path / "cache", tmp_path / "out", images_per_shard=2, progress=interrupt)

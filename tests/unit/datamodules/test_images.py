@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.detectors.none import Config as Whole
+from datamodules.detectors.none import NoDetectorConfig as Whole
+from datamodules.image_index import scan
 from datamodules.images import MOST_PIXELS, decode, read_image
-from datamodules.scan import scan
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 

@@ -44,9 +44,9 @@ def test_networks_compute_what_facenet_pytorchs_do(networks):
 
     with torch.inference_mode():
         for side in (12, 13, 40, 41):
-            picture = RNG.normal(size=(side, side + 5, 3)).astype(np.float32)
-            scores, offsets = networks.propose(picture)
-            theirs = PNet().eval()(torch.from_numpy(picture).permute(2, 0, 1)[None])
+            image = RNG.normal(size=(side, side + 5, 3)).astype(np.float32)
+            scores, offsets = networks.propose(image)
+            theirs = PNet().eval()(torch.from_numpy(image).permute(2, 0, 1)[None])
             assert np.allclose(scores, theirs[1][0, 1].numpy(), atol=1e-5)
             assert np.allclose(offsets, theirs[0][0].permute(1, 2, 0).numpy(), atol=1e-5)
         for count in (1, *REFINED, *OUTPUT, sum(OUTPUT) + 1, 2 * REFINED[1]):

@@ -62,7 +62,7 @@ def test_fewer_images_than_processes_are_refused():
 
 LABELS = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 4, 4, 4]
 PEOPLE = list(range(100, 100 + len(LABELS)))
-PERSON = dict(zip(PEOPLE, LABELS, strict=True))
+SUBJECT = dict(zip(PEOPLE, LABELS, strict=True))
 
 
 def batches(sampler, epoch):
@@ -72,37 +72,37 @@ def batches(sampler, epoch):
     return [found[start : start + size] for start in range(0, len(found), size)]
 
 
-@pytest.mark.parametrize(("persons", "images"), [(2, 2), (3, 2), (2, 4), (5, 3)])
-def test_every_batch_has_p_persons_with_k_images_each(persons, images):
-    sampler = PKSampler(PEOPLE, LABELS, persons, images, seed=1)
+@pytest.mark.parametrize(("subjects", "images"), [(2, 2), (3, 2), (2, 4), (5, 3)])
+def test_every_batch_has_p_subjects_with_k_images_each(subjects, images):
+    sampler = PKSampler(PEOPLE, LABELS, subjects, images, seed=1)
     for epoch in range(20):
         for batch in batches(sampler, epoch):
-            counts = Counter(PERSON[row] for row in batch)
-            assert len(counts) == persons
+            counts = Counter(SUBJECT[row] for row in batch)
+            assert len(counts) == subjects
             assert set(counts.values()) == {images}
 
 
-def test_images_come_again_in_a_batch_only_where_a_person_has_fewer_than_k():
+def test_images_come_again_in_a_batch_only_where_a_subject_has_fewer_than_k():
     sampler = PKSampler(PEOPLE, LABELS, 2, 3, seed=1)
     seen = set()
     for epoch in range(20):
         for batch in batches(sampler, epoch):
-            for person, few in ((2, 2), (3, 1)):
-                mine = [row for row in batch if PERSON[row] == person]
+            for subject, few in ((2, 2), (3, 1)):
+                mine = [row for row in batch if SUBJECT[row] == subject]
                 if mine:
                     assert len(set(mine)) == few
-                    seen.add(person)
-            for person in (0, 1, 4):
-                mine = [row for row in batch if PERSON[row] == person]
+                    seen.add(subject)
+            for subject in (0, 1, 4):
+                mine = [row for row in batch if SUBJECT[row] == subject]
                 assert len(set(mine)) == len(mine)
     assert seen == {2, 3}
 
 
 def test_no_more_batches_could_be_filled_and_fewer_than_p_groups_are_left_out():
-    # groups of two: 4, 2, 1, 1, 2; three batches of three persons take min(groups, 3) = 3 + 2 + 1 + 1 + 2 = 9 of them
+    # groups of two: 4, 2, 1, 1, 2; three batches of three subjects take min(groups, 3) = 3 + 2 + 1 + 1 + 2 = 9 of them
     sampler = PKSampler(PEOPLE, LABELS, 3, 2, seed=1)
     assert len(sampler) == 3 * 6
-    assert len(PKSampler(PEOPLE, LABELS, 5, 2, seed=1)) == 10  # persons 2 and 3 have one group each: one batch
+    assert len(PKSampler(PEOPLE, LABELS, 5, 2, seed=1)) == 10  # subjects 2 and 3 have one group each: one batch
     assert len(PKSampler(range(400), [row // 4 for row in range(400)], 10, 4, seed=1)) == 400
 
 
@@ -116,13 +116,13 @@ def test_over_epochs_every_image_is_seen():
     assert {row for epoch in range(40) for row in rows(sampler, epoch)} == set(PEOPLE)
 
 
-def test_which_images_of_a_person_meet_is_drawn_anew_in_every_epoch():
+def test_which_images_of_a_subject_meet_is_drawn_anew_in_every_epoch():
     sampler = PKSampler(range(16), [row // 8 for row in range(16)], 2, 4, seed=1)
     met = {frozenset(row for row in batch if row < 8) for epoch in range(30) for batch in batches(sampler, epoch)}
     assert len(met) > 20
 
 
-def test_the_persons_of_a_batch_are_a_matter_of_chance():
+def test_the_subjects_of_a_batch_are_a_matter_of_chance():
     sampler = PKSampler(range(80), [row // 2 for row in range(80)], 4, 2, seed=1)
     together = Counter(
         pair
@@ -159,22 +159,22 @@ def test_ranks_share_whole_pk_batches():
 
 
 @pytest.mark.parametrize(
-    ("labels", "persons", "images", "world", "complaint"),
+    ("labels", "subjects", "images", "world", "complaint"),
     [
-        (LABELS, 6, 2, 1, "batches of 6 persons need as many in training, and there are 5"),
-        (range(len(LABELS)), 3, 2, 1, "no person has two training images"),
-        (LABELS, 1, 2, 1, "a batch of 1 persons with 2 images each has no triplet"),
-        (LABELS, 2, 1, 1, "a batch of 2 persons with 1 images each has no triplet"),
-        (LABELS, 5, 2, 2, "an epoch of 1 batches of 5 persons cannot be shared by 2 processes"),
+        (LABELS, 6, 2, 1, "batches of 6 subjects need as many in training, and there are 5"),
+        (range(len(LABELS)), 3, 2, 1, "no subject has two training images"),
+        (LABELS, 1, 2, 1, "a batch of 1 subjects with 2 images each has no triplet"),
+        (LABELS, 2, 1, 1, "a batch of 2 subjects with 1 images each has no triplet"),
+        (LABELS, 5, 2, 2, "an epoch of 1 batches of 5 subjects cannot be shared by 2 processes"),
     ],
 )
-def test_a_pk_batch_that_cannot_be_filled_is_refused(labels, persons, images, world, complaint):
+def test_a_pk_batch_that_cannot_be_filled_is_refused(labels, subjects, images, world, complaint):
     with pytest.raises(ValueError, match=complaint):
-        PKSampler(PEOPLE, labels, persons, images, 1, 0, world)
+        PKSampler(PEOPLE, labels, subjects, images, 1, 0, world)
 
 
-def test_one_person_with_most_images_leaves_the_others_in_every_batch():
-    """LFW's largest person has 530 images: without a bound on his groups, no batch could have enough others."""
+def test_one_subject_with_most_images_leaves_the_others_in_every_batch():
+    """LFW's largest subject has 530 images: without a bound on his groups, no batch could have enough others."""
     labels = [0] * 530 + [1 + number // 2 for number in range(40)]
     sampler = PKSampler(range(570), labels, 4, 2, seed=1)
     assert len(sampler) == 6 * 8  # 20 others fill 6 batches beside him

@@ -16,7 +16,7 @@ def people(counts):
     fraction=st.floats(0.01, 0.99),
     seed=st.integers(-5, 5),
 )
-def test_each_person_gives_its_share_but_never_all(counts, fraction, seed):
+def test_each_subject_gives_its_share_but_never_all(counts, fraction, seed):
     keys, identities = people(counts)
     train, validation = split(keys, identities, fraction, seed)
     assert sorted([*train, *validation]) == list(range(len(keys)))
@@ -38,7 +38,7 @@ def test_an_impossible_fraction_is_refused(fraction):
         split(*people({"a": 9}), fraction, 0)
 
 
-def test_more_persons_do_not_move_others():
+def test_more_subjects_do_not_move_others():
     few, many = people({"b": 10, "d": 20}), people({"a": 7, "b": 10, "c": 3, "d": 20})
     held = {few[0][row] for row in split(*few, 0.2, 3)[1]}
     assert held == {many[0][row] for row in split(*many, 0.2, 3)[1] if many[1][row] in "bd"}

@@ -12,10 +12,10 @@ import pytest
 from small import write
 
 from configs.component import digest
-from grid.ledger import Ledger, Marker
-from grid.plan import make_plan
-from grid.spec import BadInput, Grid, read
-from grid.study import Study
+from grid.ledger.ledger import Ledger, Marker
+from grid.ledger.study import Study
+from grid.plan.plan import make_plan
+from grid.spec.grid_file import BadInput, Grid, read
 
 AXES = {
     "backbone": ["alexnet", "resnet34", "efficientnet_b1"],
@@ -23,7 +23,7 @@ AXES = {
     "pretraining": ["none", "imagenet"],
 }
 PROTOCOL, GRADCAM, GBP = "lfw view 2", "gradcam", "gbp"
-PAINTED = "activation_maximisation"  # makes pictures of its own
+PAINTED = "activation_maximization"  # makes images of its own
 PAIRED = {"reconstruction": {"S": False, "S+": False, "S-": False}, "pair_occlusion": {"delta": True, "normalised": False}}
 LAUNCHED = 1_700_000_000.0
 Levels = Mapping[str, str]
@@ -261,7 +261,7 @@ class _Maker:
         same = np.arange(self.pairs) < half
         fold = np.arange(self.pairs) % 10
         scores = np.where(same, 0.22 + 0.07 * _skill(levels), 0.0) + generator.normal(size=self.pairs) * 0.12
-        keys = [f"person_{row}/person_{row}_0001.jpg" for row in range(self.pairs)]
+        keys = [f"subject_{row}/subject_{row}_0001.jpg" for row in range(self.pairs)]
         columns = {"left": keys, "right": keys[::-1], "same": same, "fold": fold, "score": scores}
         _table(attempt.path / "scores.parquet", columns)
         found = verification(scores, same, fold, resamples=100)
@@ -291,7 +291,13 @@ class _Maker:
         else:
             size, closer = 96, levels.get("detection", "none") != "none"
             rows = [
-                {"key": f"person_{n}/person_{n}_0001.jpg", "identity": f"person_{n}", "class": n, "logit": 9.5, "predicted": n}
+                {
+                    "key": f"subject_{n}/subject_{n}_0001.jpg",
+                    "identity": f"subject_{n}",
+                    "class": n,
+                    "logit": 9.5,
+                    "predicted": n,
+                }
                 for n in range(self.images)
             ]
             manifest |= {"target": "logit of the given class", "layer": "stage4", "layer_shape": [512, 3, 3], "images": rows}
@@ -301,8 +307,8 @@ class _Maker:
             np.save(attempt.path / "maps.npy", _maps(generator, self.images, 6 if title == GRADCAM else 48, 1 + _skill(levels)))
             keep += ["maps.npy", "images.npy"]
             if title == PAINTED:
-                np.save(attempt.path / "pictures.npy", np.tanh(generator.normal(size=(self.images, 3, size, size))))
-                keep += ["pictures.npy"]
+                np.save(attempt.path / "generated.npy", np.tanh(generator.normal(size=(self.images, 3, size, size))))
+                keep += ["generated.npy"]
         (attempt.path / "manifest.json").write_text(json.dumps(manifest))
         attempt.finish({"refused": "refused" in manifest}, {trained.id: trained.content}, "s" * 64, keep)
 
@@ -311,7 +317,7 @@ class _Maker:
         rows: list[dict[str, Any]] = []
         for n in range(2 * self.images):
             pair, same = n // 2, n // 2 < self.images - self.images // 2
-            who = f"person_{n if not same else pair}"
+            who = f"subject_{n if not same else pair}"
             row = {"key": f"{who}/{who}_000{n}.jpg", "identity": who, "pair": pair, "side": ("left", "right")[n % 2]}
             rows.append(row | {"same": same, "cosine": 0.9 - 0.1 * pair, "predicted": None})
         maps: list[dict[str, Any]] = []

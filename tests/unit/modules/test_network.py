@@ -46,8 +46,8 @@ def test_the_head_is_built_for_the_map_at_that_size(monkeypatch: pytest.MonkeyPa
     from modules.heads import gap_bn
 
     seen = []
-    plain = gap_bn.Config.build
-    monkeypatch.setattr(gap_bn.Config, "build", lambda self, *shape: seen.append(shape) or plain(self, *shape))
+    plain = gap_bn.GapBnConfig.build
+    monkeypatch.setattr(gap_bn.GapBnConfig, "build", lambda self, *shape: seen.append(shape) or plain(self, *shape))
     _network(160)
     assert seen == [(256, 4, 4)]
 
@@ -74,7 +74,13 @@ def test_describing_a_network_imports_torch_and_nothing_heavier() -> None:
     modules = [f"modules.backbones.{name}" for name in names] + [
         *(f"modules.pretraining.{name}" for name in ("none", "imagenet", "checkpoint", "source")),
         *(f"modules.heads.{name}" for name in ("gap_bn", "fc_bn", "gdc", "gmp")),
-        *("modules.decoders.transposed", "modules.losses.softmax", "modules.network", "modules.counting", "modules.shapes"),
+        *(
+            "modules.decoders.transposed",
+            "modules.losses.softmax",
+            "modules.network",
+            "modules.model_complexity",
+            "modules.shape_inference",
+        ),
     ]
     heavy = [
         "timm",

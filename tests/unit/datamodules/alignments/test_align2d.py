@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.alignments.align2d import Config
+from datamodules.alignments.align2d import Align2DConfig
 from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import stand_in
 from datamodules.geometry.fiducials import PLACES
@@ -16,7 +16,7 @@ def face(points):
 
 @pytest.mark.parametrize("size", [(152, 152), (100, 80)])
 def test_a_face_in_its_places_is_cut_unchanged(size):
-    crop = Config().build().crop(IMAGE, face(np.add(frontal(size), (20, 30))), size)
+    crop = Align2DConfig().build().crop(IMAGE, face(np.add(frontal(size), (20, 30))), size)
     assert np.array_equal(crop, IMAGE[30 : 30 + size[0], 20 : 20 + size[1]])
 
 
@@ -28,9 +28,9 @@ def test_the_frame_is_looser_than_the_recognition_template():
 
 
 def test_a_face_that_was_not_found_is_cut_from_the_centre():
-    assert np.array_equal(Config().build().crop(IMAGE, MISSED, 152), stand_in(IMAGE, 152))
+    assert np.array_equal(Align2DConfig().build().crop(IMAGE, MISSED, 152), stand_in(IMAGE, 152))
 
 
 def test_landmarks_are_needed():
     with pytest.raises(ValueError, match="alignment align2d needs five landmarks"):
-        Config().build().crop(IMAGE, Detection(True, (0, 0, 9, 9), 1.0), 152)
+        Align2DConfig().build().crop(IMAGE, Detection(True, (0, 0, 9, 9), 1.0), 152)

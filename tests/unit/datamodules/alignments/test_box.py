@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.alignments.box import Config
+from datamodules.alignments.box import BoxConfig
 from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import centred_square, cut
 
@@ -14,7 +14,7 @@ def test_crops_are_those_of_facenet_pytorch(margin, box):
     from facenet_pytorch.models.utils.detect_face import extract_face
 
     image = np.random.default_rng(0).integers(0, 256, (250, 250, 3), np.uint8)
-    found = Config(margin=margin).build().crop(image, Detection(True, box, 1.0), 64)
+    found = BoxConfig(margin=margin).build().crop(image, Detection(True, box, 1.0), 64)
     peer = extract_face(image, np.array(box), 64, margin).permute(1, 2, 0).numpy()
     if min(box[2] - box[0], box[3] - box[1]) > 64:
         assert np.array_equal(found, peer)
@@ -26,18 +26,18 @@ def test_crops_are_those_of_facenet_pytorch(margin, box):
 def test_the_margin_surrounds_the_box_in_pixels_of_the_crop(size):
     image = np.zeros((400, 400, 3), np.uint8)
     image[100:300, 100:300] = 255
-    crop = Config(margin=20).build().crop(image, Detection(True, (100, 100, 300, 300), 1.0), size)
+    crop = BoxConfig(margin=20).build().crop(image, Detection(True, (100, 100, 300, 300), 1.0), size)
     inside = (crop[size // 2, :, 0] > 127).sum()
     assert abs(int(inside) - (size - 20)) <= 1
 
 
 def test_a_margin_that_leaves_no_face_is_refused():
     with pytest.raises(ValueError, match="margin 64 must be smaller than the crop of 64"):
-        Config(margin=64).build().crop(EMPTY, Detection(True, (0, 0, 9, 9), 1.0), 64)
+        BoxConfig(margin=64).build().crop(EMPTY, Detection(True, (0, 0, 9, 9), 1.0), 64)
     with pytest.raises(ValueError, match="margin"):
-        Config(margin=-1)
+        BoxConfig(margin=-1)
 
 
 def test_a_face_that_was_not_found_is_cut_from_the_centre():
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
-    assert np.array_equal(Config().build().crop(image, MISSED, 30), cut(image, centred_square(image, 0.5), 30))
+    assert np.array_equal(BoxConfig().build().crop(image, MISSED, 30), cut(image, centred_square(image, 0.5), 30))

@@ -8,14 +8,14 @@ import pytest
 
 from datamodules.alignments import align2d, frontal3d
 from datamodules.detection import MISSED, Detection
-from datamodules.detectors.mtcnn import Config as Mtcnn
+from datamodules.detectors.mtcnn import MTCNNConfig as Mtcnn
 from datamodules.geometry import camera, face_model, framing
 from datamodules.geometry.cutting import stand_in
 from datamodules.geometry.fiducials import similarity
-from datamodules.portraits.drawing import draw
-from datamodules.portraits.features import LABEL
-from datamodules.portraits.population import person
-from datamodules.portraits.shot import View, shot
+from datamodules.synthetic_faces.drawing import draw
+from datamodules.synthetic_faces.features import LABEL
+from datamodules.synthetic_faces.population import subject
+from datamodules.synthetic_faces.shot import View, shot
 
 SIZE, CROP = 200, 152
 POSES = [(0.25, 0.0), (-0.25, 0.0), (0.4, 0.0), (-0.4, 0.0), (0.0, 0.22), (0.0, -0.22), (0.3, 0.2)]
@@ -50,10 +50,10 @@ def centres(alignment, mask, detection):
 
 @pytest.fixture(scope="module")
 def drawings():
-    """(person, frontal shot and drawing, turned shots and drawings) of a few persons."""
+    """(subject, frontal shot and drawing, turned shots and drawings) of a few subjects."""
     found = []
     for number in (0, 1, 2, 7, 9):
-        who = person(0, number)
+        who = subject(0, number)
         front = replace(shot(0, number, 1, 0.3), yaw=0.0, pitch=0.0)
         turned = [replace(front, yaw=yaw, pitch=pitch) for yaw, pitch in POSES]
         found.append((who, [(taken, draw(who, taken, SIZE)) for taken in (front, *turned)]))
@@ -61,7 +61,7 @@ def drawings():
 
 
 def moved(alignment, drawings, marks):
-    """How far each turned face's parts are from the frontal face's: (persons, poses, parts) pixels."""
+    """How far each turned face's parts are from the frontal face's: (subjects, poses, parts) pixels."""
     found = []
     for who, shots in drawings:
         places = [centres(alignment, drawing.mask, marks(who, taken, drawing)) for taken, drawing in shots]
@@ -71,12 +71,12 @@ def moved(alignment, drawings, marks):
 
 @pytest.fixture(scope="module")
 def flat():
-    return align2d.Config().build()
+    return align2d.Align2DConfig().build()
 
 
 @pytest.fixture(scope="module")
 def deep():
-    return frontal3d.Config(mirror=False).build()
+    return frontal3d.Frontal3DConfig(mirror=False).build()
 
 
 def test_the_parts_of_a_turned_face_come_to_those_of_the_frontal_one(drawings, flat, deep):
@@ -148,7 +148,7 @@ def test_pixels_come_from_where_a_triangle_by_triangle_loop_takes_them(deep):
 
 def test_the_far_half_of_a_turned_face_is_its_mirror_image(deep):
     shape = frontal3d.surface(CROP, CROP)
-    turn = 0.6  # radians to the right of the picture: the left half is in front
+    turn = 0.6  # radians to the right of the image: the left half is in front
     seen = np.array([[np.cos(turn), 0, np.sin(turn), 0], [0, 1, 0, 0]])
     clear = frontal3d.visible(shape, seen)
     left, right = int(0.2 * CROP), int(0.8 * CROP)
@@ -189,6 +189,6 @@ def test_landmarks_are_needed(deep):
 @pytest.mark.parametrize("size", [32, (40, 33), (152, 152)])
 def test_any_size_is_possible(size):
     detection = face(np.add(framing.frontal(100), (20, 30)))
-    crop = frontal3d.Config().build().crop(SMOOTH, detection, size)
+    crop = frontal3d.Frontal3DConfig().build().crop(SMOOTH, detection, size)
     assert crop.shape == (*((size, size) if isinstance(size, int) else size), 3)
     assert crop.dtype == np.uint8

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.alignments.similarity import Config
+from datamodules.alignments.similarity import SimilarityConfig
 from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import cut, stand_in
 from datamodules.geometry.fiducials import places
@@ -15,7 +15,7 @@ def face(points):
 
 @pytest.mark.parametrize("size", [(112, 112), (112, 96), (56, 40)])
 def test_a_face_in_its_places_is_cut_unchanged(size):
-    crop = Config().build().crop(IMAGE, face(np.add(places(size), (20, 10))), size)
+    crop = SimilarityConfig().build().crop(IMAGE, face(np.add(places(size), (20, 10))), size)
     assert np.array_equal(crop, IMAGE[10 : 10 + size[0], 20 : 20 + size[1]])
 
 
@@ -23,12 +23,12 @@ def test_a_turned_image_gives_the_same_crop():
     points = np.add(places(112), (20, 10))
     turned = np.rot90(IMAGE).copy()  # (x, y) goes to (y, width - 1 - x)
     moved = np.column_stack([points[:, 1], IMAGE.shape[1] - 1 - points[:, 0]])
-    crop = Config().build().crop(turned, face(moved), 112)
+    crop = SimilarityConfig().build().crop(turned, face(moved), 112)
     assert np.array_equal(crop, IMAGE[10:122, 20:132])
 
 
 def test_what_lies_outside_the_image_is_black():
-    crop = Config().build().crop(np.full((100, 100, 3), 200, np.uint8), face(places(112) - (30, 20)), 112)
+    crop = SimilarityConfig().build().crop(np.full((100, 100, 3), 200, np.uint8), face(places(112) - (30, 20)), 112)
     assert (crop[:20] == 0).all()
     assert (crop[:, :30] == 0).all()
     assert (crop[20:, 30:] == 200).all()
@@ -36,7 +36,7 @@ def test_what_lies_outside_the_image_is_black():
 
 def test_a_narrow_crop_is_the_middle_of_the_square_one():
     detection = face(places(112) * 1.21 + (7.3, 3.1))
-    one, other = (Config().build().crop(IMAGE, detection, size) for size in ((112, 112), (112, 96)))
+    one, other = (SimilarityConfig().build().crop(IMAGE, detection, size) for size in ((112, 112), (112, 96)))
     off = np.abs(one[:, 8:104].astype(int) - other)
     assert off.max() <= 20  # of noise; OpenCV rounds places to 1/32 pixel
     assert off.mean() < 0.5
@@ -44,7 +44,7 @@ def test_a_narrow_crop_is_the_middle_of_the_square_one():
 
 @pytest.mark.parametrize("size", [112, (112, 96), (40, 80)])
 def test_a_face_that_was_not_found_is_cut_from_the_centre_with_the_crops_aspect(size):
-    crop = Config().build().crop(IMAGE, MISSED, size)
+    crop = SimilarityConfig().build().crop(IMAGE, MISSED, size)
     assert np.array_equal(crop, stand_in(IMAGE, size))
 
 
@@ -59,4 +59,4 @@ def test_the_stand_in_is_as_tall_as_half_the_shorter_side():
 )
 def test_a_face_without_useful_landmarks_is_refused(points, complaint):
     with pytest.raises(ValueError, match=f"alignment similarity.*{complaint}"):
-        Config().build().crop(IMAGE, face(points), 112)
+        SimilarityConfig().build().crop(IMAGE, face(points), 112)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.augmentations.basic import Config
+from datamodules.augmentations.basic import BasicConfig
 
 IMAGE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8), (0, 0), 3)
 
 
 @pytest.fixture(scope="module")
 def augment():
-    return Config().build()
+    return BasicConfig().build()
 
 
 def test_an_image_stays_an_image(augment):
@@ -33,7 +33,7 @@ def test_it_is_a_pure_function_of_image_and_seed(augment):
         np.random.seed(seed)  # noqa: NPY002
         torch.manual_seed(seed)
         assert np.array_equal(augment(IMAGE, seed), once[seed])
-        assert np.array_equal(Config().build()(IMAGE, seed), once[seed])
+        assert np.array_equal(BasicConfig().build()(IMAGE, seed), once[seed])
     assert np.array_equal(IMAGE, before)
     assert len({found.tobytes() for found in once}) > 10  # a quarter is at most mirrored
 
@@ -52,15 +52,15 @@ OFF = {"flip": 0.0, "move": 0.0, "light": 0.0}
 
 
 def test_with_all_probabilities_zero_nothing_changes():
-    assert all(np.array_equal(Config(**OFF).build()(IMAGE, seed), IMAGE) for seed in range(20))
+    assert all(np.array_equal(BasicConfig(**OFF).build()(IMAGE, seed), IMAGE) for seed in range(20))
 
 
 def test_flip_mirrors():
-    assert np.array_equal(Config(**(OFF | {"flip": 1.0})).build()(IMAGE, 0), IMAGE[:, ::-1])
+    assert np.array_equal(BasicConfig(**(OFF | {"flip": 1.0})).build()(IMAGE, 0), IMAGE[:, ::-1])
 
 
 def test_light_stays_within_its_limits():
-    augment = Config(**(OFF | {"light": 1.0}), contrast=0.0, brightness=0.1).build()
+    augment = BasicConfig(**(OFF | {"light": 1.0}), contrast=0.0, brightness=0.1).build()
     grey = np.full((8, 8, 3), 128, np.uint8)
     changes = [int(augment(grey, seed)[0, 0, 0]) - 128 for seed in range(100)]
     assert -27 <= min(changes) < -15
@@ -68,7 +68,7 @@ def test_light_stays_within_its_limits():
 
 
 def test_a_move_is_small():
-    augment = Config(**(OFF | {"move": 1.0}), shift=0.05, scale=0.0, rotate=0.0).build()
+    augment = BasicConfig(**(OFF | {"move": 1.0}), shift=0.05, scale=0.0, rotate=0.0).build()
     dot = np.zeros((41, 41, 3), np.uint8)
     dot[20, 20] = 255
     for seed in range(30):
@@ -78,7 +78,7 @@ def test_a_move_is_small():
 
 def test_building_asks_no_network_and_resolving_imports_nothing_heavy():
     code = (
-        "import os, sys; from datamodules.augmentations.basic import Config; c = Config(); "
+        "import os, sys; from datamodules.augmentations.basic import BasicConfig; c = BasicConfig(); "
         "assert 'albumentations' not in sys.modules; "
         " c.build(); assert os.environ['NO_ALBUMENTATIONS_UPDATE'] == '1'; "
         "assert 'albumentations' in sys.modules"

@@ -1,6 +1,6 @@
 import numpy as np
 
-from datamodules.augmentations.blur import Config
+from datamodules.augmentations.blur import BlurConfig
 
 DOT = np.zeros((61, 41, 3), np.uint8)
 DOT[30, 20] = 255
@@ -18,12 +18,12 @@ def test_a_dot_becomes_a_bell_of_that_width():
     dot = DOT.copy()
     dot[28:33, 18:23] = 255  # a square of 5 pixels: more light, so that rounding matters less; its own variance is 2
     for sigma in (1.0, 2.0):
-        found = Config(sigma=(sigma, sigma), probability=1).build()(dot, 0)
+        found = BlurConfig(sigma=(sigma, sigma), probability=1).build()(dot, 0)
         assert np.allclose(spread(found), np.sqrt(sigma**2 + 2), atol=0.12)
 
 
 def test_the_width_is_drawn_from_its_range():
-    augment = Config(sigma=(0.8, 2.0), probability=1).build()
+    augment = BlurConfig(sigma=(0.8, 2.0), probability=1).build()
     tops = [int(augment(DOT, seed).max()) for seed in range(60)]
     low, high = (255 / (2 * np.pi * sigma**2) for sigma in (2.0, 0.8))
     assert min(tops) >= low - 2
@@ -33,6 +33,6 @@ def test_the_width_is_drawn_from_its_range():
 
 def test_light_is_kept():
     noise = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
-    found = Config(probability=1).build()(noise, 1)
+    found = BlurConfig(probability=1).build()(noise, 1)
     assert abs(found.mean() - noise.mean()) < 1
     assert found.std() < 0.6 * noise.std()

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from datamodules.augmentations.coarse_dropout import Config
+from datamodules.augmentations.coarse_dropout import CoarseDropoutConfig
 
 WHITE = np.full((100, 50, 3), 255, np.uint8)
 
@@ -13,7 +13,7 @@ def regions(changed):
 
 
 def test_one_hole_is_a_rectangle_within_its_sizes():
-    augment = Config(holes=(1, 1), side=(0.1, 0.3), probability=1).build()
+    augment = CoarseDropoutConfig(holes=(1, 1), side=(0.1, 0.3), probability=1).build()
     found = [regions(augment(WHITE, seed)) for seed in range(100)]
     assert all(len(one) == 1 for one in found)
     widths, heights, areas = np.array([one[0] for one in found]).T
@@ -24,7 +24,7 @@ def test_one_hole_is_a_rectangle_within_its_sizes():
 
 
 def test_there_are_as_many_holes_as_asked_for():
-    augment = Config(holes=(2, 4), side=(0.02, 0.04), probability=1).build()
+    augment = CoarseDropoutConfig(holes=(2, 4), side=(0.02, 0.04), probability=1).build()
     counts = [len(regions(augment(WHITE, seed))) for seed in range(60)]
     assert set(counts) <= {1, 2, 3, 4}  # holes may touch
     assert {2, 3, 4} <= set(counts)
@@ -32,7 +32,7 @@ def test_there_are_as_many_holes_as_asked_for():
 
 def test_holes_are_black_grey_or_noise():
     def values(fill):
-        return np.unique(Config(fill=fill, holes=(8, 8), probability=1).build()(WHITE, 1))
+        return np.unique(CoarseDropoutConfig(fill=fill, holes=(8, 8), probability=1).build()(WHITE, 1))
 
     assert values("black").tolist() == [0, 255]
     assert values("grey").tolist() == [128, 255]

@@ -2,20 +2,20 @@ import colorsys
 
 import numpy as np
 
-from datamodules.augmentations.colour import Config
+from datamodules.augmentations.colour import ColourConfig
 
 OFF = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "probability": 1.0}
 FLAT = np.full((8, 6, 3), (150, 90, 60), np.uint8)
 
 
 def many(image, **settings):
-    augment = Config(**(OFF | settings)).build()
+    augment = ColourConfig(**(OFF | settings)).build()
     return np.array([augment(image, seed)[0, 0] for seed in range(100)], float)
 
 
 def test_with_nothing_to_change_nothing_changes():
     image = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
-    assert all(np.array_equal(Config(**OFF).build()(image, seed), image) for seed in range(10))
+    assert all(np.array_equal(ColourConfig(**OFF).build()(image, seed), image) for seed in range(10))
 
 
 def test_brightness_multiplies():
@@ -28,7 +28,7 @@ def test_brightness_multiplies():
 def test_contrast_moves_away_from_the_images_mean():
     image = np.full((8, 8, 3), 100, np.uint8)
     image[:, 4:] = 140
-    augment = Config(**(OFF | {"contrast": 0.5})).build()
+    augment = ColourConfig(**(OFF | {"contrast": 0.5})).build()
     changed = [augment(image, seed).astype(int) for seed in range(60)]
     assert all(abs(one.mean() - 120) < 1.5 for one in changed)
     ranges = [one.max() - one.min() for one in changed]

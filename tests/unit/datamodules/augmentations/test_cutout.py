@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from datamodules.augmentations.cutout import Config
+from datamodules.augmentations.cutout import CutoutConfig
 
 WHITE = np.full((60, 40, 3), 255, np.uint8)
 
 
 def holes(image, **settings):
-    augment = Config(**({"probability": 1.0} | settings)).build()
+    augment = CutoutConfig(**({"probability": 1.0} | settings)).build()
     for seed in range(200):
         changed = augment(image, seed)
         rows, columns = np.nonzero((changed != image).any(axis=2))
@@ -31,11 +31,11 @@ def test_it_is_one_square_whose_middle_is_anywhere():
 def test_it_is_filled_as_asked(fill, value):
     image = np.full((20, 20, 3), 200, np.uint8)
     image[:10], image[10:] = 190, 210
-    augment = Config(probability=1.0, fill=fill).build()
+    augment = CutoutConfig(probability=1.0, fill=fill).build()
     for seed in range(10):
         changed = augment(image, seed)
         assert (changed[changed != image] == value).all()
 
 
 def test_a_square_as_large_as_the_image_is_allowed():
-    assert Config(side=1.0, probability=1.0).build()(WHITE, 0).shape == WHITE.shape
+    assert CutoutConfig(side=1.0, probability=1.0).build()(WHITE, 0).shape == WHITE.shape

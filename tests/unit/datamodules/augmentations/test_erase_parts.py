@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.augmentations.erase_parts import Config
+from datamodules.augmentations.erase_parts import ErasePartsConfig
 from datamodules.geometry.parts import box_of, points_of
 
 WHITE = np.full((112, 96, 3), 255, np.uint8)
@@ -9,7 +9,7 @@ WHITE = np.full((112, 96, 3), 255, np.uint8)
 
 def hidden(seed, **settings):
     """bool (112, 96)"""
-    config = Config(**({"probability": 1.0, "fill": "black", "jitter": 0.0} | settings))
+    config = ErasePartsConfig(**({"probability": 1.0, "fill": "black", "jitter": 0.0} | settings))
     return (config.build()(WHITE, seed) == 0).all(axis=2)
 
 
@@ -56,6 +56,6 @@ def test_edges_move_by_the_jitter_at_most():
 
 def test_a_part_without_a_name_is_refused():
     with pytest.raises(ValueError, match="parts"):
-        Config(parts=["ear"])
+        ErasePartsConfig(parts=["ear"])
     with pytest.raises(ValueError, match="parts"):
-        Config(parts=[])
+        ErasePartsConfig(parts=[])

@@ -3,8 +3,8 @@ import pytest
 
 from configs.lookup import resolve
 from datamodules.augmentations import blur, cutout, flip, none
-from datamodules.augmentations.pipeline import Config
-from datamodules.augmenting import step_seed
+from datamodules.augmentations._base import step_seed
+from datamodules.augmentations.pipeline import PipelineConfig
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 
@@ -23,8 +23,8 @@ def test_steps_are_names_or_mappings_in_order():
 
 
 def test_it_is_its_steps_one_after_the_other():
-    parts = [cutout.Config(probability=0.7), flip.Config(), blur.Config(probability=0.6)]
-    built, whole = [part.build() for part in parts], Config(steps=parts).build()
+    parts = [cutout.CutoutConfig(probability=0.7), flip.FlipConfig(), blur.BlurConfig(probability=0.6)]
+    built, whole = [part.build() for part in parts], PipelineConfig(steps=parts).build()
     for seed in range(30):
         expected = IMAGE
         for place, step in enumerate(built):
@@ -33,19 +33,21 @@ def test_it_is_its_steps_one_after_the_other():
 
 
 def test_the_order_matters():
-    hole, soft = cutout.Config(probability=1), blur.Config(probability=1)
-    assert not np.array_equal(Config(steps=[hole, soft]).build()(IMAGE, 1), Config(steps=[soft, hole]).build()(IMAGE, 1))
+    hole, soft = cutout.CutoutConfig(probability=1), blur.BlurConfig(probability=1)
+    assert not np.array_equal(
+        PipelineConfig(steps=[hole, soft]).build()(IMAGE, 1), PipelineConfig(steps=[soft, hole]).build()(IMAGE, 1)
+    )
 
 
 def test_a_step_draws_the_same_whatever_stands_before_it():
-    alone = Config(steps=[none.Config(), cutout.Config()]).build()
-    after = Config(steps=[flip.Config(p=1.0), cutout.Config()]).build()
+    alone = PipelineConfig(steps=[none.NoAugmentationConfig(), cutout.CutoutConfig()]).build()
+    after = PipelineConfig(steps=[flip.FlipConfig(p=1.0), cutout.CutoutConfig()]).build()
     for seed in range(30):
         assert np.array_equal(alone(IMAGE, seed) == 128, after(IMAGE[:, ::-1], seed) == 128)
 
 
 def test_equal_steps_do_not_act_together():
-    twice = Config(steps=[flip.Config(), flip.Config()]).build()
+    twice = PipelineConfig(steps=[flip.FlipConfig(), flip.FlipConfig()]).build()
     mirrored = sum(np.array_equal(twice(IMAGE, seed), IMAGE[:, ::-1]) for seed in range(200))
     assert 72 < mirrored < 128  # of one seed for both, none would be
 
@@ -57,7 +59,7 @@ def test_a_pipeline_may_be_a_step():
 
 
 def test_it_tells_what_each_step_made():
-    whole = Config(steps=[flip.Config(p=1.0), none.Config()]).build()
+    whole = PipelineConfig(steps=[flip.FlipConfig(p=1.0), none.NoAugmentationConfig()]).build()
     assert [name for name, _ in whole.after_each(IMAGE, 0)] == ["flip", "none"]
     assert all(np.array_equal(image, IMAGE[:, ::-1]) for _, image in whole.after_each(IMAGE, 0))
 

@@ -1,12 +1,12 @@
 import numpy as np
 
-from datamodules.augmentations.rotate import Config
+from datamodules.augmentations.rotate import RotateConfig
 
 
 def test_a_point_moves_on_a_circle_around_the_middle():
     image = np.zeros((81, 61, 3), np.uint8)
     image[39:42, 49:52] = 255  # 20 pixels right of the middle
-    augment = Config(degrees=30, probability=1).build()
+    augment = RotateConfig(degrees=30, probability=1).build()
     angles = []
     for seed in range(80):
         light = augment(image, seed)[..., 0].astype(float)
@@ -20,4 +20,4 @@ def test_a_point_moves_on_a_circle_around_the_middle():
 
 def test_corners_are_filled_with_the_mirrored_image():
     white = np.full((40, 60, 3), 255, np.uint8)
-    assert all((Config(degrees=45, probability=1).build()(white, seed) == 255).all() for seed in range(10))
+    assert all((RotateConfig(degrees=45, probability=1).build()(white, seed) == 255).all() for seed in range(10))

@@ -1,13 +1,13 @@
 import numpy as np
 
-from datamodules.augmentations.zoom import Config
+from datamodules.augmentations.zoom import ZoomConfig
 
 
 def test_distances_grow_by_the_factor_and_the_middle_stays():
     image = np.zeros((81, 101, 3), np.uint8)
     for x in (35, 65):
         image[39:42, x - 1 : x + 2] = 255
-    augment = Config(factor=(0.8, 1.25), probability=1).build()
+    augment = ZoomConfig(factor=(0.8, 1.25), probability=1).build()
     factors = []
     for seed in range(80):
         light = augment(image, seed)[20:61, :, 0].astype(float)
@@ -22,4 +22,4 @@ def test_distances_grow_by_the_factor_and_the_middle_stays():
 
 def test_borders_are_filled_with_the_mirrored_image():
     white = np.full((40, 60, 3), 255, np.uint8)
-    assert all((Config(factor=(0.5, 0.6), probability=1).build()(white, seed) == 255).all() for seed in range(10))
+    assert all((ZoomConfig(factor=(0.5, 0.6), probability=1).build()(white, seed) == 255).all() for seed in range(10))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.datasets.bin import Config
+from datamodules.datasets.bin import BinDatasetConfig
 
 
 def jpeg(seed):
@@ -41,7 +41,7 @@ FORMS = dict(forms())
 @pytest.mark.parametrize("data", FORMS.values(), ids=FORMS)
 def test_images_come_back_whatever_the_form(tmp_path, data):
     (tmp_path / "x.bin").write_bytes(data)
-    config = Config(root=tmp_path / "x.bin")
+    config = BinDatasetConfig(root=tmp_path / "x.bin")
     found = config.scan(tmp_path / "cache")
     assert found.digests == tuple(hashlib.sha256(image).hexdigest() for image in IMAGES)
     dataset = config.build(found)
@@ -50,21 +50,21 @@ def test_images_come_back_whatever_the_form(tmp_path, data):
     assert config.manifest(tmp_path / "cache") == found
 
 
-def test_each_pair_has_persons_of_its_own(file, tmp_path):
-    found = Config(root=file).scan(tmp_path / "cache")
+def test_each_pair_has_subjects_of_its_own(file, tmp_path):
+    found = BinDatasetConfig(root=file).scan(tmp_path / "cache")
     assert found.keys == ("pair-000000/0", "pair-000000/1", "pair-000001/0", "pair-000001/1", "pair-000002/0", "pair-000002/1")
     who = found.identities
     assert (who[0] == who[1], who[2] == who[3], who[4] == who[5]) == tuple(SAME)
     assert len(set(who)) == 4
 
 
-def test_persons_of_two_files_are_never_the_same(file, tmp_path):
+def test_subjects_of_two_files_are_never_the_same(file, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "lfw.bin").write_bytes(pickle.dumps((IMAGES[::-1], SAME), 2))
-    one, other = Config(root=file), Config(root=tmp_path / "other" / "lfw.bin")
+    one, other = BinDatasetConfig(root=file), BinDatasetConfig(root=tmp_path / "other" / "lfw.bin")
     assert one.namespace == other.namespace
     assert not set(one.scan(tmp_path / "cache").identities) & set(other.scan(tmp_path / "cache").identities)
-    moved = Config(root=file.rename(tmp_path / "moved.bin"))
+    moved = BinDatasetConfig(root=file.rename(tmp_path / "moved.bin"))
     assert moved.scan(tmp_path / "cache2").digest == one.build(moved.manifest(tmp_path / "cache2")).manifest.digest
     assert moved.identity() == one.identity()
 
@@ -73,10 +73,10 @@ def test_a_bad_image_is_named_with_its_place_or_skipped(tmp_path):
     images = [*IMAGES[:3], IMAGES[3][:-40], b"", IMAGES[5]]
     (tmp_path / "x.bin").write_bytes(pickle.dumps((images, SAME)))
     with pytest.raises(ValueError, match=r"x\.bin, offset \d+ \(pair-000001/1\): .*; 2 of 6 images cannot be read"):
-        Config(root=tmp_path / "x.bin").scan(tmp_path / "cache")
-    found = Config(root=tmp_path / "x.bin", on_bad_image="skip").scan(tmp_path / "cache")
+        BinDatasetConfig(root=tmp_path / "x.bin").scan(tmp_path / "cache")
+    found = BinDatasetConfig(root=tmp_path / "x.bin", on_bad_image="skip").scan(tmp_path / "cache")
     assert set(found.skipped) == {"pair-000001/1", "pair-000002/0"}
-    assert Config(root=tmp_path / "x.bin").build(found).data(3) == IMAGES[5]
+    assert BinDatasetConfig(root=tmp_path / "x.bin").build(found).data(3) == IMAGES[5]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_bad_image_is_named_with_its_place_or_skipped(tmp_path):
 def test_what_is_no_list_of_pairs_is_refused(tmp_path, value, why):
     (tmp_path / "x.bin").write_bytes(pickle.dumps(value))
     with pytest.raises(ValueError, match=rf"x\.bin, offset \d+.*{why}"):
-        Config(root=tmp_path / "x.bin").scan(tmp_path / "cache")
+        BinDatasetConfig(root=tmp_path / "x.bin").scan(tmp_path / "cache")
 
 
 def test_a_hostile_file_is_refused_and_not_executed(tmp_path):
@@ -109,7 +109,7 @@ def test_a_hostile_file_is_refused_and_not_executed(tmp_path):
 
     (tmp_path / "x.bin").write_bytes(pickle.dumps(([Hostile(), IMAGES[0]], [True])))
     with pytest.raises(ValueError, match=r"x\.bin, offset \d+: the pickle would import posix\.system"):
-        Config(root=tmp_path / "x.bin").scan(tmp_path / "cache")
+        BinDatasetConfig(root=tmp_path / "x.bin").scan(tmp_path / "cache")
     assert not (tmp_path / "executed").exists()
 
 
@@ -118,10 +118,10 @@ def test_a_file_that_ends_anywhere_is_refused(tmp_path):
     for length in range(len(data)):
         (tmp_path / "x.bin").write_bytes(data[:length])
         with pytest.raises(ValueError, match=r"x\.bin, offset \d+: "):
-            Config(root=tmp_path / "x.bin").scan(tmp_path / "cache")
+            BinDatasetConfig(root=tmp_path / "x.bin").scan(tmp_path / "cache")
 
 
 def test_what_is_missing_is_said(tmp_path):
-    assert "no file" in Config(root=tmp_path / "none.bin").missing().what
+    assert "no file" in BinDatasetConfig(root=tmp_path / "none.bin").missing().what
     with pytest.raises(ValueError, match=r"no file .*none\.bin; such files come with"):
-        Config(root=tmp_path / "none.bin").manifest(tmp_path / "cache")
+        BinDatasetConfig(root=tmp_path / "none.bin").manifest(tmp_path / "cache")

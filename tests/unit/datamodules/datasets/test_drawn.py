@@ -8,46 +8,46 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from datamodules.datasets.drawn import Config, DrawnFaces
-from datamodules.portraits import drawing
-from datamodules.portraits.population import SWAPS
+from datamodules.datasets.drawn import DrawnDatasetConfig, DrawnFaces
+from datamodules.synthetic_faces import drawing
+from datamodules.synthetic_faces.population import SWAPS
 
-SMALL = {"persons": 3, "shots": 2, "size": 96}
+SMALL = {"subjects": 3, "shots": 2, "size": 96}
 CACHE = Path("never written")
 
 
 def faces(**settings) -> DrawnFaces:
-    config = Config(**(SMALL | settings))
+    config = DrawnDatasetConfig(**(SMALL | settings))
     return config.build(config.manifest(CACHE))
 
 
-def test_the_manifest_needs_no_scan_and_names_persons_and_shots():
-    manifest = Config(**SMALL, first=12).manifest(CACHE)
+def test_the_manifest_needs_no_scan_and_names_subjects_and_shots():
+    manifest = DrawnDatasetConfig(**SMALL, first=12).manifest(CACHE)
     assert manifest.keys[:3] == ("person-00012/shot-000", "person-00012/shot-001", "person-00013/shot-000")
     assert manifest.identities[:3] == ("person-00012", "person-00012", "person-00013")
     assert set(manifest.widths) == set(manifest.heights) == {96}
-    assert Config(**SMALL, first=12).scan(CACHE).digest == manifest.digest
+    assert DrawnDatasetConfig(**SMALL, first=12).scan(CACHE).digest == manifest.digest
     assert not CACHE.exists()
 
 
-def test_a_digest_depends_on_what_the_picture_depends_on_and_not_on_counts():
-    base = Config(**SMALL).manifest(CACHE)
-    more = Config(persons=5, shots=4, size=96, look_alikes=3).manifest(CACHE)
+def test_a_digest_depends_on_what_the_image_depends_on_and_not_on_counts():
+    base = DrawnDatasetConfig(**SMALL).manifest(CACHE)
+    more = DrawnDatasetConfig(subjects=5, shots=4, size=96, look_alikes=3).manifest(CACHE)
     assert all(more.digests[more.index[key]] == digest for key, digest in zip(base.keys, base.digests, strict=True))
     for change in ({"seed": 1}, {"size": 97}, {"variation": 0.5}):
-        assert not set(base.digests) & set(Config(**(SMALL | change)).manifest(CACHE).digests)
+        assert not set(base.digests) & set(DrawnDatasetConfig(**(SMALL | change)).manifest(CACHE).digests)
     assert len(set(more.digests)) == len(more)
 
 
-def test_a_picture_does_not_depend_on_the_order_of_calls_or_on_the_config_around_it():
-    forward, backward, other = faces(), faces(), faces(persons=2, shots=1, first=2)
-    pictures = [forward.image(index) for index in range(6)]
+def test_a_image_does_not_depend_on_the_order_of_calls_or_on_the_config_around_it():
+    forward, backward, other = faces(), faces(), faces(subjects=2, shots=1, first=2)
+    samples = [forward.image(index) for index in range(6)]
     for index in reversed(range(6)):
-        assert np.array_equal(backward.image(index), pictures[index])
-    assert np.array_equal(other.image(0), pictures[4])
+        assert np.array_equal(backward.image(index), samples[index])
+    assert np.array_equal(other.image(0), samples[4])
 
 
-def test_a_picture_does_not_depend_on_the_number_of_threads():
+def test_a_image_does_not_depend_on_the_number_of_threads():
     before = cv2.getNumThreads()
     try:
         found = []
@@ -61,15 +61,15 @@ def test_a_picture_does_not_depend_on_the_number_of_threads():
 
 def test_another_process_draws_the_same_bytes():
     code = (
-        "import hashlib; from pathlib import Path; from datamodules.datasets.drawn import Config;"
-        "c = Config(persons=3, shots=2, size=96, look_alikes=1); d = c.build(c.manifest(Path('x')));"
+        "import hashlib; from pathlib import Path; from datamodules.datasets.drawn import DrawnDatasetConfig;"
+        "c = DrawnDatasetConfig(subjects=3, shots=2, size=96, look_alikes=1); d = c.build(c.manifest(Path('x')));"
         "print(hashlib.sha256(b''.join(d.image(i).tobytes() + d.mask(i).tobytes() for i in (7, 1, 4))).hexdigest())"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert runs[0] == runs[1]
 
 
-def test_changing_a_picture_in_place_does_not_change_the_next():
+def test_changing_a_image_in_place_does_not_change_the_next():
     drawn = faces()
     first = drawn.image(0)
     kept = first.copy()
@@ -77,16 +77,16 @@ def test_changing_a_picture_in_place_does_not_change_the_next():
     assert np.array_equal(drawn.image(0), kept)
 
 
-def test_persons_differ_and_shots_differ():
+def test_subjects_differ_and_shots_differ():
     drawn = faces(variation=0.0)
-    assert np.array_equal(drawn.image(0), drawn.image(1)), "without variation all shots are one picture"
+    assert np.array_equal(drawn.image(0), drawn.image(1)), "without variation all shots are one image"
     assert (drawn.image(0) != drawn.image(2)).any(axis=2).mean() > 0.1
     varied = faces()
     assert (varied.image(0) != varied.image(1)).any(axis=2).mean() > 0.5
 
 
 def test_the_mask_names_every_part_of_a_frontal_face():
-    drawn = faces(variation=0.0, persons=6, shots=1, size=160)
+    drawn = faces(variation=0.0, subjects=6, shots=1, size=160)
     for index in range(6):
         mask = drawn.mask(index)
         assert mask.shape == (160, 160)
@@ -97,7 +97,7 @@ def test_the_mask_names_every_part_of_a_frontal_face():
 
 
 def test_parts_stand_where_they_stand_in_a_face():
-    drawn = faces(variation=0.0, persons=6, shots=1)
+    drawn = faces(variation=0.0, subjects=6, shots=1)
     for index in range(6):
         where = {part: np.argwhere(drawn.region(index, part)).mean(axis=0) for part in (*SWAPS, "left eye", "right eye")}
         down = [where[part][0] for part in ("hair", "brows", "eyes", "nose", "mouth")]
@@ -107,7 +107,7 @@ def test_parts_stand_where_they_stand_in_a_face():
 
 
 def test_the_mask_lies_where_the_paint_is():
-    drawn = faces(variation=0.0, persons=8, shots=1, size=160)
+    drawn = faces(variation=0.0, subjects=8, shots=1, size=160)
     for index in range(8):
         image = drawn.image(index).astype(int)
         background = image[drawn.region(index, "background")]
@@ -145,7 +145,7 @@ def test_transplanting_hides_little_of_a_look_alike(monkeypatch):
         return found
 
     monkeypatch.setattr(drawing, "transplanted", counted)
-    drawn = faces(persons=4, shots=1, look_alikes=20)
+    drawn = faces(subjects=4, shots=1, look_alikes=20)
     for index in range(4, 24):
         drawn.image(index)
     assert len(whole) == 20
@@ -160,7 +160,7 @@ def test_everybody_else_has_no_base():
 
 
 def test_a_subset_of_the_manifest_shows_its_own_rows():
-    config = Config(**SMALL, look_alikes=2)
+    config = DrawnDatasetConfig(**SMALL, look_alikes=2)
     manifest = config.manifest(CACHE)
     whole, part = config.build(manifest), config.build(manifest.subset([5, 8]))
     assert len(part) == 2
@@ -168,7 +168,7 @@ def test_a_subset_of_the_manifest_shows_its_own_rows():
 
 
 def test_attributes_are_ages_and_sexes():
-    drawn = faces(persons=60, shots=1)
+    drawn = faces(subjects=60, shots=1)
     found = [drawn.attributes(index) for index in range(60)]
     assert {each["sex"] for each in found} == {0, 1}
     assert all(18 <= each["age"] <= 80 for each in found)
@@ -176,17 +176,17 @@ def test_attributes_are_ages_and_sexes():
 
 
 def test_namespaces_are_populations():
-    assert Config(first=7, size=64).namespace == Config().namespace == "drawn/0"
-    assert Config(seed=3).namespace == "drawn/3"
+    assert DrawnDatasetConfig(first=7, size=64).namespace == DrawnDatasetConfig().namespace == "drawn/0"
+    assert DrawnDatasetConfig(seed=3).namespace == "drawn/3"
 
 
 def test_impossible_settings_are_refused():
     with pytest.raises(ValidationError, match="look_alikes"):
-        Config(persons=2, look_alikes=11)
-    for wrong in ({"persons": 0}, {"size": 63}, {"variation": -1}, {"seed": -1}, {"first": 2**32}):
+        DrawnDatasetConfig(subjects=2, look_alikes=11)
+    for wrong in ({"subjects": 0}, {"size": 63}, {"variation": -1}, {"seed": -1}, {"first": 2**32}):
         with pytest.raises(ValidationError):
-            Config(**wrong)
+            DrawnDatasetConfig(**wrong)
     with pytest.raises(ValueError, match="no part 'chin'"):
         faces().region(0, "chin")
     with pytest.raises(ValueError, match="person-00009"):
-        Config(**SMALL).build(Config(**SMALL, first=9).manifest(CACHE))
+        DrawnDatasetConfig(**SMALL).build(DrawnDatasetConfig(**SMALL, first=9).manifest(CACHE))

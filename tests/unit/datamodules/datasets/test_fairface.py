@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
-from datamodules.datasets.fairface import Config
-from datamodules.published import COUNTS
+from datamodules.datasets.fairface import FairFaceDatasetConfig
+from datamodules.reference_sizes import COUNTS
 
 BANDS = ("0-2", "3-9", "10-19")
 
@@ -19,18 +19,18 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_every_image_is_its_own_person(root, tmp_path):
-    config = Config(root=root)
+def test_every_image_is_its_own_subject(root, tmp_path):
+    config = FairFaceDatasetConfig(root=root)
     assert config.missing() is None
     manifest = config.scan(tmp_path / "cache")
     assert len(manifest) == 10
     assert manifest.identities == manifest.keys
     assert config.namespace == "fairface"
-    assert Config(root=root, split="val").scan(tmp_path / "cache").keys[0] == "val/1.jpg"
+    assert FairFaceDatasetConfig(root=root, split="val").scan(tmp_path / "cache").keys[0] == "val/1.jpg"
 
 
 def test_attributes_are_those_of_the_manifests_rows(root, tmp_path):
-    config = Config(root=root)
+    config = FairFaceDatasetConfig(root=root)
     manifest = config.scan(tmp_path / "cache").subset([3, 0])
     found = config.attributes(manifest)
     assert found.values["age"].tolist() == [1, 1]
@@ -39,11 +39,13 @@ def test_attributes_are_those_of_the_manifests_rows(root, tmp_path):
 
 
 def test_a_part_of_the_split_may_be_held_out(root):
-    parts = {part: {key for key, _ in Config(root=root, part=part).images()} for part in ("all", "fit", "held_out")}
+    parts = {
+        part: {key for key, _ in FairFaceDatasetConfig(root=root, part=part).images()} for part in ("all", "fit", "held_out")
+    }
     assert len(parts["held_out"]) == 2
     assert parts["fit"] | parts["held_out"] == parts["all"]
     assert not parts["fit"] & parts["held_out"]
-    assert {key for key, _ in Config(root=root, part="held_out", held_seed=1).images()} != parts["held_out"]
+    assert {key for key, _ in FairFaceDatasetConfig(root=root, part="held_out", held_seed=1).images()} != parts["held_out"]
 
 
 def test_a_fifth_of_the_training_part_is_that_of_the_paper():
@@ -56,8 +58,8 @@ def test_damaged_ages_follow_the_policy(root, tmp_path):
     file = root / "fairface_label_train.csv"
     file.write_text(file.read_text().replace("3-9", "9-Mar"))
     with pytest.raises(ValueError, match="4 of 10 ages are damaged"):
-        Config(root=root).images()
-    config = Config(root=root, on_damaged_age="repair")
+        FairFaceDatasetConfig(root=root).images()
+    config = FairFaceDatasetConfig(root=root, on_damaged_age="repair")
     assert config.table().repaired == 4
     assert config.repairs() == "4 ages that a spreadsheet had made dates"
     assert config.attributes(config.scan(tmp_path / "cache")).counts("age")["3-9"] == 4
@@ -66,11 +68,11 @@ def test_damaged_ages_follow_the_policy(root, tmp_path):
 def test_an_absent_image_is_named(root, tmp_path):
     (root / "train/3.jpg").unlink()
     with pytest.raises(ValueError, match=r"train/3\.jpg"):
-        Config(root=root).scan(tmp_path / "cache")
+        FairFaceDatasetConfig(root=root).scan(tmp_path / "cache")
 
 
 def test_what_is_missing_is_said(root, tmp_path):
-    assert "fairface_label_train.csv" in Config(root=tmp_path / "none").missing().what
-    assert "CC BY 4.0" in Config(root=tmp_path / "none").missing().remedy
-    with pytest.raises(ValueError, match="names no persons"):
-        Config(root=root, min_images=2)
+    assert "fairface_label_train.csv" in FairFaceDatasetConfig(root=tmp_path / "none").missing().what
+    assert "CC BY 4.0" in FairFaceDatasetConfig(root=tmp_path / "none").missing().remedy
+    with pytest.raises(ValueError, match="names no subjects"):
+        FairFaceDatasetConfig(root=root, min_images=2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.datasets.recordio import Config
+from datamodules.datasets.recordio import RecordIODatasetConfig
 
 SIGN = struct.pack("<I", 0xCED7230A)
 COUNTS = {0: 3, 1: 1, 2: 2}  # images of each class
@@ -55,35 +55,35 @@ def root(tmp_path):
     return save(tmp_path / "faces", contents())
 
 
-def test_the_images_of_the_persons_are_found(root, tmp_path):
-    found = Config(root=root).scan(tmp_path / "cache")
+def test_the_images_of_the_subjects_are_found(root, tmp_path):
+    found = RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
     assert found.keys == tuple(f"{number:08d}" for number in range(1, 7))
     assert found.identities == ("0", "0", "0", "1", "2", "2")
     assert found.digests[3] == hashlib.sha256(jpeg(10)).hexdigest()
     assert set(found.widths) == {10}
     assert set(found.heights) == {12}
-    assert Config(root=root).namespace == "recordio"
-    assert Config(root=root, space="ms1m").namespace == "ms1m"
+    assert RecordIODatasetConfig(root=root).namespace == "recordio"
+    assert RecordIODatasetConfig(root=root, space="ms1m").namespace == "ms1m"
 
 
 def test_what_was_scanned_is_known_without_reading(root, tmp_path, monkeypatch):
-    assert Config(root=root).manifest(tmp_path / "cache") is None
-    found = Config(root=root).scan(tmp_path / "cache")
+    assert RecordIODatasetConfig(root=root).manifest(tmp_path / "cache") is None
+    found = RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
     monkeypatch.setattr("datamodules.datasets.recordio.read_headers", None)
-    again = Config(root=root).manifest(tmp_path / "cache")
+    again = RecordIODatasetConfig(root=root).manifest(tmp_path / "cache")
     assert again == found
-    assert Config(root=root).build(again).data(5) == jpeg(21)
+    assert RecordIODatasetConfig(root=root).build(again).data(5) == jpeg(21)
     for file in (tmp_path / "cache").glob("manifest-*"):  # what was kept of each image gives the same
         file.unlink()
-    assert Config(root=root).manifest(tmp_path / "cache") == found
-    assert Config(root=root / "train.rec").manifest(tmp_path / "cache") == found
-    assert Config(root=root, persons=1).manifest(tmp_path / "cache").identities == ("0",) * 3
+    assert RecordIODatasetConfig(root=root).manifest(tmp_path / "cache") == found
+    assert RecordIODatasetConfig(root=root / "train.rec").manifest(tmp_path / "cache") == found
+    assert RecordIODatasetConfig(root=root, subjects=1).manifest(tmp_path / "cache").identities == ("0",) * 3
     (root / "train.idx").write_text((root / "train.idx").read_text() + "\n")
-    assert Config(root=root).manifest(tmp_path / "cache") is None
+    assert RecordIODatasetConfig(root=root).manifest(tmp_path / "cache") is None
 
 
 def test_images_come_in_the_order_of_the_manifest(root, tmp_path):
-    config = Config(root=root)
+    config = RecordIODatasetConfig(root=root)
     data = config.build(config.scan(tmp_path / "cache").subset([5, 0]))
     assert len(data) == 2
     assert data.data(0) == jpeg(21)
@@ -92,20 +92,20 @@ def test_images_come_in_the_order_of_the_manifest(root, tmp_path):
     assert pickle.loads(pickle.dumps(data)).data(0) == jpeg(21)
 
 
-def test_persons_and_images_are_chosen_as_in_folders(root, tmp_path):
+def test_subjects_and_images_are_chosen_as_in_folders(root, tmp_path):
     def identities(**settings):
-        return Config(root=root, **settings).scan(tmp_path / "cache").identities
+        return RecordIODatasetConfig(root=root, **settings).scan(tmp_path / "cache").identities
 
     assert identities(min_images=2) == ("0", "0", "0", "2", "2")
-    assert identities(min_images=2, persons=1) == ("0", "0", "0")
+    assert identities(min_images=2, subjects=1) == ("0", "0", "0")
     assert identities(share=0.5) == ("0", "0", "1", "2")
     with pytest.raises(ValueError, match=r"train\.rec: none of its 6 images fits"):
         identities(min_images=9)
 
 
-def test_a_file_without_persons_has_images_only(tmp_path):
+def test_a_file_without_subjects_has_images_only(tmp_path):
     root = save(tmp_path / "plain", [record(7.0, jpeg(1)), record([3.0, 1.0], jpeg(2))])
-    found = Config(root=root).scan(tmp_path / "cache")
+    found = RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
     assert (found.keys, found.identities) == (("00000000", "00000001"), ("7", "3"))
 
 
@@ -115,21 +115,21 @@ def test_a_bad_image_is_named_with_its_place_or_skipped(tmp_path):
     records[5] = record([2.0, 0.0], b"")
     root = save(tmp_path / "bad", records)
     with pytest.raises(ValueError, match=r"train\.rec, offset \d+ \(00000002\): .*; 2 of 6 images cannot be read"):
-        Config(root=root).scan(tmp_path / "cache")
-    found = Config(root=root, on_bad_image="skip").scan(tmp_path / "cache")
+        RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
+    found = RecordIODatasetConfig(root=root, on_bad_image="skip").scan(tmp_path / "cache")
     assert set(found.skipped) == {"00000002", "00000005"}
     assert found.keys == ("00000001", "00000003", "00000004", "00000006")
-    assert Config(root=root).build(found).data(3) == jpeg(21)
-    again = Config(root=root, on_bad_image="skip").manifest(tmp_path / "cache")
+    assert RecordIODatasetConfig(root=root).build(found).data(3) == jpeg(21)
+    again = RecordIODatasetConfig(root=root, on_bad_image="skip").manifest(tmp_path / "cache")
     assert (again, again.skipped) == (found, found.skipped)
     with pytest.raises(ValueError, match="2 of 6 images cannot be read"):
-        Config(root=root).manifest(tmp_path / "cache")
-    kept = Config(root=root, on_bad_image="skip", min_images=2).scan(tmp_path / "cache")
+        RecordIODatasetConfig(root=root).manifest(tmp_path / "cache")
+    kept = RecordIODatasetConfig(root=root, on_bad_image="skip", min_images=2).scan(tmp_path / "cache")
     assert kept.identities == ("0", "0")
 
 
 def test_an_image_that_changed_after_the_scan_is_refused(root, tmp_path):
-    config = Config(root=root)
+    config = RecordIODatasetConfig(root=root)
     data = config.build(config.scan(tmp_path / "cache"))
     raw = (root / "train.rec").read_bytes()
     (root / "train.rec").write_bytes(raw.replace(jpeg(10), jpeg(10)[:-3] + b"abc"))
@@ -140,32 +140,32 @@ def test_an_image_that_changed_after_the_scan_is_refused(root, tmp_path):
 @pytest.mark.parametrize(
     ("place", "labels", "why"),
     [
-        (0, [6.0, 10.0], r"offset 0: announces persons at 6 to 10, found them from record 7 to 10"),
-        (0, [7.0, 11.0], r"offset 0: announces persons at 7 to 11"),
-        (8, [4.0, 6.0], r"a person has the images 4 to 6, but by their labels the images are 4 to 5"),
-        (9, [4.0, 5.0], r"a person has the images 4 to 5, but by their labels the images are 5 to 7"),
-        (7, [float("nan"), 4.0], "a person has the images"),
+        (0, [6.0, 10.0], r"offset 0: announces subjects at 6 to 10, found them from record 7 to 10"),
+        (0, [7.0, 11.0], r"offset 0: announces subjects at 7 to 11"),
+        (8, [4.0, 6.0], r"a subject has the images 4 to 6, but by their labels the images are 4 to 5"),
+        (9, [4.0, 5.0], r"a subject has the images 4 to 5, but by their labels the images are 5 to 7"),
+        (7, [float("nan"), 4.0], "a subject has the images"),
     ],
 )
-def test_persons_that_do_not_agree_with_the_images_are_refused(tmp_path, place, labels, why):
+def test_subjects_that_do_not_agree_with_the_images_are_refused(tmp_path, place, labels, why):
     records = contents()
     records[place] = record(labels, b"")
     with pytest.raises(ValueError, match=why):
-        Config(root=save(tmp_path / "odd", records)).scan(tmp_path / "cache")
+        RecordIODatasetConfig(root=save(tmp_path / "odd", records)).scan(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("label", [-1.0, 0.5, float("inf"), float("nan"), 2.0**24])
 def test_a_label_that_is_no_class_number_is_refused(tmp_path, label):
     root = save(tmp_path / "odd", [record(1.0, jpeg(1)), record(label, jpeg(2))])
     with pytest.raises(ValueError, match=r"train\.rec, offset \d+: the label .* is no class number"):
-        Config(root=root).scan(tmp_path / "cache")
+        RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
 
 
 def test_beyond_what_float32_counts_the_labels_of_the_images_decide(tmp_path, monkeypatch):
     from datamodules.datasets.recordio import image_rows
     from datamodules.formats import recordio
 
-    count, ends = 2**24 + 9, [2**24 + 1, 2**24 + 6]  # persons end at numbers that float32 cannot tell from their neighbours
+    count, ends = 2**24 + 9, [2**24 + 1, 2**24 + 6]  # subjects end at numbers that float32 cannot tell from their neighbours
     labels = np.full((count, 2), np.nan, np.float32)
     labels[1 : ends[0], 0], labels[ends[0] : ends[1], 0] = 0, 1
     labels[ends[1]], labels[ends[1] + 1] = (1, ends[0]), (ends[0], ends[1])
@@ -175,21 +175,21 @@ def test_beyond_what_float32_counts_the_labels_of_the_images_decide(tmp_path, mo
     flag, payload = zero.copy(), zero + 5
     flag[[0, -1, -2]], payload[[0, -1, -2]] = 2, 0
     records = recordio.Records(np.arange(len(labels)), zero, zero, flag, labels, payload)
-    assert int(labels[0, 0]) == ends[1]  # even: exact; the end of the first person is odd, and is not
+    assert int(labels[0, 0]) == ends[1]  # even: exact; the end of the first subject is odd, and is not
     assert int(labels[-1, 0]) != ends[0]
     assert np.array_equal(image_rows(tmp_path, records), np.arange(1, ends[1]))
 
 
 def test_what_is_missing_is_said(root, tmp_path):
-    assert "no records" in Config(root=tmp_path / "none").missing().what
+    assert "no records" in RecordIODatasetConfig(root=tmp_path / "none").missing().what
     (root / "train.idx").unlink()
-    assert "no index" in Config(root=root).missing().what
+    assert "no index" in RecordIODatasetConfig(root=root).missing().what
     with pytest.raises(ValueError, match=r"no index .*train\.idx; training sets of"):
-        Config(root=root).scan(tmp_path / "cache")
+        RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
 
 
 def test_location_is_no_part_of_the_identity(root, tmp_path):
-    before = Config(root=root).scan(tmp_path / "cache")
+    before = RecordIODatasetConfig(root=root).scan(tmp_path / "cache")
     moved = root.rename(tmp_path / "elsewhere")
-    assert Config(root=moved).identity() == Config(root=root).identity()
-    assert Config(root=moved).scan(tmp_path / "cache").digest == before.digest
+    assert RecordIODatasetConfig(root=moved).identity() == RecordIODatasetConfig(root=root).identity()
+    assert RecordIODatasetConfig(root=moved).scan(tmp_path / "cache").digest == before.digest

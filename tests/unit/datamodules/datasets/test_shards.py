@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from datamodules.convert import convert
-from datamodules.datasets.folder import Config as Folder
-from datamodules.datasets.shards import Config
+from datamodules.datasets.folder import FolderDatasetConfig as Folder
+from datamodules.datasets.shards import ShardsDatasetConfig
 
 
 def jpeg(seed):
@@ -43,16 +43,16 @@ def root(tmp_path):
 @pytest.fixture
 def converted(tmp_path):
     """What our writer wrote of a folder."""
-    for person, shots in (("ada", 3), ("bob", 1), ("eve", 2)):
-        (tmp_path / "source" / person).mkdir(parents=True)
+    for subject, shots in (("ada", 3), ("bob", 1), ("eve", 2)):
+        (tmp_path / "source" / subject).mkdir(parents=True)
         for shot in range(shots):
-            (tmp_path / "source" / person / f"{shot}.a.jpg").write_bytes(jpeg(len(person) + 10 * shot + ord(person[0])))
+            (tmp_path / "source" / subject / f"{shot}.a.jpg").write_bytes(jpeg(len(subject) + 10 * shot + ord(subject[0])))
     convert(Folder(root=tmp_path / "source", space="staff"), tmp_path / "cache", tmp_path / "out", images_per_shard=4)
     return tmp_path / "out"
 
 
 def test_images_of_all_shards_are_found(root, tmp_path):
-    config = Config(root=root)
+    config = ShardsDatasetConfig(root=root)
     assert config.manifest(tmp_path / "cache") is None
     found = config.scan(tmp_path / "cache")
     assert found.keys == ("train-0/000.jpg", "train-0/001.jpg", "train-0/002.jpg", "train-1/000.jpg", "train-1/001.jpg")
@@ -65,19 +65,19 @@ def test_images_of_all_shards_are_found(root, tmp_path):
 
 
 def test_what_was_scanned_is_known_without_reading(root, tmp_path, monkeypatch):
-    found = Config(root=root).scan(tmp_path / "cache")
+    found = ShardsDatasetConfig(root=root).scan(tmp_path / "cache")
     monkeypatch.setattr("datamodules.datasets.shards.samples", None)
-    assert Config(root=root).manifest(tmp_path / "cache") == found
-    assert Config(root=root, min_images=2, persons=1).manifest(tmp_path / "cache").identities == ("3", "3")
+    assert ShardsDatasetConfig(root=root).manifest(tmp_path / "cache") == found
+    assert ShardsDatasetConfig(root=root, min_images=2, subjects=1).manifest(tmp_path / "cache").identities == ("3", "3")
     (root / "train-1.tar").rename(root / "train-2.tar")
-    assert Config(root=root).manifest(tmp_path / "cache") is None
+    assert ShardsDatasetConfig(root=root).manifest(tmp_path / "cache") is None
 
 
 def test_a_bad_image_is_named_with_its_place_or_skipped(tmp_path):
     write(tmp_path / "faces" / "x.tar", [("0.jpg", jpeg(0)), ("0.cls", b"1"), ("1.jpg", b"bad"), ("1.cls", b"1")])
     with pytest.raises(ValueError, match=r"x\.tar, offset \d+ \(x/1\.jpg\): .*; 1 of 2 images cannot be read"):
-        Config(root=tmp_path / "faces").scan(tmp_path / "cache")
-    found = Config(root=tmp_path / "faces", on_bad_image="skip").scan(tmp_path / "cache")
+        ShardsDatasetConfig(root=tmp_path / "faces").scan(tmp_path / "cache")
+    found = ShardsDatasetConfig(root=tmp_path / "faces", on_bad_image="skip").scan(tmp_path / "cache")
     assert (found.keys, set(found.skipped)) == (("x/0.jpg",), {"x/1.jpg"})
 
 
@@ -86,14 +86,14 @@ def test_an_image_in_two_shards_is_refused(tmp_path):
     for name in "ab":
         write(tmp_path / "faces" / f"{name}.tar", [("0.jpg", jpeg(0)), ("0.json", label)])
     with pytest.raises(ValueError, match=r"b\.tar, offset \d+: the image 'ada/1\.jpg' is also in .*a\.tar, offset \d+"):
-        Config(root=tmp_path / "faces").scan(tmp_path / "cache")
+        ShardsDatasetConfig(root=tmp_path / "faces").scan(tmp_path / "cache")
 
 
 def test_shards_of_the_writer_keep_the_namespace(converted, tmp_path):
-    assert Config(root=converted).namespace == "staff"
-    assert Config(root=converted, space="else").namespace == "else"
-    assert Config(root=converted, persons=2).scan(tmp_path / "cache2").identities == ("ada",) * 3 + ("bob",)
-    assert Config(root=converted.rename(tmp_path / "moved")).scan(tmp_path / "cache2").keys[3] == "bob/0.a.jpg"
+    assert ShardsDatasetConfig(root=converted).namespace == "staff"
+    assert ShardsDatasetConfig(root=converted, space="else").namespace == "else"
+    assert ShardsDatasetConfig(root=converted, subjects=2).scan(tmp_path / "cache2").identities == ("ada",) * 3 + ("bob",)
+    assert ShardsDatasetConfig(root=converted.rename(tmp_path / "moved")).scan(tmp_path / "cache2").keys[3] == "bob/0.a.jpg"
 
 
 def test_every_byte_of_the_writers_shards_is_verified(converted, tmp_path):
@@ -104,21 +104,21 @@ def test_every_byte_of_the_writers_shards_is_verified(converted, tmp_path):
         changed[place] ^= 4
         file.write_bytes(changed)
         with pytest.raises(ValueError, match=r"shard-000001\.tar"):
-            Config(root=converted).scan(tmp_path / f"cache-{place}")
+            ShardsDatasetConfig(root=converted).scan(tmp_path / f"cache-{place}")
     for length in range(0, len(data), 101):
         file.write_bytes(data[:length])
         with pytest.raises(ValueError, match=rf"shard-000001\.tar, offset {length}: manifest\.json says {len(data)} bytes"):
-            Config(root=converted).scan(tmp_path / f"cache-{length}")
+            ShardsDatasetConfig(root=converted).scan(tmp_path / f"cache-{length}")
 
 
 def test_a_shard_that_is_lost_or_added_is_noticed(converted, tmp_path):
     (converted / "shard-000001.tar").rename(tmp_path / "aside")
     with pytest.raises(ValueError, match=r"manifest\.json: names shard-000001\.tar, which is not there \(1 of 2 shards\)"):
-        Config(root=converted).scan(tmp_path / "cache2")
+        ShardsDatasetConfig(root=converted).scan(tmp_path / "cache2")
     (tmp_path / "aside").rename(converted / "shard-000001.tar")
     write(converted / "extra.tar", [("0.jpg", jpeg(0)), ("0.cls", b"1")])
     with pytest.raises(ValueError, match=r"extra\.tar: the shard is not one of the 2"):
-        Config(root=converted).scan(tmp_path / "cache2")
+        ShardsDatasetConfig(root=converted).scan(tmp_path / "cache2")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_manifest_that_is_wrong_is_refused(converted, tmp_path, change, why):
     said = json.loads((converted / "manifest.json").read_text())
     (converted / "manifest.json").write_text(json.dumps(said | change))
     with pytest.raises(ValueError, match=rf"manifest\.json: .*{why}"):
-        Config(root=converted).scan(tmp_path / "cache2")
+        ShardsDatasetConfig(root=converted).scan(tmp_path / "cache2")
 
 
 def test_a_manifest_that_ends_anywhere_is_refused(converted, tmp_path):
@@ -148,19 +148,19 @@ def test_a_manifest_that_ends_anywhere_is_refused(converted, tmp_path):
     for length in range(0, len(text) - 2, 11):
         (converted / "manifest.json").write_bytes(text[:length])
         with pytest.raises(ValueError, match=r"manifest\.json: "):
-            Config(root=converted).scan(tmp_path / "cache2")
+            ShardsDatasetConfig(root=converted).scan(tmp_path / "cache2")
 
 
 def test_what_is_missing_is_said(tmp_path):
-    assert "no folder" in Config(root=tmp_path / "none").missing().what
-    assert "no .tar files" in Config(root=tmp_path).missing().what
+    assert "no folder" in ShardsDatasetConfig(root=tmp_path / "none").missing().what
+    assert "no .tar files" in ShardsDatasetConfig(root=tmp_path).missing().what
     with pytest.raises(ValueError, match=r"no \.tar files in .*it needs root: a folder"):
-        Config(root=tmp_path).scan(tmp_path / "cache")
+        ShardsDatasetConfig(root=tmp_path).scan(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("what", ["listing-*", "manifest-*", "scan*"])
 def test_no_damage_of_what_is_kept_changes_a_manifest(root, tmp_path, what):
-    config, cache = Config(root=root), tmp_path / "cache"
+    config, cache = ShardsDatasetConfig(root=root), tmp_path / "cache"
     found = config.scan(cache)
     (file,) = cache.glob(what)
     data = file.read_bytes()

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from datamodules.datasets.utkface import Config, parts
+from datamodules.datasets.utkface import UTKFaceDatasetConfig, parts
 
 GOOD = ("26_1_2_20170116184024662.jpg.chip.jpg", "1_0_4_20170109150557335.jpg")
 BAD = ("61_1_20170109150557335.jpg.chip.jpg", "39_1_20170116174525125.jpg.chip.jpg")
@@ -17,7 +17,7 @@ def put(folder, names):
 
 
 def test_names_tell_age_gender_and_race(tmp_path):
-    config = Config(root=put(tmp_path / "utk", GOOD))
+    config = UTKFaceDatasetConfig(root=put(tmp_path / "utk", GOOD))
     manifest = config.scan(tmp_path / "cache")
     assert manifest.keys == manifest.identities == tuple(sorted(GOOD))
     found = config.attributes(manifest)
@@ -32,14 +32,14 @@ def test_wrong_names_are_counted_and_named_by_policy(tmp_path):
     with pytest.raises(
         ValueError, match=r"39_1_2017.*the name is not age_sex_race_time; 2 of 4 names are wrong; on_bad_name: skip"
     ):
-        Config(root=root).images()
-    config = Config(root=root, on_bad_name="skip")
+        UTKFaceDatasetConfig(root=root).images()
+    config = UTKFaceDatasetConfig(root=root, on_bad_name="skip")
     manifest = config.scan(tmp_path / "cache")
     assert set(manifest.skipped) == set(BAD)
     assert len(manifest) == 2
     assert config.manifest(tmp_path / "cache").skipped == manifest.skipped
     with pytest.raises(ValueError, match="2 of 2 names are wrong"):
-        Config(root=put(tmp_path / "bad", BAD), on_bad_name="skip").images()
+        UTKFaceDatasetConfig(root=put(tmp_path / "bad", BAD), on_bad_name="skip").images()
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_every_well_formed_name_is_read(age, sex, race, time):
 
 
 def test_what_is_missing_is_said(tmp_path):
-    assert "no folder" in Config(root=tmp_path / "none").missing().what
+    assert "no folder" in UTKFaceDatasetConfig(root=tmp_path / "none").missing().what
     (tmp_path / "images").mkdir()
-    assert "no images" in Config(root=tmp_path).missing().what
-    with pytest.raises(ValueError, match="names no persons"):
-        Config(root=tmp_path, min_images=2)
+    assert "no images" in UTKFaceDatasetConfig(root=tmp_path).missing().what
+    with pytest.raises(ValueError, match="names no subjects"):
+        UTKFaceDatasetConfig(root=tmp_path, min_images=2)
 
 
 def test_the_real_names_are_well_formed(shared):
-    config = Config(root=shared / "data" / "utkface")
+    config = UTKFaceDatasetConfig(root=shared / "data" / "utkface")
     images = config.images()
     assert len(images) == 3679
     assert {parts(key)[2] for key, _ in images} == set(range(5))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from configs.lookup import known, resolve
 from datamodules.detection import MISSED, Detection, Detections
-from datamodules.detectors.mtcnn import Config, choose
+from datamodules.detectors.mtcnn import MTCNNConfig, choose
 from datamodules.images import read_image
 
 EMPTY = np.zeros((60, 80, 3), np.uint8)
@@ -24,7 +24,7 @@ def images(shared):
 
 @pytest.fixture(scope="module")
 def detector():
-    return Config().build()
+    return MTCNNConfig().build()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_shards_make_the_table_that_one_pass_makes(images, alone):
     parts = []
     for start in range(4):
         rows = range(start, len(images), 4)
-        parts.append(Detections.of([keys[row] for row in rows], Config().build().detect([images[row] for row in rows])))
+        parts.append(Detections.of([keys[row] for row in rows], MTCNNConfig().build().detect([images[row] for row in rows])))
     joined = Detections.concat(parts)
     assert Detections.of(keys, [joined.row(key) for key in keys]).digest == Detections.of(keys, alone).digest
 
@@ -82,9 +82,9 @@ def test_detections_are_those_of_facenet_pytorch(images, alone):
 
     peer = MTCNN(selection_method="center_weighted_size")
     for image, found in list(zip(images, alone, strict=True))[::3]:
-        picture = Image.fromarray(image)
-        boxes, scores, points = peer.detect(picture, landmarks=True)
-        boxes, scores, points = peer.select_boxes(boxes, scores, points, picture, method="center_weighted_size")
+        canvas = Image.fromarray(image)
+        boxes, scores, points = peer.detect(canvas, landmarks=True)
+        boxes, scores, points = peer.select_boxes(boxes, scores, points, canvas, method="center_weighted_size")
         assert found.found == (boxes is not None)
         if boxes is not None:
             assert np.allclose(np.array(boxes[0], float), found.box, atol=1e-3)
@@ -92,7 +92,7 @@ def test_detections_are_those_of_facenet_pytorch(images, alone):
 
 
 def test_nothing_is_written_to_the_terminal(images, capfd):
-    Config().build().detect(images[:1])
+    MTCNNConfig().build().detect(images[:1])
     assert capfd.readouterr() == ("", "")
 
 
@@ -108,19 +108,19 @@ def test_the_crop_is_that_of_the_alignment(name):
     image = np.random.default_rng(0).integers(0, 256, (120, 140, 3), np.uint8)
     points = ((50.0, 50.0), (80.0, 52.0), (66.0, 70.0), (52.0, 85.0), (78.0, 86.0))
     for found in (Detection(True, (40.0, 30.0, 90.0, 100.0), 0.9, points), MISSED):
-        crop = Config(alignment=name).build().crop(image, found, 64)
+        crop = MTCNNConfig(alignment=name).build().crop(image, found, 64)
         assert np.array_equal(crop, resolve("alignment", name).build().crop(image, found, 64))
 
 
 def test_margin_is_short_for_the_box_alignments():
     for same in ({"name": "box", "margin": 8}, resolve("alignment", {"name": "box", "margin": 8})):
-        assert Config(margin=8) == Config(alignment=same) == Config(margin=8, alignment=same)
-    assert Config(margin=8, alignment="box") == Config(margin=8)
-    assert Config().alignment.margin == 20
+        assert MTCNNConfig(margin=8) == MTCNNConfig(alignment=same) == MTCNNConfig(margin=8, alignment=same)
+    assert MTCNNConfig(margin=8, alignment="box") == MTCNNConfig(margin=8)
+    assert MTCNNConfig().alignment.margin == 20
 
 
 def test_the_identity_of_a_box_is_what_it_was_before_there_were_alignments():
-    assert Config(margin=8).identity() == {
+    assert MTCNNConfig(margin=8).identity() == {
         "on_missing_face": "center_crop",
         "name": "mtcnn",
         "margin": 8,
@@ -129,7 +129,7 @@ def test_the_identity_of_a_box_is_what_it_was_before_there_were_alignments():
         "thresholds": [0.6, 0.7, 0.7],
         "factor": 0.709,
     }
-    other = Config(alignment="similarity").identity()
+    other = MTCNNConfig(alignment="similarity").identity()
     assert other["alignment"] == {"name": "similarity"}
     assert "margin" not in other
 
@@ -146,17 +146,17 @@ def test_the_identity_of_a_box_is_what_it_was_before_there_were_alignments():
 )
 def test_a_margin_that_says_nothing_is_refused(given, complaint):
     with pytest.raises(ValueError, match=complaint):
-        Config(**given)
+        MTCNNConfig(**given)
 
 
 def test_crop_settings_are_no_part_of_the_detection():
-    base = Config()
-    for same in (Config(margin=4), Config(alignment="similarity"), Config(on_missing_face="drop")):
+    base = MTCNNConfig()
+    for same in (MTCNNConfig(margin=4), MTCNNConfig(alignment="similarity"), MTCNNConfig(on_missing_face="drop")):
         assert same.detection() == base.detection()
         assert same.identity() != base.identity()
     changes = ({"selection_method": "largest"}, {"min_face_size": 40}, {"thresholds": (0.5, 0.7, 0.7)}, {"factor": 0.5})
     for change in changes:
-        assert Config(**change).detection() != base.detection()
+        assert MTCNNConfig(**change).detection() != base.detection()
 
 
 BOXES = np.array([[0, 0, 10, 10], [40, 40, 49, 49], [0, 0, 30, 30], [0, 0, 30, 30]], np.float32)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.detectors.none import Config
+from datamodules.detectors.none import NoDetectorConfig
 from datamodules.geometry.cutting import cut
 from datamodules.manifest import Manifest
 
@@ -9,7 +9,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
 
 def test_the_whole_image_is_kept_without_regard_to_its_aspect():
-    detector = Config().build()
+    detector = NoDetectorConfig().build()
     (found,) = detector.detect([IMAGE])
     assert found.box == (0, 0, 60, 40)
     assert found.found
@@ -18,7 +18,7 @@ def test_the_whole_image_is_kept_without_regard_to_its_aspect():
 
 
 def test_a_fraction_keeps_that_share_of_width_and_height_around_the_centre():
-    detector = Config(fraction=0.5).build()
+    detector = NoDetectorConfig(fraction=0.5).build()
     (found,) = detector.detect([IMAGE])
     assert found.box == (15, 10, 45, 30)
     assert np.array_equal(detector.crop(IMAGE, found, 20), cut(IMAGE, (15, 10, 45, 30), 20))
@@ -27,20 +27,20 @@ def test_a_fraction_keeps_that_share_of_width_and_height_around_the_centre():
 def test_sizes_alone_give_the_detections_of_the_images():
     images = [IMAGE, IMAGE[:7, :9]]
     manifest = Manifest(("a", "b"), ("x", "y"), (60, 9), (40, 7), ("", ""))
-    detector = Config(fraction=0.3).build()
+    detector = NoDetectorConfig(fraction=0.3).build()
     table = detector.of_manifest(manifest)
     assert np.array_equal(table.boxes, np.array([found.box for found in detector.detect(images)], np.float32))
 
 
 def test_even_a_tiny_share_of_a_tiny_image_is_a_crop():
-    detector = Config(fraction=0.01).build()
+    detector = NoDetectorConfig(fraction=0.01).build()
     for side in (1, 2, 3):
         tiny = IMAGE[:side, :side]
         assert detector.crop(tiny, detector.detect([tiny])[0], 4).shape == (4, 4, 3)
 
 
 def test_it_needs_no_stage_and_takes_sensible_fractions():
-    assert Config.trivial
-    assert Config().detection() == {"name": "none", "fraction": 1.0}
+    assert NoDetectorConfig.trivial
+    assert NoDetectorConfig().detection() == {"name": "none", "fraction": 1.0}
     with pytest.raises(ValueError, match="fraction"):
-        Config(fraction=0)
+        NoDetectorConfig(fraction=0)

@@ -2,46 +2,46 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.datasets.flat import Config as Flat
-from datamodules.datasets.folder import Config
-from datamodules.formats.files import choose, person_folders
+from datamodules.datasets.flat import FlatDatasetConfig as Flat
+from datamodules.datasets.folder import FolderDatasetConfig
+from datamodules.formats.files import choose, subject_folders
 
 
 @pytest.fixture
 def root(tmp_path):
-    for person, count in (("bob", 3), ("ada", 2), ("eve", 1)):
-        (tmp_path / "faces" / person).mkdir(parents=True)
+    for subject, count in (("bob", 3), ("ada", 2), ("eve", 1)):
+        (tmp_path / "faces" / subject).mkdir(parents=True)
         for index in range(count):
-            Image.new("RGB", (8 + index, 8), (index, 0, 0)).save(tmp_path / "faces" / person / f"{index}.png")
+            Image.new("RGB", (8 + index, 8), (index, 0, 0)).save(tmp_path / "faces" / subject / f"{index}.png")
     return tmp_path / "faces"
 
 
-def test_files_are_sorted_by_person_and_name(root):
+def test_files_are_sorted_by_subject_and_name(root):
     (root / "ada" / "notes.txt").write_text("no image")
     (root / "ada" / "._0.png").write_text("left by a file manager")
     (root / ".hidden").mkdir()
     (root / "stray.png").write_text("")
-    keys = [key for key, _ in person_folders(root)]
+    keys = [key for key, _ in subject_folders(root)]
     assert keys == ["ada/0.png", "ada/1.png", "bob/0.png", "bob/1.png", "bob/2.png", "eve/0.png"]
 
 
-def test_persons_with_few_images_are_left_out_before_persons_are_counted():
+def test_subjects_with_few_images_are_left_out_before_subjects_are_counted():
     images = [("a1", "a"), ("b1", "b"), ("b2", "b"), ("c1", "c"), ("c2", "c"), ("d1", "d"), ("d2", "d")]
     assert choose(images, 2, 2) == images[1:5]
     assert choose(images, 2, exclude=["c"]) == [images[1], images[2], images[5], images[6]]
     assert choose(images) == images
 
 
-def test_a_person_left_with_too_few_readable_images_is_left_out(root, tmp_path):
+def test_a_subject_left_with_too_few_readable_images_is_left_out(root, tmp_path):
     (root / "ada" / "1.png").write_bytes(b"")
-    found = Config(root=root, min_images=2, on_bad_image="skip").scan(tmp_path / "cache")
+    found = FolderDatasetConfig(root=root, min_images=2, on_bad_image="skip").scan(tmp_path / "cache")
     assert set(found.identities) == {"bob"}
     assert "ada/1.png" in found.skipped
-    assert Config(root=root, min_images=2, on_bad_image="skip").manifest(tmp_path / "cache") == found
+    assert FolderDatasetConfig(root=root, min_images=2, on_bad_image="skip").manifest(tmp_path / "cache") == found
 
 
 def test_row_i_of_the_dataset_is_row_i_of_the_manifest(root, tmp_path):
-    config = Config(root=root)
+    config = FolderDatasetConfig(root=root)
     manifest = config.scan(tmp_path / "cache")
     data = config.build(manifest.subset([4, 0]))
     assert len(data) == 2
@@ -51,7 +51,7 @@ def test_row_i_of_the_dataset_is_row_i_of_the_manifest(root, tmp_path):
 
 
 def test_an_image_that_changed_after_the_scan_is_refused(root, tmp_path):
-    config = Config(root=root)
+    config = FolderDatasetConfig(root=root)
     data = config.build(config.scan(tmp_path / "cache"))
     Image.new("RGB", (8, 8), (9, 9, 9)).save(root / "ada" / "0.png")
     with pytest.raises(ValueError, match=r"ada/0\.png: the file changed after it was scanned"):
@@ -72,10 +72,10 @@ def put(root, *keys):
 
 def test_images_that_are_not_as_deep_as_the_others_are_counted_and_named(tmp_path):
     put(tmp_path, "a/1.png", "b/1.png")
-    assert Config(root=tmp_path).left_out() == {}
+    assert FolderDatasetConfig(root=tmp_path).left_out() == {}
     put(tmp_path, "loose.png", "a/deep/2.png", "a/deep/er/3.PNG", "c/deep/1.png", ".hidden/x/1.png", "a/.hidden.png")
-    assert Config(root=tmp_path).misplaced() == ["a/deep/2.png", "a/deep/er/3.PNG", "c/deep/1.png", "loose.png"]
-    assert Config(root=tmp_path).left_out() == {
+    assert FolderDatasetConfig(root=tmp_path).misplaced() == ["a/deep/2.png", "a/deep/er/3.PNG", "c/deep/1.png", "loose.png"]
+    assert FolderDatasetConfig(root=tmp_path).left_out() == {
         "misplaced": "4 images such as a/deep/2.png, in other places than <identity>/<image>"
     }
 
@@ -86,7 +86,7 @@ def test_images_behind_links_are_counted_once_and_loops_end(tmp_path):
     (tmp_path / "data" / "b").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data" / "a" / "up").symlink_to(tmp_path / "data")
     (tmp_path / "data" / "a" / "self").symlink_to(tmp_path / "data" / "a" / "self")
-    assert Config(root=tmp_path / "data").misplaced() == ["b/x/1.png"]
+    assert FolderDatasetConfig(root=tmp_path / "data").misplaced() == ["b/x/1.png"]
 
 
 def test_in_a_flat_folder_images_of_subfolders_are_misplaced(tmp_path):

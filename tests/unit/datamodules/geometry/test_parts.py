@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.datasets.drawn import Config as Drawn
+from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
 from datamodules.detectors import mtcnn, none
 from datamodules.geometry.parts import box_of, points_of
 from datamodules.images import read_image
@@ -43,7 +43,7 @@ def test_boxes_lie_around_their_points_and_the_mouths_not_on_the_nose():
 
 
 def test_boxes_of_aligned_crops_cover_the_parts_of_drawn_faces():
-    config = Drawn(persons=12, shots=1, variation=0.0, size=224)
+    config = Drawn(subjects=12, shots=1, variation=0.0, size=224)
     faces = config.build(config.manifest(None))
     template = points_of("aligned", 112, 112)
     names = {"left_eye": "left eye", "right_eye": "right eye", "nose": "nose", "mouth": "mouth"}
@@ -59,10 +59,10 @@ def test_boxes_of_aligned_crops_cover_the_parts_of_drawn_faces():
             assert aligned[y0:y1, x0:x1].sum() > 0.75 * aligned.sum(), (index, part)
 
 
-@pytest.mark.parametrize(("geometry", "detector"), [("box", mtcnn.Config()), ("centred", none.Config())])
+@pytest.mark.parametrize(("geometry", "detector"), [("box", mtcnn.MTCNNConfig()), ("centred", none.NoDetectorConfig())])
 def test_points_of_real_crops_are_where_they_are_said_to_be(shared, geometry, detector):
     folders = sorted((shared / "data" / "lfw" / "images").glob("*"))[100:5000:700]
-    finder, cutter = mtcnn.Config().build(), detector.build()
+    finder, cutter = mtcnn.MTCNNConfig().build(), detector.build()
     off = []
     for folder in folders:
         image = read_image(sorted(folder.glob("*.jpg"))[0])

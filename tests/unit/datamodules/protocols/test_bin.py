@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from configs.lookup import resolve
-from datamodules.protocols.bin import Config, folds
+from datamodules.protocols.bin import BinProtocolConfig, folds
 
 
 def png(value):
@@ -26,7 +26,7 @@ def file(tmp_path):
 
 
 def test_images_2i_and_2i_plus_1_are_pair_i(file, tmp_path):
-    protocol = Config(root=file)
+    protocol = BinProtocolConfig(root=file)
     dataset = protocol.dataset()
     manifest = dataset.scan(tmp_path / "cache")
     pairs = protocol.pairs(manifest)
@@ -39,7 +39,7 @@ def test_images_2i_and_2i_plus_1_are_pair_i(file, tmp_path):
 
 
 def test_pairs_are_found_whatever_the_order_of_the_manifest(file, tmp_path):
-    protocol = Config(root=file)
+    protocol = BinProtocolConfig(root=file)
     manifest = protocol.dataset().scan(tmp_path / "cache")
     turned = manifest.subset(range(25, -1, -1))
     assert [turned.keys[row] for row in protocol.pairs(turned).left] == list(manifest.keys[::2])
@@ -57,13 +57,13 @@ def test_the_folds_are_those_of_scikit_learn(pairs, count):
 
 
 def test_fewer_pairs_than_folds_are_refused(tmp_path):
-    protocol = Config(root=write(tmp_path / "x.bin", [True, False]))
+    protocol = BinProtocolConfig(root=write(tmp_path / "x.bin", [True, False]))
     with pytest.raises(ValueError, match=r"x\.bin: 2 pairs do not fill 10 folds"):
         protocol.pairs(protocol.dataset().scan(tmp_path / "cache"))
 
 
 def test_a_pair_without_its_image_is_refused(file, tmp_path):
-    protocol = Config(root=file)
+    protocol = BinProtocolConfig(root=file)
     manifest = protocol.dataset().scan(tmp_path / "cache")
     with pytest.raises(ValueError, match=r"agedb\.bin, offset \d+: pair 1 compares the image pair-000001/1, which is not in"):
         protocol.pairs(manifest.subset([0, 1, 2]))
@@ -73,7 +73,7 @@ def test_a_pair_without_its_image_is_refused(file, tmp_path):
 
 
 def test_a_file_that_changed_after_the_scan_is_refused(file, tmp_path):
-    protocol = Config(root=file)
+    protocol = BinProtocolConfig(root=file)
     manifest = protocol.dataset().scan(tmp_path / "cache")
     write(file, [True] * 13)
     with pytest.raises(ValueError, match="the file changed after it was scanned"):
@@ -84,5 +84,5 @@ def test_the_protocol_is_found_by_name(file):
     protocol = resolve("protocol", {"name": "bin", "root": str(file), "label": "AgeDB-30", "flip_test": True})
     assert protocol.title == "AgeDB-30"
     assert protocol.missing() is None
-    assert Config(root=file.with_name("none.bin")).missing() is not None
+    assert BinProtocolConfig(root=file.with_name("none.bin")).missing() is not None
     assert protocol.identity() == {"name": "bin", "folds": 10, "flip_test": True, "overlap": "refuse"}

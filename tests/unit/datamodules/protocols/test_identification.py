@@ -4,7 +4,7 @@ import pytest
 from configs.lookup import resolve
 from datamodules.manifest import Manifest
 
-DRAWN = {"name": "drawn", "persons": 10, "shots": 4}
+DRAWN = {"name": "drawn", "subjects": 10, "shots": 4}
 
 
 def config(**more):
@@ -17,7 +17,7 @@ def manifest(tmp_path):
 
 
 def named(found, manifest):
-    """Each template as (person, images), so that two orders of a dataset can be compared."""
+    """Each template as (subject, images), so that two orders of a dataset can be compared."""
     images = [
         frozenset(manifest.keys[row] for row in found.templates.rows[found.templates.template == place])
         for place in range(len(found.templates))
@@ -38,7 +38,7 @@ def test_everybody_is_in_the_gallery_once_and_the_other_images_are_probes(manife
     assert set(np.bincount(found.templates.template)[found.galleries[0]]) == {2}
 
 
-def test_a_share_of_the_persons_are_strangers(manifest):
+def test_a_share_of_the_subjects_are_non_mated(manifest):
     found = config(unknown=0.3).identification(manifest)
     assert len(found.galleries[0]) == 7
     assert int((~found.known(0)).sum()) == 3 * 4
@@ -58,8 +58,8 @@ def test_it_does_not_depend_on_the_order_of_the_dataset(manifest):
     assert named(config(seed=1).identification(manifest), manifest) != named(config().identification(manifest), manifest)
 
 
-def test_persons_with_few_images_are_nobody_or_strangers(manifest):
-    few = manifest.subset([0, 4, 8, 12, 13, 14, 15, *range(16, 40)])  # three persons have one image
+def test_subjects_with_few_images_are_nobody_or_non_mated(manifest):
+    few = manifest.subset([0, 4, 8, 12, 13, 14, 15, *range(16, 40)])  # three subjects have one image
     assert len(config().identification(few).galleries[0]) == 7
     assert config().identification(few).known(0).all()
     found = config(few="unknown").identification(few)

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from configs.lookup import resolve
-from datamodules.datasets.ijb import Config as Ijb
+from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
 
 FACES = "1.jpg 11 5\n2.jpg 11 5\n3.jpg 11 6\n4.jpg 30 7\n5.jpg 20 8\n6.jpg 40 9\n"
 GALLERY = "TEMPLATE_ID,SUBJECT_ID,FILENAME\n"
@@ -140,11 +140,11 @@ def test_templates_that_nobody_searches_with_are_left_out(root, tmp_path):
     assert found.templates.numbers.tolist() == [11, 20, 30, 40]
 
 
-def test_a_template_of_two_persons_is_refused(root, tmp_path):
+def test_a_template_of_two_subjects_is_refused(root, tmp_path):
     protocol = resolve("protocol", {"name": "ijb_search", "root": str(root)})
     manifest = protocol.dataset().scan(tmp_path / "cache")
     (root / "meta/ijbc_1N_probe_mixed.csv").write_text(GALLERY + "11,300,x\n")
-    with pytest.raises(ValueError, match=r"probe_mixed\.csv: template 11 shows person 300, and in another list person 100"):
+    with pytest.raises(ValueError, match=r"probe_mixed\.csv: template 11 shows subject 300, and in another list subject 100"):
         protocol.identification(manifest)
     (root / "meta/ijbc_1N_probe_mixed.csv").write_text(GALLERY + "77,300,x\n")
     with pytest.raises(
@@ -165,8 +165,8 @@ def test_what_is_missing_is_said(root, tmp_path):
 
 
 def test_template_numbers_beyond_a_table_are_found_too():
-    from datamodules.comparisons.ijb_templates import places_of
-    from datamodules.comparisons.templates import Templates
+    from datamodules.evaluation_sets.ijb_templates import places_of
+    from datamodules.evaluation_sets.templates import Templates
 
     for shift in (0, 10**12):
         templates = Templates.of(np.arange(3), np.arange(3), np.array([4, 0, 9]) + shift)

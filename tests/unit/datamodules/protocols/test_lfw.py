@@ -3,22 +3,22 @@ import pytest
 from PIL import Image
 
 from datamodules.manifest import Manifest
-from datamodules.protocols.lfw import Config
+from datamodules.protocols.lfw import LFWProtocolConfig
 
 
 @pytest.fixture
 def root(tmp_path):
     root = tmp_path / "lfw"
-    for person, count in (("Ada", 2), ("Bob", 3), ("Eve", 1)):
-        (root / "images" / person).mkdir(parents=True)
+    for subject, count in (("Ada", 2), ("Bob", 3), ("Eve", 1)):
+        (root / "images" / subject).mkdir(parents=True)
         for index in range(1, count + 1):
-            Image.new("RGB", (8, 8)).save(root / "images" / person / f"{person}_{index:04d}.jpg")
+            Image.new("RGB", (8, 8)).save(root / "images" / subject / f"{subject}_{index:04d}.jpg")
     (root / "pairs.txt").write_text("2\t1\nBob\t1\t3\nBob\t1\tEve\t1\nAda 2 1\nAda 1 Bob 1\n")
     return root
 
 
 def test_pairs_are_rows_of_the_manifest(root, tmp_path):
-    protocol = Config(root=root)
+    protocol = LFWProtocolConfig(root=root)
     manifest = protocol.dataset().scan(tmp_path / "cache")
     pairs = protocol.pairs(manifest)
     assert [(manifest.keys[a], manifest.keys[b]) for a, b in zip(pairs.left, pairs.right, strict=True)] == [
@@ -33,38 +33,38 @@ def test_pairs_are_rows_of_the_manifest(root, tmp_path):
 
 
 def test_the_dataset_has_the_images_of_the_list_only(root, tmp_path):
-    assert len(Config(root=root).dataset().scan(tmp_path / "cache")) == 5
+    assert len(LFWProtocolConfig(root=root).dataset().scan(tmp_path / "cache")) == 5
 
 
 def test_a_pair_whose_image_was_skipped_is_refused(root):
     manifest = Manifest(("Bob/Bob_0001.jpg",), ("Bob",), (8,), (8,), ("00",), {"Bob/Bob_0003.jpg": "truncated"})
     with pytest.raises(ValueError, match=r"pairs\.txt, line 2: .*Bob_0003\.jpg, which was skipped: truncated"):
-        Config(root=root).pairs(manifest)
+        LFWProtocolConfig(root=root).pairs(manifest)
 
 
 def test_a_pair_outside_the_manifest_is_refused(root):
     manifest = Manifest((), (), (), (), ())
     with pytest.raises(ValueError, match=r"line 2: .* which is not in the dataset"):
-        Config(root=root).pairs(manifest)
+        LFWProtocolConfig(root=root).pairs(manifest)
 
 
 def test_the_view_decides_the_list(tmp_path):
-    assert Config(root=tmp_path).dataset().only == "view2"
-    assert Config(root=tmp_path, view=1).dataset().only == "view1_test"
-    assert Config(root=tmp_path, view=1, part="train").dataset().only == "view1_train"
+    assert LFWProtocolConfig(root=tmp_path).dataset().only == "view2"
+    assert LFWProtocolConfig(root=tmp_path, view=1).dataset().only == "view1_test"
+    assert LFWProtocolConfig(root=tmp_path, view=1, part="train").dataset().only == "view1_train"
     with pytest.raises(ValueError, match="view 2 has no train part"):
-        Config(root=tmp_path, part="train")
+        LFWProtocolConfig(root=tmp_path, part="train")
 
 
 def test_what_is_missing_is_what_the_dataset_misses(root, tmp_path):
-    assert Config(root=tmp_path / "none").missing() is not None
-    assert "pairsDevTest.txt" in Config(root=root, view=1).missing().what
-    assert Config(root=root).missing() is None
+    assert LFWProtocolConfig(root=tmp_path / "none").missing() is not None
+    assert "pairsDevTest.txt" in LFWProtocolConfig(root=root, view=1).missing().what
+    assert LFWProtocolConfig(root=root).missing() is None
 
 
 @pytest.mark.parametrize(("view", "count"), [(1, 1000), (2, 6000)])
 def test_the_real_lists_find_all_their_images(shared, view, count):
-    protocol = Config(root=shared / "data" / "lfw", view=view)
+    protocol = LFWProtocolConfig(root=shared / "data" / "lfw", view=view)
     images = protocol.dataset().images()
     size = len(images)
     manifest = Manifest(*zip(*images, strict=True), (250,) * size, (250,) * size, ("",) * size)

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from datamodules.comparisons.lookalike_lists import write_lookalikes
-from datamodules.comparisons.lookalikes import folds_of, mine
-from datamodules.lists.lfw import read_list
+from datamodules.evaluation_sets.lookalike_lists import write_lookalikes
+from datamodules.evaluation_sets.lookalikes import folds_of, mine
+from datamodules.list_readers.lfw import read_list
 from datamodules.manifest import Manifest
-from datamodules.protocols.lookalike import Config
+from datamodules.protocols.lookalike import LookalikeProtocolConfig
 
 MINER = "0f" * 32
 
@@ -26,7 +26,7 @@ def world(tmp_path):
 
 def test_genuine_pairs_stay_and_impostors_are_the_mined_ones(world):
     root, manifest = world
-    config = Config(root=root, file=root / "mined.txt")
+    config = LookalikeProtocolConfig(root=root, file=root / "mined.txt")
     assert config.missing() is None
     found = config.pairs(manifest)
     names = [(manifest.keys[a], manifest.keys[b]) for a, b in zip(found.left, found.right, strict=True)]
@@ -37,7 +37,7 @@ def test_genuine_pairs_stay_and_impostors_are_the_mined_ones(world):
 
 
 def test_it_tells_its_miner(world):
-    assert Config(root=world[0], file=world[0] / "mined.txt").miner() == MINER
+    assert LookalikeProtocolConfig(root=world[0], file=world[0] / "mined.txt").miner() == MINER
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_mined_pair_that_does_not_fit_is_named(world, old, new, error):
     assert old in text
     (root / "mined.txt").write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=r"mined\.txt, " + error):
-        Config(root=root, file=root / "mined.txt").pairs(manifest)
+        LookalikeProtocolConfig(root=root, file=root / "mined.txt").pairs(manifest)
 
 
 def test_each_fold_needs_as_many_impostors_as_view_2(world):
@@ -63,11 +63,11 @@ def test_each_fold_needs_as_many_impostors_as_view_2(world):
     lines = (root / "mined.txt").read_text().splitlines()
     (root / "mined.txt").write_text("\n".join(lines[:3]))
     with pytest.raises(ValueError, match="fold 2 has 0 mined pairs where View 2 has 1 impostor pairs"):
-        Config(root=root, file=root / "mined.txt").pairs(manifest)
+        LookalikeProtocolConfig(root=root, file=root / "mined.txt").pairs(manifest)
 
 
 def test_what_is_missing_is_said(world):
     root, _ = world
-    assert "no list of mined pairs" in Config(root=root, file=root / "none.txt").missing().what
+    assert "no list of mined pairs" in LookalikeProtocolConfig(root=root, file=root / "none.txt").missing().what
     (root / "pairs.txt").unlink()
-    assert "pairs.txt" in Config(root=root, file=root / "mined.txt").missing().what
+    assert "pairs.txt" in LookalikeProtocolConfig(root=root, file=root / "mined.txt").missing().what

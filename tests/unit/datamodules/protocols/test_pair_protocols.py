@@ -107,12 +107,12 @@ def test_agedb30(tmp_path, layout):
 
 
 def cfp(root):
-    for person in range(1, 4):
+    for subject in range(1, 4):
         for number in range(1, 3):
-            image(root / f"Data/Images/{person:03d}/frontal/{number:02d}.jpg")
-            image(root / f"Data/Images/{person:03d}/profile/{number:02d}.jpg")
+            image(root / f"Data/Images/{subject:03d}/frontal/{number:02d}.jpg")
+            image(root / f"Data/Images/{subject:03d}/profile/{number:02d}.jpg")
     for letter, view in (("F", "frontal"), ("P", "profile")):
-        names = [f"../Data/Images/{person:03d}/{view}/{number:02d}.jpg" for person in range(1, 4) for number in range(1, 3)]
+        names = [f"../Data/Images/{subject:03d}/{view}/{number:02d}.jpg" for subject in range(1, 4) for number in range(1, 3)]
         put(root / f"Protocol/Pair_list_{letter}.txt", "".join(f"{i} {name}\r\n" for i, name in enumerate(names, 1)))
     for fold in range(1, 11):
         for split in ("FF", "FP"):
@@ -150,7 +150,7 @@ def test_they_are_all_found_by_name():
 
 
 def test_sllfw_with_the_pairs_of_view_2_is_view_2(shared, tmp_path):
-    from datamodules.lists.lfw import read_list
+    from datamodules.list_readers.lfw import read_list
 
     listed = read_list(shared / "data" / "lfw", "view2")
     put(tmp_path / "pair_SLLFW.txt", "\n".join(f"{a}\n{b}" for a, b in zip(listed.left, listed.right, strict=True)))

@@ -8,16 +8,16 @@ import pytest
 from rich.console import Console
 from small import finish, stages
 
-from grid.additions import added
-from grid.asking import Look, methods
+from grid.execution.launch import write_plan
 from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
 from grid.explain.of_study import _board, _entries
-from grid.launch import write_plan
-from grid.ledger import Ledger
-from grid.plan import Plan, make_plan, store_of
-from grid.preflight import checked_plan
-from grid.spec import BadInput, Grid
-from grid.study import Study
+from grid.explain.options import Look, methods
+from grid.ledger.added_explanations import added
+from grid.ledger.ledger import Ledger
+from grid.ledger.study import Study
+from grid.plan.plan import Plan, make_plan, store_of
+from grid.plan.preflight import checked_plan
+from grid.spec.grid_file import BadInput, Grid
 
 QUIET = Console(quiet=True)
 

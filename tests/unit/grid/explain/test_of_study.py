@@ -12,7 +12,7 @@ from grid.explain.of_study import fewer
     ("asked", "images", "said"),
     [
         ({"images": 8}, 8, None),
-        ({"images": 8}, 6, "6 of 8 images: one held-out image of each person"),
+        ({"images": 8}, 6, "6 of 8 images: one held-out image of each subject"),
         ({"pairs": 4}, 8, None),
         ({"pairs": 9}, 8, "4 of 9 pairs: the protocol has no more of a kind"),
     ],

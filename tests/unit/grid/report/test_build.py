@@ -3,10 +3,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from grid.ledger.study import Study
 from grid.report import build as building
 from grid.report.build import build, file_names
-from grid.spec import BadInput
-from grid.study import Study
+from grid.spec.grid_file import BadInput
 
 EVIL = "<script>alert('x')</script>\"'&"
 FILES = {"index.html", "modes.md", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
@@ -156,14 +156,14 @@ def test_file_names_are_plain_and_differ():
 
 
 def test_a_report_without_faces_has_none_of_them(make_study):
-    """Every picture of the page and every sheet is another one; tables are the same."""
+    """Every image of the page and every sheet is another one; tables are the same."""
     study = make_study(axes={"backbone": ["resnet34"]}, explainers=("gradcam", "pair_occlusion"))
     shown = build(study)
     hidden = build(Study(study.path, faces=False), study.path / "hidden")
-    pictures = [set(re.findall(r"/9j/[A-Za-z0-9+/=]+", page.read_text())) for page in (shown, hidden)]
-    assert pictures[0]
-    assert pictures[1]
-    assert not pictures[0] & pictures[1]
+    generated = [set(re.findall(r"/9j/[A-Za-z0-9+/=]+", page.read_text())) for page in (shown, hidden)]
+    assert generated[0]
+    assert generated[1]
+    assert not generated[0] & generated[1]
     names = [sorted(path.name for path in page.parent.iterdir()) for page in (shown, hidden)]
     assert names[0] == names[1]
     same = [name for name in names[0] if (shown.parent / name).read_bytes() == (hidden.parent / name).read_bytes()]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from grid.report import curves, rows
-from grid.study import Study
+from grid.ledger.study import Study
+from grid.report import curves
+from grid.results import rows
 
 
 def test_a_thinned_curve_keeps_its_ends_and_strays_by_less_than_a_step():

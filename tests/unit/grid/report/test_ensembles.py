@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from grid.report import rows
 from grid.report.build import build
 from grid.report.ensembles import with_ensembles
 from grid.report.markdown import markdown
 from grid.report.table_csv import table_csv
+from grid.results import rows
 from modules.metrics.verification import verification
 
 AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "pretraining": ["none", "imagenet"]}

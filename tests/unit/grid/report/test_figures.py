@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from grid import explained
-from grid.drawing import Scale
 from grid.report import figures as drawn
-from grid.report import rows
 from grid.report.cell_sheets import by_probes, cell_panel, of_cell
 from grid.report.figures import figures, file_name
 from grid.report.pair_sheets import pair_panel
 from grid.report.panel import APART, GAP, TILE, Group, places
 from grid.report.theta_png import theta_png
+from grid.results import explanation_reader, rows
+from grid.results.heatmap import Scale
 
 TITLES = ("gradcam", "gbp", "reconstruction", "pair_occlusion")
 
@@ -72,7 +71,7 @@ def test_methods_are_rows_and_images_columns_each_row_with_its_own_scale(study, 
     assert gradcam.tiles.shape == (3, TILE, TILE, 3)
     assert refused.tiles is None
     assert "SiLU" in refused.refused
-    assert [group.text for group in panel.groups] == ["person_0", "person_1", "person_2"]
+    assert [group.text for group in panel.groups] == ["subject_0", "subject_1", "subject_2"]
 
 
 def test_methods_are_rows_and_pairs_columns_with_the_cosine_beneath(study, row):
@@ -109,12 +108,12 @@ def test_pairs_stand_apart_and_their_images_do_not():
     assert np.diff(places([Group("", 1)] * 3, 3)).tolist() == [TILE + GAP] * 2
 
 
-def test_without_theta_there_is_no_picture_of_it(study, row):
+def test_without_theta_there_is_no_image_of_it(study, row):
     assert theta_png(study, row, work(study, row, "reconstruction")) is None
     one = work(study, row, "pair_occlusion")
     whole = Image.open(io.BytesIO(theta_png(study, row, one)))
     less = {**one.manifest, "maps": [entry for entry in one.manifest["maps"] if entry["name"] != "normalised"]}
-    charts = theta_png(study, row, explained.Explained(one.ledger, one.marker, one.title, less))
+    charts = theta_png(study, row, explanation_reader.Explained(one.ledger, one.marker, one.title, less))
     assert Image.open(io.BytesIO(charts)).height < whole.height  # the charts alone
 
 
@@ -131,6 +130,6 @@ def test_a_refused_pair_keeps_its_reason_where_some_pairs_are_left_out(make_stud
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=24, explainers=("reconstruction",))
     row = rows.table(study).rows[0]
     one = work(study, row, "reconstruction")
-    one.manifest["notes"]["refused_pairs"] = [{"pair": 12, "code": "impostor_pair", "reason": "two persons"}]
+    one.manifest["notes"]["refused_pairs"] = [{"pair": 12, "code": "impostor_pair", "reason": "two subjects"}]
     labels = [band.label for band in pair_panel(study, row, one).bands]
-    assert [label.splitlines()[0] for label in labels if "impostor_pair: two persons" in label] == ["pair 12: impostor"]
+    assert [label.splitlines()[0] for label in labels if "impostor_pair: two subjects" in label] == ["pair 12: impostor"]

@@ -8,9 +8,9 @@ from grid.report.fonts import length, lettered, write
 def drawn(text):
     from PIL import Image, ImageDraw
 
-    picture = Image.new("RGB", (300, 40), "white")
-    write(ImageDraw.Draw(picture), (4, 4), text, (0, 0, 0), 16)
-    return np.asarray(picture)
+    canvas = Image.new("RGB", (300, 40), "white")
+    write(ImageDraw.Draw(canvas), (4, 4), text, (0, 0, 0), 16)
+    return np.asarray(canvas)
 
 
 @pytest.fixture

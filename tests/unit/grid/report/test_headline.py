@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from grid.report import rows
 from grid.report.headline import headlines
+from grid.results import rows
 
 
 def with_numbers(table, numbers):

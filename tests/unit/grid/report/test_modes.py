@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from grid.report import rows
 from grid.report.build import build
 from grid.report.modes import boards, modes_markdown
+from grid.results import rows
 
 MODES = ("view2_10fold", "insightface", "youden", "oracle", "facenet")
 

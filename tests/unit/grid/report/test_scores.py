@@ -6,17 +6,17 @@ from types import SimpleNamespace
 import pytest
 
 from configs.component import digest
-from grid.mirror.files import stage_files
-from grid.mirror.record import finals
-from grid.report import rows
+from grid.ledger.study import Study
 from grid.report.build import build
 from grid.report.scores import beats_centre, read, tables
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
-from grid.study import Study
+from grid.results import rows
+from grid.tracking.files import stage_files
+from grid.tracking.record import finals
 
 
 def number(value, above=None):
-    """Beside the centre floor by ``above``, within 0.02 on both sides."""
+    """Beside the centre baseline by ``above``, within 0.02 on both sides."""
     found = {"value": value, "low": value - 0.1, "high": value + 0.1}
     return (
         found if above is None else found | {"above": {"centre": {"value": above, "low": above - 0.02, "high": above + 0.02}}}
@@ -26,7 +26,7 @@ def number(value, above=None):
 def game(auc, above, **more):
     return {
         "score": "hiding_game", "of": "images", "count": 4, "missing": 0, "headlines": ["auc"], "lower_is_better": [],
-        "maps": {"": {"auc": number(auc, above), "score": number(7.0)}}, "floors": {"centre": {"auc": number(0.5)}},
+        "maps": {"": {"auc": number(auc, above), "score": number(7.0)}}, "baselines": {"centre": {"auc": number(0.5)}},
         "details": {"long": "story"}, **more,
     }  # fmt: skip
 
@@ -35,12 +35,12 @@ def deletion(value, above):
     return {
         "score": "deletion", "of": "images", "count": 4, "missing": 0, "headlines": ["probability"],
         "lower_is_better": ["probability"], "maps": {"": {"probability": number(value, above)}},
-        "floors": {"centre": {"probability": number(0.4)}},
+        "baselines": {"centre": {"probability": number(0.4)}},
     }  # fmt: skip
 
 
 SANITY = {
-    "score": "sanity", "of": "images", "count": 4, "headlines": [], "stamps": {"": ["target-insensitive"]},
+    "score": "sanity", "of": "images", "count": 4, "headlines": [], "flags": {"": ["target-insensitive"]},
     "maps": {"": {"target": {"value": 0.99, "low": None, "high": None}}},
 }  # fmt: skip
 REFUSED = {"score": "pointing", "refused": {"code": "no_region", "reason": "nobody knows"}}
@@ -93,13 +93,13 @@ def board(study):
     return found, table
 
 
-def test_a_table_has_a_group_per_cell_with_floors_first_and_methods_by_name(study):
+def test_a_table_has_a_group_per_cell_with_baselines_first_and_methods_by_name(study):
     _, table = board(study)
     assert table.of == "images"
     assert [one.title for one in table.headings] == ["Hiding game AUC", "Deletion probability"]
     assert [one.lower_is_better for one in table.headings] == [False, True]
     first, second = table.groups
-    assert [(line.title, line.floor) for line in first.lines] == [("centre", True), ("gbp", False), ("gradcam", False)]
+    assert [(line.title, line.baseline) for line in first.lines] == [("centre", True), ("gbp", False), ("gradcam", False)]
     assert [line.title for line in second.lines] == ["gbp", "gradcam"]
 
 
@@ -113,10 +113,10 @@ def test_what_beats_the_centre_is_marked_and_what_is_within_noise_is_not(study):
     assert not beats_centre(number(0.1), lower_is_better=False)
 
 
-def test_refusals_stamps_and_failures_are_said(study):
+def test_refusals_flags_and_failures_are_said(study):
     found, table = board(study)
     gradcam = table.groups[0].lines[2]
-    assert gradcam.stamps == ("target-insensitive",)
+    assert gradcam.flags == ("target-insensitive",)
     assert gradcam.troubles == {"pointing": ("no_region", "no_region: nobody knows")}
     refused, failed = table.groups[1].lines
     assert "not_relu" in refused.refused
@@ -124,8 +124,8 @@ def test_refusals_stamps_and_failures_are_said(study):
     assert [one.state for one in found] == ["done", "done", "refused", "done", "done", "refused", "failed"]
 
 
-def test_floors_of_other_probes_get_lines_of_their_own(make_study):
-    other = game(0.6, 0.0, missing=2, floors={"centre": {"auc": number(0.7)}})
+def test_baselines_of_other_probes_get_lines_of_their_own(make_study):
+    other = game(0.6, 0.0, missing=2, baselines={"centre": {"auc": number(0.7)}})
     study = scored(
         make_study(axes=AXES, pairs=60, images=2), {"resnet34": {**CELLS["resnet34"], ("gbp", "hiding_game"): other}}
     )
@@ -137,8 +137,8 @@ def test_floors_of_other_probes_get_lines_of_their_own(make_study):
 
 
 def test_maps_get_a_line_each_and_numbers_of_several_names_share_a_column(make_study):
-    both = {**game(0.8, 0.3), "of": "pairs", "maps": {"S+": {"auc": number(0.8)}, "S-": {"auc": number(0.2)}}, "floors": {}}
-    mixed = {**deletion(0.1, 0.0), "headlines": ["cosine"], "maps": {"": {"cosine": number(0.9)}}, "floors": {}}
+    both = {**game(0.8, 0.3), "of": "pairs", "maps": {"S+": {"auc": number(0.8)}, "S-": {"auc": number(0.2)}}, "baselines": {}}
+    mixed = {**deletion(0.1, 0.0), "headlines": ["cosine"], "maps": {"": {"cosine": number(0.9)}}, "baselines": {}}
     found = {("gradcam", "hiding_game"): both, ("gradcam", "deletion"): deletion(0.1, 0.0), ("gbp", "deletion"): mixed}
     study = scored(make_study(axes=AXES, pairs=60, images=2), {"resnet34": found}, pairs=True)
     read_, table = board(study)
@@ -159,7 +159,7 @@ def test_the_report_has_them_in_all_its_forms(study):
     assert "| gradcam | **0.800** [0.700, 0.900] | **0.300** [0.200, 0.400] | target-insensitive | 4 |" in text
     assert "* gradcam, pointing: no\\_region: nobody knows" in text
     table = list(csv.DictReader(io.StringIO((folder / "explanations.csv").read_text())))
-    (row,) = [one for one in table if (one["method"], one["number"], one["floor"]) == ("gradcam", "auc", "")]
+    (row,) = [one for one in table if (one["method"], one["number"], one["baseline"]) == ("gradcam", "auc", "")]
     assert (float(row["value"]), float(row["above_centre_low"]), row["count"]) == (0.8, 0.3 - 0.02, "4")
     assert {one["state"] for one in table} == {"done", "refused", "failed"}
     said = json.loads((folder / "report.json").read_text())["explanations"]
@@ -196,7 +196,7 @@ def test_files_and_tags_of_scores(study, tmp_path):
         if label.startswith("score:"):
             said |= stage_files(study.ledger, label, marker, tmp_path)
     assert said == {
-        "facegrid.stamps.gradcam.sanity": "target-insensitive",
+        "facegrid.flags.gradcam.sanity": "target-insensitive",
         "facegrid.refused.gradcam.pointing": "no_region: nobody knows",
     }
     assert json.loads((tmp_path / "explanations" / "gradcam" / "hiding_game.json").read_text()) == game(0.8, 0.3)
@@ -210,7 +210,7 @@ def test_pairs_of_a_protocol_that_an_explainer_names_have_a_table_of_their_own(m
         next(one for one in row.cell.config["explainers"] if one["name"] == "gradcam")["protocol"] = "masked"
     plain, named = tables(read(study, everything))
     assert (plain.of, named.of) == ("pairs", "pairs of masked")
-    assert [[line.method for line in table.groups[0].lines if not line.floor] for table in (plain, named)] == [
+    assert [[line.method for line in table.groups[0].lines if not line.baseline] for table in (plain, named)] == [
         ["gbp"],
         ["gradcam"],
     ]

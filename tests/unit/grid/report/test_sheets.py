@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from grid import explained
-from grid.drawing import Scale
-from grid.report import rows, sheets
+from grid.report import sheets
 from grid.report.sheet_png import groups, sheet_png
+from grid.results import explanation_reader, rows
+from grid.results.heatmap import Scale
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_sheet_per_explainer_with_a_strip_per_finished_cell(study):
     assert all(strip.tiles.shape == (3, sheets.TILE, sheets.TILE, 3) for strip in gradcam.strips)
 
 
-def test_a_refused_cell_has_its_reason_and_no_picture(study):
+def test_a_refused_cell_has_its_reason_and_no_image(study):
     _, gbp = sheets.sheets(study, rows.table(study).rows)
     refused = [strip for strip in gbp.strips if strip.tiles is None]
     assert {strip.row.cell.levels["backbone"] for strip in refused} == {"efficientnet_b1"}
@@ -64,9 +64,9 @@ def test_pairs_fill_up_with_the_kind_that_is_there():
 def test_a_pair_that_the_method_refuses_stays_grey(make_study, monkeypatch):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("reconstruction",))
     row = rows.table(study).rows[0]
-    one = explained.read(study.ledger, "explain:reconstruction", row.markers["explain:reconstruction"])
-    one.manifest["notes"]["refused_pairs"] = [{"pair": 1, "code": "impostor_pair", "reason": "not the same person"}]
-    tiles, _ = sheets.tiles_of(one, "S", [explained.column(image) for image in one.images])
+    one = explanation_reader.read(study.ledger, "explain:reconstruction", row.markers["explain:reconstruction"])
+    one.manifest["notes"]["refused_pairs"] = [{"pair": 1, "code": "impostor_pair", "reason": "not the same subject"}]
+    tiles, _ = sheets.tiles_of(one, "S", [explanation_reader.column(image) for image in one.images])
     assert [len(np.unique(tile.reshape(-1, 3)[: -16 * sheets.TILE], axis=0)) == 1 for tile in tiles] == [
         False,
         False,
@@ -87,12 +87,16 @@ def test_a_crop_that_another_cell_has_not_leaves_a_gap(make_study, monkeypatch):
 
     monkeypatch.setattr(study.ledger, "json", with_another_key)
     (sheet,) = sheets.sheets(study, rows.table(study).rows)
-    assert [image["key"] for image in sheet.images] == ["person_0/person_0_0001.jpg", "person_1/person_1_0001.jpg", "else.jpg"]
+    assert [image["key"] for image in sheet.images] == [
+        "subject_0/subject_0_0001.jpg",
+        "subject_1/subject_1_0001.jpg",
+        "else.jpg",
+    ]
     assert (sheet.strips[0].tiles[2] == 200).all()
     assert (sheet.strips[1].tiles[0] == 200).all()
 
 
-def test_the_picture_is_a_png_and_its_bytes_repeat(study):
+def test_the_image_is_a_png_and_its_bytes_repeat(study):
     gradcam, gbp = sheets.sheets(study, rows.table(study).rows)
     first = sheet_png(gradcam, study.name)
     assert first == sheet_png(gradcam, study.name)
@@ -106,14 +110,14 @@ def test_more_images_than_fit_are_counted(make_study):
     assert (len(sheet.images), sheet.left_out) == (sheets.MOST, 2)
 
 
-def test_pictures_of_a_methods_own_stand_there_as_they_are_and_without_a_scale(make_study):
-    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("activation_maximisation", "gradcam"))
+def test_images_of_a_methods_own_stand_there_as_they_are_and_without_a_scale(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("activation_maximization", "gradcam"))
     row = rows.table(study).rows[0]
-    label = "explain:activation_maximisation"
-    one = explained.read(study.ledger, label, row.markers[label])
+    label = "explain:activation_maximization"
+    one = explanation_reader.read(study.ledger, label, row.markers[label])
     tiles, scale = sheets.tiles_of(one, "", list(one.places))
     assert scale is None
-    assert np.array_equal(tiles, np.stack([sheets.resized(picture) for picture in one.shown()]))
+    assert np.array_equal(tiles, np.stack([sheets.resized(canvas) for canvas in one.shown()]))
     sheet, _ = sheets.sheets(study, rows.table(study).rows)
     assert sheet.strips[0].scale is None
     assert Image.open(io.BytesIO(sheet_png(sheet, "study"))).width > 700

@@ -10,12 +10,13 @@ import subprocess
 import pytest
 from rich.console import Console
 
-from grid.report import console, rows
+from grid.report import console
 from grid.report.build import build
 from grid.report.latex import escape, latex
 from grid.report.markdown import markdown
 from grid.report.table_csv import table_csv
 from grid.report.table_json import table_json
+from grid.results import rows
 
 EVIL = "a|b <script>alert(1)</script> \\input{x} 50% *_`$"
 

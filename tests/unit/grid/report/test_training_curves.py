@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from grid.report import rows
 from grid.report.build import build
 from grid.report.training_curves import linear_scale, log_scale, training_curves
+from grid.results import rows
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from grid.report import rows
 from grid.report.build import build
 from grid.report.view import pack, view
+from grid.results import rows
 
 TITLES = ("gradcam", "gbp", "reconstruction")
 
@@ -113,17 +113,17 @@ def test_a_pair_that_was_refused_says_why_and_is_not_called_no_probe(study, monk
     def refusing(marker, name):
         found = read(marker, name)
         if marker.id == study.cells[0].stages["explain:reconstruction"]:
-            found["notes"]["refused_pairs"] = [{"pair": 2, "code": "impostor_pair", "reason": "two persons"}]
+            found["notes"]["refused_pairs"] = [{"pair": 2, "code": "impostor_pair", "reason": "two subjects"}]
         return found
 
     monkeypatch.setattr(study.ledger, "json", refusing)
     data = json.loads(view(study, rows.table(study).rows).data)
     without = [(entry["cell"], entry["title"], entry["without"]) for entry in data["entries"] if "without" in entry]
-    assert without == [(0, f"reconstruction {name}", {"2": "impostor_pair: two persons"}) for name in ("S", "S+", "S-")]
+    assert without == [(0, f"reconstruction {name}", {"2": "impostor_pair: two subjects"}) for name in ("S", "S+", "S-")]
 
 
-def test_pictures_of_a_methods_own_take_the_place_of_the_crops(make_study):
-    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("gradcam", "activation_maximisation"))
+def test_images_of_a_methods_own_take_the_place_of_the_crops(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("gradcam", "activation_maximization"))
     data = json.loads(view(study, rows.table(study).rows).data)
     plain, painted = data["entries"]
     assert (plain.get("painted"), painted["painted"]) == (None, True)

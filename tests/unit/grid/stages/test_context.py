@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from grid.stages.context import FAST_IMAGES, FAST_PERSONS, fast_rows
+from grid.stages.context import FAST_IMAGES, FAST_SUBJECTS, fast_rows
 
 
 def rows(*identities: str) -> list[int]:
@@ -13,7 +13,7 @@ def test_a_quick_look_takes_a_few_images_of_those_who_have_most() -> None:
     many = ["a"] * 2 + ["b"] * 20 + ["c"] * 9 + ["d"] * 3 + ["e"] * 1 + ["f"] * 8
     found = rows(*many)
     assert [many[row] for row in found] == ["b"] * 8 + ["c"] * 8 + ["d"] * 3 + ["f"] * 8
-    assert (FAST_PERSONS, FAST_IMAGES) == (4, 8)
+    assert (FAST_SUBJECTS, FAST_IMAGES) == (4, 8)
 
 
 def test_rows_rise_and_equal_counts_are_taken_in_the_order_of_the_dataset() -> None:

@@ -9,13 +9,13 @@ from small import SMALL
 
 from datamodules.detection import Detections
 from datamodules.detectors.mtcnn import Mtcnn
-from grid.ledger import Ledger
-from grid.plan import Plan, make_plan, store_of
-from grid.spec import Grid
+from grid.execution.job import Job, RunOptions, jobs_of, run
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import Plan, make_plan, store_of
+from grid.spec.grid_file import Grid
 from grid.stages import detect
-from grid.trial import Job, Surroundings, jobs_of, run
 
-BASE = {**SMALL["base"], "data": {"name": "drawn", "persons": 3, "shots": 2, "size": 64}, "detector": "mtcnn"}
+BASE = {**SMALL["base"], "data": {"name": "drawn", "subjects": 3, "shots": 2, "size": 64}, "detector": "mtcnn"}
 
 
 class Counted:
@@ -32,7 +32,7 @@ class Counted:
             return honest(this, images)
 
         monkeypatch.setattr(Mtcnn, "detect", counted)
-        monkeypatch.setattr(detect, "SHARD", 2)
+        monkeypatch.setattr(detect, "CHUNK", 2)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def cut_short(plan: Plan, counted: Counted, after: int) -> list[Path]:
     """The shards of an attempt that was killed."""
     counted.calls, counted.last = 0, after
     with pytest.raises(KeyboardInterrupt):
-        run(job_of(plan), Surroundings())
+        run(job_of(plan), RunOptions())
     counted.calls, counted.last = 0, 10**9
     found = sorted((store_of(plan.grid) / "detect").glob("*/*/shards/*"))
     assert len(found) == after
@@ -62,7 +62,7 @@ def cut_short(plan: Plan, counted: Counted, after: int) -> list[Path]:
 
 
 def table(plan: Plan) -> Detections:
-    assert run(job_of(plan), Surroundings()).ended == "done"
+    assert run(job_of(plan), RunOptions()).ended == "done"
     ledger, job = Ledger(store_of(plan.grid)), job_of(plan)
     marker = ledger.marker("detect", job.id)
     assert marker is not None
@@ -100,7 +100,7 @@ def test_shards_of_other_code_are_detected_again(plan: Plan, counted: Counted) -
 
 
 def replace_context(plan: Plan, attempt):
+    from grid.plan.inputs import InputResolver
     from grid.stages.context import Context
-    from grid.world import World
 
-    return Context(attempt.ledger, attempt, World(store_of(plan.grid)), {})
+    return Context(attempt.ledger, attempt, InputResolver(store_of(plan.grid)), {})

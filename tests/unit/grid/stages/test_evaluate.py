@@ -27,12 +27,12 @@ def test_a_protocol_says_how_many_views_there_are(settings: dict[str, Any], coun
     assert all(view.shape == IMAGES.shape for view in found)
 
 
-def test_the_flipped_view_is_the_mirror_image() -> None:
-    _, mirrored = (view(IMAGES) for view in views(protocol(flip_test=True)))
-    assert torch.equal(mirrored, torch.from_numpy(IMAGES.numpy()[..., ::-1].copy()))
+def test_the_flipped_view_is_the_sync_image() -> None:
+    _, synced = (view(IMAGES) for view in views(protocol(flip_test=True)))
+    assert torch.equal(synced, torch.from_numpy(IMAGES.numpy()[..., ::-1].copy()))
 
 
-def test_corners_are_the_four_corners_and_each_has_its_own_mirror_image() -> None:
+def test_corners_are_the_four_corners_and_each_has_its_own_sync_image() -> None:
     flat = torch.zeros(1, 3, SIDE, SIDE)
     for number, (down, across) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):  # each quarter has one level
         flat[:, :, down * 4 : down * 4 + 4, across * 4 : across * 4 + 4] = number
@@ -40,8 +40,8 @@ def test_corners_are_the_four_corners_and_each_has_its_own_mirror_image() -> Non
     assert [sorted(set(view.flatten().tolist())) for view in found] == [[0.0], [1.0], [2.0], [3.0]]
     both = [view(IMAGES) for view in views(protocol(multi_crop=0.5, flip_test=True))]
     assert len(both) == 10
-    for plain, mirrored in zip(both[0::2], both[1::2], strict=True):
-        assert torch.equal(mirrored, plain.flip(3))
+    for plain, synced in zip(both[0::2], both[1::2], strict=True):
+        assert torch.equal(synced, plain.flip(3))
 
 
 @dataclass

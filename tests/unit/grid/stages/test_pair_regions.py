@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from configs.lookup import resolve
+from grid.spec.training import Input
 from grid.stages.probes import pair_regions
-from grid.training import Input
 
 SHAPES = {"a": (40, 60), "b": (40, 60), "c": (64, 64)}
 
@@ -41,11 +41,11 @@ class Asked:
 
 
 def context():
-    world = SimpleNamespace(
+    resolver = SimpleNamespace(
         dataset=lambda protocol: SimpleNamespace(build=lambda manifest: SimpleNamespace(manifest=manifest)),
         manifest=lambda data: Manifest("abc"),
     )
-    return SimpleNamespace(world=world, fast=False, device="cpu", detected=())
+    return SimpleNamespace(resolver=resolver, fast=False, device="cpu", detected=())
 
 
 def regions(protocol, keys, detector, **pixels):

@@ -8,7 +8,7 @@ import pytest
 
 from grid.stages.probes import image_probes, rows_named
 
-KEYS = tuple(f"person{n // 3}/{n:02d}.png" for n in range(12))
+KEYS = tuple(f"subject{n // 3}/{n:02d}.png" for n in range(12))
 
 
 def faces(dropped: tuple[int, ...] = ()) -> Any:
@@ -28,20 +28,20 @@ def test_named_images_come_in_the_order_of_their_names() -> None:
     labels = np.arange(12) // 3
     found = image_probes(faces(), labels, [0], 8, (KEYS[7], KEYS[2]))
     assert found.keys == [KEYS[7], KEYS[2]]
-    assert (found.identities, found.labels.tolist()) == (["person2", "person0"], [2, 0])
+    assert (found.identities, found.labels.tolist()) == (["subject2", "subject0"], [2, 0])
     assert found.crops[:, 0, 0, 0].tolist() == [7, 2]
 
 
-def test_without_names_they_are_validation_images_of_different_persons() -> None:
+def test_without_names_they_are_validation_images_of_different_subjects() -> None:
     found = image_probes(faces(), np.arange(12) // 3, [0, 1, 4, 5, 9], 8)
-    assert sorted(found.identities) == ["person0", "person1", "person3"]
+    assert sorted(found.identities) == ["subject0", "subject1", "subject3"]
 
 
 def test_an_unknown_key_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"the data: no image 'person1/3.png' among 12 \(nearest: person1/03.png, "):
-        rows_named(KEYS, [KEYS[0], "person1/3.png"], "the data")
+    with pytest.raises(ValueError, match=r"the data: no image 'subject1/3.png' among 12 \(nearest: subject1/03.png, "):
+        rows_named(KEYS, [KEYS[0], "subject1/3.png"], "the data")
 
 
 def test_a_face_that_the_detector_drops_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"no face was found in person0/02.png, and the detector's policy is to drop"):
+    with pytest.raises(ValueError, match=r"no face was found in subject0/02.png, and the detector's policy is to drop"):
         image_probes(faces(dropped=(2,)), np.zeros(12, int), [0], 8, (KEYS[7], KEYS[2]))

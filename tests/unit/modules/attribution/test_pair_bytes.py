@@ -16,12 +16,12 @@ from modules.explainers import corr_rise, minplus, pair_occlusion, reconstructio
 left, right = images(2, 1, False), images(2, 2, False)
 reference = Reference(images(4, 3, False), images(4, 4, False), torch.tensor([True, False] * 2), torch.zeros(3))
 for config in (
-    corr_rise.Config(masks=40, side=5),
-    minplus.Config(width=4, stride=4, threshold=-1, rounds=2),
-    pair_occlusion.Config(patch=5, stride=3),
-    reconstruction.Config(),
-    reconstruction.Config(masking="cumulative"),
-    stylianou.Config(),
+    corr_rise.CorrRISEConfig(masks=40, side=5),
+    minplus.MinPlusConfig(width=4, stride=4, threshold=-1, rounds=2),
+    pair_occlusion.PairOcclusionConfig(patch=5, stride=3),
+    reconstruction.ReconstructionConfig(),
+    reconstruction.ReconstructionConfig(masking="cumulative"),
+    stylianou.StylianouConfig(),
 ):
     net = network("gmp" if config.name == "reconstruction" else "fc_bn", config.name == "reconstruction", False)
     found = config.build().explain(net, left, right, SIZE, reference)

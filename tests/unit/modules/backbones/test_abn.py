@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from configs.lookup import resolve
-from modules.counting import count
+from modules.model_complexity import count
 from modules.network import Network
-from modules.pretraining.checkpoint import Config as Checkpoint
-from modules.pretraining.source import Config as Source
-from modules.shapes import feature_shape, stage_shapes
+from modules.pretraining.checkpoint import CheckpointConfig as Checkpoint
+from modules.pretraining.source import SourceConfig as Source
+from modules.shape_inference import feature_shape, stage_shapes
 
 SMALL = {"name": "zhong_resnet", "units": [1, 1], "width": 8}
 IMAGES = torch.rand(4, 3, 16, 12, generator=torch.Generator().manual_seed(5)) * 2 - 1

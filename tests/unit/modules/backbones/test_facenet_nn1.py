@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from modules.backbones.facenet_nn1 import Config
-from modules.counting import count
-from modules.shapes import on_meta, stage_shapes
+from modules.backbones.facenet_nn1 import FaceNetNN1Config
+from modules.model_complexity import count
+from modules.shape_inference import on_meta, stage_shapes
 
 K, M = 1e3, 1e6
 TABLE = [  # layer, size-out, parameters and operations as printed, in which unit
@@ -39,13 +39,13 @@ def _parameters(module: Any) -> int:
 
 
 def test_the_layers_are_those_of_the_table() -> None:
-    assert list(stage_shapes(Config(), 220)) == [row[0] for row in TABLE]
+    assert list(stage_shapes(FaceNetNN1Config(), 220)) == [row[0] for row in TABLE]
 
 
 @pytest.mark.parametrize(("layer", "out", "parameters", "unit", "operations"), TABLE, ids=[row[0] for row in TABLE])
 def test_a_row_is_met(layer: str, out: tuple[int, int, int], parameters: int, unit: float, operations: int) -> None:
-    found = _parameters(on_meta(Config()).stages()[layer])
-    assert stage_shapes(Config(), 220)[layer] == out
+    found = _parameters(on_meta(FaceNetNN1Config()).stages()[layer])
+    assert stage_shapes(FaceNetNN1Config(), 220)[layer] == out
     assert round(found / unit) == parameters
     # a weight, or a bias, is used once for each cell: one operation each, as the paper counts
     assert round(found * out[1] * out[2] / M) == operations
@@ -62,21 +62,21 @@ def test_a_row_of_the_head_is_met(layer: str, parameters: int, unit: float, oper
 
 def test_the_sum_is_the_papers() -> None:
     parts: list[Any] = [resolve("head", "facenet_maxout"), resolve("loss", "softmax")]
-    found = count(Config(), parts[0], parts[1], classes=2, size=220)
+    found = count(FaceNetNN1Config(), parts[0], parts[1], classes=2, size=220)
     assert found.parameters == 140_025_664
     assert round(found.parameters / 1e6) == 140
     assert round(found.flops / 2e9, 1) == 1.6
 
 
 def test_there_are_eleven_convolutions_and_four_poolings_three_by_three() -> None:
-    layers = list(on_meta(Config()).modules())
+    layers = list(on_meta(FaceNetNN1Config()).modules())
     assert sum(isinstance(layer, torch.nn.Conv2d) for layer in layers) == 11
     assert [layer.kernel_size for layer in layers if isinstance(layer, torch.nn.MaxPool2d)] == [3] * 4
 
 
 def test_an_image_of_another_size_runs_and_every_weight_gets_a_gradient() -> None:
     torch.manual_seed(0)
-    backbone = Config().build()
+    backbone = FaceNetNN1Config().build()
     features = backbone(torch.rand(2, 3, 70, 50) * 2 - 1)
     assert features.shape == (2, 256, 3, 2)
     assert features.std() > 0.05  # the image still shows in the map

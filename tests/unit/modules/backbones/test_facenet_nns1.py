@@ -6,26 +6,26 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from modules.backbones.facenet_nns1 import Config
-from modules.counting import count
-from modules.shapes import stage_shapes
+from modules.backbones.facenet_nns1 import FaceNetNNS1Config
+from modules.model_complexity import count
+from modules.shape_inference import stage_shapes
 
 
 @pytest.mark.parametrize("size", [165])
 def test_it_takes_220_million_operations_within_a_tenth(size: Any) -> None:
     parts: list[Any] = [resolve("head", "l2"), resolve("loss", "softmax")]
-    found = count(Config(), parts[0], parts[1], classes=2, size=size)
+    found = count(FaceNetNNS1Config(), parts[0], parts[1], classes=2, size=size)
     assert found.flops / 2 == pytest.approx(220e6, rel=0.1)  # a multiply-add is one operation in the paper
 
 
 def test_the_last_map_is_the_stated_one() -> None:
-    name, shape = list(stage_shapes(Config(), 165).items())[-1]
+    name, shape = list(stage_shapes(FaceNetNNS1Config(), 165).items())[-1]
     assert (name, shape) == ("inception5b", (512, 6, 6))
 
 
 def test_batch_normalisation_costs_no_operation() -> None:
     parts: list[Any] = [resolve("head", "l2"), resolve("loss", "softmax")]
-    counts = [count(Config(batch_norm=on), parts[0], parts[1], classes=2, size=165) for on in (False, True)]
+    counts = [count(FaceNetNNS1Config(batch_norm=on), parts[0], parts[1], classes=2, size=165) for on in (False, True)]
     assert counts[0].flops == counts[1].flops
     assert counts[0].parameters < counts[1].parameters
 
@@ -33,7 +33,7 @@ def test_batch_normalisation_costs_no_operation() -> None:
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_every_weight_gets_a_gradient(batch_norm: bool) -> None:
     torch.manual_seed(0)
-    backbone = Config(batch_norm=batch_norm).build()
+    backbone = FaceNetNNS1Config(batch_norm=batch_norm).build()
     features = backbone(torch.rand(4, 3, 64, 40) * 2 - 1)
     assert features.shape == (4, backbone.channels, 2, 2)
     features.square().mul(torch.rand_like(features)).sum().backward()

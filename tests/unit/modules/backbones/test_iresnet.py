@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from configs.lookup import resolve
-from modules.backbones.iresnet import UNITS, Config
-from modules.counting import count
-from modules.shapes import stage_shapes
+from modules.backbones.iresnet import UNITS, IResNetConfig
+from modules.model_complexity import count
+from modules.shape_inference import stage_shapes
 
 
 def _by_hand(depth: int) -> int:
@@ -43,16 +43,16 @@ def test_depth_is_the_number_of_layers_with_weights() -> None:
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 100])
 def test_112_pixels_end_as_7_cells(depth: Any) -> None:
-    shapes = stage_shapes(Config(depth=depth), 112)
+    shapes = stage_shapes(IResNetConfig(depth=depth), 112)
     assert shapes["prelu"] == (64, 112, 112)
     assert shapes["layer4"] == (512, 7, 7)
     assert list(shapes)[-1] == "layer4"
-    assert stage_shapes(Config(depth=depth), (112, 90))["layer4"] == (512, 7, 6)
+    assert stage_shapes(IResNetConfig(depth=depth), (112, 90))["layer4"] == (512, 7, 6)
 
 
 def test_it_equals_the_units_written_out() -> None:
     torch.manual_seed(0)
-    net = Config(depth=18).build().eval()
+    net = IResNetConfig(depth=18).build().eval()
     for name, value in net.state_dict().items():
         if name.endswith("running_mean") or (value.ndim == 1 and name.endswith("bias")):
             value.uniform_(-0.2, 0.2)
@@ -84,7 +84,7 @@ def test_it_equals_the_units_written_out() -> None:
 
 def test_convolutions_are_drawn_with_a_deviation_of_a_tenth() -> None:
     torch.manual_seed(0)
-    weight = Config(depth=18).build().state_dict()["layer4.1.conv2.weight"]
+    weight = IResNetConfig(depth=18).build().state_dict()["layer4.1.conv2.weight"]
     assert weight.std().item() == pytest.approx(0.1, rel=0.01)
     assert abs(weight.mean().item()) < 0.001
 

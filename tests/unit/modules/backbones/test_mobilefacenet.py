@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from configs.lookup import resolve
-from modules.backbones.mobilefacenet import BLOCKS, Config
-from modules.counting import count
-from modules.shapes import feature_shape, stage_shapes
+from modules.backbones.mobilefacenet import BLOCKS, MobileFaceNetConfig
+from modules.model_complexity import count
+from modules.shape_inference import feature_shape, stage_shapes
 
 SIZE = (112, 96)
 
@@ -45,14 +45,14 @@ def test_about_one_million_parameters(size: tuple[int, int], cells: tuple[int, i
 
 
 def test_stages_are_the_ends_of_each_resolution() -> None:
-    shapes = stage_shapes(Config(), 112)
+    shapes = stage_shapes(MobileFaceNetConfig(), 112)
     assert {name: shape[1] for name, shape in shapes.items()} == {
         "stem": 56, "depthwise": 56, "blocks.4": 28, "blocks.11": 14, "blocks.14": 7, "last": 7,
     }  # fmt: skip
 
 
 def test_blocks_that_keep_the_shape_are_residual() -> None:
-    net = Config().build().eval()
+    net = MobileFaceNetConfig().build().eval()
     assert [index for index, block in enumerate(net.blocks) if not block.residual] == [0, 5, 12]
     torch.nn.init.zeros_(net.blocks[3].project.norm.weight)
     features = torch.randn(2, 64, 4, 4)
@@ -66,7 +66,7 @@ def embed(shared: Path) -> Any:
     pretraining: Any = resolve(
         "pretraining", {"name": "checkpoint", "path": path, "layout": "mobilefacenet_xiaoccer", "head": True}
     )
-    backbone, head = Config(), resolve("head", "gdc")
+    backbone, head = MobileFaceNetConfig(), resolve("head", "gdc")
     assert pretraining.missing(backbone) is None
     pretraining.check(backbone)
     pretraining.check_head(backbone, head, SIZE)
@@ -84,7 +84,7 @@ def test_the_public_file_fills_every_weight_and_none_is_left(shared: Path) -> No
     pretraining: Any = resolve(
         "pretraining", {"name": "checkpoint", "path": path, "layout": "mobilefacenet_xiaoccer", "head": True}
     )
-    backbone, head = Config(), resolve("head", "gdc")
+    backbone, head = MobileFaceNetConfig(), resolve("head", "gdc")
     net, top = backbone.build(), head.build(*feature_shape(backbone, SIZE))  # type: ignore[attr-defined]
     pretraining.load(net, backbone, None)
     pretraining.load_head(top, backbone, head)
@@ -102,8 +102,8 @@ def test_a_face_trained_network_tells_real_people_apart(shared: Path, embed: Any
     images = next(lfw.rglob("Aaron_Eckhart")).parent
     rows = [line.split() for line in next(lfw.rglob("pairs.txt")).read_text().splitlines()[1:601]]
 
-    def face(person: str, number: str) -> Tensor:
-        pixels = cv2.imread(str(images / person / f"{person}_{int(number):04d}.jpg"))
+    def face(subject: str, number: str) -> Tensor:
+        pixels = cv2.imread(str(images / subject / f"{subject}_{int(number):04d}.jpg"))
         middle = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)[69:181, 77:173]  # 112 x 96 of 250 x 250
         return torch.from_numpy(middle.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1)
 
@@ -129,4 +129,4 @@ def test_a_head_for_another_input_size_is_refused(shared: Path) -> None:
     with pytest.raises(
         ValueError, match=r"head gdc: .*068\.ckpt: depthwise\.weight has shape \(512, 1, 7, 6\), this head has \(512, 1, 7, 7\)"
     ):
-        pretraining.check_head(Config(), resolve("head", "gdc"), 112)
+        pretraining.check_head(MobileFaceNetConfig(), resolve("head", "gdc"), 112)

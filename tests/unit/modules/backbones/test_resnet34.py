@@ -3,14 +3,14 @@
 import torch
 from torch import nn
 
-from modules.backbones.resnet34 import Config
+from modules.backbones.resnet34 import ResNet34Config
 
 
 def test_with_the_same_weights_it_equals_torchvision() -> None:
     import torchvision
 
     torch.manual_seed(0)
-    ours = Config().build()
+    ours = ResNet34Config().build()
     peer = torchvision.models.resnet34()
     missing, unexpected = peer.load_state_dict(ours.body.state_dict(), strict=False)
     assert (missing, unexpected) == (["fc.weight", "fc.bias"], [])
@@ -22,13 +22,13 @@ def test_with_the_same_weights_it_equals_torchvision() -> None:
 
 
 def test_the_last_normalisation_of_a_block_starts_at_one_as_in_torchvision() -> None:
-    norms = [module for module in Config().build().modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in ResNet34Config().build().modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) == 36
     assert all(bool((norm.weight == 1).all()) for norm in norms)
 
 
 def test_imagenet_weights_are_those_of_torchvision_as_timm_keeps_them() -> None:
-    pinned = Config().weights_of("imagenet")
+    pinned = ResNet34Config().weights_of("imagenet")
     assert pinned is not None
     assert (pinned.tag, pinned.file) == ("timm/resnet34.tv_in1k", "resnet34.tv_in1k.safetensors")
-    assert Config().weights_of("other") is None
+    assert ResNet34Config().weights_of("other") is None

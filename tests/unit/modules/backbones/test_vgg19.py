@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from modules.backbones.vgg19 import Config
-from modules.shapes import feature_shape, forward_pass, on_meta, stage_shapes
+from modules.backbones.vgg19 import VGG19Config
+from modules.shape_inference import feature_shape, forward_pass, on_meta, stage_shapes
 
 
 def _peer() -> nn.Module:
@@ -18,20 +18,20 @@ def _peer() -> nn.Module:
 def test_with_the_same_weights_it_equals_torchvision() -> None:
     peer = _peer().to_empty(device="cpu").eval()
     torch.manual_seed(0)
-    ours = Config().build()
+    ours = VGG19Config().build()
     peer.load_state_dict(ours.features.state_dict())
     images = torch.rand(1, 3, 64, 48) * 2 - 1
     assert torch.equal(ours(images), peer(images))
 
 
 def test_it_has_torchvisions_parameters() -> None:
-    found = sum(value.numel() for value in on_meta(Config()).parameters())
+    found = sum(value.numel() for value in on_meta(VGG19Config()).parameters())
     assert found == sum(value.numel() for value in _peer().parameters()) == 20_024_384
 
 
 def test_fresh_weights_are_drawn_as_torchvision_draws_them() -> None:
     torch.manual_seed(0)
-    ours = Config().build()
+    ours = VGG19Config().build()
     for layer in ours.features:
         if isinstance(layer, nn.Conv2d):
             wanted = (2 / (layer.out_channels * 9)) ** 0.5
@@ -41,7 +41,7 @@ def test_fresh_weights_are_drawn_as_torchvision_draws_them() -> None:
 
 
 def test_stages_end_with_the_last_pooling() -> None:
-    shapes = stage_shapes(Config(), 224)
+    shapes = stage_shapes(VGG19Config(), 224)
     assert list(shapes)[:3] == ["relu1_1", "relu1_2", "pool1"]
     assert list(shapes)[-2:] == ["relu5_4", "pool5"]
     assert [shape for name, shape in shapes.items() if name.startswith("pool")] == [
@@ -51,25 +51,25 @@ def test_stages_end_with_the_last_pooling() -> None:
         (512, 14, 14),
         (512, 7, 7),
     ]
-    assert forward_pass(Config(), 224).flops / 2e9 == pytest.approx(19.51, abs=0.01)
+    assert forward_pass(VGG19Config(), 224).flops / 2e9 == pytest.approx(19.51, abs=0.01)
 
 
 def test_the_smallest_image_has_32_pixels() -> None:
-    assert feature_shape(Config(), 32) == (512, 1, 1)
+    assert feature_shape(VGG19Config(), 32) == (512, 1, 1)
     with pytest.raises(ValueError, match=r"vgg19 cannot take images of 31 x 31 .*smallest that it takes is 32 x 32"):
-        feature_shape(Config(), 31)
+        feature_shape(VGG19Config(), 31)
 
 
 def test_imagenet_weights_are_those_of_torchvision() -> None:
     from torchvision.models import VGG19_Weights
 
-    pinned = Config().weights_of("imagenet")
+    pinned = VGG19Config().weights_of("imagenet")
     assert pinned is not None
     assert pinned.file == VGG19_Weights.IMAGENET1K_V1.url.split("/")[-1] == f"vgg19-{pinned.sha256}.pth"
     assert pinned.files()[0].name == pinned.file
     assert VGG19_Weights.IMAGENET1K_V1.url in pinned.how
-    assert Config().weights_of("other") is None
+    assert VGG19Config().weights_of("other") is None
 
 
 def test_nobody_published_face_weights_for_it() -> None:
-    assert Config().weights_of("vggface") is None
+    assert VGG19Config().weights_of("vggface") is None

@@ -5,12 +5,12 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from modules.backbones.zhong_resnet import Config
-from modules.shapes import feature_shape, stage_shapes
+from modules.backbones.zhong_resnet import ZhongResNetConfig
+from modules.shape_inference import feature_shape, stage_shapes
 
 
 def test_faces_of_104_x_96_end_as_6_x_6_cells() -> None:
-    assert stage_shapes(Config(), (104, 96)) == {
+    assert stage_shapes(ZhongResNetConfig(), (104, 96)) == {
         "stem": (32, 104, 96),
         "layers.0": (64, 52, 48),
         "layers.1": (128, 26, 24),
@@ -20,7 +20,7 @@ def test_faces_of_104_x_96_end_as_6_x_6_cells() -> None:
 
 
 def test_it_has_27_convolutions_by_default() -> None:
-    convolutions = [module for module in Config().build().modules() if isinstance(module, nn.Conv2d)]
+    convolutions = [module for module in ZhongResNetConfig().build().modules() if isinstance(module, nn.Conv2d)]
     assert len(convolutions) == 27
     by_hand = 9 * (3 * 32 + 32 * 64 + 64 * 128 + 128 * 256 + 256 * 512)
     by_hand += 9 * 2 * (1 * 64**2 + 2 * 128**2 + 5 * 256**2 + 3 * 512**2)
@@ -28,7 +28,7 @@ def test_it_has_27_convolutions_by_default() -> None:
 
 
 def test_a_unit_adds_two_layers_to_what_they_see() -> None:
-    net = Config(units=(1,), width=4, norm="none").build()
+    net = ZhongResNetConfig(units=(1,), width=4, norm="none").build()
     unit = net.layers[0][2]
     features = torch.randn(1, 4, 3, 3)
     inner = features
@@ -41,7 +41,7 @@ def test_a_unit_adds_two_layers_to_what_they_see() -> None:
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_every_weight_has_a_gradient_and_signals_stay_in_range(activation: str, norm: str) -> None:
     torch.manual_seed(0)
-    net = Config(width=8, activation=activation, norm=norm).build()
+    net = ZhongResNetConfig(width=8, activation=activation, norm=norm).build()
     features = net(torch.rand(4, 3, 32, 32) * 2 - 1)
     assert features.shape == (4, 64, 2, 2)
     assert 0.1 < features.std().item() < 100
@@ -53,6 +53,6 @@ def test_every_weight_has_a_gradient_and_signals_stay_in_range(activation: str, 
 
 def test_too_small_images_and_no_stage_are_refused() -> None:
     with pytest.raises(ValueError, match=r"cannot take images of 8 x 96 pixels .*smallest square that it takes is 16 x 16"):
-        feature_shape(Config(), (8, 96))
+        feature_shape(ZhongResNetConfig(), (8, 96))
     with pytest.raises(ValidationError, match="at least 1 item"):
-        Config(units=())
+        ZhongResNetConfig(units=())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from modules.decoders.transposed import Config
+from modules.decoders.transposed import TransposedConfig
 from modules.network import Network
 
 
@@ -18,7 +18,9 @@ def _parts() -> list[Any]:
 def _network(reconstruction: float) -> Network:
     torch.manual_seed(0)
     backbone, head, loss = _parts()
-    return Network(backbone, head, loss, 3, (16, 12), decoder=Config(layers=2, width=8), reconstruction=reconstruction)
+    return Network(
+        backbone, head, loss, 3, (16, 12), decoder=TransposedConfig(layers=2, width=8), reconstruction=reconstruction
+    )
 
 
 IMAGES = torch.rand(4, 3, 16, 12, generator=torch.Generator().manual_seed(5)) * 2 - 1
@@ -26,7 +28,7 @@ LABELS = torch.tensor([0, 1, 2, 1])
 
 
 def test_xus_decoder_goes_7_14_28_56_112() -> None:
-    decoder = Config().build(512, 7, 7, 112)
+    decoder = TransposedConfig().build(512, 7, 7, 112)
     shapes = []
     for layer in decoder.layers:
         layer[0].register_forward_hook(lambda *call: shapes.append(tuple(call[2].shape[1:])))
@@ -37,19 +39,19 @@ def test_xus_decoder_goes_7_14_28_56_112() -> None:
 
 
 def test_each_layer_has_a_kernel_of_4_a_stride_of_2_and_a_padding_of_1() -> None:
-    for layer in Config().build(512, 7, 7, 112).layers:
+    for layer in TransposedConfig().build(512, 7, 7, 112).layers:
         assert (layer[0].kernel_size, layer[0].stride, layer[0].padding) == ((4, 4), (2, 2), (1, 1))
 
 
 def test_parameters_are_those_counted_by_hand() -> None:
-    found = sum(value.numel() for value in Config().build(512, 7, 7, 112).parameters())
+    found = sum(value.numel() for value in TransposedConfig().build(512, 7, 7, 112).parameters())
     assert found == 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 2 * (256 + 128 + 64) + 3
 
 
 @pytest.mark.parametrize(("layers", "height", "width"), [(1, 5, 3), (3, 7, 6), (5, 1, 2)])
 def test_it_works_for_any_map_and_any_doubling(layers: int, height: int, width: int) -> None:
     size = (height * 2**layers, width * 2**layers)
-    assert Config(layers=layers, width=32).build(6, height, width, size)(torch.randn(2, 6, height, width)).shape == (
+    assert TransposedConfig(layers=layers, width=32).build(6, height, width, size)(torch.randn(2, 6, height, width)).shape == (
         2,
         3,
         *size,
@@ -58,7 +60,7 @@ def test_it_works_for_any_map_and_any_doubling(layers: int, height: int, width: 
 
 def test_widths_halve_down_to_16() -> None:
     def widths(**fields: int) -> list[int]:
-        return [layer[0].out_channels for layer in Config(**fields).build(9, 1, 1, 2 ** fields["layers"]).layers]
+        return [layer[0].out_channels for layer in TransposedConfig(**fields).build(9, 1, 1, 2 ** fields["layers"]).layers]
 
     assert widths(layers=6, width=64) == [64, 32, 16, 16, 16, 3]
     assert widths(layers=3, width=8) == [8, 8, 3]
@@ -66,10 +68,10 @@ def test_widths_halve_down_to_16() -> None:
 
 def test_the_size_of_the_images_must_be_met() -> None:
     with pytest.raises(ValueError, match=r"7 x 6 doubled 4 times gives 112 x 96 pixels, the images have 112 x 112"):
-        Config().build(512, 7, 6, 112)
+        TransposedConfig().build(512, 7, 6, 112)
     backbone, head, loss = _parts()
     with pytest.raises(ValueError, match=r"4 x 3 doubled 4 times gives 64 x 48 pixels, the images have 16 x 12"):
-        Network(backbone, head, loss, 3, (16, 12), decoder=Config(), reconstruction=1.0)
+        Network(backbone, head, loss, 3, (16, 12), decoder=TransposedConfig(), reconstruction=1.0)
 
 
 def test_the_loss_adds_the_weighted_squared_error() -> None:

@@ -6,9 +6,9 @@ from torch import nn
 from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
+from modules.backbones.abn import ABNConfig as AbnConfig
 from modules.backbones.abn import AttentionBranchNetwork
-from modules.backbones.abn import Config as AbnConfig
-from modules.explainers.abn_attention import Config
+from modules.explainers.abn_attention import ABNAttentionConfig
 
 
 class Inner(nn.Module):
@@ -45,7 +45,7 @@ TARGET = ClassLogit(torch.tensor([2, 0, 1]))
 
 def test_the_map_is_what_the_features_are_multiplied_by():
     network = Network().eval()
-    found = Config().build().explain(network, images(), TARGET, (16, 24))
+    found = ABNAttentionConfig().build().explain(network, images(), TARGET, (16, 24))
     assert (found.layer, found.layer_shape, found.maps.shape) == ("attention", (1, 4, 6), (3, 4, 6))
     with torch.no_grad():
         for row, image in enumerate(images()):
@@ -59,8 +59,8 @@ def test_the_map_is_what_the_features_are_multiplied_by():
 
 def test_the_target_plays_no_part_and_the_manifest_says_so():
     network = Network()
-    found = Config().build().explain(network, images(), TARGET, (16, 24))
-    other = Config().build().explain(network, images(), Cosine(torch.ones(3, 5)), (16, 24))
+    found = ABNAttentionConfig().build().explain(network, images(), TARGET, (16, 24))
+    other = ABNAttentionConfig().build().explain(network, images(), Cosine(torch.ones(3, 5)), (16, 24))
     np.testing.assert_array_equal(found.maps, other.maps)
     assert found.notes["target_ignored"] is True
     assert found.target.startswith("none")
@@ -68,16 +68,16 @@ def test_the_target_plays_no_part_and_the_manifest_says_so():
 
 def test_a_backbone_without_attention_is_refused():
     with pytest.raises(Refused, match="Inner") as caught:
-        Config().build().explain(Network(attention=False), images(), TARGET, (16, 24))
+        ABNAttentionConfig().build().explain(Network(attention=False), images(), TARGET, (16, 24))
     assert caught.value.code == "no_attention"
 
 
 def test_a_map_does_not_depend_on_the_other_images_and_the_network_is_left_as_it_was():
     network = Network().train()
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    together = Config().build().explain(network, images(), TARGET, (16, 24)).maps
+    together = ABNAttentionConfig().build().explain(network, images(), TARGET, (16, 24)).maps
     for row in range(3):
-        alone = Config().build().explain(network, images()[row : row + 1], TARGET.take([row]), (16, 24)).maps
+        alone = ABNAttentionConfig().build().explain(network, images()[row : row + 1], TARGET.take([row]), (16, 24)).maps
         np.testing.assert_array_equal(alone[0], together[row])
     assert all(module.training for module in network.modules())
     assert not any(module._forward_hooks for module in network.modules())
@@ -85,4 +85,4 @@ def test_a_map_does_not_depend_on_the_other_images_and_the_network_is_left_as_it
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "abn_attention") == Config()
+    assert resolve("explainer", "abn_attention") == ABNAttentionConfig()

@@ -7,7 +7,7 @@ from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.layer_maps import at_layer
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.cam import Config
+from modules.explainers.cam import CAMConfig
 from modules.network import Network
 
 LABELS = torch.tensor([2, 0])
@@ -29,7 +29,7 @@ def network(head="gap_bn", loss="softmax", size=SIZE, **fields):
 
 
 def explain(made, target=None, images=IMAGES, size=SIZE):
-    return Config().build().explain(made, images, target or ClassLogit(LABELS), size)
+    return CAMConfig().build().explain(made, images, target or ClassLogit(LABELS), size)
 
 
 def test_all_that_is_linear_is_pushed_through_exactly():
@@ -108,4 +108,4 @@ def test_a_map_of_one_place_is_refused():
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "cam") == Config()
+    assert resolve("explainer", "cam") == CAMConfig()

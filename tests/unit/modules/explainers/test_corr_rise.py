@@ -7,13 +7,13 @@ from torch import nn
 
 from configs.lookup import resolve
 from modules.attribution.explainer import Refused
-from modules.explainers.corr_rise import Config
+from modules.explainers.corr_rise import CorrRISEConfig
 
 SMALL = {"masks": 40, "squares": 2, "side": 5}
 
 
 def explain(net, left, right, **fields):
-    return Config(**{**SMALL, **fields}).build().explain(net, left, right, SIZE)
+    return CorrRISEConfig(**{**SMALL, **fields}).build().explain(net, left, right, SIZE)
 
 
 def literal(net, image, other, seen, masked):
@@ -37,7 +37,7 @@ def literal(net, image, other, seen, masked):
 def test_maps_are_the_rank_correlation_of_every_pixel(other):
     net, left, right = network(), images(2), images(2, seed=2)
     found = explain(net, left, right, other=other)
-    seen = Config(**SMALL).build().draw((SIZE, SIZE))
+    seen = CorrRISEConfig(**SMALL).build().draw((SIZE, SIZE))
     net.eval()
     with torch.no_grad():
         for pair in range(2):
@@ -49,12 +49,12 @@ def test_maps_are_the_rank_correlation_of_every_pixel(other):
 
 
 def test_masks_are_whole_squares_and_a_function_of_the_seed():
-    one, again, other = (Config(masks=50, squares=1, side=6, seed=seed).build().draw((16, 20)) for seed in (1, 1, 2))
+    one, again, other = (CorrRISEConfig(masks=50, squares=1, side=6, seed=seed).build().draw((16, 20)) for seed in (1, 1, 2))
     assert one.shape == (50, 16, 20)
     assert ((~one).sum((1, 2)) == 36).all()
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
-    many = Config(masks=2000, squares=1, side=6).build().draw((16, 20))
+    many = CorrRISEConfig(masks=2000, squares=1, side=6).build().draw((16, 20))
     assert not many.all(0).any()  # squares reach every border
 
 
@@ -95,7 +95,7 @@ def test_scores_that_do_not_change_have_no_correlation(double):
 
 def test_pixels_that_are_never_hidden_are_counted():
     found = explain(network(), images(1), images(1, seed=2), masks=2, squares=1)
-    seen = Config(masks=2, squares=1, side=5).build().draw((SIZE, SIZE))
+    seen = CorrRISEConfig(masks=2, squares=1, side=5).build().draw((SIZE, SIZE))
     assert found.notes["undefined_pixels"] == int((seen.sum(0) != 1).sum())
 
 
@@ -117,4 +117,4 @@ def test_the_network_is_left_as_it_was():
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "corr_rise") == Config()
+    assert resolve("explainer", "corr_rise") == CorrRISEConfig()

@@ -7,7 +7,7 @@ from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.graph import between, title
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.deconvnet import Config
+from modules.explainers.deconvnet import DeconvnetConfig
 from modules.network import Network
 
 LABELS = torch.tensor([2, 0])
@@ -48,10 +48,10 @@ def literal(network, image, target):
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("target", [ClassLogit(LABELS), Cosine(torch.arange(10.0, dtype=torch.float64).view(2, 5))])
 def test_a_relu_passes_back_what_is_positive_whatever_its_input_was(inplace, target):
-    network, pictures = Net(nn.ReLU(inplace)).eval(), images(12, torch.float64)
-    found = Config().build().explain(network, pictures, target, 12)
+    network, generated = Net(nn.ReLU(inplace)).eval(), images(12, torch.float64)
+    found = DeconvnetConfig().build().explain(network, generated, target, 12)
     for number in range(2):
-        expected = literal(network, pictures[number], target.take([number]))
+        expected = literal(network, generated[number], target.take([number]))
         assert expected.max() > 0
         np.testing.assert_allclose(found.maps[number], expected.astype(np.float32), rtol=1e-6, atol=1e-12)
 
@@ -63,21 +63,21 @@ def test_it_equals_captum_where_no_relu_is_shared(backbone, size):
     torch.manual_seed(0)
     head = resolve("head", {"name": "gap_bn", "dimension": 16})
     network = Network(resolve("backbone", backbone), head, resolve("loss", "softmax"), 5, size).eval()
-    pictures = images(size, torch.float32)
-    found = Config().build().explain(network, pictures, ClassLogit(LABELS), size)
+    generated = images(size, torch.float32)
+    found = DeconvnetConfig().build().explain(network, generated, ClassLogit(LABELS), size)
     peer = Deconvolution(network)
     for number, label in enumerate(LABELS.tolist()):
         expected = (
-            peer.attribute(pictures[number : number + 1].clone().requires_grad_(), label)[0].abs().amax(0).detach().numpy()
+            peer.attribute(generated[number : number + 1].clone().requires_grad_(), label)[0].abs().amax(0).detach().numpy()
         )
         np.testing.assert_allclose(found.maps[number], expected, rtol=1e-5, atol=1e-5 * expected.max())
 
 
 def test_networks_of_other_activations_are_refused_before_work_starts():
     with pytest.raises(Refused, match="Deconvnet is defined for ReLU networks; this one has 3 SiLU") as caught:
-        Config().build().explain(Net(nn.SiLU()), images(12, torch.float64), ClassLogit(LABELS), 12)
+        DeconvnetConfig().build().explain(Net(nn.SiLU()), images(12, torch.float64), ClassLogit(LABELS), 12)
     assert caught.value.code == "not_relu"
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "deconvnet") == Config()
+    assert resolve("explainer", "deconvnet") == DeconvnetConfig()

@@ -6,7 +6,7 @@ from torch import nn
 from configs.lookup import resolve
 from modules.attribution.explainer import Attribution, Refused
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.gradcam import Config
+from modules.explainers.gradcam import GradCAMConfig
 
 
 class Backbone(nn.Module):
@@ -92,7 +92,7 @@ def literal(network, layer, image, target):
 
 @pytest.mark.parametrize("layer", ["one", "two", "three"])
 def test_maps_are_the_two_equations(network, layer):
-    found = Config(layer=layer).build().explain(network, images(), ClassLogit(TARGETS), 16)
+    found = GradCAMConfig(layer=layer).build().explain(network, images(), ClassLogit(TARGETS), 16)
     network.eval()
     for index in range(3):
         np.testing.assert_allclose(found.maps[index], literal(network, layer, images()[index], int(TARGETS[index])), atol=1e-7)
@@ -103,7 +103,7 @@ def test_weights_agree_with_finite_differences(network):
     """A weight is how the logit changes when a whole channel grows, over the number of positions."""
     network.eval()
     image, step = images(1), 1e-6
-    found = Config(layer="three").build()
+    found = GradCAMConfig(layer="three").build()
     activation = network.backbone(image).detach()
     weights = []
     for k in range(6):
@@ -116,24 +116,24 @@ def test_weights_agree_with_finite_differences(network):
 
 
 def test_the_default_layer_is_the_deepest_of_at_least_four_by_four(network):
-    found = Config().build().explain(network, images(), ClassLogit(TARGETS), 16)
+    found = GradCAMConfig().build().explain(network, images(), ClassLogit(TARGETS), 16)
     assert (found.layer, found.layer_shape, found.maps.shape) == ("two", (6, 4, 4), (3, 4, 4))
     assert found.maps.dtype == np.float32
 
 
 def test_too_coarse_stages_are_refused_with_their_shapes(network):
     with pytest.raises(Refused, match="one 8x8, two 4x4, three 2x2") as caught:
-        Config(min_side=9).build().explain(network, images(), ClassLogit(TARGETS), 16)
+        GradCAMConfig(min_side=9).build().explain(network, images(), ClassLogit(TARGETS), 16)
     assert caught.value.code == "layer_too_coarse"
 
 
 def test_an_unknown_layer_is_refused_with_the_known_ones(network):
     with pytest.raises(ValueError, match="known: one, two, three"):
-        Config(layer="four").build().explain(network, images(), ClassLogit(TARGETS), 16)
+        GradCAMConfig(layer="four").build().explain(network, images(), ClassLogit(TARGETS), 16)
 
 
 def test_a_map_does_not_depend_on_the_other_images(network):
-    explainer = Config().build()
+    explainer = GradCAMConfig().build()
     together = explainer.explain(network, images(), ClassLogit(TARGETS), 16).maps
     for index in range(3):
         alone = explainer.explain(network, images()[index : index + 1], ClassLogit(TARGETS[index : index + 1]), 16).maps
@@ -141,7 +141,7 @@ def test_a_map_does_not_depend_on_the_other_images(network):
 
 
 def test_a_map_depends_on_its_image_and_its_target(network):
-    explainer = Config().build()
+    explainer = GradCAMConfig().build()
     one = explainer.explain(network, images(), ClassLogit(TARGETS), 16).maps
     assert not np.allclose(one, explainer.explain(network, images(seed=2), ClassLogit(TARGETS), 16).maps)
     assert not np.allclose(one, explainer.explain(network, images(), ClassLogit(TARGETS + 1), 16).maps)
@@ -153,7 +153,7 @@ def test_the_cosine_with_another_image_can_be_explained(network):
     image, other = images(1)[0], images(1, seed=5)[0]
     with torch.no_grad():
         reference = network.embed(other[None])
-    found = Config(layer="three").build().explain(network, image[None], Cosine(reference), 16).maps[0]
+    found = GradCAMConfig(layer="three").build().explain(network, image[None], Cosine(reference), 16).maps[0]
     activation = network.backbone(image[None]).detach()
     length = network.head(activation).norm().detach()
     unit = (reference / reference.norm())[0]
@@ -176,9 +176,9 @@ def test_the_network_is_left_as_it_was(network):
     network.backbone.two.eval()
     modes = [module.training for module in network.modules()]
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    Config().build().explain(network, images(), ClassLogit(TARGETS), 16)
+    GradCAMConfig().build().explain(network, images(), ClassLogit(TARGETS), 16)
     with pytest.raises(RuntimeError):
-        Config().build().explain(network, images(), ClassLogit(TARGETS + 100), 16)
+        GradCAMConfig().build().explain(network, images(), ClassLogit(TARGETS + 100), 16)
     assert [module.training for module in network.modules()] == modes
     assert not any(module._forward_hooks for module in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -187,8 +187,8 @@ def test_the_network_is_left_as_it_was(network):
 
 def test_it_works_where_gradients_are_off(network):
     with torch.no_grad():
-        off = Config().build().explain(network, images(), ClassLogit(TARGETS), 16).maps
-    np.testing.assert_array_equal(off, Config().build().explain(network, images(), ClassLogit(TARGETS), 16).maps)
+        off = GradCAMConfig().build().explain(network, images(), ClassLogit(TARGETS), 16).maps
+    np.testing.assert_array_equal(off, GradCAMConfig().build().explain(network, images(), ClassLogit(TARGETS), 16).maps)
 
 
 class OnePlace(nn.Module):
@@ -221,13 +221,13 @@ class OnePlace(nn.Module):
 def test_a_map_peaks_at_the_planted_patch():
     image = torch.full((1, 3, 16, 16), 0.05)
     image[:, :, 4:6, 12:14] = 1.0
-    found = Config().build().explain(OnePlace(), image, ClassLogit(torch.tensor([1])), 16)
+    found = GradCAMConfig().build().explain(OnePlace(), image, ClassLogit(torch.tensor([1])), 16)
     assert np.unravel_index(found.maps[0].argmax(), (8, 8)) == (2, 6)
 
 
 def test_an_empty_map_is_noted():
     image = torch.full((1, 3, 16, 16), 0.5)
-    found = Config().build().explain(OnePlace(), image, ClassLogit(torch.tensor([0])), 16)
+    found = GradCAMConfig().build().explain(OnePlace(), image, ClassLogit(torch.tensor([0])), 16)
     assert found.notes["empty_maps"] == [0]
     assert not found.maps.any()
 
@@ -239,4 +239,4 @@ def test_maps_with_nan_are_refused():
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "gradcam") == Config()
+    assert resolve("explainer", "gradcam") == GradCAMConfig()

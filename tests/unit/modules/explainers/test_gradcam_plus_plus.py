@@ -6,7 +6,7 @@ from torch import nn
 from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Target
-from modules.explainers.gradcam_plus_plus import Config
+from modules.explainers.gradcam_plus_plus import GradCAMPlusPlusConfig
 from modules.network import Network
 
 IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
@@ -81,7 +81,7 @@ def literal(activation, gradient):
 @pytest.mark.parametrize("scale", [1.0, 30.0, -1.0])
 def test_maps_are_the_equations(layer, scale):
     network = Net()
-    found = Config(layer=layer).build().explain(network, IMAGES, Scaled(LABELS, scale), 12)
+    found = GradCAMPlusPlusConfig(layer=layer).build().explain(network, IMAGES, Scaled(LABELS, scale), 12)
     for number, label in enumerate(LABELS.tolist()):
         activation = network.backbone.one(IMAGES[number][None])
         if layer == "act":
@@ -97,27 +97,29 @@ def test_maps_are_the_equations(layer, scale):
 def test_in_float64_the_map_itself_is_exact():
     random = np.random.default_rng(0)
     activation, gradient = np.maximum(random.normal(size=(4, 5, 3)), 0), random.normal(size=(4, 5, 3))
-    found = Config().build().map_of(torch.from_numpy(activation), torch.from_numpy(gradient)).numpy()
+    found = GradCAMPlusPlusConfig().build().map_of(torch.from_numpy(activation), torch.from_numpy(gradient)).numpy()
     np.testing.assert_allclose(found, literal(activation, gradient), rtol=1e-12, atol=1e-14)
 
 
 def test_dead_channels_and_zero_gradients_are_no_problem():
     activation, gradient = torch.rand(3, 4, 4), torch.randn(3, 4, 4)
-    expected = Config().build().map_of(activation[:1], gradient[:1])
+    expected = GradCAMPlusPlusConfig().build().map_of(activation[:1], gradient[:1])
     activation[1] = 0
     gradient[2] = 0
-    assert torch.equal(Config().build().map_of(activation, gradient), expected)
-    assert not Config().build().map_of(activation, torch.zeros(3, 4, 4)).any()
+    assert torch.equal(GradCAMPlusPlusConfig().build().map_of(activation, gradient), expected)
+    assert not GradCAMPlusPlusConfig().build().map_of(activation, torch.zeros(3, 4, 4)).any()
 
 
 def test_a_denominator_of_zero_adds_nothing():
     activation, gradient = torch.tensor([[[-2.0, 1.0]]]), torch.tensor([[[2.0, 1.0]]])  # 2 + 2 x -1 = 0, and 2 + 1 x -1 = 1
-    assert torch.equal(Config().build().map_of(activation, gradient), torch.tensor([[0.0, 1.0]]))  # weight 0 + 1 / 1
+    assert torch.equal(
+        GradCAMPlusPlusConfig().build().map_of(activation, gradient), torch.tensor([[0.0, 1.0]])
+    )  # weight 0 + 1 / 1
 
 
 def test_gradients_too_small_to_be_squared_count():
     activation, gradient = torch.rand(2, 3, 3), torch.rand(2, 3, 3)
-    small = Config().build().map_of(activation, 1e-30 * gradient)
+    small = GradCAMPlusPlusConfig().build().map_of(activation, 1e-30 * gradient)
     weights = gradient.sum((1, 2)) / 2
     torch.testing.assert_close(small * 1e30, (weights[:, None, None] * activation).sum(0))
 
@@ -131,7 +133,7 @@ def test_it_equals_pytorch_grad_cam():
     network = Network(resolve("backbone", "resnet34"), head, resolve("loss", "softmax"), 5, 64).eval()
     images = torch.rand(1, 3, 64, 64) * 2 - 1
     for scale, near in ((1e5, True), (1.0, False)):
-        found = Config().build().explain(network, images, Scaled(LABELS[:1], scale), 64)
+        found = GradCAMPlusPlusConfig().build().explain(network, images, Scaled(LABELS[:1], scale), 64)
         layer = network.backbone.stages()[found.layer]
         with GradCAMPlusPlus(network, [layer]) as peer:
             (scale * peer.activations_and_grads(images)[0, 2]).backward()
@@ -146,12 +148,12 @@ def test_it_equals_pytorch_grad_cam():
 
 def test_too_coarse_stages_and_unknown_layers_are_refused():
     with pytest.raises(Refused) as caught:
-        Config(min_side=7).build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
+        GradCAMPlusPlusConfig(min_side=7).build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
     assert caught.value.code == "layer_too_coarse"
     with pytest.raises(Refused, match="explainer gradcam_plus_plus: layer 'x' is no stage of this backbone") as caught:
-        Config(layer="x").build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
+        GradCAMPlusPlusConfig(layer="x").build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
     assert caught.value.code == "no_such_layer"
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "gradcam_plus_plus") == Config()
+    assert resolve("explainer", "gradcam_plus_plus") == GradCAMPlusPlusConfig()

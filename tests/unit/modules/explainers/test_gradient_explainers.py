@@ -98,8 +98,8 @@ def images(count=3, seed=1):
     return torch.rand(count, 3, 12, 12, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def run(method, network, pictures, target):
-    return resolve("explainer", {"name": method, **METHODS[method]}).build().explain(network, pictures, target, 12)
+def run(method, network, generated, target):
+    return resolve("explainer", {"name": method, **METHODS[method]}).build().explain(network, generated, target, 12)
 
 
 def targets(count=3):
@@ -138,14 +138,14 @@ def test_a_map_depends_on_its_target(method):
 @every
 @pytest.mark.parametrize("inplace", [False, True])
 def test_the_network_and_the_images_are_left_as_they_were(method, inplace):
-    network, pictures = Net(inplace).train(), images()
+    network, generated = Net(inplace).train(), images()
     network.backbone.two.eval()
     modes = [module.training for module in network.modules()]
     kinds = [(type(module), getattr(module, "inplace", None)) for module in network.modules()]
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    run(method, network, pictures, targets()[0])
+    run(method, network, generated, targets()[0])
     with pytest.raises((RuntimeError, IndexError)):
-        run(method, network, pictures, ClassLogit(LABELS + 100))
+        run(method, network, generated, ClassLogit(LABELS + 100))
     assert [module.training for module in network.modules()] == modes
     assert [(type(module), getattr(module, "inplace", None)) for module in network.modules()] == kinds
     for module in network.modules():
@@ -154,8 +154,8 @@ def test_the_network_and_the_images_are_left_as_they_were(method, inplace):
         assert not module._backward_hooks
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
-    assert torch.equal(pictures, images())
-    assert not pictures.requires_grad
+    assert torch.equal(generated, images())
+    assert not generated.requires_grad
     assert torch.is_grad_enabled()
 
 
@@ -228,12 +228,12 @@ def _digest():
         resolve(*part) for part in (("backbone", "alexnet"), ("head", {"name": "gap_bn", "dimension": 16}), ("loss", "softmax"))
     ]
     network = Network(*parts, 5, 96)
-    pictures = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    generated = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(1)) * 2 - 1
     found = hashlib.sha256()
     for method in METHODS:
         explainer = resolve("explainer", {"name": method, **METHODS[method]}).build()
         for target in (ClassLogit(torch.tensor([1, 4])), Cosine(torch.ones(2, 16))):
-            found.update(explainer.explain(network, pictures, target, 96).maps.tobytes())
+            found.update(explainer.explain(network, generated, target, 96).maps.tobytes())
     return found.hexdigest()
 
 

@@ -4,7 +4,7 @@ from torch import nn
 
 from configs.lookup import resolve
 from modules.attribution.targets import ClassLogit
-from modules.explainers.gradient_x_input import Config
+from modules.explainers.gradient_x_input import GradientXInputConfig
 
 IMAGES = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
 LABELS = torch.tensor([2, 0])
@@ -27,7 +27,7 @@ class Net(nn.Module):
 def test_a_map_is_the_product_summed_over_the_channels():
     """By the slope along each pixel's own colour: growing a pixel by a share t adds t times its value in the map."""
     network, step = Net(nn.SiLU()), 1e-6
-    found = Config().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
+    found = GradientXInputConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     for number, label in enumerate(LABELS.tolist()):
         image = IMAGES[number]
         for row, column in np.ndindex(6, 6):
@@ -39,14 +39,14 @@ def test_a_map_is_the_product_summed_over_the_channels():
 
 def test_of_a_linear_network_a_map_sums_to_the_score():
     network = Net()
-    found = Config().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
+    found = GradientXInputConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     scores = network(IMAGES).gather(1, LABELS[:, None])[:, 0].detach().numpy()
     np.testing.assert_allclose(found.maps.sum((1, 2), dtype=np.float64), scores, rtol=1e-5)
 
 
 def test_of_a_network_of_relu_without_biases_too():
     network = Net(nn.ReLU())
-    found = Config().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
+    found = GradientXInputConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     scores = network(IMAGES).gather(1, LABELS[:, None])[:, 0].detach().numpy()
     np.testing.assert_allclose(found.maps.sum((1, 2), dtype=np.float64), scores, rtol=1e-5)
 
@@ -55,10 +55,10 @@ def test_it_equals_captum():
     from captum.attr import InputXGradient
 
     network = Net(nn.SiLU())
-    found = Config().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
+    found = GradientXInputConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     expected = InputXGradient(network).attribute(IMAGES.clone().requires_grad_(), LABELS).sum(1).detach().numpy()
     np.testing.assert_allclose(found.maps, expected, rtol=1e-5, atol=1e-8)
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "gradient_x_input") == Config()
+    assert resolve("explainer", "gradient_x_input") == GradientXInputConfig()

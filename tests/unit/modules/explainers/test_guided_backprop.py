@@ -9,7 +9,7 @@ from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.graph import between, title
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.guided_backprop import Config
+from modules.explainers.guided_backprop import GuidedBackpropConfig
 from modules.network import Network
 
 LABELS = torch.tensor([2, 0])
@@ -53,7 +53,7 @@ def guided(given, got):
 @pytest.mark.parametrize("target", [ClassLogit(LABELS), Cosine(torch.arange(10.0, dtype=torch.float64).view(2, 5))])
 def test_a_relu_passes_back_what_is_positive_where_its_input_is(inplace, target):
     network = Net(inplace).eval()
-    found = Config().build().explain(network, IMAGES, target, 12)
+    found = GuidedBackpropConfig().build().explain(network, IMAGES, target, 12)
     for number in range(2):
         expected = literal(network, IMAGES[number], target.take([number]), guided)
         assert expected.max() > 0
@@ -63,7 +63,9 @@ def test_a_relu_passes_back_what_is_positive_where_its_input_is(inplace, target)
 def test_it_is_not_the_plain_gradient():
     network = Net().eval()
     plain = resolve("explainer", "gradient").build().explain(network, IMAGES, ClassLogit(LABELS), 12).maps
-    assert not np.allclose(Config().build().explain(network, IMAGES, ClassLogit(LABELS), 12).maps, plain, rtol=0.1)
+    assert not np.allclose(
+        GuidedBackpropConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 12).maps, plain, rtol=0.1
+    )
 
 
 @pytest.mark.parametrize(("backbone", "size"), [("resnet34", 64), ("alexnet", 96)])
@@ -74,7 +76,7 @@ def test_it_equals_pytorch_grad_cam(backbone, size):
     head = resolve("head", {"name": "gap_bn", "dimension": 16})
     network = Network(resolve("backbone", backbone), head, resolve("loss", "softmax"), 5, size).eval()
     images = torch.rand(2, 3, size, size) * 2 - 1
-    found = Config().build().explain(network, images, ClassLogit(LABELS), size)
+    found = GuidedBackpropConfig().build().explain(network, images, ClassLogit(LABELS), size)
     peer = GuidedBackpropReLUModel(copy.deepcopy(network))  # it changes the network
     for number, label in enumerate(LABELS.tolist()):
         expected = np.abs(peer(images[number : number + 1].clone(), label)).max(2)
@@ -84,14 +86,14 @@ def test_it_equals_pytorch_grad_cam(backbone, size):
 def test_networks_of_other_activations_are_refused_before_work_starts():
     network = Net(act=nn.SiLU(inplace=True))
     with pytest.raises(Refused, match="guided backpropagation is defined for ReLU networks; this one has 3 SiLU") as caught:
-        Config().build().explain(network, IMAGES, ClassLogit(LABELS), 12)
+        GuidedBackpropConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 12)
     assert caught.value.code == "not_relu"
 
 
 def test_it_warns_of_nothing(recwarn):
-    Config().build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
+    GuidedBackpropConfig().build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
     assert not [one for one in recwarn if "captum" in str(one.filename) or "hook" in str(one.message)]
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "guided_backprop") == Config()
+    assert resolve("explainer", "guided_backprop") == GuidedBackpropConfig()

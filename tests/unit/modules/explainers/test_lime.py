@@ -6,7 +6,7 @@ from torch import nn
 from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.lime import Config, kernel, painted, ridge, subsets, superpixels
+from modules.explainers.lime import LIMEConfig, kernel, painted, ridge, subsets, superpixels
 
 
 class Loss(nn.Module):
@@ -34,7 +34,7 @@ def images(count=2, dtype=torch.float64):
     return found.to(dtype)
 
 
-def test_superpixels_are_numbered_without_gaps_and_follow_the_picture():
+def test_superpixels_are_numbered_without_gaps_and_follow_the_image():
     parts = superpixels(images(1)[0], 16, 10.0, 1.0)
     assert parts.shape == (24, 24)
     assert set(parts.ravel()) == set(range(parts.max() + 1))
@@ -44,7 +44,9 @@ def test_superpixels_are_numbered_without_gaps_and_follow_the_picture():
 
 def test_a_constant_image_has_superpixels_and_a_map_of_zeros():
     found = (
-        Config(segments=9, samples=30).build().explain(Patch(), torch.zeros(1, 3, 24, 24), ClassLogit(torch.tensor([1])), 24)
+        LIMEConfig(segments=9, samples=30)
+        .build()
+        .explain(Patch(), torch.zeros(1, 3, 24, 24), ClassLogit(torch.tensor([1])), 24)
     )
     assert found.notes["superpixels"][0] > 1
     assert not found.maps.any()
@@ -91,7 +93,7 @@ def test_altered_images_are_painted_over_pixel_by_pixel(fill):
     image, network = images(1)[0], Patch().eval()
     parts = superpixels(image, 9, 10.0, 1.0)
     kept = subsets(10, parts.max() + 1, 0.5, 0)
-    found = Config(fill=fill, batch=4).build().scores(network, image, parts, kept, ClassLogit(torch.tensor([1])))
+    found = LIMEConfig(fill=fill, batch=4).build().scores(network, image, parts, kept, ClassLogit(torch.tensor([1])))
     for row, score in zip(kept, found, strict=True):
         altered = image.clone()
         for i in range(24):
@@ -115,7 +117,7 @@ def test_it_agrees_with_captum():
     from sklearn.linear_model import Ridge
 
     image, network = images(1), Patch().eval()
-    config = Config(segments=9, samples=60)
+    config = LIMEConfig(segments=9, samples=60)
     parts = superpixels(image[0], 9, 10.0, 1.0)
     kept = subsets(60, parts.max() + 1, 0.5, 0)
     weights = iter(kernel(kept, 0.25))
@@ -152,7 +154,7 @@ def test_it_agrees_with_captum():
 
 @pytest.mark.parametrize("target", [ClassLogit(torch.tensor([1, 1])), Cosine(torch.tensor([[0.0, 1.0, 0.0]] * 2))])
 def test_the_planted_patch_is_found(target):
-    found = Config(segments=16, samples=300).build().explain(Patch(), images(dtype=torch.float32), target, 24)
+    found = LIMEConfig(segments=16, samples=300).build().explain(Patch(), images(dtype=torch.float32), target, 24)
     for one in found.maps:
         top, left = np.unravel_index(one.argmax(), (24, 24))
         assert top < 13
@@ -161,7 +163,7 @@ def test_the_planted_patch_is_found(target):
     assert found.signed
     assert found.maps.dtype == np.float32
     opposite = (
-        Config(segments=16, samples=300)
+        LIMEConfig(segments=16, samples=300)
         .build()
         .explain(Patch(), images(dtype=torch.float32), ClassLogit(torch.tensor([0, 0])), 24)
     )
@@ -170,17 +172,17 @@ def test_the_planted_patch_is_found(target):
 
 def test_what_does_not_apply_is_refused():
     with pytest.raises(Refused) as caught:
-        Config(score="probability").build().explain(Patch(), images(), Cosine(torch.ones(2, 3)), 24)
+        LIMEConfig(score="probability").build().explain(Patch(), images(), Cosine(torch.ones(2, 3)), 24)
     assert caught.value.code == "no_probability"
     network = Patch()
     network.embed = lambda given: given.mean((2, 3)) * 0
     with pytest.raises(Refused) as caught:
-        Config(segments=4, samples=4).build().explain(network, images(), Cosine(torch.ones(2, 3)), 24)
+        LIMEConfig(segments=4, samples=4).build().explain(network, images(), Cosine(torch.ones(2, 3)), 24)
     assert caught.value.code == "not_finite"
 
 
 def test_a_map_does_not_depend_on_the_other_images_and_the_network_is_left_as_it_was():
-    explainer, given, network = Config(segments=9, samples=20, batch=8).build(), images(3), Patch().train()
+    explainer, given, network = LIMEConfig(segments=9, samples=20, batch=8).build(), images(3), Patch().train()
     target = ClassLogit(torch.tensor([1, 0, 1]))
     together = explainer.explain(network, given, target, 24).maps
     for row in range(3):
@@ -191,4 +193,4 @@ def test_a_map_does_not_depend_on_the_other_images_and_the_network_is_left_as_it
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "lime") == Config()
+    assert resolve("explainer", "lime") == LIMEConfig()

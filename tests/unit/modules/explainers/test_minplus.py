@@ -7,7 +7,7 @@ from torch import nn
 
 from configs.lookup import resolve
 from modules.attribution.explainer import Reference, Refused
-from modules.explainers.minplus import Config
+from modules.explainers.minplus import MinPlusConfig
 
 WIDTH, STRIDE = 2.0, 3
 CENTRES = [0, 3, 6, 9, 12, 15]
@@ -15,7 +15,7 @@ SMALL = {"width": WIDTH, "stride": STRIDE, "threshold": -1}
 
 
 def explain(net, left, right, reference=None, same=None, **fields):
-    return Config(**{**SMALL, **fields}).build().explain(net, left, right, SIZE, reference, same)
+    return MinPlusConfig(**{**SMALL, **fields}).build().explain(net, left, right, SIZE, reference, same)
 
 
 def window(row, column):
@@ -65,7 +65,7 @@ def test_maps_are_the_literal_loop(rounds):
     net, left, right = network(), images(1), images(1, seed=2)
     fill = torch.full((3, 1, 1), -1.0, dtype=torch.float64)
     found = explain(net, left, right, rounds=rounds)
-    explainer = Config(**SMALL, rounds=rounds).build()
+    explainer = MinPlusConfig(**SMALL, rounds=rounds).build()
     net.eval()
     with torch.no_grad():
         for side, both in enumerate([(left[0], right[0]), (right[0], left[0])]):
@@ -101,7 +101,7 @@ def test_each_impostor_pair_is_refused_for_itself():
     net, left, right = network(), images(3), images(3, seed=2)
     found = explain(net, left, right, same=[True, False, True])
     assert [(one["pair"], one["code"]) for one in found.notes["refused_pairs"]] == [(1, "impostor_pair")]
-    assert found.notes["judged_by"] == "truth"
+    assert found.notes["evaluated_by"] == "truth"
     for maps in found.maps.values():
         assert not maps[1].any()
         assert maps[0].any()
@@ -114,7 +114,7 @@ def test_without_the_truth_the_networks_decision_counts():
     limit = float(np.sort(cosines)[1])
     found = explain(net, left, right, threshold=limit - 1e-4)
     assert [one["pair"] for one in found.notes["refused_pairs"]] == [int(cosines.argmin())]
-    assert found.notes["judged_by"] == "decision"
+    assert found.notes["evaluated_by"] == "decision"
     assert f"threshold {limit - 1e-4:.4f}" in found.notes["refused_pairs"][0]["reason"]
 
 
@@ -159,8 +159,8 @@ def test_the_network_is_left_as_it_was():
 
 def test_a_stride_that_skips_pixels_is_refused():
     with pytest.raises(ValidationError, match="more than twice width"):
-        Config(width=2, stride=5)
+        MinPlusConfig(width=2, stride=5)
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "minplus") == Config()
+    assert resolve("explainer", "minplus") == MinPlusConfig()

@@ -5,10 +5,10 @@ from pair_networks import SIZE, Bright, images, network, unchanged
 from pydantic import ValidationError
 
 from configs.lookup import resolve
-from modules.attribution import pairwise
+from modules.attribution import pair_utilities
 from modules.attribution.explainer import Reference, Refused
-from modules.attribution.sanity import Settings, check_pairs
-from modules.explainers.pair_occlusion import Config
+from modules.attribution.sanity_checks import Settings, check_pairs
+from modules.explainers.pair_occlusion import PairOcclusionConfig
 
 MEAN = torch.tensor([0.1, -0.2, 0.3])
 
@@ -19,7 +19,7 @@ def reference(count=4, same=None):
 
 
 def explain(net, left, right, given=None, **fields):
-    return Config(**{"patch": 5, "stride": 3, **fields}).build().explain(net, left, right, SIZE, given)
+    return PairOcclusionConfig(**{"patch": 5, "stride": 3, **fields}).build().explain(net, left, right, SIZE, given)
 
 
 def literal(net, left, right, patch, stride, fill):
@@ -47,7 +47,7 @@ def literal(net, left, right, patch, stride, fill):
 @pytest.mark.parametrize(("patch", "stride"), [(5, 3), (4, 4), (16, 1)])
 def test_delta_is_algorithm_1(patch, stride):
     net, left, right = network(), images(2), images(2, seed=2)
-    raw = Config(patch=patch, stride=stride).build()
+    raw = PairOcclusionConfig(patch=patch, stride=stride).build()
     found = explain(net, left, right, reference(), patch=patch, stride=stride)
     net.eval()
     with torch.no_grad():
@@ -62,7 +62,7 @@ def test_delta_is_algorithm_1(patch, stride):
 def test_delta_is_algorithm_1_to_rounding():
     net, left, right = network().eval(), images(1), images(1, seed=2)
     fill = torch.tensor([0.5, -0.25, 0.125], dtype=torch.float64)
-    delta, _ = Config(patch=5, stride=3).build().delta(net, left[0], right[0], fill[:, None, None])
+    delta, _ = PairOcclusionConfig(patch=5, stride=3).build().delta(net, left[0], right[0], fill[:, None, None])
     np.testing.assert_allclose(delta, literal(net, left[0], right[0], 5, 3, fill), rtol=0, atol=1e-12)
 
 
@@ -161,7 +161,7 @@ def test_every_forward_pass_has_the_same_shape():
     original = net.embed
     net.embed = lambda batch: shapes.append(tuple(batch.shape)) or original(batch)
     explain(net, images(2), images(2, seed=2), fill="grey")
-    assert set(shapes) == {(pairwise.BATCH, 3, SIZE, SIZE)}
+    assert set(shapes) == {(pair_utilities.BATCH, 3, SIZE, SIZE)}
 
 
 def test_a_pairs_map_depends_on_that_pair_alone():
@@ -177,19 +177,19 @@ def test_the_network_is_left_as_it_was():
 
 def test_a_stride_that_skips_pixels_is_refused():
     with pytest.raises(ValidationError, match="stride 6 is larger than patch 5"):
-        Config(patch=5, stride=6)
+        PairOcclusionConfig(patch=5, stride=6)
     with pytest.raises(ValueError, match="does not fit"):
         explain(network(), images(1), images(1, seed=2), patch=17, fill="grey")
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "pair_occlusion") == Config()
+    assert resolve("explainer", "pair_occlusion") == PairOcclusionConfig()
     assert resolve("explainer", {"name": "pair_occlusion", "fill": [0.1, 0, -1]}).fill == (0.1, 0, -1)
 
 
 def test_a_tuned_method_keeps_the_theta_of_the_network_that_it_was_tuned_on():
     net, other, left, right = network(), network(seed=3), images(2), images(2, seed=2)
-    method = Config(patch=5, stride=3).build()
+    method = PairOcclusionConfig(patch=5, stride=3).build()
     tuned = method.tuned(net, left, SIZE, reference())
     whole, again = (one.explain(net, left, right, SIZE, reference()) for one in (method, tuned))
     assert whole.notes == again.notes
@@ -204,14 +204,14 @@ def test_a_tuned_method_keeps_the_theta_of_the_network_that_it_was_tuned_on():
 
 def test_sanity_checks_embed_the_reference_pairs_once():
     net, left, right = network().eval(), images(2), images(2, seed=2)
-    method, seen = Config(patch=8, stride=8).build(), []
-    original = method.judged
+    method, seen = PairOcclusionConfig(patch=8, stride=8).build(), []
+    original = method.evaluated
 
-    def judged(network, given, fill):
+    def evaluated(network, given, fill):
         seen.append(network)
         return original(network, given, fill)
 
-    method.judged = judged
+    method.evaluated = evaluated
     found = check_pairs(method, net, left, right, SIZE, reference(), Settings(depths=2))
     assert seen == [net]
     assert set(found["stamps"]) == {"delta", "normalised"}
@@ -219,10 +219,10 @@ def test_sanity_checks_embed_the_reference_pairs_once():
 
 def test_without_reference_pairs_there_is_nothing_to_tune():
     left, right = images(2), images(2, seed=2)
-    tuned = Config(patch=5, stride=3, fill="grey").build().tuned(network(), left, SIZE)
+    tuned = PairOcclusionConfig(patch=5, stride=3, fill="grey").build().tuned(network(), left, SIZE)
     assert "unnormalised" in tuned.explain(network(), left, right, SIZE).notes
     with pytest.raises(Refused) as refused:
-        Config().build().tuned(network(), left, SIZE)
+        PairOcclusionConfig().build().tuned(network(), left, SIZE)
     assert refused.value.code == "no_reference"
 
 

@@ -7,11 +7,11 @@ from torch import nn
 from configs.lookup import resolve
 from modules.attribution.explainer import Reference, Refused
 from modules.attribution.linear_heads import LinearHead
-from modules.explainers.reconstruction import Config
+from modules.explainers.reconstruction import ReconstructionConfig
 
 
 def explain(net, left, right, reference=None, **fields):
-    return Config(**fields).build().explain(net, left, right, SIZE, reference)
+    return ReconstructionConfig(**fields).build().explain(net, left, right, SIZE, reference)
 
 
 def literal(net, image, other, threshold, subtract="share", masking="per_channel", norm="l2"):
@@ -55,11 +55,11 @@ def literal(net, image, other, threshold, subtract="share", masking="per_channel
 @pytest.fixture
 def decoding(monkeypatch):
     """The maps as float64, as they are before they are stored."""
-    from modules.attribution import residuals
+    from modules.attribution import decoder_residuals
 
     kept = []
-    original = residuals.weighted
-    monkeypatch.setattr(residuals, "weighted", lambda *args: kept.append(original(*args)) or kept[-1])
+    original = decoder_residuals.weighted
+    monkeypatch.setattr(decoder_residuals, "weighted", lambda *args: kept.append(original(*args)) or kept[-1])
     return kept
 
 
@@ -87,11 +87,13 @@ def test_maps_are_algorithm_1(decoding, subtract, masking, norm, full):
 def test_weights_and_threshold_sum_to_the_margin():
     net = network("gmp", decodes=True)
     features = [net.eval().features(image[None])[0].detach() for image in images(2)]
-    weights, cosine = Config(threshold=0.2).build().weights(features, 0.2)
+    weights, cosine = ReconstructionConfig(threshold=0.2).build().weights(features, 0.2)
     vectors = [one.amax((1, 2)) for one in features]
     assert cosine == pytest.approx(float(nn.functional.cosine_similarity(*vectors, dim=0)), abs=1e-14)
     assert float(weights.sum()) == pytest.approx(cosine - 0.2, abs=1e-14)
-    assert float(Config(subtract="literal").build().weights(features, 0.2)[0].sum()) == pytest.approx(cosine - 1.2, abs=1e-13)
+    assert float(ReconstructionConfig(subtract="literal").build().weights(features, 0.2)[0].sum()) == pytest.approx(
+        cosine - 1.2, abs=1e-13
+    )
 
 
 def test_by_energy_a_channel_that_both_lack_has_no_weight_and_what_one_lacks_is_dissimilar():
@@ -99,7 +101,7 @@ def test_by_energy_a_channel_that_both_lack_has_no_weight_and_what_one_lacks_is_
     features = [one[:, None, None].expand(-1, 2, 2) for one in vectors]
 
     def weights(subtract):
-        return Config(subtract=subtract).build().weights(features, 0.7)
+        return ReconstructionConfig(subtract=subtract).build().weights(features, 0.7)
 
     (shared, cosine), (energy, _) = weights("share"), weights("energy")
     assert float(energy.sum()) == pytest.approx(cosine - 0.7, abs=1e-14)
@@ -109,7 +111,7 @@ def test_by_energy_a_channel_that_both_lack_has_no_weight_and_what_one_lacks_is_
 
 def test_by_energy_needs_a_channel_s_own_number():
     with pytest.raises(ValueError, match=r"subtract: energy .* head: max_pooled"):
-        Config(subtract="energy", head="linear")
+        ReconstructionConfig(subtract="energy", head="linear")
 
 
 def test_swapping_the_images_swaps_the_maps():
@@ -137,7 +139,7 @@ def test_a_channel_that_the_decoder_does_not_see_adds_nothing():
 
 
 def test_the_first_of_equal_maxima_is_masked():
-    from modules.attribution import residuals
+    from modules.attribution import decoder_residuals
 
     net = network("gmp", decodes=True).eval()
     features = torch.zeros(6, 4, 4, dtype=torch.float64)
@@ -145,7 +147,7 @@ def test_the_first_of_equal_maxima_is_masked():
     weights = torch.zeros(6, dtype=torch.float64)
     weights[1] = 1
     with torch.no_grad():
-        total, dead = residuals.weighted(net.decoder, features, weights, "per_channel", "l2")
+        total, dead = decoder_residuals.weighted(net.decoder, features, weights, "per_channel", "l2")
         changed = features.clone()
         changed[1, 1, 2] = 0
         expected = (net.decoder(changed[None]) - net.decoder(features[None]))[0].abs().mean(0)
@@ -201,7 +203,7 @@ def test_a_pairs_maps_depend_on_that_pair_alone():
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "reconstruction") == Config()
+    assert resolve("explainer", "reconstruction") == ReconstructionConfig()
 
 
 # -- heads that are linear in the map
@@ -267,7 +269,7 @@ def test_linear_shares_and_the_bias_sum_to_the_cosine(kind):
     with torch.no_grad():
         vectors = [net.head(one[None])[0] for one in features]
         expected = float(nn.functional.cosine_similarity(*vectors, dim=0))
-        sides, cosine = Config(head="linear").build().linear(LinearHead(net.head), features, 0.2)
+        sides, cosine = ReconstructionConfig(head="linear").build().linear(LinearHead(net.head), features, 0.2)
     assert cosine == pytest.approx(expected, abs=1e-14)
     for side in sides:
         assert float(side.weights.sum()) == pytest.approx(cosine - 0.2, abs=1e-14)
@@ -282,5 +284,5 @@ def test_a_head_that_is_not_linear_is_refused_and_the_way_out_is_named():
 
 
 def test_the_papers_reading_keeps_its_identity():
-    assert "head" not in Config().identity()
-    assert Config(head="linear").identity()["head"] == "linear"
+    assert "head" not in ReconstructionConfig().identity()
+    assert ReconstructionConfig(head="linear").identity()["head"] == "linear"

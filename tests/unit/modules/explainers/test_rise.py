@@ -9,7 +9,7 @@ from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.random_masks import mask_blocks
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.rise import Config
+from modules.explainers.rise import RISEConfig
 
 
 class Loss(nn.Module):
@@ -73,7 +73,7 @@ def test_masks_do_not_depend_on_how_many_are_made_at_a_time():
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("normalisation", ["expected", "observed"])
 def test_maps_are_equation_6(centred, normalisation):
-    config = Config(masks=30, cells=4, keep=0.4, seed=5, batch=8, centred=centred, normalisation=normalisation)
+    config = RISEConfig(masks=30, cells=4, keep=0.4, seed=5, batch=8, centred=centred, normalisation=normalisation)
     network, given = Patch().eval(), images()
     found = config.build().maps(network, given, ClassLogit(torch.tensor([1, 0]))).numpy()
     masks = torch.cat(list(mask_blocks(30, 4, 0.4, (24, 18), 5, 30)))[:, 0].double().numpy()
@@ -91,7 +91,7 @@ def test_maps_are_equation_6(centred, normalisation):
 @pytest.mark.parametrize("centred", [True, False])
 def test_the_planted_patch_is_found(centred):
     found = (
-        Config(masks=600, cells=6, centred=centred)
+        RISEConfig(masks=600, cells=6, centred=centred)
         .build()
         .explain(Patch(), images(dtype=torch.float32), ClassLogit(torch.tensor([1, 1])), (24, 18))
     )
@@ -104,37 +104,37 @@ def test_the_planted_patch_is_found(centred):
 
 
 def test_a_constant_image_has_a_finite_map():
-    found = Config(masks=20).build().explain(Patch(), torch.zeros(1, 3, 24, 18), ClassLogit(torch.tensor([1])), (24, 18))
+    found = RISEConfig(masks=20).build().explain(Patch(), torch.zeros(1, 3, 24, 18), ClassLogit(torch.tensor([1])), (24, 18))
     assert not found.maps.any()
 
 
 def test_the_probability_is_that_of_the_class_and_of_no_cosine():
     given, network = images(1), Patch().eval()
-    found = Config(masks=10, score="probability", centred=False).build().maps(network, given, ClassLogit(torch.tensor([1])))
+    found = RISEConfig(masks=10, score="probability", centred=False).build().maps(network, given, ClassLogit(torch.tensor([1])))
     masks = torch.cat(list(mask_blocks(10, 7, 0.5, (24, 18), 0, 10)))[:, 0].double()
     expected = sum(network.embed(given * mask).softmax(1)[0, 1] * mask for mask in masks) / 5
     assert torch.allclose(found[0], expected, atol=1e-12)
     with pytest.raises(Refused) as caught:
-        Config(score="probability").build().explain(network, given, Cosine(torch.ones(1, 3)), (24, 18))
+        RISEConfig(score="probability").build().explain(network, given, Cosine(torch.ones(1, 3)), (24, 18))
     assert caught.value.code == "no_probability"
 
 
 def test_the_cosine_with_another_image_can_be_explained_and_its_zero_norm_is_refused():
     given = images(1, dtype=torch.float32)
     target = Cosine(torch.tensor([[0.0, 1.0, 0.0]]))
-    found = Config(masks=300, cells=6).build().explain(Patch(), given, target, (24, 18))
+    found = RISEConfig(masks=300, cells=6).build().explain(Patch(), given, target, (24, 18))
     top, left = np.unravel_index(found.maps[0].argmax(), (24, 18))
     assert 8 <= top < 14
     assert 2 <= left < 8
     network = Patch()
     network.embed = lambda given: given.mean((2, 3)) * 0
     with pytest.raises(Refused) as caught:
-        Config(masks=4).build().explain(network, given, target, (24, 18))
+        RISEConfig(masks=4).build().explain(network, given, target, (24, 18))
     assert caught.value.code == "not_finite"
 
 
 def test_a_map_does_not_depend_on_the_other_images():
-    explainer, given = Config(masks=10, batch=4).build(), images(3)
+    explainer, given = RISEConfig(masks=10, batch=4).build(), images(3)
     target = ClassLogit(torch.tensor([1, 0, 1]))
     together = explainer.explain(Patch(), given, target, (24, 18)).maps
     for row in range(3):
@@ -145,11 +145,11 @@ def test_a_map_does_not_depend_on_the_other_images():
 def test_the_network_is_left_as_it_was():
     network = Patch().train()
     torch.manual_seed(7)
-    Config(masks=10).build().explain(network, images(), ClassLogit(torch.tensor([1, 1])), (24, 18))
+    RISEConfig(masks=10).build().explain(network, images(), ClassLogit(torch.tensor([1, 1])), (24, 18))
     assert network.training
     assert network.drop.training
     assert torch.initial_seed() == 7
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "rise") == Config()
+    assert resolve("explainer", "rise") == RISEConfig()

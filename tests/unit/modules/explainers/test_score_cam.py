@@ -8,7 +8,7 @@ from configs.lookup import resolve
 from modules.attribution.channel_masks import masks_of
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.score_cam import Config, score_cam
+from modules.explainers.score_cam import ScoreCAMConfig, score_cam
 
 MODES = ("wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs")
 
@@ -165,15 +165,15 @@ def test_the_default_is_the_published_algorithm_for_a_class_and_pairs_for_a_cosi
         ("raw_logits", cosine, "raw_logits"),
         ("pairs", TARGETS, "pairs"),
     ):
-        found = Config(mode=mode, layer="two").build().explain(network, images(), target, 16)
-        same = Config(mode=expected, layer="two").build().explain(network, images(), target, 16)
+        found = ScoreCAMConfig(mode=mode, layer="two").build().explain(network, images(), target, 16)
+        same = ScoreCAMConfig(mode=expected, layer="two").build().explain(network, images(), target, 16)
         assert found.notes["mode"] == expected
         np.testing.assert_array_equal(found.maps, same.maps)
 
 
 def test_a_probability_of_a_cosine_is_refused(network):
     with pytest.raises(Refused) as caught:
-        Config(mode="wang_code").build().explain(network, images(), Cosine(torch.ones(3, 6)), 16)
+        ScoreCAMConfig(mode="wang_code").build().explain(network, images(), Cosine(torch.ones(3, 6)), 16)
     assert caught.value.code == "no_probability"
 
 
@@ -187,7 +187,7 @@ def test_it_agrees_with_pytorch_grad_cam():
         # A constant that is not 0 is noise there: it is enlarged, and what rounding leaves is brought to [0, 1].
         network.backbone.two[0].bias[4] = -1.0
     batch = images(dtype=torch.float32)
-    found = Config(mode="pytorch_grad_cam", layer="two").build().explain(network, batch, TARGETS, 16)
+    found = ScoreCAMConfig(mode="pytorch_grad_cam", layer="two").build().explain(network, batch, TARGETS, 16)
     with ScoreCAM(network, [network.backbone.two]) as peer:
         expected = peer(batch, [ClassifierOutputTarget(int(label)) for label in TARGETS.labels])
     ours = scale_cam_image(scale_cam_image(found.maps, (16, 16)))  # which they do twice: for each layer, and for all
@@ -205,7 +205,7 @@ def test_centred_weights_keep_the_reference_that_a_channel_softmax_erases():
 
     torch.manual_seed(0)
     network = nn.Module()
-    network.backbone = efficientnet_lite0.Config().build()
+    network.backbone = efficientnet_lite0.EfficientNetLite0Config().build()
     network.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(16))
     network.embed = lambda given: network.head(network.backbone(given))
     network.eval()
@@ -215,7 +215,7 @@ def test_centred_weights_keep_the_reference_that_a_channel_softmax_erases():
         directions = torch.linalg.qr(torch.randn(16, 2))[0].T
     maps = {}
     for mode in ("pytorch_grad_cam", "torch_cam", "pairs"):
-        explainer = Config(mode=mode, layer="blocks.2", min_side=1, batch=16).build()
+        explainer = ScoreCAMConfig(mode=mode, layer="blocks.2", min_side=1, batch=16).build()
         maps[mode] = explainer.explain_targets(network, image, Cosine(directions)).maps
     softmax = min(correlation(*maps[mode]) for mode in ("pytorch_grad_cam", "torch_cam"))
     assert softmax > 0.95
@@ -227,7 +227,7 @@ def test_an_image_without_a_live_channel_has_an_empty_map_or_a_constant_one(netw
     """A backbone that ignores the image: every channel is constant."""
     with torch.no_grad():
         network.backbone.two[0].weight.zero_()
-    found = Config(mode=mode, layer="two").build().explain(network, images(), TARGETS, 16)
+    found = ScoreCAMConfig(mode=mode, layer="two").build().explain(network, images(), TARGETS, 16)
     assert np.isfinite(found.maps).all()
     assert found.notes["constant_channels"] == [7, 7, 7]
     assert all(one.max() == pytest.approx(one.min(), rel=1e-6) for one in found.maps)
@@ -254,14 +254,14 @@ def test_an_embedding_of_length_zero_is_refused():
             if isinstance(module, nn.Conv2d):
                 module.bias.zero_()
     with pytest.raises(Refused, match="length 0") as caught:
-        Config(mode="torch_cam", layer="two").build().explain(network, images(), Cosine(torch.ones(3, 6)), 16)
+        ScoreCAMConfig(mode="torch_cam", layer="two").build().explain(network, images(), Cosine(torch.ones(3, 6)), 16)
     assert caught.value.code == "not_finite"
 
 
 def test_ten_classes_share_the_masked_images(network):
     """Bit by bit what ten calls give, for the passes of one."""
     image, classes = images(1), torch.tensor([3, 1, 4, 1, 5, 9, 2, 6, 0, 11])
-    explainer = Config(layer="two", batch=2).build()
+    explainer = ScoreCAMConfig(layer="two", batch=2).build()
     passes = []
     handle = network.backbone.register_forward_hook(lambda *_: passes.append(1))
     together = explainer.explain_targets(network, image, ClassLogit(classes))
@@ -275,7 +275,7 @@ def test_ten_classes_share_the_masked_images(network):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_map_does_not_depend_on_the_other_images(network, mode):
-    explainer = Config(mode=mode, layer="two", batch=4).build()
+    explainer = ScoreCAMConfig(mode=mode, layer="two", batch=4).build()
     together = explainer.explain(network, images(), TARGETS, 16).maps
     for index in range(3):
         alone = explainer.explain(network, images()[index : index + 1], TARGETS.take([index]), 16).maps
@@ -283,14 +283,14 @@ def test_a_map_does_not_depend_on_the_other_images(network, mode):
 
 
 def test_the_layer_is_chosen_as_for_gradcam(network):
-    assert Config().build().explain(network, images(), TARGETS, 16).layer == "two"
-    found = Config(min_side=5).build().explain(network, images(), TARGETS, 16)
+    assert ScoreCAMConfig().build().explain(network, images(), TARGETS, 16).layer == "two"
+    found = ScoreCAMConfig(min_side=5).build().explain(network, images(), TARGETS, 16)
     assert (found.layer, found.layer_shape, found.maps.shape) == ("one", (5, 8, 8), (3, 8, 8))
     with pytest.raises(Refused, match="one 8x8, two 4x4") as caught:
-        Config(min_side=9).build().explain(network, images(), TARGETS, 16)
+        ScoreCAMConfig(min_side=9).build().explain(network, images(), TARGETS, 16)
     assert caught.value.code == "layer_too_coarse"
     with pytest.raises(ValueError, match="known: one, two"):
-        Config(layer="three").build().explain(network, images(), TARGETS, 16)
+        ScoreCAMConfig(layer="three").build().explain(network, images(), TARGETS, 16)
 
 
 def test_the_network_is_left_as_it_was(network):
@@ -298,9 +298,9 @@ def test_the_network_is_left_as_it_was(network):
     network.backbone.one.eval()
     modes = [module.training for module in network.modules()]
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    Config().build().explain(network, images(), TARGETS, 16)
+    ScoreCAMConfig().build().explain(network, images(), TARGETS, 16)
     with pytest.raises((IndexError, RuntimeError)):
-        Config().build().explain(network, images(), ClassLogit(torch.tensor([100] * 3)), 16)
+        ScoreCAMConfig().build().explain(network, images(), ClassLogit(torch.tensor([100] * 3)), 16)
     assert [module.training for module in network.modules()] == modes
     assert not any(module._forward_hooks for module in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -314,7 +314,7 @@ def test_only_raw_logits_lose_a_class_that_scores_below_zero_everywhere(network,
         network.loss.linear.bias[2] = bias
     empty = {}
     for mode in ("wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", None):
-        found = Config(mode=mode).build().explain(network, images(), ClassLogit(torch.tensor([2, 2, 2])), 16)
+        found = ScoreCAMConfig(mode=mode).build().explain(network, images(), ClassLogit(torch.tensor([2, 2, 2])), 16)
         empty[mode] = found.notes["empty_maps"]
     assert empty.pop("raw_logits") == ([0, 1, 2] if bias < 0 else [])
     assert set(map(tuple, empty.values())) == {()}
@@ -322,14 +322,16 @@ def test_only_raw_logits_lose_a_class_that_scores_below_zero_everywhere(network,
 
 def test_the_published_algorithm_does_not_depend_on_a_constant_in_the_score(network):
     network.eval()
-    before = Config(mode="wang2020").build().explain(network, images(), TARGETS, 16).maps
+    before = ScoreCAMConfig(mode="wang2020").build().explain(network, images(), TARGETS, 16).maps
     with torch.no_grad():
         network.loss.linear.bias += 7
-    np.testing.assert_allclose(Config(mode="wang2020").build().explain(network, images(), TARGETS, 16).maps, before, rtol=1e-9)
+    np.testing.assert_allclose(
+        ScoreCAMConfig(mode="wang2020").build().explain(network, images(), TARGETS, 16).maps, before, rtol=1e-9
+    )
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "score_cam") == Config()
+    assert resolve("explainer", "score_cam") == ScoreCAMConfig()
 
 
 def test_an_image_without_a_direction_and_without_a_live_channel_is_refused_too():
@@ -339,5 +341,5 @@ def test_an_image_without_a_direction_and_without_a_live_channel_is_refused_too(
         net.backbone.two[1].bias.zero_()
     for mode in ("raw_logits", "pairs"):
         with pytest.raises(Refused) as caught:
-            Config(mode=mode, layer="two").build().explain(net, images(), Cosine(torch.ones(3, 6)), 16)
+            ScoreCAMConfig(mode=mode, layer="two").build().explain(net, images(), Cosine(torch.ones(3, 6)), 16)
         assert caught.value.code == "not_finite"

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[4]
 MEMORY = """
 import json, torch
 from torch import nn
-from modules.explainers.score_cam import Config
+from modules.explainers.score_cam import ScoreCAMConfig
 from modules.attribution.targets import ClassLogit
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -45,7 +45,7 @@ with torch.no_grad():
     network.embed(image)
 open("/proc/self/clear_refs", "w").write("5")  # the peak is counted from here
 before = memory("VmRSS")
-found = Config().build().explain(network, image, ClassLogit(torch.tensor([7])), 160)
+found = ScoreCAMConfig().build().explain(network, image, ClassLogit(torch.tensor([7])), 160)
 live = 1280 - found.notes["constant_channels"][0]
 print(json.dumps({"bytes": memory("VmHWM") - before, "shape": found.layer_shape, "live": live}))
 """
@@ -65,13 +65,14 @@ import hashlib, sys
 sys.path.insert(0, "tests/unit/modules/explainers")
 import torch
 from test_score_cam import MODES, Net, TARGETS, images
-from modules.explainers import activation_maximisation, lime, rise, score_cam
+from modules.explainers import lime, rise, score_cam
+from modules.explainers import activation_maximization
 digest = hashlib.sha256()
 network, given = Net(), images(dtype=torch.float32)
 for mode in MODES:
-    digest.update(score_cam.Config(mode=mode).build().explain(network, given, TARGETS, 16).maps.tobytes())
+    digest.update(score_cam.ScoreCAMConfig(mode=mode).build().explain(network, given, TARGETS, 16).maps.tobytes())
 for config in (
-    rise.Config(masks=40), lime.Config(segments=6, samples=40), activation_maximisation.Config(steps=4, jitter=2),
+    rise.RISEConfig(masks=40), lime.LIMEConfig(segments=6, samples=40), activation_maximization.ActivationMaximizationConfig(steps=4, jitter=2),
 ):
     found = config.build().explain(network, given, TARGETS, 16)
     digest.update(found.maps.tobytes())

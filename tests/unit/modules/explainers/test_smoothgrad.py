@@ -5,7 +5,7 @@ from torch import nn
 
 from configs.lookup import resolve
 from modules.attribution.targets import ClassLogit
-from modules.explainers.smoothgrad import Config
+from modules.explainers.smoothgrad import SmoothGradConfig
 
 IMAGES = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
 LABELS = torch.tensor([2, 0])
@@ -26,7 +26,7 @@ class Net(nn.Module):
 
 def explain(images=IMAGES, labels=LABELS, network=None, **fields):
     fields = {"samples": 6, "batch": 3, **fields}
-    return Config(**fields).build().explain(network or Net(), images, ClassLogit(labels), 6)
+    return SmoothGradConfig(**fields).build().explain(network or Net(), images, ClassLogit(labels), 6)
 
 
 def literal(image, label, samples, noise, seed, absolute):
@@ -48,7 +48,7 @@ def test_a_map_is_the_mean_over_noisy_copies(average):
     for number, label in enumerate(LABELS.tolist()):
         expected = literal(IMAGES[number], label, 6, 0.3, 5, average == "absolute")
         np.testing.assert_allclose(found.maps[number], expected.astype(np.float32), rtol=1e-6)
-        explainer = Config(samples=6, batch=3, noise=0.3, seed=5, average=average).build()
+        explainer = SmoothGradConfig(samples=6, batch=3, noise=0.3, seed=5, average=average).build()
         exact, _ = explainer.map_of(Net(), IMAGES[number][None], ClassLogit(LABELS[number : number + 1]))
         np.testing.assert_allclose(exact.numpy(), expected, rtol=1e-12, atol=1e-14)
         span = float(IMAGES[number].max() - IMAGES[number].min())
@@ -79,8 +79,8 @@ def test_all_batches_have_one_shape():
     explain(network=network)
     assert network.seen == [3, 3, 3, 3]
     with pytest.raises(ValueError, match=r"samples \(7\) must be a multiple of batch \(3\)"):
-        Config(samples=7, batch=3)
+        SmoothGradConfig(samples=7, batch=3)
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "smoothgrad") == Config()
+    assert resolve("explainer", "smoothgrad") == SmoothGradConfig()

@@ -5,22 +5,22 @@ from pair_networks import SIZE, images, network, unchanged
 from torch import nn
 
 from configs.lookup import resolve
-from modules.attribution import pair_maps
+from modules.attribution import all_pairs
 from modules.attribution.explainer import Refused
 from modules.attribution.linear_heads import LinearHead
-from modules.explainers.stylianou import Config
+from modules.explainers.stylianou import StylianouConfig
 
 
 def explain(net, left, right):
-    return Config().build().explain(net, left, right, SIZE)
+    return StylianouConfig().build().explain(net, left, right, SIZE)
 
 
 @pytest.mark.parametrize("name", ["gap_bn", "fc_bn", "gdc", "l2", "l2_flatten", "gmp"])
 def test_map_and_bias_sum_to_the_cosine(name):
     net, left, right = network(name), images(2), images(2, seed=2)
     found = explain(net, left, right)
-    caches = pair_maps.cache(net, left), pair_maps.cache(net, right)
-    maps, bias, _ = pair_maps.stylianou(LinearHead(net.head), *caches)
+    caches = all_pairs.cache(net, left), all_pairs.cache(net, right)
+    maps, bias, _ = all_pairs.stylianou(LinearHead(net.head), *caches)
     net.eval()
     with torch.no_grad():
         cosines = nn.functional.cosine_similarity(net.embed(left), net.embed(right))
@@ -105,4 +105,4 @@ def test_it_works_where_gradients_are_off():
 
 
 def test_it_is_found_by_name():
-    assert resolve("explainer", "stylianou") == Config()
+    assert resolve("explainer", "stylianou") == StylianouConfig()

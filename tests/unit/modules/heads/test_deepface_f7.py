@@ -4,12 +4,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from modules.heads.deepface_f7 import Config, Peaks
+from modules.heads.deepface_f7 import DeepFaceF7Config, Peaks
 
 
 def test_it_is_a_linear_layer_with_relu() -> None:
     torch.manual_seed(0)
-    head = Config(dimension=5).build(2, 3, 4).eval()
+    head = DeepFaceF7Config(dimension=5).build(2, 3, 4).eval()
     features = torch.randn(6, 2, 3, 4)
     wanted = (features.reshape(6, 24) @ head.linear.weight.T + head.linear.bias).clamp(min=0)
     assert torch.allclose(head(features), wanted, atol=1e-6)
@@ -18,19 +18,19 @@ def test_it_is_a_linear_layer_with_relu() -> None:
 
 def test_parameters_at_the_papers_map_are_28_9_million() -> None:
     with torch.device("meta"):
-        head = Config().build(16, 21, 21)
+        head = DeepFaceF7Config().build(16, 21, 21)
     assert sum(value.numel() for value in head.parameters()) == 4096 * 7056 + 4096
 
 
 def test_dropout_works_in_training_only() -> None:
     torch.manual_seed(0)
-    head = Config(dimension=50).build(2, 2, 2)
+    head = DeepFaceF7Config(dimension=50).build(2, 2, 2)
     features = torch.randn(2, 2, 2, 2)
     assert not torch.equal(head(features), head(features))
     head.eval()
     assert torch.equal(head(features), head(features))
     with pytest.raises(ValidationError):
-        Config(dropout=1.0)
+        DeepFaceF7Config(dropout=1.0)
 
 
 def test_outputs_are_divided_by_the_largest_seen_in_training() -> None:
@@ -53,14 +53,14 @@ def test_no_derivative_passes_through_a_peak() -> None:
 
 
 def test_peaks_are_part_of_the_weights_and_off_by_default() -> None:
-    assert "peaks.peak" in Config(normalise=True, dimension=3).build(1, 1, 1).state_dict()
-    assert list(Config(dimension=3).build(1, 1, 1).state_dict()) == ["linear.weight", "linear.bias"]
-    head = Config(normalise=True, dimension=3, dropout=0).build(2, 1, 1)
+    assert "peaks.peak" in DeepFaceF7Config(normalise=True, dimension=3).build(1, 1, 1).state_dict()
+    assert list(DeepFaceF7Config(dimension=3).build(1, 1, 1).state_dict()) == ["linear.weight", "linear.bias"]
+    head = DeepFaceF7Config(normalise=True, dimension=3, dropout=0).build(2, 1, 1)
     assert head(100 * torch.randn(8, 2, 1, 1)).max() <= 1
 
 
 def test_the_papers_weights_are_drawn_on_request() -> None:
-    head = Config(dimension=100, initial="gaussian").build(100, 1, 1)
+    head = DeepFaceF7Config(dimension=100, initial="gaussian").build(100, 1, 1)
     assert bool((head.linear.bias == 0.5).all())
     assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.05)
-    assert not Config(dimension=9).build(9, 1, 1).linear.bias.any()
+    assert not DeepFaceF7Config(dimension=9).build(9, 1, 1).linear.bias.any()

@@ -2,12 +2,12 @@
 
 import torch
 
-from modules.heads.facenet_maxout import Config
+from modules.heads.facenet_maxout import FaceNetMaxoutConfig
 
 
 def test_it_is_two_maxouts_a_linear_layer_and_unit_length() -> None:
     torch.manual_seed(0)
-    head = Config(dimension=3, units=6, pieces=2).build(2, 2, 2)
+    head = FaceNetMaxoutConfig(dimension=3, units=6, pieces=2).build(2, 2, 2)
     features = torch.randn(4, 2, 2, 2)
     vectors = features.reshape(4, 8)
     for layer in (head.fc1, head.fc2):
@@ -19,13 +19,13 @@ def test_it_is_two_maxouts_a_linear_layer_and_unit_length() -> None:
 
 def test_parameters_are_those_of_the_table() -> None:
     with torch.device("meta"):
-        head = Config().build(256, 7, 7)
+        head = FaceNetMaxoutConfig().build(256, 7, 7)
     found = [sum(value.numel() for value in layer.parameters()) for layer in (head.fc1, head.fc2, head.fc7128)]
     assert found == [102_768_640, 33_562_624, 524_416]
 
 
 def test_fields_are_the_widths() -> None:
-    head = Config(dimension=64, units=10, pieces=3).build(4, 1, 2)
+    head = FaceNetMaxoutConfig(dimension=64, units=10, pieces=3).build(4, 1, 2)
     assert head.fc1.linear.weight.shape == (30, 8)
     assert head.fc2.linear.weight.shape == (30, 10)
     assert head.fc7128.weight.shape == (64, 10)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from modules.heads.fc_bn import Config
+from modules.heads.fc_bn import FcBnConfig
 
 
 def test_it_equals_the_formula_written_out() -> None:
     torch.manual_seed(0)
-    head = Config(dimension=3, affine="full").build(4, 2, 3).double().eval()
+    head = FcBnConfig(dimension=3, affine="full").build(4, 2, 3).double().eval()
     for norm in (head.norm, head.out):
         for value in (norm.running_mean, norm.weight.data, norm.bias.data):
             value.uniform_(-1, 1)
@@ -32,7 +32,7 @@ def test_it_equals_the_formula_written_out() -> None:
 
 @pytest.mark.parametrize(("affine", "learned"), [("bias", [False, True]), ("full", [True, True]), ("none", [])])
 def test_what_the_last_normalisation_learns(affine: str, learned: list[bool]) -> None:
-    head = Config(dimension=3, affine=affine).build(4, 2, 2)
+    head = FcBnConfig(dimension=3, affine=affine).build(4, 2, 2)
     assert [value.requires_grad for value in head.out.parameters()] == learned
     assert all(bool((value == start).all()) for value, start in zip(head.out.parameters(), (1, 0), strict=False))
     head(torch.randn(5, 4, 2, 2)).square().sum().backward()
@@ -41,14 +41,14 @@ def test_what_the_last_normalisation_learns(affine: str, learned: list[bool]) ->
 
 def test_embeddings_of_a_batch_have_mean_0_and_deviation_1_at_first() -> None:
     torch.manual_seed(0)
-    found = Config(dimension=6).build(4, 2, 2)(torch.randn(500, 4, 2, 2) * 7 + 3)
+    found = FcBnConfig(dimension=6).build(4, 2, 2)(torch.randn(500, 4, 2, 2) * 7 + 3)
     torch.testing.assert_close(found.mean(0), torch.zeros(6), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.std(0, correction=0), torch.ones(6), atol=1e-3, rtol=0)
 
 
 def test_dropout_works_in_training_only_and_is_off_by_default() -> None:
     features = torch.randn(4, 8, 2, 2)
-    assert torch.equal((plain := Config().build(8, 2, 2))(features), plain(features))
-    head = Config(dropout=0.4).build(8, 2, 2)
+    assert torch.equal((plain := FcBnConfig().build(8, 2, 2))(features), plain(features))
+    head = FcBnConfig(dropout=0.4).build(8, 2, 2)
     assert not torch.equal(head(features), head(features))
     assert torch.equal(head.eval()(features), head(features))

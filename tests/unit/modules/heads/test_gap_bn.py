@@ -4,12 +4,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from modules.heads.gap_bn import Config
+from modules.heads.gap_bn import GapBnConfig
 
 
 def test_it_equals_the_formula_written_out() -> None:
     torch.manual_seed(0)
-    head = Config(dimension=3).build(4, 5, 6).eval()
+    head = GapBnConfig(dimension=3).build(4, 5, 6).eval()
     head.norm.running_mean.uniform_(-1, 1)
     head.norm.running_var.uniform_(0.5, 2)
     features = torch.randn(2, 4, 5, 6)
@@ -24,13 +24,13 @@ def test_it_equals_the_formula_written_out() -> None:
 
 
 def test_defaults_are_those_of_the_study() -> None:
-    head = Config().build(256, 4, 4)
+    head = GapBnConfig().build(256, 4, 4)
     assert (head.linear.out_features, head.dropout.p) == (512, 0.5)
     assert sum(value.numel() for value in head.parameters()) == 2 * 256 + 256 * 512 + 512
 
 
 def test_dropout_works_in_training_only() -> None:
-    head = Config().build(8, 1, 1)
+    head = GapBnConfig().build(8, 1, 1)
     features = torch.randn(4, 8, 1, 1)
     assert not torch.equal(head(features), head(features))
     head.eval()
@@ -39,4 +39,4 @@ def test_dropout_works_in_training_only() -> None:
 
 def test_a_dropout_of_one_is_refused() -> None:
     with pytest.raises(ValidationError):
-        Config(dropout=1.0)
+        GapBnConfig(dropout=1.0)

@@ -2,12 +2,12 @@
 
 import torch
 
-from modules.heads.gdc import Config
+from modules.heads.gdc import GDCConfig
 
 
 def test_it_equals_the_formula_written_out() -> None:
     torch.manual_seed(0)
-    head = Config(dimension=3).build(4, 2, 3).double().eval()
+    head = GDCConfig(dimension=3).build(4, 2, 3).double().eval()
     for norm in (head.norm, head.out):
         for value in (norm.running_mean, norm.weight.data, norm.bias.data):
             value.uniform_(-1, 1)
@@ -24,12 +24,12 @@ def test_it_equals_the_formula_written_out() -> None:
 
 
 def test_the_kernel_is_the_whole_map_of_any_shape() -> None:
-    head = Config().build(512, 7, 6)
+    head = GDCConfig().build(512, 7, 6)
     assert head.depthwise.weight.shape == (512, 1, 7, 6)
     assert sum(value.numel() for value in head.parameters()) == 512 * 42 + 1024 + 512 * 128 + 256
     assert head(torch.randn(2, 512, 7, 6)).shape == (2, 128)
 
 
 def test_it_has_no_bias_before_a_normalisation() -> None:
-    head = Config().build(8, 2, 2)
+    head = GDCConfig().build(8, 2, 2)
     assert (head.depthwise.bias, head.linear.bias) == (None, None)

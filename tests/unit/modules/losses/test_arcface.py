@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.losses.arcface import Config
-from modules.margin import keep_unsampled
+from modules.layers.margin_softmax import keep_unsampled
+from modules.losses.arcface import ArcFaceConfig
 
 N, D, C = 12, 5, 7
 
@@ -66,7 +66,7 @@ def value_and_gradients(compute, *leaves):
 @pytest.mark.parametrize("easy_margin", [False, True])
 @pytest.mark.parametrize(("margin", "scale"), [(0.5, 64.0), (0.5, 8.0), (1.2, 4.0), (0.0, 16.0)])
 def test_value_and_gradients_equal_arccos_written_out(variant, easy_margin, margin, scale):
-    config = Config(variant=variant, easy_margin=easy_margin, margin=margin, scale=scale)
+    config = ArcFaceConfig(variant=variant, easy_margin=easy_margin, margin=margin, scale=scale)
     embeddings, weight, labels = example()
     loss = built(config, weight)
     found = value_and_gradients(lambda x, w: torch.func.functional_call(loss, {"weight": w}, (x, labels)), embeddings, weight)
@@ -76,7 +76,7 @@ def test_value_and_gradients_equal_arccos_written_out(variant, easy_margin, marg
 
 
 def test_clipping_holds_from_below_as_well():
-    config = Config(variant="clipped", margin=0.02, epsilon=0.09, scale=4)
+    config = ArcFaceConfig(variant="clipped", margin=0.02, epsilon=0.09, scale=4)
     embeddings, weight, labels = example()
     assert config.margin + 0.02 < config.epsilon  # the first image's angle is 0.02
     loss = built(config, weight)
@@ -92,7 +92,7 @@ def test_exact_equals_pytorch_metric_learning():
     embeddings, weight, labels = example(1)
     peer = ArcFaceLoss(num_classes=C, embedding_size=D, margin=math.degrees(0.5), scale=64).double()
     peer.W.data = weight.T.clone()
-    found = value_and_gradients(lambda x: built(Config(), weight)(x, labels), embeddings)
+    found = value_and_gradients(lambda x: built(ArcFaceConfig(), weight)(x, labels), embeddings)
     expected = value_and_gradients(lambda x: peer(x, labels), embeddings)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
@@ -100,15 +100,17 @@ def test_exact_equals_pytorch_metric_learning():
 
 def test_straight_through_has_exacts_value_and_another_gradient():
     embeddings, weight, labels = example()
-    value, gradient = value_and_gradients(lambda x: built(Config(), weight)(x, labels), embeddings)
-    other, changed = value_and_gradients(lambda x: built(Config(variant="straight_through"), weight)(x, labels), embeddings)
+    value, gradient = value_and_gradients(lambda x: built(ArcFaceConfig(), weight)(x, labels), embeddings)
+    other, changed = value_and_gradients(
+        lambda x: built(ArcFaceConfig(variant="straight_through"), weight)(x, labels), embeddings
+    )
     torch.testing.assert_close(value, other, rtol=1e-12, atol=0)
     assert (gradient - changed).abs().max() > 1e-3
 
 
 def test_no_image_gains_from_a_larger_angle_anywhere():
     """The exact form falls all the way to theta = pi, also where cos(theta + m) would rise again."""
-    margined = Config().build(2, 2).margined
+    margined = ArcFaceConfig().build(2, 2).margined
     cosines = torch.linspace(-1, 1, 20001, dtype=torch.float64)
     assert (margined(cosines).diff() > 0).all()
     assert (margined(cosines) <= cosines).all()
@@ -119,7 +121,7 @@ def test_no_image_gains_from_a_larger_angle_anywhere():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("cosine", [1.0, -1.0])
 def test_it_is_finite_where_embedding_and_center_point_the_same_or_opposite_way(variant, easy_margin, dtype, cosine):
-    loss = Config(variant=variant, easy_margin=easy_margin).build(4, 3)
+    loss = ArcFaceConfig(variant=variant, easy_margin=easy_margin).build(4, 3)
     with torch.no_grad():
         loss.weight.copy_(torch.tensor([[1.0, 0, 0, 0], [0.3, 0.5, 0.1, -0.2], [0.25, 0.25, 0.25, 0.25]]))
     loss = loss.to(dtype)
@@ -135,7 +137,7 @@ def test_it_is_finite_where_embedding_and_center_point_the_same_or_opposite_way(
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_around_it_costs_no_more_than_the_rounding_of_its_input(dtype):
     embeddings, weight, labels = example()
-    loss = built(Config(), weight).float()
+    loss = built(ArcFaceConfig(), weight).float()
     with torch.autocast("cpu", dtype=dtype):
         found = loss(embeddings.to(dtype), labels)
     assert found.dtype == torch.float32
@@ -149,14 +151,15 @@ def test_a_larger_margin_never_lowers_the_loss(variant, margins, seed):
     low, high = sorted(margins)
     embeddings, weight, labels = example(seed)
     values = [
-        built(Config(variant=variant, margin=margin, scale=8), weight)(embeddings, labels).item() for margin in (low, high)
+        built(ArcFaceConfig(variant=variant, margin=margin, scale=8), weight)(embeddings, labels).item()
+        for margin in (low, high)
     ]
     assert values[0] <= values[1] + 1e-10
 
 
 @pytest.mark.parametrize("variant", ["exact", "straight_through", "clipped"])
 def test_the_easy_margin_begins_at_a_right_angle(variant):
-    margined = Config(variant=variant, easy_margin=True).build(2, 2).margined
+    margined = ArcFaceConfig(variant=variant, easy_margin=True).build(2, 2).margined
     cosines = torch.tensor([-1.0, -0.01, 0.0, 0.01, 0.99], dtype=torch.float64)
     assert (margined(cosines) < cosines).tolist() == [False, False, False, True, True]
     assert torch.equal(margined(cosines)[:3], cosines[:3])
@@ -164,7 +167,7 @@ def test_the_easy_margin_begins_at_a_right_angle(variant):
 
 def test_margin_zero_is_softmax_at_cosines():
     embeddings, weight, labels = example()
-    loss = built(Config(margin=0.0), weight)
+    loss = built(ArcFaceConfig(margin=0.0), weight)
     expected = torch.nn.functional.cross_entropy(loss.logits(embeddings), labels)
     torch.testing.assert_close(loss(embeddings, labels), expected, rtol=1e-12, atol=0)
 
@@ -172,20 +175,20 @@ def test_margin_zero_is_softmax_at_cosines():
 def test_logits_are_scaled_cosines_without_the_margin():
     embeddings, weight, _ = example()
     expected = 64 * torch.nn.functional.cosine_similarity(embeddings[:, None], weight[None], dim=2)
-    torch.testing.assert_close(built(Config(), weight).logits(embeddings), expected)
+    torch.testing.assert_close(built(ArcFaceConfig(), weight).logits(embeddings), expected)
 
 
 def test_a_sample_is_the_loss_over_those_classes_and_evaluation_is_over_all():
     embeddings, weight, labels = example()
     labels = labels % 2
-    loss = built(Config(sample=0.5, scale=8), weight)
+    loss = built(ArcFaceConfig(sample=0.5, scale=8), weight)
     keep_unsampled(loss, torch.optim.SGD(loss.parameters(), 0.1))
     value = loss(embeddings, labels)
     value.backward()
     rows = loss.weight.grad.abs().sum(1).nonzero().flatten()
     assert len(rows) == 4
     assert set(rows.tolist()) > {0, 1}
-    few = built(Config(scale=8), weight[rows])
+    few = built(ArcFaceConfig(scale=8), weight[rows])
     torch.testing.assert_close(value, few(embeddings, labels), rtol=1e-12, atol=0)
-    whole = built(Config(scale=8), weight)(embeddings, labels)
+    whole = built(ArcFaceConfig(scale=8), weight)(embeddings, labels)
     torch.testing.assert_close(loss.eval()(embeddings, labels), whole, rtol=1e-12, atol=0)

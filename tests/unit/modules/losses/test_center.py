@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from modules.losses.center import Config
+from modules.losses.center import CenterConfig
 
 
 def example():
     torch.manual_seed(0)
-    loss = Config().build(4, 6).double()
+    loss = CenterConfig().build(4, 6).double()
     loss.centers.copy_(torch.randn(6, 4))
     return loss, torch.randn(8, 4, dtype=torch.float64), torch.tensor([0, 2, 2, 5, 2, 0, 1, 5])
 
@@ -71,14 +71,14 @@ def test_no_optimiser_moves_the_centers_and_a_checkpoint_has_them():
     loss, embeddings, labels = example()
     assert list(loss.parameters()) == []
     loss(embeddings, labels)
-    again = Config().build(4, 6).double()
+    again = CenterConfig().build(4, 6).double()
     again.load_state_dict(loss.state_dict())
     assert torch.equal(again.centers, loss.centers)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_it_is_computed_in_single_precision_under_autocast(dtype):
-    loss = Config().build(512, 3)
+    loss = CenterConfig().build(512, 3)
     embeddings = torch.full((4, 512), 30.0, dtype=dtype, requires_grad=True)  # the sum of squares is beyond float16
     with torch.autocast("cpu", dtype=dtype):
         value = loss(embeddings, torch.tensor([0, 1, 1, 2]))
@@ -104,7 +104,7 @@ def test_no_tensor_of_batch_times_classes_is_made():
                     largest[0] = max(largest[0], one.numel())
             return found
 
-    loss = Config().build(2, 200_000)
+    loss = CenterConfig().build(2, 200_000)
     embeddings = torch.randn(1000, 2, requires_grad=True)
     with Watch():
         loss(embeddings, torch.randint(200_000, (1000,))).backward()

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.losses.cosface import Config
+from modules.losses.cosface import CosFaceConfig
 
 
 def example(seed=0):
@@ -39,7 +39,7 @@ def gradients(compute, *leaves):
 @pytest.mark.parametrize(("margin", "scale"), [(0.35, 64.0), (0.4, 30.0), (0.0, 8.0)])
 def test_value_and_gradients_equal_the_equation_written_out(margin, scale):
     embeddings, weight, labels = example()
-    loss = built(Config(margin=margin, scale=scale), weight)
+    loss = built(CosFaceConfig(margin=margin, scale=scale), weight)
     found = gradients(lambda x, w: torch.func.functional_call(loss, {"weight": w}, (x, labels)), embeddings, weight)
     expected = gradients(lambda x, w: written_out(x, w, labels, scale, margin), embeddings, weight)
     for one, other in zip(found, expected, strict=True):
@@ -52,7 +52,7 @@ def test_it_equals_pytorch_metric_learning():
     embeddings, weight, labels = example(1)
     peer = CosFaceLoss(num_classes=6, embedding_size=5, margin=0.35, scale=64).double()
     peer.W.data = weight.T.clone()
-    found = gradients(lambda x: built(Config(), weight)(x, labels), embeddings)
+    found = gradients(lambda x: built(CosFaceConfig(), weight)(x, labels), embeddings)
     for one, other in zip(found, gradients(lambda x: peer(x, labels), embeddings), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
@@ -60,7 +60,7 @@ def test_it_equals_pytorch_metric_learning():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("cosine", [1.0, -1.0])
 def test_it_is_finite_in_half_precision_at_the_ends(dtype, cosine):
-    loss = Config().build(4, 3).to(dtype)
+    loss = CosFaceConfig().build(4, 3).to(dtype)
     rows = (cosine * loss.weight.detach()).clone().requires_grad_()
     value = loss(rows, torch.arange(3))
     value.backward()
@@ -74,5 +74,5 @@ def test_it_is_finite_in_half_precision_at_the_ends(dtype, cosine):
 def test_a_larger_margin_never_lowers_the_loss(margins, seed):
     low, high = sorted(margins)
     embeddings, weight, labels = example(seed)
-    values = [built(Config(margin=margin, scale=8), weight)(embeddings, labels).item() for margin in (low, high)]
+    values = [built(CosFaceConfig(margin=margin, scale=8), weight)(embeddings, labels).item() for margin in (low, high)]
     assert values[0] <= values[1] + 1e-12

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.lookup import known, resolve
-from modules.margin import keep_unsampled
+from modules.layers.margin_softmax import keep_unsampled
 
 ROOT = Path(__file__).resolve().parents[4]
 LOSSES = [

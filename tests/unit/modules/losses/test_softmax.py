@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from modules.losses.softmax import Config
+from modules.losses.softmax import SoftmaxConfig
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_it_equals_cross_entropy_written_out(smoothing: float) -> None:
     torch.manual_seed(0)
-    loss = Config(label_smoothing=smoothing).build(4, 3).double()
+    loss = SoftmaxConfig(label_smoothing=smoothing).build(4, 3).double()
     embeddings = torch.randn(5, 4, dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 1, 0])
     total = 0.0
@@ -23,7 +23,7 @@ def test_it_equals_cross_entropy_written_out(smoothing: float) -> None:
 
 
 def test_logits_are_one_linear_layer_with_bias() -> None:
-    loss = Config().build(4, 3)
+    loss = SoftmaxConfig().build(4, 3)
     embeddings = torch.randn(2, 4)
     torch.testing.assert_close(loss.logits(embeddings), embeddings @ loss.linear.weight.T + loss.linear.bias)
 
@@ -40,7 +40,7 @@ def formulas(formula: str, beta: float) -> list[float]:
 @pytest.mark.parametrize(("formula", "beta"), [("inverse", 0.9999), ("effective_number", 0.99), ("effective_number", 0.0)])
 def test_class_weighted_value_and_gradient_equal_the_formula_written_out(formula: str, beta: float) -> None:
     torch.manual_seed(0)
-    loss = Config(class_weights=formula, beta=beta).build(3, 4).double()  # type: ignore[arg-type]
+    loss = SoftmaxConfig(class_weights=formula, beta=beta).build(3, 4).double()  # type: ignore[arg-type]
     loss.prepare(COUNTS)
     weights = formulas(formula, beta)
     embeddings = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
@@ -57,7 +57,7 @@ def test_class_weighted_value_and_gradient_equal_the_formula_written_out(formula
 
 
 def test_a_class_without_images_has_weight_zero_and_not_infinity() -> None:
-    loss = Config(class_weights="inverse").build(3, 4)
+    loss = SoftmaxConfig(class_weights="inverse").build(3, 4)
     loss.prepare(COUNTS)
     assert loss.class_weights[3] == 0
     assert loss.class_weights.isfinite().all()
@@ -65,7 +65,7 @@ def test_a_class_without_images_has_weight_zero_and_not_infinity() -> None:
 
 
 def test_class_weights_are_in_the_state_whether_prepared_or_not() -> None:
-    fresh, prepared = (Config(class_weights="inverse").build(3, 4) for _ in range(2))
+    fresh, prepared = (SoftmaxConfig(class_weights="inverse").build(3, 4) for _ in range(2))
     prepared.prepare(COUNTS)
     assert set(fresh.state_dict()) == set(prepared.state_dict()) == {"linear.weight", "linear.bias", "class_weights"}
     fresh.load_state_dict(prepared.state_dict())
@@ -75,17 +75,17 @@ def test_class_weights_are_in_the_state_whether_prepared_or_not() -> None:
 
 def test_without_counts_there_is_no_loss() -> None:
     with pytest.raises(AssertionError, match="prepare"):
-        Config(class_weights="inverse").build(3, 4)(torch.randn(2, 3), torch.tensor([0, 2]))
+        SoftmaxConfig(class_weights="inverse").build(3, 4)(torch.randn(2, 3), torch.tensor([0, 2]))
     with pytest.raises(ValueError, match="no class has one"):
-        Config(class_weights="inverse").build(3, 4).prepare(torch.zeros(4, dtype=torch.int64))
+        SoftmaxConfig(class_weights="inverse").build(3, 4).prepare(torch.zeros(4, dtype=torch.int64))
 
 
 def test_networks_without_class_weights_keep_their_keys_and_identities() -> None:
-    loss = Config().build(3, 4)
+    loss = SoftmaxConfig().build(3, 4)
     loss.prepare(COUNTS)
     assert set(loss.state_dict()) == {"linear.weight", "linear.bias"}
-    assert Config().identity() == {"name": "softmax", "label_smoothing": 0.0}
-    assert Config(class_weights="inverse").identity() == {
+    assert SoftmaxConfig().identity() == {"name": "softmax", "label_smoothing": 0.0}
+    assert SoftmaxConfig(class_weights="inverse").identity() == {
         "name": "softmax",
         "label_smoothing": 0.0,
         "class_weights": "inverse",
@@ -94,7 +94,7 @@ def test_networks_without_class_weights_keep_their_keys_and_identities() -> None
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_cross_entropy_is_taken_in_single_precision(dtype: torch.dtype) -> None:
-    loss = Config().build(3, 4)
+    loss = SoftmaxConfig().build(3, 4)
     with torch.autocast("cpu", dtype=dtype):
         value = loss(torch.randn(2, 3), torch.tensor([0, 2]))
     assert value.dtype == torch.float32

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from grid.spec import BadInput, read
-from modules.losses.sum import Config
+from grid.spec.grid_file import BadInput, read
+from modules.losses.sum import SumConfig
 
 GRID = """
 name: two
 base:
-  data: {{name: drawn, persons: 4, shots: 4}}
+  data: {{name: drawn, subjects: 4, shots: 4}}
   loss: softmax
   backbone: alexnet
   recipe: one_cycle
@@ -60,7 +60,7 @@ def test_a_sum_says_what_its_terms_say(text, classifies, needs):
 
 def test_counts_reach_the_terms_that_want_them():
     term = {"weight": 1, "loss": {"name": "softmax", "class_weights": "inverse"}}
-    loss = Config(terms=[{"loss": "center"}, term]).build(4, 2)
+    loss = SumConfig(terms=[{"loss": "center"}, term]).build(4, 2)
     loss.prepare(torch.tensor([1, 3]))
     torch.testing.assert_close(loss.terms[1].class_weights, torch.tensor([1.5, 0.5]))
 

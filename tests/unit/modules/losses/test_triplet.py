@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.losses.triplet import Config
+from modules.losses.triplet import TripletConfig
 from modules.training import mining
 
 MINED = [
@@ -69,7 +69,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("margin", [0.2, 1.0])
 def test_value_and_gradient_equal_the_enumeration(choice, seed, margin):
     embeddings, labels = example(seed)
-    found = value_and_gradient(lambda x: Config(margin=margin, **choice).build(4, 5)(x, labels), embeddings)
+    found = value_and_gradient(lambda x: TripletConfig(margin=margin, **choice).build(4, 5)(x, labels), embeddings)
     expected = value_and_gradient(lambda x: enumerated(x, labels, margin, **choice), embeddings)
     assert expected[0] > 0
     assert_same(found, expected)
@@ -78,9 +78,9 @@ def test_value_and_gradient_equal_the_enumeration(choice, seed, margin):
 @pytest.mark.parametrize("choice", MINED, ids=str)
 def test_blocks_of_anchors_add_up(choice, monkeypatch):
     embeddings, labels = example(3)
-    whole = value_and_gradient(lambda x: Config(**choice).build(4, 5)(x, labels), embeddings)
+    whole = value_and_gradient(lambda x: TripletConfig(**choice).build(4, 5)(x, labels), embeddings)
     monkeypatch.setattr(mining, "_BLOCK", 3)  # two in the last block
-    assert_same(value_and_gradient(lambda x: Config(**choice).build(4, 5)(x, labels), embeddings), whole)
+    assert_same(value_and_gradient(lambda x: TripletConfig(**choice).build(4, 5)(x, labels), embeddings), whole)
 
 
 def peer(kind, margin, reducer):
@@ -107,7 +107,7 @@ def test_it_equals_pytorch_metric_learning(kind, mean_over):
     reducer = reducers.MeanReducer() if mean_over == "valid" else reducers.AvgNonZeroReducer()
     embeddings, labels = example(2, images=40, identities=8)
     embeddings, labels = embeddings[labels.argsort()], labels.sort().values
-    found = value_and_gradient(lambda x: Config(mining=kind, mean_over=mean_over).build(4, 8)(x, labels), embeddings)
+    found = value_and_gradient(lambda x: TripletConfig(mining=kind, mean_over=mean_over).build(4, 8)(x, labels), embeddings)
     assert_same(found, value_and_gradient(lambda x: peer(kind, 0.2, reducer)(x, labels), embeddings))
 
 
@@ -116,7 +116,7 @@ def test_a_random_negative_is_one_of_the_semi_hard_ones_each_as_often():
     embeddings, labels = example(4, images=12)
     labels = torch.tensor([0, 0, *range(1, 11)])
     embeddings[1] = embeddings[0] + 0.3 * embeddings[1]
-    loss = Config(negatives="random", margin=1.0).build(4, 11)
+    loss = TripletConfig(negatives="random", margin=1.0).build(4, 11)
     torch.manual_seed(0)
     drawn = torch.tensor([float(loss(embeddings, labels)) for _ in range(1500)])
     expected = []
@@ -132,7 +132,7 @@ def test_a_random_negative_is_one_of_the_semi_hard_ones_each_as_often():
 
 def test_a_random_negative_follows_from_the_default_generator():
     embeddings, labels = example(5, images=40)
-    loss = Config(negatives="random", margin=1.0).build(4, 5)
+    loss = TripletConfig(negatives="random", margin=1.0).build(4, 5)
     values = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -146,7 +146,7 @@ def test_a_random_negative_follows_from_the_default_generator():
 )
 def test_any_batch_equals_the_enumeration(seed, images, identities, which):
     embeddings, labels = example(seed, images, identities)
-    found = value_and_gradient(lambda x: Config(margin=0.6, **MINED[which]).build(4, 5)(x, labels), embeddings)
+    found = value_and_gradient(lambda x: TripletConfig(margin=0.6, **MINED[which]).build(4, 5)(x, labels), embeddings)
     assert_same(found, value_and_gradient(lambda x: enumerated(x, labels, 0.6, **MINED[which]), embeddings))
 
 
@@ -157,7 +157,9 @@ def test_a_larger_margin_never_lowers_the_loss_over_fixed_triplets(seed, margins
     low, high = sorted(margins)
     embeddings, labels = example(seed)
     for kind in ("all", "hard_negative", "batch_hard"):
-        one, other = (float(Config(mining=kind, margin=margin).build(4, 5)(embeddings, labels)) for margin in (low, high))
+        one, other = (
+            float(TripletConfig(mining=kind, margin=margin).build(4, 5)(embeddings, labels)) for margin in (low, high)
+        )
         assert one <= other + 1e-12
 
 
@@ -165,7 +167,7 @@ def test_a_larger_margin_never_lowers_the_loss_over_fixed_triplets(seed, margins
 def test_identical_embeddings_have_a_finite_gradient(choice):
     """The trap of a distance with a root: its slope at zero is infinite."""
     rows = torch.ones(6, 4, requires_grad=True)
-    value = Config(**choice).build(4, 3)(rows, torch.tensor([0, 0, 1, 1, 2, 2]))
+    value = TripletConfig(**choice).build(4, 3)(rows, torch.tensor([0, 0, 1, 1, 2, 2]))
     value.backward()
     assert value.isfinite()
     assert rows.grad.isfinite().all()
@@ -175,7 +177,7 @@ def test_identical_embeddings_have_a_finite_gradient(choice):
 def test_a_batch_that_is_well_apart_has_loss_and_gradient_zero_and_no_nan(choice):
     """The trap of a mean over no triplets."""
     rows = torch.eye(3).repeat_interleave(2, dim=0).requires_grad_()
-    value = Config(**choice).build(3, 3)(rows, torch.tensor([0, 0, 1, 1, 2, 2]))
+    value = TripletConfig(**choice).build(3, 3)(rows, torch.tensor([0, 0, 1, 1, 2, 2]))
     value.backward()
     assert value.item() == 0
     assert rows.grad.abs().max() == 0
@@ -186,7 +188,7 @@ def test_a_batch_that_is_well_apart_has_loss_and_gradient_zero_and_no_nan(choice
 def test_half_precision_is_computed_in_single(dtype, choice):
     embeddings, labels = example()
     half = (100 * embeddings).to(dtype).requires_grad_()
-    loss = Config(**choice).build(4, 5)
+    loss = TripletConfig(**choice).build(4, 5)
     with torch.autocast("cpu", dtype=dtype):
         value = loss(half, labels)
     value.backward()
@@ -199,8 +201,8 @@ def test_single_precision_is_near_double_at_a_large_batch():
     torch.manual_seed(0)
     labels = torch.arange(512) // 4
     embeddings = torch.randn(128, 64, dtype=torch.float64)[labels] + torch.randn(512, 64, dtype=torch.float64)
-    found = value_and_gradient(lambda x: Config().build(64, 128)(x, labels), embeddings.float())
-    expected = value_and_gradient(lambda x: Config().build(64, 128)(x, labels), embeddings)
+    found = value_and_gradient(lambda x: TripletConfig().build(64, 128)(x, labels), embeddings.float())
+    expected = value_and_gradient(lambda x: TripletConfig().build(64, 128)(x, labels), embeddings)
     assert found[0].item() == pytest.approx(expected[0].item(), abs=1e-6)
     # a triplet that rounding lets in or out is one of many
     torch.testing.assert_close(found[1].double(), expected[1], rtol=0, atol=0.01 * expected[1].abs().max().item())
@@ -208,7 +210,7 @@ def test_single_precision_is_near_double_at_a_large_batch():
 
 @pytest.mark.parametrize("choice", [*MINED, {"mining": "offline"}], ids=str)
 def test_a_batch_without_two_images_of_an_identity_is_refused(choice):
-    loss = Config(**choice).build(4, 9)
+    loss = TripletConfig(**choice).build(4, 9)
     with pytest.raises(
         ValueError, match="needs two images of an identity in every batch; this batch of 5 images has 5 identit"
     ):
@@ -221,7 +223,9 @@ def test_identities_of_one_image_are_negatives_only():
     embeddings, labels = example(6)
     labels = torch.tensor([0, 0, 0, *range(1, 18)])
     for choice in MINED:
-        found = value_and_gradient(lambda x, choice=choice: Config(margin=1.0, **choice).build(4, 5)(x, labels), embeddings)
+        found = value_and_gradient(
+            lambda x, choice=choice: TripletConfig(margin=1.0, **choice).build(4, 5)(x, labels), embeddings
+        )
         assert_same(found, value_and_gradient(lambda x, choice=choice: enumerated(x, labels, 1.0, **choice), embeddings))
 
 
@@ -247,27 +251,27 @@ def test_a_hinge_of_exactly_zero_is_valid_and_not_active():
     rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
     labels = torch.tensor([0, 0, 1])
     for kind in ("all", "hard_negative", "batch_hard"):
-        loss = Config(mining=kind, margin=2.0, mean_over="active").build(2, 2)
+        loss = TripletConfig(mining=kind, margin=2.0, mean_over="active").build(2, 2)
         # from (1, 0): 2 - 4 + 2 = 0; from (0, 1): 2 - 2 + 2 = 2
         assert loss(rows, labels).item() == 2
-        assert Config(mining=kind, margin=2.0).build(2, 2)(rows, labels).item() == 1
+        assert TripletConfig(mining=kind, margin=2.0).build(2, 2)(rows, labels).item() == 1
 
 
 def test_the_plan_can_ask_what_a_batch_must_have():
-    assert Config().needs() == {"pairs"}
-    assert not Config().classifies
+    assert TripletConfig().needs() == {"pairs"}
+    assert not TripletConfig().classifies
 
 
 def test_a_choice_of_negatives_belongs_to_semi_hard_mining():
     with pytest.raises(ValueError, match="negatives: random is a choice among semi-hard ones, and mining is batch_hard"):
-        Config(mining="batch_hard", negatives="random")
+        TripletConfig(mining="batch_hard", negatives="random")
 
 
 def test_offline_mining_is_batch_hard_among_batch_and_subset():
     (first, names), (embeddings, labels) = example(7), example(8)
-    loss = Config(mining="offline", every=1, subset=32).build(4, 5).double()
+    loss = TripletConfig(mining="offline", every=1, subset=32).build(4, 5).double()
     before = float(loss(first, names))
-    assert before == pytest.approx(float(Config(mining="batch_hard").build(4, 5)(first, names)), abs=1e-12)
+    assert before == pytest.approx(float(TripletConfig(mining="batch_hard").build(4, 5)(first, names)), abs=1e-12)
 
     def written_out(x):
         """Anchors of the batch; candidates are the batch and the first batch as constants."""
@@ -289,7 +293,7 @@ def test_offline_mining_is_batch_hard_among_batch_and_subset():
 
 
 def test_the_subset_is_renewed_every_n_steps_and_resumes_to_the_bit():
-    loss = Config(mining="offline", every=3, subset=24).build(4, 5)
+    loss = TripletConfig(mining="offline", every=3, subset=24).build(4, 5)
     shown = []
     for step in range(7):
         embeddings, labels = example(step)
@@ -301,7 +305,7 @@ def test_the_subset_is_renewed_every_n_steps_and_resumes_to_the_bit():
     assert shown[2].abs().sum() > 0
     assert torch.equal(shown[2], shown[4])
     assert not torch.equal(shown[4], shown[5])
-    again = Config(mining="offline", every=3, subset=24).build(4, 5)
+    again = TripletConfig(mining="offline", every=3, subset=24).build(4, 5)
     again.load_state_dict(saved)
     for step in (5, 6):
         embeddings, labels = example(step)
@@ -314,7 +318,7 @@ def test_a_batch_of_4096_needs_no_list_of_triplets():
     torch.manual_seed(0)
     labels = torch.arange(4096) // 64
     embeddings = (torch.randn(64, 8)[labels] + torch.randn(4096, 8)).requires_grad_()
-    value = Config().build(8, 64)(embeddings, labels)
+    value = TripletConfig().build(8, 64)(embeddings, labels)
     value.backward()
     assert value.isfinite()
     assert embeddings.grad.isfinite().all()

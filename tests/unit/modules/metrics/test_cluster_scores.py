@@ -13,58 +13,58 @@ rows = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max
 
 
 def columns(pairs):
-    clusters, persons = zip(*pairs, strict=True)
-    return np.array(clusters), np.array(persons)
+    clusters, subjects = zip(*pairs, strict=True)
+    return np.array(clusters), np.array(subjects)
 
 
-def naive_pairwise(clusters, persons):
+def naive_pairwise(clusters, subjects):
     """Over all pairs of images."""
     right = claimed = wanted = 0
     for a, b in itertools.combinations(range(len(clusters)), 2):
-        together, one = clusters[a] == clusters[b], persons[a] == persons[b]
+        together, one = clusters[a] == clusters[b], subjects[a] == subjects[b]
         right, claimed, wanted = right + int(together and one), claimed + int(together), wanted + int(one)
     precision = Fraction(right, claimed) if claimed else Fraction(1)
     recall = Fraction(right, wanted) if wanted else Fraction(1)
     return precision, recall, 2 * precision * recall / (precision + recall) if right else Fraction(int(not claimed + wanted))
 
 
-def naive_bcubed(clusters, persons):
+def naive_bcubed(clusters, subjects):
     """Image by image."""
     precision, recall, n = Fraction(0), Fraction(0), len(clusters)
     for i in range(n):
-        both = sum(1 for j in range(n) if clusters[j] == clusters[i] and persons[j] == persons[i])
+        both = sum(1 for j in range(n) if clusters[j] == clusters[i] and subjects[j] == subjects[i])
         precision += Fraction(both, sum(1 for j in range(n) if clusters[j] == clusters[i])) / n
-        recall += Fraction(both, sum(1 for j in range(n) if persons[j] == persons[i])) / n
+        recall += Fraction(both, sum(1 for j in range(n) if subjects[j] == subjects[i])) / n
     return precision, recall, 2 * precision * recall / (precision + recall)
 
 
 @settings(deadline=None)
 @given(rows)
 def test_both_are_what_going_through_all_pairs_finds(pairs):
-    clusters, persons = columns(pairs)
-    assert tuple(pairwise(clusters, persons)) == pytest.approx([float(value) for value in naive_pairwise(clusters, persons)])
-    assert tuple(bcubed(clusters, persons)) == pytest.approx([float(value) for value in naive_bcubed(clusters, persons)])
+    clusters, subjects = columns(pairs)
+    assert tuple(pairwise(clusters, subjects)) == pytest.approx([float(value) for value in naive_pairwise(clusters, subjects)])
+    assert tuple(bcubed(clusters, subjects)) == pytest.approx([float(value) for value in naive_bcubed(clusters, subjects)])
 
 
 @settings(deadline=None)
 @given(rows, st.randoms())
 def test_names_and_order_change_nothing_and_changing_places_swaps_precision_and_recall(pairs, random):
-    clusters, persons = columns(pairs)
+    clusters, subjects = columns(pairs)
     order = random.sample(range(len(pairs)), len(pairs))
     named = np.array(["c", "a", "e", "d", "b"])
     for measure in (pairwise, bcubed):
-        found = measure(clusters, persons)
-        assert tuple(measure(named[clusters[order]], persons[order] * 7 - 3)) == pytest.approx(tuple(found))
-        swapped = measure(persons, clusters)
+        found = measure(clusters, subjects)
+        assert tuple(measure(named[clusters[order]], subjects[order] * 7 - 3)) == pytest.approx(tuple(found))
+        swapped = measure(subjects, clusters)
         assert (swapped.precision, swapped.recall, swapped.f) == pytest.approx((found.recall, found.precision, found.f))
 
 
 def test_the_ends_are_known():
-    persons = np.array([0, 0, 1, 1])
-    assert tuple(pairwise(persons + 5, persons)) == tuple(bcubed(persons, persons)) == (1.0, 1.0, 1.0)
-    assert tuple(pairwise(np.arange(4), persons)) == (1.0, 0.0, 0.0)
-    assert tuple(bcubed(np.arange(4), persons)) == pytest.approx((1.0, 0.5, 2 / 3))
-    assert tuple(pairwise(np.zeros(4), persons)) == pytest.approx((1 / 3, 1.0, 0.5))
+    subjects = np.array([0, 0, 1, 1])
+    assert tuple(pairwise(subjects + 5, subjects)) == tuple(bcubed(subjects, subjects)) == (1.0, 1.0, 1.0)
+    assert tuple(pairwise(np.arange(4), subjects)) == (1.0, 0.0, 0.0)
+    assert tuple(bcubed(np.arange(4), subjects)) == pytest.approx((1.0, 0.5, 2 / 3))
+    assert tuple(pairwise(np.zeros(4), subjects)) == pytest.approx((1 / 3, 1.0, 0.5))
     assert tuple(pairwise(np.arange(4), np.arange(4))) == (1.0, 1.0, 1.0)
 
 
@@ -81,20 +81,20 @@ def test_lengths_that_differ_are_refused():
 @pytest.mark.parametrize("digits", [0, 6])
 def test_a_sweep_is_a_cut_at_every_distance(seed, digits):
     rng = np.random.default_rng(seed)
-    persons = rng.integers(0, 8, 40)
-    embeddings = (rng.normal(size=(8, 5))[persons] + 0.7 * rng.normal(size=(40, 5))).round(digits) + 0.01
+    subjects = rng.integers(0, 8, 40)
+    embeddings = (rng.normal(size=(8, 5))[subjects] + 0.7 * rng.normal(size=(40, 5))).round(digits) + 0.01
     merges = average_linkage(embeddings)  # with digits 0 many images are one and the same: equal heights
-    found = sweep(merges, persons)
+    found = sweep(merges, subjects)
     assert found.distances.tolist() == [-np.inf, *sorted(set(merges[:, 2].tolist()))]
     for row, distance in enumerate(found.distances):
         clusters = cut_at(merges, distance)
         assert found.clusters[row] == len(set(clusters.tolist()))
-        assert found.pairwise[row] == pytest.approx(pairwise(clusters, persons).f)
-        assert found.bcubed[row] == pytest.approx(bcubed(clusters, persons).f)
+        assert found.pairwise[row] == pytest.approx(pairwise(clusters, subjects).f)
+        assert found.bcubed[row] == pytest.approx(bcubed(clusters, subjects).f)
     for name in ("pairwise", "bcubed"):
         value, distance = found.best(name)
         assert value == getattr(found, name).max()
         measure = pairwise if name == "pairwise" else bcubed
-        assert measure(cut_at(merges, distance), persons).f == pytest.approx(value)
+        assert measure(cut_at(merges, distance), subjects).f == pytest.approx(value)
     with pytest.raises(ValueError, match="pairwise and bcubed are known"):
         found.best("purity")

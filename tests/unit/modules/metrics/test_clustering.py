@@ -7,10 +7,10 @@ from modules.metrics.cluster_scores import pairwise
 from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans
 
 
-def faces(persons=6, images=7, noise=0.1, seed=0):
+def faces(subjects=6, images=7, noise=0.1, seed=0):
     rng = np.random.default_rng(seed)
-    who = np.repeat(np.arange(persons), images)
-    embeddings = rng.normal(size=(persons, 16))[who] + noise * rng.normal(size=(len(who), 16))
+    who = np.repeat(np.arange(subjects), images)
+    embeddings = rng.normal(size=(subjects, 16))[who] + noise * rng.normal(size=(len(who), 16))
     return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), who
 
 
@@ -31,7 +31,7 @@ def naive_average_linkage(embeddings, clusters):
     return labels
 
 
-def test_persons_that_stand_apart_are_found():
+def test_subjects_that_stand_apart_are_found():
     embeddings, who = faces()
     assert pairwise(kmeans(embeddings, 6, seed=0, starts=5), who).f == 1.0
     merges = average_linkage(embeddings)
@@ -42,7 +42,7 @@ def test_persons_that_stand_apart_are_found():
 @pytest.mark.parametrize("clusters", [1, 3, 9, 20])
 def test_average_linkage_is_its_definition(clusters, monkeypatch):
     monkeypatch.setattr(clustering, "ROWS", 7)
-    embeddings, _ = faces(persons=4, images=5, noise=0.8)
+    embeddings, _ = faces(subjects=4, images=5, noise=0.8)
     found = cut_into(average_linkage(3 * embeddings), clusters)
     assert len(set(found.tolist())) == clusters
     assert pairwise(found, naive_average_linkage(embeddings, clusters)).f == 1.0

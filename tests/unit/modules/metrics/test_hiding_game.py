@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modules.metrics.hiding import Settings, blurred, order, to_images
 from modules.metrics.hiding_game import HidingGame
+from modules.metrics.pixel_replacement import Settings, blurred, order, to_images
 
 ROOT = Path(__file__).resolve().parents[4]
 SIDE = 20
@@ -89,17 +89,17 @@ def test_the_oracle_keeps_its_accuracy_and_its_opposite_loses_it_first(game):
 
 
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("floor", ["random", "constant", "centre"])
-def test_a_method_is_tested_against_each_floor_with_and_without_refitted_thresholds(game, refit, floor):
+@pytest.mark.parametrize("baseline", ["random", "constant", "centre"])
+def test_a_method_is_tested_against_each_floor_with_and_without_refitted_thresholds(game, refit, baseline):
     found = game.compare({"oracle": oracle(), "one_sided": (oracle()[0], -oracle()[1])})["methods"]
     entries = {name: one["refit"] if refit else one for name, one in found.items()}
     for method in ("oracle", "one_sided"):
-        above = entries[method]["above"][floor]
-        assert above["value"] == pytest.approx(entries[method]["auc"]["value"] - entries[floor]["auc"]["value"])
+        above = entries[method]["above"][baseline]
+        assert above["value"] == pytest.approx(entries[method]["auc"]["value"] - entries[baseline]["auc"]["value"])
         assert above["low"] < above["value"] < above["high"]
-    assert entries["oracle"]["above"][floor]["low"] > 0
-    assert entries["one_sided"]["above"][floor]["low"] <= 0
-    assert floor not in entries[floor]["above"]
+    assert entries["oracle"]["above"][baseline]["low"] > 0
+    assert entries["one_sided"]["above"][baseline]["low"] <= 0
+    assert baseline not in entries[baseline]["above"]
 
 
 def test_an_area_is_that_of_the_accuracies(game):
@@ -135,8 +135,8 @@ def test_an_embedding_without_a_direction_is_named():
         HidingGame(lambda images: images[:, 0, 0] * 0, *faces())
 
 
-def test_floors_keep_their_names(game):
-    with pytest.raises(ValueError, match="floor"):
+def test_baselines_keep_their_names(game):
+    with pytest.raises(ValueError, match="baseline"):
         game.compare({"centre": oracle()})
 
 

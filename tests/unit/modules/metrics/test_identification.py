@@ -12,18 +12,18 @@ from modules.metrics.identification import averaged, cmc, dir_at_far, search
 def small(seed, gallery=9, probes=14, people=5, unknown=3):
     """Whole-number embeddings: products are exact, and ties are common."""
     rng = np.random.default_rng(seed)
-    persons = np.concatenate([np.arange(people), rng.integers(0, people, gallery - people)])
+    subjects = np.concatenate([np.arange(people), rng.integers(0, people, gallery - people)])
     who = np.concatenate([[0, people], rng.integers(0, people + unknown, probes - 2)])
-    return rng.integers(-2, 3, (gallery, 3)).astype(float), persons, rng.integers(-2, 3, (probes, 3)).astype(float), who
+    return rng.integers(-2, 3, (gallery, 3)).astype(float), subjects, rng.integers(-2, 3, (probes, 3)).astype(float), who
 
 
-def naive(gallery, persons, probes, who):
-    """For each probe, {person: best score}."""
+def naive(gallery, subjects, probes, who):
+    """For each probe, {subject: best score}."""
     out = []
     for probe in probes:
         best = {}
-        for entry, person in zip(gallery, persons, strict=True):
-            best[person] = max(best.get(person, -np.inf), float(np.dot(probe, entry)))
+        for entry, subject in zip(gallery, subjects, strict=True):
+            best[subject] = max(best.get(subject, -np.inf), float(np.dot(probe, entry)))
         out.append(best)
     return out
 
@@ -34,13 +34,13 @@ def test_ranks_are_what_sorting_each_probe_finds(seed, block):
     data = small(seed)
     found = search(*data, block=block)
     tables, who = naive(*data), data[3]
-    assert found.mated.tolist() == [person in tables[0] for person in who]
+    assert found.mated.tolist() == [subject in tables[0] for subject in who]
     assert found.top.tolist() == [max(table.values()) for table in tables]
-    for row, (table, person) in enumerate(zip(tables, who, strict=True)):
-        mate = table.get(person, -np.inf)
+    for row, (table, subject) in enumerate(zip(tables, who, strict=True)):
+        mate = table.get(subject, -np.inf)
         assert found.mate[row] == mate
         assert found.above[row] == sum(score > mate for score in table.values())
-        assert found.tied[row] == sum(score == mate for name, score in table.items() if name != person)
+        assert found.tied[row] == sum(score == mate for name, score in table.items() if name != subject)
 
 
 @settings(deadline=None, max_examples=60)
@@ -50,13 +50,13 @@ def test_expected_ranks_are_the_mean_over_every_order_of_ties(seed):
     found, tables, who = search(*data), naive(*data), data[3]
     for rank in (1, 2, 3):
         shares, worst = [], []
-        for table, person in zip(tables, who, strict=True):
-            if person not in table:
+        for table, subject in zip(tables, who, strict=True):
+            if subject not in table:
                 continue
             orders = []
             for order in itertools.permutations(table):
                 ranked = sorted(order, key=lambda name: -table[name])  # stable: ties stay in this order
-                orders.append(ranked.index(person) < rank)
+                orders.append(ranked.index(subject) < rank)
             shares.append(np.mean(orders))
             worst.append(all(orders))
         assert cmc(found, [rank], "expected")[rank] == pytest.approx(np.mean(shares))
@@ -81,11 +81,11 @@ def test_dir_is_the_best_of_all_thresholds_that_keep_the_target(seed, far, rank)
 
 
 def test_order_and_names_change_nothing():
-    gallery, persons, probes, who = small(3)
+    gallery, subjects, probes, who = small(3)
     rng = np.random.default_rng(0)
     a, b = rng.permutation(len(gallery)), rng.permutation(len(probes))
     names = np.array(["q", "w", "e", "r", "t", "z", "u", "i"])
-    one, two = search(gallery, persons, probes, who), search(gallery[a], names[persons[a]], probes[b], names[who[b]])
+    one, two = search(gallery, subjects, probes, who), search(gallery[a], names[subjects[a]], probes[b], names[who[b]])
     for field in ("mated", "top", "mate", "above", "tied"):
         assert getattr(one, field)[b].tolist() == getattr(two, field).tolist()
 
@@ -141,7 +141,7 @@ def test_traps_are_refused():
         search(eye, np.arange(3), _nan(eye), np.arange(3))
     with pytest.raises(ValueError, match="3 values and probes 2"):
         search(eye, np.arange(3), eye[:, :2], np.arange(3))
-    with pytest.raises(ValueError, match="one person per row"):
+    with pytest.raises(ValueError, match="one subject per row"):
         search(eye, np.arange(2), eye, np.arange(3))
     nobody, everybody = search(eye, np.arange(3), eye, np.arange(3) + 9), search(eye, np.arange(3), eye, np.arange(3))
     with pytest.raises(ValueError, match="closed-set"):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from modules.metrics.hiding import Settings, blurred, order
 from modules.metrics.image_game import CLASS_NAMES, ImageGame, class_values
+from modules.metrics.pixel_replacement import Settings, blurred, order
 
 SIDE = 16
 LABELS = np.array([0, 1, 2, 1, 0, 2, 1, 0])
@@ -64,11 +64,11 @@ def test_the_game_is_played_as_it_is_told(kind):
 def test_the_oracle_wins_each_game_with_an_interval_that_says_so():
     for kind, sign in (("hiding", 1), ("insertion", 1), ("deletion", -1)):
         found = game(kind).compare({"oracle": oracle(), "opposite": -oracle()})["methods"]
-        for floor in ("random", "constant", "centre"):
-            above = found["oracle"]["probability"]["above"][floor]
+        for baseline in ("random", "constant", "centre"):
+            above = found["oracle"]["probability"]["above"][baseline]
             assert sign * above["value"] > 0
             assert min(sign * above["low"], sign * above["high"]) > 0
-            assert sign * found["opposite"]["probability"]["above"][floor]["value"] < 0
+            assert sign * found["opposite"]["probability"]["above"][baseline]["value"] < 0
         values = found["oracle"]["accuracy"]["course"]
         assert found["oracle"]["accuracy"]["auc"]["value"] == pytest.approx(np.mean([values[:-1], values[1:]]))
 
@@ -94,6 +94,6 @@ def test_a_number_that_is_none_is_named():
         ImageGame(values, ("x",), images()).play(oracle())
 
 
-def test_floors_keep_their_names():
-    with pytest.raises(ValueError, match="floor"):
+def test_baselines_keep_their_names():
+    with pytest.raises(ValueError, match="baseline"):
         game("hiding").compare({"random": oracle()})

@@ -5,11 +5,11 @@ from scipy.stats import multivariate_normal
 from modules.metrics.plda import Plda, fit
 
 
-def drawn(persons, images, between, within, mean, seed=0):
+def drawn(subjects, images, between, within, mean, seed=0):
     rng = np.random.default_rng(seed)
-    who = np.repeat(np.arange(persons), images)
+    who = np.repeat(np.arange(subjects), images)
     size = len(mean)
-    places = rng.multivariate_normal(np.zeros(size), between, persons)[who]
+    places = rng.multivariate_normal(np.zeros(size), between, subjects)[who]
     return mean + places + rng.multivariate_normal(np.zeros(size), within, len(who)), who
 
 
@@ -63,7 +63,7 @@ def test_a_rotation_changes_no_score():
     np.testing.assert_allclose(fit(turned, who).score(turned[:10], turned[10:20]), one, atol=1e-9)
 
 
-def test_a_direction_in_which_persons_do_not_differ_says_nothing():
+def test_a_direction_in_which_subjects_do_not_differ_says_nothing():
     model = Plda(np.zeros(2), np.eye(2), np.array([1.0, 1e-12]))
     one = model.score(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]))
     assert one == pytest.approx(model.score(np.array([[1.0, 5.0]]), np.array([[1.0, -5.0]])), abs=1e-6)
@@ -71,9 +71,9 @@ def test_a_direction_in_which_persons_do_not_differ_says_nothing():
 
 def test_traps_are_refused():
     embeddings, who = drawn(5, 2, BETWEEN, WITHIN, MEAN)
-    for persons in (np.arange(10), np.zeros(10)):
+    for subjects in (np.arange(10), np.zeros(10)):
         with pytest.raises(ValueError, match="cannot show"):
-            fit(embeddings, persons)
+            fit(embeddings, subjects)
     with pytest.raises(ValueError, match="no share"):
         fit(embeddings, who, shrink=1.5)
     with pytest.raises(ValueError, match="nothing to fit"):

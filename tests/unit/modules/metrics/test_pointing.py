@@ -45,7 +45,7 @@ def test_random_maps_come_near_the_share_and_the_floor_is_one_of_them():
     found = pointing({}, many, resamples=20)
     assert found["area"] == pytest.approx(AREA)
     assert found["methods"]["random"]["energy"]["value"] == pytest.approx(AREA, abs=0.002)
-    assert found["methods"]["random"]["floor"]
+    assert found["methods"]["random"]["baseline"]
 
 
 def test_a_peak_hits_within_the_tolerance_as_distances_say():
@@ -99,12 +99,12 @@ def test_differences_are_of_the_same_images():
     assert "centre" not in found["centre"]["energy"]["above"]
 
 
-def test_what_cannot_be_judged_is_named():
+def test_what_cannot_be_evaluated_is_named():
     none = regions()
     none[4] = False
     with pytest.raises(ValueError, match="the first is image 4"):
         hits(oracle(), none)
     with pytest.raises(ValueError, match="NaN"):
         hits(oracle() * np.nan, regions())
-    with pytest.raises(ValueError, match="floor"):
+    with pytest.raises(ValueError, match="baseline"):
         pointing({"random": oracle()}, regions())

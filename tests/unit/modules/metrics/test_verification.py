@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student_t
 
 from modules.metrics import intervals
-from modules.metrics.persons import person_bootstrap
+from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.verification import auc, eer, oracle_accuracy, roc, tenfold_accuracy, val_at_far, verification
 
 
@@ -217,8 +217,8 @@ def test_where_subjects_are_known_the_interval_is_that_of_the_subject_bootstrap(
     subjects = (left, np.where(same, left, (left + 1 + np.arange(300) % 29) % 30))
     plain = verification(scores, same, folds)
     found = verification(scores, same, folds, subjects=subjects)
-    known = person_bootstrap(scores, same, *subjects, folds=folds, fars=(0.1, 0.01))
-    assert found["persons"] == {"persons": 30, "resamples": 1000}
+    known = subject_bootstrap(scores, same, *subjects, folds=folds, fars=(0.1, 0.01))
+    assert found["subjects"] == {"subjects": 30, "resamples": 1000}
     entries = [(found[name], plain[name], getattr(known, name), INTERVALS[name]) for name in INTERVALS]
     entries += [(found["val"][far], plain["val"][far], known.val[float(far)], "pair_bootstrap") for far in ("0.1", "0.01")]
     for entry, before, ends, other in entries:
@@ -234,14 +234,14 @@ def test_where_subjects_are_known_the_interval_is_that_of_the_subject_bootstrap(
 @pytest.mark.parametrize(
     ("left", "right", "reason"),
     [
-        (np.array([0, 0, 1, 1]), np.array([0, 0, 2, 2]), "3 persons hold both kinds"),
+        (np.array([0, 0, 1, 1]), np.array([0, 0, 2, 2]), "3 subjects hold both kinds"),
         (np.arange(4), np.arange(4) + 9, "row 0 is genuine"),
     ],
 )
 def test_without_enough_known_subjects_the_other_intervals_stay_and_the_reason_is_said(left, right, reason):
     data = np.array([0.9, 0.4, 0.3, 0.6]), np.array([1, 1, 0, 0], bool), np.array([0, 1, 0, 1])
     found = verification(*data, subjects=(left, right))
-    assert reason in found.pop("persons")["reason"]
+    assert reason in found.pop("subjects")["reason"]
     assert found == verification(*data)
 
 

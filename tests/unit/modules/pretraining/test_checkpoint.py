@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from configs.lookup import resolve
 from modules.network import Network
-from modules.pretraining.checkpoint import Config
+from modules.pretraining.checkpoint import CheckpointConfig
 
 SMALL: Any = resolve("backbone", {"name": "timm", "model": "resnet18"})
 
@@ -21,7 +21,7 @@ def state() -> dict[str, torch.Tensor]:
     return SMALL.build().body.state_dict()
 
 
-def _loads(pretraining: Config, state: dict[str, torch.Tensor]) -> bool:
+def _loads(pretraining: CheckpointConfig, state: dict[str, torch.Tensor]) -> bool:
     backbone = SMALL.build()
     pretraining.load(backbone, SMALL, None)
     return all(torch.equal(value, state[name]) for name, value in backbone.body.state_dict().items())
@@ -30,7 +30,7 @@ def _loads(pretraining: Config, state: dict[str, torch.Tensor]) -> bool:
 def test_a_plain_timm_file_with_classifier_is_loaded(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "a.safetensors"
     save_file(state | {"fc.weight": torch.zeros(9, 512)}, path)
-    pretraining = Config(path=path)
+    pretraining = CheckpointConfig(path=path)
     assert pretraining.missing(SMALL) is None
     assert pretraining.content(SMALL) == hashlib.sha256(path.read_bytes()).hexdigest()
     assert _loads(pretraining, state)
@@ -39,31 +39,31 @@ def test_a_plain_timm_file_with_classifier_is_loaded(tmp_path: Path, state: dict
 def test_prefix_and_key_lead_to_the_weights(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "a.ckpt"
     torch.save({"epoch": 1, "state_dict": {f"module.{name}": value for name, value in state.items()}}, path)
-    assert _loads(Config(path=path, prefix="module.", key="state_dict"), state)
+    assert _loads(CheckpointConfig(path=path, prefix="module.", key="state_dict"), state)
     with pytest.raises(ValueError, match=r"a\.ckpt: no state dict at its top; found epoch, state_dict"):
-        Config(path=path).content(SMALL)
+        CheckpointConfig(path=path).content(SMALL)
     with pytest.raises(ValueError, match=r"a\.ckpt: conv1\.weight is missing"):
-        Config(path=path, key="state_dict").content(SMALL)
+        CheckpointConfig(path=path, key="state_dict").content(SMALL)
 
 
 def test_a_network_of_our_own_is_loaded(tmp_path: Path) -> None:
     parts: list[Any] = [resolve("head", "gap_bn"), resolve("loss", "softmax")]
     network = Network(SMALL, parts[0], parts[1], classes=3, size=64)
     save_file(network.state_dict(), tmp_path / "model.safetensors")
-    assert _loads(Config(path=tmp_path / "model.safetensors"), network.backbone.body.state_dict())
+    assert _loads(CheckpointConfig(path=tmp_path / "model.safetensors"), network.backbone.body.state_dict())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    missing = Config(path=tmp_path / "no.pth").missing(SMALL)
+    missing = CheckpointConfig(path=tmp_path / "no.pth").missing(SMALL)
     assert missing is not None
     assert "no.pth is no file" in missing.what
     with pytest.raises(ValueError, match=r"no\.pth is no file"):
-        Config(path=tmp_path / "no.pth").content(SMALL)
+        CheckpointConfig(path=tmp_path / "no.pth").content(SMALL)
 
 
 def test_another_architecture_is_refused_with_file_and_key(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     save_file(state, tmp_path / "resnet18.safetensors")
-    pretraining = Config(path=tmp_path / "resnet18.safetensors")
+    pretraining = CheckpointConfig(path=tmp_path / "resnet18.safetensors")
     deeper: Any = resolve("backbone", "resnet34")
     with pytest.raises(ValueError, match=r"backbone resnet34: .*resnet18\.safetensors: layer1\.2\.conv1\.weight is missing"):
         pretraining.check(deeper)
@@ -76,16 +76,16 @@ def test_a_deeper_network_of_the_family_is_refused(tmp_path: Path) -> None:
     deeper: Any = resolve("backbone", "resnet34")
     save_file(deeper.build().body.state_dict(), tmp_path / "resnet34.safetensors")
     with pytest.raises(ValueError, match=r"layer1\.2\.\S+ has no place in this backbone"):
-        Config(path=tmp_path / "resnet34.safetensors").content(SMALL)
+        CheckpointConfig(path=tmp_path / "resnet34.safetensors").content(SMALL)
 
 
 def test_a_genuine_face_network_is_refused_for_another_backbone(shared: Path) -> None:
     path = shared / "weights" / "mobilefacenet_xiaoccer_068.ckpt"
     with pytest.raises(ValueError, match=r"mobilefacenet_xiaoccer_068\.ckpt: conv1\.weight is missing"):
-        Config(path=path, key="net_state_dict").content(SMALL)
+        CheckpointConfig(path=path, key="net_state_dict").content(SMALL)
     with pytest.raises(ValueError, match="no state dict at its top; found epoch, net_state_dict"):
-        Config(path=path).content(SMALL)
+        CheckpointConfig(path=path).content(SMALL)
 
 
 def test_the_path_is_no_part_of_the_identity(tmp_path: Path) -> None:
-    assert Config(path=tmp_path, key="net").identity() == {"name": "checkpoint", "prefix": None, "key": "net"}
+    assert CheckpointConfig(path=tmp_path, key="net").identity() == {"name": "checkpoint", "prefix": None, "key": "net"}

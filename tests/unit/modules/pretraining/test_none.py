@@ -2,18 +2,18 @@
 
 import torch
 
-from modules.backbones.alexnet import Config as AlexNet
-from modules.pretraining.none import Config
+from modules.backbones.alexnet import AlexNetConfig as AlexNet
+from modules.pretraining.none import NoPretrainingConfig
 
 
 def test_weights_stay_as_they_were_drawn() -> None:
     backbone = AlexNet().build()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    Config().load(backbone, AlexNet(), None)
+    NoPretrainingConfig().load(backbone, AlexNet(), None)
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
 def test_it_needs_nothing() -> None:
-    assert Config().missing(AlexNet()) is None
-    assert Config().impossible(AlexNet()) is None
-    assert Config().content(AlexNet()) is None
+    assert NoPretrainingConfig().missing(AlexNet()) is None
+    assert NoPretrainingConfig().impossible(AlexNet()) is None
+    assert NoPretrainingConfig().content(AlexNet()) is None

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from modules.recipes.one_cycle import Config
+from modules.recipes.one_cycle import OneCycleConfig
 
 
 @pytest.mark.parametrize("shape", ["cos", "linear"])
 @pytest.mark.parametrize("total", [(10, 8), (7, 3), (1, 5)])
 def test_every_rate_equals_torch(shape, total):
     steps, epochs = total
-    config = Config(shape=shape, epochs=epochs, lr=0.4)
+    config = OneCycleConfig(shape=shape, epochs=epochs, lr=0.4)
     moves = config.build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=steps)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.4)
     theirs = torch.optim.lr_scheduler.OneCycleLR(
@@ -23,20 +23,20 @@ def test_every_rate_equals_torch(shape, total):
 
 @pytest.mark.parametrize(("steps", "rise"), [(1, 0.5), (2, 0.5), (1, 0.3), (10, 0.1)])
 def test_very_short_trainings_have_finite_rates(steps, rise):
-    moves = Config(epochs=1, rise=rise).build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=steps)
+    moves = OneCycleConfig(epochs=1, rise=rise).build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=steps)
     for _ in range(steps + 1):
         assert 0 < moves.lr <= 0.01
         moves.after_step()
 
 
 def test_momentum_stays():
-    moves = Config().build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=2)
+    moves = OneCycleConfig().build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=2)
     moves.after_step()
     assert moves.optimizer.param_groups[0]["momentum"] == 0.9
 
 
 def test_epochs_move_nothing():
-    moves = Config().build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=2)
+    moves = OneCycleConfig().build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=2)
     before = moves.lr
     assert moves.after_epoch(3.0) is False
     assert moves.after_epoch(None) is False
@@ -44,4 +44,4 @@ def test_epochs_move_nothing():
 
 
 def test_the_last_epoch_is_kept():
-    assert (Config().select, Config().epochs) == ("last", 8)
+    assert (OneCycleConfig().select, OneCycleConfig().epochs) == ("last", 8)

@@ -2,16 +2,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from modules.recipes.plateau import Config
+from modules.recipes.plateau import PlateauConfig
 
 
 def build(**fields):
     weight = torch.nn.Parameter(torch.ones(2, 2))
-    return Config(**fields).build([weight], steps_per_epoch=3)
+    return PlateauConfig(**fields).build([weight], steps_per_epoch=3)
 
 
 def test_the_defaults_are_the_study():
-    config = Config()
+    config = PlateauConfig()
     fields = ("optimizer", "lr", "momentum", "weight_decay", "epochs", "stop_after", "patience", "factor", "select")
     assert [getattr(config, field) for field in fields] == ["nag", 0.01, 0.9, 0.0, 100, 10, 5, 0.1, "best"]
 
@@ -86,4 +86,4 @@ def test_without_validation_it_refuses():
 
 def test_a_factor_that_does_not_reduce_is_refused():
     with pytest.raises(ValidationError):
-        Config(factor=1.0)
+        PlateauConfig(factor=1.0)

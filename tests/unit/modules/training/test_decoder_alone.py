@@ -7,16 +7,16 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from configs.kinds import BackboneConfig
+from configs.interfaces import BackboneConfig
 from configs.lookup import resolve
 from modules.network import Network, embedding_digest
 from modules.recipes import one_cycle, plateau
 from modules.training.checkpointing import Checkpointing, Stopped
-from modules.training.fitting import fit
 from modules.training.recognizer import Recognizer
+from modules.training.trainer import fit
 
 SIZE, IMAGES, BATCH = 16, 24, 8
-RECIPE = one_cycle.Config(epochs=3, batch_size=BATCH, optimizer="adamw", lr=0.01, trainable="decoder")
+RECIPE = one_cycle.OneCycleConfig(epochs=3, batch_size=BATCH, optimizer="adamw", lr=0.01, trainable="decoder")
 
 
 class Body(BackboneConfig):
@@ -93,7 +93,7 @@ def test_statistics_that_are_averaged_stay_too():
 
 
 def test_the_loss_is_the_images_alone(once):
-    other = trained(data=Data(torch.zeros(IMAGES, dtype=torch.int64)))  # other persons, other recognition loss
+    other = trained(data=Data(torch.zeros(IMAGES, dtype=torch.int64)))  # other subjects, other recognition loss
     assert other.history == once.history
     assert once.history[-1]["train_loss"] < 0.8 * once.history[0]["train_loss"]
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_the_loss_is_the_images_alone(once):
 
 
 def test_the_best_epoch_can_be_kept_and_ends_a_training():
-    recipe = plateau.Config(epochs=3, batch_size=BATCH, trainable="decoder", stop_after=1, min_delta=9.0, patience=1)
+    recipe = plateau.PlateauConfig(epochs=3, batch_size=BATCH, trainable="decoder", stop_after=1, min_delta=9.0, patience=1)
     assert len(trained(recipe).history) == 2
 
 

@@ -13,7 +13,7 @@ def trained(backbone):
 
 
 def test_the_last_two_convolutions_are_trained_with_what_stands_behind_them():
-    backbone = alexnet.Config().build()
+    backbone = alexnet.AlexNetConfig().build()
     frozen = freeze(backbone, 2)
     assert trained(backbone) == ["features.8.weight", "features.8.bias", "features.10.weight", "features.10.bias"]
     assert backbone.features[8] not in frozen
@@ -21,7 +21,7 @@ def test_the_last_two_convolutions_are_trained_with_what_stands_behind_them():
 
 
 def test_all_and_none_are_what_they_say():
-    backbone = alexnet.Config().build()
+    backbone = alexnet.AlexNetConfig().build()
     assert freeze(backbone, "all") == []
     assert len(trained(backbone)) == 10
     freeze(backbone, "none")
@@ -29,7 +29,7 @@ def test_all_and_none_are_what_they_say():
 
 
 def test_from_a_stage_on():
-    backbone = mobilenetv3_small.Config().build()
+    backbone = mobilenetv3_small.MobileNetV3SmallConfig().build()
     stages = list(backbone.stages())
     freeze(backbone, stages[-1])
     inside = {id(p) for p in backbone.stages()[stages[-1]].parameters()}
@@ -46,11 +46,11 @@ def test_from_a_stage_on():
 )
 def test_an_unknown_layer_is_refused_with_the_known_ones(rule, complaint):
     with pytest.raises(ValueError, match=complaint):
-        freeze(alexnet.Config().build(), rule)
+        freeze(alexnet.AlexNetConfig().build(), rule)
 
 
 def test_frozen_statistics_stay_when_the_layer_is_in_evaluation_mode():
-    backbone = mobilenetv3_small.Config().build().train()
+    backbone = mobilenetv3_small.MobileNetV3SmallConfig().build().train()
     for layer in freeze(backbone, "none"):
         layer.eval()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}

@@ -3,7 +3,7 @@ import torch
 from pydantic import ValidationError
 
 from configs.lookup import known, lookup, resolve
-from modules.recipes.one_cycle import Config
+from modules.recipes.one_cycle import OneCycleConfig
 
 
 def parameters():
@@ -14,7 +14,7 @@ def parameters():
 def test_recipes_are_found_by_name():
     assert {"plateau", "one_cycle"} <= set(known("recipe"))
     assert resolve("recipe", {"name": "plateau", "factor": 0.9}).factor == 0.9
-    assert lookup("recipe", "one_cycle") is Config
+    assert lookup("recipe", "one_cycle") is OneCycleConfig
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_recipes_are_found_by_name():
     [("nag", "SGD", True), ("sgd", "SGD", False), ("adamw", "AdamW", None), ("adagrad", "Adagrad", None)],
 )
 def test_the_optimizer_has_the_fields_of_the_recipe(name, kind, nesterov):
-    optimizer = Config(optimizer=name, weight_decay=0.1).optimizer_of(parameters())
+    optimizer = OneCycleConfig(optimizer=name, weight_decay=0.1).optimizer_of(parameters())
     assert type(optimizer).__name__ == kind
     group = optimizer.param_groups[0]
     assert group.get("nesterov") == nesterov
@@ -31,7 +31,7 @@ def test_the_optimizer_has_the_fields_of_the_recipe(name, kind, nesterov):
 
 def test_one_step_of_nag_is_the_written_formula():
     weight = torch.nn.Parameter(torch.tensor([1.0]))
-    optimizer = Config(lr=0.1).optimizer_of([weight])
+    optimizer = OneCycleConfig(lr=0.1).optimizer_of([weight])
     velocity, expected = 0.0, 1.0
     for _ in range(3):
         optimizer.zero_grad()
@@ -45,7 +45,7 @@ def test_one_step_of_nag_is_the_written_formula():
 
 def test_adagrad_divides_by_the_root_of_all_squares_so_far():
     weight = torch.nn.Parameter(torch.tensor([1.0]))
-    optimizer = Config(optimizer="adagrad", lr=0.1).optimizer_of([weight])
+    optimizer = OneCycleConfig(optimizer="adagrad", lr=0.1).optimizer_of([weight])
     squares, expected = 0.0, 1.0
     for _ in range(3):
         optimizer.zero_grad()
@@ -58,7 +58,7 @@ def test_adagrad_divides_by_the_root_of_all_squares_so_far():
 
 
 def test_norms_and_biases_can_be_spared_from_decay():
-    optimizer = Config(weight_decay=0.1, decay_norm_and_bias=False).optimizer_of(parameters())
+    optimizer = OneCycleConfig(weight_decay=0.1, decay_norm_and_bias=False).optimizer_of(parameters())
     found = [(group["weight_decay"], sorted(p.ndim for p in group["params"])) for group in optimizer.param_groups]
     assert found == [(0.1, [4]), (0.0, [1, 1, 1])]
 
@@ -66,22 +66,22 @@ def test_norms_and_biases_can_be_spared_from_decay():
 def test_frozen_parameters_are_left_out():
     found = parameters()
     found[0].requires_grad_(False)
-    assert sum(len(group["params"]) for group in Config().optimizer_of(found).param_groups) == 3
+    assert sum(len(group["params"]) for group in OneCycleConfig().optimizer_of(found).param_groups) == 3
 
 
 def test_nag_without_momentum_is_refused_with_a_remedy():
     with pytest.raises(ValidationError, match="use optimizer: sgd"):
-        Config(momentum=0.0)
+        OneCycleConfig(momentum=0.0)
 
 
 def test_stopping_needs_a_validation_loss():
-    moves = Config(stop_after=1).build(parameters(), 1)
+    moves = OneCycleConfig(stop_after=1).build(parameters(), 1)
     with pytest.raises(ValueError, match="stop_after: null"):
         moves.after_epoch(None)
 
 
 def test_min_delta_is_what_an_improvement_must_exceed():
-    moves = Config(stop_after=1, min_delta=0.1).build(parameters(), 1)
+    moves = OneCycleConfig(stop_after=1, min_delta=0.1).build(parameters(), 1)
     assert moves.after_epoch(1.0) is False
     assert moves.after_epoch(0.85) is False
     assert moves.after_epoch(0.80) is True

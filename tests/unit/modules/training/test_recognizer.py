@@ -15,9 +15,9 @@ from torch import nn
 
 from modules.recipes import one_cycle, plateau
 from modules.training.checkpointing import Checkpointing, Stopped
-from modules.training.fitting import fit, network_weights
 from modules.training.nonfinite import NonFiniteLoss
 from modules.training.recognizer import Recognizer, step_seed
+from modules.training.trainer import fit, network_weights
 
 IMAGES, BATCH, CLASSES = 26, 4, 3
 STEPS = math.ceil(IMAGES / BATCH)
@@ -111,8 +111,8 @@ class StopAt:
         return self.left == 0
 
 
-PLATEAU = plateau.Config(epochs=6, batch_size=BATCH, patience=1, min_delta=0.5, factor=0.5, stop_after=None, lr=0.05)
-CYCLE = one_cycle.Config(epochs=6, batch_size=BATCH, clip=1.0, optimizer="adamw", lr=0.02, channels_last=True)
+PLATEAU = plateau.PlateauConfig(epochs=6, batch_size=BATCH, patience=1, min_delta=0.5, factor=0.5, stop_after=None, lr=0.05)
+CYCLE = one_cycle.OneCycleConfig(epochs=6, batch_size=BATCH, clip=1.0, optimizer="adamw", lr=0.02, channels_last=True)
 
 
 def run(recipe, store, checkpoint=None, stop=None, workers=0, seed=7, minutes=None):
@@ -211,7 +211,7 @@ def test_a_stop_after_an_epoch_saves_it_first(tmp_path):
 
 
 def test_a_training_that_stopped_early_stays_stopped(tmp_path):
-    recipe = plateau.Config(epochs=6, batch_size=BATCH, min_delta=9.0, stop_after=2)
+    recipe = plateau.PlateauConfig(epochs=6, batch_size=BATCH, min_delta=9.0, stop_after=2)
     store = Store(tmp_path / "ck")
     first = run(recipe, store)
     assert len(first.history) == 3

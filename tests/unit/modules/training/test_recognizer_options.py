@@ -8,11 +8,11 @@ from torch.nn import functional
 
 from modules.recipes import one_cycle
 from modules.training.checkpointing import Checkpointing
-from modules.training.fitting import fit, network_weights
 from modules.training.recognizer import Recognizer
+from modules.training.trainer import fit, network_weights
 
 IMAGES, BATCH = 24, 8
-RECIPE = one_cycle.Config(epochs=2, batch_size=BATCH, optimizer="sgd", lr=0.1)
+RECIPE = one_cycle.OneCycleConfig(epochs=2, batch_size=BATCH, optimizer="sgd", lr=0.1)
 
 
 class Small(nn.Module):

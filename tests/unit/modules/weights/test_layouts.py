@@ -9,7 +9,7 @@ import torch
 
 from configs.lookup import resolve
 from modules.network import Network
-from modules.pretraining.checkpoint import Config
+from modules.pretraining.checkpoint import CheckpointConfig
 from modules.weights.layouts import LAYOUTS
 
 
@@ -18,7 +18,7 @@ def _zeros(*names: str) -> dict[str, torch.Tensor]:
 
 
 def test_the_field_names_exactly_the_layouts_that_there_are() -> None:
-    (literal,) = (one for one in [Config.model_fields["layout"].annotation] if one is not None)
+    (literal,) = (one for one in [CheckpointConfig.model_fields["layout"].annotation] if one is not None)
     assert typing.get_args(literal) == tuple(LAYOUTS)
 
 
@@ -48,7 +48,7 @@ def test_names_of_xiaoccers_mobilefacenet(theirs: str, ours: str) -> None:
 def test_a_name_of_no_layer_is_refused_with_its_file(tmp_path: Path, name: str) -> None:
     torch.save({"net_state_dict": _zeros("conv1.conv.weight", name)}, tmp_path / "a.ckpt")
     with pytest.raises(ValueError, match=rf"a\.ckpt: {name} is no name of a layer in the MobileFaceNet of Xiaoccer"):
-        Config(path=tmp_path / "a.ckpt", layout="mobilefacenet_xiaoccer").check(resolve("backbone", "mobilefacenet"))  # type: ignore[arg-type]
+        CheckpointConfig(path=tmp_path / "a.ckpt", layout="mobilefacenet_xiaoccer").check(resolve("backbone", "mobilefacenet"))  # type: ignore[arg-type]
 
 
 def test_a_file_with_insightfaces_names_fills_iresnet_and_its_head(tmp_path: Path) -> None:
@@ -64,10 +64,10 @@ def test_a_file_with_insightfaces_names_fills_iresnet_and_its_head(tmp_path: Pat
     assert {"conv1.weight", "layer1.0.downsample.0.weight", "bn2.running_mean", "fc.bias", "features.weight"} <= set(theirs)
     torch.save(theirs, tmp_path / "backbone.pth")
     for layout in ("own", "insightface"):
-        Config(path=tmp_path / "backbone.pth", layout=layout).load(fresh.backbone, parts[0], None)
+        CheckpointConfig(path=tmp_path / "backbone.pth", layout=layout).load(fresh.backbone, parts[0], None)
         wanted = given.backbone.state_dict()
         assert all(torch.equal(value, wanted[name]) for name, value in fresh.backbone.state_dict().items())
-    pretraining = Config(path=tmp_path / "backbone.pth", layout="insightface", head=True)
+    pretraining = CheckpointConfig(path=tmp_path / "backbone.pth", layout="insightface", head=True)
     pretraining.check_head(parts[0], parts[1], 32)
     pretraining.load_head(fresh.head, parts[0], parts[1])
     assert all(torch.equal(value, given.head.state_dict()[name]) for name, value in fresh.head.state_dict().items())
@@ -80,7 +80,7 @@ def test_a_prefix_is_taken_off_before(tmp_path: Path) -> None:
     state = backbone.build().state_dict()
     torch.save({f"module.{name}": value for name, value in state.items()}, tmp_path / "a.pth")
     fresh = backbone.build()
-    Config(path=tmp_path / "a.pth", layout="insightface", prefix="module.").load(fresh, backbone, None)
+    CheckpointConfig(path=tmp_path / "a.pth", layout="insightface", prefix="module.").load(fresh, backbone, None)
     assert torch.equal(fresh.conv1.weight, state["conv1.weight"])
 
 
@@ -90,12 +90,12 @@ def test_a_file_of_our_own_fills_the_head_too(tmp_path: Path) -> None:
     parts: list[Any] = [resolve("backbone", "alexnet"), resolve("head", {"name": "gap_bn", "dimension": 4})]
     given, fresh = (Network(parts[0], parts[1], resolve("loss", "softmax"), 3, 64) for _ in range(2))  # type: ignore[arg-type]
     save_file(given.state_dict(), tmp_path / "model.safetensors")
-    pretraining = Config(path=tmp_path / "model.safetensors", head=True)
+    pretraining = CheckpointConfig(path=tmp_path / "model.safetensors", head=True)
     pretraining.check_head(parts[0], parts[1], 64)
     pretraining.load_head(fresh.head, parts[0], parts[1])
     assert torch.equal(fresh.head.linear.weight, given.head.linear.weight)
     before = fresh.head.linear.weight.clone()
-    Config(path=tmp_path / "model.safetensors").load_head(fresh.head, parts[0], resolve("head", "gmp"))  # type: ignore[arg-type]
+    CheckpointConfig(path=tmp_path / "model.safetensors").load_head(fresh.head, parts[0], resolve("head", "gmp"))  # type: ignore[arg-type]
     assert torch.equal(fresh.head.linear.weight, before)
 
 
@@ -103,17 +103,17 @@ def test_a_file_without_a_head_and_a_prefix_that_says_nothing_of_it_are_refused(
     backbone: Any = resolve("backbone", "alexnet")
     torch.save(backbone.build().state_dict(), tmp_path / "a.pth")
     with pytest.raises(ValueError, match=r"a\.pth: no weights under 'head\.'; its first name is 'features"):
-        Config(path=tmp_path / "a.pth", head=True).check_head(backbone, resolve("head", "gap_bn"), 64)  # type: ignore[arg-type]
+        CheckpointConfig(path=tmp_path / "a.pth", head=True).check_head(backbone, resolve("head", "gap_bn"), 64)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"prefix 'module\.' says where the backbone is, and nothing says where the head is"):
-        Config(path=tmp_path / "a.pth", head=True, prefix="module.")
+        CheckpointConfig(path=tmp_path / "a.pth", head=True, prefix="module.")
 
 
 def test_layout_and_head_count_and_older_identities_stay(tmp_path: Path) -> None:
-    assert Config(path=tmp_path).identity() == {"name": "checkpoint", "prefix": None, "key": None}
+    assert CheckpointConfig(path=tmp_path).identity() == {"name": "checkpoint", "prefix": None, "key": None}
     backbone: Any = resolve("backbone", {"name": "iresnet", "depth": 18})
     torch.save(backbone.build().state_dict(), tmp_path / "a.pth")
     made = [
-        Config(path=tmp_path / "a.pth", **fields).content(backbone)
+        CheckpointConfig(path=tmp_path / "a.pth", **fields).content(backbone)
         for fields in ({}, {"layout": "insightface"}, {"head": True})
     ]
     assert made[0] is not None

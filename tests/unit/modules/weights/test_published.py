@@ -1,4 +1,4 @@
-"""Places where other tools leave weights."""
+"""ByteRanges where other tools leave weights."""
 
 import subprocess
 import sys

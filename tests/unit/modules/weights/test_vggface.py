@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modules.backbones.vgg16 import Config
+from modules.backbones.vgg16 import VGG16Config
 from modules.weights.vggface import for_our_pixels, to_vgg16
 
 DEPTHS = {1: (2, 64), 2: (2, 128), 3: (3, 256), 4: (3, 512), 5: (3, 512)}
@@ -45,7 +45,7 @@ def features(state: Mapping[str, Tensor], pixels: Tensor, order: str) -> Tensor:
 
 def _ours(order: Any, **fields: Any) -> Any:
     state = {name: value for name, value in to_vgg16(published()).items() if not name.startswith("fc")}
-    backbone = Config(**fields).build().double()
+    backbone = VGG16Config(**fields).build().double()
     backbone.load_state_dict(for_our_pixels({name: value.double() for name, value in state.items()}, order))
     return backbone
 
@@ -85,7 +85,7 @@ def test_with_a_grey_border_only_the_outermost_ring_of_the_first_layer_differs()
 
 
 def test_names_are_those_of_vgg16() -> None:
-    wanted = set(Config().build().state_dict())
+    wanted = set(VGG16Config().build().state_dict())
     assert {name for name in to_vgg16(published()) if not name.startswith("fc")} == wanted
     spelled = {name.replace("conv", "conv_"): value for name, value in published().items()}
     assert list(to_vgg16(spelled)) == list(to_vgg16(published()))

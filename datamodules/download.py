@@ -1,0 +1,165 @@
+"""Files from public servers: whole or not there, resumed after an interruption, checked by digest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+
+from configs.interfaces import Progress
+
+CHUNK = 1 << 18  # bytes
+TRIES = 5  # in a row without a single new byte
+PATIENCE = 60.0  # seconds without an answer
+AGENT = "facegrid"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a public server.
+
+    Attributes:
+        name: what it is called in the dataset's folder
+        address: below the base address
+        sha256: of the file, hex
+        size: bytes
+        unpack: for a tar archive: the folder in it whose content goes to ``into``; None: the file is kept as it is
+        into: below the dataset's folder
+    """
+
+    name: str
+    address: str
+    sha256: str
+    size: int
+    unpack: str | None = None
+    into: str = "images"
+
+
+def fetch(
+    source: Source, base: str, folder: Path, progress: Progress | None = None, wait: Callable[[float], None] = time.sleep
+) -> bool:
+    """Puts the file, or what the archive holds, into ``folder``; False where it was there already.
+
+    What an interrupted download left is gone on from, where the server allows it. An archive is unpacked beside its place and
+    moved there whole; then it is removed.
+
+    Args:
+        base: address that ``source.address`` stands below, such as "https://example.org/files"
+
+    Raises:
+        ValueError: the server does not answer, or gives another file; names the address and what to do.
+    """
+    place = folder / (source.into if source.unpack is not None else source.name)
+    if (place.is_dir() and any(place.iterdir())) or (place.is_file() and _sha256(place) == source.sha256):
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"{base.rstrip('/')}/{source.address}"
+    part = folder / f"{source.name}.part"
+    _download(address, part, source, progress, wait)
+    found = _sha256(part)
+    if found != source.sha256:
+        part.unlink()
+        raise ValueError(
+            f"{address}: gave a file with SHA-256 {found[:16]}..., expected {source.sha256[:16]}...; it was removed; try "
+            "again, or name another server with --base"
+        )
+    if source.unpack is None:
+        os.replace(part, place)
+        return True
+    unpack(part, source.unpack, place)
+    part.unlink()
+    return True
+
+
+def _download(address: str, part: Path, source: Source, progress: Progress | None, wait: Callable[[float], None]) -> None:
+    failures = 0
+    while (have := part.stat().st_size if part.exists() else 0) < source.size:
+        try:
+            _append(address, part, have, source, progress)
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # what we have is longer than what they have
+                part.unlink(missing_ok=True)
+            elif error.code < 500 and error.code not in (408, 425, 429):
+                raise ValueError(
+                    f"{address}: the server says {error.code} {error.reason}; another can be named with --base"
+                ) from error
+            last: Exception = error
+        except (OSError, HTTPException) as error:
+            last = error
+        else:
+            last = ValueError("the connection ended early")
+        now = part.stat().st_size if part.exists() else 0
+        if now >= source.size:
+            break
+        failures = 0 if now > have else failures + 1
+        if failures == TRIES:
+            raise ValueError(
+                f"{address}: {last}; {now:,} of {source.size:,} bytes are kept, and the same command goes on from there"
+            ) from last
+        wait(min(2.0**failures, 30.0))
+
+
+def _append(address: str, part: Path, have: int, source: Source, progress: Progress | None) -> None:
+    """Reads from byte ``have`` on, or from the start where the server cannot go on."""
+    request = urllib.request.Request(address, headers={"User-Agent": AGENT, **({"Range": f"bytes={have}-"} if have else {})})
+    with contextlib.closing(urllib.request.urlopen(request, timeout=PATIENCE)) as answer:
+        goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        with open(part, "ab" if goes_on else "wb") as file:
+            done = have if goes_on else 0
+            while chunk := answer.read(CHUNK):
+                done += len(chunk)
+                if done > source.size:
+                    raise ValueError(
+                        f"{address}: gives more than the {source.size:,} bytes expected; name another server with --base"
+                    )
+                file.write(chunk)
+                if progress is not None:
+                    progress(done, source.size)
+
+
+def unpack(archive: Path, inside: str, place: Path) -> None:
+    """The files below the folder ``inside`` of a tar archive, as the new folder ``place``; all of them or nothing.
+
+    Raises:
+        ValueError: the archive is damaged, or a member is a link, a device, or would lie outside; names it.
+    """
+    made = place.with_name(f".{place.name}.{os.getpid()}")
+    root = PurePosixPath(inside)
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            for member in tar:
+                name = PurePosixPath(member.name)
+                if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
+                    raise ValueError(f"{archive}: the member {member.name!r} is no plain file inside the archive's folder")
+                if not name.is_relative_to(root) or not member.isfile():
+                    continue
+                target = made / name.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                content = tar.extractfile(member)
+                assert content is not None
+                with open(target, "wb") as file:
+                    while chunk := content.read(CHUNK):
+                        file.write(chunk)
+        if not made.is_dir():
+            raise ValueError(f"{archive}: has no files below {inside!r}")
+        os.replace(made, place)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ValueError(f"{archive}: {error}") from error
+    finally:
+        if made.exists():
+            import shutil
+
+            shutil.rmtree(made)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

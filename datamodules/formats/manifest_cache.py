@@ -1,0 +1,100 @@
+"""Listings and manifests of files that hold many images, remembered while the files are what they were.
+
+A manifest of millions of images is read from here in seconds; the memory of ``image_index.py``, which knows every image apart, is what
+a scan goes on from after an interruption, or with other settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.component import canonical
+from datamodules import cache_file, image_index
+from datamodules.formats.byte_ranges import ByteRanges, Listing, Placed, State
+
+VERSION = 2  # to raise when listing a file changes its meaning, or the form of what is kept: earlier files no longer count
+LISTED = pa.schema(
+    [
+        ("key", pa.string()),
+        ("identity", pa.string()),
+        ("file", pa.int32()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("coding", pa.int8()),
+    ]
+)
+SCANNED = pa.schema([*LISTED, ("width", pa.int32()), ("height", pa.int32()), ("sha256", pa.string())])
+SKIPPED = b"skipped"  # in the file's own words, as JSON: key -> why
+
+Asked = tuple[str, tuple[State, ...], dict[str, Any] | None]
+"""Name of the dataset, what its files are, and for a manifest the settings."""
+
+
+def recall_listing(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Listing | None:
+    """The listing that ``keep_listing`` was given for the same."""
+    data = cache_file.read(_path(cache, asked))
+    if data is None:
+        return None
+    table = pq.read_table(pa.BufferReader(data), schema=LISTED)
+    return Listing(*_texts(table), _places(table, files))
+
+
+def keep_listing(cache: Path, asked: Asked, listing: Listing) -> None:
+    """Remembers a listing, all of it or nothing."""
+    _keep(cache, asked, LISTED, [listing.keys, listing.identities, *_columns(listing.places)], {})
+
+
+def recall_manifest(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Placed | None:
+    """The manifest that ``keep_manifest`` was given for the same."""
+    data = cache_file.read(_path(cache, asked))
+    if data is None:
+        return None
+    table = pq.read_table(pa.BufferReader(data))
+    widths, heights, digests = (tuple(table[name].to_pylist()) for name in ("width", "height", "sha256"))
+    skipped = json.loads(table.schema.metadata[SKIPPED])
+    return Placed(*_texts(table), widths, heights, digests, skipped, _places(table, files))
+
+
+def keep_manifest(cache: Path, asked: Asked, manifest: Placed) -> None:
+    """Remembers a manifest, all of it or nothing."""
+    columns = [manifest.keys, manifest.identities, *_columns(manifest.places)]
+    columns += [manifest.widths, manifest.heights, manifest.digests]
+    _keep(cache, asked, SCANNED, columns, dict(manifest.skipped))
+
+
+def _texts(table: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    # Each subject's name once, not once per image.
+    names = table["identity"].dictionary_encode().combine_chunks()
+    known = names.dictionary.to_pylist() if isinstance(names, pa.DictionaryArray) else []
+    identities = tuple(known[place] for place in names.indices.to_pylist()) if known else ()
+    return tuple(table["key"].to_pylist()), identities
+
+
+def _places(table: Any, files: tuple[Path, ...]) -> ByteRanges:
+    file, offset, length, coding = (table[name].to_numpy() for name in ("file", "offset", "length", "coding"))
+    return ByteRanges(files, file, offset, length, coding)
+
+
+def _columns(places: ByteRanges) -> list[Any]:
+    return [places.file, places.offset, places.length, places.coding]
+
+
+def _keep(cache: Path, asked: Asked, schema: Any, columns: list[Any], skipped: dict[str, str]) -> None:
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    table = pa.Table.from_arrays(arrays, schema=schema.with_metadata({SKIPPED: json.dumps(skipped)}))
+    cache_file.save(_path(cache, asked), lambda file: pq.write_table(table, file, compression="zstd"))
+
+
+def _path(cache: Path, asked: Asked) -> Path:
+    name, now, settings = asked
+    what = "listing" if settings is None else "manifest"
+    text = canonical(
+        [VERSION, image_index.VERSION if settings is not None else None, name, [list(state) for state in now], settings]
+    )
+    return cache / f"{what}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}.parquet"

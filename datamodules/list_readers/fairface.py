@@ -1,0 +1,131 @@
+"""Reads FairFace's tables, also those that a spreadsheet has damaged.
+
+The columns are file, age, gender, race and service_test, in any order; more columns do not matter. Spreadsheets take two of
+the nine bands of age for dates: 3-9 becomes "9-Mar" (or "3-Sep" where the day comes first), 10-19 becomes "19-Oct". A date
+is read back only where day and month are, in either order, the two ends of one band: 10-Sep, say, is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from datamodules.attributes import AGES, GENDERS
+from datamodules.list_readers.lines import read_text, shown
+
+RACES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")
+COLUMNS = ("file", "age", "gender", "race")  # service_test says in which experiment an image was; nothing here needs it
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATES = (
+    re.compile(r"(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3,4})\.?"),
+    re.compile(r"(?P<name>[A-Za-z]{3,4})\.?[- ](?P<day>\d{1,2})"),
+    re.compile(r"\d{4}-(?P<month>\d{2})-(?P<day>\d{2})(?:[ T]00:00:00)?"),
+    re.compile(r"(?P<month>\d{1,2})[/.](?P<day>\d{1,2})[/.]\d{4}"),  # or day before month: the order does not matter
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in the file's order; ``age``, ``gender`` and ``race`` index ``AGES``, ``GENDERS`` and ``RACES``."""
+
+    keys: tuple[str, ...]
+    age: tuple[int, ...]
+    gender: tuple[int, ...]
+    race: tuple[int, ...]
+    repaired: int  # ages that a spreadsheet had made dates
+
+
+def read_table(file: Path, on_damaged_age: str) -> Table:
+    """The table in ``file``.
+
+    Args:
+        file: UTF-8, fields separated by commas
+        on_damaged_age: ``refuse`` or ``repair`` ages that became dates and can be read in one way only
+
+    Raises:
+        ValueError: names the file, the line and what is wrong with it; of damaged ages, also how many there are.
+    """
+    rows = _rows(file)
+    keys: dict[str, int] = {}
+    columns: dict[str, list[int]] = {"age": [], "gender": [], "race": []}
+    damaged: list[str] = []
+    for line, row in rows:
+        where = f"{file}, line {line}"
+        key = _path(where, row["file"])
+        if key in keys:
+            raise ValueError(f"{where}: the image {key} stands in line {keys[key]} already")
+        keys[key] = line
+        columns["gender"].append(_class(where, "gender", row["gender"], GENDERS))
+        columns["race"].append(_class(where, "race", row["race"], RACES))
+        if row["age"] not in AGES and (read := undated(row["age"])) is not None:
+            damaged.append(f"{where}: the age {row['age']} was {read} before a spreadsheet took it for a date")
+            columns["age"].append(AGES.index(read))
+        else:
+            columns["age"].append(_class(where, "age", row["age"], AGES))
+    if damaged and on_damaged_age == "refuse":
+        raise ValueError(
+            f"{damaged[0]}; {len(damaged)} of {len(keys)} ages are damaged; get the table anew, or on_damaged_age: "
+            "repair reads them back"
+        )
+    return Table(tuple(keys), tuple(columns["age"]), tuple(columns["gender"]), tuple(columns["race"]), len(damaged))
+
+
+def undated(text: str) -> str | None:
+    """The band of age that a spreadsheet turned into the date ``text``; None where none or more than one fits."""
+    for pattern in _DATES:
+        match = pattern.fullmatch(text.strip())
+        if match is None:
+            continue
+        found = match.groupdict()
+        name = found.get("name")
+        if name is not None and name[:3].casefold() not in MONTHS:
+            return None
+        month = int(found["month"]) if name is None else MONTHS.index(name[:3].casefold()) + 1
+        bands = [
+            band
+            for band in AGES
+            if band.count("-") == 1 and {month, int(found["day"])} == {int(end) for end in band.split("-")}
+        ]
+        return bands[0] if len(bands) == 1 else None
+    return None
+
+
+def _rows(file: Path) -> list[tuple[int, Mapping[str, str]]]:
+    # newline="" as the csv module asks for: a field in quotes may hold a line end
+    reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    try:
+        lines = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(field.strip() for field in row)]
+    except csv.Error as error:
+        raise ValueError(f"{file}, line {reader.line_num}: no table with commas ({error})") from error
+    if not lines:
+        raise ValueError(f"{file}: the table is empty")
+    number, head = lines[0]
+    absent = [name for name in COLUMNS if head.count(name) != 1]
+    if absent:
+        hint = "; its fields are separated by semicolons, save it with commas" if head[0].count(";") >= 3 else ""
+        raise ValueError(
+            f"{file}, line {number}: expected one column {absent[0]!r} in the title line, found {shown(','.join(head))}{hint}"
+        )
+    if len(lines) == 1:
+        raise ValueError(f"{file}: the table has a title line and no rows")
+    for line, row in lines[1:]:
+        if len(row) != len(head):
+            raise ValueError(f"{file}, line {line}: expected {len(head)} fields, found {len(row)}: {shown(','.join(row))}")
+    return [(line, dict(zip(head, row, strict=True))) for line, row in lines[1:]]
+
+
+def _path(where: str, text: str) -> str:
+    path = PurePosixPath(text)
+    if not text or path.is_absolute() or ".." in path.parts or "\\" in text or str(path) == ".":
+        raise ValueError(f"{where}: expected an image below the dataset's folder, such as train/1.jpg, found {shown(text)}")
+    return str(path)
+
+
+def _class(where: str, name: str, text: str, known: tuple[str, ...]) -> int:
+    if text not in known:
+        raise ValueError(f"{where}: unknown {name} {shown(text)} (known: {', '.join(known)})")
+    return known.index(text)

@@ -1,0 +1,103 @@
+"""The lists of pairs that come with Labeled Faces in the Wild.
+
+Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007.
+
+View 1 (``pairsDevTrain.txt``, ``pairsDevTest.txt``) is for choosing models, View 2 (``pairs.txt``) for reporting. A line of
+three fields is a genuine pair (subject, number, number), one of four an impostor pair (subject, number, subject, number). The
+first line says how many pairs of each kind follow; in View 2 it says first how many folds there are, each of so many pairs.
+Fields are separated by tabs, commas or blanks; with tabs and commas, names may hold blanks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from datamodules.list_readers.lines import numbered_lines, shown, splitter, whole
+
+ListName = Literal["view1_test", "view1_train", "view2"]
+FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
+FOLDS = 10  # View 1 has no folds of its own
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs of image keys, such as "Ann_Veneman/Ann_Veneman_0003.jpg", in the list's order; columns of one length."""
+
+    file: Path
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    same: tuple[bool, ...]
+    fold: tuple[int, ...]
+    line: tuple[int, ...]  # from 1
+
+    def places(self) -> dict[str, int]:
+        """Each image that the list names -> the first line that names it, in order of appearance."""
+        found: dict[str, int] = {}
+        for left, right, line in zip(self.left, self.right, self.line, strict=True):
+            found.setdefault(left, line)
+            found.setdefault(right, line)
+        return found
+
+    def subjects(self) -> set[str]:
+        return {key.split("/")[0] for key in self.places()}
+
+
+def image_key(subject: str, number: int) -> str:
+    return f"{subject}/{subject}_{number:04d}.jpg"
+
+
+def read_list(root: Path, name: ListName) -> PairList:
+    """Reads one of the three lists from ``root``.
+
+    View 1 gets ten folds: genuine pair i of n is in fold floor(10 i / n), and so is impostor pair i of n. So each fold holds as
+    many genuine as impostor pairs, and follows from the list alone.
+
+    Raises:
+        ValueError: names the file, the line and what is wrong with it.
+    """
+    file = root / FILES[name]
+    texts = numbered_lines(file)
+    fields_of = splitter(texts[1:], 3, 4)
+    lines = [(texts[0][0], texts[0][1].replace(",", " ").split()), *((number, fields_of(line)) for number, line in texts[1:])]
+    folds, size = _head(file, lines[0][1], name)
+    body = lines[1:]
+    if len(body) != 2 * folds * size:
+        raise ValueError(
+            f"{file}, line {lines[0][0]}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {len(body)} lines"
+        )
+    rows = []
+    for position, (number, fields) in enumerate(body):
+        block, place = divmod(position, size)
+        same = block % 2 == 0
+        fold = block // 2 if name == "view2" else place * min(FOLDS, size) // size
+        rows.append((*_pair(file, number, fields, same), same, fold, number))
+    left, right, same_, fold_, line_ = zip(*rows, strict=True)
+    return PairList(file, left, right, same_, fold_, line_)
+
+
+def _head(file: Path, fields: list[str], name: ListName) -> tuple[int, int]:
+    wanted = 2 if name == "view2" else 1
+    if len(fields) != wanted or not all(map(whole, fields)):
+        what = "the numbers of folds and of pairs" if wanted == 2 else "the number of pairs"
+        raise ValueError(f"{file}, line 1: expected {what}, found {shown(' '.join(fields))}")
+    return (int(fields[0]), int(fields[1])) if wanted == 2 else (1, int(fields[0]))
+
+
+def _pair(file: Path, number: int, fields: list[str], same: bool) -> tuple[str, str]:
+    where = f"{file}, line {number}"
+    kind = "a genuine pair (subject, number, number)" if same else "an impostor pair (subject, number, subject, number)"
+    numbers = fields[1:] if same else fields[1::2]
+    if len(fields) != (3 if same else 4) or not all(map(whole, numbers)):
+        raise ValueError(f"{where}: expected {kind}, found {shown(' '.join(fields))}")
+    for subject in fields[:1] if same else fields[::2]:
+        if subject.startswith(".") or "/" in subject or "\\" in subject:
+            raise ValueError(f"{where}: {shown(subject)} is no subject's folder")
+    left = image_key(fields[0], int(fields[1]))
+    right = image_key(fields[0] if same else fields[2], int(fields[-1]))
+    if left == right:
+        raise ValueError(f"{where}: compares the image {left} with itself")
+    if not same and fields[0] == fields[2]:
+        raise ValueError(f"{where}: an impostor pair of one subject, {fields[0]}")
+    return left, right

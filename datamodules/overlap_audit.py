@@ -1,0 +1,141 @@
+"""Who and what is in a training set and in an evaluation set: the same names, the same files, nearly the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from configs.interfaces import Manifest as AnyManifest
+from datamodules.list_readers.subject_names import normalised
+from datamodules.manifest import Manifest
+from datamodules.near_duplicates import Prints, near
+
+Finding = Literal["names", "identical", "near"]
+FINDINGS: tuple[Finding, ...] = ("names", "identical", "near")
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What two sets share.
+
+    Attributes:
+        names: (subject of the training set, subject of the evaluation set, normalised name), sorted
+        identical: int64 (A, 2), rows (training, evaluation) whose files are the same bytes
+        near: int64 (B, 2), rows whose images are nearly the same; byte-identical ones are not repeated
+        distance: int64 (B,), bits by which their hashes differ
+        unhashed: (training, evaluation) images without structure, such as uniform ones, which were not compared
+        named: (training, evaluation) how many subjects have names; (0, 0) where names were not compared
+        train: the training manifest
+        evaluation: the evaluation manifest
+    """
+
+    names: tuple[tuple[str, str, str], ...]
+    identical: np.ndarray
+    near: np.ndarray
+    distance: np.ndarray
+    unhashed: tuple[int, int]
+    named: tuple[int, int]
+    train: AnyManifest
+    evaluation: AnyManifest
+
+    @property
+    def clean(self) -> bool:
+        return not (self.names or len(self.identical) or len(self.near))
+
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects of the training set whose names are in the evaluation set."""
+        return tuple(sorted({who for who, _, _ in self.names}))
+
+    def rows(self, findings: Iterable[Finding] = FINDINGS, side: Literal["train", "evaluation"] = "train") -> np.ndarray:
+        """int64, sorted: the rows of one side that these findings speak against; a shared name is against all of its images."""
+        column = 0 if side == "train" else 1
+        manifest = self.train if side == "train" else self.evaluation
+        found: set[int] = set()
+        for finding in findings:
+            if finding == "names":
+                shared = {names[column] for names in self.names}
+                found |= {row for row, who in enumerate(manifest.identities) if who in shared}
+            else:
+                found |= set((self.identical if finding == "identical" else self.near)[:, column].tolist())
+        return np.array(sorted(found), np.int64)
+
+    def facts(self) -> dict[str, object]:
+        """The report as JSON values: counts, and up to five examples of each finding."""
+        train, evaluation = self.train.keys, self.evaluation.keys
+        return {
+            "train_images": len(train),
+            "evaluation_images": len(evaluation),
+            "named_subjects": list(self.named),
+            "shared_names": len(self.names),
+            "identical_pairs": len(self.identical),
+            "near_pairs": len(self.near),
+            "unhashed_images": list(self.unhashed),
+            "train_rows": {finding: len(self.rows([finding])) for finding in FINDINGS},
+            "examples": {
+                "names": [list(names) for names in self.names[:EXAMPLES]],
+                "identical": [[train[a], evaluation[b]] for a, b in self.identical[:EXAMPLES].tolist()],
+                "near": [
+                    [train[a], evaluation[b], bits]
+                    for (a, b), bits in zip(self.near[:EXAMPLES].tolist(), self.distance[:EXAMPLES].tolist(), strict=True)
+                ],
+            },
+        }
+
+
+def audit(
+    train: Manifest,
+    evaluation: Manifest,
+    train_names: Mapping[str, str] | None = None,
+    evaluation_names: Mapping[str, str] | None = None,
+    train_prints: Prints | None = None,
+    evaluation_prints: Prints | None = None,
+    bits: int = 4,
+) -> Audit:
+    """Compares a training set with an evaluation set.
+
+    Args:
+        train: the training manifest
+        evaluation: the evaluation manifest
+        train_names: subject -> name; None: identities are names (as LFW's folders are); an empty mapping: no names are known
+        evaluation_names: the same for the evaluation set
+        train_prints: hashes of the training images, row by row (``near_images.prints``); None compares no images
+        evaluation_prints: hashes of the evaluation images
+        bits: images are nearly the same where their 64-bit hashes differ by at most so many
+    """
+    ours, theirs = _named(train, train_names), _named(evaluation, evaluation_names)
+    names = sorted((a, b, name) for name in ours.keys() & theirs.keys() for a in ours[name] for b in theirs[name])
+    identical = _identical(train, evaluation)
+    pairs, distance, unhashed = np.zeros((0, 2), np.int64), np.zeros(0, np.int64), (0, 0)
+    if train_prints is not None and evaluation_prints is not None:
+        for side, manifest, hashed in (("training", train, train_prints), ("evaluation", evaluation, evaluation_prints)):
+            if len(hashed) != len(manifest):
+                raise ValueError(f"there are {len(hashed)} hashes of {len(manifest)} {side} images")
+        pairs, distance = near(train_prints, evaluation_prints, bits)
+        same = {(a, b) for a, b in identical.tolist()}
+        fresh = np.array([tuple(pair) not in same for pair in pairs.tolist()], bool)
+        pairs, distance = pairs[fresh], distance[fresh]
+        unhashed = int((~train_prints.structured).sum()), int((~evaluation_prints.structured).sum())
+    subjects = tuple(sum(len(who) for who in each.values()) for each in (ours, theirs))
+    named = (subjects[0], subjects[1]) if all(subjects) else (0, 0)
+    return Audit(tuple(names), identical, pairs, distance, unhashed, named, train, evaluation)
+
+
+def _named(manifest: Manifest, names: Mapping[str, str] | None) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for who in dict.fromkeys(manifest.identities):
+        name = normalised(who if names is None else names.get(who, ""))
+        if name:
+            found.setdefault(name, []).append(who)
+    return found
+
+
+def _identical(train: Manifest, evaluation: Manifest) -> np.ndarray:
+    places: dict[str, list[int]] = {}
+    for row, digest in enumerate(evaluation.digests):
+        places.setdefault(digest, []).append(row)
+    pairs = [(row, other) for row, digest in enumerate(train.digests) for other in places.get(digest, ())]
+    return np.array(pairs, np.int64).reshape(-1, 2)

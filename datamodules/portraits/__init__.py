@@ -1,1 +1,0 @@
-"""How drawn faces are drawn: persons, shots, parts, brushes."""

@@ -1,0 +1,54 @@
+"""How many images and subjects the known sets have, so that a copy with fewer is not called whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from configs.interfaces import DatasetConfig, Manifest
+
+Counts = tuple[int, int | None]  # images; subjects, None where the set names none or its files count them otherwise
+
+COUNTS: Mapping[tuple[str, str | None], Counts] = {
+    ("lfw", None): (13_233, 5_749),
+    ("vggface2", "train"): (3_141_890, 8_631),
+    ("vggface2", "test"): (169_396, 500),
+    ("casia", None): (494_414, 10_575),
+    ("agedb", None): (16_488, None),
+    ("cfp", None): (7_000, 500),
+    ("fairface", "train"): (86_744, None),
+    ("fairface", "val"): (10_954, None),
+    ("utkface", None): (23_705, None),  # of 23,708 files, three have no name of the form that tells their race
+    ("ijb", "ijbb"): (227_630, None),
+    ("ijb", "ijbc"): (469_375, None),
+}
+PARTS = ("split", "set")  # fields that say which of several sets is meant
+# Fields that take no image away.
+HARMLESS = frozenset(
+    {"name", "root", "names_file", "on_bad_image", "on_bad_name", "on_identity_conflict", "on_damaged_age", *PARTS}
+)
+
+
+def published(data: DatasetConfig) -> Counts | None:
+    """The counts of the set as its authors give it out; None where nobody counts it, or the settings take a part of it."""
+    fields = type(data).model_fields
+    taken = [key for key, field in fields.items() if key not in HARMLESS and getattr(data, key) != field.default]
+    part = next((getattr(data, key) for key in PARTS if key in fields), None)
+    return None if taken else COUNTS.get((data.name, part))
+
+
+def absent(data: DatasetConfig, manifest: Manifest) -> dict[str, str]:
+    """What of the published set is not there, in words, by ``images`` and ``subjects``; images that cannot be read are there."""
+    counts = published(data)
+    if counts is None:
+        return {}
+    found: dict[str, Any] = {
+        "images": len(manifest.keys) + len(manifest.skipped),
+        "subjects": len(set(manifest.identities)) if not manifest.skipped else None,  # one may have bad images alone
+    }
+    wanted = dict(zip(found, counts, strict=True))
+    return {
+        what: f"only {found[what]:,} of the {many:,} that the set has"
+        for what, many in wanted.items()
+        if many is not None and found[what] is not None and found[what] < many
+    }

@@ -1,0 +1,1 @@
+"""How drawn faces are drawn: subjects, shots, parts, brushes."""

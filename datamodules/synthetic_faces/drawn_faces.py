@@ -1,0 +1,150 @@
+"""The images of drawn subjects, their masks, and where two of them truly differ."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from configs.interfaces import Manifest
+from datamodules.synthetic_faces import drawing
+from datamodules.synthetic_faces.features import PARTS
+from datamodules.synthetic_faces.population import look_alike, subject
+from datamodules.synthetic_faces.shot import shot
+from datamodules.synthetic_faces.subject import Subject
+
+Occluder = Literal["none", "mask", "sunglasses"]
+REGIONS = {"eyes": ("left eye", "right eye")}  # names of more than one part
+
+
+def identity(number: int, part: str | None = None) -> str:
+    """The name of a subject, or of the look-alike who differs from that subject in ``part``."""
+    return f"person-{number:05d}" + (f"-{part}" if part else "")
+
+
+def key(name: str, index: int, occluder: Occluder = "none") -> str:
+    return f"{name}/shot-{index:03d}" + ("" if occluder == "none" else f"-{occluder}")
+
+
+class Sample(NamedTuple):
+    """What an image is drawn from, beside what the whole dataset has."""
+
+    number: int  # of the subject, or of a look-alike's base
+    part: str | None  # in which a look-alike differs from the base
+    shot: int
+    occluder: Occluder = "none"
+
+    @property
+    def identity(self) -> str:
+        return identity(self.number, self.part)
+
+    @property
+    def key(self) -> str:
+        return key(self.identity, self.shot, self.occluder)
+
+
+class Drawn(Protocol):
+    """Which images there are: the config of a dataset of drawn faces."""
+
+    @property
+    def seed(self) -> int: ...  # of the population
+    @property
+    def size(self) -> int: ...  # pixels
+    @property
+    def variation(self) -> float: ...  # between shots
+    def people(self) -> list[tuple[int, str | None]]: ...
+    def samples(self) -> list[Sample]: ...
+
+
+class DrawnFaces:
+    """The images of a manifest that a dataset's config gave, or of a part of it; drawn when asked for."""
+
+    parts = PARTS
+
+    def __init__(self, config: Drawn, manifest: Manifest) -> None:
+        self.config = config
+        self.manifest = manifest
+        self._people = {identity(*each): each for each in config.people()}
+        unknown = sorted(set(manifest.identities) - set(self._people))
+        if unknown:
+            raise ValueError(f"the manifest is not of this drawn dataset: it names {unknown[0]!r}")
+        known = {each.key: each for each in config.samples()}
+        self._shown = [known[each] for each in manifest.keys]
+        self._drawn = lru_cache(maxsize=2)(self._draw)  # an image and its mask are often asked for together
+
+    def __len__(self) -> int:
+        return len(self.manifest.keys)
+
+    def image(self, index: int) -> np.ndarray:
+        """RGB, uint8, (size, size, 3)."""
+        return self._drawn(index).image.copy()
+
+    def mask(self, index: int) -> np.ndarray:
+        """Which part each pixel shows: index into ``parts``, uint8, (size, size)."""
+        return self._drawn(index).mask.copy()
+
+    def region(self, index: int, name: str) -> np.ndarray:
+        """Where a part is: bool (size, size). ``name`` is one of ``parts``, or "eyes" for both.
+
+        Raises:
+            ValueError: there is no such part.
+        """
+        if name not in REGIONS and name not in PARTS:
+            raise ValueError(f"no part {name!r} (known: {', '.join((*PARTS, *REGIONS))})")
+        return np.isin(self._drawn(index).mask, _labels(name))
+
+    def attributes(self, index: int) -> dict[str, Any]:
+        """``age`` in years and ``sex`` (0 male, 1 female)."""
+        found = self._subject(self.manifest.identities[index])
+        return {"age": found.age, "sex": found.sex}
+
+    def base(self, name: str) -> str | None:
+        """The identity that the look-alike ``name`` was made from; None for anybody else."""
+        number, part = self._people[name]
+        return identity(number) if part else None
+
+    def differs(self, name: str) -> str | None:
+        """What the look-alike ``name`` has of its own: a name that ``region`` knows; None for anybody else."""
+        return self._people[name][1]
+
+    def differing(self, row: int, other: int) -> np.ndarray | None:
+        """Where image ``row`` truly differs from image ``other``: bool (size, size); None where nobody knows.
+
+        The two may be different shots. Known are images of a subject and a look-alike (or of two look-alikes of one subject),
+        and of a subject with and without an occluder. The region is where shot ``row`` would change if it showed what ``other``
+        shows: the part as it is seen in ``row`` and as the other would have it there. Without an occluder in ``row``, that is
+        what the occluder of ``other`` would hide.
+        """
+        here, there = self._shown[row], self._shown[other]
+        parts = [part for part in (here.part, there.part) if part] if here.part != there.part else []
+        labels = [label for part in parts for label in _labels(part)]
+        if here.occluder != there.occluder:
+            labels.append(PARTS.index("occluder"))
+        if here.number != there.number or not labels:
+            return None
+        as_other = self._drawing(here._replace(part=there.part, occluder=there.occluder))
+        return np.isin(self._drawn(row).mask, labels) | np.isin(as_other.mask, labels)
+
+    def _draw(self, index: int) -> drawing.Drawing:
+        return self._drawing(self._shown[index])
+
+    def _drawing(self, shown: Sample) -> drawing.Drawing:
+        seed, size = self.config.seed, self.config.size
+        taken = shot(seed, shown.number, shown.shot, self.config.variation)
+        found = drawing.draw(subject(seed, shown.number), taken, size)
+        if shown.part is not None:
+            other = drawing.draw(look_alike(seed, shown.number, shown.part), taken, size)
+            found = drawing.transplanted(found, other, _labels(shown.part))
+        if shown.occluder != "none":
+            worn = drawing.draw(self._subject(shown.identity), taken, size, shown.occluder)
+            found = drawing.transplanted(found, worn, _labels("occluder"))
+        return found
+
+    def _subject(self, name: str) -> Subject:
+        number, part = self._people[name]
+        return look_alike(self.config.seed, number, part) if part else subject(self.config.seed, number)
+
+
+def _labels(name: str) -> list[int]:
+    return [PARTS.index(part) for part in REGIONS.get(name, (name,))]

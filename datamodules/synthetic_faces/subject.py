@@ -1,0 +1,101 @@
+"""A drawn subject: the numbers that stay the same in every shot.
+
+Lengths are in half heights of the head: the crown is at y = -1, the eyes near y = 0, the chin near y = 1; x points to the
+right of the image, y down. Colours are RGB from 0 to 255.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Head:
+    skin: Colour
+    width: float
+    cheek: float
+    jaw: float
+    chin: float
+    length: float
+    ear: float
+    neck: float
+    blush: float
+    wrinkles: float
+    freckles: float
+    mole: tuple[float, float] | None
+    beard: float  # opacity; 0 is none
+    beard_top: float
+    moustache: float
+    beard_colour: Colour
+    glasses: float  # radius; 0 is none
+    squareness: float
+    frame: Colour
+
+
+@dataclass(frozen=True)
+class Eyes:
+    spacing: float
+    height: float
+    width: float
+    opening: float
+    tilt: float
+    iris: float
+    crease: float
+    lashes: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Brows:
+    height: float
+    spacing: float
+    length: float
+    thickness: float
+    arch: float
+    tilt: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Nose:
+    base: float
+    width: float
+    bridge: float
+    tip: float
+    relief: float
+
+
+@dataclass(frozen=True)
+class Mouth:
+    height: float
+    width: float
+    upper: float
+    lower: float
+    bow: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Hair:
+    front: float  # y of the hairline over the nose
+    sweep: float  # how much lower the hairline is on one side
+    peak: float  # how much lower it is at the temples
+    volume: float
+    length: float  # how far down the sides it goes
+    curl: float
+    waves: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Subject:
+    age: int  # years
+    sex: int  # 0 male, 1 female
+    head: Head
+    eyes: Eyes
+    brows: Brows
+    nose: Nose
+    mouth: Mouth
+    hair: Hair

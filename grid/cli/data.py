@@ -1,0 +1,155 @@
+"""The `data` commands of the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from textwrap import fill
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from grid.terminal import AsJson, err, out, styled
+
+data = typer.Typer(no_args_is_help=True, help="Datasets: what is needed, what is on disk, is it whole.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="a dataset, such as lfw")]
+Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="the dataset's fields, such as root=data/lfw")]
+
+
+@data.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the datasets and lists of pairs that can be named.
+
+    Of each: what it needs, its terms, and where it comes from.
+    """
+    from grid.cli.datasets import describe
+
+    rows = describe()
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        kind = "[dim]protocol[/] " if row["kind"] == "protocol" else ""
+        out.print(styled(kind + "[bold]{}[/]  {}", row["name"], row["about"]), soft_wrap=True)
+        for title, key in (("needs", "needs"), ("terms", "terms"), ("from", "origin")):
+            lines = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
+            out.print(Text(lines, style="dim"), soft_wrap=True)
+
+
+@data.command("get")
+def data_get(
+    name: Name,
+    settings: Settings = None,
+    base: Annotated[str | None, typer.Option("--base", metavar="ADDRESS", help="another server with the same files")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a dataset, where it has a public source.
+
+    Checked and resumed. Of any other dataset it says whom to ask.
+    """
+    from grid.cli.datasets import get
+
+    facts = get(name, settings or [], base, err)
+    _print(facts, as_json)
+
+
+@data.command("check")
+def data_check(name: Name, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Read every image and say whether the set is whole.
+
+    Of a list of pairs, such as sllfw, the list and its images. Exit code 1 where something is bad or absent.
+    """
+    from grid.cli.datasets import check
+
+    facts = check(name, settings or [], err)
+    _print(facts, as_json)
+    if not facts["whole"]:
+        raise typer.Exit(1)
+
+
+@data.command("show")
+def data_show(
+    name: Name,
+    settings: Settings = None,
+    augment: Annotated[str | None, typer.Option(metavar="YAML", help="an augmentation, such as basic")] = None,
+    detector: Annotated[
+        str | None, typer.Option(metavar="YAML", help="a detector, such as mtcnn; else the whole image")
+    ] = None,
+    size: Annotated[int, typer.Option(min=1, help="pixels of a crop's side")] = 112,
+    width: Annotated[int | None, typer.Option(min=1, help="pixels, where crops are not square")] = None,
+    images: Annotated[int, typer.Option(help="how many subjects")] = 6,
+    seed: Annotated[int, typer.Option(help="of a training")] = 0,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="the image")] = Path("show.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Draw a sheet of faces as a training sees them.
+
+    As a detector cuts them out, and as an augmentation changes them, epoch by epoch.
+    """
+    from grid.cli.datasets import show
+
+    pixels = size if width in (None, size) else (size, width)
+    _print(show(name, settings or [], detector, augment, images, pixels, seed, to, err), as_json)
+
+
+@data.command("convert")
+def data_convert(
+    name: Name,
+    settings: Settings = None,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder")] = ...,  # type: ignore[assignment]
+    images_per_shard: Annotated[int, typer.Option(min=1)] = 10_000,
+    mebibytes_per_shard: Annotated[int, typer.Option(min=1)] = 1024,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dataset as shards; images keep their bytes.
+
+    Clusters read shards from front to back.
+    """
+    from grid.cli.datasets import convert
+
+    _print(convert(name, settings or [], to, images_per_shard, mebibytes_per_shard, err), as_json)
+
+
+@data.command("audit")
+def data_audit(
+    train: Annotated[str, typer.Argument(metavar="TRAIN", help="a dataset as YAML, such as '{name: lfw, root: data/lfw}'")],
+    evaluation: Annotated[str, typer.Argument(metavar="EVALUATION", help="another one")],
+    near: Annotated[bool, typer.Option("--near", help="compare images too, which reads every image")] = False,
+    bits: Annotated[int, typer.Option(min=0, max=16, help="of 64 that may differ between images nearly the same")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Say what two datasets share: names, files, images.
+
+    Exit code 1 where there are any.
+    """
+    from grid.cli.datasets import audit
+
+    facts = audit(train, evaluation, near, bits, err)
+    _print(facts, as_json)
+    if not facts["clean"]:
+        raise typer.Exit(1)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    """A line for each fact; what is bad last, since it may be long."""
+    if as_json:
+        print(json.dumps(facts, indent=1))
+        return
+    width = max(map(len, facts))
+    for key, value in sorted(facts.items(), key=lambda fact: isinstance(fact[1], dict)):
+        style, lines = "dim", [_said(value)]
+        if isinstance(value, dict):
+            style = "red" if key in ("bad", "absent") else "yellow"
+            lines = [f"{what}: {_said(found)}" for what, found in value.items() if found]
+        for line in lines:
+            out.print(Text.assemble((key.replace("_", " ").ljust(width), style), f"  {line}"), soft_wrap=True)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(", ".join(map(str, one)) if isinstance(one, list) else str(one) for one in value)
+    return str(value)

@@ -1,0 +1,146 @@
+"""The command ``explain``: more explanations of a finished study, or two image files under one trained network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grid.terminal import AsJson, WhereText, err, out
+
+if TYPE_CHECKING:
+    from grid.explain.options import Look
+
+Target = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY|CHECKPOINT",
+        readable=False,
+        help="a study's folder; before two images also a model.safetensors in a store",
+    ),
+]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="A.jpg B.jpg", readable=False, help="two images of faces, in any format")
+]
+Methods = Annotated[
+    list[str] | None, typer.Option(metavar="NAME,...", help="methods, or one as in a grid file: '{name: rise, masks: 500}'")
+]
+Images = Annotated[str | None, typer.Option(metavar="N|KEY,...|FILE.txt", help="of the training data: how many, or which")]
+Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol: how many, or a file with two keys a line")]
+Protocol = Annotated[str | None, typer.Option(metavar="TITLE", help="whose pairs; else the first protocol that has some")]
+Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="how good the maps are, such as hiding_game,sanity")]
+Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
+Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="take added explanations out of the study again")]
+Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one subject")]
+To = Annotated[Path | None, typer.Option(metavar="FILE.png", help="the image of two images [explanation.png]")]
+
+
+def explain(
+    target: Target,
+    files: Files = None,
+    where: WhereText = None,
+    methods: Methods = None,
+    images: Images = None,
+    pairs: Pairs = None,
+    protocol: Protocol = None,
+    scores: Scores = None,
+    address: Address = None,
+    threshold: Threshold = None,
+    to: To = None,
+    drop: Drop = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain what trained networks look at; train nothing.
+
+    More images or pairs of a study, or two image files.
+    """
+    from grid.explain.options import Look
+    from grid.spec.grid_file import BadInput
+
+    if not files:
+        _only("two images", {"--threshold": threshold, "--to": to})
+        if drop:
+            asked = {"--methods": methods, "--images": images, "--pairs": pairs, "--scores": scores, "--address": address}
+            if given := [option for option, value in {**asked, "--protocol": protocol}.items() if value is not None]:
+                raise BadInput(f"--drop takes explanations out and makes none; leave {given[0]} out")
+            _drop(target, where, [name.strip() for text in drop for name in text.split(",") if name.strip()], as_json)
+            return
+        _study(target, where, methods, Look.of(images, pairs, protocol, scores or ()), address, as_json)
+    elif len(files) == 2:
+        study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
+        _only("a study", {**study, "--drop": drop})
+        _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
+    else:
+        raise BadInput(
+            f"explain takes a study alone, or a network and two images; found {len(files)} image{'s' if len(files) > 1 else ''}"
+        )
+
+
+def _only(what: str, options: Mapping[str, object]) -> None:
+    from grid.spec.grid_file import BadInput
+
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise BadInput(f"{given[0]} is for the explanation of {what}")
+
+
+def _study(
+    target: Path,
+    where: list[str] | None,
+    methods: list[str] | None,
+    look: Look,
+    address: str | None,
+    as_json: bool,
+) -> None:
+    from grid.explain import of_study as explaining
+    from grid.explain import options
+    from grid.ledger.study import Study
+    from grid.spec.cell_filter import parse_cell_filter
+
+    study = Study(target)
+    explainers = options.methods(methods or [], look)
+    facts = explaining.explain(study, parse_cell_filter(where), explainers, address, err if as_json else out)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        explaining.told(facts, study, out)
+    raise typer.Exit(1 if any(row["state"] in ("failed", "unfinished") for row in facts["explanations"]) else 0)
+
+
+def _drop(target: Path, where: list[str] | None, labels: list[str], as_json: bool) -> None:
+    from grid.execution.launch import short
+    from grid.explain import of_study as explaining
+    from grid.ledger.study import Study
+    from grid.spec.cell_filter import parse_cell_filter
+
+    facts = explaining.drop(Study(target), parse_cell_filter(where), labels, err if as_json else out)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+        return
+    for one in facts["dropped"]:
+        out.print(f"dropped {one['label']}, {one['cell']}", soft_wrap=True)
+    out.print(f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", soft_wrap=True)
+
+
+def _two(
+    target: Path,
+    files: tuple[Path, Path],
+    where: list[str] | None,
+    methods: list[str] | None,
+    threshold: float | None,
+    to: Path,
+    as_json: bool,
+) -> None:
+    from grid.explain import options, two_images
+    from grid.results import model_loader
+    from grid.spec.cell_filter import parse_cell_filter
+
+    explainers = options.methods(methods or [",".join(two_images.METHODS)], options.Look(pairs=1))
+    facts = two_images.explain(model_loader.find(target, parse_cell_filter(where)), files, explainers, threshold, to)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        two_images.told(facts, out)

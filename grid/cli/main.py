@@ -1,0 +1,296 @@
+"""The command line. Each command imports what it needs when it runs, so that help and completion answer at once."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grid.cli.data import data
+from grid.cli.explain import explain
+from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
+
+_ROOM = "make room, then run the same command again: what was finished is kept"
+_RIGHT = "change the rights, or choose other folders with launch.study and launch.store"
+CURE = {  # errors of the machine that no command can mend
+    errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EACCES: _RIGHT, errno.EPERM: _RIGHT, errno.EROFS: _RIGHT,
+    errno.EIO: "check the disk", errno.ESTALE: "mount the disk again", errno.ENOTCONN: "mount the disk again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)", errno.ELOOP: "remove the loop of links",
+    errno.ENAMETOOLONG: "choose a shorter path", errno.ENOTDIR: "name a folder", errno.EISDIR: "name a file",
+}  # fmt: skip
+
+app = typer.Typer(
+    name="facegrid",
+    help="Declare a face-recognition study as a factorial grid; run every cell anywhere, exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file, such as configs/grids/demo.yaml")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as recipe.epochs=2")]
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"facegrid {version('facegrid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    """Declare a face-recognition study as a factorial grid; run every cell anywhere, exactly once."""
+
+
+@app.command()
+def plan(
+    grid: GridFile,
+    overrides: Overrides = None,
+    where: WhereText = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every cell, its state and its cost; compute nothing.
+
+    With reasons, and the stages that cells share.
+    """
+    from grid.plan.cost import cost
+    from grid.plan.inputs import InputResolver
+    from grid.plan.plan import make_plan, store_of
+    from grid.plan.preflight import remarks
+    from grid.plan.table import plan_table
+    from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.grid_file import read
+
+    spec = read(grid, overrides or [])
+    resolver = InputResolver(store_of(spec))
+    found = make_plan(spec, parse_cell_filter(where), resolver)
+    costs = cost(found, resolver)
+    if as_json:
+        print(json.dumps({**found.record(), "cost": costs, "left_out": remarks(found)}, indent=1))
+    else:
+        out.print(plan_table(found, costs))
+        for remark in remarks(found):
+            out.print(f"left out {remark}", markup=False, highlight=False)
+
+
+@app.command()
+def launch(
+    grid: GridFile,
+    overrides: Overrides = None,
+    where: WhereText = None,
+    retry: Annotated[
+        list[str] | None, typer.Option(metavar="STATE", help="failed or stale: run such stages again; may be repeated")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run what is missing of a grid, and nothing else."""
+    from grid.execution.launch import launch as run
+    from grid.ledger.study import Study
+    from grid.plan.plan import study_of
+    from grid.results.status import status as status_of
+    from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.grid_file import BadInput, read
+
+    for word in retry or []:
+        if word not in ("failed", "stale"):
+            raise BadInput(f"--retry {word!r}: known are failed and stale")
+    more = [f"launch.address={address}"] if address else []
+    spec = read(grid, [*(overrides or []), *more])
+    signal.signal(signal.SIGINT, _stopping)
+    code = run(spec, parse_cell_filter(where), retry or [], err if as_json else out)
+    if as_json:
+        print(json.dumps(status_of(Study(study_of(spec))), indent=1))
+    raise typer.Exit(code)
+
+
+@app.command()
+def debug(
+    grid: GridFile,
+    overrides: Overrides = None,
+    where: WhereText = None,
+    fast: Annotated[bool, typer.Option("--fast", help="one batch of everything, in a moment")] = False,
+    again: Annotated[bool, typer.Option("--again", help="forget what debug computed before")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one cell in this process, so that breakpoints work."""
+    from grid.execution.debug import debug as run
+    from grid.execution.tracebacks import show_own
+    from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.grid_file import read
+
+    sys.excepthook = show_own
+    metrics = run(read(grid, overrides or []), parse_cell_filter(where), fast, again, err if as_json else out)
+    if as_json:
+        print(json.dumps(metrics, indent=1))
+
+
+@app.command()
+def status(study: StudyFolder, as_json: AsJson = False) -> None:
+    """Show where a study stands."""
+    from grid.ledger.study import Study
+    from grid.results import status as room
+
+    found = Study(study)
+    if as_json:
+        print(json.dumps(room.status(found), indent=1))
+    else:
+        out.print(room.show(found))
+
+
+@app.command()
+def report(
+    study: StudyFolder,
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="where to [report, in the study]")] = None,
+    faces: Annotated[
+        bool, typer.Option("--faces/--no-faces", help="faces of the data; else a mean face under each map")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a study: page, tables, sheets."""
+    from grid.ledger.study import Study
+    from grid.report.build import build
+    from grid.report.console import table
+
+    found = Study(study, faces)
+    page = build(found, to if to or faces else found.path / "report-no-faces")
+    if as_json:
+        print(page.with_name("report.json").read_text(encoding="utf-8"))
+    else:
+        out.print(table(found))
+        out.print(f"report: {page}")
+
+
+@app.command()
+def sync(study: StudyFolder, as_json: AsJson = False) -> None:
+    """Copy what the ledger has, and MLflow lacks, to MLflow.
+
+    Exit code 1 where something could not be copied.
+    """
+    from grid.ledger.lock import Lock
+    from grid.ledger.store import LocalStore
+    from grid.ledger.study import Study
+    from grid.ledger.study_identity import own_identity
+    from grid.report.build import build
+    from grid.tracking.sync import TrackingUnreachable
+    from grid.tracking.sync import sync as run
+
+    found = Study(study)
+    with Lock(LocalStore(found.path), f"sync of {found.name}"):
+        copied = own_identity(found.path)
+        found = Study(study)
+        build(found)
+        try:
+            result = run(found.path)
+        except TrackingUnreachable as error:
+            err.print(styled("[red]facegrid:[/] {}", error))
+            raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
+    else:
+        out.print(f"experiment {result.experiment}: {len(result.runs)} runs")
+    for line in (*([copied] if copied else []), *result.said, *result.problems):
+        err.print(f"MLflow: {line}")
+    if result.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(
+    study: StudyFolder,
+    port: Annotated[int, typer.Option(help="of the MLflow server")] = 5000,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Open the study in the MLflow UI."""
+    from grid.ledger.study import Study
+    from grid.tracking.mlflow_ui import ui as run
+
+    raise typer.Exit(run(Study(study), port=port, host=host, say=lambda text: out.print(text, soft_wrap=True)))
+
+
+@app.command()
+def mine(
+    study: StudyFolder,
+    lfw: Annotated[Path, typer.Option(help="the folder with LFW's pairs.txt")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="the file that the protocol lookalike reads")],
+    where: WhereText = None,
+    protocol: Annotated[str, typer.Option(help="a clustering protocol on LFW, by its title")] = "clustering",
+    as_json: AsJson = False,
+) -> None:
+    """Choose impostor pairs who look alike to a network.
+
+    The network is that of a finished cell.
+    """
+    from grid.ledger.study import Study
+    from grid.results.hard_impostors import mine_hard_impostors
+    from grid.spec.cell_filter import parse_cell_filter
+
+    facts = mine_hard_impostors(Study(study), parse_cell_filter(where), protocol, lfw, to)
+    out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
+
+
+app.command()(explain)
+app.add_typer(data, name="data")
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _stopping(*_: Any) -> None:
+    os.write(2, b"\nfacegrid: stopping the workers; finished stages and checkpoints are kept\n")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # said once
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 130 interrupted."""
+    for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
+        os.environ.setdefault(key, value)
+    degrade_output()
+    os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that a launch starts: they read and write UTF-8 in any locale
+    from grid.abort import LaunchAborted
+    from grid.execution.tracebacks import show_own
+    from grid.ledger.lock import Held
+    from grid.spec.grid_file import BadInput
+
+    # Pillow's warning of images that the project refuses by itself; it must not be imported for that.
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == 130:  # typer makes this of a KeyboardInterrupt
+            err.print("facegrid: interrupted; the same command goes on from here")
+        raise
+    except (BadInput, Held) as error:
+        err.print(styled("[red]facegrid:[/] {}", error))
+        sys.exit(2)
+    except LaunchAborted as error:
+        err.print(styled("[red]facegrid:[/] {}", error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("facegrid: interrupted; the same command goes on from here")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in CURE or sys.excepthook is show_own:  # of debug: a component may have raised it
+            raise
+        where = error.filename or "a file or folder"
+        err.print(styled("[red]facegrid:[/] {}: {}; {}", where, error.strerror, CURE[error.errno]))
+        sys.exit(1 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2)

@@ -1,0 +1,60 @@
+"""Images grouped by subject: k-means and agglomerative clustering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.interfaces import ProtocolConfig
+from datamodules.evaluation_sets.templates import Clustering
+from grid.evaluation.evaluator import Embedded, EvaluationResult
+from grid.evaluation.task import EvaluationTask
+from modules.metrics.cluster_scores import Agreement, bcubed, pairwise, sweep
+from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans
+
+
+class Task(EvaluationTask):
+    question = "clustering"
+
+
+def rows(asked: Clustering) -> np.ndarray:
+    """The manifest's rows that are asked for, rising."""
+    return np.sort(asked.rows)
+
+
+def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
+    """Writes ``clusters.parquet``, and ``embeddings.npy`` (float32, of unit length), row by row.
+
+    ``k-means`` and ``average linkage`` know how many subjects there are; ``best threshold`` is average linkage cut where it
+    agrees best with the truth: an oracle.
+    """
+    here = seen.has(asked.rows)
+    places, subjects = seen.places(asked.rows[here]), asked.labels[here]
+    units = seen.units[places]
+    many = len(np.unique(subjects))
+    merges = average_linkage(units)
+    swept = sweep(merges, subjects)
+    found = {
+        "k-means": kmeans(units, many),
+        "average linkage": cut_into(merges, many),
+        "best threshold": cut_at(merges, swept.best()[1]),
+    }
+    metrics: dict[str, Any] = {"task": "clustering", "images": len(places), "subjects": many}
+    for name, agree in (("pairwise", pairwise), ("bcubed", bcubed)):
+        metrics[name] = {way: _entry(agree(groups, subjects)) for way, groups in found.items()}
+    metrics["threshold"] = swept.best()[1]
+    metrics["clusters"] = {way: len(np.unique(groups)) for way, groups in found.items()}
+    columns = {"key": seen.keys(places), "subject": subjects, **found}
+    pq.write_table(pa.table(columns), seen.folder / "clusters.parquet")
+    np.save(seen.folder / "embeddings.npy", units.astype(np.float32))
+    facts = {f"{name} {way}": metrics[name][way]["value"] for name in ("pairwise", "bcubed") for way in found}
+    return EvaluationResult(
+        metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, ("clusters.parquet", "embeddings.npy")
+    )
+
+
+def _entry(agreement: Agreement) -> dict[str, float]:
+    return {"value": agreement.f, "precision": agreement.precision, "recall": agreement.recall}

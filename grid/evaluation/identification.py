@@ -1,0 +1,82 @@
+"""Probes looked up in galleries: closed-set CMC, open-set DIR at FAR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.interfaces import ProtocolConfig
+from datamodules.evaluation_sets.templates import Identification
+from grid.evaluation.evaluator import Embedded, EvaluationResult
+from grid.evaluation.task import EvaluationTask
+from grid.evaluation.templates import embedded_templates
+from modules.metrics.identification import Search, cmc, dir_at_far, search
+from modules.metrics.intervals import wilson
+
+RANKS = (1, 5, 10)
+FARS = (0.1, 0.01, 0.001)
+
+
+class Task(EvaluationTask):
+    question = "identification"
+
+
+def rows(asked: Identification) -> np.ndarray:
+    """The manifest's rows that are asked for, rising."""
+    return np.unique(asked.templates.rows)
+
+
+def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
+    """Writes ``searches.parquet``: what each probe found. Numbers are means over the galleries, as IJB has two."""
+    vectors, place = embedded_templates(asked.templates, seen, protocol)
+    labels = asked.templates.labels
+    probes = asked.probes[place[asked.probes] >= 0]
+    found = []
+    for gallery in asked.galleries:
+        held = gallery[place[gallery] >= 0]
+        found.append(search(vectors[place[held]], labels[held], vectors[place[probes]], labels[probes]))
+    metrics: dict[str, Any] = {
+        "task": "identification",
+        "probes": len(probes),
+        "galleries": [int((place[gallery] >= 0).sum()) for gallery in asked.galleries],
+        "mated": [int(one.mated.sum()) for one in found],
+        "cmc": {str(rank): _share([cmc(one, [rank])[rank] for one in found], found) for rank in RANKS},
+        "dir": {f"{far:g}": _open(found, far) for far in FARS},
+    }
+    columns = {
+        "gallery": np.repeat(np.arange(1, len(found) + 1), len(probes)),
+        "template": np.tile(asked.templates.numbers[probes], len(found)),
+        "mated": np.concatenate([one.mated for one in found]),
+        "top": np.concatenate([one.top for one in found]),
+        "mate": np.concatenate([one.mate for one in found]),
+        "above": np.concatenate([one.above for one in found]),
+    }
+    pq.write_table(pa.table(columns), seen.folder / "searches.parquet")
+    facts = {f"rank{rank}": entry["value"] for rank, entry in metrics["cmc"].items()}
+    facts |= {f"dir@{far}": entry["value"] for far, entry in metrics["dir"].items() if entry["value"] is not None}
+    # Whoever lost the gallery's face is a unseen subject to this gallery; so it must be seen how many did.
+    lost = sum(int((place[gallery] < 0).sum()) for gallery in asked.galleries)
+    facts |= {"probes": len(probes), "dropped_probes": len(asked.probes) - len(probes), "dropped_gallery": lost}
+    return EvaluationResult(metrics, facts, ("searches.parquet",))
+
+
+def _share(values: list[float], found: list[Search]) -> dict[str, float | None]:
+    """The mean over galleries; Wilson's interval where there is one gallery."""
+    if len(values) > 1:
+        return {"value": float(np.mean(values)), "low": None, "high": None}
+    mated = int(found[0].mated.sum())
+    low, high = wilson(round(values[0] * mated), mated)
+    return {"value": values[0], "low": low, "high": high}
+
+
+def _open(found: list[Search], far: float) -> dict[str, Any]:
+    non_mated = [int((~one.mated).sum()) for one in found]
+    if min(non_mated) * far < 1:
+        return {"value": None, "reason": f"{min(non_mated)} probes of unseen subjects cannot show a FAR of {far:g}"}
+    parts = [dir_at_far(one, far) for one in found]
+    mated = [int(one.mated.sum()) for one in found]
+    low, high = wilson(round(parts[0][0] * mated[0]), mated[0]) if len(found) == 1 else (None, None)
+    return {"value": float(np.mean([part[0] for part in parts])), "low": low, "high": high, "far": [part[2] for part in parts]}

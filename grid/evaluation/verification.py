@@ -1,0 +1,73 @@
+"""Pairs of images: cosine scores, and every accuracy, rate and interval made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.interfaces import Pairs, ProtocolConfig
+from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
+from grid.evaluation.task import EvaluationTask
+from modules.metrics.accuracy_modes import all_modes
+from modules.metrics.verification import verification
+from modules.metrics.verifier import Verified, restricted, unrestricted
+
+
+class Task(EvaluationTask):
+    question = "pairs"
+    pairs = True
+
+    def sample(self, asked: Any, count: int) -> Any:
+        """A few pairs of each kind, spread over all folds."""
+        every = [np.flatnonzero(asked.same == same) for same in (True, False)]
+        index = np.concatenate([pairs[:: max(1, len(pairs) // (count // 2))] for pairs in every])
+        return dataclasses.replace(
+            asked, left=asked.left[index], right=asked.right[index], same=asked.same[index], fold=asked.fold[index]
+        )
+
+
+def rows(asked: Pairs) -> np.ndarray:
+    """The manifest's rows that are asked for, rising."""
+    return np.unique(np.concatenate([asked.left, asked.right]))
+
+
+def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
+    """Writes ``scores.parquet``. A pair whose face was dropped by policy is left out and counted."""
+    whole = np.flatnonzero(seen.has(asked.left) & seen.has(asked.right))
+    left, right = seen.places(asked.left[whole]), seen.places(asked.right[whole])
+    same, fold = asked.same[whole], asked.fold[whole]
+    one, other = seen.units[left], seen.units[right]
+    scores = np.einsum("nd,nd->n", one, other).astype(np.float64)
+    who = np.array([seen.manifest.identities[row] for row in seen.rows])
+    metrics = verification(scores, same, fold, subjects=(who[left], who[right]))
+    metrics["modes"] = all_modes(scores, same, fold, (one, other))
+    columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
+    if verified := _verified(seen, protocol, who, left, right, same, fold):
+        metrics |= {"setting": verified.setting, "tenfold": verified.accuracy}
+        columns["verifier"] = verified.scores
+    pq.write_table(pa.table(columns), seen.folder / "scores.parquet")
+    facts = {key: metrics[key]["value"] for key in ("oracle", "tenfold", "eer", "auc")}
+    facts |= {"tenfold_se": metrics["tenfold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
+    return EvaluationResult(metrics, facts, ("scores.parquet",))
+
+
+def _verified(
+    seen: Embedded,
+    protocol: ProtocolConfig,
+    who: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    same: np.ndarray,
+    fold: np.ndarray,
+) -> Verified | None:
+    """What LFW's settings with a verifier find; None for the unsupervised one."""
+    name = setting(protocol, "setting", "unsupervised")
+    if name == "restricted":
+        return restricted(seen.units, left, right, same, fold)
+    if name == "unrestricted":
+        return unrestricted(seen.units, left, right, same, fold, who)
+    return None

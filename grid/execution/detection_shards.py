@@ -1,0 +1,66 @@
+"""Large detections are cut into shards, so that all nodes of a cluster share the work.
+
+A shard is no stage of the plan: the detect stage has the same id and the same result with and without shards. In the ledger it
+is a node like any other (kind ``piece``), so it is computed once, and a kill loses at most a shard of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from grid.execution.job import Job
+from grid.ledger.ledger import Ledger, State
+from grid.plan.code_version import source_digest
+from grid.plan.inputs import InputResolver
+from grid.plan.plan import RUN, Plan, store_of
+from grid.spec.cell import DetectionShard, shard_id
+
+
+def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
+    """Detect stage -> the jobs of its shards that are not done, for open stages of more images than one shard has."""
+    ledger = Ledger(store_of(plan.grid))
+    resolver = InputResolver(store_of(plan.grid))
+    size = plan.grid.spec.launch.detect_images
+    found: dict[str, Sequence[Job]] = {}
+    for stage in plan.stages:
+        if stage.stage != "detect" or stage.state != RUN:
+            continue
+        detection: Any = stage.node.config["detection"]
+        total = len(resolver.manifest(detection.data).keys)
+        if total <= size:
+            continue
+        todo = []
+        for number, start in enumerate(range(0, total, size), 1):
+            shard = DetectionShard(start=start, stop=min(start + size, total))
+            id = shard_id(stage.id, shard)
+            source = source_digest("detect_shard", [*stage.node.config.values(), shard])
+            if _done(ledger, id, source):
+                continue
+            ledger.forgive("detect_shard", id)
+            name = f"{stage.label} {number}/{-(-total // size)}"
+            todo.append(_job(jobs[stage.id], id, name, shard, source))
+        found[stage.id] = todo
+    return found
+
+
+def _done(ledger: Ledger, id: str, source: str) -> bool:
+    """Whether the shard stands; what no longer counts is voided."""
+    status = ledger.status("detect_shard", id, source=source)
+    if status.state != State.DONE and status.generation is not None:
+        ledger.void("detect_shard", id, str(status.reason), status.generation)
+    return status.state == State.DONE
+
+
+def _job(whole: Job, id: str, label: str, shard: DetectionShard, source: str) -> Job:
+    rows = shard.model_dump(mode="json")
+    return replace(
+        whole,
+        kind="detect_shard",
+        id=id,
+        label=label,
+        identity={**whole.identity, "detect_shard": rows},
+        config={**whole.config, "detect_shard": rows},
+        source=source,
+    )

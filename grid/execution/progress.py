@@ -1,0 +1,111 @@
+"""What a launch shows while it runs: a live table on a terminal, one line per event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from grid.execution.scheduler import Work, WorkQueue
+from grid.terminal import styled
+
+
+class Display:
+    """Cells, stages, epochs, the newest metric and the time that is left, while in a ``with`` block."""
+
+    def __init__(self, queue: WorkQueue, console: Console, cells: int, cells_done: int) -> None:
+        self.queue, self.console = queue, console
+        self.cells, self.cells_done = cells, cells_done
+        self.total = len(queue.waiting)
+        self.began = time.monotonic()
+        self.rows: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self.live = Live(get_renderable=self._draw, console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def watch(self, work: Work, result: Mapping[str, Any]) -> None:
+        """A live report of a trial."""
+        stage, row = result["stage"], result["row"]
+        before = self.rows.get(work.id)
+        if not self.console.is_terminal and (before is None or before[0] != stage):
+            self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))
+        known = before[1] if before and before[0] == stage else {}
+        self.rows[work.id] = (stage, {**known, **row})
+
+    def say(self, line: str) -> None:
+        """A line for the user, above the live table."""
+        self.console.print(styled("[dim]{}[/] {}", _clock(self._spent()), line))
+
+    def ended(self, work: Work) -> None:
+        """Work ended, however it did."""
+        self.rows.pop(work.id, None)
+        error = self.queue.failed.get(work.id)
+        if work.id in self.queue.done or error:
+            end = styled("[red]failed[/]: {}", error) if error else styled("[green]done[/]")
+            left = f"{len(self.queue.done) + len(self.queue.failed)}/{self.total}"
+            self.console.print(styled("[dim]{} {}[/] {}: ", _clock(self._spent()), left, work.title).append(end))
+
+    def _spent(self) -> float:
+        return time.monotonic() - self.began
+
+    def _left(self) -> str:
+        done = len(self.queue.done) + len(self.queue.failed)
+        part = sum(_share(row) for _, row in self.rows.values())
+        if done + part < 0.2:
+            return "time left unknown yet"
+        return f"about {_clock(self._spent() * (self.total - done - part) / (done + part))} left"
+
+    def _draw(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for work in self.queue.running.values():
+            stage, row = self.rows.get(work.id, ("starting", {}))
+            table.add_row(Text(work.title), Text(stage), ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
+        done = len(self.queue.done) + len(self.queue.failed)
+        head = Text.assemble(
+            (f"{done} of {self.total} unit of work", "bold"),
+            f" · {self.cells} cells, {self.cells_done} were done before · {_clock(self._spent())} spent",
+            f", {self._left()}",
+        )
+        return Group(head, table)
+
+
+def _share(row: Mapping[str, Any]) -> float:
+    """How much of the current stage is done, 0 to 1."""
+    if row.get("total"):
+        return float(row["done"]) / float(row["total"])
+    if row.get("epochs"):
+        within = float(row.get("step", 0)) / max(1.0, float(row.get("steps", 1)))
+        return min(1.0, (float(row.get("epoch", 0)) + within) / float(row["epochs"]))
+    return 0.0
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    words = []
+    if row.get("total"):
+        words.append(f"{row['done']}/{row['total']} {row.get('unit', '')}")
+    if row.get("epochs"):
+        words.append(f"epoch {row.get('epoch', 0) + 1}/{row['epochs']}")
+    for key, name in (("train_loss", "loss"), ("validation_loss", "val loss"), ("validation_accuracy", "val acc")):
+        if isinstance(row.get(key), float):
+            words.append(f"{name} {row[key]:.3f}")
+    return ", ".join(words)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

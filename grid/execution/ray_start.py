@@ -1,0 +1,204 @@
+"""Starts Ray on this machine, or connects to a cluster, and says in one line why that cannot be done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from grid.spec.grid_file import BadInput, Launch, Resources
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing phones home
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a cell that asks for no GPU sees none
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+
+SOCKET_PATH = 107  # bytes that the path of a Unix socket may have
+SESSION = "/session_2026-11-26_15-55-03_123456_1234567/sockets/plasma_store"  # what Ray puts under its temporary folder
+SPACE = 100 << 20  # bytes that Ray's logs and sockets need
+
+
+@contextlib.contextmanager
+def connected(launch: Launch, say: Callable[[str], None] = lambda line: None) -> Iterator[dict[str, float]]:
+    """Ray, while in this block; gives what one unit of work reserves.
+
+    Args:
+        say: called with lines for the user.
+
+    Raises:
+        BadInput: Ray cannot be started or reached, or no node has the resources.
+    """
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+    say("starting Ray" if launch.address is None else f"connecting to Ray at {launch.address}")
+    with _authenticated(local=launch.address is None):
+        import ray
+
+        on_term = signal.getsignal(signal.SIGTERM)
+        try:
+            _connect(launch)
+            signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            resources = reserved(launch.resources, nodes)
+            _check_resources(resources, nodes)
+            say(resource_words(resources, len(nodes)))
+            yield resources
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _authenticated(local: bool) -> Iterator[None]:
+    """Sets Ray's token authentication up, where the user has not.
+
+    Since 2.60 Ray makes a token when it starts a local cluster, and writes it to the home folder; from then on clusters ask for
+    it, but a driver that is given an address does not send it. So a local Ray gets a token of its own, which is not stored,
+    and a driver with an address sends the token that there is; a cluster that asks for none does not mind.
+    """
+    more: dict[str, str] = {}
+    there = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")) or _token_file().is_file()
+    if "RAY_AUTH_MODE" not in os.environ:
+        if local and not there:
+            more = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        elif there:
+            more = {"RAY_AUTH_MODE": "token"}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for key in more:
+            os.environ.pop(key, None)
+
+
+def _token_file() -> Path:
+    return Path(os.path.expanduser("~")) / ".ray" / "auth_token"
+
+
+def _connect(launch: Launch) -> None:
+    import logging
+
+    import ray
+
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    environment = {
+        "env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")},
+        "worker_process_setup_hook": "facegrid.pin_packages",  # Ray puts the driver's current folder first on the path
+    }
+    if launch.address is None:
+        _start(runtime_env=environment, **temporary_folder(), **settings)
+        return
+    from cluster.shipping import working_dir
+
+    _answers(launch.address)
+    try:
+        ray.init(address=launch.address, runtime_env={**environment, **working_dir()}, **settings)
+    except ConnectionError as error:
+        raise BadInput(
+            f"launch.address {launch.address!r}: something answers there, but Ray cannot connect to it "
+            f"({' '.join(str(error).split())}); if the cluster asks for a token, set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        ) from error
+
+
+def temporary_folder() -> dict[str, str]:
+    """Ray's setting for the first temporary folder that it can use; empty for the one that it takes by itself.
+
+    Raises:
+        BadInput: none can be used: too long a path, no right to write, or full.
+    """
+    default = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    problems = []
+    for base in dict.fromkeys((default, tempfile.gettempdir(), "/tmp")):
+        folder = Path(base).absolute() / "ray"
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            folder = folder.with_name(f"ray-{os.getuid()}")  # another user's
+        if why := _unusable(folder):
+            problems.append(f"{base}: {why}")
+            continue
+        return {} if folder == Path(default) / "ray" else {"_temp_dir": str(folder)}
+    raise BadInput(f"Ray needs a temporary folder ({'; '.join(problems)}); set TMPDIR to a short path with 100 MiB free")
+
+
+def _unusable(folder: Path) -> str | None:
+    longest = len(os.fsencode(f"{folder}{SESSION}"))
+    if longest > SOCKET_PATH:
+        return f"its path is {longest - SOCKET_PATH} bytes too long for Ray's sockets"
+    try:
+        with tempfile.TemporaryFile(dir=folder if folder.is_dir() else folder.parent) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+        free = shutil.disk_usage(folder.parent).free
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
+    return f"{free >> 20} MiB free" if free < SPACE else None
+
+
+def _start(**settings: Any) -> None:
+    """Ray on this machine. Ray gives its own processes 30 s to start, which a crowded machine may need more than: they get two
+    tries."""
+    import ray
+
+    for again in (True, False):
+        try:
+            ray.init(address="local", include_dashboard=False, **settings)
+            return
+        except Exception as error:  # Ray has no class of its own for this
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+            if not again:
+                raise BadInput("Ray did not start on this machine within 30 s, twice: too much else runs here") from error
+
+
+def _answers(address: str) -> None:
+    """Meets an address where nobody listens at once; Ray itself tries for minutes."""
+    import socket
+
+    host, sign, port = address.removeprefix("ray://").rpartition(":")
+    if not (sign and port.isdigit()):
+        return  # "auto", or another scheme: Ray's business
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise BadInput(f"launch.address {address!r}: no Ray cluster answers there ({error})") from error
+
+
+def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What Ray reserves for one unit of work; ``nodes``: what each node has."""
+    gpus = wanted.gpus
+    if gpus == "auto":
+        gpus = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
+    found: dict[str, float] = {"CPU": wanted.cpus}
+    if gpus:
+        found["GPU"] = gpus
+    if wanted.memory_gib:
+        found["memory"] = wanted.memory_gib * 2**30
+    return found
+
+
+def resource_words(resources: Mapping[str, float], nodes: int) -> str:
+    """``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``."""
+    parts = [f"{amount / 2**30:g} GiB" if name == "memory" else f"{amount:g} {name}" for name, amount in resources.items()]
+    where = "this machine" if nodes == 1 else f"{nodes} nodes"
+    return f"Ray on {where}: each unit of work has {', '.join(parts)}{'' if 'GPU' in resources else ' and no GPU'}"
+
+
+def _check_resources(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
+    if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+        have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
+        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+        raise BadInput(f"launch.resources: no node has {want} (nodes have: {have}); lower the resources or add a node")

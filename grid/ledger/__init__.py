@@ -1,0 +1,1 @@
+"""The ledger: what was computed, and whether it is valid."""

@@ -1,0 +1,216 @@
+"""One live launch per study: a lock with a lease, on the same store as the ledger.
+
+``lock/000003.json`` names the holder and is created once; ``lock/000003.beat`` is rewritten while the holder lives;
+``lock/000003.free`` ends it. A lock is taken over when it was freed, when its last beat is older than the lease, or when its
+holder was a process of this machine (and of this PID namespace) that no longer runs. The holder checks its lock before it
+starts anything. A holder that could not renew its lease in time, such as a stopped process, takes the next number where it is
+still free, and has lost the lock where it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from grid.abort import LaunchAborted
+from grid.ledger.store import Store
+
+LEASE = 60.0  # seconds without a beat after which a holder counts as gone
+BEAT = 10.0  # seconds between beats
+SAME = 2.0  # seconds; what a corrected clock may move the time at which a process is said to have started
+
+
+class Held(ValueError):
+    """Another launch of this study is alive."""
+
+
+class LockLost(LaunchAborted):
+    """The lock was taken over while this process did not renew its lease."""
+
+
+class Lock:
+    """Held while in a ``with`` block.
+
+    Args:
+        lost: called once, from the thread that renews the lease, when the lock turns out to be lost.
+
+    Raises:
+        Held: on entry, when somebody else holds it; the message names the holder.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        purpose: str,
+        beat: float = BEAT,
+        lease: float = LEASE,
+        lost: Callable[[LockLost], None] | None = None,
+    ) -> None:
+        self.store, self.purpose, self.beat, self.lease = store, purpose, beat, lease
+        self.token = uuid.uuid4().hex
+        self.number = 0
+        self._on_lost = lost
+        self._lost: LockLost | None = None
+        self._beaten = 0.0  # time of the last beat that was written
+        self._mutex = threading.Lock()
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Lock:
+        while True:
+            newest = self._newest()
+            if newest and (holder := self._holder(newest)) is not None:
+                raise Held(f"this study is in use: {_words(holder)}; wait for it or stop it")
+            if self._take(newest + 1):
+                break
+        threading.Thread(target=self._keep, daemon=True, name="facegrid-lock").start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        with self._mutex, contextlib.suppress(OSError):  # a full disk: the process ends, and its lock with it
+            self.store.create(f"lock/{self.number:06d}.free", b"")
+
+    def check(self) -> None:
+        """Looks whether the lock is still held; called before anything is started or written.
+
+        Raises:
+            LockLost: somebody else has taken over; the message names the new holder.
+        """
+        with self._mutex:
+            if self._lost is None:
+                try:
+                    self._renew(beat=False)
+                except OSError as error:  # the disk is away; without it nobody can have taken over unless the lease ran out
+                    if self._lapsed():
+                        self._lost = LockLost(f"the lock of this study cannot be renewed ({error.strerror or error})")
+            if self._lost is not None:
+                raise self._lost
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self.beat):
+            with self._mutex:
+                if self._stop.is_set():
+                    return
+                with contextlib.suppress(OSError):  # a disk that is full or away for a moment costs a beat, not the lock
+                    self._renew(beat=True)
+                lost = self._lost
+            if lost is not None:
+                if self._on_lost is not None:
+                    self._on_lost(lost)
+                return
+
+    def _renew(self, beat: bool) -> None:
+        """Keeps the lease, or notes that the lock is lost."""
+        newest = self._newest()
+        if newest <= self.number and self._lapsed():
+            if self._take(self.number + 1):  # nobody took over; an exclusive create decides
+                return
+            newest = self._newest()
+        if newest > self.number:
+            holder = self._record(newest)
+            self._lost = LockLost(
+                f"this launch did not run for {time.time() - self._beaten:.0f} s, and the study was taken over: "
+                f"{_words(holder)}; this launch ends here, and what it finished is kept"
+            )
+        elif beat:
+            self._beat(self.number)
+
+    def _lapsed(self) -> bool:
+        """Whether another process may take the lease to have run out, or will soon."""
+        return time.time() - self._beaten >= max(self.lease - 2 * self.beat, self.lease / 2)
+
+    def _take(self, number: int) -> bool:
+        """Takes a lock that is free; False where another process was faster."""
+        key = f"lock/{number:06d}"
+        if self.store.size(f"{key}.json") is not None:
+            return False
+        beaten = time.time()
+        self.store.put(f"{key}.beat", b"%f" % beaten)
+        if not self.store.create(f"{key}.json", json.dumps(self._me()).encode()):
+            return False
+        self.number, self._beaten = number, beaten
+        return True
+
+    def _beat(self, number: int) -> None:
+        now = time.time()
+        self.store.put(f"lock/{number:06d}.beat", b"%f" % now)
+        self._beaten = now
+
+    def _newest(self) -> int:
+        names = [name for name in self.store.names("lock") if name.endswith(".json") and name[:6].isdigit()]
+        return int(names[-1][:6]) if names else 0
+
+    def _me(self) -> dict[str, Any]:
+        return {
+            "token": self.token, "purpose": self.purpose, "host": socket.gethostname(), "processes": _processes(),
+            "pid": os.getpid(), "born": _born(os.getpid()), "user": os.environ.get("USER") or str(os.getuid()),
+            "time": time.time(),
+        }  # fmt: skip
+
+    def _record(self, number: int) -> dict[str, Any]:
+        """What lock ``number`` says of its holder; empty where the file is damaged."""
+        try:
+            found = json.loads(self.store.get(f"lock/{number:06d}.json") or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _holder(self, number: int) -> dict[str, Any] | None:
+        """Who holds lock ``number`` and lives, or None."""
+        if self.store.size(f"lock/{number:06d}.free") is not None:
+            return None
+        holder = self._record(number)
+        alive = _alive(holder)
+        if alive is False:
+            return None
+        try:
+            age = time.time() - float(self.store.get(f"lock/{number:06d}.beat") or b"")
+        except ValueError:  # absent or damaged: a process that is seen to live will write it again
+            return holder if alive else None
+        return holder if age < self.lease else None
+
+
+def _alive(holder: dict[str, Any]) -> bool | None:
+    """Whether the holder's process runs; None where that cannot be seen from here.
+
+    A process id says something only on the same machine in the same PID namespace: containers share host names.
+    """
+    if holder.get("host") != socket.gethostname() or holder.get("processes") != _processes():
+        return None
+    born = _born(int(holder["pid"]))
+    return born is not None and abs(born - float(holder["born"])) <= SAME
+
+
+def _processes() -> str:
+    """Names the set of processes whose ids this process can see: the boot of the machine, and the PID namespace."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    return ""  # not Linux: no PID namespaces
+
+
+def _born(pid: int) -> float | None:
+    """When the process started, so that a reused process id is not taken for the holder."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _words(holder: dict[str, Any]) -> str:
+    if not {"purpose", "user", "host", "pid", "time"} <= holder.keys():
+        return "by a process that cannot be named, since its lock file is damaged"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["time"]))
+    return f"{holder['purpose']} by {holder['user']}@{holder['host']}, process {holder['pid']}, since {since}"

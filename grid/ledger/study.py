@@ -1,0 +1,177 @@
+"""A study as it stands on disk: the plan it was launched with, and what the ledger says of each cell. Read only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from grid.ledger.ledger import Damaged, Failure, Ledger, Marker
+from grid.ledger.store import LocalStore, seal, unseal
+from grid.ledger.study_store import store_path
+from grid.spec.grid_file import BadInput
+from grid.spec.stage_kind import StageName, named
+
+KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
+PENDING = "pending"  # as in a plan: blocked until somebody reads the images
+RECORD, COPY = "plan.json", "plan.backup.json"  # the second is read where the first is damaged or lost
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Stores what a study was launched with, and a copy of it."""
+    data = seal(record, indent=1)
+    for name in (RECORD, COPY):
+        LocalStore(folder).put(name, data)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What a study was launched with, from the copy where the record is damaged; None where there is neither.
+
+    Raises:
+        BadInput: both are damaged.
+    """
+    store, errors = LocalStore(folder), []
+    for name in (RECORD, COPY):
+        if (data := store.get(name)) is None:
+            continue
+        try:
+            record = unseal(data, folder / name)
+        except Damaged as error:
+            errors.append(str(error))
+            continue
+        if name == COPY:
+            why = errors[0] if errors else f"{folder / RECORD} is missing"
+            logging.getLogger("facegrid").warning("%s; reading %s; launching the grid writes both again", why, COPY)
+        return record
+    if errors:
+        raise BadInput(f"{errors[0]}; launching the grid writes it again")
+    return None
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell of a study. ``markers`` has the finished stages, by label, such as ``train`` or ``evaluate:lfw view 1``."""
+
+    id: str | None  # None: skipped or blocked
+    levels: Mapping[str, str]
+    state: str  # done, run (something is missing), failed, skipped, blocked
+    reason: str | None
+    stages: Mapping[str, str]  # label -> id
+    markers: Mapping[str, Marker]
+    failures: Mapping[str, Failure]
+    attempts: Mapping[str, int]
+    config: Mapping[str, Any]  # the resolved cell; empty for skipped ones
+    hidden: bool = False  # the cell left the grid file
+    added: frozenset[str] = frozenset()  # labels of explanations that the grid does not ask for; they do not decide its state
+
+    @property
+    def title(self) -> str:
+        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+
+    @property
+    def names(self) -> tuple[StageName, ...]:
+        """The labels of ``stages``, each with its kind and what it is about."""
+        return tuple(label for label in self.stages if isinstance(label, StageName))
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """Label -> why, of the added explanations that came to nothing."""
+        return {label: failure.error for label, failure in self.failures.items() if label in self.added}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Headline numbers by protocol: {"lfw view 1": {"oracle": 0.93, "eer": ..., "auc": ...}}."""
+        done = [name for name in self.names if name.kind == "evaluate" and name in self.markers]
+        return {name.about: dict(self.markers[name].facts) for name in done}
+
+
+class Study:
+    """A study's folder.
+
+    Args:
+        faces: False: reports of it show nobody's face.
+
+    Raises:
+        BadInput: the folder is no study, its plan.json is damaged, or its store is not there.
+    """
+
+    def __init__(self, path: Path, faces: bool = True) -> None:
+        self.path, self.faces = Path(path).absolute(), faces
+        record = read_record(self.path)
+        if record is None:
+            raise BadInput(f"{path}: no study (it has no plan.json); `facegrid launch GRID` makes one")
+        if absent := [key for key in KEYS if key not in record]:
+            raise BadInput(f"{self.path / 'plan.json'}: damaged (no key {absent[0]}); launching the grid writes it again")
+        self.record: dict[str, Any] = record
+        self.store = store_path(self.path, self.record)
+        self.ledger = Ledger(self.store)
+
+    @property
+    def name(self) -> str:
+        return str(self.record["grid"])
+
+    @property
+    def id(self) -> str:
+        return str(self.record["study_id"])
+
+    @property
+    def axes(self) -> dict[str, list[str]]:
+        """Every factor with its levels, in the order of the grid file."""
+        return dict(self.record["axes"])
+
+    @cached_property
+    def cells(self) -> Sequence[CellView]:
+        """The cells in the order of the plan, hidden ones last."""
+        kinds = {stage["id"]: stage["stage"] for stage in self.record["stages"]}
+        seen: dict[str, tuple[Marker | None, Failure | None, int]] = {}
+        return [
+            *(self._view(cell, kinds, seen, hidden=False) for cell in self.record["cells"]),
+            *(self._view(cell, kinds, seen, hidden=True) for cell in self.record["hidden"]),
+        ]
+
+    def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Any], hidden: bool) -> CellView:
+        markers: dict[str, Marker] = {}
+        failures: dict[str, Failure] = {}
+        attempts: dict[str, int] = {}
+        added = frozenset(cell.get("added", ()))
+        stages: dict[str, str] = {named(self.record, label): id for label, id in cell["stages"].items()}
+        for label, id in stages.items():
+            if id not in seen:
+                seen[id] = self._look(kinds[id], id)
+            marker, failure, count = seen[id]
+            attempts[label] = count
+            if marker:
+                markers[label] = marker
+            elif failure:
+                failures[label] = failure
+        state, reason = ("blocked" if cell["state"] == PENDING else cell["state"]), cell["reason"]
+        if cell["id"] is not None:
+            reason = None
+            own = cell["stages"].keys() - added
+            state = "failed" if failures.keys() & own else "done" if own <= markers.keys() else "run"
+        if state == "failed":
+            label, failure = next((label, failure) for label, failure in failures.items() if label not in added)
+            reason = f"{label}: {failure.error}"
+        return CellView(
+            cell["id"],
+            cell["levels"],
+            state,
+            reason,
+            stages,
+            markers,
+            failures,
+            attempts,
+            cell.get("config", {}),
+            hidden,
+            added,
+        )
+
+    def _look(self, kind: str, id: str) -> tuple[Marker | None, Failure | None, int]:
+        try:
+            marker = self.ledger.marker(kind, id)
+        except Damaged:
+            marker = None
+        return marker, None if marker else self.ledger.failure(kind, id), self.ledger.attempts(kind, id)

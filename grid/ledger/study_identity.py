@@ -1,0 +1,71 @@
+"""Whose MLflow runs a study's are: a folder that is copied gets an id of its own, a folder that is moved keeps the one it has.
+
+``plan.json`` holds where the study was when it last wrote to MLflow: host, path and inode. A rename or another mount keeps the
+inode, a copy does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grid.ledger.study import read_record, write_record
+from grid.spec.grid_file import BadInput
+
+
+def home_of(study: Path) -> dict[str, Any]:
+    """Where a study's folder is: ``host``, ``path`` (links resolved), ``inode``."""
+    real = study.resolve()
+    return {"host": socket.gethostname(), "path": str(real), "inode": real.stat().st_ino}
+
+
+def own_identity(study: Path) -> str | None:
+    """Gives a copied study an id of its own, so that it leaves the MLflow runs of the original alone.
+
+    The caller holds the study's lock. A study without a plan is left alone.
+
+    Returns:
+        A line for the user where the study was a copy.
+    """
+    try:
+        record = read_record(study)
+    except BadInput:
+        return None  # whoever reads the study next says what is wrong with the file
+    if record is None or "study_id" not in record:
+        return None
+    here, before = home_of(study), record.get("home")
+    if here == before:
+        return None
+    said = None
+    if isinstance(before, dict) and _copied(before, here, record["study_id"]):
+        record["study_id"] = uuid.uuid4().hex
+        said = f"{study} is a copy of {before['path']} on {before['host']}; it gets MLflow runs of its own"
+        (study / "mlflow.json").unlink(missing_ok=True)  # names the runs of the original
+    record["home"] = here
+    write_record(study, record)
+    return said
+
+
+def _copied(before: Mapping[str, Any], here: Mapping[str, Any], study_id: str) -> bool:
+    """Whether the study at ``here`` is a copy of the one at ``before``, and not that one after a move.
+
+    At an equal path it counts as the same study, also after a restored backup or in another container.
+    """
+    if before["path"] == here["path"]:
+        return False
+    if before["host"] == here["host"]:
+        return _is_study(Path(before["path"]), study_id) and not os.path.samefile(before["path"], here["path"])
+    return bool(before["inode"] != here["inode"])
+
+
+def _is_study(path: Path, study_id: str) -> bool:
+    try:
+        record = json.loads((path / "plan.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("study_id") == study_id

@@ -1,0 +1,1 @@
+"""The plan: every stage of a grid, its state and its cost."""

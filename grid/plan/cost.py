@@ -1,0 +1,118 @@
+"""What a plan costs, without running it: parameters, forward FLOPs, images seen and disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from configs.lookup import nearest
+from grid.plan.inputs import Blocked, InputResolver
+from grid.plan.plan import Plan, uncollected
+from grid.spec.cell import Cell
+from grid.spec.grid_file import BadInput
+from grid.spec.stage_kind import TRAIN
+from grid.spec.training import Training
+from modules.model_complexity import count
+from modules.shape_inference import on_meta, stage_shapes
+from modules.training import freezing
+from modules.training.single_image import check_single_image
+
+OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
+
+
+@uncollected()
+def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
+    """Per cell: ``parameters``, ``flops`` of one image's forward pass, ``training_flops`` at most, ``disk_bytes``; and totals.
+
+    Disk counts, in bytes: two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
+
+    Raises:
+        BadInput: a network cannot take the cell's input size, or has no spatial feature map; no network of the grid has the
+            stage that an explainer names.
+    """
+    cells: dict[str, dict[str, Any]] = {}
+    trainings: dict[str, dict[str, Any]] = {}
+    networks: dict[tuple[Any, ...], Any] = {}
+    for planned in plan.cells:
+        cell = planned.cell
+        if cell is None:
+            continue
+        found = _of(cell, resolver, planned.title, plan, networks)
+        if planned.id is not None:
+            cells[planned.id] = found
+            trainings[planned.stages[TRAIN]] = found
+    _check_layers(plan)
+    return {
+        "cells": cells,
+        "training_flops": sum(found["training_flops"] or 0 for found in trainings.values()),
+        "disk_bytes": sum(found["disk_bytes"] for found in trainings.values()),
+    }
+
+
+def _check_layers(plan: Plan) -> None:
+    """A stage that some networks have is refused where it is absent; one that none has is misspelt."""
+    asked = {
+        (explainer.title, layer)
+        for planned in plan.cells
+        if planned.cell is not None
+        for explainer in planned.cell.explainers
+        if isinstance(layer := getattr(explainer, "layer", None), str)
+    }
+    if not asked:
+        return
+    known: set[str] = set()
+    for point in plan.grid.combinations():  # also those that this plan leaves out
+        if point.cell is not None:
+            known |= set(stage_shapes(point.cell.backbone, point.cell.input.pixels))
+    for title, layer in sorted(asked):
+        if layer not in known:
+            raise BadInput(
+                f"{plan.grid.yaml_source.path}: explainer {title}: layer {layer!r} is a stage of no network of this grid"
+                f"{nearest(layer, known)}"
+            )
+
+
+def _check(cell: Cell, subjects: int | None) -> None:
+    """Raises ValueError where parts of a training do not fit each other; ``count`` meets the rest."""
+    if cell.recipe.trains:
+        cell.batches.check(_batch(cell), subjects)
+    for training in (cell, cell.source()):
+        if training is not None and training.classifies and _batch(training) == 1:
+            check_single_image(training.backbone, training.head, training.input.pixels, _trainable(training))
+    freezing.check(on_meta(cell.backbone), _trainable(cell))
+    if hasattr(cell.pretraining, "check_head") and not cell.pretraining.missing(cell.backbone):
+        cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)
+
+
+def _trainable(cell: Training) -> int | str:
+    return getattr(cell.recipe, "trainable", "all")  # type: ignore[no-any-return]  # a user's own recipe may have none
+
+
+def _batch(cell: Training) -> int:
+    """Images that go through the network together."""
+    return cell.recipe.batch_size // getattr(cell.recipe, "accumulate", 1)  # type: ignore[no-any-return]
+
+
+def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
+    try:
+        manifest = resolver.manifest(cell.data)
+        classes, images = resolver.subjects(cell.data), len(manifest.keys)
+    except Blocked:
+        classes, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
+    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches)
+    key = (*map(id, parts), classes, cell.input.pixels, _trainable(cell), _batch(cell))  # the plan keeps these objects alive
+    if key not in networks:
+        try:
+            _check(cell, classes if images else None)
+            decoder = cell.reconstruction.decoder if cell.reconstruction else None
+            networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.pixels, decoder)
+        except ValueError as error:
+            raise BadInput(f"{plan.grid.yaml_source.path}: cell {title}: {error}") from error
+    counted = networks[key]
+    state = 1 + OPTIMIZER_COPIES.get(getattr(cell.recipe, "optimizer", ""), 2)  # a user's own recipe: at most, as a rule
+    seen = images * (1 - cell.split.fraction) * cell.recipe.epochs
+    return {
+        "parameters": counted.parameters,
+        "flops": counted.flops,
+        "training_flops": round(3 * counted.flops * seen) if images else None,  # a backward pass costs two forward passes
+        "disk_bytes": 4 * (counted.parameters * (2 * state + 1) + counted.decoder_parameters * 7),  # Adam: 3 tensors each
+    }

@@ -1,0 +1,375 @@
+"""What a plan must know of the world: which images there are, which pairs, which weights. Every answer is found once."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.component import canonical, digest
+from configs.interfaces import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
+from grid.evaluation.task import evaluation_task
+from grid.spec.cell import ID_LENGTH, Cell
+from grid.spec.training import Training
+
+
+class Blocked(Exception):
+    """A cell cannot be planned to its end yet: something is absent, or was never read."""
+
+    def __init__(self, message: str, unread: DatasetConfig | None = None) -> None:
+        super().__init__(message)
+        self.unread = unread  # the dataset that a scan would settle
+
+
+class InputResolver:
+    """Answers to ``grid.spec.cell.Facts``, remembered by config."""
+
+    def __init__(self, store: Path) -> None:
+        self.scans = store / "scans"
+        self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
+        self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must look at, to compare them
+        self._known: dict[Any, Any] = {}
+
+    def _once(self, key: tuple[Any, ...], find: Any) -> Any:
+        if key not in self._known:
+            try:
+                self._known[key] = (True, _readable(find))
+            except (Blocked, ValueError) as error:
+                self._known[key] = (False, error)
+        good, value = self._known[key]
+        if not good:
+            raise value
+        return value
+
+    def manifest(self, data: DatasetConfig) -> Manifest:
+        """The dataset's manifest; Blocked where the data is absent or was never read."""
+        return self._once(("manifest", id(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
+
+    def _manifest(self, data: DatasetConfig) -> Manifest:
+        if missing := data.missing():
+            raise Blocked(str(missing))
+        found = data.manifest(self.scans)
+        if found is None:
+            self.unread[canonical(data.model_dump(mode="json"))] = data
+            raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
+        if data.on_identity_conflict == "skip" and (same := self.conflicts(found)):
+            found = _conflicts().without(found, same)
+        if not found.keys:
+            raise ValueError(f"the dataset {data.name} has no images that fit its settings")
+        return found
+
+    @staticmethod
+    def conflicts(manifest: Manifest) -> list[list[int]]:
+        """Rows of the same bytes under different identities, see ``datamodules.conflicts``."""
+        return _conflicts().conflicts(manifest)  # type: ignore[no-any-return]
+
+    def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
+        """Reads a dataset's images; what was remembered of the world is forgotten."""
+        _readable(lambda: data.scan(self.scans, progress))
+        self._forget()
+
+    def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
+        """Takes hashes of a dataset's images; what was remembered of the world is forgotten."""
+        manifest = self.manifest(data)
+        _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
+        self._forget()
+
+    def _forget(self) -> None:
+        self.unread.clear()
+        self.unseen.clear()
+        self._known.clear()
+
+    def _prints(self, manifest: Manifest) -> Path:
+        return self.scans / f"prints2-{manifest.digest[:ID_LENGTH]}.npz"
+
+    def prints(self, data: DatasetConfig) -> Any:
+        """``datamodules.near_duplicates.Prints`` of the dataset's images; Blocked where nobody looked at them yet."""
+        return self._once(("prints", id(data)), lambda: self._look_up(data))
+
+    def _look_up(self, data: DatasetConfig) -> Any:
+        found = _near_duplicates().Prints.load(self._prints(self.manifest(data)))
+        if found is None:
+            self.unseen[canonical(data.model_dump(mode="json"))] = data
+            raise Blocked(f"the images of {data.name} were never compared: launch looks at them once", data)
+        return found
+
+    def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
+        return self._once(("dataset", id(protocol)), protocol.dataset)  # type: ignore[no-any-return]
+
+    def images(self, data: DatasetConfig) -> str:
+        return self.manifest(data).digest
+
+    def subjects(self, data: DatasetConfig) -> int:
+        """How many subjects the images are of."""
+        return self._once(("subjects", id(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
+
+    def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
+        key = ("weights", id(pretraining), id(cell.backbone))
+        return self._once(key, lambda: pretraining.content(cell.backbone))  # type: ignore[no-any-return]
+
+    def check(self, cell: Cell) -> None:
+        """Meets bad combinations.
+
+        Raises:
+            ValueError: the cell can never run.
+            Blocked: something is absent (says all that is), or images were never read.
+        """
+        key = (
+            id(part)
+            for part in (
+                cell.pretraining,
+                cell.backbone,
+                cell.data,
+                cell.augmentation,
+                cell.detector,
+                *cell.protocols,
+                *cell.explainers,
+            )
+        )
+        self._once(("check", *key), lambda: self._check(cell))
+        for training in (cell, cell.source()):
+            if training is not None and training.recipe.trains:
+                self._check_split(training)
+
+    def _check(self, cell: Cell) -> None:
+        for kind in ("protocols", "explainers", "stages"):
+            names = [one.title for one in getattr(cell, kind)]
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")
+        for explainer in cell.explainers:
+            scored = [score.title for score in explainer.scores]
+            if twice := {name for name in scored if scored.count(name) > 1}:
+                raise ValueError(f"explainer {explainer.title}: two scores are called {min(twice)!r}; give one a `label`")
+        cell.augmentation.check(cell.detector)
+        blocks: list[Blocked] = []
+
+        def meet(look: Callable[[], object]) -> None:
+            try:
+                look()
+            except Blocked as blocked:
+                blocks.append(blocked)
+
+        meet(lambda: self._once(("weights there", id(cell.pretraining), id(cell.backbone)), lambda: _check_weights(cell)))
+        for data in self._trained(cell):
+            meet(partial(self._check_subjects, data))
+        for protocol in cell.protocols:
+            meet(partial(self._once, ("missing", id(protocol)), partial(self._check_protocol, protocol)))
+        absent = dict.fromkeys(str(blocked) for blocked in blocks if blocked.unread is None)
+        if absent:
+            raise Blocked("; also: ".join(absent))
+        if blocks:
+            raise blocks[0]
+
+    def _check_split(self, training: Training) -> None:
+        """Raises ValueError where a split holds out nothing that can be validated on, and the recipe needs it."""
+        data, made = training.data, training.split
+        counts = self._once(("counts", id(data)), lambda: Counter(self.manifest(data).identities))
+        if made.by == "identities":
+            key = ("held", id(data), made.fraction, made.seed)
+            names = self._once(key, lambda: _splits().held_identities(counts, made.fraction, made.seed))
+            held = [counts[who] for who in names]
+        else:
+            held = [_splits().held_images(count, made.fraction) for count in counts.values()]
+        if not getattr(training.recipe, "needs_validation", False):
+            return
+        classes = made.by == "images" and training.loss.classifies
+        if max(held, default=0) >= (1 if classes or getattr(training.recipe, "decodes_only", False) else 2):
+            return
+        if made.fraction == 0:
+            why = "split.fraction is 0"
+        else:
+            why = f"no identity of {data.name} has two images{' that are held out' if any(held) else ''}"
+        raise ValueError(
+            f"recipe {training.recipe.name} needs a validation loss (for plateau, select: best or stop_after), and there is "
+            f"nothing to validate on: {why}; use a recipe without, such as {{name: one_cycle, select: last}}, or another split"
+        )
+
+    def _check_subjects(self, data: DatasetConfig) -> None:
+        if (subjects := self.subjects(data)) < 2:
+            raise ValueError(f"training needs two subjects at least; {data.name} has {subjects}")
+        if data.identified and data.on_identity_conflict == "fail":
+            manifest = self.manifest(data)
+            if same := self._once(("conflicts", id(data)), lambda: self.conflicts(manifest)):
+                raise ValueError(
+                    f"dataset {data.name}: {_conflicts().described(manifest, same)}; mend it, or set "
+                    "on_identity_conflict: skip trains without them, keep with them"
+                )
+
+    def _check_protocol(self, protocol: ProtocolConfig) -> None:
+        if missing := protocol.missing():
+            raise Blocked(str(missing))
+        self.manifest(self.dataset(protocol))
+
+    def _trained(self, cell: Training) -> list[DatasetConfig]:
+        """The datasets that a network of the cell has seen."""
+        own = [cell.data] if cell.recipe.trains else []
+        return [*own, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
+
+    def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
+        """The protocol's pairs, less those of subjects that were trained on where its policy is ``drop``."""
+        trained = self._trained(cell)
+        key = ("pairs", id(protocol), *(id(data) for data in trained))
+        return self._once(key, lambda: self._kept_pairs(protocol, trained))  # type: ignore[no-any-return]
+
+    def _kept_pairs(self, protocol: ProtocolConfig, trained: Sequence[DatasetConfig]) -> Pairs:
+        data = self.dataset(protocol)
+        manifest = self.manifest(data)
+        pairs = protocol.pairs(manifest)
+        return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
+
+    def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
+        """What the protocol asks: ``Pairs``, or what ``datamodules.evaluation_sets.templates`` has for its task, after the overlap
+        policy."""
+        if evaluation_task(protocol.task).pairs:
+            return self.kept_pairs(protocol, cell)
+        trained = self._trained(cell)
+        key = ("asked", id(protocol), *(id(data) for data in trained))
+        return self._once(key, lambda: self._asked(protocol, trained))
+
+    def _asked(self, protocol: Any, trained: Sequence[DatasetConfig]) -> Any:
+        data = self.dataset(protocol)
+        manifest = self.manifest(data)
+        seen = self._seen(data, trained, protocol.near)
+        if not seen.any():
+            return ask(protocol, manifest)
+        free = np.flatnonzero(~seen)
+        count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
+        refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
+        if protocol.task == "templates":
+            raise ValueError(f"{refused}; its lists are fixed: train on others")
+        try:
+            found = ask(protocol, manifest.subset(free))
+        except ValueError as error:
+            raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
+        if protocol.overlap == "refuse":
+            raise ValueError(f"{refused}; `overlap: drop` leaves them out")
+        if protocol.task == "clustering":
+            return dataclasses.replace(found, rows=free[found.rows])
+        return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
+
+    def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig], near: int | None) -> np.ndarray:
+        """bool (N,): images of ``data`` that say nothing about unseen subjects.
+
+        Their subject was trained on (the same identity of a common namespace, or the same name where both datasets know names),
+        or the very file was, or with ``near`` an image whose hash differs by at most so many bits.
+        """
+        manifest = self.manifest(data)
+        people: set[str] = set()
+        files: set[str] = set()
+        names: set[str] = set()
+        for one in trained:
+            other = self.manifest(one)
+            files |= set(other.digests)
+            if one.namespace == data.namespace:
+                people |= set(other.identities)
+            names |= set(one.names(set(other.identities)).values())
+        known = data.names(set(manifest.identities)) if names else {}
+        people |= {who for who, name in known.items() if name in names}
+        met = [who in people or file in files for who, file in zip(manifest.identities, manifest.digests, strict=True)]
+        found = np.array(met, dtype=bool)
+        if near is not None:
+            found[self._alike(data, trained, near)] = True
+        return found
+
+    def _alike(self, data: DatasetConfig, trained: Sequence[DatasetConfig], bits: int) -> np.ndarray:
+        """Rows of ``data`` whose images are nearly those of a training set; every set is asked, so that all are looked at."""
+        rows = [np.zeros(0, np.int64)]
+        blocks: list[Blocked] = []
+        for one in [data, *trained]:
+            try:
+                theirs = self.prints(one)
+                if one is not data and not blocks:
+                    rows.append(_near_duplicates().near(theirs, self.prints(data), bits)[0][:, 1])
+            except Blocked as blocked:
+                blocks.append(blocked)
+        if blocks:
+            raise blocks[0]
+        return np.unique(np.concatenate(rows))
+
+    def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
+        if not evaluation_task(protocol.task).pairs:
+            return str(self.asked(protocol, cell).digest)
+        pairs = self.kept_pairs(protocol, cell)
+        keys = self.manifest(self.dataset(protocol)).keys
+        return self._once(("pairs digest", id(pairs)), lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
+
+
+def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
+    """What a protocol that compares no pairs of images asks of all that a manifest has."""
+    return getattr(protocol, evaluation_task(protocol.task).question)(manifest)
+
+
+def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:
+    """The identity audit: pairs of images that ``seen``, bool by row of the manifest, leaves.
+
+    Raises:
+        ValueError: there are others, and the policy is ``refuse``; says how many pairs would remain.
+    """
+    shared = seen[pairs.left] | seen[pairs.right]
+    if not shared.any():
+        return pairs
+    remain, of = int((~shared).sum()), len(shared)
+    genuine = int((pairs.same & ~shared).sum())
+    subjects = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
+    refused = (
+        f"protocol {protocol.title}: {len(subjects)} of its subjects are in the training set{_also(protocol)}, so "
+        f"{of - remain} of its {of} pairs say nothing about unseen subjects"
+    )
+    if genuine in (0, remain):
+        kind = "pair" if remain == 0 else "genuine pair" if genuine == 0 else "impostor pair"
+        raise ValueError(f"{refused}; without them no {kind} remains: train on others, or choose another protocol")
+    if protocol.overlap == "refuse":
+        raise ValueError(f"{refused}; `overlap: drop` evaluates the {remain} pairs that are free of them")
+    keep = np.flatnonzero(~shared)
+    return dataclasses.replace(  # type: ignore[type-var]
+        pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
+    )
+
+
+def _readable(find: Callable[[], Any]) -> Any:
+    """What ``find`` gives; an OSError, such as of a loop of symbolic links or a folder without permission, as ValueError."""
+    try:
+        return find()
+    except OSError as error:
+        name, why = error.filename, error.strerror
+        raise ValueError(f"{name}: {why}" if name and why else str(error)) from error
+
+
+def _near_duplicates() -> Any:
+    """``datamodules.near_duplicates``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.near_duplicates")
+
+
+def _conflicts() -> Any:
+    """``datamodules.conflicts``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.conflicts")
+
+
+def _splits() -> Any:
+    """``datamodules.split``, found by name as components are: that room stands above this one."""
+    return importlib.import_module("datamodules.split")
+
+
+def _also(protocol: ProtocolConfig) -> str:
+    return "" if protocol.near is None else " (or images nearly like theirs)"
+
+
+def _pairs_digest(pairs: Pairs, keys: Sequence[str]) -> str:
+    rows = zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same.tolist(), pairs.fold.tolist(), strict=True)
+    return digest([[keys[left], keys[right], same, fold] for left, right, same, fold in rows])
+
+
+def _check_weights(cell: Cell) -> None:
+    pretraining, backbone = cell.pretraining, cell.backbone
+    if reason := pretraining.impossible(backbone):
+        raise ValueError(f"{reason}; add a skip rule with that reason")
+    if missing := pretraining.missing(backbone):
+        raise Blocked(str(missing))
+    pretraining.check(backbone)

@@ -1,0 +1,249 @@
+"""The plan: every cell and every stage of a grid, with its state. It reads manifests and the ledger, and computes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from configs.component import canonical
+from grid.ledger.ledger import Ledger, Marker, State, Status
+from grid.plan.code_version import source_digest
+from grid.plan.inputs import Blocked, InputResolver
+from grid.spec.cell import Cell
+from grid.spec.grid_file import BadInput, Grid, check_level
+from grid.spec.stage_kind import Stage, StageName, cell_id, stage_kind, stages_of
+
+DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
+BLOCKED, PENDING = State.BLOCKED, State.PENDING
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A node: what is to be computed, for which cells."""
+
+    id: str
+    stage: str  # kind
+    label: StageName  # within its first cell
+    state: str
+    reason: str | None
+    needs: tuple[str, ...]
+    cells: tuple[str, ...]
+    source: str  # digest of the code
+    node: Stage = field(repr=False)
+    generation: int | None = None  # of the marker that the state is about
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell: one combination of levels."""
+
+    id: str | None  # None: skipped, blocked or pending
+    levels: Mapping[str, str]
+    state: str
+    reason: str | None
+    stages: Mapping[StageName, str]  # label -> id
+    cell: Cell | None = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        return title_of(self.levels)
+
+
+def title_of(levels: Mapping[str, str]) -> str:
+    """A cell as messages call it."""
+    return ", ".join(f"{axis}={level}" for axis, level in levels.items()) or "the only cell"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved grid over a ledger."""
+
+    grid: Grid
+    cells: tuple[PlannedCell, ...]
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def study(self) -> Path:
+        return study_of(self.grid)
+
+    @property
+    def open(self) -> list[PlannedStage]:
+        """Stages that a launch would run: those that are missing, and need none that failed."""
+        dead = {stage.id for stage in self.stages if stage.state == FAILED}
+        found = []
+        for stage in sorted(self.stages, key=lambda stage: stage_kind(stage.stage).order):
+            if dead.intersection(stage.needs):
+                dead.add(stage.id)
+            elif stage.state == RUN:
+                found.append(stage)
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """Cells by state."""
+        states = [cell.state for cell in self.cells]
+        order = (DONE, RUN, STALE, FAILED, PENDING, BLOCKED, SKIPPED)
+        return {state: states.count(state) for state in order if state in states}
+
+    def record(self) -> dict[str, Any]:
+        """The JSON form: what ``plan --json`` prints (cost aside) and what a study keeps as plan.json."""
+        return {
+            "grid": self.grid.spec.name,
+            "axes": {axis: list(levels) for axis, levels in self.grid.axes.items()},
+            "replicates": self.grid.spec.replicates,
+            "replicate_scope": list(self.grid.spec.replicate_scope),
+            "ensembles": [ensemble.model_dump(mode="json") for ensemble in self.grid.spec.ensembles],
+            "cells": [
+                {
+                    "id": cell.id, "levels": dict(cell.levels), "state": cell.state, "reason": cell.reason,
+                    "stages": dict(cell.stages),
+                }
+                for cell in self.cells
+            ],
+            "names": {label: [label.kind, *label.titles] for cell in self.cells for label in cell.stages},
+            "stages": [
+                {
+                    "id": stage.id, "stage": stage.stage, "label": stage.label, "state": stage.state, "reason": stage.reason,
+                    "needs": list(stage.needs), "cells": list(stage.cells),
+                }
+                for stage in self.stages
+            ],
+        }  # fmt: skip
+
+
+def study_of(grid: Grid) -> Path:
+    """The study's folder."""
+    return grid.spec.launch.study or Path("studies", grid.spec.name).absolute()
+
+
+def store_of(grid: Grid) -> Path:
+    """The ledger's folder."""
+    return grid.spec.launch.store or study_of(grid) / "store"
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Planning makes many objects, all of which stay: the collector would look through them, and all of torch, in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@uncollected()
+def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, resolver: InputResolver | None = None) -> Plan:
+    """The plan of a grid, or of the cells that ``where`` selects.
+
+    Raises:
+        BadInput: two levels give the same cell, an impossible combination, people that were trained on in a protocol, ...
+    """
+    ledger = Ledger(store_of(grid))
+    resolver = resolver or InputResolver(store_of(grid))
+    for axis, levels in (where or {}).items():
+        for level in levels:
+            check_level(axis, level, grid.axes, "--where")
+    states = _States(ledger)
+    cells: list[PlannedCell] = []
+    stages: dict[str, tuple[Stage, list[str]]] = {}
+    seen: dict[str, str] = {}
+    for point in grid.combinations():
+        if where and any(point.levels[axis] not in levels for axis, levels in where.items()):
+            continue
+        if point.cell is None:
+            cells.append(PlannedCell(None, point.levels, SKIPPED, point.skipped, {}, None))
+            continue
+        title = title_of(point.levels)
+        try:
+            resolver.check(point.cell)
+            nodes = stages_of(point.cell, resolver)
+        except Blocked as blocked:
+            # without content nobody knows whether two folders hold the same, so places count here
+            _refuse_twins(canonical(point.cell.model_dump(mode="json")), title, seen, grid)
+            state = PENDING if blocked.unread else BLOCKED
+            cells.append(PlannedCell(None, point.levels, state, str(blocked), {}, point.cell))
+            continue
+        except ValueError as error:
+            raise BadInput(f"{grid.yaml_source.path}: cell {title}: {error}") from error
+        _refuse_twins(" ".join(node.id for node in nodes), title, seen, grid)
+        births = grid.spec.births
+        factors = {axis: level for axis, level in point.levels.items() if births.get(axis) != level}
+        id = cell_id(next(node for node in nodes if node.kind == "train"), factors)
+        for node in nodes:
+            owners = stages.setdefault(node.id, (node, []))[1]
+            if not owners or owners[-1] != id:
+                owners.append(id)
+        state, reason = _cell_state([(found.state, found.reason) for found in map(states.of, nodes)])
+        cells.append(PlannedCell(id, point.levels, state, reason, {node.label: node.id for node in nodes}, point.cell))
+    planned = []
+    for id, (node, owners) in stages.items():
+        cells_of = tuple(dict.fromkeys(owners))
+        found = states.of(node)
+        planned.append(
+            PlannedStage(
+                id, node.kind, node.label, found.state, found.reason, node.needs, cells_of, states.source(node), node,
+                found.generation,
+            )
+        )  # fmt: skip
+    return Plan(grid, tuple(cells), tuple(planned))
+
+
+def _refuse_twins(key: str, title: str, seen: dict[str, str], grid: Grid) -> None:
+    if key in seen:
+        twins = f"{seen[key]} and {title}"
+        raise BadInput(f"{grid.yaml_source.path}: two combinations give the same cell: {twins}; remove a level or skip one")
+    seen[key] = title
+
+
+def _cell_state(states: Sequence[tuple[State, str | None]]) -> tuple[State, str | None]:
+    for state in (FAILED, RUN, STALE):
+        reasons = [reason for found, reason in states if found == state]
+        if reasons:
+            return state, next((reason for reason in reasons if reason), None)
+    return DONE, None
+
+
+class _States:
+    """The status of nodes, each looked up once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.known: dict[str, frozenset[str]] = {}  # kind -> ids that may have a marker
+        self.found: dict[str, Status] = {}
+        self.sources: dict[str, str] = {}
+
+    def source(self, node: Stage) -> str:
+        if node.id not in self.sources:
+            self.sources[node.id] = source_digest(node.kind, node.config.values())
+        return self.sources[node.id]
+
+    def of(self, node: Stage) -> Status:
+        if node.id not in self.found:
+            self.found[node.id] = self._look(node)
+        return self.found[node.id]
+
+    def _look(self, node: Stage) -> Status:
+        if node.kind not in self.known:
+            self.known[node.kind] = frozenset(self.ledger.done_ids(node.kind))
+        if node.id not in self.known[node.kind]:
+            return Status(RUN)
+        needs: dict[str, Marker | None] = {need: self.found[need].marker for need in node.needs if need in self.found}
+        return self.ledger.status(node.kind, node.id, needs, self.source(node))
+
+
+def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record that a study keeps: cells of the ``earlier`` one that left the grid stay, under ``hidden``."""
+    if not earlier:
+        return {**record, "hidden": []}
+    here = {cell["id"] for cell in record["cells"]}
+    known = {stage["id"] for stage in record["stages"]}
+    left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
+    ids = {id for cell in left for id in cell["stages"].values()} - known
+    stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] in ids)]
+    names = {**earlier.get("names", {}), **record["names"]}
+    return {**record, "names": names, "stages": stages, "hidden": left}

@@ -1,0 +1,103 @@
+"""Before anything is launched: folders that can be written, images that can be read, networks that can be built."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from configs.component import canonical
+from configs.interfaces import DatasetConfig
+from configs.interfaces import Progress as Reading
+from grid.plan.cost import cost
+from grid.plan.inputs import InputResolver
+from grid.plan.plan import BLOCKED, Plan, make_plan, store_of
+from grid.spec.grid_file import BadInput, Grid
+from grid.terminal import styled
+
+SHOWN = 5  # skipped images that are named on the terminal
+CellFilter = Mapping[str, Sequence[str]]
+
+
+def prepare(study: Path, store: Path) -> None:
+    """Makes the folders, and meets one that cannot be written before anything else happens."""
+    for folder in (study, store):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".writable-{uuid.uuid4().hex}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise BadInput(f"{folder}: cannot be written ({error.strerror}); choose another with launch.study=...") from error
+
+
+def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan:
+    """The plan after the preflight: images that were never read are read, once."""
+    resolver = InputResolver(store_of(grid))
+    plan = make_plan(grid, where, resolver)
+    _refuse_blocked(plan)  # reading a million images can wait until everything is there
+    while resolver.unread or resolver.unseen:
+        if resolver.unread:
+            scan(resolver, next(iter(resolver.unread.values())), console)
+        else:
+            look(resolver, next(iter(resolver.unseen.values())), console)
+        plan = make_plan(grid, where, resolver)
+        _refuse_blocked(plan)
+    cost(plan, resolver)  # refuses networks that cannot take the input
+    for remark in remarks(plan):
+        console.print(Text("left out", style="yellow"), Text(remark), highlight=False)
+    return plan
+
+
+def remarks(plan: Plan) -> list[str]:
+    """Images that lie in the folders of the plan's training data and are in no dataset, a line for each dataset and reason."""
+    found: dict[str, DatasetConfig] = {}
+    for cell in (planned.cell for planned in plan.cells if planned.cell is not None):
+        for training in (cell, cell.source()):
+            if training is not None and training.data.missing() is None:
+                found.setdefault(canonical(training.data.model_dump(mode="json")), training.data)
+    return [f"{data.name}: {words}" for data in found.values() for words in data.left_out().values()]
+
+
+def _refuse_blocked(plan: Plan) -> None:
+    blocked = [cell for cell in plan.cells if cell.state == BLOCKED]
+    if blocked:
+        reasons = list(dict.fromkeys(cell.reason for cell in blocked))
+        more = f" (and {len(reasons) - 1} other reasons: see `facegrid plan`)" if len(reasons) > 1 else ""
+        path = plan.grid.yaml_source.path
+        raise BadInput(f"{path}: {len(blocked)} of {len(plan.cells)} cells are blocked: {reasons[0]}{more}")
+
+
+def scan(resolver: InputResolver, data: DatasetConfig, console: Console) -> None:
+    """Reads a dataset's images with a progress bar, and names those that the policy skips.
+
+    Raises:
+        BadInput: an image cannot be read and the policy is to fail.
+    """
+    _with_progress(f"reading the images of {data.name}", lambda progress: resolver.scan(data, progress), console)
+    skipped = resolver.manifest(data).skipped
+    for key, why in list(skipped.items())[:SHOWN]:
+        console.print(styled("[yellow]skipped[/] {}: {}", key, why))
+    if len(skipped) > SHOWN:
+        console.print(styled("[yellow]skipped[/] {} more images of {}", len(skipped) - SHOWN, data.name))
+    if repairs := data.repairs():
+        console.print(styled("[yellow]repaired[/] {}: {}", data.name, repairs))
+
+
+def look(resolver: InputResolver, data: DatasetConfig, console: Console) -> None:
+    """Takes hashes of a dataset's images with a progress bar, for protocols that ask for images nearly the same."""
+    _with_progress(f"looking at the images of {data.name}", lambda progress: resolver.look(data, progress), console)
+
+
+def _with_progress(title: str, work: Callable[[Reading], None], console: Console) -> None:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title)
+        try:
+            work(lambda done, total: bar.update(task, completed=done, total=total))
+        except ValueError as error:
+            raise BadInput(str(error)) from error

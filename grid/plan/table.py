@@ -1,0 +1,80 @@
+"""A plan as a subject reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from grid.plan.plan import BLOCKED, PENDING, Plan
+from grid.terminal import counted
+
+COLOURS = {
+    "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
+}  # fmt: skip
+MANY = 200  # rows of a table that a terminal still shows
+
+
+def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
+    """Cells with their states and costs, shared stages, and what would run."""
+    axes = list(plan.grid.axes)
+    cells = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (*axes, "id", "state"):
+        cells.add_column(name)
+    for name in ("parameters", "MFLOPs"):
+        cells.add_column(name, justify="right")
+    for cell in plan.cells[:MANY]:
+        counted = costs["cells"].get(cell.id, {})
+        numbers = (f"{counted['parameters']:,}", f"{counted['flops'] / 1e6:,.0f}") if counted else ("", "")
+        state = Text(cell.state, style=COLOURS[cell.state])
+        cells.add_row(*map(Text, cell.levels.values()), (cell.id or "")[:10], state, *numbers)
+    parts: list[Any] = [cells]
+    if len(plan.cells) > MANY:
+        parts.append(Text(f"... and {len(plan.cells) - MANY} more cells (all of them with --json)", style="dim"))
+    reasons: dict[tuple[str, str], int] = {}
+    for cell in plan.cells:
+        if cell.reason:
+            reasons[cell.state, cell.reason] = reasons.get((cell.state, cell.reason), 0) + 1
+    for (why, reason), number in reasons.items():
+        parts.append(Text.assemble((f"{why} ({number})", COLOURS[why]), f": {reason}"))
+    shared = [stage for stage in plan.stages if len(stage.cells) > 1]
+    for stage in shared:
+        words = f"shared {stage.label} {stage.id[:10]}: {len(stage.cells)} cells, "
+        parts.append(Text.assemble(words, (stage.state, COLOURS[stage.state])))
+    parts.append(Text(_total(plan, costs), style="bold"))
+    if plan.grid.spec.replicates > 1:
+        parts.append(Text(_replicates(plan)))
+    return Group(*parts)
+
+
+def _total(plan: Plan, costs: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{number} {state}" for state, number in plan.counts().items())
+    kinds = [stage.stage for stage in plan.open]
+    work = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    states = {cell.state for cell in plan.cells}
+    if BLOCKED in states:
+        would = "is refused while cells are blocked" + (f"; without them it would run {work}" if work else "")
+    elif PENDING in states:
+        would = f"would read the images{f', run {work},' if work else ''} and run the pending cells"
+    else:
+        would = f"would run {work or 'nothing'}"
+    total = f"{counted(len(plan.cells), 'cell')}: {counts}. A launch {would}."
+    if not costs["cells"]:
+        return total  # no cell has an id yet, so no training is counted
+    return (
+        f"{total} All trainings: at most {_operations(costs['training_flops'])}, "
+        f"about {costs['disk_bytes'] / 1e6:,.0f} MB of weights and checkpoints."
+    )
+
+
+def _operations(number: float) -> str:
+    return f"{number / 1e12:,.1f} TFLOPs" if number >= 1e11 else f"{number / 1e9:,.1f} GFLOPs"
+
+
+def _replicates(plan: Plan) -> str:
+    number, scope = plan.grid.spec.replicates, " and ".join(plan.grid.spec.replicate_scope)
+    weak = "; so few seeds show gross noise only, not a difference of a few tenths of a percent" if number < 5 else ""
+    return f"{number} replicates repeat {scope} under other seeds{weak}."

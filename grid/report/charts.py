@@ -1,0 +1,111 @@
+"""Coordinates of the page's drawings. The template holds the shapes, this file the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.report.curves import Overlay
+from grid.results.columns import CROSS_VALIDATED, Column
+from grid.results.rows import Factor, Row, Table
+
+HUES = 8  # colours that the style sheet knows
+DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "1 5")
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """How a cell's curves are drawn: its colour is the level of the first factor that varies, its dashes the rest."""
+
+    hue: int
+    dash: str
+
+
+def strokes(table: Table) -> list[Stroke]:
+    """One per row."""
+    main = next((factor for factor in table.factors if len(factor.levels) > 1), None)
+    if main is None:
+        return [Stroke(0, "") for _ in table.rows]
+    kinds: dict[tuple[tuple[str, str], ...], int] = {}
+    for row in reversed(table.rows):  # the last combination of levels is usually the full one: it gets the solid line
+        kinds.setdefault(_others(row, main), len(kinds))
+    return [
+        Stroke(
+            main.levels.index(row.cell.levels[main.axis]) % HUES if row.cell.levels.get(main.axis) in main.levels else 0,
+            DASHES[kinds[_others(row, main)] % len(DASHES)],
+        )
+        for row in table.rows
+    ]
+
+
+def _others(row: Row, main: Factor) -> tuple[tuple[str, str], ...]:
+    return tuple((axis, level) for axis, level in row.cell.levels.items() if axis != main.axis)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A plot's rectangle in the drawing's own units."""
+
+    width: float
+    height: float
+    left: float
+    top: float
+
+    def points(self, curve: np.ndarray) -> str:
+        """(k, 2) from 0 to 1, y upwards, as SVG points with one decimal."""
+        x, y = self.left + curve[:, 0] * self.width, self.top + (1 - curve[:, 1]) * self.height
+        return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+ROC = Frame(600, 430, 52, 12)
+
+
+def roc_ticks(overlay: Overlay) -> dict[str, list[tuple[float, str]]]:
+    """ByteRanges and labels of the FAR axis on either scale."""
+    log = [(1 - n / overlay.decades, _power(n)) for n in range(int(overlay.decades), -1, -1)]
+    return {"linear": [(n / 5, f"{n * 20} %") for n in range(6)], "log": log}
+
+
+def _power(n: int) -> str:
+    return f"{100 / 10**n:g} %"
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """An interval and its estimate, as percentages of a strip's width."""
+
+    low: float
+    value: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Intervals of one column on one scale."""
+
+    column: Column
+    start: str  # the value at the left end, as printed
+    end: str
+    whiskers: Mapping[int, Whisker]  # by line
+
+
+def forest(table: Table, protocol: str) -> Forest | None:
+    """The intervals of cross-validated accuracy under a protocol; None where it has none, or nothing was evaluated."""
+    column = next((c for c in table.columns if c.protocol == protocol and c.key == CROSS_VALIDATED), None)
+    if column is None:
+        return None
+    found = {}
+    for number, row in enumerate(table.lines):
+        value = row.value(column)
+        if value is not None and value.value is not None and value.low is not None and value.high is not None:
+            found[number] = (value.low, value.value, value.high)
+    if not found:
+        return None
+    start = math.floor(min(low for low, _, _ in found.values()) * 100) / 100
+    end = math.ceil(max(high for _, _, high in found.values()) * 100) / 100
+    scale = 100 / max(end - start, 1e-9)
+    whiskers = {n: Whisker(*(round((number - start) * scale, 2) for number in three)) for n, three in found.items()}
+    return Forest(column, f"{start * 100:.0f} %", f"{end * 100:.0f} %", whiskers)

@@ -1,0 +1,150 @@
+"""What an explain stage left, as all that draws maps reads it: the probes, their crops, and every raw map of one cell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from grid.ledger.ledger import Ledger, Marker
+from grid.results import heatmap
+from grid.results.heatmap import Scale
+
+Column = tuple[str, int | None, str | None]  # key, pair, side: an image may occur in several pairs
+SIDES = ("left", "right")
+PEOPLE = 30  # whose mean face is nobody's
+MODES = ("mode", "sign", "masking", "subtract", "baseline")  # fields of explainers that captions name
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One explainer's work on one cell. Nothing large is read before it is asked for.
+
+    Attributes:
+        title: of the explainer, as the grid file has it.
+        manifest: as ``grid.stages.explain`` wrote it.
+        faces: False: nobody's face is shown.
+    """
+
+    ledger: Ledger
+    marker: Marker
+    title: str
+    manifest: Mapping[str, Any]
+    faces: bool = True
+
+    @property
+    def refused(self) -> str | None:
+        """Why there are no maps: the code, for programs, and the reason."""
+        found = self.manifest.get("refused")
+        return None if found is None else _reason(found)
+
+    @property
+    def images(self) -> list[dict[str, Any]]:
+        return list(self.manifest.get("images", ()))
+
+    @property
+    def paired(self) -> bool:
+        """The images are those of pairs, left and right one after the other."""
+        return any("pair" in image for image in self.images)
+
+    @property
+    def names(self) -> list[str]:
+        """Of its maps; [""] where it makes one that has no name."""
+        if self.refused is not None or "maps.npy" not in self.marker.outputs:
+            return []
+        return [str(one["name"]) for one in self.manifest.get("maps", ())] or [""]
+
+    @cached_property
+    def places(self) -> dict[Column, int]:
+        """Where each image stands."""
+        return {column(image): place for place, image in enumerate(self.images)}
+
+    def crops(self) -> np.ndarray:
+        """(N, H, W, 3) uint8; without ``faces`` each of them is the mean of all, or grey where it would be the mean of few."""
+        found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
+        return found if self.faces else self._nobody(found)
+
+    def _nobody(self, crops: np.ndarray) -> np.ndarray:
+        people = {image.get("identity", image["key"]) for image in self.images}
+        if len(people) < PEOPLE:
+            return np.full_like(crops, heatmap.PAPER)
+        mean = np.rint(crops.mean(axis=0, dtype=np.float64)).astype(np.uint8)
+        return np.broadcast_to(mean, crops.shape)
+
+    @property
+    def painted(self) -> bool:
+        """The method makes images of its own; its maps say nothing of the probe images."""
+        return "generated.npy" in self.marker.outputs
+
+    def shown(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: what maps are drawn over, the method's own images or else the crops."""
+        if not self.painted:
+            return self.crops()
+        found = np.load(self.ledger.path(self.marker, "generated.npy"), allow_pickle=False)
+        return heatmap.from_unit(found)
+
+    def maps(self, name: str) -> np.ndarray:
+        """(N, h, w) float32, raw."""
+        file = next((str(one["file"]) for one in self.manifest.get("maps", ()) if one["name"] == name), "maps.npy")
+        found: np.ndarray = np.load(self.ledger.path(self.marker, file), allow_pickle=False)
+        return found
+
+    def scale(self, name: str, maps: np.ndarray) -> Scale:
+        """One for all maps of that name: what a sheet leaves out counts too."""
+        said = next((one.get("signed") for one in self.manifest.get("maps", ()) if one["name"] == name), None)
+        return Scale.of(maps, bool(maps.min(initial=0.0) < 0) if said is None else bool(said))
+
+    @property
+    def refused_pairs(self) -> dict[int, str]:
+        """Pairs that the method does not apply to, and why; their maps say nothing."""
+        notes = self.manifest.get("notes") or {}
+        return {int(one["pair"]): _reason(one) for one in notes.get("refused_pairs", ())}
+
+    @property
+    def lines(self) -> str:
+        """``words``, one to a line."""
+        return self.words.replace("; ", "\n")
+
+    @property
+    def words(self) -> str:
+        """Method, mode, target and layer, and what the method could not do, for captions."""
+        config, notes = self.manifest.get("config") or {}, self.manifest.get("notes") or {}
+        method = str(self.manifest.get("method", self.title))
+        said = [
+            method if method != self.title else "",
+            *(f"{key} {chose}" for key in MODES if (chose := config.get(key) or notes.get(key))),
+        ]
+        said.append(str(self.manifest.get("target") or ""))
+        said.append(f"layer {self.manifest['layer']}" if self.manifest.get("layer") else "")
+        said.append(f"not normalised: {notes['unnormalised']}" if notes.get("unnormalised") else "")
+        said.append("an image of the method's own, no map of the image" if self.painted else "")
+        said.append("" if self.faces else "no face of the data is shown")
+        codes = Counter(str(one.get("code", "")) for one in notes.get("refused_pairs", ()))
+        said += [f"pairs refused: {count} ({code})" for code, count in codes.items()]
+        return "; ".join(text for text in said if text)
+
+
+def read(ledger: Ledger, label: str, marker: Marker, faces: bool = True) -> Explained:
+    """Of a finished stage ``explain:<title>``; ``faces``: see ``Explained``.
+
+    Raises:
+        Damaged: the manifest is not what the marker says; so do ``crops`` and ``maps`` of theirs.
+    """
+    return Explained(ledger, marker, label.partition(":")[2], ledger.json(marker, "manifest.json"), faces)
+
+
+def _reason(refused: Mapping[str, Any]) -> str:
+    return ": ".join(str(refused[key]) for key in ("code", "reason") if refused.get(key))
+
+
+def column(image: Mapping[str, Any]) -> Column:
+    return image["key"], image.get("pair"), image.get("side")
+
+
+def plain(name: str) -> str:
+    """A map's name where a plus sign means something else, as in the file names of MLflow's image grid."""
+    return f"{name[:-1]} plus" if name.endswith("+") else f"{name[:-1]} minus" if name.endswith("-") else name

@@ -1,0 +1,68 @@
+"""Impostors who look alike, chosen by a network of a finished study: the file that the protocol ``lookalike`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.evaluation_sets.lookalike_lists import write_lookalikes
+from datamodules.evaluation_sets.lookalikes import folds_of, mine
+from datamodules.list_readers.lfw import read_list
+from grid.ledger.study import CellView, Study
+from grid.spec.cell_filter import check_cell_filter, which
+from grid.spec.grid_file import BadInput
+from grid.spec.stage_kind import StageName
+
+PAIRS = 300  # impostor pairs in each fold of View 2
+
+
+def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protocol: str, lfw: Path, to: Path) -> dict[str, Any]:
+    """Writes the file from the embeddings that a clustering protocol on LFW has left in one cell.
+
+    Args:
+        where: selects the cell; its network may then not be evaluated by these pairs
+        protocol: the title of the clustering protocol; its images are those that may be chosen
+        lfw: the folder with ``pairs.txt``
+        to: the file
+
+    Raises:
+        BadInput: not one cell, no such protocol, or too few images in a fold.
+    """
+    import pyarrow.parquet as pq
+
+    cell = _only(study, where)
+    marker = cell.markers.get(StageName("evaluate", protocol))
+    if marker is None or "embeddings.npy" not in marker.outputs:
+        titles = ", ".join(
+            name.about for name in cell.names if name in cell.markers and "embeddings.npy" in cell.markers[name].outputs
+        )
+        raise BadInput(
+            f"{cell.title}: no finished clustering protocol {protocol!r} (there: {titles or 'none'}); "
+            "one such is {name: clustering, data: {name: lfw, root: ...}}"
+        )
+    keys = pq.read_table(study.ledger.path(marker, "clusters.parquet"), columns=["key"])["key"].to_pylist()
+    embeddings = np.load(study.ledger.path(marker, "embeddings.npy"), allow_pickle=False)
+    try:
+        folds = folds_of(read_list(lfw, "view2"))
+        found = mine(embeddings, [key.split("/")[0] for key in keys], folds, PAIRS)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    miner = cell.markers["train"].facts["network"]
+    write_lookalikes(to, found, keys, miner)
+    return {"file": str(to), "pairs": len(found), "miner": miner, "lowest cosine": float(found.score.min())}
+
+
+def _only(study: Study, where: Mapping[str, Sequence[str]]) -> CellView:
+    check_cell_filter(where, study.axes)
+    found = [
+        cell
+        for cell in study.cells
+        if not cell.hidden and all(cell.levels.get(axis) in wanted for axis, wanted in where.items())
+    ]
+    if len(found) != 1:
+        such = f"; choose one, such as {which(found[0].levels)}" if found else ""
+        raise BadInput(f"mine takes one cell, and {len(found)} are selected{such}")
+    return found[0]

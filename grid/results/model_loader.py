@@ -1,0 +1,182 @@
+"""A trained network by itself: from its file in a ledger, or from a study and the levels of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from configs.component import Config
+from configs.lookup import PACKAGES, resolve
+from grid.ledger.ledger import Damaged, Ledger, Marker
+from grid.ledger.study import CellView, Study
+from grid.spec.cell import Cell
+from grid.spec.cell_filter import check_cell_filter, which
+from grid.spec.grid_file import BadInput
+from grid.spec.training import Compute, Input, Reconstruction, Split, Training
+
+MODEL = "model.safetensors"
+PARTS: Mapping[str, type[Config]] = {"split": Split, "input": Input, "compute": Compute, "reconstruction": Reconstruction}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a finished evaluation says of a network.
+
+    Attributes:
+        title: of the protocol; where no study tells it, the evaluation's id
+        metrics: as in metrics.json
+        flip_test, multi_crop: the views of an image that the protocol adds up
+    """
+
+    title: str
+    metrics: Mapping[str, Any]
+    flip_test: bool
+    multi_crop: float | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        training: without ``data`` and ``pretraining`` where no study is known
+        cell: with all that a study knows of it; None where none is known
+        view: the same cell as the study sees it
+    """
+
+    path: Path
+    ledger: Ledger
+    marker: Marker
+    training: Training
+    cell: Cell | None
+    view: CellView | None
+
+    @property
+    def title(self) -> str:
+        return self.view.title if self.view else f"training {self.marker.id[:12]}"
+
+    def evaluated(self) -> list[Evaluated]:
+        """The finished evaluations on pairs of images, by title; raises BadInput where one is damaged."""
+        titles = {self.view.stages[name]: name.about for name in self.view.names} if self.view else {}
+        found = []
+        for id, identity in self._evaluations():
+            marker = self.ledger.marker("evaluate", id)
+            if marker is None or "metrics.json" not in marker.outputs:
+                continue
+            try:
+                metrics = self.ledger.json(marker, "metrics.json")
+            except Damaged as error:
+                raise BadInput(f"{error}; launch the grid, or give --threshold") from error
+            if metrics.get("task", "verification") == "verification":
+                views = bool(identity["flip_test"]), identity.get("multi_crop")
+                found.append(Evaluated(titles.get(id, f"evaluation {id[:8]}"), metrics, *views))
+        return sorted(found, key=lambda one: one.title)
+
+    def _evaluations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for id in self.ledger.done_ids("evaluate"):
+            identity = self.ledger.identity("evaluate", id)
+            if identity.get("train") == self.marker.id:
+                yield id, identity
+
+
+def find(target: Path, where: Mapping[str, Sequence[str]]) -> Trained:
+    """The network of a checkpoint, or of the one cell of a study that ``where`` selects.
+
+    Raises:
+        BadInput: it is neither, the training is not done, or its file was damaged.
+    """
+    if target.is_dir():
+        return _of_cell(Study(target), where)
+    if where:
+        raise BadInput(f"--where chooses a cell of a study, and {target} is no study's folder")
+    return _of_file(Path(target).absolute())
+
+
+def _of_cell(study: Study, where: Mapping[str, Sequence[str]]) -> Trained:
+    check_cell_filter(where, study.axes)
+    shown = [cell for cell in study.cells if not cell.hidden]
+    found = [cell for cell in shown if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+    if len(found) != 1:
+        such = f"; choose one, such as {which(found[0].levels)}" if found else ""
+        raise BadInput(f"--where selects {len(found)} cells of {study.path}, and two images are for one cell{such}")
+    marker = found[0].markers.get("train")
+    if marker is None:
+        raise BadInput(f"{study.path}: {found[0].title}: not trained ({found[0].state}); launch the grid")
+    return _with_cell(study, found[0], marker)
+
+
+def _with_cell(study: Study, view: CellView, marker: Marker) -> Trained:
+    try:
+        cell = Cell.model_validate(view.config)
+    except ValidationError as error:
+        why = " ".join(str(error.errors()[0]["msg"]).split())
+        raise BadInput(f"{study.path / 'plan.json'}: {view.title} cannot be read here ({why}); launch the grid once") from error
+    return Trained(_whole(study.ledger, marker), study.ledger, marker, cell.training(), cell, view)
+
+
+def _of_file(path: Path) -> Trained:
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file, and no study's folder")
+    folders = path.parents
+    if path.name != MODEL or len(folders) < 4 or folders[2].name != "train" or not (folders[1] / "identity.json").is_file():
+        raise BadInput(
+            f"{path}: no network of a ledger, which lies in <store>/train/<id>/<attempt>/{MODEL} (MLflow's checkpoint.txt "
+            "names it); of a copy nobody knows the network's config, so name the original, or a study's folder with --where"
+        )
+    ledger, id = Ledger(folders[3]), folders[1].name
+    try:
+        marker = ledger.marker("train", id)
+    except Damaged as error:
+        raise BadInput(f"{path}: {error}") from error
+    if marker is None or marker.attempt != folders[0].name:
+        raise BadInput(f"{path}: not the result of its training (the ledger counts {marker.attempt if marker else 'none'})")
+    if (folders[4] / "plan.json").is_file():  # the store of one study, where stores lie unless a grid says otherwise
+        study = Study(folders[4])
+        if study.ledger.store.local("").resolve() == folders[3].resolve():
+            for view in study.cells:
+                if view.stages.get("train") == id:
+                    return _with_cell(study, view, marker)
+    identity = ledger.identity("train", id)
+    if not identity:
+        raise BadInput(f"{folders[1] / 'identity.json'}: damaged; launching the grid writes it again, or name a study's folder")
+    return Trained(_whole(ledger, marker), ledger, marker, _training(identity, path), None, None)
+
+
+def _whole(ledger: Ledger, marker: Marker) -> Path:
+    try:
+        return ledger.path(marker, MODEL)
+    except Damaged as error:
+        raise BadInput(f"{error}; launch the grid, and it is computed again") from error
+
+
+def _training(identity: Mapping[str, Any], path: Path) -> Training:
+    """What an identity tells: all but ``data`` and ``pretraining``, of which it has the content alone.
+
+    Raises:
+        BadInput: a part is of another version, or is not known here.
+    """
+    parts: dict[str, Any] = {"reconstruction": None, "seed": identity["seed"], "batches": resolve("batches", "shuffled")}
+    for key, value in identity.items():
+        if key not in PACKAGES and key not in PARTS:
+            continue
+        try:
+            made: Any = resolve(key, _plain(value)) if key in PACKAGES else PARTS[key].model_validate(_plain(value))
+        except ValueError as error:
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            told = f"{path}: its identity.json does not tell all of {key} ({why}); name a study's folder with --where instead"
+            raise BadInput(told) from error
+        if made.identity() != value:
+            raise BadInput(f"{path}: {key} {value.get('name', '')} has another meaning in this version of facegrid")
+        parts[key] = made
+    return Training.model_construct(**parts)
+
+
+def _plain(value: Any) -> Any:
+    """An identity without the ``version`` of classes, which no config has as a field."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key != "version"}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,175 @@
+"""The table of a study as data: a row per cell, a column per measurement. Every printed form starts from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grid.ledger.ledger import Damaged, Marker
+from grid.ledger.study import CellView, Study
+from grid.results.columns import VERIFICATION, Column, Value, columns_of
+
+ABSENT = ("none", "no", "off")  # the level of a factor that is not there
+TITLES = {
+    "backbone": "Network",
+    "detection": "Face detection",
+    "detector": "Face detection",
+    "pretraining": "Pre-training",
+    "replicate": "Replicate",
+}
+STATES = ("done", "unfinished", "failed", "blocked", "skipped")
+WORDS = {"run": "unfinished"}  # states as reports call them, where that differs
+
+
+@dataclass(frozen=True)
+class Factor:
+    """An axis. ``tick`` is the level that is shown as a tick, its absence as an empty field; None: levels are spelled out."""
+
+    axis: str
+    title: str
+    levels: tuple[str, ...]
+    tick: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell as it can be read: outputs that are damaged count as not there."""
+
+    cell: CellView
+    state: str  # done, unfinished, failed, skipped, blocked; ensemble, where it is none but several cells together
+    reason: str | None
+    markers: Mapping[str, Marker]  # the stages whose outputs are whole
+    metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
+    lost: Mapping[str, str] = field(default_factory=dict)  # label -> why, of added explanations that failed or are damaged
+
+    @property
+    def title(self) -> str:
+        return self.cell.title
+
+    def value(self, column: Column) -> Value | None:
+        """None where the protocol was not evaluated."""
+        found = self.metrics.get(column.protocol)
+        if found is None:
+            return None
+        kind, _, far = column.key.partition(":")
+        entry = found.get(kind, {}).get(far) if far else found.get(kind)
+        if entry is None:
+            return None
+        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason", "method")))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a study that are shown, in the order of the plan."""
+
+    factors: tuple[Factor, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    hidden: int  # cells that left the grid file
+    ensembles: tuple[Row, ...] = ()  # cells taken together; they are no cells themselves
+    left_out: tuple[str, ...] = ()  # columns in which no cell has a number, and why
+
+    @property
+    def lines(self) -> tuple[Row, ...]:
+        """What a printed table shows: the cells, then the ensembles."""
+        return self.rows + self.ensembles
+
+    @property
+    def protocols(self) -> list[str]:
+        return list(dict.fromkeys(column.protocol for column in self.columns))
+
+    @property
+    def compared(self) -> list[str]:
+        """The protocols that compare pairs of images."""
+        return list(dict.fromkeys(column.protocol for column in self.columns if column.task == VERIFICATION))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cells by state; only states that occur."""
+        states = [row.state for row in self.rows]
+        return {
+            state: states.count(state) for state in ("done", "unfinished", "failed", "blocked", "skipped") if state in states
+        }
+
+    @property
+    def whole(self) -> bool:
+        """Every cell that the grid wants is done."""
+        return all(row.state in ("done", "skipped") for row in self.rows)
+
+    @property
+    def methods(self) -> list[str]:
+        """How the printed intervals were computed, one entry per method: ``subject bootstrap (EER, AUC)``."""
+        found: dict[str, dict[str, None]] = {}
+        for row in self.lines:
+            for column in self.columns:
+                if (value := row.value(column)) and value.low is not None and value.method:
+                    found.setdefault(value.method, {})[column.title] = None
+        return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
+
+
+def table(study: Study) -> Table:
+    """Reads every shown cell of a study; never raises for damaged outputs."""
+    shown = [cell for cell in study.cells if not cell.hidden]
+    rows = tuple(_row(study, cell) for cell in shown)
+    factors = tuple(_factor(axis, levels) for axis, levels in study.axes.items())
+    columns, left_out = [], []
+    for column in _columns(rows):
+        found = [value for row in rows if (value := row.value(column))]
+        if found and all(value.value is None for value in found):
+            left_out.append(f"{column.title} on {column.protocol}: {found[0].reason or 'no value in any cell'}")
+        else:
+            columns.append(column)
+    return Table(factors, tuple(columns), rows, len(study.cells) - len(shown), left_out=tuple(left_out))
+
+
+def _factor(axis: str, levels: Sequence[str]) -> Factor:
+    title = TITLES.get(axis, axis.replace("_", " ").capitalize())
+    present = [level for level in levels if level not in ABSENT]
+    return Factor(axis, title, tuple(levels), present[0] if len(levels) == 2 and len(present) == 1 else None)
+
+
+def _row(study: Study, cell: CellView) -> Row:
+    markers, metrics, damage, lost = {}, {}, [], dict(cell.lost)
+    for label, marker in cell.markers.items():
+        try:
+            _check(study, marker)
+            if marker.kind == "evaluate":
+                metrics[label.partition(":")[2]] = study.ledger.json(marker, "metrics.json")
+            markers[label] = marker
+        except Damaged as error:
+            if label in cell.added:
+                lost[label] = str(error)
+            else:
+                damage.append(f"{label}: {error}")
+    state, reason = WORDS.get(cell.state, cell.state), cell.reason
+    if damage and state != "failed":
+        state, reason = "unfinished", "; ".join(damage)
+    elif state == "unfinished":
+        reason = "not finished yet: " + ", ".join(
+            label for label in cell.stages if label not in cell.markers and label not in cell.added
+        )
+    return Row(cell, state, reason, markers, metrics, lost)
+
+
+def _check(study: Study, marker: Marker) -> None:
+    """What a report reads is checked by digest; weights, which are large and not read, by size."""
+    for name in (
+        ("history.json",)
+        if marker.kind == "train"
+        else marker.outputs
+        if marker.kind in ("evaluate", "explain", "score")
+        else ()
+    ):
+        if name in marker.outputs:
+            study.ledger.path(marker, name)
+    if wrong := study.ledger.damage(marker):
+        raise Damaged(wrong)
+
+
+def _columns(rows: Sequence[Row]) -> Iterable[Column]:
+    protocols = dict.fromkeys(
+        label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("evaluate:")
+    )
+    for protocol in protocols:
+        yield from columns_of(protocol, [row.metrics[protocol] for row in rows if protocol in row.metrics])

@@ -1,0 +1,99 @@
+"""How a study stands: read from its plan and the ledger alone, in well under a second."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from grid.ledger.study import CellView, Study
+from grid.spec.grid_file import BadInput
+
+COLOURS = {"done": "green", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
+WORDS = {"run": "to run"}
+
+
+def status(study: Study) -> dict[str, Any]:
+    """The JSON form: what ``status --json`` prints. Hidden cells are left out.
+
+    ``error`` is set where a cell failed, is blocked, or has damaged outputs (those are checked by size only), and where
+    an explanation that was added to the study failed, which leaves the state alone.
+
+    Raises:
+        BadInput: ``mlflow.json`` is damaged.
+    """
+    cells = []
+    for cell in study.cells:
+        if cell.hidden:
+            continue
+        state, error = _state(study, cell)
+        cells.append(
+            {
+                "id": cell.id,
+                "levels": dict(cell.levels),
+                "state": state,
+                "metrics": cell.metrics,
+                "attempts": dict(cell.attempts),
+                "error": error,
+            }
+        )
+    return {"study": study.name, "cells": cells, "mlflow": _sync(study)}
+
+
+def _state(study: Study, cell: CellView) -> tuple[str, str | None]:
+    for label, marker in cell.markers.items():
+        if label in cell.added:
+            continue  # no launch makes it again
+        if cell.state == "done" and (damage := study.ledger.damage(marker)):
+            return "run", f"{label}: {damage}"
+    lost = "; ".join(f"added, and failed: {label}: {why}" for label, why in cell.lost.items())
+    return cell.state, cell.reason if cell.state in ("failed", "blocked") else lost or None
+
+
+def _sync(study: Study) -> dict[str, Any]:
+    path = study.path / "mlflow.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {"experiment": found["experiment"], "runs": dict(found["runs"])}
+    except FileNotFoundError:
+        return {"experiment": None, "runs": {}}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it anew") from error
+
+
+def show(study: Study) -> Table:
+    """The same for a terminal."""
+    found = status(study)
+    states = [cell["state"] for cell in found["cells"]]
+    counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLOURS if state in states)
+    hidden = sum(cell.hidden for cell in study.cells)
+    lines = [counts + (f"; {hidden} left the grid file" if hidden else "")]
+    if found["mlflow"]["experiment"] is not None:
+        lines[0] += f"; {len(found['mlflow']['runs'])} runs in MLflow"
+    out = Table(title=Text(study.name), caption_justify="left", box=None, pad_edge=False)
+    out.add_column("Cell", no_wrap=True)
+    for axis in study.axes:
+        out.add_column(Text(axis), overflow="fold")
+    for name in ("State", "Stages", "Attempts"):
+        out.add_column(name, justify="left" if name == "State" else "right", no_wrap=True)
+    out.add_column("Accuracy,\ncross-validated", justify="right", no_wrap=True)
+    views = [cell for cell in study.cells if not cell.hidden]
+    for cell, view in zip(found["cells"], views, strict=True):
+        accuracy = [f"{facts['tenfold'] * 100:.2f} %" for facts in cell["metrics"].values() if "tenfold" in facts]
+        if reason := cell["error"] or (view.reason if cell["state"] == "skipped" else None):
+            line = " ".join(f"{cell['state']}: {view.title}: {reason}".split())
+            lines.append(line if len(line) <= 160 else line[:159] + "…")
+        out.add_row(
+            (cell["id"] or "")[:8],
+            *(Text(cell["levels"].get(axis, "")) for axis in study.axes),
+            Text(WORDS.get(cell["state"], cell["state"]), style=COLOURS[cell["state"]]),
+            f"{len(view.markers)}/{len(view.stages)}" if view.stages else "",
+            str(max(cell["attempts"].values(), default="")),
+            "\n".join(accuracy),
+        )
+    if any(view.lost for view in views):
+        lines.append("ask for it again with `facegrid explain`, or take it out with --drop")
+    out.caption = Text("\n".join(lines))
+    return out

@@ -1,0 +1,1 @@
+"""The grid file: YAML in, typed cells out."""

@@ -1,0 +1,81 @@
+"""A cell: one fully resolved combination, and what identity needs to know of the world.
+
+Identity never sees where things lie or what they are called; it sees content, through a ``Facts`` that knows the digests of
+datasets. ``Cell`` and its parts are what a worker gets; nothing else decides a result.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from configs.component import Config
+from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig
+from configs.lookup import component, resolve
+from grid.spec.training import Training
+
+ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
+
+
+class Cell(Training):
+    """A training, what it is measured by, and what explains it."""
+
+    pretrain_seed: int = 0
+    protocols: tuple[component("protocol"), ...] = ()  # type: ignore[valid-type]
+    explainers: tuple[component("explainer"), ...] = ()  # type: ignore[valid-type]
+    stages: tuple[component("stage"), ...] = ()  # type: ignore[valid-type]  # of kinds of a user's own
+
+    def training(self) -> Training:
+        return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # valid already
+
+    def source(self) -> Training | None:
+        """The training that makes the initial weights, where ``pretraining`` is one."""
+        origin = self.pretraining
+        if not hasattr(origin, "data"):
+            return None
+        recipe = origin.recipe or self.recipe
+        if origin.epochs is not None:
+            recipe = recipe.model_copy(update={"epochs": origin.epochs})
+        changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
+        return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
+
+
+class Detection(Config):
+    """The detect stage: one dataset, one detector."""
+
+    data: component("data")  # type: ignore[valid-type]
+    detector: component("detector")  # type: ignore[valid-type]
+
+
+class DetectionShard(Config):
+    """Rows ``start`` to ``stop`` of a manifest: a share of a detection."""
+
+    start: int
+    stop: int
+
+
+def shard_id(detection: str, shard: DetectionShard) -> str:
+    """In the ledger: the detect stage's id and the rows."""
+    return f"{detection}-{shard.start:09d}-{shard.stop:09d}"
+
+
+def shard_of(id: str, detection: str) -> DetectionShard | None:
+    """The shard that an id names, where it is one of that detect stage."""
+    found = re.fullmatch(r"([0-9a-f]+)-(\d{9})-(\d{9})", id)
+    return DetectionShard(start=int(found[2]), stop=int(found[3])) if found and found[1] == detection else None
+
+
+class Facts(Protocol):
+    """What identity needs to know of the world; ``grid.plan.plan`` finds it out."""
+
+    def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
+        """The dataset of the protocol's images."""
+
+    def images(self, data: DatasetConfig) -> str:
+        """Digest of the dataset's manifest."""
+
+    def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
+        """Digest of what is asked, such as the pairs that are compared, after the overlap policy."""
+
+    def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
+        """Digest of the initial weights, None where there are none."""

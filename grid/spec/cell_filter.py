@@ -1,0 +1,58 @@
+"""``--where axis=level,...``: which cells a command means.
+
+A name that holds a comma, an equals sign, a quote or surrounding blanks is written in double quotes, as in CSV:
+``--where 'size="160,120",shape="4"" wide"'``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+from grid.spec.grid_file import BadInput, check_level
+
+_NAME = r'\s*(?:"((?:[^"]|"")*)"|([^",=]*?))\s*'
+_PART = re.compile(rf"(?!\s*=){_NAME}={_NAME}(?:,|\Z)")
+_PLAIN = re.compile(r'[^",=\s](?:[^",=]*[^",=\s])?')  # needs no quotes
+
+
+def parse_cell_filter(texts: Iterable[str] | None) -> dict[str, list[str]]:
+    """Axis -> the levels that were named.
+
+    Raises:
+        BadInput: a part is not ``axis=level``.
+    """
+    found: dict[str, list[str]] = {}
+    for text in texts or []:
+        place = 0
+        while place < len(text) or not text:
+            part = _PART.match(text, place)
+            if part is None:
+                raise BadInput(
+                    f"--where {text!r}: expected axis=level at {text[place:]!r}; write --where "
+                    "backbone=resnet34,detection=none, and a level with a comma, an equals sign or a quote in double quotes: "
+                    "--where 'size=\"160,120\"'"
+                )
+            axis, level = (
+                plain if quoted is None else quoted.replace('""', '"') for quoted, plain in (part.group(1, 2), part.group(3, 4))
+            )
+            found.setdefault(axis, []).append(level)
+            place = part.end()
+    return found
+
+
+def check_cell_filter(where: Mapping[str, Sequence[str]], axes: Mapping[str, Sequence[str]]) -> None:
+    """Raises BadInput for an axis or a level that a study does not have."""
+    for axis, levels in where.items():
+        for level in levels:
+            check_level(axis, level, axes, "--where")
+
+
+def which(levels: Mapping[str, str]) -> str:
+    """The ``--where`` that selects the cell of these levels, quoted for a POSIX shell."""
+    return "--where " + shlex.quote(",".join(f"{_quoted(axis)}={_quoted(level)}" for axis, level in levels.items()))
+
+
+def _quoted(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'

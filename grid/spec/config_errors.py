@@ -1,0 +1,105 @@
+"""Complaints about a config: where the key was written, what was found there, and what is known, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from configs.lookup import KINDS, lookup, nearest, shortened
+from grid.spec.yaml_source import YamlSource
+
+
+@dataclass(frozen=True)
+class KeyOrigins:
+    """Where each key of a cell was written: in a level, in an override, or in the base."""
+
+    yaml_source: YamlSource
+    overrides: Mapping[str, str] = field(default_factory=dict)  # key -> the override as written
+    levels: Mapping[str, str] = field(default_factory=dict)  # key -> its key in the file
+
+    def at(self, key: str) -> str:
+        """``file:line`` of a dotted key, or the override that set it."""
+        parts = key.split(".")
+        above = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+        for known in (*above, *self._below(key)):
+            if known in self.levels:
+                return self.yaml_source.at(self.levels[known])
+            if known in self.overrides:
+                return f"{self.yaml_source.path}, override {shortened(self.overrides[known])}"
+        return self.yaml_source.at(f"base.{key}", key)
+
+    def _below(self, key: str) -> list[str]:
+        return [known for known in (*self.levels, *self.overrides) if known.startswith(f"{key}.")]
+
+
+def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], tree: Any) -> str:
+    """One line for the first complaint of pydantic: file, line, key, what was found, what is known.
+
+    Args:
+        model: what ``tree`` was to become.
+    """
+    loc, first = _first(error)
+    key = ".".join(part for part in loc if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        return f"{where.at(key)}: unknown key {key!r}{nearest(loc[-1], _fields(model, tree, loc[:-1]))}"
+    if first["type"] == "missing":
+        return f"{where.at(key)}: key {key!r} is needed"
+    return f"{where.at(key)}: {key}: {_words(first)}" if key else f"{where.yaml_source.path}: {_words(first)}"
+
+
+def complaint(error: ValidationError, config: type[BaseModel]) -> str:
+    """The same of one config that no file holds: key, what was found, what is known."""
+    loc, first = _first(error)
+    key = ".".join(loc)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}" + (nearest(key, config.model_fields) if len(loc) == 1 else "")
+    if first["type"] == "missing":
+        return f"key {key!r} is needed"
+    return f"{key}: {_words(first)}" if key else _words(first)
+
+
+def _first(error: ValidationError) -> tuple[list[str], Any]:
+    """The complaint that is told, with its place. An unknown key goes first: it may be the absent one, misspelt."""
+    loc: list[str] = []
+    while True:
+        first: Any = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        loc += [str(part) for part in first["loc"]]
+        nested = first.get("ctx", {}).get("error")
+        if not isinstance(nested, ValidationError):
+            return loc, first
+        error = nested  # a component's own complaint
+
+
+def _words(first: Any) -> str:
+    if first["type"] == "value_error":
+        message = first["msg"].removeprefix("Value error, ")
+    else:
+        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {shortened(first['input'])}"
+    return " ".join(message.split())
+
+
+def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
+    """The keys that the mapping at ``loc`` may have."""
+    for part in loc:
+        tree = tree[int(part)] if part.isdigit() else tree.get(part, {})
+        if part.isdigit():
+            continue  # ``protocols.0`` is of the kind that ``protocols`` names
+        kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score", "stages": "stage"}.get(part, part)
+        if kind not in KINDS:
+            model = _model_in(model.model_fields[part].annotation)
+            continue
+        items = tree if isinstance(tree, (list, tuple)) else [tree]
+        number = next((int(one) for one in loc[loc.index(part) + 1 :] if one.isdigit()), 0) if items is tree else 0
+        name = items[number] if isinstance(items[number], str) else items[number]["name"]
+        model = lookup(kind, name)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    """The config in ``tuple[Skip, ...]`` or ``Skip | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)

@@ -1,0 +1,356 @@
+"""A grid file, read and resolved: YAML and overrides in, typed cells out. Every complaint names file, line and key."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from configs.component import Config
+from configs.lookup import nearest, shortened
+from grid.spec.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES, load_yaml
+from grid.spec.cell import Cell
+from grid.spec.config_errors import KeyOrigins, explain
+from grid.spec.yaml_source import YamlSource, deep_set, get, overlaps, read_yaml
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
+MAX_CELLS = 100_000  # combinations, before skip rules
+REPLICATE = "replicate"  # the factor that replicates add
+LISTS = ("protocols", "explainers", "stages")  # what every cell is asked for beside its training
+CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
+
+
+class BadInput(ValueError):
+    """Something the user wrote or has cannot be used; one line."""
+
+
+class Skip(Config):
+    """Cells that are not run, and why: ``when`` maps axes to a level or a list of levels."""
+
+    when: dict[str, tuple[str, ...]]
+    because: str = Field(min_length=1)
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value:
+            raise ValueError("maps axes to a level or a list of levels; an empty rule would skip every cell")
+        return {axis: [level] if isinstance(level, str) else level for axis, level in value.items()}
+
+    def applies(self, levels: Mapping[str, str]) -> bool:
+        return all(levels[axis] in wanted for axis, wanted in self.when.items())
+
+
+class Ensemble(Config):
+    """Cells that differ along one axis and evaluate as one: the report adds a row for each combination of the other axes.
+
+    The score of a pair is minus the sum of its distances in all of them (Taigman et al., DeepFace, 2014, Section 4.2).
+    """
+
+    over: str
+    levels: tuple[str, ...] | None = None  # of that axis; None: all
+
+
+class Resources(Config):
+    """What Ray reserves for one cell."""
+
+    cpus: float = Field(1, gt=0)
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 where there are GPUs, as `debug` takes one, else 0
+    memory_gib: float | None = Field(None, gt=0)
+
+
+class Launch(Config):
+    """How and where a grid runs: never part of a cell's identity."""
+
+    study: Path | None = None  # default: studies/<grid name>
+    store: Path | None = None  # where the ledger lies; default: <study>/store; share it to share stages between studies
+    tracking: str | None = None  # MLflow tracking URI; default: SQLite beside a study on a local disk
+    address: str | None = None  # of a Ray cluster; default: this machine alone
+    resources: Resources = Resources()
+    concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
+    workers: int = Field(0, ge=0)  # loader processes per cell
+    retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
+    crop_cache_gib: float = Field(8.0, ge=0)
+    checkpoint_minutes: float = Field(10.0, gt=0)  # besides one checkpoint per epoch
+    detect_images: int = Field(4096, ge=1)  # a detection of more is cut into pieces of so many, for all nodes to share
+
+
+class Spec(Config):
+    """A grid file after reading: levels are still dotted keys, cells are not made yet."""
+
+    name: str
+    base: dict[str, Any]
+    axes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    births: dict[str, str] = Field(default_factory=dict)  # axis -> the level that cells had before the axis existed
+    replicates: int = Field(1, ge=1)
+    replicate_scope: tuple[Literal["pretrain", "train"], ...] = ("train",)
+    skip: tuple[Skip, ...] = ()
+    protocols: tuple[Any, ...] = ()  # each as a component is written: a name, or a mapping with a name
+    explainers: tuple[Any, ...] = ()
+    stages: tuple[Any, ...] = ()  # of kinds of a user's own
+    ensembles: tuple[Ensemble, ...] = ()  # of the report alone: no cell changes
+    launch: Launch = Launch()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is no folder name: use letters, digits, '_', '-' and '.'")
+        return value
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One point of the grid before identities: its levels, and its cell or the reason why it is skipped."""
+
+    levels: Mapping[str, str]
+    cell: Cell | None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A spec with the document it came from, so that complaints can name lines."""
+
+    spec: Spec
+    yaml_source: YamlSource
+    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as it was written
+
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Every factor with its levels, replicates included where there are several."""
+        found = {axis: tuple(levels) for axis, levels in self.spec.axes.items()}
+        if self.spec.replicates > 1:
+            found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
+        return found
+
+    def combinations(self) -> Iterator[Combination]:
+        """Every combination in the order of the file, resolved."""
+        axes = self.axes
+        refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
+        for chosen in itertools.product(*axes.values()):
+            levels = dict(zip(axes, chosen, strict=True))
+            reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
+            if reasons:
+                yield Combination(levels, None, reasons[0])
+            else:
+                yield Combination(levels, self._resolve(levels, refers))
+
+    def _resolve(self, levels: Mapping[str, str], refers: bool) -> Cell:
+        spec = self.spec
+        settings = [
+            (key, value, f"axes.{axis}.{level}.{key}")
+            for axis, level in levels.items()
+            if axis != REPLICATE
+            for key, value in spec.axes[axis][level].items()
+        ]
+        tree: dict[str, Any] = dict(spec.base)
+        origins: dict[str, str] = {}
+        # a component is chosen before its keys are set, whatever the order in the file
+        for key, value, origin in sorted(settings, key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0])):
+            tree = deep_set(tree, key, value)
+            origins[key] = origin
+        if REPLICATE in levels:
+            number = int(levels[REPLICATE])
+            fields = {"train": "seed", "pretrain": "pretrain_seed"}
+            for key in (fields[scope] for scope in spec.replicate_scope):
+                first = tree.get(key, 0)
+                tree[key] = first + number if isinstance(first, int) else first  # anything else is refused below
+        tree = {**tree, **{part: list(getattr(spec, part)) for part in LISTS}}
+        where = KeyOrigins(self.yaml_source, self.overrides, origins)
+        if refers:
+            tree = _References(tree, where).replace(tree)
+        try:
+            return Cell.model_validate(tree)
+        except ValidationError as error:
+            raise BadInput(explain(error, where, Cell, tree)) from error
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
+    """Reads a grid file and applies ``key.path=value`` overrides.
+
+    Raises:
+        BadInput: with file, line, key, what was found and what is known.
+    """
+    yaml_source = read_yaml(path, BadInput)
+    raw = yaml_source.value
+    if not isinstance(raw, dict):
+        found = "nothing" if raw is None else f"a {type(raw).__name__}"
+        raise BadInput(f"{path}: a grid file is a mapping with name, base and axes; found {found}")
+    known = set(Spec.model_fields)
+    for key in raw:
+        if key not in known:
+            raise BadInput(f"{yaml_source.at(str(key))}: unknown key {shortened(key)}{nearest(str(key), known)}")
+    _check_axes(raw, yaml_source)
+    said = {}
+    for override in overrides:
+        raw = _override(raw, override, yaml_source)
+        said[override.partition("=")[0]] = override
+    try:
+        spec = Spec.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(explain(error, KeyOrigins(yaml_source, said), Spec, raw)) from error
+    grid = Grid(spec, yaml_source, said)
+    _check_size(grid)
+    _check_rules(grid)
+    return grid
+
+
+def _check_axes(raw: Mapping[str, Any], yaml_source: YamlSource) -> None:
+    axes = raw.get("axes") or {}
+    if not isinstance(axes, dict):
+        raise BadInput(f"{yaml_source.at('axes')}: axes map a name to levels; found {shortened(axes)}")
+    owners: dict[str, str] = {}
+    for axis, levels in axes.items():
+        if axis == REPLICATE:
+            raise BadInput(
+                f"{yaml_source.at('axes.replicate')}: 'replicate' is what `replicates` adds; name the axis otherwise"
+            )
+        if isinstance(levels, (list, str)) and levels:
+            raise BadInput(
+                f"{yaml_source.at(f'axes.{axis}')}: axis {shortened(axis)} maps level names to settings, such as "
+                f"{{small: {{backbone.name: alexnet}}}}; found {shortened(levels)}"
+            )
+        if not isinstance(levels, dict) or not levels:
+            raise BadInput(
+                f"{yaml_source.at(f'axes.{axis}')}: axis {shortened(axis)} has no levels; give it levels or remove it"
+            )
+        if not isinstance(axis, str):
+            raise BadInput(f"{yaml_source.at('axes')}: YAML reads axis {shortened(axis)} as a value; quote it")
+        for level, settings in levels.items():
+            at = yaml_source.at(f"axes.{axis}.{level}")
+            if not isinstance(level, str):
+                raise BadInput(f"{at}: YAML reads level {shortened(level)} as a value; quote it")
+            if not isinstance(settings, dict):
+                raise BadInput(f"{at}: a level maps dotted keys to values (or is {{}}); found {shortened(settings)}")
+            for key in settings:
+                at = yaml_source.at(f"axes.{axis}.{level}.{key}")
+                if not isinstance(key, str):
+                    raise BadInput(f"{at}: a level maps dotted keys to values; found the key {shortened(key)}")
+                if key.count(".") >= MAX_DEPTH:
+                    raise BadInput(f"{at}: key {shortened(key)} has more than {MAX_DEPTH} parts")
+                if key.split(".")[0] in (*LISTS, "launch"):
+                    raise BadInput(f"{at}: {shortened(key)} is the same for all cells; no level may set it")
+                for other, owner in owners.items():
+                    if other == key and owner != axis:
+                        raise BadInput(
+                            f"{at}: axes {shortened(owner)} and {shortened(axis)} both set {shortened(key)}; "
+                            "which would win depends on their order"
+                        )
+                owners[key] = axis
+
+
+def _check_size(grid: Grid) -> None:
+    """Counts the combinations before any is made."""
+    sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
+    if grid.spec.replicates > 1:
+        sizes["replicates"] = grid.spec.replicates
+    number = math.prod(sizes.values())
+    if number > MAX_CELLS:
+        largest = max(sizes, key=lambda axis: sizes[axis])
+        at = grid.yaml_source.at(f"axes.{largest}", "axes")
+        if largest == "replicates":
+            at = KeyOrigins(grid.yaml_source, grid.overrides).at(largest)
+        shown = " x ".join(f"{axis} {size:,}" for axis, size in sorted(sizes.items(), key=lambda item: -item[1])[:5])
+        raise BadInput(
+            f"{at}: {number:,} combinations ({shown}); at most {MAX_CELLS:,} are planned; remove levels or split the grid"
+        )
+
+
+def _check_rules(grid: Grid) -> None:
+    axes, yaml_source = grid.axes, grid.yaml_source
+    for number, rule in enumerate(grid.spec.skip):
+        for axis, levels in rule.when.items():
+            for level in levels:
+                check_level(axis, level, axes, f"{yaml_source.at(f'skip.{number}')}: skip rule")
+    for axis, level in grid.spec.births.items():
+        check_level(axis, level, axes, f"{yaml_source.at(f'births.{axis}')}: birth level")
+    for number, ensemble in enumerate(grid.spec.ensembles):
+        where = f"{yaml_source.at(f'ensembles.{number}')}: ensemble"
+        if ensemble.over not in axes:
+            raise BadInput(f"{where}: unknown axis {ensemble.over!r}{nearest(ensemble.over, axes)}")
+        levels = axes[ensemble.over] if ensemble.levels is None else ensemble.levels
+        for level in levels:
+            check_level(ensemble.over, level, axes, where)
+        if len(set(levels)) < 2:
+            raise BadInput(f"{where}: over {ensemble.over!r} it would have {len(set(levels))} member; an ensemble needs two")
+
+
+def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where: str) -> None:
+    """Raises BadInput for an unknown axis or level."""
+    if axis not in axes:
+        raise BadInput(f"{where}: unknown axis {shortened(axis)}{nearest(axis, axes)}")
+    if level not in axes[axis]:
+        raise BadInput(f"{where}: axis {shortened(axis)} has no level {shortened(level)}{nearest(level, axes[axis])}")
+
+
+def _override(raw: Mapping[str, Any], override: str, yaml_source: YamlSource) -> dict[str, Any]:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise BadInput(f"override {shortened(override)}: write key.path=value, such as recipe.epochs=4")
+    if key.count(".") >= MAX_DEPTH:
+        raise BadInput(f"override {shortened(override)}: the key has more than {MAX_DEPTH} parts")
+    value = load_yaml(text, lambda _, what: BadInput(f"override {shortened(override)}: {what}"))[0]
+    head = key.split(".")[0]
+    if head in ("launch", "replicates", "replicate_scope", *LISTS):
+        changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {shortened(override)}: {text}"))
+        return changed
+    if head in ("axes", "name", "skip", "births", "base"):
+        raise BadInput(f"override {shortened(override)}: overrides change {CHANGEABLE}; {head!r} belongs in the file")
+    for axis, levels in (raw.get("axes") or {}).items():
+        for level, settings in levels.items():
+            for taken in settings:
+                if overlaps(key, taken):
+                    raise BadInput(
+                        f"override {shortened(override)}: axis {shortened(axis)} sets {taken!r} (level {shortened(level)}); "
+                        f"choose levels with --where {axis}=... or change the file"
+                    )
+    base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {shortened(override)}: {text}"))
+    return {**raw, "base": base}
+
+
+class _References:
+    """Replaces ``${data.root}`` by what a cell has there; what it adds is bounded as YAML is."""
+
+    def __init__(self, tree: Mapping[str, Any], where: KeyOrigins) -> None:
+        self.tree, self.where = tree, where
+        self.added = 0  # values
+
+    def replace(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: self.replace(item, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.replace(item, f"{key}.{number}") for number, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        whole = REFERENCE.fullmatch(value)
+        if whole:
+            return self._find(whole, key)
+        text = REFERENCE.sub(lambda reference: str(self._find(reference, key)), value)
+        if len(text) > MAX_TEXT:
+            raise BadInput(
+                f"{self.where.at(key)}: {key}: {len(text):,} characters after ${{...}}; at most {MAX_TEXT:,} are read"
+            )
+        return text
+
+    def _find(self, reference: re.Match[str], key: str) -> Any:
+        found = get(self.tree, reference[1])
+        if found is None:
+            raise BadInput(f"{self.where.at(key)}: {key}: {reference[0]} refers to a key that no base, level or override sets")
+        self.added += _size(found)
+        if self.added > MAX_VALUES:
+            raise BadInput(f"{self.where.at(key)}: {key}: ${{...}} references make more than {MAX_VALUES:,} values")
+        return found
+
+
+def _size(tree: Any) -> int:
+    if isinstance(tree, (dict, list)):
+        return 1 + sum(map(_size, tree.values() if isinstance(tree, dict) else tree))
+    return 1

@@ -1,0 +1,20 @@
+"""A share of a detection: in the ledger a node like any other, and no stage of a plan."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from grid.spec.cell import Detection, DetectionShard
+from grid.spec.stage_kind import Graph, StageKind
+
+
+class Kind(StageKind):
+    order = 0
+    shared = True
+    leaf = False
+    starts = False
+    computes = "grid.stages.detect_shard"
+    configs: ClassVar = {"detection": Detection, "detect_shard": DetectionShard}
+
+    def plan(self, graph: Graph) -> None:
+        """Nothing: the launch cuts detections into shards."""

@@ -1,0 +1,140 @@
+"""The files of a cell's run, under names that are equal in every run, so that two runs compare side by side."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from grid.ledger.ledger import Failure, Ledger, Marker
+from grid.results import explanation_reader, heatmap
+from grid.tracking.names import segment, stage_key
+from grid.tracking.record import checkpoint_of
+
+SIDE = 224  # pixels of an image's longer side, at least
+THUMBNAIL = 256  # pixels; what MLflow's own image grid loads first
+
+
+def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dict[str, str]:
+    """Puts the files of a finished stage under ``folder``; returns tags that tell MLflow's pages of them.
+
+    Raises:
+        Damaged: an output is not what its marker says.
+    """
+    kind, _, title = label.partition(":")
+    name = segment(title)
+    if kind == "train":
+        _copy(ledger, marker, "history.json", folder / "history.json")
+        weights = marker.outputs.get("model.safetensors")
+        if weights:  # linked, never copied: it is large and the ledger keeps it
+            (folder / "checkpoint.txt").write_text(
+                f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n", encoding="utf-8"
+            )
+    elif kind == "pretrain":
+        _copy(ledger, marker, "history.json", folder / "pretrain" / "history.json")
+    elif kind == "evaluate":
+        if "scores.parquet" in marker.outputs:
+            _copy(ledger, marker, "scores.parquet", folder / "scores" / f"{name}.parquet")
+        _copy(ledger, marker, "metrics.json", folder / "metrics" / f"{name}.json")
+    elif kind == "explain":
+        return _explanations(ledger, label, marker, name, folder)
+    elif kind == "score":
+        return _score(ledger, marker, title, folder)
+    return {}
+
+
+def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str, str]:
+    """``explanations/<method>/<score>.json``; warnings and refusals become tags."""
+    method, _, score = title.rpartition(":")
+    _copy(ledger, marker, "score.json", folder / "explanations" / segment(method) / f"{segment(score)}.json")
+    result = ledger.json(marker, "score.json")
+    name = f"{segment(method)}.{segment(score)}"
+    if refused := result.get("refused"):
+        return {f"facegrid.refused.{name}": f"{refused['code']}: {refused['reason']}"}
+    if "flags" not in result:
+        return {}
+    several = len(result["flags"]) > 1
+    told = [f"{one}: {', '.join(flags)}" if several else ", ".join(flags) for one, flags in result["flags"].items() if flags]
+    return {f"facegrid.flags.{name}": "; ".join(told) or "passed"}
+
+
+def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder: Path) -> dict[str, str]:
+    """Raw maps and images of them, in the colours and on the scales of the report's sheets."""
+    from PIL import Image
+
+    own = folder / "explanations" / name
+    _copy(ledger, marker, "manifest.json", own / "manifest.json")
+    one = explanation_reader.read(ledger, label, marker)
+    if one.refused is not None:
+        return {f"facegrid.refused.{name}": one.refused}
+    for file in marker.outputs:
+        if file.startswith(("maps", "images")):
+            _copy(ledger, marker, file, own / file)
+    if not one.names or "images.npy" not in marker.outputs:
+        return {}
+    crops = one.shown()
+    grid = folder / "images"
+    grid.mkdir(parents=True, exist_ok=True)
+    for kind in one.names:
+        maps = one.maps(kind)
+        scale = one.scale(kind, maps)
+        key = segment(f"{title_of(label)} {explanation_reader.plain(kind)}".rstrip())
+        for step, (image, crop, raw) in enumerate(zip(one.images, crops, maps, strict=True)):
+            if image.get("pair") in one.refused_pairs:
+                continue
+            side = max(SIDE, *crop.shape[:2])
+            plain = one.painted  # an image of the method's own is shown as it is
+            tile = heatmap.tile(crop, None if plain else raw, scale, side)
+            canvas = Image.fromarray(tile if plain else heatmap.footed(tile, scale))
+            canvas.save(own / image_name(step, image, kind))
+            # The names that MLflow's image grid reads. Its client makes up a random part; here it follows from the content,
+            # so that writing twice writes the same file.
+            token = uuid.uuid5(uuid.NAMESPACE_OID, f"{marker.content} {key} {step}")
+            stem = f"{key}+step+{step}+timestamp+{round(marker.finished * 1000)}+{token}"
+            canvas.save(grid / f"{stem}.png")
+            canvas.thumbnail((THUMBNAIL, THUMBNAIL))
+            canvas.save(grid / f"{stem}+compressed.webp")
+    return {"mlflow.loggedImages": "True"}
+
+
+def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
+    """``03.png``, or ``pair-03-genuine-left.png``, and the map's name where the method makes several: equal in every run."""
+    stem = f"{step:02d}"
+    if image.get("pair") is not None:
+        stem = f"pair-{image['pair']:02d}-{'genuine' if image['same'] else 'impostor'}-{image['side']}"
+    return f"{stem}-{segment(explanation_reader.plain(kind)).replace(' ', '-')}.png" if kind else f"{stem}.png"
+
+
+def title_of(label: str) -> str:
+    """What a stage is called in the grid file: ``gradcam`` of ``explain:gradcam``."""
+    return label.partition(":")[2]
+
+
+def failure_file(label: str, failure: Failure, folder: Path) -> None:
+    """The traceback, named by its attempt: a later success does not hide that it happened."""
+    path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(failure.traceback or failure.error, encoding="utf-8")
+
+
+def report_files(report: Path, folder: Path) -> dict[str, str]:
+    """Puts a report under ``folder``, its table also in the form that MLflow shows; returns tags as ``stage_files``."""
+    shutil.copytree(report, folder / "report", dirs_exist_ok=True)
+    if not (report / "table.csv").is_file():
+        return {}
+    with open(report / "table.csv", newline="", encoding="utf-8") as file:
+        rows: Sequence[Any] = list(csv.reader(file))
+    if not rows:
+        return {}
+    (folder / "table.json").write_text(json.dumps({"columns": rows[0], "data": rows[1:]}), encoding="utf-8")
+    return {"mlflow.loggedArtifacts": json.dumps([{"path": "table.json", "type": "table"}])}
+
+
+def _copy(ledger: Ledger, marker: Marker, name: str, target: Path) -> None:
+    if name in marker.outputs:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ledger.path(marker, name), target)

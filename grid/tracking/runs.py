@@ -1,0 +1,220 @@
+"""The runs of one experiment: what they say, and the writes that make them say more."""
+
+from __future__ import annotations
+
+import getpass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grid.tracking.record import CELL, ERROR, KIND, PROVENANCE, REPORT, STUDY, Point, Record, Seen
+
+PAGE = 1000  # runs that one search gives at most
+POINTS, PAIRS = 800, 100  # MLflow takes 1,000 things in a batch, of which at most 100 params and 100 tags
+
+
+class Replace(Exception):
+    """The run says something that it cannot unsay; the message says what."""
+
+
+@dataclass
+class Known:
+    """A run as MLflow has it."""
+
+    run_id: str
+    name: str
+    status: str
+    end: int | None
+    start: int
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]  # the latest value of each
+    datasets: set[tuple[str, str, str]]  # name, digest, context
+    mine: bool = False  # this object wrote all of its points
+    compared: set[str] = field(default_factory=set)  # stages whose points were read back
+
+
+@dataclass
+class Change:
+    """What a run lacks. ``ticks`` are tags that say what is complete, and so are written last."""
+
+    points: list[Point] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    ticks: dict[str, str] = field(default_factory=dict)
+    files: Path | None = None  # a folder
+
+
+class Runs:
+    """Reads and writes the runs of one study; ``known`` maps a cell's id to its run."""
+
+    def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str) -> None:
+        self.client, self.experiment_id, self.experiment, self.study_id = client, experiment_id, experiment, study_id
+        self.known: dict[str, Known] = {}
+        self.writes = 0
+        self.created = False  # since ``unite``
+
+    # -- reading
+
+    def unite(self) -> list[str]:
+        """Reads all runs; of several for one cell the oldest stays, and it is said which ones go."""
+        found: dict[str, list[Known]] = defaultdict(list)
+        token = None
+        while True:
+            query = f"tags.`{STUDY}` = '{self.study_id}'"
+            page = self.client.search_runs([self.experiment_id], query, max_results=PAGE, page_token=token)
+            for run in page:
+                known = _known(run)
+                found[REPORT if known.tags.get(KIND) == "summary" else known.tags.get(CELL, "")].append(known)
+            token = page.token
+            if not token:
+                break
+        found.pop("", None)
+        said = []
+        before = {known.run_id: known for known in self.known.values()}
+        self.known = {}
+        for cell, several in found.items():
+            # runs of one cell begin when the cell did, so the fullest decides where that is equal
+            several.sort(key=lambda known: (known.start, -len(known.metrics), -len(known.params), known.run_id))
+            self.known[cell] = several[0]
+            if (earlier := before.get(several[0].run_id)) and len(several) == 1:
+                several[0].mine, several[0].compared = earlier.mine, earlier.compared
+            for other in several[1:]:
+                self._write(self.client.delete_run, other.run_id)
+                said.append(f"cell {cell}: it had {len(several)} runs; {other.run_id} was deleted, {several[0].run_id} stays")
+        self.created = False
+        return said
+
+    def history(self, known: Known, keys: Iterable[str]) -> dict[str, dict[int, float]]:
+        """Every point of these metrics: key -> step -> value.
+
+        Raises:
+            Replace: a step has two values.
+        """
+        found: dict[str, dict[int, float]] = {}
+        for key in keys:
+            if key not in known.metrics:
+                continue
+            found[key] = {}
+            for point in self.client.get_metric_history(known.run_id, key):
+                if found[key].setdefault(point.step, point.value) != point.value:
+                    raise Replace(f"{key} has two values at epoch {point.step}")
+        return found
+
+    def check(self, known: Known, record: Record) -> None:
+        """Raises Replace where a param or a dataset of the run differs."""
+        for key, value in record.params.items():
+            if known.params.get(key, value) != value:
+                raise Replace(f"its param {key} is {known.params[key]!r} and should be {value!r}")
+        for seen in record.datasets:
+            for name, digest, context in known.datasets:
+                if (name, context) == (seen.name, seen.context) and digest != seen.digest:
+                    raise Replace(f"its {context} dataset {name} has other content")
+
+    # -- writing
+
+    def create(self, cell: str, record: Record) -> Known:
+        tags = {
+            **{key: record.tags[key] for key in (CELL, STUDY, KIND) if key in record.tags},
+            "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
+        }  # fmt: skip
+        run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
+        self.known[cell] = known = _known(run)
+        known.mine = self.created = True
+        return known
+
+    def delete(self, cell: str) -> None:
+        self._write(self.client.delete_run, self.known[cell].run_id)
+        del self.known[cell]
+
+    def apply(self, known: Known, change: Change, record: Record) -> None:
+        """Writes a change and whatever else differs from the record; files first, the ticks after all they tick off."""
+        if change.files is not None and any(change.files.iterdir()):
+            self._write(self.client.log_artifacts, known.run_id, str(change.files))
+        params = {key: value for key, value in record.params.items() if key not in known.params}
+        tags = {**self._tags(known, record), **change.tags}
+        self._batches(known, params, tags, change)
+        missing = [seen for seen in record.datasets if (seen.name, seen.digest, seen.context) not in known.datasets]
+        if missing:
+            self._write(self.client.log_inputs, known.run_id, [_input(seen) for seen in missing])
+            known.datasets |= {(seen.name, seen.digest, seen.context) for seen in missing}
+        if ERROR in known.tags and ERROR not in record.tags and record.status != "FAILED":
+            self._write(self.client.delete_tag, known.run_id, ERROR)
+            del known.tags[ERROR]
+        self._finish(known, record)
+
+    def _tags(self, known: Known, record: Record) -> dict[str, str]:
+        """Tags that differ. A finished run keeps the revision that it ran under, whatever is launched later."""
+        settled = known.status == record.status == "FINISHED"
+        return {
+            key: value
+            for key, value in record.tags.items()
+            if known.tags.get(key) != value and not (settled and key in PROVENANCE and key in known.tags)
+        }
+
+    def _batches(self, known: Known, params: dict[str, str], tags: dict[str, str], change: Change) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        left = [Param(key, value) for key, value in params.items()]
+        marks = [RunTag(key, value) for key, value in tags.items() if known.tags.get(key) != value]
+        ticks = [RunTag(key, value) for key, value in change.ticks.items() if known.tags.get(key) != value]
+        points = [Metric(point.key, point.value, point.time, point.step) for point in change.points]
+        rest = [points[at : at + POINTS] for at in range(0, len(points), POINTS)]
+        count = max(-(-len(left) // PAIRS), -(-len(marks) // PAIRS), len(rest))
+        for number in range(count):
+            window = slice(number * PAIRS, (number + 1) * PAIRS)
+            batch = (rest[number] if number < len(rest) else [], left[window], marks[window])
+            last = number == count - 1 and len(batch[2]) + len(ticks) <= PAIRS
+            self._log(known, batch[0], batch[1], [*batch[2], *(ticks if last else [])])
+            ticks = [] if last else ticks
+        for at in range(0, len(ticks), PAIRS):
+            self._log(known, [], [], ticks[at : at + PAIRS])
+
+    def _log(self, known: Known, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) -> None:
+        self._write(self.client.log_batch, known.run_id, metrics=metrics, params=params, tags=tags)
+        known.metrics |= {metric.key: metric.value for metric in metrics}
+        known.params |= {param.key: param.value for param in params}
+        known.tags |= {tag.key: tag.value for tag in tags}
+
+    def _finish(self, known: Known, record: Record) -> None:
+        if known.name != record.name:
+            self._write(self.client.update_run, known.run_id, name=record.name)
+            known.name = record.name
+        if record.status == "RUNNING":
+            if known.status != "RUNNING":
+                self._write(self.client.update_run, known.run_id, status="RUNNING")
+        elif (known.status, known.end) != (record.status, record.end):
+            self._write(self.client.set_terminated, known.run_id, record.status, record.end)
+            known.end = record.end
+        known.status = record.status
+
+    def _write(self, call: Any, *arguments: Any, **named: Any) -> Any:
+        self.writes += 1
+        return call(*arguments, **named)
+
+
+def _known(run: Any) -> Known:
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    datasets = {
+        (one.dataset.name, one.dataset.digest, next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), ""))
+        for one in inputs
+    }
+    return Known(
+        run.info.run_id, run.info.run_name or "", run.info.status, run.info.end_time, run.info.start_time or 0,
+        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets,
+    )  # fmt: skip
+
+
+def _input(seen: Seen) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name=seen.name, digest=seen.digest, source_type="facegrid", source=seen.source)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", seen.context)])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

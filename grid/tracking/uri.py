@@ -1,0 +1,182 @@
+"""Where MLflow is, and a quiet client for it: short timeouts, no telemetry, no chatter.
+
+MLflow itself is imported inside functions only, after its environment is set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grid.secrets import SECRET, masked
+from grid.spec.grid_file import BadInput, read
+from grid.tracking.bounded import Bounded
+from grid.tracking.database import make_database
+
+ENVIRONMENT = {  # defaults: what the user sets wins
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # "false" turns it on
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # its own default of 7 stalls for minutes; a later pass tries again anyway
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # what was written must be there before it is ticked off
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+LOGGERS = ("mlflow", "alembic", "urllib3.connectionpool", "huey")
+NETWORK_DISKS = re.compile(
+    r"nfs\d?|cifs|smb\d?|smbfs|lustre|gpfs|beegfs|glusterfs|ceph|afs|fuse\.(sshfs|s3fs|gcsfuse|rclone|ceph|glusterfs)"
+)
+
+
+def tracking_of(record: Mapping[str, Any], study: Path) -> str:
+    """The tracking URI of a study: what the grid says, or SQLite beside the study's folder.
+
+    A study keeps its URI without passwords, see ``grid.secrets``. They come from ``MLFLOW_TRACKING_URI``, from the grid file,
+    or for a server from the variables that MLflow reads itself.
+
+    Args:
+        record: of the study (plan.json); its ``tracking`` is a URI or None.
+        study: the study's folder.
+
+    Raises:
+        BadInput: a study that is not on a local disk and names no tracking URI; a URI that MLflow does not serve; a password
+            that is found nowhere.
+    """
+    named = record.get("tracking")
+    return _checked(_with_secrets(str(named), record)) if named else default_tracking(study)
+
+
+def _with_secrets(named: str, record: Mapping[str, Any]) -> str:
+    if SECRET not in named:
+        return named
+    for candidate in (os.environ.get("MLFLOW_TRACKING_URI"), _tracking_in(record.get("grid_file"))):
+        if candidate and SECRET not in candidate and masked(candidate) == named:
+            return candidate
+    without = named.replace(f"://{SECRET}@", "://", 1)
+    signed_in = os.environ.get("MLFLOW_TRACKING_TOKEN") or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    if remote(named) and signed_in and SECRET not in without:
+        return without
+    other = ", or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if remote(named) else ""
+    raise BadInput(
+        f"launch.tracking: a study keeps no password, and that of {named} was not found in {record.get('grid_file')}; "
+        f"set MLFLOW_TRACKING_URI to the whole address{other}"
+    )
+
+
+def _tracking_in(grid_file: str | None) -> str | None:
+    """``launch.tracking`` of a grid file; None where there is none, or no such file."""
+    try:
+        return read(Path(grid_file)).spec.launch.tracking if grid_file else None
+    except BadInput:
+        return None
+
+
+def default_tracking(study: Path) -> str:
+    """SQLite beside the study's folder.
+
+    Raises:
+        BadInput: the study is not on a local disk.
+    """
+    if any(part.endswith(":") for part in study.parts) or (disk := _network_disk(study)):
+        where = "an address" if any(part.endswith(":") for part in study.parts) else f"a network disk ({disk})"
+        raise BadInput(
+            f"launch.tracking: not set, and the study {study} is on {where}, where SQLite cannot be trusted; "
+            "set launch.tracking to the address of an MLflow server, or launch.study to a local folder"
+        )
+    return f"sqlite:///{study.absolute().parent / 'mlflow.db'}"
+
+
+def _checked(uri: str) -> str:
+    scheme, sign, rest = uri.partition("://")
+    if not sign or scheme == "file":
+        if scheme.startswith("databricks"):
+            return uri
+        raise BadInput(
+            f"launch.tracking: {uri!r} names a folder, which MLflow no longer writes to; "
+            "use sqlite:////absolute/path/mlflow.db, http://host:port or a database"
+        )
+    if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//") and rest != "/:memory:":
+        return f"sqlite:///{Path(rest[1:]).absolute()}"  # three slashes: relative to where the command runs
+    if not rest.startswith("/") and re.search("[/?#@]", rest.rpartition("@")[0]):
+        # otherwise parts of a password end up in the messages of whoever parses it
+        raise BadInput(
+            f"launch.tracking: the user name or password of {masked(uri)} holds one of / ? # @; "
+            "write it as %2F, %3F, %23 or %40"
+        )
+    return uri
+
+
+def _network_disk(path: Path) -> str | None:
+    """The type of the file system that ``path`` is on, where several machines share it."""
+    import psutil
+
+    real = path.absolute().resolve()
+    mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+    found = next((mounts[folder] for folder in (real, *real.parents) if folder in mounts), "")
+    return found if NETWORK_DISKS.fullmatch(found) else None
+
+
+def remote(tracking: str) -> bool:
+    """A server answers there; else this process writes to a database itself."""
+    return tracking.startswith(("http://", "https://", "databricks"))
+
+
+def database_file(tracking: str) -> Path | None:
+    """The file of a SQLite URI."""
+    return Path(tracking.removeprefix("sqlite:///").partition("?")[0]) if tracking.startswith("sqlite:///") else None
+
+
+def artifacts_of(tracking: str, study: Path) -> str | None:
+    """Where new experiments keep files; None leaves it to the server."""
+    if remote(tracking):
+        return None
+    file = database_file(tracking)
+    folder = file.parent if file else study.absolute().parent
+    return (folder / "mlartifacts").as_uri()
+
+
+def quiet() -> None:
+    """Sets MLflow's environment and silences its loggers; safe to call often."""
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    import mlflow  # noqa: F401  # sets its loggers' levels on import, so it comes first
+
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def connect(tracking: str) -> Any:
+    """An ``MlflowClient`` whose calls end; a SQLite file gets its tables first.
+
+    Raises:
+        TimeoutError: the server does not answer in time, or another process keeps the file locked.
+    """
+    quiet()
+    from mlflow import MlflowClient
+
+    if file := database_file(tracking):
+        make_database(file)
+    client: Any = MlflowClient(tracking_uri=tracking)
+    if remote(tracking):
+        client = Bounded(client)
+    client.search_experiments(max_results=1)  # fails early where nobody answers
+    return client
+
+
+def is_outage(error: BaseException) -> bool:
+    """Nobody answers, or answers that it cannot: the whole pass stops. Anything else concerns one run."""
+    import requests
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return bool(error.get_http_status_code() >= 500)
+    return isinstance(
+        error, (requests.exceptions.RequestException, sqlalchemy.exc.SQLAlchemyError, ConnectionError, TimeoutError)
+    )

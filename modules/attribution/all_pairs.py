@@ -1,0 +1,94 @@
+"""Maps of all pairs of two lists of images from one forward pass per image: 100 x 100 pairs cost 200.
+
+Feature maps are kept; what depends on the pair is a product of matrices (Stylianou) or the head's backward pass (Grad-CAM).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modules.attribution.hooks import evaluating
+from modules.attribution.linear_heads import LinearHead
+from modules.attribution.pair_utilities import check_embeddings
+
+_BLOCK = 1 << 24  # numbers in memory at a time
+
+
+@dataclass(frozen=True)
+class Cached:
+    """What forward passes left of N images.
+
+    Attributes:
+        features: (N, C, h, w), in the network's own type
+        embeddings: (N, D) float64
+    """
+
+    features: Tensor
+    embeddings: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.features.shape
+        return channels, height, width
+
+
+def cache(network: Any, images: Tensor) -> Cached:
+    """One forward pass per image (N, 3, H, W), each alone; errors as ``modules.attribution.pair_utilities.embed_many``."""
+    with torch.no_grad(), evaluating(network):
+        features = torch.cat([network.features(image[None]) for image in images])
+        embeddings = torch.cat([network.head(one[None]) for one in features]).double()
+    check_embeddings(embeddings)
+    return Cached(features, embeddings)
+
+
+def stylianou(head: LinearHead, left: Cached, right: Cached) -> tuple[Tensor, Tensor, Tensor]:
+    """(maps (N, M, h, w), bias (N, M), cosines (N, M)), float64, of the left image of each pair, by the right one's embedding.
+
+    With e = sum over p of L_p a_p + b, map_p = (L_p a_p) . e' / (|e| |e'|) and bias = b . e' / (|e| |e'|) sum to the cosine.
+    Swap ``left`` and ``right`` for the maps of the right images.
+    """
+    with torch.no_grad():
+        ours, theirs = (head.embed(one.features.double()) for one in (left, right))
+        check_embeddings(torch.cat([ours, theirs]))
+        ours_length, theirs_length = ours.norm(dim=1), theirs.norm(dim=1)
+        directions = theirs / theirs_length[:, None]
+        channels, height, width = left.shape
+        values = head.values(left.features.double())
+        cells = (values / ours_length[:, None, None, None]).flatten(2).permute(2, 0, 1).contiguous()  # (h w, N, C)
+        maps = cells.new_empty(len(ours), len(theirs), height * width)
+        rows = max(1, _BLOCK // (channels * height * width))
+        for start in range(0, len(theirs), rows):
+            pulled = head.pull(directions[start : start + rows], left.shape).flatten(2)
+            maps[:, start : start + rows] = torch.bmm(cells, pulled.permute(2, 1, 0)).permute(1, 2, 0)
+        bias = (directions @ head.bias(left.shape, values))[None] / ours_length[:, None]
+        cosines = (ours / ours_length[:, None]) @ directions.T
+    return maps.view(len(ours), len(theirs), height, width), bias, cosines
+
+
+def gradcam(network: Any, left: Cached, right: Cached) -> Tensor:
+    """Grad-CAM (N, M, h, w) of the left image of each pair, at the feature map, for the cosine with norms held fixed.
+
+    Any head will do. As ``modules.explainers.gradcam`` with the target ``Cosine``: weights are the mean over cells of the
+    cosine's gradient, the map is ReLU of the weighted sum of channels.
+    """
+    directions = right.embeddings / right.embeddings.norm(dim=1, keepdim=True)
+    channels, height, width = left.shape
+    rows = max(1, _BLOCK // (channels * height * width))
+    found = []
+    with torch.inference_mode(False), evaluating(network):
+        for features, embedding in zip(left.features, left.embeddings, strict=True):
+            scaled = (directions / embedding.norm()).to(features)
+            parts = []
+            for part in scaled.split(rows):
+                with torch.enable_grad():
+                    leaf = features.expand(len(part), -1, -1, -1).clone().requires_grad_()
+                    score = (network.head(leaf.clone()) * part.clone()).sum()
+                    (gradient,) = torch.autograd.grad(score, leaf)
+                parts.append(gradient.mean(dim=(2, 3)))
+            weights = torch.cat(parts)
+            found.append(torch.relu(weights @ features.flatten(1)).view(-1, height, width))
+    return torch.stack(found)

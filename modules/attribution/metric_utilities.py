@@ -1,0 +1,189 @@
+"""What scores share: settings of games as fields, networks as functions of arrays, and the form of a result."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+
+from configs.explainers import ScoreConfig
+from modules.attribution.explainer import Refused
+from modules.attribution.explanation import Explained
+from modules.attribution.hooks import evaluating
+from modules.attribution.targets import ClassLogit
+from modules.metrics.image_game import CLASS_NAMES, Game, ImageGame, class_values
+from modules.metrics.pixel_replacement import Settings, Values
+
+Arrays = Callable[[np.ndarray], np.ndarray]
+
+
+class GameConfig(ScoreConfig, ABC):
+    """Fields:
+    shares: of the pixels that are hidden, rising, from 0 to 1
+    blur: standard deviation of the Gaussian that hides, in image heights
+    seed: of the orders that break ties, of the random baseline, and of the bootstrap
+    batch: images per call of the network
+    resamples: of the bootstrap
+    centre: standard deviation of the centre baseline, in image heights and widths
+    """
+
+    shares: tuple[float, ...] = tuple(step / 10 for step in range(11))
+    blur: float = Field(default=0.1, gt=0)
+    seed: int = Field(default=0, ge=0)
+    batch: int = Field(default=32, ge=1)
+    resamples: int = Field(default=1000, ge=1)
+    centre: float = Field(default=0.25, gt=0)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        self.settings()
+        return self
+
+    def settings(self) -> Settings:
+        return Settings(self.shares, self.blur, self.seed, self.batch, self.resamples, self.centre)
+
+
+def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What ``ImageGame.compare`` says of the images that have maps, and the names of the numbers that were followed.
+
+    Of a class target these are ``CLASS_NAMES``; of pairs what was explained, ``cosine`` or ``distance`` (from the other image
+    as it is); of methods that look at two images at a time the cosine.
+    """
+    rows = explained.rows
+    names, values = followed(explained, rows)
+    played = ImageGame(values, names, as_array(explained.images)[rows], game, config.settings())
+    with finite():
+        return played.compare({name: maps[rows] for name, maps in explained.maps.items()}), names
+
+
+class PixelGame:
+    """Insertion and deletion, on single images.
+
+    Numbers: of a class target ``probability``, ``score`` (the logit) and ``accuracy``; of pairs, each image for itself, the
+    ``cosine`` with the other image as it is, or the ``distance`` where that was explained.
+
+    Attributes:
+        game: as ``ImageGame`` calls it
+        low_is_good: whether a small area speaks for the map
+    """
+
+    game: ClassVar[Game]
+    low_is_good: ClassVar[bool] = False
+
+    def __init__(self, config: GameConfig) -> None:
+        self.config = config
+
+    def score(self, explained: Explained) -> dict[str, Any]:
+        """See ``Scorer``.
+
+        Raises:
+            Refused: ``not_finite``: a number is none, as the cosine of an embedding without a direction.
+        """
+        found, names = image_game(self.config, self.game, explained)
+        headline = "probability" if "probability" in names else names[0]
+        more = {"lower_is_better": list(names)} if self.low_is_good else {}
+        methods = flattened(found["methods"], names)
+        return told(explained, methods, {name: name for name in names}, headlines=[headline], **more, details=found)
+
+
+def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:
+    """What games with single images watch: names of V numbers, and a function of images and places in ``rows``."""
+    if isinstance(explained.target, ClassLogit):
+        return CLASS_NAMES, class_values(logits_of(explained), explained.target.labels.cpu().numpy()[rows])
+    embed = embeddings_of(explained)
+    codes = embed(as_array(explained.images)).astype(np.float64)
+    others = codes.reshape(-1, 2, codes.shape[1])[:, ::-1].reshape(codes.shape)[rows]
+    away = getattr(explained.explainer, "pair_target", "cosine") == "distance"
+
+    def values(images: np.ndarray, places: np.ndarray) -> np.ndarray:
+        found, other = embed(images).astype(np.float64), others[places]
+        with np.errstate(divide="ignore", invalid="ignore"):  # no direction, no cosine: the game then says which image
+            cosines = (found * other).sum(1) / (np.linalg.norm(found, axis=1) * np.linalg.norm(other, axis=1))
+        return (1 - cosines if away else cosines)[:, None]
+
+    return ("distance" if away else "cosine",), values
+
+
+def as_array(images: torch.Tensor) -> np.ndarray:
+    """float32 on the CPU."""
+    found: np.ndarray = images.detach().float().cpu().numpy()
+    return found
+
+
+def embeddings_of(explained: Explained) -> Arrays:
+    """Images float32 (B, 3, H, W) to embeddings (B, D)."""
+    return _function(explained, explained.network.embed)
+
+
+def logits_of(explained: Explained) -> Arrays:
+    """Images float32 (B, 3, H, W) to logits (B, classes)."""
+    network = explained.network
+    return _function(explained, lambda images: network.loss.logits(network.embed(images)))
+
+
+def _function(explained: Explained, forward: Callable[[torch.Tensor], torch.Tensor]) -> Arrays:
+    def call(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad(), evaluating(explained.network):
+            return as_array(forward(torch.from_numpy(np.ascontiguousarray(images)).to(explained.images)))
+
+    return call
+
+
+@contextlib.contextmanager
+def finite() -> Iterator[None]:
+    """A game that meets no number, or an embedding without a direction, is refused: code ``not_finite``."""
+    try:
+        yield
+    except Refused:
+        raise
+    except ValueError as error:
+        raise Refused("not_finite", str(error)) from error
+
+
+def told(
+    explained: Explained, methods: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, str], **more: Any
+) -> dict[str, Any]:
+    """A result in the form of ``Scorer``.
+
+    Args:
+        methods: as ``compare`` and ``pointing`` give them, baselines among them
+        numbers: name of a number in the result -> where it stands in a method's entry, such as ``auc`` or ``refit.auc``
+        more: kept as it is
+    """
+
+    def of(entry: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for name, path in numbers.items():
+            value: Any = entry
+            for part in path.split("."):
+                value = value and value.get(part)
+            if value is not None:
+                above = {} if "above" not in value else {"above": value["above"]}
+                found[name] = {key: value[key] for key in ("value", "low", "high")} | above
+        return found
+
+    pairs = explained.same is not None
+    return {
+        "of": "pairs" if pairs else "images",
+        "count": len(explained.pairs if pairs else explained.images),
+        "missing": len(explained.missing),
+        "maps": {name: of(entry) for name, entry in methods.items() if not entry["baseline"]},
+        "baselines": {name: of(entry) for name, entry in methods.items() if entry["baseline"]},
+        **more,
+    }
+
+
+def flattened(methods: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Entries of ``ImageGame.compare`` with each number's ``above`` beside its area, as ``told`` wants it."""
+    return {
+        method: {
+            "baseline": entry["baseline"],
+            **{name: {**entry[name]["auc"], "above": entry[name]["above"]} for name in names},
+        }
+        for method, entry in methods.items()
+    }

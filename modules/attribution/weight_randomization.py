@@ -1,0 +1,59 @@
+"""Networks whose parameters are drawn anew, for sanity checks (Adebayo et al., NeurIPS 2018)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def layers(network: nn.Module, parts: Sequence[str]) -> list[str]:
+    """Names of the modules that hold numbers of their own, from the output down: ``parts`` of the network in that order.
+
+    Within a part they come in the reverse of the order in which they were made, which is that of the forward pass.
+    """
+    found: list[str] = []
+    for part in parts:
+        module = getattr(network, part, None)
+        if isinstance(module, nn.Module):
+            found += [f"{part}.{name}".rstrip(".") for name, one in reversed(list(module.named_modules())) if _own(one)]
+    return found
+
+
+def randomized(network: Any, names: Sequence[str], seed: int) -> Any:
+    """A copy of the network in which the modules ``names`` are drawn anew; the network itself is left alone.
+
+    A tensor's new numbers are normal with its own mean and standard deviation, so that activations keep their scale; where all
+    its numbers are equal (a fresh normalisation) the deviation is 0.1. What must stay positive, the variances of
+    normalisations, is multiplied by exp of normal numbers. What a module gets depends on the seed and its name alone.
+    """
+    changed = copy.deepcopy(network)
+    with torch.no_grad():
+        for name in names:
+            generator = torch.Generator().manual_seed(_seed(seed, name))
+            for key, tensor in sorted(_own(changed.get_submodule(name)).items()):
+                drawn = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+                tensor.copy_(_moved(key, tensor.double().cpu(), drawn))
+    return changed
+
+
+def _moved(key: str, tensor: Tensor, drawn: Tensor) -> Tensor:
+    if key.endswith("var"):
+        return tensor * torch.exp(0.5 * drawn)
+    spread = tensor.std(unbiased=False)
+    return tensor.mean() + (spread if spread > 0 else 0.1) * drawn
+
+
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and floating-point buffers of the module itself, not of its children."""
+    both = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    return {name: tensor for name, tensor in both if tensor.is_floating_point()}
+
+
+def _seed(seed: int, name: str) -> int:
+    import hashlib
+
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7], "big")

@@ -1,0 +1,117 @@
+"""The hiding game (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B): see ``modules.metrics.hiding_game``.
+
+Of pairs, the verification accuracy is watched while both images lose what their maps call unimportant; of single images, the
+accuracy of the class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Any, Literal
+
+import numpy as np
+
+from modules.attribution.explainer import Refused
+from modules.attribution.explanation import Explained
+from modules.attribution.metric_utilities import GameConfig, as_array, embeddings_of, finite, flattened, image_game, told
+from modules.attribution.pair_utilities import decision_threshold
+from modules.metrics.hiding_game import HidingGame, Played
+from modules.metrics.pixel_replacement import Settings
+from modules.metrics.roc import Curve
+from modules.network import embedding_digest
+
+REMEMBERED = 4  # games whose baselines a process keeps
+_baselines: OrderedDict[str, dict[str, Played]] = OrderedDict()
+
+
+def baselines_of(explained: Explained, pairs: np.ndarray, settings: Settings, threshold: float) -> dict[str, Played]:
+    """Baselines that this process played with the same network, pairs and settings: many methods explain the same pairs."""
+    content = hashlib.sha256(embedding_digest(explained.network.state_dict()).encode())
+    for array in (as_array(explained.images), explained.same, pairs):
+        content.update(np.ascontiguousarray(array).tobytes())
+    content.update(repr((tuple(explained.images.shape), settings, threshold)).encode())
+    found = _baselines.setdefault(content.hexdigest(), {})
+    _baselines.move_to_end(content.hexdigest())
+    while len(_baselines) > REMEMBERED:
+        _baselines.popitem(last=False)
+    return found
+
+
+class HidingGameConfig(GameConfig):
+    """Fields, beside those of ``GameConfig``:
+    threshold: cosine from which a pair is accepted: a number; ``pairs``: the best one on the explained pairs, clean, those
+        without maps among them; ``reference``: the best one on pairs that were held out of training. Not used for single images
+    """
+
+    name: Literal["hiding_game"] = "hiding_game"
+    threshold: Literal["pairs", "reference"] | float = "pairs"
+
+    def build(self) -> Hiding:
+        return Hiding(self)
+
+
+class Hiding:
+    """Numbers: ``auc``, the area under the accuracy; ``refit``, the same with the threshold that is best for each share (of
+    pairs of both kinds). Of images also ``score`` and ``probability``, the areas under the logit and the softmax of the class.
+    """
+
+    def __init__(self, config: HidingGameConfig) -> None:
+        self.config = config
+
+    def score(self, explained: Explained) -> dict[str, Any]:
+        """See ``Scorer``.
+
+        Raises:
+            Refused: ``no_maps``: no pair has a map; ``one_kind_of_pair``: the pairs are all genuine, or none is, and give no
+                threshold; ``not_finite``: an embedding has no direction.
+        """
+        return self._images(explained) if explained.same is None else self._pairs(explained)
+
+    def _images(self, explained: Explained) -> dict[str, Any]:
+        found, names = image_game(self.config, "hiding", explained)
+        methods = flattened(found["methods"], names)
+        numbers = {"auc": "accuracy", "score": "score", "probability": "probability"}
+        return told(explained, methods, numbers, headlines=["auc"], details=found)
+
+    def _pairs(self, explained: Explained) -> dict[str, Any]:
+        assert explained.same is not None
+        pairs = explained.pairs
+        if len(pairs) == 0:
+            raise Refused("no_maps", "the method refused every pair")
+        embed = embeddings_of(explained)
+        images = as_array(explained.images)
+        with finite():
+            threshold, origin = self._threshold(explained, embed(images).astype(np.float64))
+            left, right = images[0::2][pairs], images[1::2][pairs]
+            memory = baselines_of(explained, pairs, self.config.settings(), threshold)
+            game = HidingGame(embed, left, right, explained.same[pairs], self.config.settings(), threshold, memory)
+            found = game.compare({name: (maps[0::2][pairs], maps[1::2][pairs]) for name, maps in explained.maps.items()})
+        found["threshold_from"] = origin
+        for entry in found["methods"].values():
+            entry["auc"]["above"] = entry.pop("above")
+            if entry["refit"] is not None:
+                entry["refit"]["auc"]["above"] = entry["refit"].pop("above")
+        genuine = int(explained.same[pairs].sum())
+        kinds = {"genuine": genuine, "impostor": len(pairs) - genuine}
+        numbers = {"auc": "auc", "refit": "refit.auc"}
+        return told(explained, found["methods"], numbers, headlines=["auc", "refit"], **kinds, details=found)
+
+    def _threshold(self, explained: Explained, codes: np.ndarray) -> tuple[float, str]:
+        """The threshold, and where it is from, in words."""
+        assert explained.same is not None
+        wanted = self.config.threshold
+        if wanted == "reference":
+            remedy = "give a number, or threshold: pairs"
+            found = decision_threshold(explained.network, explained.reference, explained.images, remedy)
+            return float(found), "pairs held out of training"
+        if wanted != "pairs":
+            return float(wanted), "given"
+        if explained.same.all() or not explained.same.any():
+            kind = "genuine" if explained.same.all() else "impostor"
+            raise Refused("one_kind_of_pair", f"all {len(explained.same)} pairs are {kind}, which gives no threshold")
+        lengths = np.linalg.norm(codes, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+            raise ValueError("an embedding has no direction")
+        unit = codes / lengths
+        return Curve.of((unit[0::2] * unit[1::2]).sum(1), explained.same).best()[1], "the explained pairs, clean"

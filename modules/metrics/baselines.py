@@ -1,0 +1,31 @@
+"""Maps that look at no image: what a method must beat before it says anything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def random_maps(count: int, size: tuple[int, int], seed: int) -> np.ndarray:
+    """float32 (count, H, W), uniform in [0, 1), another one for each image."""
+    return np.random.default_rng(seed).random((count, *size), dtype=np.float32)
+
+
+def constant_maps(count: int, size: tuple[int, int]) -> np.ndarray:
+    """float32 (count, H, W) of ones; pixels are then ranked by what breaks ties."""
+    return np.ones((count, *size), np.float32)
+
+
+def centre_maps(count: int, size: tuple[int, int], spread: float) -> np.ndarray:
+    """float32 (count, H, W): a Gaussian around the middle, with standard deviations ``spread`` x H and ``spread`` x W."""
+    down, across = (((np.arange(side) + 0.5) / side - 0.5) / spread for side in size)
+    one = np.exp(-0.5 * (down[:, None] ** 2 + across[None] ** 2)).astype(np.float32)
+    return np.repeat(one[None], count, axis=0)
+
+
+def baselines(count: int, size: tuple[int, int], seed: int, spread: float) -> dict[str, np.ndarray]:
+    """The three, by the names that results give them."""
+    return {
+        "random": random_maps(count, size, seed),
+        "constant": constant_maps(count, size),
+        "centre": centre_maps(count, size, spread),
+    }

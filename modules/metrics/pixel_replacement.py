@@ -1,0 +1,124 @@
+"""Images whose pixels are replaced in the order of a map, and what becomes of a number that is computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Images float32 (B, 3, H, W) in [-1, 1] and the rows (B,) that they are versions of, to numbers (B, ...)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pixels are hidden.
+
+    Attributes:
+        shares: of the pixels that are hidden, rising, from 0 to 1
+        blur: standard deviation of the Gaussian that hides, in image heights; ``sigma`` has it in pixels
+        seed: of the orders that break ties, of random baselines, and of the bootstrap
+        batch: images per call of the network; the last one is filled up, so that all have one shape
+        resamples: of the bootstrap
+        centre: standard deviation of the centre prior, in image heights and widths
+    """
+
+    shares: tuple[float, ...] = tuple(step / 10 for step in range(11))
+    blur: float = 0.1
+    seed: int = 0
+    batch: int = 32
+    resamples: int = 1000
+    centre: float = 0.25
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.shares, self.shares[1:], strict=False))
+        if len(self.shares) < 2 or self.shares[0] != 0 or self.shares[-1] != 1 or not rising:
+            raise ValueError(f"shares rise from 0 to 1; found {list(self.shares)}")
+
+    def sigma(self, height: int) -> float:
+        """Of the Gaussian, in pixels."""
+        return self.blur * height
+
+
+def to_images(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Maps (N, h, w) to float64 (N, H, W), bilinear with half-pixel centres; those of that size are left as they are.
+
+    Raises:
+        ValueError: a map holds NaN or infinity.
+    """
+    import cv2
+
+    wide = np.asarray(maps, np.float64)
+    assert wide.ndim == 3, wide.shape
+    bad = np.flatnonzero(~np.isfinite(wide).all(axis=(1, 2)))
+    if len(bad):
+        raise ValueError(f"{len(bad)} of {len(wide)} maps hold NaN or infinity, the first is map {bad[0]}")
+    if wide.shape[1:] == tuple(size):
+        return wide
+    found = np.empty((len(wide), *size))
+    for row, one in enumerate(wide):
+        found[row] = cv2.resize(one, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return found
+
+
+def order(maps: np.ndarray, seed: int, side: int = 0) -> np.ndarray:
+    """Pixels of each map (N, H, W), least important first: int64 (N, H x W).
+
+    Equal values are ranked by a random order of all pixels, drawn anew for each row with ``seed``, ``side`` and the row's
+    number; so every method has the same one for an image. The two images of a pair (``side`` 0 and 1) have different ones:
+    where both lose the same pixels, what is left can still be compared, and a map would earn by its ties what it does not show.
+    """
+    flat = np.asarray(maps).reshape(len(maps), -1)
+    found = np.empty(flat.shape, np.int64)
+    for row, one in enumerate(flat):
+        found[row] = np.lexsort((np.random.default_rng([seed, side, row]).permutation(len(one)), one))
+    return found
+
+
+def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Images (N, 3, H, W) under a Gaussian with ``sigma`` pixels, cut at 4 sigma, mirrored at the border; same type."""
+    from scipy.ndimage import gaussian_filter
+
+    found = [gaussian_filter(one.astype(np.float64), (0, sigma, sigma), truncate=4.0) for one in images]
+    return np.stack(found).astype(images.dtype)
+
+
+def course(
+    values: Values, images: np.ndarray, hidden: np.ndarray, orders: np.ndarray, shares: Sequence[float], batch: int
+) -> np.ndarray:
+    """Numbers (F, N, ...) where the first share of each image's pixels, in its order, is replaced.
+
+    Args:
+        values: what is computed, such as embeddings
+        images: (N, 3, H, W)
+        hidden: (N, 3, H, W), what takes the pixels' place
+        orders: (N, H x W), as ``order``
+        shares: (F,), of the pixels, to the nearest whole number of them
+        batch: images per call of ``values``
+    """
+    count, pixels = orders.shape
+    found = []
+    for share in shares:
+        replaced = round(share * pixels)
+        parts = []
+        for start in range(0, count, batch):
+            rows = np.minimum(np.arange(start, start + batch), count - 1)
+            block = images[rows].reshape(batch, images.shape[1], pixels)
+            other = hidden[rows].reshape(batch, images.shape[1], pixels)
+            for place, row in enumerate(rows):
+                which = orders[row, :replaced]
+                block[place][:, which] = other[place][:, which]
+            numbers = np.asarray(values(block.reshape(batch, *images.shape[1:]), rows))
+            assert len(numbers) == batch, (numbers.shape, batch)
+            parts.append(numbers[: count - start])
+        found.append(np.concatenate(parts))
+    return np.stack(found)
+
+
+def area(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Area under (F, ...) numbers over the F shares by the trapezoid rule, over the span of the shares: (...)."""
+    steps = np.diff(np.asarray(shares, np.float64))
+    wide = np.asarray(values, np.float64)
+    heights = (wide[1:] + wide[:-1]) / 2
+    return np.tensordot(steps, heights, axes=1) / (shares[-1] - shares[0])

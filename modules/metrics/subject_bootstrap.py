@@ -1,0 +1,230 @@
+"""95 % intervals for pairs that share subjects: a bootstrap over subjects, not over pairs.
+
+The pairs of one subject stand and fall together, so a bootstrap of pairs promises too narrow intervals. Here subjects are drawn
+with replacement, and an impostor pair counts as often as the product of the numbers of times its two subjects were drawn, a
+genuine pair as often as its one subject was (a second copy of a subject is another subject, so copies make no further genuine
+pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS 1, 2007.
+
+The resamples give the variance of each metric, and all metrics are shares; the interval is Wilson's at the effective number of
+subjects (``intervals.effective``). Percentiles of the resamples are no good near 0 and 1, where most numbers of face
+verification lie: with 60 subjects, 600 pairs and an AUC of 0.997, percentiles covered it in 80 % of 100 simulated sets, and
+these intervals in 90 %; a VAL of 0.993 in 71 and 96 %.
+
+What belongs to single pairs rather than to subjects counts up to threefold in the variance for impostor pairs (Owen, theorem
+2): where few pairs share subjects, intervals are wider than need be, never narrower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modules.metrics.intervals import effective
+from modules.metrics.validation import checked, held_out
+
+VALUES = 2_000_000  # weights at a time
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """95 % intervals, none of which has width 0.
+
+    Attributes:
+        oracle: of the accuracy whose threshold is best on the pairs themselves.
+        tenfold: of the cross-validated accuracy; None without folds.
+        eer: of the equal error rate.
+        auc: of the area.
+        val: of TAR at FAR <= target, by target.
+        subjects: how many there are.
+        resamples: how many counted: one without genuine or without impostor pairs has no metrics.
+    """
+
+    oracle: Interval
+    tenfold: Interval | None
+    eer: Interval
+    auc: Interval
+    val: dict[float, Interval]
+    subjects: int
+    resamples: int
+
+
+def subject_bootstrap(
+    scores: np.ndarray,
+    same: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    *,
+    folds: np.ndarray | None = None,
+    fars: Sequence[float] = (1e-1, 1e-2, 1e-3),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Intervals:
+    """Intervals of every metric from the same resamples of subjects.
+
+    Scores are sorted once; a resample is a weight per pair, and its curve two cumulative sums: O(resamples x pairs).
+
+    Args:
+        scores: (n,) float, higher is more similar.
+        same: (n,) bool.
+        left: (n,) int or text, the subject of each pair's first image.
+        right: (n,) of its second; the same subject exactly where ``same``.
+        folds: (n,) int, for ``tenfold``.
+        fars: targets; above 0.
+        resamples: at least 2.
+        seed: one seed, one result.
+
+    Raises:
+        ValueError: see ``scored.checked``; labels and subjects disagree (names the first row); fewer than half of the resamples
+            hold both kinds of pairs.
+    """
+    scores, same = checked(scores, same)
+    left, right = np.asarray(left), np.asarray(right)
+    if left.shape != scores.shape or right.shape != scores.shape:
+        raise ValueError(f"{len(scores)} scores, {len(left)} left and {len(right)} right subjects; each pair has one of each")
+    wrong = np.flatnonzero((left == right) != same)
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(f"row {row} is {'genuine' if same[row] else 'an impostor'}, but of {left[row]!s} and {right[row]!s}")
+    order = np.argsort(-scores, kind="stable")
+    scores, same = scores[order], same[order]
+    held = [] if folds is None else [fold[order] for fold in held_out(folds, len(scores))]
+    names, who = np.unique(np.concatenate([left[order], right[order]]), return_inverse=True)
+    pairs = _Pairs(scores, same, who[: len(scores)], who[len(scores) :], held)
+    generator = np.random.default_rng(seed)
+    found: list[dict[str, np.ndarray]] = []
+    block = max(1, min(resamples, VALUES // len(scores)))
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        times = _times(generator, len(names), rows)
+        found.append(pairs.metrics(times, fars))
+    values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
+    whole = np.isfinite(values["auc"])
+    if whole.sum() < max(2, resamples / 2):
+        raise ValueError(f"only {whole.sum()} of {resamples} resamples of {len(names)} subjects hold both kinds of pairs")
+    shares = pairs.metrics(np.ones((1, len(names)), np.int64), fars)
+
+    def interval(key: str) -> Interval:
+        drawn = values[key][np.isfinite(values[key])]
+        return effective(float(shares[key][0]), float(drawn.var(ddof=1)), len(names), len(scores))
+
+    return Intervals(
+        oracle=interval("oracle"),
+        tenfold=interval("tenfold") if held else None,
+        eer=interval("eer"),
+        auc=interval("auc"),
+        val={far: interval(f"val {far}") for far in fars},
+        subjects=len(names),
+        resamples=int(whole.sum()),
+    )
+
+
+def _times(generator: np.random.Generator, subjects: int, rows: int) -> np.ndarray:
+    """(rows, subjects) int64: how often each subject is drawn, in as many draws as there are subjects."""
+    drawn = generator.integers(0, subjects, size=(rows, subjects)) + np.arange(rows)[:, None] * subjects
+    return np.bincount(drawn.ravel(), minlength=rows * subjects).reshape(rows, subjects)
+
+
+def _weights(times: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(rows, n) int64: how often each pair counts."""
+    return times[:, left] * np.where(same, 1, times[:, right])
+
+
+class _Pairs:
+    """All of them by falling scores; ``held`` has the pairs of each fold, (n,) bool."""
+
+    def __init__(
+        self, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, held: Sequence[np.ndarray]
+    ) -> None:
+        self.same, self.left, self.right, self.held = same, left, right, held
+        self.last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+        self.levels = np.append(np.inf, scores[self.last].astype(np.float64))
+        self.genuine = _Kind(self.last, same, left)
+        self.impostor = _Kind(self.last, ~same, left, right)
+
+    def metrics(self, times: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
+        """(rows,) float64 of each metric; NaN where it has no value. ``times`` is (rows, subjects)."""
+        out = _metrics(self.genuine(times), self.impostor(times), fars)
+        if self.held:
+            weights = _weights(times, self.same, self.left, self.right)
+            found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
+            there = np.isfinite(found)  # a fold may have no pair in a resample; the mean is over the others
+            with np.errstate(invalid="ignore"):
+                out["tenfold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
+        return out
+
+
+class _Kind:
+    """The genuine pairs or the impostor pairs: what each distinct score accepts of them, where subjects count several times.
+
+    Args:
+        last: (k,) the last pair, by falling scores, of each distinct score.
+        chosen: (n,) bool, which pairs are of this kind.
+        sides: each (n,), a subject of every pair; a pair counts as often as the product of theirs.
+    """
+
+    def __init__(self, last: np.ndarray, chosen: np.ndarray, *sides: np.ndarray) -> None:
+        pairs = np.flatnonzero(chosen)
+        self.sides = [side[pairs].astype(np.int32) for side in sides]
+        self.levels, self.starts = np.unique(np.searchsorted(last, pairs), return_index=True)
+        self.count = len(last)
+
+    def __call__(self, times: np.ndarray) -> np.ndarray:
+        """(rows, k + 1) int64, from nothing to all; ``times`` is (rows, subjects)."""
+        out = np.zeros((len(times), self.count + 1), np.int64)
+        if len(self.starts):
+            first, *others = (times.take(side, axis=1) for side in self.sides)
+            for other in others:
+                first *= other
+            out[:, 1 + self.levels] = np.add.reduceat(first, self.starts, axis=1)
+        return out.cumsum(axis=1)
+
+
+def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
+    """(rows,) float64 of each metric; NaN where it has no value. Both are (rows, k + 1), of genuine and of impostor pairs."""
+    rows = np.arange(len(accepted))
+    genuine, impostor = accepted[:, -1:], false[:, -1:]
+    correct = accepted - false
+    out: dict[str, np.ndarray] = {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out["oracle"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
+        tar, far = accepted / genuine, false / impostor
+        out["auc"] = (np.diff(far, axis=1) * (tar[:, 1:] + tar[:, :-1])).sum(axis=1) / 2
+        gap = false * genuine + accepted * impostor - genuine * impostor
+        after = np.argmax(gap >= 0, axis=1)
+        before = np.maximum(after - 1, 0)
+        part = -gap[rows, before] / (gap[rows, after] - gap[rows, before])
+        out["eer"] = far[rows, before] + part * (far[rows, after] - far[rows, before])
+        for target in fars:
+            index = np.maximum((far <= target).sum(axis=1) - 1, 0)
+            out[f"val {target}"] = tar[rows, index]
+    return out
+
+
+def _fold(weights: np.ndarray, same: np.ndarray, levels: np.ndarray, last: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """(rows,) weighted accuracy of one fold at the threshold that is best on the others: ``Curve.best`` with weights."""
+    rows = np.arange(len(weights))
+    train, own = weights * ~fold, weights * fold
+    signs = np.where(same, 1, -1)
+    best = np.argmax(_upto(train * signs, last), axis=1)  # the first of the best
+    total = _upto(train, last)
+    below = (total <= total[rows, best][:, None]).sum(axis=1)  # the next point that the other folds have pairs at
+    above_level, below_level = levels[best], levels[np.minimum(below, len(levels) - 1)]
+    half = 0.5 * above_level + 0.5 * below_level
+    middle = np.where((below_level < half) & (half <= above_level), half, above_level)
+    point = np.searchsorted(-levels, -middle, side="right") - 1
+    point = np.where(below == len(levels), best, point)  # all are accepted
+    point = np.where(best == 0, below - 1, point)  # none is
+    right = _upto(own * signs, last)[rows, point] + (own * ~same).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return right / own.sum(axis=1)  # type: ignore[no-any-return]
+
+
+def _upto(weights: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """(rows, k + 1): sums of the weights of what each distinct score accepts, from nothing to all."""
+    out = np.zeros((len(weights), len(last) + 1), np.int64)
+    out[:, 1:] = np.cumsum(weights, axis=1)[:, last]
+    return out

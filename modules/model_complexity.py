@@ -1,0 +1,85 @@
+"""Parameters and operations of a network, counted on the meta device: nothing is computed, nothing is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
+from modules.losses import softmax
+from modules.shape_inference import Size, config_key, feature_shape, forward_pass, on_meta, sides
+
+_COUNTS: dict[tuple[str, str, str, str, int, int, int], Count] = {}
+
+
+@dataclass(frozen=True)
+class Count:
+    """The size of a network.
+
+    Attributes:
+        parameters: of backbone and head, which is what a face needs at test time; the papers' number
+        flops: one image through backbone and head. A multiply-add is two; convolutions and matrix products count, while
+            normalisation, activation and pooling do not
+        loss_parameters: of the loss, mostly the classifier, and of the backbone's own classification where it has one; grows
+            with the number of classes
+        decoder_parameters, decoder_flops: of the decoder, which works in training only; 0 without one
+    """
+
+    parameters: int
+    flops: int
+    loss_parameters: int
+    decoder_parameters: int = 0
+    decoder_flops: int = 0
+
+
+def count(
+    backbone: BackboneConfig,
+    head: HeadConfig,
+    loss: LossConfig,
+    classes: int,
+    size: Size,
+    decoder: DecoderConfig | None = None,
+) -> Count:
+    """Counts a network for images of that size in pixels; remembered in this process.
+
+    Raises:
+        ValueError: the backbone cannot take images of that size, or the head or the decoder not its map.
+    """
+    last = "" if decoder is None else config_key(decoder)
+    key = (config_key(backbone), config_key(head), config_key(loss), last, classes, *sides(size))
+    if key not in _COUNTS:
+        _COUNTS[key] = _count(backbone, head, loss, classes, size, decoder)
+    return _COUNTS[key]
+
+
+def _count(
+    backbone: BackboneConfig, head: HeadConfig, loss: LossConfig, classes: int, size: Size, decoder: DecoderConfig | None
+) -> Count:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    shape = feature_shape(backbone, size)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        top = head.build(*shape).eval()
+        classifiers = [loss.build(head.dimension, classes)]
+        if getattr(on_meta(backbone), "auxiliary_weight", 0.0) > 0:
+            classifiers.append(softmax.SoftmaxConfig().build(on_meta(backbone).auxiliary_dimension, classes))
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            top(torch.empty(1, *shape))
+        back = nn.Identity() if decoder is None else decoder.build(*shape, sides(size)).eval()
+        counter_back = FlopCounterMode(display=False)
+        with counter_back, torch.no_grad():
+            back(torch.empty(1, *shape))
+    return Count(
+        parameters=_parameters(on_meta(backbone)) + _parameters(top),
+        flops=forward_pass(backbone, size).flops + counter.get_total_flops(),
+        loss_parameters=sum(_parameters(classifier) for classifier in classifiers),
+        decoder_parameters=_parameters(back),
+        decoder_flops=counter_back.get_total_flops(),
+    )
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

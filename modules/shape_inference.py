@@ -1,0 +1,155 @@
+"""Shapes of feature maps and operations, found on the meta device: no weights in memory, no random number drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from configs.component import canonical
+from configs.interfaces import BackboneConfig
+
+Shape = tuple[int, int, int]
+Size = int | tuple[int, int]  # of images in pixels: (height, width), or one number for both
+
+_BUILT: dict[str, Any] = {}
+_PASSES: dict[tuple[str, int, int], Pass] = {}
+_SIZES = (16, 32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One image's way through a backbone: stage name -> (C, h, w), shallow to deep, and its operations (see ``counting``)."""
+
+    stages: dict[str, Shape]
+    flops: int
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """(height, width) in pixels."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def feature_shape(backbone: BackboneConfig, size: Size) -> Shape:
+    """(C, h, w) of the feature map for images of that size; errors as ``forward_pass``."""
+    return list(stage_shapes(backbone, size).values())[-1]
+
+
+def stage_shapes(backbone: BackboneConfig, size: Size) -> dict[str, Shape]:
+    """Stage name -> (C, h, w), shallow to deep; the last is the feature map; errors as ``forward_pass``."""
+    return dict(forward_pass(backbone, size).stages)
+
+
+def forward_pass(backbone: BackboneConfig, size: Size) -> Pass:
+    """What one image of that size meets; remembered in this process.
+
+    Raises:
+        ValueError: the backbone cannot take that size (says which is the smallest that it takes), or its stages are not what
+            ``BackboneConfig.build`` promises.
+    """
+    height, width = sides(size)
+    known = (config_key(backbone), height, width)
+    if known not in _PASSES:
+        try:
+            _PASSES[known] = _try(on_meta(backbone), height, width)
+        except _TooSmall as error:
+            raise ValueError(
+                f"backbone {title(backbone)} cannot take images of {height} x {width} pixels ({error}); "
+                f"{_advice(backbone, height == width)}"
+            ) from error
+        except ValueError as error:
+            raise ValueError(f"backbone {title(backbone)}: {error}") from error
+    return _PASSES[known]
+
+
+def on_meta(backbone: BackboneConfig) -> Any:
+    """The built backbone without weights, in evaluation mode; shared, so it must not be changed.
+
+    Raises:
+        ValueError: the backbone cannot be built at all, such as an unknown timm model, or lacks what every backbone has.
+    """
+    key = config_key(backbone)
+    if key not in _BUILT:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            built = backbone.build().eval()
+        if absent := [name for name in ("channels", "stages") if not hasattr(built, name)]:
+            raise ValueError(
+                f"backbone {title(backbone)}: its network, a {type(built).__name__}, has no {' and no '.join(absent)}; "
+                "BackboneConfig in configs/interfaces.py says what a backbone has"
+            )
+        _BUILT[key] = built
+    return _BUILT[key]
+
+
+def config_key(config: Any) -> str:
+    """Equal for configs that build equal networks."""
+    return f"{type(config).__module__} {canonical(config.identity())}"
+
+
+def title(backbone: BackboneConfig) -> str:
+    """How messages call a backbone: its name, and that of the model or backbone that it wraps."""
+    inner = getattr(backbone, "backbone", None)
+    wrapped = title(inner) if isinstance(inner, BackboneConfig) else getattr(backbone, "model", None)
+    return f"{backbone.name} ({wrapped})" if wrapped else backbone.name
+
+
+class _TooSmall(Exception):
+    """The forward pass failed, or left no cell of the map."""
+
+
+def _try(module: nn.Module, height: int, width: int) -> Pass:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    stages: dict[str, nn.Module] = module.stages()  # type: ignore[operator]
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Any:
+        return lambda _module, _inputs, output: outputs.__setitem__(name, output)
+
+    hooks = [stage.register_forward_hook(keep(name)) for name, stage in stages.items()]
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, torch.no_grad():
+            output = module(torch.empty(1, 3, height, width, device="meta"))
+    except Exception as error:  # each library has its own words for an image that is too small
+        raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if list(outputs) != list(stages):
+        raise ValueError(f"its stages are {list(stages)}, and they ran as {list(outputs)}")
+    if outputs[list(outputs)[-1]] is not output:
+        raise ValueError("the output of its last stage is not its own output, the feature map")
+    for name, found in outputs.items():
+        if found.ndim != 4:
+            raise ValueError(f"its stage {name} gives {tuple(found.shape)}, not (N, C, h, w)")
+    assert output.shape[1] == module.channels, f"channels is {module.channels}, the map has {output.shape[1]}"
+    if 0 in output.shape:
+        raise _TooSmall("nothing is left of the map")
+    shapes = {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}
+    return Pass(shapes, counter.get_total_flops())
+
+
+def _advice(backbone: BackboneConfig, square: bool) -> str:
+    module = on_meta(backbone)
+    below = 0
+    for above in _SIZES:
+        if _works(module, above):
+            break
+        below = above
+    else:
+        return f"it takes none of the sizes {_SIZES[0]} to {_SIZES[-1]} that were tried"
+    while above - below > 1:
+        middle = (above + below) // 2
+        above, below = (middle, below) if _works(module, middle) else (above, middle)
+    return f"the smallest {'' if square else 'square '}that it takes is {above} x {above}"
+
+
+def _works(module: nn.Module, size: int) -> bool:
+    try:
+        _try(module, size, size)
+    except _TooSmall:
+        return False
+    return True

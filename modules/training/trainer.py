@@ -1,0 +1,137 @@
+"""One training in this process: builds the Trainer, keeps it quiet, resumes, and leaves no global setting behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from modules.training.determinism import unfilled
+
+
+def fit(
+    recognizer: Any,
+    data: Any,
+    *,
+    accelerator: str = "cpu",
+    devices: int = 1,
+    strategy: Any = "auto",
+    plugins: Any = None,
+    precision: Any = "32-true",
+    threads: int | None = None,
+    deterministic: Any = True,
+    checkpoint: Path | None = None,
+    callbacks: Sequence[Any] = (),
+    limit_batches: int | None = None,
+) -> None:
+    """Trains ``recognizer`` on ``data`` until its recipe ends.
+
+    Args:
+        recognizer: a ``modules.training.recognizer.Recognizer``.
+        data: a LightningDataModule whose loaders shard themselves, with ``start_batch(epoch, batch)``, called before loaders
+            are made: that epoch then leaves out its first batches, its length unchanged.
+        accelerator: "cpu" or "gpu"; with ``devices``, ``strategy``, ``plugins``, ``precision`` as Lightning's Trainer has them.
+        threads: of computation on the CPU; None: as they are.
+        deterministic: True: an operation without a deterministic form raises. "warn" and False as in Lightning.
+        checkpoint: written by ``Checkpointing``; the training goes on from there. Loaded without unpickling code.
+        callbacks: such as ``Checkpointing``.
+        limit_batches: of training and of validation per epoch, for a quick look.
+
+    Raises:
+        NonFiniteLoss: a loss is NaN or infinite.
+        Stopped: ``Checkpointing`` was told to stop.
+    """
+    import pytorch_lightning as pl
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from pytorch_lightning.callbacks import Checkpoint
+
+    if plugins is None and devices == 1:
+        plugins = [LightningEnvironment()]  # one device is no job step of a cluster, whatever the variables around it say
+    with _quiet(), _kept_settings(threads), tempfile.TemporaryDirectory(prefix="facegrid-fit-") as folder:
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            strategy=strategy,
+            plugins=plugins,
+            precision=precision,
+            deterministic=deterministic,
+            benchmark=False,
+            max_epochs=recognizer.recipe.epochs,
+            gradient_clip_val=recognizer.recipe.clip,
+            gradient_clip_algorithm="norm" if recognizer.recipe.clip is not None else None,
+            accumulate_grad_batches=recognizer.recipe.accumulate,
+            callbacks=list(callbacks),
+            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+            limit_train_batches=limit_batches or _whole_steps(recognizer),
+            limit_val_batches=limit_batches,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the data's own sampler knows ranks, epochs and resumed batches
+            default_root_dir=folder,
+        )
+        trainer.fit(recognizer, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint is not None else None)
+
+
+def _whole_steps(recognizer: Any) -> int | None:
+    """Batches of an epoch that fill steps of the optimiser; None: all of them do."""
+    parts = recognizer.recipe.accumulate
+    return recognizer.steps_per_epoch * parts if parts > 1 else None
+
+
+def network_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The network's weights in a checkpoint of a ``Recognizer``, on the CPU, as ``network.load_state_dict`` takes them.
+
+    Their moving average where the recipe keeps one.
+    """
+    found = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    average = "average.module."
+    prefix = average if any(key.startswith(average) for key in found) else "network."
+    return {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's tips, lines and warnings stay away from the terminal; errors do not."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    # The children that report have levels of their own, so a level on the parent alone does not reach them.
+    loggers += [logging.getLogger(f"{name}.utilities.rank_zero") for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\b")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _kept_settings(threads: int | None) -> Iterator[None]:
+    """The process's threads and determinism are afterwards what they were; so is the RNG's state."""
+    before = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    cublas = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    try:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())), unfilled():
+            yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+        if cublas is None:
+            os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from datamodules.augmentations import basic, flip, none
+from datamodules.augmentations._base import augmentation_seed
+from datamodules.datamodule import FaceDataModule, to_batch, to_tensor
+
+COUNT, SIZE = 23, 8
+
+
+class Crops:
+    """Crops in memory."""
+
+    def __init__(self):
+        self.images = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), np.uint8)
+
+    def __len__(self):
+        return COUNT
+
+    def __getitem__(self, index):
+        return self.images[index]
+
+
+def data(augmentation=None, workers=0, validation=(2, 0), **changes):
+    settings = {"batch_size": 4, "seed": 5} | changes
+    rows = [row for row in range(COUNT) if row not in validation]
+    labels = np.arange(COUNT) % 7
+    return FaceDataModule(
+        Crops(), labels, rows, validation, augmentation or none.NoAugmentationConfig().build(), workers=workers, **settings
+    )
+
+
+class Net(pl.LightningModule):
+    """Records the rows of each training step, and can be stopped."""
+
+    def __init__(self, stop_at=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Linear(3 * SIZE * SIZE, 1)
+        self.steps = []
+        self.validated = []
+        self.stop_at = stop_at
+
+    def training_step(self, batch, index):
+        images, _, rows = batch
+        if (self.current_epoch, index) == self.stop_at:
+            raise KeyError("power cut")
+        self.steps.append((self.current_epoch, index, tuple(rows.tolist()), images.sum().item()))
+        return self.layer(images.flatten(1)).square().mean()
+
+    def validation_step(self, batch, index):
+        self.validated.append(tuple(batch[2].tolist()))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1e-3)
+
+
+def fit(folder, net, faces, checkpoint=None):
+    keep = pl.callbacks.ModelCheckpoint(folder, save_last=True, every_n_train_steps=1)
+    trainer = pl.Trainer(
+        max_epochs=4, accelerator="cpu", logger=False, callbacks=[keep], use_distributed_sampler=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.fit(net, faces, ckpt_path=checkpoint)
+
+
+def test_pixels_lie_between_minus_one_and_one():
+    image = np.zeros((2, 3, 3), np.uint8)
+    image[1, 2] = (255, 127, 128)
+    found = to_tensor(image)
+    assert found.shape == (3, 2, 3)
+    assert found.dtype == torch.float32
+    assert found[:, 0, 0].tolist() == [-1, -1, -1]
+    assert torch.allclose(found[:, 1, 2], torch.tensor([1.0, 127 / 127.5 - 1, 128 / 127.5 - 1]), atol=1e-7)
+
+
+def test_a_batch_has_the_bits_that_each_image_has_alone():
+    every = np.arange(256, dtype=np.uint8).repeat(9).reshape(-1, 6, 3)  # not square, and each value in each channel
+    images, labels, rows = to_batch([(every, 3, 40), (every[::-1], 2, 41)])
+    assert images.dtype == torch.float32
+    assert images.is_contiguous()
+    for found, image in zip(images, (every, every[::-1]), strict=True):
+        assert torch.equal(found.view(torch.int32), to_tensor(image).view(torch.int32))
+    assert labels.tolist() == [3, 2]
+    assert rows.tolist() == [40, 41]
+    assert labels.dtype == rows.dtype == torch.int64
+
+
+def test_a_batch_is_images_labels_rows():
+    faces = data()
+    images, labels, rows = next(iter(faces.train_dataloader()))
+    assert images.shape == (4, 3, SIZE, SIZE)
+    assert labels.dtype == rows.dtype == torch.int64
+    assert labels.tolist() == [row % 7 for row in rows.tolist()]
+    assert torch.equal(images[1], to_tensor(Crops()[rows[1]]))
+
+
+def test_validation_is_sequential_and_without_augmentation():
+    faces = data(flip.FlipConfig(p=1.0).build(), validation=(2, 0, 9, 4, 1))
+    batches = list(faces.val_dataloader())
+    assert [row for batch in batches for row in batch[2].tolist()] == [2, 0, 9, 4, 1]
+    assert torch.equal(batches[0][0][0], to_tensor(Crops()[2]))
+
+
+def test_training_images_are_augmented_by_seed_epoch_and_row():
+    augmentation = basic.BasicConfig().build()
+    loader = data(augmentation).train_dataloader()
+    loader.sampler.set_epoch(3)
+    images, _, rows = next(iter(loader))
+    for image, row in zip(images, rows.tolist(), strict=True):
+        assert torch.equal(image, to_tensor(augmentation(Crops()[row], augmentation_seed(5, 3, row))))
+    assert len({augmentation_seed(seed, epoch, row) for seed in (1, 2) for epoch in (1, 2) for row in (1, 2)}) == 8
+
+
+def test_a_last_batch_of_one_is_dropped_unless_there_is_no_other():
+    faces = data(batch_size=5)  # 21 rows
+    assert [len(batch[2]) for batch in faces.train_dataloader()] == [5] * 4
+    assert faces.steps_per_epoch == 4
+    small = data(batch_size=64)
+    assert [len(batch[2]) for batch in small.train_dataloader()] == [21]
+    assert small.steps_per_epoch == 1
+
+
+def test_loading_does_not_touch_the_global_random_state():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    numbers = np.random.get_state()[1].copy()  # noqa: NPY002
+    list(data(basic.BasicConfig().build()).train_dataloader())
+    assert torch.equal(before, torch.get_rng_state())
+    assert np.array_equal(numbers, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_nothing_to_train_on_is_refused():
+    with pytest.raises(ValueError, match="no images to train on"):
+        data(validation=tuple(range(COUNT)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_workers_and_a_resume_within_an_epoch_change_no_batch(tmp_path):
+    undisturbed = Net()
+    fit(tmp_path / "a", undisturbed, data(basic.BasicConfig().build()))
+    assert len(undisturbed.steps) == 4 * 5
+    assert undisturbed.validated == [(2, 0)] * 4
+
+    first = Net(stop_at=(2, 3))
+    with pytest.raises(KeyError):
+        fit(tmp_path / "b", first, data(basic.BasicConfig().build(), workers=2))
+    second, faces = Net(), data(basic.BasicConfig().build(), workers=2)
+    faces.start_batch(2, 3)
+    fit(tmp_path / "c", second, faces, tmp_path / "b" / "last.ckpt")
+    assert first.steps + second.steps == undisturbed.steps
+    assert all(torch.equal(one, other) for one, other in zip(second.parameters(), undisturbed.parameters(), strict=True))

@@ -1,0 +1,103 @@
+"""An evaluation task is a file: built-in ones are found by name, a user's own by its dotted path."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datamodules.evaluation_sets.pairs import Pairs
+from grid.evaluation.task import PACKAGE, evaluation_task
+from grid.plan.plan import make_plan
+from grid.spec.grid_file import BadInput, Grid
+
+TASK = """
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+import numpy as np
+from configs.component import digest
+from configs.lookup import component
+from datamodules.evaluation_sets.tasks import TaskConfig
+from grid.evaluation.evaluator import EvaluationResult
+
+class Config(TaskConfig):
+    name: Literal["toy_tasks.{name}"] = "toy_tasks.{name}"
+    task: ClassVar[str] = "toy_tasks.{task}"
+    data: component("data")
+
+    def dataset(self):
+        return self.data
+
+    def asked(self, manifest):
+        return Asked(np.arange(len(manifest.keys)))
+
+@dataclass(frozen=True)
+class Asked:
+    rows: Any
+
+    @property
+    def digest(self):
+        return digest(self.rows.tolist())
+"""
+FUNCTIONS = """
+
+def rows(asked):
+    return asked.rows
+
+def evaluate(asked, seen, protocol):
+    return EvaluationResult({"share": {"value": 1.0}}, {})
+"""
+DATA = {"name": "drawn", "first": 900, "subjects": 3, "shots": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("packages") / "toy_tasks"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "whole.py").write_text(TASK.replace("{name}", "whole").replace("{task}", "whole") + FUNCTIONS)
+    (folder / "silent.py").write_text(TASK.replace("{name}", "silent").replace("{task}", "silent"))
+    (folder / "astray.py").write_text(TASK.replace("{name}", "astray").replace("{task}", "absent"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder.parent)
+        importlib.invalidate_caches()
+        yield folder
+
+
+def test_every_file_of_the_folder_is_a_task_and_one_compares_pairs_of_images() -> None:
+    import pkgutil
+
+    names = [one.name for one in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__)]
+    assert [name for name in names if evaluation_task(name).pairs] == ["verification"]
+    assert [name for name in names if evaluation_task(name).fixed] == ["templates"]
+    assert len({evaluation_task(name).question for name in names}) == len(names) == 4
+
+
+def test_a_quick_look_has_pairs_of_both_kinds_from_all_folds() -> None:
+    count = 200
+    pairs = Pairs(np.arange(count), np.arange(count) + 1, np.arange(count) % 2 == 0, np.arange(count) // 50)
+    few = evaluation_task("verification").sample(pairs, 40)
+    assert 40 <= len(few.same) <= 44
+    assert few.same.sum() * 2 == len(few.same)
+    assert set(few.fold) == {0, 1, 2, 3}
+    assert evaluation_task("clustering").sample(None, 40) is None
+
+
+def test_a_protocol_names_a_task_of_a_users_own(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make(protocols=[{"name": "toy_tasks.whole", "data": DATA}], explainers=[]))
+    assert {stage.label for stage in plan.stages if stage.stage == "evaluate"} == {"evaluate:toy_tasks.whole"}
+    assert all(cell.id for cell in plan.cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("silent", "evaluation task 'toy_tasks.silent': the module has no function rows and no function evaluate"),
+        ("astray", "evaluation task 'toy_tasks.absent' is no module that can be imported here"),
+    ],
+)
+def test_what_is_no_task_is_refused_at_the_plan(make: Callable[..., Grid], name: str, said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        make_plan(make(protocols=[{"name": f"toy_tasks.{name}", "data": DATA}]))
+    assert said in str(error.value)

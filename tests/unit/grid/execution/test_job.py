@@ -1,0 +1,80 @@
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from grid.execution.job import Job, RunOptions, jobs_of, out_of_space, run
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import Grid
+
+
+def job(store: Path, **changes: object) -> Job:
+    facts = {"kind": "explain", "id": "a" * 32, "label": "explain:x", "needs": {}, "identity": {}, "config": {}, "source": ""}
+    return Job(**{**facts, "store": str(store), **changes})  # type: ignore[arg-type]
+
+
+def test_a_component_that_the_worker_cannot_import_is_named_and_costs_no_attempt(tmp_path: Path) -> None:
+    foreign = job(tmp_path, config={"explainer": {"name": "nowhere.method"}})
+    outcome = run(foreign, RunOptions())
+    assert outcome.ended == "failed"
+    assert "'nowhere.method'" in str(outcome.error)
+    assert "same code" in str(outcome.error)
+    assert Ledger(tmp_path).attempts("explain", foreign.id) == 0
+
+
+def test_other_sources_than_the_driver_s_are_refused(tmp_path: Path) -> None:
+    outcome = run(job(tmp_path, source="0" * 64), RunOptions())
+    assert outcome.ended == "failed"
+    assert "other sources" in str(outcome.error)
+    assert Ledger(tmp_path).attempts("explain", "a" * 32) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        ValueError("wrapped"),
+    ],
+)
+def test_a_full_disk_is_told_from_other_errors(error: Exception, tmp_path: Path) -> None:
+    if str(error) == "wrapped":
+        error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert out_of_space(error, tmp_path)
+    assert not out_of_space(RuntimeError("CUDA out of memory"), tmp_path)
+    assert not out_of_space(OSError(errno.ENOENT, "No such file or directory"), tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB; mounting one needs root."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], capture_output=True).returncode:
+        pytest.skip("cannot mount here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_stage_that_meets_a_full_disk_is_unfinished_and_leaves_no_temporary_files(
+    make: Callable[..., Grid], small_disk: Path
+) -> None:
+    grid = make(f"launch.store={small_disk / 'store'}", axes={}, protocols=[], explainers=[])
+    plan = make_plan(grid)
+    (stage,) = plan.stages
+    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    outcome = run(work, RunOptions())
+    assert outcome.ended == "failed"
+    assert "no space left in" in str(outcome.error)
+    ledger = Ledger(store_of(grid))
+    assert ledger.status("train", stage.id).state == "run", "not failed: it needs no --retry"
+    left = [path.name for path in small_disk.rglob("*") if path.is_file()]
+    assert not [name for name in left if name.startswith(".") or name.endswith((".tmp", ".ckpt"))], left
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    assert run(work, RunOptions()).ended == "done"
+    assert ledger.status("train", stage.id).state == "done"

@@ -1,0 +1,132 @@
+"""What a launch voids before it starts: what its plan saw to be wrong, and nothing that others finished since."""
+
+from collections.abc import Callable
+
+import pytest
+from small import finish, finish_all, stages
+
+from grid.execution.launch import _retry, void_changed
+from grid.ledger.ledger import Cause, Ledger, State
+from grid.ledger.study import COPY, RECORD, read_record
+from grid.plan.plan import Plan, make_plan, store_of
+from grid.spec.grid_file import Grid
+
+Make = Callable[..., Grid]
+
+
+def counted(plan: Plan) -> int:
+    """Markers that count."""
+    ledger = Ledger(store_of(plan.grid))
+    return sum(ledger.marker(stage.stage, stage.id) is not None for stage in plan.stages)
+
+
+def test_what_another_launch_finished_since_the_plan_is_not_voided(make: Make) -> None:
+    grid = make()
+    plan = make_plan(grid)
+    assert len(plan.open) == len(plan.stages)
+    finish_all(grid)  # by another launch over the same store
+    void_changed(plan, Ledger(store_of(grid)))
+    assert counted(plan) == len(plan.stages)
+
+
+def test_what_another_launch_made_good_since_the_plan_is_not_voided(make: Make) -> None:
+    grid = make(axes={})
+    finish_all(grid)
+    ledger = Ledger(store_of(grid))
+    (train,) = stages(make_plan(grid), "train")
+    damaged = next(ledger.store.local(f"train/{train.id}").glob("0*/output"))
+    damaged.write_text("other")
+    plan = make_plan(grid)
+    assert {stage.label for stage in plan.open} == {"train"}
+    void_changed(plan, ledger)  # by another launch
+    finish(grid, train)
+    void_changed(plan, ledger)  # by ours
+    assert make_plan(grid).counts() == {"done": 1}
+
+
+def test_what_is_damaged_or_made_from_other_inputs_is_voided(make: Make) -> None:
+    grid = make(axes={})
+    finish_all(grid)
+    ledger = Ledger(store_of(grid))
+    (train,) = stages(make_plan(grid), "train")
+    ledger.void("train", train.id, "for the test")
+    finish(grid, train, "another model")
+    plan = make_plan(grid)
+    assert {stage.label for stage in plan.open} == {"evaluate:drawn", "explain:gradcam"}
+    void_changed(plan, ledger)
+    assert counted(plan) == 1
+
+
+def test_what_waits_for_its_input_keeps_its_marker_until_that_is_known(make: Make) -> None:
+    grid = make(axes={})
+    finish_all(grid)
+    ledger = Ledger(store_of(grid))
+    (train,) = stages(make_plan(grid), "train")
+    ledger.void("train", train.id, "by another launch, which computes it again")
+    plan = make_plan(grid)
+    void_changed(plan, ledger)
+    finish(grid, train)  # the same again
+    assert make_plan(grid).counts() == {"done": 1}
+
+
+def test_retry_stale_voids_what_the_plan_saw(make: Make) -> None:
+    grid = make(axes={})
+    for stage in make_plan(grid).stages:
+        finish(grid, stage, source="older" if stage.stage == "train" else None)
+    plan = make_plan(grid)
+    again = _retry(plan, grid, None, ["stale"])
+    assert [(stage.label, stage.state) for stage in again.open if stage.label == "train"] == [("train", "run")]
+    (train,) = stages(plan, "train")
+    finish(grid, train)
+    _retry(plan, grid, None, ["stale"])  # of a launch that planned before
+    assert make_plan(grid).counts() == {"done": 1}
+
+
+@pytest.mark.parametrize("name", ["metrics", "facts"])
+def test_a_flipped_byte_voids_and_computes_again(make: Make, name: str) -> None:
+    grid = make(axes={})
+    finish_all(grid)
+    ledger = Ledger(store_of(grid))
+    (evaluate,) = stages(make_plan(grid), "evaluate:drawn")
+    folder = ledger.store.local(f"evaluate/{evaluate.id}")
+    path = next(folder.glob("0*/output")) if name == "metrics" else folder / "done-000.json"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    status = ledger.status("evaluate", evaluate.id)
+    assert (status.state, status.cause) == (State.RUN, Cause.DAMAGE)
+    plan = make_plan(grid)
+    assert [stage.label for stage in plan.open] == ["evaluate:drawn"]
+    void_changed(plan, ledger)
+    finish(grid, evaluate)
+    assert make_plan(grid).counts() == {"done": 1}
+
+
+def test_damaged_identities_are_written_again(make: Make) -> None:
+    grid = make(axes={})
+    plan = finish_all(grid)
+    ledger = Ledger(store_of(grid))
+    (train,) = stages(plan, "train")
+    before = ledger.identity("train", train.id)
+    assert before
+    for damage in (b"", b"{", b'{"a": 1}x'):
+        ledger.store.put(f"train/{train.id}/identity.json", damage)
+        void_changed(plan, ledger)
+        assert ledger.identity("train", train.id) == before
+
+
+def test_a_launch_writes_a_damaged_record_again_and_keeps_the_study_s_id(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    from grid.execution.launch import write_plan
+
+    grid = make(axes={})
+    plan = make_plan(grid)
+    id = write_plan(plan, grid)["study_id"]
+    (plan.study / RECORD).write_bytes(b"{")
+    assert write_plan(plan, grid)["study_id"] == id
+    assert len(caplog.records) == 1
+    (plan.study / RECORD).unlink()
+    assert write_plan(plan, grid)["study_id"] == id
+    for name in (RECORD, COPY):
+        (plan.study / name).write_bytes(b"{")
+    write_plan(plan, grid)  # another study to MLflow, but one that works
+    assert read_record(plan.study)

@@ -1,0 +1,150 @@
+"""What a driver makes of a Ray that does not start, of temporary folders that Ray cannot use, and of tokens."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from grid.execution.ray_start import _authenticated, _start, _unusable, reserved, resource_words, temporary_folder
+from grid.spec.grid_file import BadInput, Resources
+
+
+@pytest.mark.parametrize(("late", "tries"), [(0, 1), (1, 2), (2, 2)])
+def test_a_ray_that_starts_too_late_has_a_second_try_and_no_third(
+    monkeypatch: pytest.MonkeyPatch, late: int, tries: int
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def init(**settings: Any) -> None:
+        calls.append(settings)
+        if len(calls) <= late:
+            raise Exception("The current node timed out during startup. This could happen because ...")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    if late > 1:
+        with pytest.raises(BadInput, match="within 30 s, twice"):
+            _start(log_to_driver=False)
+    else:
+        _start(log_to_driver=False)
+    assert [call["log_to_driver"] for call in calls] == [False] * tries
+
+
+def test_another_error_of_ray_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**settings: Any) -> None:
+        raise RuntimeError("no shared memory")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(RuntimeError, match="no shared memory"):
+        _start()
+
+
+def test_a_long_temporary_folder_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's sockets would have paths of more than 107 bytes."""
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    found = Path(temporary_folder()["_temp_dir"])
+    assert not found.is_relative_to(long)
+    assert found.parent == Path("/tmp")
+
+
+def test_the_default_is_left_to_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    assert temporary_folder() in ({}, {"_temp_dir": f"/tmp/ray-{os.getuid()}"})
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("/proc/ray", "cannot be written"), ("/tmp/" + "y" * 60 + "/ray", "bytes too long"), ("/none/ray", "cannot be written")],
+)
+def test_a_folder_that_ray_cannot_use_is_told_why(folder: str, why: str) -> None:
+    assert why in str(_unusable(Path(folder)))
+
+
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=5 << 20))
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    with pytest.raises(BadInput, match=r"/tmp: 5 MiB free.*; set TMPDIR to a short path"):
+        temporary_folder()
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home folder without a token."""
+    for key in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def token() -> tuple[str | None, str | None]:
+    return os.environ.get("RAY_AUTH_MODE"), os.environ.get("RAY_AUTH_TOKEN")
+
+
+def test_a_local_ray_has_a_token_that_is_written_nowhere(bare: Path) -> None:
+    with _authenticated(local=True):
+        mode, first = token()
+        assert mode == "token"
+        assert first is not None
+        assert len(first) == 64
+    assert token() == (None, None)
+    assert list(bare.iterdir()) == []
+    with _authenticated(local=True):
+        assert token()[1] != first
+
+
+def test_a_driver_with_an_address_sends_the_token_that_there_is(bare: Path) -> None:
+    with _authenticated(local=False):
+        assert token() == (None, None)
+    (bare / ".ray").mkdir()
+    (bare / ".ray" / "auth_token").write_text("abc")
+    with _authenticated(local=False):
+        assert token() == ("token", None)
+
+
+def test_what_the_user_has_set_stays(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    for local in (True, False):
+        with _authenticated(local=local):
+            assert token() == ("disabled", None)
+
+
+GPU, CPU = {"CPU": 16.0, "GPU": 1.0}, {"CPU": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nodes", "found"),
+    [
+        ({}, [CPU], {"CPU": 1}),
+        ({}, [GPU], {"CPU": 1, "GPU": 1}),
+        ({}, [CPU, GPU], {"CPU": 1, "GPU": 1}),
+        ({}, [{"CPU": 2.0, "GPU": 0.0}], {"CPU": 1}),
+        ({"gpus": "auto", "memory_gib": 2}, [GPU], {"CPU": 1, "GPU": 1, "memory": 2 * 2**30}),
+        ({"gpus": 0}, [GPU], {"CPU": 1}),
+        ({"gpus": 0.25, "cpus": 2}, [GPU], {"CPU": 2, "GPU": 0.25}),
+    ],
+)
+def test_gpus_are_used_where_there_are_any_unless_a_number_says_otherwise(
+    wanted: dict[str, Any], nodes: list[dict[str, float]], found: dict[str, float]
+) -> None:
+    assert reserved(Resources.model_validate(wanted), nodes) == found
+
+
+def test_a_word_other_than_auto_is_refused() -> None:
+    with pytest.raises(ValueError, match="gpus"):
+        Resources.model_validate({"gpus": "all"})
+    with pytest.raises(ValueError, match="gpus"):
+        Resources.model_validate({"gpus": -1})
+
+
+def test_what_a_piece_of_work_has_is_said() -> None:
+    assert resource_words({"CPU": 1, "GPU": 0.5}, 2) == "Ray on 2 nodes: each unit of work has 1 CPU, 0.5 GPU"
+    assert (
+        resource_words({"CPU": 2, "memory": 2**31}, 1) == "Ray on this machine: each unit of work has 2 CPU, 2 GiB and no GPU"
+    )

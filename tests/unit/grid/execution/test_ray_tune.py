@@ -1,0 +1,57 @@
+"""What a worker makes of errors that no stage raised."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray import tune
+
+from grid.execution.job import Job, Outcome
+from grid.execution.ray_tune import _trial
+from grid.plan.code_version import source_digest
+from grid.plan.inputs import InputResolver
+from grid.spec.cell import Cell
+from grid.spec.stage_kind import stages_of
+
+CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
+
+
+def test_a_store_that_cannot_be_written_is_said_and_is_no_lost_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(tune, "report", said.append)
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    stage = next(
+        stage for stage in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "resolver")) if stage.kind == "train"
+    )
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    source = source_digest(stage.kind, stage.config.values())
+    job = Job(stage.kind, stage.id, stage.label, {}, stage.identity, config, source, str(file / "store"))
+    _trial({"jobs": json.dumps([asdict(job)])})
+    outcome = json.loads(said[-1]["outcomes"])[stage.id]
+    assert outcome["ended"] == "failed"
+    assert "NotADirectoryError" in outcome["error"]
+
+
+def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(job: Job, around: Any) -> Outcome:
+        ran.append(job.label)
+        return Outcome("failed", "no") if job.label.endswith("gradcam") else Outcome("done")
+
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(tune, "report", said.append)
+    monkeypatch.setattr("grid.execution.ray_tune.run", run)
+    explainers = [{"name": "gradcam", "scores": ["sanity"]}, {"name": "rise", "scores": ["sanity"]}]
+    stages = stages_of(Cell.model_validate({**CELL, "explainers": explainers}), InputResolver(tmp_path / "resolver"))
+    kinds = {stage.id: stage.kind for stage in stages}
+    jobs = [
+        Job(one.kind, one.id, one.label, {need: kinds[need] for need in one.needs}, {}, {}, "", str(tmp_path / "store"))
+        for one in stages
+    ]
+    _trial({"jobs": json.dumps([asdict(job) for job in jobs])})
+    assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
+    assert len(json.loads(said[-1]["outcomes"])) == 4

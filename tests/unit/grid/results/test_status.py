@@ -1,0 +1,133 @@
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from grid.ledger.added_explanations import Explained, added, dropped
+from grid.ledger.study import Study
+from grid.report.build import build
+from grid.results.rows import table
+from grid.results.status import show, status
+from grid.spec.grid_file import BadInput
+from grid.spec.stage_kind import StageName
+
+HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "matplotlib", "timm", "scipy", "pandas", "pyarrow", "jinja2")
+
+
+def test_status_has_exactly_these_keys(make_study):
+    found = status(make_study(axes={"backbone": ["alexnet"]}, pairs=60))
+    assert list(found) == ["study", "cells", "mlflow"]
+    assert [list(cell) for cell in found["cells"]] == [["id", "levels", "state", "metrics", "attempts", "error"]]
+    assert found["mlflow"] == {"experiment": None, "runs": {}}
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_states_errors_and_attempts_are_told_and_hidden_cells_left_out(make_study):
+    study = make_study(
+        failed=[{"backbone": "alexnet"}], unfinished=[{"backbone": "resnet34"}], skipped=[{"detection": "mtcnn"}],
+        hidden=[{"backbone": "efficientnet_b1", "pretraining": "imagenet"}], pairs=60, explainers=(),
+    )  # fmt: skip
+    cells = status(study)["cells"]
+    assert [cell["state"] for cell in cells].count("skipped") == 6
+    assert len(cells) == 11
+    alexnet, resnet, efficientnet = (
+        next(cell for cell in cells if cell["levels"]["backbone"] == name and cell["id"])
+        for name in ("alexnet", "resnet34", "efficientnet_b1")
+    )
+    assert (alexnet["state"], alexnet["error"]) == ("failed", "train: RuntimeError: the loss of batch 17 is NaN")
+    assert alexnet["attempts"] == {"train": 2, "evaluate:lfw view 2": 0}
+    assert (resnet["state"], resnet["error"], resnet["metrics"]) == ("run", None, {})
+    assert (efficientnet["state"], efficientnet["error"]) == ("done", None)
+    assert efficientnet["metrics"]["lfw view 2"]["pairs"] == 60
+
+
+def test_an_output_of_another_size_opens_the_cell_again(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    study.ledger.path(study.cells[0].markers["train"], "model.safetensors").write_bytes(b"")
+    (cell,) = status(Study(study.path))["cells"]
+    assert cell["state"] == "run"
+    assert "model.safetensors" in cell["error"]
+
+
+def test_runs_are_read_from_the_sync(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    runs = {study.cells[0].id: "r1"}
+    (study.path / "mlflow.json").write_text(json.dumps({"experiment": "7", "tracking": "sqlite://", "runs": runs}))
+    assert status(study)["mlflow"] == {"experiment": "7", "runs": runs}
+
+
+def test_a_damaged_sync_file_is_one_clear_line(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    (study.path / "mlflow.json").write_text("[")
+    with pytest.raises(BadInput, match=r"MLflow sync\.json: damaged .* `facegrid sync"):
+        status(study)
+
+
+def test_the_table_names_every_cell_and_every_reason(make_study):
+    study = make_study(failed=[{"backbone": "alexnet", "detection": "none"}], pairs=60, explainers=())
+    out = Console(width=100, file=io.StringIO(), color_system=None)
+    out.print(show(study))
+    text = out.file.getvalue()
+    assert all(cell.id[:8] in text for cell in study.cells)
+    assert text.count("failed: backbone=alexnet") == 2
+    assert "10 done, 2 failed" in text
+
+
+def test_status_imports_nothing_heavy_and_takes_less_than_a_second(make_study):
+    study = make_study(pairs=60, explainers=())
+    code = (
+        "import sys, time, json; start = time.process_time()\n"
+        "from pathlib import Path\nfrom grid.ledger.study import Study\nfrom grid.results.status import status, show\n"
+        "study = Study(Path(sys.argv[1])); status(study); show(study)\n"
+        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(study.path)], capture_output=True, text=True, check=True)
+    seconds, modules = json.loads(done.stdout)
+    assert not set(HEAVY) & set(modules)
+    assert seconds < 1  # of the processor: what else the machine does must not fail a test
+
+
+def lose(study):
+    """The study with an explanation that was added to its first cell, and failed."""
+    train = study.cells[0].stages["train"]
+    rise = Explained(train, StageName("explain", "rise"), "r1", (train,), {"name": "rise"})
+    attempt = study.ledger.begin("explain", "r1", {})
+    attempt.fail("RuntimeError: no such colour", "", deterministic=True)
+    (study.path / "plan.json").write_text(json.dumps(added(study.record, [rise])))
+    return Study(study.path)
+
+
+def test_an_added_explanation_that_fails_leaves_its_cell_done_and_is_told(make_study):
+    study = lose(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, explainers=()))
+    assert [cell.state for cell in study.cells] == ["done", "done"]
+    first, second = status(study)["cells"]
+    assert (first["state"], second["error"]) == ("done", None)
+    assert first["error"] == "added, and failed: explain:rise: RuntimeError: no such colour"
+    console = Console(file=io.StringIO(), width=200)
+    console.print(show(study))
+    said = " ".join(console.file.getvalue().split())
+    assert "added, and failed: explain:rise: RuntimeError: no such colour" in said
+    assert "--drop" in said
+    assert "added to the finished study, and failed: explain:rise" in build(study).read_text()
+    (row, _) = table(study).rows
+    assert (row.state, dict(row.lost)) == ("done", {"explain:rise": "RuntimeError: no such colour"})
+
+
+def test_what_is_dropped_is_told_no_more(make_study):
+    study = lose(make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=()))
+    record, gone = dropped(study.record, [study.cells[0].stages["train"]], ["rise"])
+    (study.path / "plan.json").write_text(json.dumps(record))
+    assert [one.label for one in gone] == ["explain:rise"]
+    assert status(Study(study.path))["cells"][0]["error"] is None
+
+
+def test_the_accuracy_is_the_cross_validated_one_as_in_the_headline_of_the_report(make_study):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    study.cells[0].markers["evaluate:lfw view 2"].facts.update(oracle=0.9, tenfold=0.8123)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(show(study))
+    assert "81.23 %" in console.file.getvalue()
+    assert "90.00" not in console.file.getvalue()

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from grid.spec.grid_file import BadInput
+from grid.tracking.uri import tracking_of
+
+SERVER, DATABASE = "http://me:hunter2@host:5000", "postgresql://me:hunter2@host/db"
+VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def kept(uri: str, grid_file: Path | None = None) -> dict[str, str | None]:
+    """What plan.json keeps of a launch."""
+    from grid.secrets import masked
+
+    return {"tracking": masked(uri), "grid_file": str(grid_file) if grid_file else None}
+
+
+@pytest.mark.parametrize("uri", [SERVER, DATABASE])
+def test_a_password_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert tracking_of(kept(uri), tmp_path) == uri
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.replace("host", "another"))
+    with pytest.raises(BadInput, match=r"launch\.tracking: .*MLFLOW_TRACKING_URI") as error:
+        tracking_of(kept(uri), tmp_path)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("uri", [SERVER, DATABASE])
+def test_a_password_is_found_in_the_grid_file(make, tmp_path: Path, uri: str) -> None:
+    grid = make(launch={"study": str(tmp_path / "study"), "tracking": uri})
+    assert tracking_of(kept(uri, grid.yaml_source.path), tmp_path) == uri
+    with pytest.raises(BadInput, match=r"absent\.yaml"):
+        tracking_of(kept(uri, tmp_path / "absent.yaml"), tmp_path)
+
+
+def test_a_server_is_asked_with_the_name_and_password_that_mlflow_reads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
+    assert tracking_of(kept(SERVER), tmp_path) == "http://host:5000"
+    with pytest.raises(BadInput, match=r"the whole address$"):
+        tracking_of(kept(DATABASE), tmp_path)  # a database is not asked in that way
+
+
+@pytest.mark.parametrize("password", ["hunt/er2", "hunt@er2", "hunt#er2", "hunt?er2"])
+def test_a_password_that_no_parser_understands_is_refused_without_being_shown(tmp_path: Path, password: str) -> None:
+    with pytest.raises(BadInput, match="%2F") as error:
+        tracking_of({"tracking": f"http://me:{password}@host"}, tmp_path)
+    assert "er2" not in str(error.value)
+
+
+def test_a_study_keeps_no_password(make, tmp_path: Path) -> None:
+    from grid.execution.launch import write_plan
+    from grid.plan.plan import make_plan
+
+    grid = make(launch={"study": str(tmp_path / "study"), "tracking": SERVER})
+    write_plan(make_plan(grid), grid)
+    assert not [path for path in (tmp_path / "study").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from modules.metrics import subject_bootstrap as module
+from modules.metrics.intervals import bootstrap
+from modules.metrics.roc import Curve
+from modules.metrics.subject_bootstrap import subject_bootstrap
+from modules.metrics.verification import auc, eer, oracle_accuracy, tenfold_accuracy, val_at_far
+
+
+def gallery(people=20, images=4, size=6, noise=1.0, seed=0, spread=0.0):
+    """Every pair of every image, with the subjects; some subjects' images vary more than others'."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(people), images)
+    noises = noise * np.exp(spread * rng.normal(size=people))
+    embeddings = rng.normal(size=(people, size))[who] + noises[who, None] * rng.normal(size=(len(who), size))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    one, other = np.triu_indices(len(who), 1)
+    scores = np.einsum("nd,nd->n", embeddings[one], embeddings[other])
+    return scores, who[one] == who[other], who[one], who[other]
+
+
+def repeated(times, scores, same, left, right, folds):
+    """The pairs of one resample, written out."""
+    weights = np.where(same, times[left], times[left] * times[right])
+    return tuple(np.repeat(values, weights) for values in (scores, same, folds))
+
+
+def test_a_resample_has_the_metrics_of_its_pairs_written_out():
+    scores, same, left, right = gallery(people=9, images=3)
+    scores, folds = scores.round(2), np.minimum(left, right) % 3
+    order = np.argsort(-scores, kind="stable")
+    scores, same, left, right, folds = (values[order] for values in (scores, same, left, right, folds))
+    times = module._times(np.random.default_rng(0), 9, 40)
+    assert (times.sum(axis=1) == 9).all()
+    pairs = module._Pairs(scores, same, left, right, [folds == number for number in range(3)])
+    found = pairs.metrics(times, (0.1, 0.01))
+    compared = 0
+    for row in range(40):
+        drawn = repeated(times[row], scores, same, left, right, folds)
+        assert found["auc"][row] == pytest.approx(auc(*drawn[:2]))
+        assert found["eer"][row] == pytest.approx(eer(*drawn[:2]))
+        assert found["oracle"][row] == pytest.approx(oracle_accuracy(*drawn[:2])[0])
+        for far in (0.1, 0.01):
+            assert found[f"val {far}"][row] == pytest.approx(val_at_far(*drawn[:2], far)[0])
+        if len(np.unique(drawn[2])) >= 2:  # a fold may be empty
+            compared += 1
+            assert found["tenfold"][row] == pytest.approx(tenfold_accuracy(*drawn)["value"])
+    assert compared > 35
+    assert np.isfinite(found["tenfold"]).all()
+
+
+def test_a_seed_gives_one_result_whatever_the_blocks_and_the_order(monkeypatch):
+    data = gallery(people=8)
+    one = subject_bootstrap(*data, resamples=30, fars=(0.1,), seed=1)
+    assert one == subject_bootstrap(*data, resamples=30, fars=(0.1,), seed=1)
+    assert one != subject_bootstrap(*data, resamples=30, fars=(0.1,), seed=2)
+    order = np.random.default_rng(0).permutation(len(data[0]))
+    assert one == subject_bootstrap(*(values[order] for values in data), resamples=30, fars=(0.1,), seed=1)
+    names = np.array(list("abcdefgh"))
+    assert one == subject_bootstrap(data[0], data[1], names[data[3]], names[data[2]], resamples=30, fars=(0.1,), seed=1)
+    monkeypatch.setattr(module, "VALUES", 1)
+    assert one == subject_bootstrap(*data, resamples=30, fars=(0.1,), seed=1)
+
+
+def test_the_intervals_hold_the_value():
+    scores, same, left, right = gallery(people=40)
+    some = same | (np.random.default_rng(0).random(len(same)) < 240 / 12_480)  # as many of either kind, as on LFW
+    scores, same, left, right = scores[some], same[some], left[some], right[some]
+    folds = left % 3
+    found = subject_bootstrap(scores, same, left, right, folds=folds, resamples=200, fars=(0.1, 0.01))
+    assert found.subjects == 40
+    assert found.resamples == 200
+    for (low, high), value in (
+        (found.auc, auc(scores, same)),
+        (found.eer, eer(scores, same)),
+        (found.tenfold, tenfold_accuracy(scores, same, folds)["value"]),
+        (found.val[0.1], val_at_far(scores, same, 0.1)[0]),
+        (found.val[0.01], val_at_far(scores, same, 0.01)[0]),
+    ):
+        assert low < value < high
+    assert found.oracle[0] < oracle_accuracy(scores, same)[0] < found.oracle[1]
+    assert subject_bootstrap(scores, same, left, right, resamples=5).tenfold is None
+
+
+def test_where_pairs_share_subjects_a_bootstrap_of_pairs_promises_too_much():
+    """Experiments of a known truth: how often the interval of the EER holds it: pairs 45 %, subjects 90 %."""
+    kind = {"people": 16, "images": 5, "size": 8, "noise": 0.8, "spread": 0.8}
+    truth = np.mean([eer(*gallery(**{**kind, "people": 150}, seed=1000 + seed)[:2]) for seed in range(3)])
+    inside = {"subjects": 0, "pairs": 0}
+    for seed in range(60):
+        scores, same, left, right = gallery(**kind, seed=seed)
+        low, high = subject_bootstrap(scores, same, left, right, fars=(), resamples=80, seed=seed).eer
+        inside["subjects"] += low <= truth <= high
+        (low, high), _ = bootstrap(Curve.of(scores, same), (), 40, seed)
+        inside["pairs"] += low <= truth <= high
+    assert inside["pairs"] / 60 < 0.6
+    assert inside["subjects"] / 60 > 0.8
+
+
+@pytest.mark.parametrize("empty", ["a fold", "the impostor pairs of a fold"])
+def test_a_fold_that_a_resample_leaves_empty_does_not_void_it(empty):
+    scores, same, left, right = gallery(people=10, images=3)
+    folds = np.minimum(left, right) % 3
+    if empty == "a fold":
+        folds[(left == 4) & (right == 4)] = 7  # three pairs of one subject, who is drawn in 65 % of the resamples
+    else:
+        folds[same & (left < 2)] = 7
+    found = subject_bootstrap(scores, same, left, right, folds=folds, resamples=100)
+    assert found.resamples == 100
+    assert 0 < found.tenfold[0] < tenfold_accuracy(scores, same, folds)["value"] < found.tenfold[1] <= 1
+    assert found.auc == subject_bootstrap(scores, same, left, right, resamples=100).auc
+
+
+def test_intervals_of_well_separated_pairs_hold_the_truth():
+    """Many of these 60 sets show no error at all, where percentiles of resamples are a point."""
+    kind = {"people": 24, "images": 3, "size": 6, "noise": 0.08, "spread": 0.5}
+    sets = [gallery(**kind, seed=seed) for seed in range(60)]
+    truth = np.mean([auc(*one[:2]) for one in sets])
+    found = [subject_bootstrap(*one, fars=(), resamples=80).auc for one in sets]
+    assert sum(auc(*one[:2]) == 1 for one in sets) >= 10
+    assert np.mean([low <= truth <= high for low, high in found]) >= 0.85
+
+
+def test_labels_that_disagree_with_the_subjects_are_named():
+    scores, same, left, right = gallery(people=5)
+    same[7] = ~same[7]
+    with pytest.raises(ValueError, match=r"row 7 is (genuine|an impostor)"):
+        subject_bootstrap(scores, same, left, right)
+    with pytest.raises(ValueError, match="each pair has one of each"):
+        subject_bootstrap(scores, same, left[1:], right)
+
+
+def test_too_few_subjects_are_refused():
+    scores, same = np.array([0.9, 0.1]), np.array([True, False])
+    with pytest.raises(ValueError, match="of 2 subjects hold both kinds"):
+        subject_bootstrap(scores, same, np.array([0, 0]), np.array([0, 1]), folds=np.array([0, 1]), resamples=50)
+    with pytest.raises(ValueError, match="row 1"):
+        subject_bootstrap(np.array([0.9, np.nan]), same, np.array([0, 0]), np.array([0, 1]))
+
+
+def test_without_numbers_there_are_no_warnings(recwarn):
+    scores, same, left, right = gallery(people=3, images=2)
+    found = subject_bootstrap(scores, same, left, right, resamples=100, fars=(0.5,))
+    assert 50 <= found.resamples < 100
+    assert not list(recwarn)
