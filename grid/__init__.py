@@ -1,1 +1,1 @@
-"""The study: spec, plan, cells, ledger, stages, launcher, MLflow sync, report."""
+"""The grid: spec, plan, ledger, execution, stages, evaluation, results, report, tracking."""

@@ -70,7 +70,7 @@ def evaluation_task(name: str) -> EvaluationTask:
         module = importlib.import_module(path)
     except ImportError as error:
         raise ValueError(f"evaluation task {name!r} is no module that can be imported here ({error})") from error
-    if missing := [function for function in ("rows", "judge") if not callable(getattr(module, function, None))]:
+    if missing := [function for function in ("rows", "evaluate") if not callable(getattr(module, function, None))]:
         raise ValueError(f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}")
     found = getattr(module, "Task", None) or type("Task", (EvaluationTask,), {"__module__": path})
     if not (isinstance(found, type) and issubclass(found, EvaluationTask)):

@@ -204,7 +204,7 @@ class BackgroundSync:
         self.sync_pass = MlflowSync(Study(study), tracking, check)
         self.said: list[str] = []  # of runs that were replaced or deleted
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-MLflow sync") if live else None
+        self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-sync") if live else None
 
     def __enter__(self) -> BackgroundSync:
         if self.thread:

@@ -72,7 +72,7 @@ def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder:
     if one.refused is not None:
         return {f"facegrid.refused.{name}": one.refused}
     for file in marker.outputs:
-        if file.startswith(("maps", "images")):
+        if file.startswith(("maps", "generated")):
             _copy(ledger, marker, file, own / file)
     if not one.names or "images.npy" not in marker.outputs:
         return {}

@@ -66,7 +66,7 @@ def sync_pass(study_path: Path, tracking: str | None = None, report: bool = Fals
 
 
 def sync(study_path: Path, tracking: str | None = None) -> SyncResult:
-    """``MLflow sync`` with the report, for a user who waits for it.
+    """One pass with the report, for a user who waits for it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
@@ -154,7 +154,7 @@ class MlflowSync:
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
-        with tempfile.TemporaryDirectory(prefix="facegrid-MLflow sync-") as folder:
+        with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
             change = gather(study, cell, record, known, self._runs.history, Path(folder), problems)
             self._runs.apply(known, change, record)
 
@@ -165,7 +165,7 @@ class MlflowSync:
             return
         try:
             known = self._runs.known.get(REPORT)
-            with tempfile.TemporaryDirectory(prefix="facegrid-MLflow sync-") as temporary:
+            with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as temporary:
                 record, change = gather_report(study, folder, known, Path(temporary))
                 if change is not None:
                     self._runs.apply(known or self._runs.create(REPORT, record), change, record)

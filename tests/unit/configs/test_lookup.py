@@ -94,7 +94,7 @@ def test_a_dotted_path_names_a_component_of_the_users_own_package(own: str) -> N
     [
         ("nowhere", "no module that can be imported here"),
         ("broken", r"broken.py:1: ImportError: cannot import name 'nothing_of_that_name'"),
-        ("empty", "the module has no class Config of kind augmentation"),
+        ("empty", "exactly one Config class of kind augmentation"),
     ],
 )
 def test_a_dotted_path_that_leads_nowhere_says_why(own: str, module: str, complaint: str) -> None:
@@ -132,7 +132,7 @@ def test_a_users_package_that_ours_hides_is_named(tmp_path: Path, monkeypatch: p
 
 
 def test_a_component_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no class Config of kind detector"):
+    with pytest.raises(ValueError, match=r"exactly one Config class of kind detector"):
         lookup("detector", "modules.backbones.alexnet")
 
 

@@ -13,11 +13,12 @@ DAMAGES = [
     lambda data: data.replace(b"small", b"smell"),
     lambda data: b"[]",
 ]
-WHAT = {"grid": "small", "store": "/nowhere", "study_id": "a" * 32, "cells": [], "hidden": [], "stages": [], "axes": {}}
+WHAT = {"grid": "small", "store": "store", "study_id": "a" * 32, "cells": [], "hidden": [], "stages": [], "axes": {}}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / "store").mkdir()
     write_record(tmp_path, WHAT)
     return tmp_path
 

@@ -63,7 +63,7 @@ def test_a_digest_is_one_for_equal_code() -> None:
         ("modules.training.recipe", "default=0.9", "default=0.8", True),  # what a component imports
         ("datamodules.datasets.drawn", "WORD = 2**32 - 1", "WORD = 2**31 - 1", True),
         ("datamodules.synthetic_faces.drawing", "import", "import sys\nimport", True),
-        ("datamodules.datasets.folder", "class Config", "class Other:\n    pass\n\n\nclass Config", False),
+        ("datamodules.datasets.folder", "class Folder", "class Other:\n    pass\n\n\nclass Folder", False),
         ("datamodules.augmentations.flip", "= 0.5", "= 0.4", True),
         ("datamodules.augmentations.basic", "= 0.5", "= 0.4", False),
         ("grid.stages.train", "import", "import sys\nimport", True),

@@ -62,7 +62,7 @@ def test_runs_are_read_from_the_sync(make_study):
 def test_a_damaged_sync_file_is_one_clear_line(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     (study.path / "mlflow.json").write_text("[")
-    with pytest.raises(BadInput, match=r"MLflow sync\.json: damaged .* `facegrid sync"):
+    with pytest.raises(BadInput, match=r"mlflow\.json: damaged .* `facegrid sync"):
         status(study)
 
 

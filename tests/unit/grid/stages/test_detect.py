@@ -56,7 +56,7 @@ def cut_short(plan: Plan, counted: Counted, after: int) -> list[Path]:
     with pytest.raises(KeyboardInterrupt):
         run(job_of(plan), RunOptions())
     counted.calls, counted.last = 0, 10**9
-    found = sorted((store_of(plan.grid) / "detect").glob("*/*/shards/*"))
+    found = sorted((store_of(plan.grid) / "detect").glob("*/*/chunks/*"))
     assert len(found) == after
     return found
 
