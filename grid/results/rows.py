@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study
-from grid.results.columns import VERIFICATION, Column, Value, columns_of
+from grid.results.columns import VERIFICATION, Column, columns_of
+from grid.results.measured import results_of
+from grid.results.result import Result
 
 ABSENT = ("none", "no", "off")  # the level of a factor that is not there
 TITLES = {
@@ -42,21 +45,19 @@ class Row:
     markers: Mapping[str, Marker]  # the stages whose outputs are whole
     metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
     lost: Mapping[str, str] = field(default_factory=dict)  # label -> why, of added explanations that failed or are damaged
+    results: tuple[Result, ...] = ()  # every number of the cell
 
     @property
     def title(self) -> str:
         return self.cell.title
 
-    def value(self, column: Column) -> Value | None:
-        """None where the protocol was not evaluated."""
-        found = self.metrics.get(column.protocol)
-        if found is None:
-            return None
-        kind, _, far = column.key.partition(":")
-        entry = found.get(kind, {}).get(far) if far else found.get(kind)
-        if entry is None:
-            return None
-        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason", "method")))
+    def value(self, column: Column) -> Result | None:
+        """None where the protocol was not evaluated, or has no such metric."""
+        return self._evaluated.get((column.protocol, column.key))
+
+    @cached_property
+    def _evaluated(self) -> dict[tuple[str | None, str], Result]:
+        return {(one.protocol, one.metric): one for one in self.results if one.stage == "evaluate"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ class Table:
         found: dict[str, dict[str, None]] = {}
         for row in self.lines:
             for column in self.columns:
-                if (value := row.value(column)) and value.low is not None and value.method:
-                    found.setdefault(value.method, {})[column.title] = None
+                if (value := row.value(column)) and value.low is not None and value.interval:
+                    found.setdefault(value.interval, {})[column.title] = None
         return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
 
 
@@ -131,11 +132,15 @@ def _factor(axis: str, levels: Sequence[str]) -> Factor:
 
 def _row(study: Study, cell: CellView) -> Row:
     markers, metrics, damage, lost = {}, {}, [], dict(cell.lost)
-    for label, marker in cell.markers.items():
+    for name in cell.names:
+        marker = cell.markers.get(name)
+        if marker is None:
+            continue
+        label = str(name)
         try:
             _check(study, marker)
             if marker.kind == "evaluate":
-                metrics[label.partition(":")[2]] = study.ledger.json(marker, "metrics.json")
+                metrics[name.about] = study.ledger.json(marker, "metrics.json")
             markers[label] = marker
         except Damaged as error:
             if label in cell.added:
@@ -149,7 +154,7 @@ def _row(study: Study, cell: CellView) -> Row:
         reason = "not finished yet: " + ", ".join(
             label for label in cell.stages if label not in cell.markers and label not in cell.added
         )
-    return Row(cell, state, reason, markers, metrics, lost)
+    return Row(cell, state, reason, markers, metrics, lost, tuple(results_of(study.ledger, cell, markers)))
 
 
 def _check(study: Study, marker: Marker) -> None:
@@ -168,8 +173,6 @@ def _check(study: Study, marker: Marker) -> None:
 
 
 def _columns(rows: Sequence[Row]) -> Iterable[Column]:
-    protocols = dict.fromkeys(
-        label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("evaluate:")
-    )
+    protocols = dict.fromkeys(name.about for row in rows for name in row.cell.names if name.kind == "evaluate")
     for protocol in protocols:
         yield from columns_of(protocol, [row.metrics[protocol] for row in rows if protocol in row.metrics])
