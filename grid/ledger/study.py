@@ -13,6 +13,7 @@ from grid.ledger.ledger import Damaged, Failure, Ledger, Marker
 from grid.ledger.store import LocalStore, seal, unseal
 from grid.ledger.study_store import store_path
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title
 from grid.spec.stage_kind import StageName, named
 
 KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
@@ -69,7 +70,7 @@ class CellView:
 
     @property
     def title(self) -> str:
-        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+        return cell_title(self.levels)
 
     @property
     def names(self) -> tuple[StageName, ...]:

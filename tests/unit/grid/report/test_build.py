@@ -10,16 +10,9 @@ from grid.spec.grid_file import BadInput
 
 EVIL = "<script>alert('x')</script>\"'&"
 FILES = {
-    "index.html",
-    "modes.md",
-    "table.md",
-    "table.csv",
-    "table.tex",
-    "results.csv",
-    "report.json",
-    "sheet-gradcam.png",
+    "index.html", "modes.md", "table.md", "table.csv", "table.tex", "results.csv", "report.json", "sheet-gradcam.png",
     "sheet-gbp.png",
-}
+}  # fmt: skip
 
 
 class Seen(HTMLParser):
