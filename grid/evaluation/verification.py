@@ -47,11 +47,11 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     metrics["modes"] = all_modes(scores, same, fold, (one, other))
     columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
     if verified := _verified(seen, protocol, who, left, right, same, fold):
-        metrics |= {"setting": verified.setting, "tenfold": verified.accuracy}
+        metrics |= {"setting": verified.setting, "ten_fold": verified.accuracy}
         columns["verifier"] = verified.scores
     pq.write_table(pa.table(columns), seen.folder / "scores.parquet")
-    facts = {key: metrics[key]["value"] for key in ("oracle", "tenfold", "eer", "auc")}
-    facts |= {"tenfold_se": metrics["tenfold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
+    facts = {key: metrics[key]["value"] for key in ("best_threshold", "ten_fold", "eer", "auc")}
+    facts |= {"ten_fold_se": metrics["ten_fold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
     return EvaluationResult(metrics, facts, ("scores.parquet",))
 
 

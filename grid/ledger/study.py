@@ -83,7 +83,7 @@ class CellView:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Headline numbers by protocol: {"lfw view 1": {"oracle": 0.93, "eer": ..., "auc": ...}}."""
+        """Headline numbers by protocol: {"lfw view 1": {"best_threshold": 0.93, "eer": ..., "auc": ...}}."""
         done = [name for name in self.names if name.kind == "evaluate" and name in self.markers]
         return {name.about: dict(self.markers[name].facts) for name in done}
 

@@ -14,7 +14,7 @@ FIELDS = ("value", "low", "high", "se")
 
 def table_csv(table: Table) -> str:
     """RFC 4180 but for the line ends, which are a line feed. An absent number is an empty field."""
-    wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "tenfold"]
+    wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "ten_fold"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     axes = [factor.axis for factor in table.factors]

@@ -8,7 +8,7 @@ from typing import Any
 
 from grid.evaluation.task import evaluation_task
 
-CROSS_VALIDATED, BEST_THRESHOLD = "tenfold", "oracle"  # the two accuracies, as metrics.json names them
+CROSS_VALIDATED, BEST_THRESHOLD = "ten_fold", "best_threshold"  # the two accuracies, as metrics.json names them
 VERIFICATION = "verification"  # the task of protocols with pairs of images
 
 
@@ -36,7 +36,7 @@ class Column:
     """One measurement under one protocol."""
 
     protocol: str
-    key: str  # of metrics.json: oracle, tenfold, eer, auc, val:<far>, or what other tasks have
+    key: str  # of metrics.json: best_threshold, ten_fold, eer, auc, val:<far>, or what other tasks have
     title: str
     percent: bool
     digits: int  # decimals that are printed
@@ -82,7 +82,7 @@ def _pairs(protocol: str, found: Sequence[Mapping[str, Any]]) -> Iterable[Column
 
 
 def _folds(found: Sequence[Mapping[str, Any]]) -> str:
-    numbers = {len(entry["tenfold"].get("folds") or ()) or 10 for entry in found}
+    numbers = {len(entry["ten_fold"].get("folds") or ()) or 10 for entry in found}
     return f"{numbers.pop()}-fold" if len(numbers) == 1 else "cross-validated" if numbers else "10-fold"
 
 

@@ -81,7 +81,7 @@ def show(study: Study) -> Table:
     out.add_column("Accuracy,\ncross-validated", justify="right", no_wrap=True)
     views = [cell for cell in study.cells if not cell.hidden]
     for cell, view in zip(found["cells"], views, strict=True):
-        accuracy = [f"{facts['tenfold'] * 100:.2f} %" for facts in cell["metrics"].values() if "tenfold" in facts]
+        accuracy = [f"{facts['ten_fold'] * 100:.2f} %" for facts in cell["metrics"].values() if "ten_fold" in facts]
         if reason := cell["error"] or (view.reason if cell["state"] == "skipped" else None):
             line = " ".join(f"{cell['state']}: {view.title}: {reason}".split())
             lines.append(line if len(line) <= 160 else line[:159] + "…")

@@ -196,13 +196,13 @@ def finals(label: str, marker: Marker, metrics: Mapping[str, Any]) -> list[Point
 
 def _verification(metrics: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {key: metrics.get(key) for key in ("pairs", "genuine", "impostor")}
-    named = {"accuracy_oracle": "oracle", "accuracy_tenfold": "tenfold", "eer": "eer", "auc": "auc"}
+    named = {"accuracy_best_threshold": "best_threshold", "accuracy_ten_fold": "ten_fold", "eer": "eer", "auc": "auc"}
     parts = {name: metrics.get(key) or {} for name, key in named.items()}
     parts |= {f"val_at_far_{far}": part for far, part in (metrics.get("val") or {}).items()}
     for name, part in parts.items():
         found |= {name: part.get("value"), f"{name}_low": part.get("low"), f"{name}_high": part.get("high")}
         found[f"{name}_threshold"] = part.get("threshold")
-    found["tenfold_se"] = parts["accuracy_tenfold"].get("se")
+    found["ten_fold_se"] = parts["accuracy_ten_fold"].get("se")
     return found | {key: value for key, value in (metrics.get("confusion") or {}).items() if key != "threshold"}
 
 

@@ -13,8 +13,8 @@ def with_numbers(table, numbers):
         metrics = {
             protocol: {
                 **found,
-                "tenfold": {**found["tenfold"], "value": ten_fold},
-                "oracle": {**found["oracle"], "value": best},
+                "ten_fold": {**found["ten_fold"], "value": ten_fold},
+                "best_threshold": {**found["best_threshold"], "value": best},
             }
             for protocol, found in row.metrics.items()
         }
@@ -54,5 +54,5 @@ def test_each_protocol_has_a_headline_of_its_own(make_study):
     table = rows.table(make_study(axes={"backbone": ["alexnet"]}, protocols=("one", "two"), pairs=60, explainers=()))
     found = headlines(table)
     assert [one.protocol for one in found] == ["one", "two"]
-    value = table.rows[0].metrics["two"]["tenfold"]["value"]
+    value = table.rows[0].metrics["two"]["ten_fold"]["value"]
     assert float(found[1].numbers[0].text.removesuffix(" %")) == pytest.approx(100 * value, abs=0.005)

@@ -46,11 +46,11 @@ def test_csv_gives_back_the_very_numbers(study):
         assert line["backbone"] == row.cell.levels["backbone"]
         if row.metrics:
             metrics = row.metrics["lfw view 2"]
-            assert float(line["oracle"]) == metrics["oracle"]["value"]
-            assert float(line["tenfold_se"]) == metrics["tenfold"]["se"]
+            assert float(line["best_threshold"]) == metrics["best_threshold"]["value"]
+            assert float(line["ten_fold_se"]) == metrics["ten_fold"]["se"]
             assert float(line["val@0.1_low"]) == metrics["val"]["0.1"]["low"]
         else:
-            assert line["oracle"] == ""
+            assert line["best_threshold"] == ""
             assert line["state"] == "failed"
 
 
@@ -88,7 +88,7 @@ def test_json_has_all_metrics_and_reasons(study):
     found = table_json(study, rows.table(study))
     assert found["counts"] == {"done": 11, "failed": 1}
     done = [cell for cell in found["cells"] if cell["state"] == "done"]
-    assert all(len(cell["metrics"]["lfw view 2"]["tenfold"]["folds"]) == 10 for cell in done)
+    assert all(len(cell["metrics"]["lfw view 2"]["ten_fold"]["folds"]) == 10 for cell in done)
     assert [cell["attempts"]["train"] for cell in found["cells"] if cell["state"] == "failed"] == [2]
 
 

@@ -126,7 +126,7 @@ def test_what_is_dropped_is_told_no_more(make_study):
 
 def test_the_accuracy_is_the_cross_validated_one_as_in_the_headline_of_the_report(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
-    study.cells[0].markers["evaluate:lfw view 2"].facts.update(oracle=0.9, tenfold=0.8123)
+    study.cells[0].markers["evaluate:lfw view 2"].facts.update(best_threshold=0.9, ten_fold=0.8123)
     console = Console(file=io.StringIO(), width=100)
     console.print(show(study))
     assert "81.23 %" in console.file.getvalue()

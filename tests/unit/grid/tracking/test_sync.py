@@ -109,8 +109,8 @@ def test_a_run_says_what_the_ledger_says(new_study: Make) -> None:
     assert run.data.tags["facegrid.attempts.train"] == "1"
     assert run.data.tags["mlflow.source.git.commit"] == study.record["revision"]
     metrics = study.ledger.json(cell.markers["evaluate:lfw view 2"], "metrics.json")
-    assert run.data.metrics["lfw view 2/accuracy_oracle"] == metrics["oracle"]["value"]
-    assert run.data.metrics["lfw view 2/tenfold_se"] == metrics["tenfold"]["se"]
+    assert run.data.metrics["lfw view 2/accuracy_best_threshold"] == metrics["best_threshold"]["value"]
+    assert run.data.metrics["lfw view 2/ten_fold_se"] == metrics["ten_fold"]["se"]
     assert run.data.metrics["lfw view 2/auc_low"] == metrics["auc"]["low"]
     assert run.data.metrics["lfw view 2/false_accept"] == metrics["confusion"]["false_accept"]
     events = study.ledger.events("train", cell.stages["train"])
@@ -392,9 +392,10 @@ def test_labels_that_differ_in_signs_alone_keep_their_metrics_and_files_apart(ne
     run = runs(study)["resnet34 / 1 / 2"]
     assert sorted(value for key, value in run.data.params.items() if key.startswith("width")) == ["1", "2"]
     accuracies = {
-        study.ledger.json(study.cells[0].markers[f"evaluate:{label}"], "metrics.json")["oracle"]["value"] for label in labels
+        study.ledger.json(study.cells[0].markers[f"evaluate:{label}"], "metrics.json")["best_threshold"]["value"]
+        for label in labels
     }
-    found = {value for key, value in run.data.metrics.items() if key.endswith("/accuracy_oracle")}
+    found = {value for key, value in run.data.metrics.items() if key.endswith("/accuracy_best_threshold")}
     assert (len(accuracies), found) == (3, accuracies)
     assert len(list((study.path.parent / "mlartifacts" / run.info.run_id).rglob("metrics/*.json"))) == 3
     second = sync_pass(study.path)
