@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from grid.evaluation.measure import entry_of, measures_in
 from grid.ledger.ledger import Damaged, Ledger, Marker
-from grid.ledger.study import CellView
+from grid.ledger.study import CellView, finished
 from grid.results.result import Result
 from grid.spec.grid_file import REPLICATE
-from grid.spec.stage_kind import StageName
+from grid.spec.measure import entry_of, measures_in
+from grid.spec.stage_kind import StageName, known_kind
 
-METRICS, SCORE = "metrics.json", "score.json"
+SCORE = "score.json"
 COUNTS = ("pairs", "probes", "images", "templates")  # what the metrics of a task say how many there were of
 TRAINED = ("epochs", "parameters", "classes", "images", "skipped_images", "missing_faces")  # facts of a training
 
@@ -61,8 +61,9 @@ def measured(result: Mapping[str, Any], start: Result) -> Iterator[Result]:
 
 
 def _of_stage(ledger: Ledger, name: StageName, marker: Marker, start: Result) -> Iterator[Result]:
-    if METRICS in marker.outputs:
-        yield from measured(ledger.json(marker, METRICS), start)
+    kind = known_kind(name.kind)
+    if (shown := kind.result(finished(ledger, name, marker))) is not None:
+        yield from measured(shown, dataclasses.replace(start, heading=kind.heading(name)))
     elif SCORE in marker.outputs:
         result = ledger.json(marker, SCORE)
         for map_name, entries in result.get("maps", {}).items():
