@@ -225,8 +225,7 @@ class InputResolver:
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
-        """What the protocol asks: ``Pairs``, or what ``datamodules.evaluation_sets.templates`` has for its task, after the overlap
-        policy."""
+        """What the protocol asks after the overlap policy: ``Pairs``, or what its task has instead of them."""
         if evaluation_task(protocol.task).pairs:
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)
@@ -242,7 +241,8 @@ class InputResolver:
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
-        if protocol.task == "templates":
+        task = evaluation_task(protocol.task)
+        if task.fixed:
             raise ValueError(f"{refused}; its lists are fixed: train on others")
         try:
             found = ask(protocol, manifest.subset(free))
@@ -250,9 +250,7 @@ class InputResolver:
             raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
         if protocol.overlap == "refuse":
             raise ValueError(f"{refused}; `overlap: drop` leaves them out")
-        if protocol.task == "clustering":
-            return dataclasses.replace(found, rows=free[found.rows])
-        return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
+        return task.placed(found, free)
 
     def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig], near: int | None) -> np.ndarray:
         """bool (N,): images of ``data`` that say nothing about unseen subjects.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from grid.ledger.study import CellView, Study
+from grid.results.fitting_table import FittingTable
+from grid.results.running import Running, launch_of, running
 from grid.spec.grid_file import BadInput
 
-COLOURS = {"done": "green", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
+COLOURS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
 
 
@@ -19,27 +23,31 @@ def status(study: Study) -> dict[str, Any]:
     """The JSON form: what ``status --json`` prints. Hidden cells are left out.
 
     ``error`` is set where a cell failed, is blocked, or has damaged outputs (those are checked by size only), and where
-    an explanation that was added to the study failed, which leaves the state alone.
+    an explanation that was added to the study failed, which leaves the state alone. ``running`` lists the stages that a
+    launch computes now, and a cell with any of them is ``running``; ``launch`` is that launch, or None.
 
     Raises:
         BadInput: ``mlflow.json`` is damaged.
     """
     cells = []
+    launch = launch_of(study)
     for cell in study.cells:
         if cell.hidden:
             continue
         state, error = _state(study, cell)
+        at_work = running(study, cell, launch)
         cells.append(
             {
                 "id": cell.id,
                 "levels": dict(cell.levels),
-                "state": state,
+                "state": "running" if at_work and state == "run" else state,
+                "running": [dataclasses.asdict(one) for one in at_work],
                 "metrics": cell.metrics,
                 "attempts": dict(cell.attempts),
                 "error": error,
             }
         )
-    return {"study": study.name, "cells": cells, "mlflow": _sync(study)}
+    return {"study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study)}
 
 
 def _state(study: Study, cell: CellView) -> tuple[str, str | None]:
@@ -63,7 +71,7 @@ def _sync(study: Study) -> dict[str, Any]:
         raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it anew") from error
 
 
-def show(study: Study) -> Table:
+def show(study: Study) -> FittingTable:
     """The same for a terminal."""
     found = status(study)
     states = [cell["state"] for cell in found["cells"]]
@@ -79,9 +87,14 @@ def show(study: Study) -> Table:
     for name in ("State", "Stages", "Attempts"):
         out.add_column(name, justify="left" if name == "State" else "right", no_wrap=True)
     out.add_column("Accuracy,\ncross-validated", justify="right", no_wrap=True)
+    if launch := found["launch"]:
+        since = time.strftime("%H:%M", time.localtime(launch["since"])) if launch["since"] else "an unknown time"
+        lines.append(f"{launch['purpose']} is alive: {launch['user']}@{launch['host']}, process {launch['pid']}, since {since}")
+        at_work = dict.fromkeys(Running(**one).text for cell in found["cells"] for one in cell["running"])
+        lines += [f"running: {text}" for text in at_work]
     views = [cell for cell in study.cells if not cell.hidden]
     for cell, view in zip(found["cells"], views, strict=True):
-        accuracy = [f"{facts['tenfold'] * 100:.2f} %" for facts in cell["metrics"].values() if "tenfold" in facts]
+        accuracy = [f"{facts['ten_fold'] * 100:.2f} %" for facts in cell["metrics"].values() if "ten_fold" in facts]
         if reason := cell["error"] or (view.reason if cell["state"] == "skipped" else None):
             line = " ".join(f"{cell['state']}: {view.title}: {reason}".split())
             lines.append(line if len(line) <= 160 else line[:159] + "…")
@@ -96,4 +109,4 @@ def show(study: Study) -> Table:
     if any(view.lost for view in views):
         lines.append("ask for it again with `facegrid explain`, or take it out with --drop")
     out.caption = Text("\n".join(lines))
-    return out
+    return FittingTable(out)

@@ -12,21 +12,23 @@ from typing import Any
 
 from grid.ledger.ledger import Failure, Ledger, Marker
 from grid.results import explanation_reader, heatmap
+from grid.spec.stage_kind import StageName
 from grid.tracking.names import segment, stage_key
 from grid.tracking.record import checkpoint_of
 
+LARGEST = 20_000_000  # bytes of a file of a user's own stage that is copied
 SIDE = 224  # pixels of an image's longer side, at least
 THUMBNAIL = 256  # pixels; what MLflow's own image grid loads first
 
 
-def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dict[str, str]:
+def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
     """Puts the files of a finished stage under ``folder``; returns tags that tell MLflow's pages of them.
 
     Raises:
         Damaged: an output is not what its marker says.
     """
-    kind, _, title = label.partition(":")
-    name = segment(title)
+    kind = label.kind
+    name = segment(label.about)
     if kind == "train":
         _copy(ledger, marker, "history.json", folder / "history.json")
         weights = marker.outputs.get("model.safetensors")
@@ -43,13 +45,17 @@ def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dic
     elif kind == "explain":
         return _explanations(ledger, label, marker, name, folder)
     elif kind == "score":
-        return _score(ledger, marker, title, folder)
+        return _score(ledger, label, marker, folder)
+    elif kind != "detect":  # a kind of a user's own
+        for output, said in marker.outputs.items():
+            if said["bytes"] <= LARGEST:
+                _copy(ledger, marker, output, folder.joinpath(*stage_key(label).split("/"), output))
     return {}
 
 
-def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str, str]:
+def _score(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
     """``explanations/<method>/<score>.json``; warnings and refusals become tags."""
-    method, _, score = title.rpartition(":")
+    method, score = label.titles
     _copy(ledger, marker, "score.json", folder / "explanations" / segment(method) / f"{segment(score)}.json")
     result = ledger.json(marker, "score.json")
     name = f"{segment(method)}.{segment(score)}"
@@ -114,7 +120,7 @@ def title_of(label: str) -> str:
     return label.partition(":")[2]
 
 
-def failure_file(label: str, failure: Failure, folder: Path) -> None:
+def failure_file(label: StageName, failure: Failure, folder: Path) -> None:
     """The traceback, named by its attempt: a later success does not hide that it happened."""
     path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)

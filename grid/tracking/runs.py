@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import getpass
+import json
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grid.tracking.record import CELL, ERROR, KIND, PROVENANCE, REPORT, STUDY, Point, Record, Seen
+from configs.component import digest
+from grid.tracking.metrics import Point
+from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, NOTE, NOTED, PROVENANCE, REPORT, STUDY, TAG, Record, Seen
+from grid.tracking.uri import is_outage
 
+FILES = "files.json"  # an artifact: every file that was copied, its size, and the stage that it is of
 PAGE = 1000  # runs that one search gives at most
 POINTS, PAIRS = 800, 100  # MLflow takes 1,000 things in a batch, of which at most 100 params and 100 tags
 
@@ -34,6 +40,9 @@ class Known:
     datasets: set[tuple[str, str, str]]  # name, digest, context
     mine: bool = False  # this object wrote all of its points
     compared: set[str] = field(default_factory=set)  # stages whose points were read back
+    verified: set[str] = field(default_factory=set)  # stages whose final metrics were compared since the run was read
+    described: Any = None  # what the description was made of
+    files: dict[str, Any] | None = None  # what FILES says; None where it was not read
 
 
 @dataclass
@@ -44,14 +53,16 @@ class Change:
     tags: dict[str, str] = field(default_factory=dict)
     ticks: dict[str, str] = field(default_factory=dict)
     files: Path | None = None  # a folder
+    owners: dict[str, list[Any]] = field(default_factory=dict)  # file -> [bytes, label of the stage that it is of]
 
 
 class Runs:
     """Reads and writes the runs of one study; ``known`` maps a cell's id to its run."""
 
-    def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str) -> None:
+    def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str, tags: Mapping[str, str]) -> None:
         self.client, self.experiment_id, self.experiment, self.study_id = client, experiment_id, experiment, study_id
         self.known: dict[str, Known] = {}
+        self.tags = dict(tags)  # of the experiment
         self.writes = 0
         self.created = False  # since ``unite``
 
@@ -104,25 +115,68 @@ class Runs:
 
     def check(self, known: Known, record: Record) -> None:
         """Raises Replace where a param or a dataset of the run differs."""
+        if known.tags.get(LAYOUT) != record.tags[LAYOUT]:
+            raise Replace("another version of facegrid wrote it")
         for key, value in record.params.items():
             if known.params.get(key, value) != value:
                 raise Replace(f"its param {key} is {known.params[key]!r} and should be {value!r}")
         for seen in record.datasets:
-            for name, digest, context in known.datasets:
-                if (name, context) == (seen.name, seen.context) and digest != seen.digest:
+            for name, content, context in known.datasets:
+                if (name, context) == (seen.name, seen.context) and content != seen.digest:
                     raise Replace(f"its {context} dataset {name} has other content")
+
+    def lost(self, known: Known, labels: Iterable[str]) -> set[str]:
+        """Those stages of whose files MLflow has lost some, or has some of another size."""
+        there = self.files(known)
+        if FILES not in there:
+            known.files = {}
+            return set(labels)
+        return {label for name, (size, label) in self._copied(known).items() if there.get(name) != size}
+
+    def _copied(self, known: Known) -> dict[str, list[Any]]:
+        """File -> [bytes, label of its stage], of all that was copied."""
+        if known.files is None:
+            with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
+                try:
+                    path = Path(self.client.download_artifacts(known.run_id, FILES, folder))
+                    known.files = dict(json.loads(path.read_text(encoding="utf-8")))
+                except Exception as error:
+                    if is_outage(error):
+                        raise
+                    known.files = {}  # none was copied yet, or somebody deleted the list
+        return known.files
+
+    def files(self, known: Known) -> dict[str, int]:
+        """Bytes of each artifact of a run."""
+        found: dict[str, int] = {}
+        folders = [""]
+        while folders:
+            for entry in self.client.list_artifacts(known.run_id, folders.pop()):
+                if entry.is_dir:
+                    folders.append(entry.path)
+                else:
+                    found[entry.path] = entry.file_size
+        return found
 
     # -- writing
 
     def create(self, cell: str, record: Record) -> Known:
         tags = {
-            **{key: record.tags[key] for key in (CELL, STUDY, KIND) if key in record.tags},
+            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT) if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
         self.known[cell] = known = _known(run)
         known.mine = self.created = True
+        known.files = {}
         return known
+
+    def describe(self, tags: Mapping[str, str]) -> None:
+        """Tags of the experiment that differ."""
+        for key, value in with_note(self.tags, tags).items():
+            if self.tags.get(key) != value:
+                self._write(self.client.set_experiment_tag, self.experiment_id, key, value)
+                self.tags[key] = value
 
     def delete(self, cell: str) -> None:
         self._write(self.client.delete_run, self.known[cell].run_id)
@@ -130,10 +184,14 @@ class Runs:
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
         """Writes a change and whatever else differs from the record; files first, the ticks after all they tick off."""
+        if change.files is not None and change.owners:
+            known.files = self._copied(known) | change.owners
+            text = json.dumps(known.files, indent=1, sort_keys=True)
+            (change.files / FILES).write_text(text, encoding="utf-8")
         if change.files is not None and any(change.files.iterdir()):
             self._write(self.client.log_artifacts, known.run_id, str(change.files))
         params = {key: value for key, value in record.params.items() if key not in known.params}
-        tags = {**self._tags(known, record), **change.tags}
+        tags = {**self._tags(known, record), **with_note(known.tags, change.tags)}
         self._batches(known, params, tags, change)
         missing = [seen for seen in record.datasets if (seen.name, seen.digest, seen.context) not in known.datasets]
         if missing:
@@ -192,6 +250,17 @@ class Runs:
     def _write(self, call: Any, *arguments: Any, **named: Any) -> Any:
         self.writes += 1
         return call(*arguments, **named)
+
+
+def with_note(have: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The tags, with the digest of the description among them; without them where somebody else wrote the present one."""
+    tags = dict(wanted)
+    if NOTE in tags:
+        tags[NOTE] = tags[NOTE][:TAG]
+        tags[NOTED] = digest(tags[NOTE])[:16]
+        if have.get(NOTE) and digest(have[NOTE])[:16] != have.get(NOTED):
+            del tags[NOTE], tags[NOTED]
+    return tags
 
 
 def _known(run: Any) -> Known:

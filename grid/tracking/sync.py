@@ -23,9 +23,11 @@ from grid.abort import LaunchAborted
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import CellView, Study
 from grid.secrets import masked, masked_text
-from grid.tracking.record import REPORT, Record, record_of
+from grid.tracking.describe import VIEW_TAG, experiment_note, view_state
+from grid.tracking.metrics import headline_columns
+from grid.tracking.record import LAYOUT, NOTE, REPORT, VERSION, Record, record_of
 from grid.tracking.runs import Known, Replace, Runs
-from grid.tracking.stages import gather, gather_report
+from grid.tracking.stages import Gathering, gather_report
 from grid.tracking.uri import artifacts_of, connect, default_tracking, is_outage, remote, tracking_of
 
 NAME_TRIES = 8
@@ -51,27 +53,28 @@ class SyncResult:
     unreachable: bool = False
 
 
-def sync_pass(study_path: Path, tracking: str | None = None, report: bool = False) -> SyncResult:
+def sync_pass(study_path: Path, tracking: str | None = None, report: bool = False, thorough: bool = False) -> SyncResult:
     """One complete pass. The caller holds the study's lock.
 
     Args:
         report: also copy the study's report, if there is one, as a run named ``report``.
+        thorough: also look at what was copied before: runs whose points were changed are replaced, lost files are copied again.
 
     Raises:
         BadInput: the folder is no study, or its tracking URI cannot be used. An outage is no error: see ``problems``.
     """
     study = Study(study_path)
     named = {"tracking": tracking or study.record.get("tracking")}
-    return MlflowSync(study, tracking_of(named, study.path)).once(report)
+    return MlflowSync(study, tracking_of(named, study.path)).once(report, thorough)
 
 
 def sync(study_path: Path, tracking: str | None = None) -> SyncResult:
-    """One pass with the report, for a user who waits for it.
+    """One thorough pass with the report, for a user who waits for it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
     """
-    result = sync_pass(study_path, tracking, report=True)
+    result = sync_pass(study_path, tracking, report=True, thorough=True)
     if result.unreachable:
         raise TrackingUnreachable(result.problems[-1])
     return result
@@ -83,12 +86,14 @@ class MlflowSync:
     def __init__(self, study: Study, tracking: str, check: Callable[[], None] = lambda: None) -> None:
         self.path, self.tracking, self.check = study.path, tracking, check  # check: that the study's lock is still held
         self._runs: Runs | None = None
+        self._thorough = False
         self._doubtful = False  # a write failed, so MLflow is read anew before the next pass
         self._lock = threading.Lock()
 
-    def once(self, report: bool = False) -> SyncResult:
-        """One pass; never raises for what MLflow does."""
+    def once(self, report: bool = False, thorough: bool = False) -> SyncResult:
+        """One pass, see ``sync_pass``; never raises for what MLflow does."""
         with self._lock:
+            self._thorough = thorough
             problems: list[str] = []
             said: list[str] = []
             study = Study(self.path)
@@ -102,8 +107,9 @@ class MlflowSync:
                 for cell in study.cells:
                     self.check()
                     self._cell(study, cell, problems, said)
+                self._runs.describe(_described(study))
                 if report:
-                    self._report(study, problems)
+                    self._report(study, problems, said)
                 if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have made two
                     said += self._runs.unite()
             except LaunchAborted:
@@ -155,18 +161,25 @@ class MlflowSync:
         assert self._runs is not None
         self._runs.check(known, record)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
-            change = gather(study, cell, record, known, self._runs.history, Path(folder), problems)
-            self._runs.apply(known, change, record)
+            lost = self._runs.lost(known, cell.stages) if self._thorough and not known.mine else ()
+            gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
+            self._runs.apply(known, gathering.gather(), record)
 
-    def _report(self, study: Study, problems: list[str]) -> None:
+    def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         folder = self.path / "report"
         if not folder.is_dir():
             return
         try:
             known = self._runs.known.get(REPORT)
+            if known is not None and known.tags.get(LAYOUT) != VERSION:
+                self._runs.delete(REPORT)
+                said.append(f"report: the run {known.run_id} was replaced, because another version of facegrid wrote it")
+                known = None
+            began = min((run.start for cell, run in self._runs.known.items() if cell != REPORT), default=None)
+            files = self._runs.files if self._thorough else None
             with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as temporary:
-                record, change = gather_report(study, folder, known, Path(temporary))
+                record, change = gather_report(study, folder, known, Path(temporary), began, files)
                 if change is not None:
                     self._runs.apply(known or self._runs.create(REPORT, record), change, record)
         except Exception as error:
@@ -186,9 +199,22 @@ def _open(study: Study, tracking: str) -> Runs:
     """The study's experiment, made where it is missing, and what its runs say."""
     client = connect(tracking)
     experiment, made = _experiment(client, study, artifacts_of(tracking, study.path))
-    runs = Runs(client, experiment.experiment_id, experiment.name, study.id)
+    runs = Runs(client, experiment.experiment_id, experiment.name, study.id, experiment.tags)
     runs.writes += made
     return runs
+
+
+def _described(study: Study) -> dict[str, str]:
+    """Tags of the experiment: its description, and the columns that its page opens with."""
+    columns, seen = [], set()
+    for cell in study.cells:
+        for label in cell.names:
+            marker = cell.markers.get(label)
+            if label.kind == "evaluate" and marker and label not in seen:
+                with contextlib.suppress(Damaged):
+                    columns += headline_columns(label.titles[0], study.ledger.json(marker, "metrics.json"))
+                    seen.add(label)
+    return {NOTE: experiment_note(study), VIEW_TAG: view_state(study, columns)}
 
 
 def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:

@@ -34,8 +34,8 @@ class Intervals:
     """95 % intervals, none of which has width 0.
 
     Attributes:
-        oracle: of the accuracy whose threshold is best on the pairs themselves.
-        tenfold: of the cross-validated accuracy; None without folds.
+        best_threshold: of the accuracy whose threshold is best on the pairs themselves.
+        ten_fold: of the cross-validated accuracy; None without folds.
         eer: of the equal error rate.
         auc: of the area.
         val: of TAR at FAR <= target, by target.
@@ -43,8 +43,8 @@ class Intervals:
         resamples: how many counted: one without genuine or without impostor pairs has no metrics.
     """
 
-    oracle: Interval
-    tenfold: Interval | None
+    best_threshold: Interval
+    ten_fold: Interval | None
     eer: Interval
     auc: Interval
     val: dict[float, Interval]
@@ -72,7 +72,7 @@ def subject_bootstrap(
         same: (n,) bool.
         left: (n,) int or text, the subject of each pair's first image.
         right: (n,) of its second; the same subject exactly where ``same``.
-        folds: (n,) int, for ``tenfold``.
+        folds: (n,) int, for ``ten_fold``.
         fars: targets; above 0.
         resamples: at least 2.
         seed: one seed, one result.
@@ -112,8 +112,8 @@ def subject_bootstrap(
         return effective(float(shares[key][0]), float(drawn.var(ddof=1)), len(names), len(scores))
 
     return Intervals(
-        oracle=interval("oracle"),
-        tenfold=interval("tenfold") if held else None,
+        best_threshold=interval("best_threshold"),
+        ten_fold=interval("ten_fold") if held else None,
         eer=interval("eer"),
         auc=interval("auc"),
         val={far: interval(f"val {far}") for far in fars},
@@ -153,7 +153,7 @@ class _Pairs:
             found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
             there = np.isfinite(found)  # a fold may have no pair in a resample; the mean is over the others
             with np.errstate(invalid="ignore"):
-                out["tenfold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
+                out["ten_fold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
         return out
 
 
@@ -190,7 +190,7 @@ def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> 
     correct = accepted - false
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        out["oracle"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
+        out["best_threshold"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
         tar, far = accepted / genuine, false / impostor
         out["auc"] = (np.diff(far, axis=1) * (tar[:, 1:] + tar[:, :-1])).sum(axis=1) / 2
         gap = false * genuine + accepted * impostor - genuine * impostor

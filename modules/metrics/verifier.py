@@ -21,7 +21,7 @@ import numpy as np
 from modules.metrics import intervals, linear_verifier, plda
 from modules.metrics.roc import Curve
 from modules.metrics.validation import both_kinds, held_out, labels
-from modules.metrics.verification import METHODS, tenfold_accuracy
+from modules.metrics.verification import METHODS, ten_fold_accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Verified:
     Attributes:
         setting: its name.
         scores: float64 (n,), each pair's score by the verifier of its fold; scales of different folds may differ.
-        accuracy: as ``verification.tenfold_accuracy``.
+        accuracy: as ``verification.ten_fold_accuracy``.
         verifiers: one per fold, in the order of the fold numbers; empty for ``unsupervised``.
     """
 
@@ -42,8 +42,8 @@ class Verified:
 
 
 def unsupervised(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Verified:
-    """(n,) scores as they are; errors as ``verification.tenfold_accuracy``."""
-    return Verified("unsupervised", np.asarray(scores, np.float64), tenfold_accuracy(scores, same, folds), ())
+    """(n,) scores as they are; errors as ``verification.ten_fold_accuracy``."""
+    return Verified("unsupervised", np.asarray(scores, np.float64), ten_fold_accuracy(scores, same, folds), ())
 
 
 def restricted(

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from configs.explainers import ScoreConfig
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, StageKind, StageName
 from grid.spec.training import Training
+
+SCORE = "score.json"
 
 
 class Kind(StageKind):
     order = 50
     computes = "grid.stages.score"
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol", "score": "score"}
+
+    def result(self, stage: Finished) -> None:
+        """Nothing: reports have tables of their own for scores."""
+
+    def logged(self, stage: Finished) -> Mapping[str, Any]:
+        """``explanations/gradcam.sanity.auc``; of several maps ``explanations/gradcam.sanity.S+.auc``."""
+        found = stage.json(SCORE)
+        start = "explanations/" + ".".join(stage.label.titles)
+        entries = {(name, key): entry for name, one in found.get("maps", {}).items() for key, entry in one.items()}
+        numbers = {".".join([start, *filter(None, path)]): entry["value"] for path, entry in entries.items()}
+        return numbers | ({f"{start}.missing": found["missing"]} if found.get("missing") else {})
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        explanation, score = stage.label.titles
+        return {SCORE: ("explanations", explanation, f"{score}.json")}
 
     def plan(self, graph: Graph) -> None:
         explanations = {stage.label: stage for stage in graph.of("explain")}

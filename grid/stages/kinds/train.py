@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
+
+LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters", "missing_faces", "skipped_images")
 
 
 class Kind(StageKind):
@@ -15,6 +19,19 @@ class Kind(StageKind):
     epochs = True
     computes = "grid.stages.train"
     configs: ClassVar = {"training": Training}
+
+    def result(self, stage: Finished) -> None:
+        """Nothing: tables show what networks achieve on protocols."""
+
+    def logged(self, stage: Finished) -> Mapping[str, Any]:
+        return {f"{self.name}/{key}": stage.facts.get(key) for key in LOGGED}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        """The weights are large and stay in the ledger."""
+        return {"history.json": ("history.json",)}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ("history.json",)
 
     def plan(self, graph: Graph) -> None:
         training = graph.cell.training()

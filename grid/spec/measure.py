@@ -42,6 +42,23 @@ def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
+def keys_in(found: Sequence[Mapping[str, Any]], part: str, falling: bool = False) -> list[str]:
+    """The keys of a part that holds several entries, such as one per FAR; ``falling``: they are numbers, the largest first."""
+    keys = dict.fromkeys(key for result in found for key in result.get(part, {}))
+    return sorted(keys, key=float, reverse=True) if falling else list(keys)
+
+
+def area_under_curve(found: Sequence[Mapping[str, Any]]) -> Measure:
+    """``auc``, with one more decimal where intervals are narrow enough for it."""
+    widths = [one["auc"]["high"] - one["auc"]["low"] for one in found if one["auc"].get("high") is not None]
+    return Measure("auc", "AUC", percent=False, digits=4 if min(widths, default=1.0) < 0.002 else 3)
+
+
+def in_percent(share: str) -> str:
+    """``0.1 %`` for "0.001"."""
+    return f"{float(share) * 100:g} %"
+
+
 def _keys(value: Mapping[str, Any], start: str = "") -> Iterator[str]:
     for key, part in value.items():
         if isinstance(part, Mapping):
