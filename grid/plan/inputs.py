@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from configs.component import canonical, digest
-from configs.interfaces import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
+from configs.interfaces import Column, DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
+from configs.lookup import nearest
 from grid.evaluation.task import evaluation_task
 from grid.spec.cell import ID_LENGTH, Cell
-from grid.spec.training import Training
+from grid.spec.training import IDENTITY, Training
 
 
 class Blocked(Exception):
@@ -105,6 +106,36 @@ class InputResolver:
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
 
+    def columns(self, training: Training) -> dict[str, str]:
+        return {name: column.digest for name, column in self._columns(training).items()}
+
+    def target_classes(self, training: Training) -> dict[str, int]:
+        """The number of classes of each target; 0 for numbers."""
+        found = {name: len(column.classes or ()) for name, column in self._columns(training).items()}
+        return found | ({IDENTITY: self.subjects(training.data)} if IDENTITY in training.targets else {})
+
+    def _columns(self, training: Training) -> dict[str, Column]:
+        """The columns of the training's targets but the identity.
+
+        Raises:
+            ValueError: the dataset has no such column, or the target's loss does not fit its type.
+        """
+        data = training.data
+        known = self._once(("columns", id(data)), lambda: data.columns(self.manifest(data)))
+        for name, target in training.targets.items():
+            if name != IDENTITY and name not in known:
+                raise ValueError(f"target {name!r} is no column of dataset {data.name}{nearest(name, [IDENTITY, *known])}")
+            loss = target.loss or training.loss
+            number = name != IDENTITY and known[name].classes is None
+            if number != (loss.predicts == "number"):
+                what, fit = ("numbers", "such as regression") if number else ("classes", "such as softmax")
+                raise ValueError(
+                    f"target {name} is a column of {what}, and loss {loss.name} is not for them; set targets.{name}.loss, {fit}"
+                )
+            if name != IDENTITY and not known[name].known.any():
+                raise ValueError(f"target {name}: no image of dataset {data.name} has a known value")
+        return {name: known[name] for name in training.targets if name != IDENTITY}
+
     def subjects(self, data: DatasetConfig) -> int:
         """How many subjects the images are of."""
         return self._once(("subjects", id(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
@@ -170,6 +201,8 @@ class InputResolver:
     def _check_split(self, training: Training) -> None:
         """Raises ValueError where a split holds out nothing that can be validated on, and the recipe needs it."""
         data, made = training.data, training.split
+        if training.targets:
+            self._columns(training)
         counts = self._once(("counts", id(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
             key = ("held", id(data), made.fraction, made.seed)
@@ -177,9 +210,11 @@ class InputResolver:
             held = [counts[who] for who in names]
         else:
             held = [_splits().held_images(count, made.fraction) for count in counts.values()]
+        if training.targets and IDENTITY not in training.targets:
+            held = [int(made.fraction > 0)]  # of classes and numbers, some image is always held out
         if not getattr(training.recipe, "needs_validation", False):
             return
-        classes = made.by == "images" and training.loss.classifies
+        classes = training.targets or (made.by == "images" and training.loss.classifies)
         if max(held, default=0) >= (1 if classes or getattr(training.recipe, "decodes_only", False) else 2):
             return
         if made.fraction == 0:

@@ -85,8 +85,8 @@ def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
     """The keys that the mapping at ``loc`` may have."""
     for part in loc:
         tree = tree[int(part)] if part.isdigit() else tree.get(part, {})
-        if part.isdigit():
-            continue  # ``protocols.0`` is of the kind that ``protocols`` names
+        if part.isdigit() or part not in model.model_fields:
+            continue  # ``protocols.0`` is of the kind that ``protocols`` names, ``targets.age`` is a target
         kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score", "stages": "stage"}.get(part, part)
         if kind not in KINDS:
             model = _model_in(model.model_fields[part].annotation)
