@@ -16,6 +16,7 @@ import typer
 
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
@@ -263,7 +264,6 @@ def main() -> None:
     from grid.abort import LaunchAborted
     from grid.execution.tracebacks import show_own
     from grid.ledger.lock import Held
-    from grid.secrets import masked_text
     from grid.spec.grid_file import BadInput
 
     # Pillow's warning of images that the project refuses by itself; it must not be imported for that.
