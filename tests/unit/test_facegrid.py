@@ -74,3 +74,29 @@ def test_every_folder_of_sources_is_pinned_and_shipped() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert sorted(wheel["only-include"]) == sorted(["facegrid.py", *OWN_PACKAGES])
     assert sorted(place.parent.name for place in ROOT.glob("*/__init__.py")) == sorted(OWN_PACKAGES)
+
+
+def test_the_import_is_quick_and_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, time; start = time.process_time(); import facegrid as fg; spent = time.process_time() - start\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'ray', 'mlflow', 'pandas'} & set(sys.modules)\n"
+        "dir(fg.losses), repr(fg.explainers)\n"
+        "print(spent, heavy or '', {'torch', 'ray', 'mlflow'} & set(sys.modules) or '')"
+    )
+    done = python(program, ROOT, str(ROOT))
+    assert done.returncode == 0, done.stderr
+    spent, *loaded = done.stdout.split()
+    assert float(spent) < 0.3
+    assert loaded == []
+
+
+def test_every_public_name_is_there() -> None:
+    assert {"Study", "datasets", "detectors", "explainers", "heads", "losses", "metrics", "plan", "read_grid"} <= set(
+        dir(facegrid)
+    )
+    for name in dir(facegrid):
+        assert getattr(facegrid, name) is not None
+
+
+def test_packages_say_that_they_are_typed() -> None:
+    assert [name for name in OWN_PACKAGES if not (ROOT / name / "py.typed").is_file()] == []
