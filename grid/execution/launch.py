@@ -49,7 +49,7 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         KeyboardInterrupt: the study can be launched again and goes on.
     """
     study = study_of(grid)
-    console.print(f"[bold]{grid.spec.name}[/]: checking the grid, its data and its networks", highlight=False)
+    console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", grid.spec.name))
     prepare(study, store_of(grid))
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
