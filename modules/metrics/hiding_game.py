@@ -1,7 +1,7 @@
-"""The hiding game: is what a map calls unimportant really so (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B).
+"""The hiding game for pairs (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B).
 
-The least important pixels are blurred, more and more of them, in both images of each pair by their own maps. The better the
-maps, the longer the verification accuracy lasts; the area under it is the score. The threshold is fixed on clean images.
+In both images of each pair, a growing share of the pixels is blurred, those with the lowest map values first. Good maps keep
+the verification accuracy high; the score is the area under the accuracy curve. The decision threshold is fixed on clean images.
 """
 
 from __future__ import annotations
