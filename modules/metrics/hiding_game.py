@@ -132,13 +132,13 @@ class HidingGame:
                 name: {
                     "baseline": name in grounds,
                     "accuracy": one.correct.mean(axis=1).tolist(),
-                    "auc": self._interval(areas[name]),
+                    "auc": self._interval(areas[name], share=True),
                     "above": self._above(areas, name, grounds),
                     "refit": None
                     if one.refitted is None
                     else {
                         "accuracy": one.refitted.mean(axis=1).tolist(),
-                        "auc": self._interval(refitted[name]),
+                        "auc": self._interval(refitted[name], share=True),
                         "above": self._above(refitted, name, grounds),
                     },
                 }
@@ -150,8 +150,8 @@ class HidingGame:
         """The difference of a method's mean area to that of each baseline, with its paired interval."""
         return {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name}
 
-    def _interval(self, values: np.ndarray) -> dict[str, Any]:
-        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed)
+    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
+        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed, share=share)
 
     def _cosines(self, sides: tuple[Maps, Maps], shares: tuple[float, ...]) -> np.ndarray:
         """(F, N) cosines of the two sides' (images, orders)."""

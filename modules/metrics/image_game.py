@@ -39,6 +39,7 @@ def class_values(logits: Callable[[np.ndarray], np.ndarray], labels: np.ndarray)
 
 
 CLASS_NAMES = ("accuracy", "score", "probability")  # of ``class_values``
+SHARES = ("accuracy", "probability")  # of these, from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class ImageGame:
                     **{
                         value: {
                             "course": one[:, :, place].mean(axis=1).tolist(),
-                            "auc": self._interval(areas[name][:, place]),
+                            "auc": self._interval(areas[name][:, place], share=value in SHARES),
                             "above": {
                                 ground: self._interval(areas[name][:, place] - areas[ground][:, place])
                                 for ground in grounds
@@ -121,5 +122,6 @@ class ImageGame:
             },
         }
 
-    def _interval(self, values: np.ndarray) -> dict[str, Any]:
-        return mean_interval(values, np.zeros(len(values)), self.settings.resamples, self.settings.seed)
+    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
+        strata = np.zeros(len(values))
+        return mean_interval(values, strata, self.settings.resamples, self.settings.seed, share=share)

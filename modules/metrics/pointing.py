@@ -97,7 +97,7 @@ def pointing(
 
     def told(kind: str, name: str) -> dict[str, Any]:
         found = values[kind][name]
-        interval = mean_interval(found, one, resamples, seed)
+        interval = mean_interval(found, one, resamples, seed, share=True)
         if kind == "pointing" and np.isin(found, (0.0, 1.0)).all():
             interval["low"], interval["high"] = wilson(int(found.sum()), count)
         above = {
