@@ -63,6 +63,7 @@ def coverage(sets: list[dict[str, Any]], name: str, interval: str | None = None)
 
 
 @pytest.mark.bench
+@pytest.mark.timeout(3600)
 def test_printed_intervals_hold_the_mean_of_disjoint_sets_in_95_percent(tmp_path: Path) -> None:
     file = grid(tmp_path)
     shares = []
