@@ -14,6 +14,7 @@ from grid.ledger.store import LocalStore, seal, unseal
 from grid.ledger.study_store import store_path
 from grid.spec.finished import Finished
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title
 from grid.spec.stage_name import StageName, named
 
 KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
@@ -70,7 +71,7 @@ class CellView:
 
     @property
     def title(self) -> str:
-        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+        return cell_title(self.levels)
 
     @property
     def names(self) -> tuple[StageName, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 from grid.report.text import spreadsheet
 from grid.results.columns import Column
+from grid.results.results import Results
 from grid.results.rows import Table
 
 FIELDS = ("value", "low", "high", "se")
@@ -36,3 +38,19 @@ def table_csv(table: Table) -> str:
 def _name(column: Column, field: str, table: Table) -> str:
     start = f"{column.protocol}:" if len(table.protocols) > 1 else ""
     return spreadsheet(start + column.key.replace("val:", "val@") + ("" if field == "value" else f"_{field}"))
+
+
+def results_csv(results: Results) -> str:
+    """The long table: a line per number, in the columns of ``Results``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([spreadsheet(name) for name in results.columns])
+    for record in results.records():
+        writer.writerow([_field(record[name]) for name in results.columns])
+    return text.getvalue()
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return ""
+    return spreadsheet(value) if isinstance(value, str) else repr(value)

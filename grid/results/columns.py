@@ -1,4 +1,4 @@
-"""A measurement, its noise, and how both are printed."""
+"""The columns of printed tables: which numbers of the results they show, and how."""
 
 from __future__ import annotations
 
@@ -7,29 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.evaluation.task import known_task
+from grid.results.result import Result
 from grid.spec.measure import Measure
 
 CROSS_VALIDATED, BEST_THRESHOLD = "ten_fold", "best_threshold"  # the two accuracies, as metrics.json names them
 VERIFICATION = "verification"  # the task of protocols with pairs of images
-
-
-@dataclass(frozen=True)
-class Value:
-    """A measurement and its 95 % interval: shares from 0 to 1. ``value`` is None where there is none; ``reason`` says why."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    se: float | None = None
-    reason: str | None = None
-    method: str | None = None  # how the interval was computed
-
-    @property
-    def half(self) -> float:
-        """The wider side of the interval; 0 where there is none."""
-        if self.value is None or self.low is None or self.high is None:
-            return 0.0
-        return max(self.high - self.value, self.value - self.low)
 
 
 @dataclass(frozen=True)
@@ -49,10 +31,10 @@ class Column:
         """A share as it is printed, without its unit."""
         return f"{share * (100 if self.percent else 1):.{self.digits}f}"
 
-    def value(self, value: Value) -> str:
+    def value(self, value: Result) -> str:
         return "" if value.value is None else self.text(value.value)
 
-    def spread(self, value: Value) -> str:
+    def spread(self, value: Result) -> str:
         """The 95 % interval; empty where there is none."""
         return (
             ""

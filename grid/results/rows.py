@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
-from grid.results.columns import VERIFICATION, Column, Value, column_of
-from grid.spec.measure import entry_of
+from grid.results.columns import VERIFICATION, Column, column_of
+from grid.results.measured import results_of
+from grid.results.result import Result
 from grid.spec.stage_kind import StageKind, known_kind
 
 ABSENT = ("none", "no", "off")  # the level of a factor that is not there
@@ -44,17 +46,19 @@ class Row:
     markers: Mapping[str, Marker]  # the stages whose outputs are whole
     metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json; other stages with results by their headings
     lost: Mapping[str, str] = field(default_factory=dict)  # label -> why, of added explanations that failed or are damaged
+    results: tuple[Result, ...] = ()  # every number of the cell
 
     @property
     def title(self) -> str:
         return self.cell.title
 
-    def value(self, column: Column) -> Value | None:
-        """None where the protocol was not evaluated."""
-        entry = entry_of(self.metrics.get(column.protocol, {}), column.key)
-        if entry is None:
-            return None
-        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason", "method")))
+    def value(self, column: Column) -> Result | None:
+        """None where the protocol was not evaluated, or has no such metric."""
+        return self._measured.get((column.protocol, column.key))
+
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], Result]:
+        return {(one.protocol, one.metric): one for one in self.results if one.protocol is not None}
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,8 @@ class Table:
         found: dict[str, dict[str, None]] = {}
         for row in self.lines:
             for column in self.columns:
-                if (value := row.value(column)) and value.low is not None and value.method:
-                    found.setdefault(value.method, {})[column.title] = None
+                if (value := row.value(column)) and value.low is not None and value.interval:
+                    found.setdefault(value.interval, {})[column.title] = None
         return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
 
 
@@ -150,7 +154,7 @@ def _row(study: Study, cell: CellView) -> Row:
         reason = "not finished yet: " + ", ".join(
             label for label in cell.stages if label not in cell.markers and label not in cell.added
         )
-    return Row(cell, state, reason, markers, metrics, lost)
+    return Row(cell, state, reason, markers, metrics, lost, tuple(results_of(study.ledger, cell, markers)))
 
 
 def _check(study: Study, marker: Marker, kind: StageKind) -> None:

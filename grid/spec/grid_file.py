@@ -17,6 +17,7 @@ from configs.lookup import nearest, shortened
 from grid.spec.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES, load_yaml
 from grid.spec.cell import Cell
 from grid.spec.config_errors import KeyOrigins, explain
+from grid.spec.levels import selects
 from grid.spec.yaml_source import YamlSource, deep_set, get, overlaps, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -45,7 +46,7 @@ class Skip(Config):
         return {axis: [level] if isinstance(level, str) else level for axis, level in value.items()}
 
     def applies(self, levels: Mapping[str, str]) -> bool:
-        return all(levels[axis] in wanted for axis, wanted in self.when.items())
+        return selects(self.when, levels)
 
 
 class Ensemble(Config):

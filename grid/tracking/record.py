@@ -10,7 +10,7 @@ from typing import Any
 from configs.component import canonical, digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.ledger.study import CellView, Study
-from grid.spec.stage_kind import TRAIN, StageKind, StageName, stage_kind
+from grid.spec.stage_kind import TRAIN, StageKind, StageName, known_kind
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import milliseconds
 from grid.tracking.names import safe, stage_key
@@ -67,11 +67,7 @@ def record_of(study: Study, cell: CellView) -> Record | None:
 
 
 def kind_of(label: StageName) -> StageKind:
-    """What is known of a stage's kind; of one whose module is not there, what holds for users' own kinds."""
-    try:
-        return stage_kind(label.kind)
-    except ValueError:
-        return StageKind(label.kind)
+    return known_kind(label.kind)
 
 
 def params_of(cell: CellView) -> dict[str, str]:

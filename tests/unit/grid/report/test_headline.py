@@ -10,15 +10,9 @@ def with_numbers(table, numbers):
     """The table with these (ten-fold, best threshold) accuracies, by row."""
     made = []
     for row, (ten_fold, best) in zip(table.rows, numbers, strict=True):
-        metrics = {
-            protocol: {
-                **found,
-                "ten_fold": {**found["ten_fold"], "value": ten_fold},
-                "best_threshold": {**found["best_threshold"], "value": best},
-            }
-            for protocol, found in row.metrics.items()
-        }
-        made.append(dataclasses.replace(row, metrics=metrics))
+        values = {"ten_fold": ten_fold, "best_threshold": best}
+        results = (dataclasses.replace(one, value=values.get(one.metric, one.value)) for one in row.results)
+        made.append(dataclasses.replace(row, results=tuple(results)))
     return dataclasses.replace(table, rows=tuple(made))
 
 

@@ -14,9 +14,10 @@ from grid.report import console
 from grid.report.build import build
 from grid.report.latex import escape, latex
 from grid.report.markdown import markdown
-from grid.report.table_csv import table_csv
+from grid.report.table_csv import results_csv, table_csv
 from grid.report.table_json import table_json
 from grid.results import rows
+from grid.results.results import results
 
 EVIL = "a|b <script>alert(1)</script> \\input{x} 50% *_`$"
 
@@ -174,3 +175,20 @@ def test_long_names_give_files_that_a_file_system_takes(make_study):
     names = [path.name for path in build(study).parent.iterdir() if path.suffix == ".png"]
     assert len(names) == 4  # one of each cell, one of each method
     assert all(len(name.encode()) <= 255 for name in names)
+
+
+def test_the_long_table_has_every_number_of_results_at_full_precision(study):
+    found = results(study)
+    read = list(csv.DictReader(io.StringIO(results_csv(found))))
+    assert len(read) == len(found)
+    for line, row in zip(read, found, strict=True):
+        assert (line["metric"], line["backbone"]) == (row.metric, row.factors["backbone"])
+        assert (float(line["value"]) if line["value"] else None) == row.value
+        assert line["interval"] == (row.interval or "")
+
+
+def test_the_long_table_runs_no_formula(make_study):
+    study = make_study("formula", axes={"=a": ["=1+1"]}, protocols=("@x",), pairs=60, explainers=())
+    lines = list(csv.reader(io.StringIO(results_csv(results(study)))))
+    assert lines[0][1] == "'=a"
+    assert {line[1] for line in lines[1:]} == {"'=1+1"}
