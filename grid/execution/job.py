@@ -47,7 +47,7 @@ class Job:
     checkpoint_minutes: float = 10.0
 
     @classmethod
-    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path, **settings: Any) -> Job:
+    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
         """``kinds`` maps ids to kinds."""
         node: Stage = stage.node
         return cls(
@@ -91,7 +91,7 @@ def run(job: Job, options: RunOptions) -> Outcome:
     """Computes one node and leaves it in the ledger, whatever happens."""
     from grid.stages.context import Context
 
-    ledger = Ledger(Path(job.store))
+    ledger = Ledger(job.store)
     try:
         configs = job.configs()
     except ValueError as error:  # such as a component of the user's own package that only the driver can import
@@ -113,7 +113,7 @@ def run(job: Job, options: RunOptions) -> Outcome:
     context = Context(
         ledger=ledger,
         attempt=attempt,
-        resolver=InputResolver(Path(job.store)),
+        resolver=InputResolver(job.store),
         inputs={marker.kind: marker for marker in inputs},
         detected=tuple(marker for marker in inputs if marker.kind == "detect"),
         accelerator=options.accelerator,
@@ -137,7 +137,7 @@ def run(job: Job, options: RunOptions) -> Outcome:
         return Outcome("fenced", str(fenced))
     except Exception as error:
         line = error_line(error)
-        if out_of_space(error, Path(job.store)):  # nothing is wrong with the stage: it is unfinished, not failed
+        if out_of_space(error, attempt.path):  # nothing is wrong with the stage: it is unfinished, not failed
             if options.raises:
                 raise
             return Outcome("failed", f"no space left in {job.store} ({line}); free some and launch again")
@@ -147,6 +147,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
         if options.raises:
             raise
         return Outcome("failed", line)
+    finally:
+        attempt.close()
 
 
 def out_of_space(error: BaseException, store: Path) -> bool:
@@ -203,14 +205,14 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
 
 
 def jobs_of(
-    stages: Mapping[str, PlannedStage], store: Path, known: Mapping[str, str] | None = None, **settings: Any
+    stages: Mapping[str, PlannedStage], store: Path | str, known: Mapping[str, str] | None = None, **settings: Any
 ) -> dict[str, Job]:
     """The jobs of a plan's stages, by id; ``known`` maps ids of finished stages that are not among them to their kinds."""
     kinds = {**(known or {}), **{id: stage.stage for id, stage in stages.items()}}
     return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
 
 
-def in_store(job: Job, store: Path) -> Job:
+def in_store(job: Job, store: Path | str) -> Job:
     """The same job over another ledger."""
     return replace(job, store=str(store))
 

@@ -97,7 +97,7 @@ def _trial(config: dict[str, Any]) -> None:
     dead: set[str] = set()  # stages that failed, and that no more than their scores need
     ledger: Ledger | None = None
     for job in (Job(**one) for one in json.loads(config["jobs"])):
-        ledger = ledger or Ledger(Path(job.store))
+        ledger = ledger or Ledger(job.store)
         if _finished(ledger, job):
             outcomes[job.id] = asdict(Outcome("done"))
             continue

@@ -55,7 +55,7 @@ def explain(
         BadInput: met before anything is run.
     """
     check_cell_filter(where, study.axes)
-    store = study.ledger.store.local("")
+    store = study.store
     prepare(study.path, store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
@@ -158,8 +158,8 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) ->
         row |= {"kind": kind, "label": label.about, "id": id}
         if marker := ledger.marker(kind, id):
             refused = marker.facts.get("refused")
-            folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
-            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+            folder = ledger.store.place(f"{kind}/{id}/{marker.attempt}")
+            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": folder}
             if kind == EXPLAIN and (less := fewer(stage.node.config["explainer"], marker.facts)):
                 row["fewer"] = less
             if kind == SCORE:

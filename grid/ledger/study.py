@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from grid.ledger.ledger import Damaged, Failure, Ledger, Marker
-from grid.ledger.store import LocalStore, seal, unseal
+from grid.ledger.sealed import seal, unseal
+from grid.ledger.store import LocalStore
 from grid.ledger.study_store import store_path
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_kind import StageName, named

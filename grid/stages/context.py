@@ -62,7 +62,7 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
     dataset = data.build(manifest)
     detections = detections_of(context, dataset, detector)
-    folder = context.resolver.scans.parent / "crops"
+    folder = context.ledger.store.cache_folder("crops")
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities))
 
