@@ -82,6 +82,7 @@ class Launch(Config):
         None  # a folder or a URL, where the ledger lies; default: <study>/store; share it to share stages between studies
     )
     tracking: str | None = None  # MLflow tracking URI; default: SQLite beside a study on a local disk
+    executor: str = "ray"  # ray, local (one after the other in this process), or the dotted path of a class of a user's own
     address: str | None = None  # of a Ray cluster; default: this machine alone
     resources: Resources = Resources()
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
