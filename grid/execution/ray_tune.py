@@ -32,6 +32,9 @@ class RayExecutor(Executor):
             BadInput: Ray cannot be started or reached, or no node has the resources.
             RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
         """
+        store = session.ledger.store
+        if not store.shared:
+            raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, session.say) as resources:
             tuner = _tuner(self.launch, resources, scratch, _searcher(session), _callback(session))

@@ -11,6 +11,7 @@ from grid.ledger.store_interface import Stat, Store
 class MemoryStore(Store):
     """``memory://<name>``; stores of equal names share their objects."""
 
+    shared = False
     _stores: dict[str, dict[str, tuple[bytes, int]]] = {}  # noqa: RUF012 - shared on purpose
     _lock = threading.Lock()
     _writes = count()

@@ -186,6 +186,12 @@ class LocalStore(Store):
     def cache_folder(self, name: str) -> Path:
         return self.root / name
 
+    def pull(self, name: str) -> Path:
+        return self.root / name
+
+    def push(self, name: str) -> None:
+        """Nothing: the folder is in the store."""
+
     def place(self, key: str) -> str:
         return str(self.root / key)
 

@@ -8,8 +8,10 @@ a bounded cache on this machine. ``tests/grids/store_conformance.py`` says what 
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tempfile
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ class Store(ABC):
     """
 
     url: str
+    shared = True  # other processes see its objects
 
     @abstractmethod
     def get(self, key: str) -> bytes | None:
@@ -113,6 +116,27 @@ class Store(ABC):
     def cache_folder(self, name: str) -> Path:
         """A folder of this machine for a cache that may be lost: ``scans``, ``crops``."""
         return NodeCache.of(self.url).folder / name
+
+    def pull(self, name: str) -> Path:
+        """The folder ``cache_folder(name)``, with what other machines have pushed."""
+        folder = self.cache_folder(name)
+        for relative in self.walk(name):
+            path = folder / relative
+            data = None if path.exists() else self.get(f"{name}/{relative}")
+            if data is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+                temporary.write_bytes(data)
+                os.replace(temporary, path)
+        return folder
+
+    def push(self, name: str) -> None:
+        """Uploads what ``cache_folder(name)`` has and the store has not."""
+        folder = self.cache_folder(name)
+        for path in sorted(folder.rglob("*")):
+            key = f"{name}/{path.relative_to(folder).as_posix()}"
+            if path.is_file() and path.suffix != ".tmp" and self.size(key) != path.stat().st_size:
+                self.upload(path, key)
 
     def place(self, key: str) -> str:
         """What messages call an object."""

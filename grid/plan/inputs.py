@@ -34,7 +34,7 @@ class InputResolver:
 
     def __init__(self, store: Store | Path | str) -> None:
         self.store = open_store(store)
-        self.scans = self.store.cache_folder("scans")
+        self.scans = self.store.pull("scans")
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
         self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must look at, to compare them
         self._known: dict[Any, Any] = {}
@@ -75,12 +75,14 @@ class InputResolver:
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
         _readable(lambda: data.scan(self.scans, progress))
+        self.store.push("scans")
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Takes hashes of a dataset's images; what was remembered of the world is forgotten."""
         manifest = self.manifest(data)
         _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
+        self.store.push("scans")
         self._forget()
 
     def _forget(self) -> None:
