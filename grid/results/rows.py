@@ -130,9 +130,12 @@ def _factor(axis: str, levels: Sequence[str]) -> Factor:
 
 
 def _row(study: Study, cell: CellView) -> Row:
-    markers, metrics, damage, lost = {}, {}, [], dict(cell.lost)
+    markers, metrics, lost = {}, {}, dict(cell.lost)
+    damage = [f"{label}: {why}" for label, why in cell.damage.items() if label not in {*cell.markers, *cell.added}]
     for label, marker in cell.markers.items():
         try:
+            if label in cell.damage:
+                raise Damaged(cell.damage[label])
             _check(study, marker)
             if marker.kind == "evaluate":
                 metrics[label.partition(":")[2]] = study.ledger.json(marker, "metrics.json")
@@ -153,7 +156,7 @@ def _row(study: Study, cell: CellView) -> Row:
 
 
 def _check(study: Study, marker: Marker) -> None:
-    """What a report reads is checked by digest; weights, which are large and not read, by size."""
+    """What a report reads is verified by digest; weights, which are large and not read, as ``Ledger.status`` does."""
     for name in (
         ("history.json",)
         if marker.kind == "train"
@@ -163,8 +166,6 @@ def _check(study: Study, marker: Marker) -> None:
     ):
         if name in marker.outputs:
             study.ledger.path(marker, name)
-    if wrong := study.ledger.damage(marker):
-        raise Damaged(wrong)
 
 
 def _columns(rows: Sequence[Row]) -> Iterable[Column]:

@@ -136,6 +136,15 @@ class StoreConformance:
         folder.mkdir(parents=True, exist_ok=True)
         assert folder == store.cache_folder("scans") != store.cache_folder("crops")
 
+    def test_caches_of_other_machines_are_pulled(self, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        folder = store.pull("scans")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "one.parquet").write_bytes(b"1" * 100)
+        store.push("scans")
+        monkeypatch.setenv("FACEGRID_NODE_CACHE", str(tmp_path / "another machine"))
+        assert (store.pull("scans") / "one.parquet").read_bytes() == b"1" * 100
+        assert [path.name for path in store.pull("scans").iterdir()] == ["one.parquet"]
+
     def test_a_ledger_works_over_it(self, store: Store) -> None:
         ledger = Ledger(store)
         first = ledger.begin("train", "ab", {"what": "it is"}, "code")
