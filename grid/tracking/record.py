@@ -103,15 +103,16 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
     if trained := cell.markers.get("train"):
         weights = "model.safetensors"
         if weights in trained.outputs:
-            found["facegrid.checkpoint"] = str(checkpoint_of(study.ledger, trained))
+            found["facegrid.checkpoint"] = checkpoint_of(study.ledger, trained)
             found["facegrid.checkpoint.sha256"] = trained.outputs[weights]["sha256"]
     if cell.state == "failed":
         found[ERROR] = str(cell.reason)
     return {key: value[:TAG] for key, value in found.items() if value}
 
 
-def checkpoint_of(ledger: Ledger, trained: Marker) -> Any:
-    return ledger.store.local(f"train/{trained.id}/{trained.attempt}/model.safetensors")
+def checkpoint_of(ledger: Ledger, trained: Marker) -> str:
+    """The path or URL of a network's weights."""
+    return ledger.store.place(f"train/{trained.id}/{trained.attempt}/model.safetensors")
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
