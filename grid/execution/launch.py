@@ -17,10 +17,10 @@ from rich.console import Console
 
 from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
-from grid.execution.job import device_words, jobs_of
+from grid.execution.executor import Executor, Session, executor_of
+from grid.execution.job import jobs_of
 from grid.execution.progress import Display
-from grid.execution.ray_tune import execute
-from grid.execution.scheduler import Work, WorkQueue, queue_of
+from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.added_explanations import carried
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
@@ -49,6 +49,7 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         KeyboardInterrupt: the study can be launched again and goes on.
     """
     study = study_of(grid)
+    executor = executor_of(grid.spec.launch)
     console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", grid.spec.name))
     prepare(study, store_of(grid))
     aborter = Aborter()
@@ -68,9 +69,9 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         counts = plan.counts()
         open_stages = queue.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, _device(grid.spec.launch) if open_stages else ""))
+        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f", {executor.where()}" if open_stages else ""))
         numbers = (len(plan.cells), counts.get("done", 0))
-        report = carry_out(queue, grid.spec.launch, ledger, study, tracking, console, numbers, lock)
+        report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, queue)
 
 
@@ -85,7 +86,7 @@ def settings_of(launch: Launch) -> dict[str, Any]:
 
 def carry_out(
     queue: WorkQueue,
-    launch: Launch,
+    executor: Executor,
     ledger: Ledger,
     study: Path,
     tracking: str,
@@ -93,7 +94,7 @@ def carry_out(
     cells: tuple[int, int],
     lock: Lock,
 ) -> Path:
-    """Runs a board on Ray while MLflow follows, and writes the report; returns its page.
+    """Carries out a queue while MLflow follows, and writes the report; returns its page.
 
     Args:
         cells: how many there are, and how many of them were done before
@@ -105,11 +106,7 @@ def carry_out(
     with BackgroundSync(study, tracking, live=bool(queue.waiting), check=lock.check) as background_sync:
         if queue.waiting:
             with Display(queue, console, *cells) as display:
-
-                def ended(work: Work) -> None:
-                    display.ended(work)
-
-                execute(queue, launch, ledger, display.watch, ended, lock.check, display.say)
+                executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say))
         lock.check()
         report = build(Study(study))
         problems = background_sync.finish()
@@ -261,13 +258,6 @@ def short(path: Path) -> str:
     """A path as it is printed."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
-
-
-def _device(launch: Launch) -> str:
-    """What computes, where that is known before Ray is started."""
-    if launch.address is not None or launch.resources.gpus == 0:
-        return f" on the cluster at {launch.address}" if launch.address else " on the CPU"
-    return f" on {device_words()}"
 
 
 def _words(counts: Mapping[str, int]) -> str:

@@ -101,7 +101,7 @@ def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[Explai
     except ValidationError as error:
         why = " ".join(str(error.errors()[0]["msg"]).split())
         raise BadInput(f"{path}: a cell cannot be read here ({why}); launch the grid once, and it is written anew") from error
-    settings = {"study": study.path, "store": study.ledger.store.local(""), "tracking": study.record["tracking"]}
+    settings = {"study": study.path, "store": study.store, "tracking": study.record["tracking"]}
     launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
     axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}
     spec = Spec(name=study.name, base={}, axes=axes, replicates=study.record["replicates"], launch=launch)

@@ -16,6 +16,8 @@ from configs.component import canonical, digest
 from configs.interfaces import Column, DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
 from configs.lookup import nearest
 from grid.evaluation.task import evaluation_task
+from grid.ledger.store import open_store
+from grid.ledger.store_interface import Store
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -31,8 +33,9 @@ class Blocked(Exception):
 class InputResolver:
     """Answers to ``grid.spec.cell.Facts``, remembered by config."""
 
-    def __init__(self, store: Path) -> None:
-        self.scans = store / "scans"
+    def __init__(self, store: Store | Path | str) -> None:
+        self.store = open_store(store)
+        self.scans = self.store.pull("scans")
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
         self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must look at, to compare them
         self._known: dict[Any, Any] = {}
@@ -73,12 +76,14 @@ class InputResolver:
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
         _readable(lambda: data.scan(self.scans, progress))
+        self.store.push("scans")
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Takes hashes of a dataset's images; what was remembered of the world is forgotten."""
         manifest = self.manifest(data)
         _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
+        self.store.push("scans")
         self._forget()
 
     def _forget(self) -> None:

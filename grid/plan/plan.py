@@ -115,8 +115,8 @@ def study_of(grid: Grid) -> Path:
     return grid.spec.launch.study or Path("studies", grid.spec.name).absolute()
 
 
-def store_of(grid: Grid) -> Path:
-    """The ledger's folder."""
+def store_of(grid: Grid) -> Path | str:
+    """Where the ledger is: a folder or a URL."""
     return grid.spec.launch.store or study_of(grid) / "store"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from configs.component import Config
 from configs.lookup import nearest, shortened
@@ -68,12 +68,23 @@ class Resources(Config):
     memory_gib: float | None = Field(None, gt=0)
 
 
+def _place(value: Any) -> Any:
+    """A path, unless it is a URL."""
+    return Path(value) if isinstance(value, str) and "://" not in value else value
+
+
+StorePlace = Annotated[Path | str | None, BeforeValidator(_place)]
+
+
 class Launch(Config):
     """How and where a grid runs: never part of a cell's identity."""
 
     study: Path | None = None  # default: studies/<grid name>
-    store: Path | None = None  # where the ledger lies; default: <study>/store; share it to share stages between studies
+    store: StorePlace = (
+        None  # a folder or a URL, where the ledger lies; default: <study>/store; share it to share stages between studies
+    )
     tracking: str | None = None  # MLflow tracking URI; default: SQLite beside a study on a local disk
+    executor: str = "ray"  # ray, local (one after the other in this process), or the dotted path of a class of a user's own
     address: str | None = None  # of a Ray cluster; default: this machine alone
     resources: Resources = Resources()
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow

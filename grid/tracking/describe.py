@@ -7,27 +7,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grid.ledger.study import CellView, Study
-from grid.results.columns import Column, Value
-from grid.spec.stage_kind import TRAIN
+from grid.results.columns import Column
+from grid.results.result import Result
+from grid.spec.measure import entry_of
+from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.spec.yaml_source import get
-from grid.tracking.metrics import headline_columns, metric_key
+from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.names import safe
 
 VIEW = "facegrid"  # the key of the shared view: ``?viewStateShareKey=facegrid`` in an address
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 SHOWN = 8  # metrics among the columns of that view
-Results = Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
+Results = Mapping[StageName, Mapping[str, Any]]  # of every stage whose results tables show
 
 
 def run_note(study: Study, cell: CellView, results: Results) -> str:
     """Markdown: the cell, how it was trained, its results with their 95 % intervals."""
     lines = [f"A cell of the grid **{study.name}**: {cell.title}", "", "| setting | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _settings(cell)]
-    for protocol, result in results.items():
-        lines += ["", f"| {_plain(protocol)} | value | 95 % interval |", "|---|---|---|"]
-        for column in headline_columns(protocol, result):
-            entry = _entry(result, column)
-            value = Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason")))
+    for label, result in results.items():
+        heading = known_kind(label.kind).heading(label)
+        lines += ["", f"| {_plain(heading)} | value | 95 % interval |", "|---|---|---|"]
+        for column in columns_logged(label, result):
+            entry = entry_of(result, column.key) or {}
+            numbers = {key: entry.get(key) for key in ("value", "low", "high")}
+            value = Result(cell.id, cell.levels, None, label.kind, column.key, **numbers)
             if value.value is not None:
                 unit = " %" if column.percent else ""
                 lines.append(f"| {_plain(column.title)} | {column.value(value)}{unit} | {column.spread(value)} |")
@@ -78,13 +82,6 @@ def _settings(cell: CellView) -> list[tuple[str, str]]:
     if cell.state == "failed":
         found["failed in"] = cell.reason
     return [(name, _plain(str(value))) for name, value in found.items() if value is not None]
-
-
-def _entry(result: Mapping[str, Any], column: Column) -> Mapping[str, Any]:
-    found: Any = result
-    for part in column.key.split(":"):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _plain(text: str) -> str:

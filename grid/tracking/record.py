@@ -10,7 +10,7 @@ from typing import Any
 from configs.component import canonical, digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.ledger.study import CellView, Study
-from grid.spec.stage_kind import TRAIN, StageKind, StageName, stage_kind
+from grid.spec.stage_kind import TRAIN, StageKind, StageName, known_kind
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import milliseconds
 from grid.tracking.names import safe, stage_key
@@ -67,11 +67,7 @@ def record_of(study: Study, cell: CellView) -> Record | None:
 
 
 def kind_of(label: StageName) -> StageKind:
-    """What is known of a stage's kind; of one whose module is not there, what holds for users' own kinds."""
-    try:
-        return stage_kind(label.kind)
-    except ValueError:
-        return StageKind(label.kind)
+    return known_kind(label.kind)
 
 
 def params_of(cell: CellView) -> dict[str, str]:
@@ -107,15 +103,16 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
     if trained := cell.markers.get("train"):
         weights = "model.safetensors"
         if weights in trained.outputs:
-            found["facegrid.checkpoint"] = str(checkpoint_of(study.ledger, trained))
+            found["facegrid.checkpoint"] = checkpoint_of(study.ledger, trained)
             found["facegrid.checkpoint.sha256"] = trained.outputs[weights]["sha256"]
     if cell.state == "failed":
         found[ERROR] = str(cell.reason)
     return {key: value[:TAG] for key, value in found.items() if value}
 
 
-def checkpoint_of(ledger: Ledger, trained: Marker) -> Any:
-    return ledger.store.local(f"train/{trained.id}/{trained.attempt}/model.safetensors")
+def checkpoint_of(ledger: Ledger, trained: Marker) -> str:
+    """The path or URL of a network's weights."""
+    return ledger.store.place(f"train/{trained.id}/{trained.attempt}/model.safetensors")
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:

@@ -10,7 +10,8 @@ from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
 
-LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters", "missing_faces", "skipped_images")
+LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters")
+LOST = ("missing_faces", "skipped_images")  # logged where there are any
 
 
 class Kind(StageKind):
@@ -23,8 +24,9 @@ class Kind(StageKind):
     def result(self, stage: Finished) -> None:
         """Nothing: tables show what networks achieve on protocols."""
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
-        return {f"{self.name}/{key}": stage.facts.get(key) for key in LOGGED}
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        lost = {key: stage.facts[key] for key in LOST if stage.facts.get(key)}
+        return {(self.name, key): value for key, value in ({key: stage.facts.get(key) for key in LOGGED} | lost).items()}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """The weights are large and stay in the ledger."""
