@@ -16,6 +16,7 @@ from grid.tracking.names import safe
 VIEW = "facegrid"  # the key of the shared view: ``?viewStateShareKey=facegrid`` in an address
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 SHOWN = 8  # metrics among the columns of that view
+WIDTH = 7.5  # pixels of a character in the head of a column
 Results = Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
 
 
@@ -56,7 +57,8 @@ def view_state(study: Study, columns: Sequence[Column]) -> str:
     chosen = [f"params.`{safe(axis)}`" for axis in study.axes]
     chosen += [f"metrics.`{metric_key(column)}`" for column in shown]
     best = {"orderByKey": f"metrics.`{metric_key(shown[0])}`", "orderByAsc": shown[0].lower_is_better} if shown else {}
-    return json.dumps({"selectedColumns": chosen, **best}, sort_keys=True)
+    widths = {column: round(WIDTH * (len(column.partition("`")[2]) + 3)) for column in chosen}
+    return json.dumps({"selectedColumns": chosen, "columnOrder": chosen, "columnWidths": widths, **best}, sort_keys=True)
 
 
 def _settings(cell: CellView) -> list[tuple[str, str]]:

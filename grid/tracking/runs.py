@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.component import digest
+from grid.tracking.answers import is_outage
 from grid.tracking.metrics import Point
 from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, NOTE, NOTED, PROVENANCE, REPORT, STUDY, TAG, Record, Seen
-from grid.tracking.uri import is_outage
 
 FILES = "files.json"  # an artifact: every file that was copied, its size, and the stage that it is of
 PAGE = 1000  # runs that one search gives at most

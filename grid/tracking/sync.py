@@ -22,13 +22,14 @@ from typing import Any
 from grid.abort import LaunchAborted
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import CellView, Study
-from grid.secrets import masked, masked_text
+from grid.secrets import masked
+from grid.tracking.answers import is_outage, words
 from grid.tracking.describe import VIEW_TAG, experiment_note, view_state
 from grid.tracking.metrics import headline_columns
 from grid.tracking.record import LAYOUT, NOTE, REPORT, VERSION, Record, record_of
 from grid.tracking.runs import Known, Replace, Runs
 from grid.tracking.stages import Gathering, gather_report
-from grid.tracking.uri import artifacts_of, connect, default_tracking, is_outage, remote, tracking_of
+from grid.tracking.uri import artifacts_of, connect, default_tracking, remote, tracking_of
 
 NAME_TRIES = 8
 __all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking", "sync", "sync_pass", "tracking_of"]
@@ -116,9 +117,8 @@ class MlflowSync:
                 raise
             except Exception as error:
                 unreachable = True
-                problems.append(
-                    f"{masked(self.tracking)} cannot be reached or written to ({self._line(error)}); the ledger keeps all"
-                )
+                why = words(error, self.tracking)
+                problems.append(f"{masked(self.tracking)} cannot be reached or written to ({why}); the ledger keeps all")
             runs = self._runs
             if unreachable or self._doubtful:
                 self._runs = None
@@ -155,7 +155,7 @@ class MlflowSync:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"{cell.title}: {self._line(error)}")
+            problems.append(f"{cell.title}: {words(error, self.tracking)}")
 
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
@@ -186,13 +186,7 @@ class MlflowSync:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"report: {self._line(error)}")
-
-    def _line(self, error: BaseException) -> str:
-        text = masked_text(" ".join(str(error).split()), self.tracking)[:300]
-        if "ConnectionPool" in text:  # of requests; the rest is about its insides
-            return "it timed out" if "timed out" in text else "nobody answers"
-        return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"
+            problems.append(f"report: {words(error, self.tracking)}")
 
 
 def _open(study: Study, tracking: str) -> Runs:
