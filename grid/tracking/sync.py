@@ -161,7 +161,8 @@ class MlflowSync:
         assert self._runs is not None
         self._runs.check(known, record)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
-            lost = self._runs.lost(known, cell.stages) if self._thorough and not known.mine else ()
+            copied = [*cell.stages, "config", *(f"failure:{label}" for label in cell.failures)]
+            lost = self._runs.lost(known, copied) if self._thorough and not known.mine else ()
             gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
             self._runs.apply(known, gathering.gather(), record)
 
