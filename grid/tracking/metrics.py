@@ -27,7 +27,14 @@ LOST = (  # logged where it is not 0, since a result without some images is not 
 )  # fmt: skip
 MOST = 15  # headline results of one protocol
 QUANTITIES = {"tenfold": "accuracy_cross_validated", "oracle": "accuracy_best_threshold"}
-RATES = {"val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f "}
+RATES = {
+    "val": "val_at_far_",
+    "tar": "tar_at_far_",
+    "dir": "dir_at_far_",
+    "cmc": "rank_",
+    "pairwise": "pairwise_f ",
+    "bcubed": "bcubed_f ",
+}
 
 
 @dataclass(frozen=True)
