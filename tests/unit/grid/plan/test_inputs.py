@@ -13,6 +13,7 @@ from configs.lookup import resolve
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.preflight import remarks
+from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, read
 
 
@@ -108,3 +109,28 @@ def test_a_plan_tells_of_images_that_its_training_data_leave_out(tmp_path: Path)
     shutil.copy(root / "a" / "0.png", root / "loose.png")
     (said,) = remarks(planned(tmp_path, data))
     assert said == "folder: 4 images such as a/deeper/0.png, in other places than <identity>/<image>"
+
+
+def drawn(subjects: int) -> Any:
+    return resolve("data", {"name": "drawn", "subjects": subjects, "shots": 2})
+
+
+def test_an_answer_is_remembered_by_what_a_config_says_not_by_which_object_says_it(tmp_path: Path) -> None:
+    """Objects that nobody else holds may get the id of one that is gone."""
+    resolver = InputResolver(tmp_path / "store")
+    assert [resolver.subjects(drawn(number)) for number in range(2, 40)] == list(range(2, 40))
+    assert resolver.manifest(drawn(3)) is resolver.manifest(drawn(3)), "asked once"
+
+
+def test_a_check_of_a_recipe_that_trains_nothing_says_nothing_of_one_that_trains(tmp_path: Path) -> None:
+    resolver = InputResolver(tmp_path / "store")
+    only = drawn(1)
+    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 2}}
+    parts = {"data": only, "backbone": "alexnet", "input": {"size": 64}, "pretraining": source}
+    for_nothing = Cell.model_validate({**parts, "recipe": "none"})
+    training = Cell.model_validate({**parts, "recipe": {"name": "one_cycle"}})
+    same = {name: getattr(for_nothing, name) for name in ("pretraining", "backbone", "data", "augmentation", "detector")}
+    training = training.model_copy(update=same)
+    resolver.check(for_nothing)
+    with pytest.raises(ValueError, match="two subjects at least"):
+        resolver.check(training)
