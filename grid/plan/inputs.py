@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from configs.component import Config, canonical, digest
-from configs.interfaces import DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
+from configs.interfaces import (
+    DatasetConfig,
+    Manifest,
+    Pairs,
+    PretrainingConfig,
+    Progress,
+    ProtocolConfig,
+    TrainedPretrainingConfig,
+)
 from grid.evaluation.task import evaluation_task
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import Training
@@ -181,10 +189,10 @@ class InputResolver:
             held = [counts[who] for who in names]
         else:
             held = [_splits().held_images(count, made.fraction) for count in counts.values()]
-        if not getattr(training.recipe, "needs_validation", False):
+        if not training.recipe.needs_validation:
             return
         classes = made.by == "images" and training.loss.classifies
-        if max(held, default=0) >= (1 if classes or getattr(training.recipe, "decodes_only", False) else 2):
+        if max(held, default=0) >= (1 if classes or training.recipe.decodes_only else 2):
             return
         if made.fraction == 0:
             why = "split.fraction is 0"
@@ -214,7 +222,7 @@ class InputResolver:
     def _trained(self, cell: Training) -> list[DatasetConfig]:
         """The datasets that a network of the cell has seen."""
         own = [cell.data] if cell.recipe.trains else []
-        return [*own, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
+        return [*own, *([cell.pretraining.data] if isinstance(cell.pretraining, TrainedPretrainingConfig) else [])]
 
     def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
         """The protocol's pairs, less those of subjects that were trained on where its policy is ``drop``."""
