@@ -11,7 +11,6 @@ from grid.plan.plan import Plan, uncollected
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_kind import TRAIN
-from grid.spec.training import Training
 from modules.model_complexity import count
 from modules.shape_inference import on_meta, stage_shapes
 from modules.training import freezing
