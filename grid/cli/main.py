@@ -96,10 +96,6 @@ def launch(
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid, and nothing else."""
-    from grid.execution.launch import launch as run
-    from grid.ledger.study import Study
-    from grid.plan.plan import study_of
-    from grid.results.status import status as status_of
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import BadInput, read
 
@@ -109,7 +105,15 @@ def launch(
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
     signal.signal(signal.SIGINT, _stopping)
-    code = run(spec, parse_cell_filter(where), retry or [], err if as_json else out)
+    console = err if as_json else out
+    console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
+
+    from grid.execution.launch import launch as run
+    from grid.ledger.study import Study
+    from grid.plan.plan import study_of
+    from grid.results.status import status as status_of
+
+    code = run(spec, parse_cell_filter(where), retry or [], console)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)

@@ -1,7 +1,7 @@
 """Large detections are cut into shards, so that all nodes of a cluster share the work.
 
 A shard is no stage of the plan: the detect stage has the same id and the same result with and without shards. In the ledger it
-is a node like any other (kind ``piece``), so it is computed once, and a kill loses at most a shard of it.
+is a node like any other (kind ``detect_shard``), so it is computed once, and a kill loses at most a shard of it.
 """
 
 from __future__ import annotations

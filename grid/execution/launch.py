@@ -42,7 +42,6 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
     """
     study = study_of(grid)
     executor = executor_of(grid.spec.launch)
-    console.print(f"[bold]{grid.spec.name}[/]: checking the grid, its data and its networks", highlight=False)
     prepare(study, store_of(grid))
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
