@@ -91,7 +91,7 @@ class Executor(ABC):
 
     def where(self) -> str:
         """Where the work runs, as the first line of a launch says it: "on the CPU"."""
-        return f"by {self.launch.executor}"
+        return f"with {self.launch.executor}"
 
 
 def executor_of(launch: Launch) -> Executor:

@@ -60,7 +60,7 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         counts = plan.counts()
         open_stages = queue.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f", {executor.where()}" if open_stages else ""))
+        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f" {executor.where()}" if open_stages else ""))
         numbers = (len(plan.cells), counts.get("done", 0))
         report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, queue)
