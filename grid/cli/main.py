@@ -191,12 +191,13 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
     from grid.tracking.sync import sync as run
 
     found = Study(study)
-    with Lock(LocalStore(found.path), f"sync of {found.name}"):
+    with Lock(LocalStore(found.path), f"sync of {found.name}") as lock:
         copied = own_identity(found.path)
         found = Study(study)
         build(found)
         try:
-            result = run(found.path)
+            lock.check()
+            result = run(found.path, check=lock.check)
         except TrackingUnreachable as error:
             err.print(styled("[red]facegrid:[/] {}", error))
             raise typer.Exit(1) from error
