@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small import folder, write
 
-from configs.lookup import resolve
+from configs.lookup import lookup, resolve
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.preflight import remarks
@@ -111,20 +111,27 @@ def test_a_plan_tells_of_images_that_its_training_data_leave_out(tmp_path: Path)
     assert said == "folder: 4 images such as a/deeper/0.png, in other places than <identity>/<image>"
 
 
-def drawn(subjects: int) -> Any:
-    return resolve("data", {"name": "drawn", "subjects": subjects, "shots": 2})
-
-
-def test_an_answer_is_remembered_by_what_a_config_says_not_by_which_object_says_it(tmp_path: Path) -> None:
-    """Objects that nobody else holds may get the id of one that is gone."""
+def test_an_answer_is_remembered_by_what_a_config_says_not_by_which_object_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resolver = InputResolver(tmp_path / "store")
-    assert [resolver.subjects(drawn(number)) for number in range(2, 40)] == list(range(2, 40))
-    assert resolver.manifest(drawn(3)) is resolver.manifest(drawn(3)), "asked once"
+    roots = [folder(tmp_path / name, level) for level, name in enumerate(("one", "two"))]
+    found = []
+    for root in (*roots, *roots):  # nobody holds the configs, so that a later one may get the id of an earlier one
+        resolver.scan(resolve("data", {"name": "folder", "root": root}))
+    kind, asked = lookup("data", "folder"), []
+    manifest = kind.manifest  # type: ignore[attr-defined]
+    monkeypatch.setattr(kind, "manifest", lambda self, scans: asked.append(self.root) or manifest(self, scans))
+    for root in (*roots, *roots):
+        found.append(resolver.manifest(resolve("data", {"name": "folder", "root": root}).model_copy()))
+    assert list(map(str, asked)) == roots, "each once"
+    assert [one.digest for one in found[:2]] == [one.digest for one in found[2:]]
+    assert found[0].digest != found[1].digest
 
 
 def test_a_check_of_a_recipe_that_trains_nothing_says_nothing_of_one_that_trains(tmp_path: Path) -> None:
     resolver = InputResolver(tmp_path / "store")
-    only = drawn(1)
+    only = resolve("data", {"name": "drawn", "subjects": 1, "shots": 2})
     source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 2}}
     parts = {"data": only, "backbone": "alexnet", "input": {"size": 64}, "pretraining": source}
     for_nothing = Cell.model_validate({**parts, "recipe": "none"})
