@@ -97,10 +97,6 @@ def launch(
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid, and nothing else."""
-    from grid.execution.launch import launch as run
-    from grid.ledger.study import Study
-    from grid.plan.plan import study_of
-    from grid.results.status import status as status_of
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import BadInput, read
 
@@ -110,7 +106,15 @@ def launch(
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
     signal.signal(signal.SIGINT, _stopping)
-    code = run(spec, parse_cell_filter(where), retry or [], err if as_json else out)
+    console = err if as_json else out
+    console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
+
+    from grid.execution.launch import launch as run
+    from grid.ledger.study import Study
+    from grid.plan.plan import study_of
+    from grid.results.status import status as status_of
+
+    code = run(spec, parse_cell_filter(where), retry or [], console)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)
@@ -188,12 +192,13 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
     from grid.tracking.sync import sync as run
 
     found = Study(study)
-    with Lock(LocalStore(found.path), f"sync of {found.name}"):
+    with Lock(LocalStore(found.path), f"sync of {found.name}") as lock:
         copied = own_identity(found.path)
         found = Study(study)
         build(found)
         try:
-            result = run(found.path)
+            lock.check()
+            result = run(found.path, check=lock.check)
         except TrackingUnreachable as error:
             err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
             raise typer.Exit(1) from error

@@ -144,6 +144,11 @@ class Grid:
             found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
         return found
 
+    @property
+    def size(self) -> int:
+        """How many combinations there are."""
+        return math.prod(len(levels) for levels in self.axes.values())
+
     def combinations(self) -> Iterator[Combination]:
         """Every combination in the order of the file, resolved."""
         axes = self.axes
