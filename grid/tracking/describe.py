@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grid.ledger.study import CellView, Study
-from grid.results.columns import Column, Value
-from grid.spec.stage_kind import TRAIN
+from grid.results.columns import Column
+from grid.results.measured import measured, started
+from grid.spec.stage_kind import TRAIN, StageName
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import headline_columns, metric_key
 from grid.tracking.names import safe
@@ -25,10 +26,10 @@ def run_note(study: Study, cell: CellView, results: Results) -> str:
     lines += [f"| {name} | {value} |" for name, value in _settings(cell)]
     for protocol, result in results.items():
         lines += ["", f"| {_plain(protocol)} | value | 95 % interval |", "|---|---|---|"]
+        numbers = {one.metric: one for one in measured(result, started(cell, StageName("evaluate", protocol)))}
         for column in headline_columns(protocol, result):
-            entry = _entry(result, column)
-            value = Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason")))
-            if value.value is not None:
+            value = numbers.get(column.key)
+            if value is not None and value.value is not None:
                 unit = " %" if column.percent else ""
                 lines.append(f"| {_plain(column.title)} | {column.value(value)}{unit} | {column.spread(value)} |")
     lines += [
@@ -78,13 +79,6 @@ def _settings(cell: CellView) -> list[tuple[str, str]]:
     if cell.state == "failed":
         found["failed in"] = cell.reason
     return [(name, _plain(str(value))) for name, value in found.items() if value is not None]
-
-
-def _entry(result: Mapping[str, Any], column: Column) -> Mapping[str, Any]:
-    found: Any = result
-    for part in column.key.split(":"):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from configs.component import digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.results.columns import Column, columns_of
+from grid.spec.measure import entry_of
 from grid.spec.stage_kind import StageName
 from grid.tracking.names import safe, segment
 
@@ -26,7 +27,7 @@ LOST = (  # logged where it is not 0, since a result without some images is not 
     "dropped_pairs", "dropped_probes", "dropped_gallery", "dropped_images", "missing_faces", "skipped_images",
 )  # fmt: skip
 MOST = 15  # headline results of one protocol
-QUANTITIES = {"ten_fold": "accuracy_cross_validated", "best_threshold": "accuracy_best_threshold"}
+QUANTITIES = {"ten_fold": "accuracy_ten_fold", "best_threshold": "accuracy_best_threshold"}
 RATES = {"val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f "}
 
 
@@ -72,7 +73,10 @@ def finals(label: StageName, marker: Marker, result: Mapping[str, Any]) -> list[
     found: dict[str, Any]
     if label.kind == "evaluate":
         protocol = label.titles[0]
-        found = {metric_key(column): _value(result, column.key) for column in headline_columns(protocol, result)}
+        found = {
+            metric_key(column): (entry_of(result, column.key) or {}).get("value")
+            for column in headline_columns(protocol, result)
+        }
         found |= {f"{segment(protocol)}/{key}": marker.facts[key] for key in LOST if marker.facts.get(key)}
     elif label.kind == "score":
         start = "explanations/" + ".".join(segment(title) for title in label.titles)
@@ -95,7 +99,7 @@ def headline_columns(protocol: str, *results: Mapping[str, Any]) -> list[Column]
 
 
 def metric_key(column: Column) -> str:
-    """``lfw view 2/accuracy_cross_validated``, ``lfw view 2/val_at_far_0.001``."""
+    """``lfw view 2/accuracy_ten_fold``, ``lfw view 2/val_at_far_0.001``."""
     quantity, _, rest = column.key.partition(":")
     name = f"{RATES.get(quantity, f'{quantity} ')}{rest.replace(':', ' ')}" if rest else QUANTITIES.get(quantity, quantity)
     return safe(f"{segment(column.protocol)}/{segment(name)}")
@@ -103,13 +107,6 @@ def metric_key(column: Column) -> str:
 
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _value(result: Mapping[str, Any], key: str) -> Any:
-    found: Any = result
-    for part in (*key.split(":"), "value"):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
 
 
 def _explanation_metrics(result: Mapping[str, Any]) -> dict[str, Any]:
