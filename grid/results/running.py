@@ -20,6 +20,7 @@ class Running:
     """A stage that has begun and not ended. Epochs count from 1.
 
     Attributes:
+        id: of the stage; several cells may share it.
         epoch: the one that is computed now; None where the stage has no epochs.
         epochs: how many there will be, where that is known.
         seconds_left: until the last epoch ends, from the epochs of this attempt; None before the first has ended.
@@ -27,6 +28,7 @@ class Running:
     """
 
     stage: str
+    id: str
     attempt: int
     epoch: int | None = None
     epochs: int | None = None
@@ -71,7 +73,7 @@ def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now:
         if claimed is not None and claimed[0] >= launch["since"]:
             found.append(_attempt(study, cell, name, *claimed, now))
         elif name.kind == "detect" and (parts := _parts(study, id, launch["since"])) is not None:
-            found.append(Running(str(name), 1, parts=parts))
+            found.append(Running(str(name), id, 1, parts=parts))
     return found
 
 
@@ -79,7 +81,7 @@ def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, fold
     id, epochs = cell.stages[name], _epochs(cell, name)
     attempt = study.ledger.attempts(name.kind, id)
     if epochs is None:
-        return Running(str(name), attempt)
+        return Running(str(name), id, attempt)
     store, place = study.ledger.store, f"{name.kind}/{id}/{folder}"
     begun = store.names(f"{place}/events") or store.size(f"{place}/resumed.json") is not None
     ends = [float(row["time"]) for row in study.ledger.events(name.kind, id)] if begun else []
@@ -89,7 +91,7 @@ def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, fold
     if len(own) > 1:
         each = (own[-1] - own[0]) / (len(own) - 1)
         left = max(0.0, each * (epochs - len(ends)) - (now - own[-1]))
-    return Running(str(name), attempt, epoch, epochs, left)
+    return Running(str(name), id, attempt, epoch, epochs, left)
 
 
 def _epochs(cell: CellView, name: StageName) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,6 +15,7 @@ from grid.ledger.study import CellView, Study
 from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title
 
 COLOURS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
@@ -58,6 +60,18 @@ def _state(cell: CellView) -> tuple[str, str | None]:
     return cell.state, cell.reason if cell.state in ("failed", "blocked") else lost or None
 
 
+def _running_lines(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One per running stage: of which cell, or of how many."""
+    owners: dict[str, list[str]] = {}
+    stages: dict[str, Running] = {}
+    for cell in cells:
+        for one in cell["running"]:
+            stages[one["id"]] = Running(**one)
+            owners.setdefault(one["id"], []).append(cell_title(cell["levels"]))
+    names = {id: titles[0] if len(titles) == 1 else f"{len(titles)} cells" for id, titles in owners.items()}
+    return [f"running: {names[id]}: {stage.text}" for id, stage in stages.items()]
+
+
 def _sync(study: Study) -> dict[str, Any]:
     path = study.path / "mlflow.json"
     try:
@@ -88,8 +102,7 @@ def show(study: Study) -> FittingTable:
     if launch := found["launch"]:
         since = time.strftime("%H:%M", time.localtime(launch["since"])) if launch["since"] else "an unknown time"
         lines.append(f"{launch['purpose']} is alive: {launch['user']}@{launch['host']}, process {launch['pid']}, since {since}")
-        at_work = dict.fromkeys(Running(**one).text for cell in found["cells"] for one in cell["running"])
-        lines += [f"running: {text}" for text in at_work]
+        lines += _running_lines(found["cells"])
     views = [cell for cell in study.cells if not cell.hidden]
     for cell, view in zip(found["cells"], views, strict=True):
         accuracy = [f"{facts['ten_fold'] * 100:.2f} %" for facts in cell["metrics"].values() if "ten_fold" in facts]

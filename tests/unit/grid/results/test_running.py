@@ -85,5 +85,5 @@ def test_a_detection_runs_while_its_shards_do(make_study):
         done.finish({}, {}, "s", ["part"])
         study = Study(study.path)
         found = [one for one in running(study, study.cells[0], launch) if one.stage == str(name)]
-    assert found == [Running(str(name), 1, parts=1)]
+    assert found == [Running(str(name), cell.stages[name], 1, parts=1)]
     assert found[0].text.endswith("1 part done")

@@ -151,7 +151,7 @@ def test_a_live_launch_and_its_running_stages_are_shown(make_study):
     assert [one["epoch"] for one in found["cells"][1]["running"]] == [1]
     said = console.file.getvalue()
     assert "launch of ito2021 is alive" in said
-    assert "running: train, attempt 2, epoch 1 of 4" in said
+    assert "running: backbone=resnet34: train, attempt 2, epoch 1 of 4" in said
     assert "1 done, 1 running" in said
     after = status(Study(study.path))
     assert (after["launch"], [cell["state"] for cell in after["cells"]]) == (None, ["done", "run"])
