@@ -260,8 +260,8 @@ class InputResolver:
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
-        """What the protocol asks: ``Pairs``, or what ``datamodules.evaluation_sets.templates`` has for its task, after the overlap
-        policy."""
+        """What the protocol asks, after the overlap policy: ``Pairs``, or what its task has instead (see
+        ``datamodules.evaluation_sets.templates``)."""
         if evaluation_task(protocol.task).pairs:
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)
