@@ -79,9 +79,9 @@ class DatasetConfig(ThirdParty, Component, ABC):
         """Identities of two datasets are comparable when their namespaces are equal ("lfw")."""
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        """Identity -> name of the subject, normalised by ``datamodules.list_readers.subject_names``, of those whose names are known.
+        """Identity -> name, of the subjects whose names are known; normalised by ``datamodules.list_readers.subject_names``.
 
-        Names are comparable between datasets, identities within a namespace.
+        Names are comparable between datasets, identities only within a namespace.
         """
         return {}
 
@@ -429,5 +429,5 @@ class RecipeConfig(Component, ABC):
 
     @abstractmethod
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:
-        """A ``modules.training.recipe.OptimizerSchedule``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``,
-        ``state_dict``."""
+        """A ``modules.training.recipe.OptimizerSchedule``: optimizer, ``after_step()``, ``state_dict``, and
+        ``after_epoch(validation_loss) -> stop``."""

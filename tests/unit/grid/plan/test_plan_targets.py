@@ -1,6 +1,7 @@
 """What a plan says of targets: which columns there are, whether a loss fits, and what they are to identity."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,15 @@ def test_targets_their_losses_and_weights_are_part_of_the_identity_and_their_ord
     assert id_of(make, targets=["gender", "age"]) == ids[0]
     same = id_of(make, targets={"age": {"loss": "softmax"}, "gender": {"loss": "softmax"}}, loss="cosface")
     assert same != id_of(make, targets={"age": {"loss": "cosface"}, "gender": {"loss": "softmax"}}, loss="cosface")
+
+
+def test_the_labels_of_a_target_are_part_of_the_identity(make: Make) -> None:
+    plan = make_plan(make(axes={}, base={"targets": ["gender", "identity"]}))
+    (train,) = (stage for stage in plan.stages if stage.node.kind == "train")
+    cell = plan.cells[0].cell
+    assert cell is not None
+    wanted = cell.data.columns(cell.data.manifest(Path()))["gender"].digest
+    assert train.node.identity["columns"] == {"gender": wanted}
 
 
 def test_a_loss_that_no_target_uses_is_no_part_of_the_identity(make: Make) -> None:

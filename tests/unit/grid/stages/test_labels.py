@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from configs.lookup import resolve
+from datamodules.columns import Column
+from datamodules.datasets.drawn import DrawnDatasetConfig
 from grid.spec.training import Training
 from grid.stages.context import Faces
 from grid.stages.labels import explained_rows, known_counts, labels_of, rows_of
@@ -61,6 +63,26 @@ def test_numbers_alone_have_no_class_to_explain() -> None:
     found = labels_of(faces, training)
     assert (found.names, set(found.primary.tolist())) == ((), {-1})
     assert explained_rows(faces, training, found)[1]
+
+
+class HalfKnown(DrawnDatasetConfig):
+    """Of every second image the gender is not known."""
+
+    def columns(self, manifest: Any) -> dict[str, Column]:
+        gender = super().columns(manifest)["gender"]
+        return {"gender": Column(np.where(np.arange(len(gender)) % 2, -1, gender.values), gender.classes)}
+
+
+def test_images_whose_class_is_not_known_are_not_explained() -> None:
+    faces, training = faces_and(targets=["gender"], split={"fraction": 0.5})
+    training = training.model_copy(update={"data": HalfKnown(subjects=12, shots=2, size=64)})
+    found = labels_of(faces, training)
+    assert np.isnan(found.values[1::2, 0]).all()
+    assert np.isfinite(found.values[::2, 0]).all()
+    assert known_counts(found, np.arange(6)) == {"gender": 3}
+    rows, held_out = explained_rows(faces, training, found)
+    assert held_out
+    assert set(rows.tolist()) == {row for row in rows_of(faces, training)[1].tolist() if row % 2 == 0}
 
 
 @pytest.mark.parametrize("shots", [1, 4])
