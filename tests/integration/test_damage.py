@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from small import folder
 from grid.execution import launch as launching
 from grid.execution.job import RunOptions, jobs_of, run
 from grid.ledger.ledger import Ledger
+from grid.ledger.sealed import seal, unseal
 from grid.ledger.study import Study
 from grid.plan.plan import Plan, store_of
 from grid.plan.preflight import checked_plan
@@ -172,17 +174,25 @@ def copy(prepared: Prepared, tmp_path: Path) -> Iterator[Path]:
 
 def damage(study: Path, kind: str, how: str) -> None:
     path = sorted(study.glob(KINDS[kind]))[-1]
+    if "lock" in kind:
+        killed_long_ago(study, path.name[:6], ended=kind == "end of a lock")
     data = DAMAGES[how](path.read_bytes())
     path.unlink()
     if data is not None:
         path.write_bytes(data)
-    if "lock" in kind:  # of a launch that was killed long ago
-        for end in study.glob(f"lock/{path.name[:6]}.free"):
-            if kind != "end of a lock":
-                end.unlink()
-        beat = study / f"lock/{path.name[:6]}.beat"
-        if kind != "beat of a lock":
-            beat.write_bytes(b"%f" % (time.time() - 1000))
+
+
+def killed_long_ago(study: Path, number: str, ended: bool) -> None:
+    """The lock ``number`` is one that a killed launch left; ``ended``: it had ended before that."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    path = study / f"lock/{number}.json"
+    path.write_bytes(seal({**unseal(path.read_bytes(), path), "pid": process.pid}))
+    (study / f"lock/{number}.beat").write_bytes(b"%f" % (time.time() - 1000))
+    if ended:
+        (study / f"lock/{number}.free").write_bytes(b"ended")
+    else:
+        (study / f"lock/{number}.free").unlink()
 
 
 def light(study: Study) -> Path:
