@@ -32,6 +32,7 @@ from grid.plan.preflight import checked_plan, prepare
 from grid.report.build import build
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title, selects
 from grid.terminal import counted, styled
 from grid.tracking.uri import tracking_of
 
@@ -101,11 +102,11 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         BadInput: a label is of no added explanation of these cells.
     """
     check_cell_filter(where, study.axes)
-    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+    with Lock(LocalStore(study.path), f"explain of {study.name}") as lock:
         if copied := own_identity(study.path):
             console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
-        cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+        cells = [cell for cell in study.cells if selects(where, cell.levels)]
         titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
         there = {one.label.about for one in entries(study.record) if one.train in titles}
         for label in labels:
@@ -119,7 +120,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         write_record(study.path, record)
         page = build(Study(study.path))
         for problem in BackgroundSync(
-            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False
+            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False, check=lock.check
         ).finish():
             console.print(
                 styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study.path))
@@ -188,7 +189,7 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
     for one in facts["passed_over"]:
         console.print(styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"]), soft_wrap=True)
     for row in facts["explanations"]:
-        cell = ", ".join(f"{axis}={level}" for axis, level in row["cell"].items()) or "the only cell"
+        cell = cell_title(row["cell"])
         if row["state"] == "refused":
             said = f"{row['refused']['code']}: {row['refused']['reason']}"
             console.print(styled("[yellow]refused[/] {}, {}: {}", row["label"], cell, said), soft_wrap=True)

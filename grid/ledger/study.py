@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from grid.ledger.ledger import Cause, Damaged, Failure, Ledger, Marker, State, S
 from grid.ledger.sealed import seal, unseal
 from grid.ledger.store import LocalStore
 from grid.ledger.study_store import store_path
+from grid.spec.finished import Finished
 from grid.spec.grid_file import BadInput
-from grid.spec.stage_kind import StageName, named
+from grid.spec.levels import cell_title
+from grid.spec.stage_name import StageName, named
 
 KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
 PENDING = "pending"  # as in a plan: blocked until somebody reads the images
@@ -71,7 +73,7 @@ class CellView:
 
     @property
     def title(self) -> str:
-        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+        return cell_title(self.levels)
 
     @property
     def damage(self) -> dict[str, str]:
@@ -90,9 +92,14 @@ class CellView:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Headline numbers by protocol: {"lfw view 1": {"oracle": 0.93, "eer": ..., "auc": ...}}."""
+        """Headline numbers by protocol: {"lfw view 1": {"best_threshold": 0.93, "eer": ..., "auc": ...}}."""
         done = [name for name in self.names if name.kind == "evaluate" and name in self.markers]
         return {name.about: dict(self.markers[name].facts) for name in done}
+
+
+def finished(ledger: Ledger, label: StageName, marker: Marker) -> Finished:
+    """A finished stage as its kind reads it; what is damaged raises Damaged when it is read."""
+    return Finished(label, marker.facts, marker.outputs, partial(ledger.path, marker), partial(ledger.json, marker))
 
 
 class Study:
