@@ -15,7 +15,7 @@ from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpack
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_start import connected
 from grid.execution.scheduler import Work
-from grid.execution.scratch import scratch_folder
+from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in calls that nothing interrupts, and ends the process after 60
