@@ -179,6 +179,13 @@ class Lock:
         return holder if age < self.lease else None
 
 
+def live_holder(store: Store) -> dict[str, Any] | None:
+    """Who holds the lock of a study now: ``purpose``, ``user``, ``host``, ``pid``, ``time``, ...; None where nobody does."""
+    lock = Lock(store, "look")
+    newest = lock._newest()
+    return lock._holder(newest) if newest else None
+
+
 def _alive(holder: dict[str, Any]) -> bool | None:
     """Whether the holder's process runs; None where that cannot be seen from here.
 

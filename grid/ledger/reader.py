@@ -107,6 +107,14 @@ class LedgerReader:
                 return float(claim["time"])
         return None
 
+    def claimed(self, kind: str, id: str) -> tuple[float, str] | None:
+        """When the newest attempt began, in unix seconds, and its folder."""
+        for name in reversed(self.store.names(f"{kind}/{id}/claims")):
+            claim = self._object(f"{kind}/{id}/claims/{name}")
+            if {"time", "token"} <= claim.keys():
+                return float(claim["time"]), f"{name[:6]}-{claim['token']}"
+        return None
+
     def failure(self, kind: str, id: str) -> Failure | None:
         """The failure that stands: of the latest attempt, and not forgiven. One that cannot be read is none: its stage runs
         again."""

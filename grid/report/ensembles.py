@@ -63,7 +63,9 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
         config={},
     )
     numbers = [
-        one for protocol, found in metrics.items() for one in measured(found, started(cell, StageName("evaluate", protocol)))
+        one
+        for protocol, found in metrics.items()
+        for one in measured(found, dataclasses.replace(started(cell, StageName("evaluate", protocol)), heading=protocol))
     ]
     return Row(cell, "ensemble", reason, {}, metrics, results=tuple(numbers))
 

@@ -62,8 +62,8 @@ def measured(result: Mapping[str, Any], start: Result) -> Iterator[Result]:
 
 def _of_stage(ledger: Ledger, name: StageName, marker: Marker, start: Result) -> Iterator[Result]:
     kind = known_kind(name.kind)
-    if (result := kind.result(finished(ledger, name, marker))) is not None:
-        yield from measured(result, dataclasses.replace(start, protocol=kind.heading(name)))
+    if (shown := kind.result(finished(ledger, name, marker))) is not None:
+        yield from measured(shown, dataclasses.replace(start, heading=kind.heading(name)))
     elif SCORE in marker.outputs:
         result = ledger.json(marker, SCORE)
         for map_name, entries in result.get("maps", {}).items():

@@ -30,6 +30,7 @@ class Result:
         explainer, map: of an explanation metric; ``map`` is empty for methods with one map.
         split: ``train``, ``validation`` or ``test``.
         stage_id: stages that several cells share have one id, and are one computation.
+        heading: what stands over its column in printed tables; None: they do not show it. No column of the long table.
     """
 
     cell: str | None
@@ -49,6 +50,7 @@ class Result:
     map: str | None = None
     split: str | None = None
     stage_id: str | None = None
+    heading: str | None = None
 
     @property
     def half(self) -> float:

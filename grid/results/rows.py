@@ -54,11 +54,11 @@ class Row:
 
     def value(self, column: Column) -> Result | None:
         """None where the protocol was not evaluated, or has no such metric."""
-        return self._measured.get((column.protocol, column.key))
+        return self._by_column.get((column.protocol, column.key))
 
     @cached_property
-    def _measured(self) -> dict[tuple[str, str], Result]:
-        return {(one.protocol, one.metric): one for one in self.results if one.protocol is not None}
+    def _by_column(self) -> dict[tuple[str, str], Result]:
+        return {(one.heading, one.metric): one for one in self.results if one.heading is not None}
 
 
 @dataclass(frozen=True)

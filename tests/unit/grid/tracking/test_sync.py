@@ -111,7 +111,7 @@ def test_a_run_says_what_the_ledger_says(new_study: Make) -> None:
     metrics = study.ledger.json(cell.markers["evaluate:lfw view 2"], "metrics.json")
     said = {key.partition("/")[2]: value for key, value in run.data.metrics.items() if key.startswith("lfw view 2/")}
     assert {key: value for key, value in said.items() if not key.startswith("val_at_far_")} == {
-        "accuracy_cross_validated": metrics["ten_fold"]["value"], "accuracy_best_threshold": metrics["best_threshold"]["value"],
+        "accuracy_ten_fold": metrics["ten_fold"]["value"], "accuracy_best_threshold": metrics["best_threshold"]["value"],
         "eer": metrics["eer"]["value"], "auc": metrics["auc"]["value"],
     }  # fmt: skip
     assert {key.partition("far_")[2] for key in said if key.startswith("val_at_far_")} <= metrics["val"].keys()
