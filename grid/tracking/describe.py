@@ -18,6 +18,10 @@ from grid.tracking.names import safe
 VIEW = "facegrid"  # the key of the shared view: ``?viewStateShareKey=facegrid`` in an address
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 SHOWN = 8  # metrics among the columns of that view
+WIDTH = 7.5  # pixels of a character in the head of a column
+ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
+the evaluations, `scores/` the score of each pair, `explanations/` maps and images. The run `report` has the tables and figures
+of the whole study."""
 Results = Mapping[StageName, Mapping[str, Any]]  # of every stage whose results tables show
 
 
@@ -35,10 +39,7 @@ def run_note(study: Study, cell: CellView, results: Results) -> str:
             if value.value is not None:
                 unit = " %" if column.percent else ""
                 lines.append(f"| {_plain(column.title)} | {column.value(value)}{unit} | {column.spread(value)} |")
-    lines += [
-        "", "Artifacts: `config.json` has every resolved setting, `metrics/` all numbers of the evaluations, `scores/` the "
-        "score of each pair, `explanations/` maps and images. The run `report` has the tables and figures of the whole study.",
-    ]  # fmt: skip
+    lines += ["", ARTIFACTS]
     return "\n".join(lines)
 
 
@@ -57,10 +58,12 @@ def experiment_note(study: Study) -> str:
 def view_state(study: Study, columns: Sequence[Column]) -> str:
     """The state of MLflow's table of runs, as JSON: factors and headline results as columns, the best run first."""
     shown = [column for column in columns if column.headline][:SHOWN]
-    chosen = [f"params.`{safe(axis)}`" for axis in study.axes]
-    chosen += [f"metrics.`{metric_key(column)}`" for column in shown]
+    longest = {f"params.`{safe(axis)}`": max(map(len, [axis, *levels])) for axis, levels in study.axes.items()}
+    longest |= {f"metrics.`{metric_key(column)}`": len(metric_key(column)) for column in shown}
     best = {"orderByKey": f"metrics.`{metric_key(shown[0])}`", "orderByAsc": shown[0].lower_is_better} if shown else {}
-    return json.dumps({"selectedColumns": chosen, **best}, sort_keys=True)
+    widths = {column: round(WIDTH * (length + 4)) for column, length in longest.items()}
+    chosen = {"selectedColumns": list(longest), "columnOrder": list(longest), "columnWidths": widths}
+    return json.dumps(chosen | best, sort_keys=True)
 
 
 def _settings(cell: CellView) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from grid.ledger.study import CellView, Study
 from grid.spec.stage_kind import TRAIN, StageKind, StageName, known_kind
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import milliseconds
-from grid.tracking.names import safe, stage_key
+from grid.tracking.names import safe
 
 VALUE, TAG = 6000, 5000  # characters that MLflow keeps of a param, a tag
 DIGEST = 36  # characters that MLflow keeps of a dataset's digest
@@ -91,12 +91,8 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
         "facegrid.hidden": "true" if cell.hidden else "false", "facegrid.version": str(record.get("version", "")),
         "facegrid.revision": str(record.get("revision") or ""), "mlflow.source.git.commit": str(record.get("revision") or ""),
     }  # fmt: skip
-    for label in cell.names:
-        id = cell.stages[label]
-        found[safe(f"facegrid.stage.{stage_key(label)}")] = id
-        found[safe(f"facegrid.attempts.{stage_key(label)}")] = str(cell.attempts[label])
-        if marker := cell.markers.get(label):
-            found[safe(f"facegrid.source.{stage_key(label)}")] = marker.source
+    if "train" in cell.attempts:
+        found["facegrid.attempts.train"] = str(cell.attempts["train"])
     for key, value in _flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
         if _location(value):
             found[safe(f"facegrid.location.{key}")] = value
@@ -108,6 +104,16 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
     if cell.state == "failed":
         found[ERROR] = str(cell.reason)
     return {key: value[:TAG] for key, value in found.items() if value}
+
+
+def stages_of(cell: CellView) -> dict[str, dict[str, Any]]:
+    """Label -> its id, how often it was begun, and where it is done how long it took and which code ran."""
+    found: dict[str, dict[str, Any]] = {}
+    for label in cell.names:
+        found[label] = {"id": cell.stages[label], "attempts": cell.attempts[label]}
+        if marker := cell.markers.get(label):
+            found[label] |= {"seconds": round(marker.finished - marker.started, 3), "code": marker.source}
+    return found
 
 
 def checkpoint_of(ledger: Ledger, trained: Marker) -> str:

@@ -17,8 +17,8 @@ from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
 from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of
-from grid.tracking.runs import Change, Known, Replace
+from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of, stages_of
+from grid.tracking.run import Change, Known, Replace
 
 History = Callable[[Known, Iterable[str]], dict[str, dict[int, float]]]
 EPOCHS = " epochs "
@@ -67,9 +67,9 @@ class Gathering:
             name = StageName("failure", label.kind, *label.titles)
             if self._lacks(name, str(failure.attempt)):
                 self._put(name, str(failure.attempt), partial(failure_file, label, failure, self.folder))
-        config = StageName("config")
-        if self._lacks(config, content := digest(self.cell.config)[:16]):
-            self._put(config, content, self._config)
+        for part, value in {"config": self.cell.config, "stages": stages_of(self.cell)}.items():
+            if self._lacks(StageName(part), content := digest(value)[:16]):
+                self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
         self._describe()
         return self.change
 
@@ -111,9 +111,8 @@ class Gathering:
         found = (path for path in self.folder.rglob("*") if path.is_file())
         return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in found}
 
-    def _config(self) -> None:
-        text = json.dumps(self.cell.config, indent=1, sort_keys=True)
-        (self.folder / "config.json").write_text(text, encoding="utf-8")
+    def _json(self, name: str, value: Mapping[str, object]) -> None:
+        (self.folder / name).write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
 
     def _describe(self) -> None:
         """The description, where something that it says has changed."""
