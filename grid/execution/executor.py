@@ -22,6 +22,7 @@ from typing import Any
 from grid.execution.job import Outcome
 from grid.execution.perform import finished
 from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
 from grid.spec.grid_file import BadInput, Launch
 
@@ -90,7 +91,7 @@ class Executor(ABC):
 
     def where(self) -> str:
         """Where the work runs, as the first line of a launch says it: "on the CPU"."""
-        return f"by {self.launch.executor}"
+        return f"with {self.launch.executor}"
 
 
 def executor_of(launch: Launch) -> Executor:
@@ -101,15 +102,15 @@ def executor_of(launch: Launch) -> Executor:
     """
     name = launch.executor
     module, _, cls = BUILT_IN.get(name, name).rpartition(".")
-    known = (
-        f"known are {', '.join(BUILT_IN)} and the dotted path of a class of your own, such as my_package.my_module.MyExecutor"
-    )
+    known = f"known are {', '.join(BUILT_IN)} and the dotted path of your own class, such as my_package.my_module.MyExecutor"
+    if name == "local" and launch.address is not None:
+        raise BadInput(f"launch.address {launch.address!r} is of a Ray cluster, and launch.executor is local; leave one out")
     if not module:
         raise BadInput(f"launch.executor: {name!r} is no executor; {known}")
     try:
         found = getattr(importlib.import_module(module), cls, None)
-    except ImportError as error:
-        raise BadInput(f"launch.executor: {name!r} cannot be imported ({error}); {known}") from error
+    except Exception as error:  # whatever a user's own module raises
+        raise BadInput(f"launch.executor: {name!r} cannot be imported ({error_line(error)}); {known}") from error
     if not (isinstance(found, type) and issubclass(found, Executor)):
         raise BadInput(f"launch.executor: {name!r} is no class that derives from grid.execution.executor.Executor; {known}")
     return found(launch)

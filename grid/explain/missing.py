@@ -14,8 +14,7 @@ from configs.explainers import ExplainerConfig
 from configs.lookup import resolve
 from grid.ledger.added_explanations import entries
 from grid.ledger.study import CellView, Study
-from grid.plan.inputs import InputResolver
-from grid.plan.plan import DONE, RUN, STALE, Plan, store_of
+from grid.plan.plan import DONE, RUN, STALE, Plan
 from grid.spec.cell import Cell
 from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
 from grid.spec.levels import selects
@@ -134,7 +133,7 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
 
 def check_keys(plan: Plan) -> None:
     """Meets keys that no image has before anything runs."""
-    resolver = InputResolver(store_of(plan.grid))
+    resolver = plan.resolver
     for cell in plan.cells:
         assert cell.cell is not None
         for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == "explain"):

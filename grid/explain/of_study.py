@@ -102,7 +102,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         BadInput: a label is of no added explanation of these cells.
     """
     check_cell_filter(where, study.axes)
-    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+    with Lock(LocalStore(study.path), f"explain of {study.name}") as lock:
         if copied := own_identity(study.path):
             console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
@@ -120,7 +120,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         write_record(study.path, record)
         page = build(Study(study.path))
         for problem in BackgroundSync(
-            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False
+            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False, check=lock.check
         ).finish():
             console.print(
                 styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study.path))

@@ -53,28 +53,35 @@ class SyncResult:
     unreachable: bool = False
 
 
-def sync_pass(study_path: Path, tracking: str | None = None, report: bool = False, thorough: bool = False) -> SyncResult:
+def sync_pass(
+    study_path: Path,
+    tracking: str | None = None,
+    report: bool = False,
+    thorough: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> SyncResult:
     """One complete pass. The caller holds the study's lock.
 
     Args:
         report: also copy the study's report, if there is one, as a run named ``report``.
         thorough: also look at what was copied before: runs whose points were changed are replaced, lost files are copied again.
+        check: called before each cell is written; raises where the lock was lost.
 
     Raises:
         BadInput: the folder is no study, or its tracking URI cannot be used. An outage is no error: see ``problems``.
     """
     study = Study(study_path)
     named = {"tracking": tracking or study.record.get("tracking")}
-    return MlflowSync(study, tracking_of(named, study.path)).once(report, thorough)
+    return MlflowSync(study, tracking_of(named, study.path), check).once(report, thorough)
 
 
-def sync(study_path: Path, tracking: str | None = None) -> SyncResult:
+def sync(study_path: Path, tracking: str | None = None, check: Callable[[], None] = lambda: None) -> SyncResult:
     """One thorough pass with the report, for a user who waits for it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
     """
-    result = sync_pass(study_path, tracking, report=True, thorough=True)
+    result = sync_pass(study_path, tracking, report=True, thorough=True, check=check)
     if result.unreachable:
         raise TrackingUnreachable(result.problems[-1])
     return result

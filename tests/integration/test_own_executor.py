@@ -37,7 +37,7 @@ def test_an_executor_of_a_user_s_own_runs_a_launch_end_to_end(undisturbed: Any, 
     (tmp_path / "my_pool.py").write_text(POOL)
     path = f"{tmp_path}:{GRIDS}:{ROOT}"
     said = facegrid(tmp_path, "launch", undisturbed.grid, "launch.executor=my_pool.PoolExecutor", PYTHONPATH=path)
-    assert "10 stages to run, by my_pool.PoolExecutor" in said
+    assert "10 stages to run with my_pool.PoolExecutor" in said
     assert "Ray" not in said
     store = Store(tmp_path / STUDY / "store")
     assert store.contents() == undisturbed.contents, "the same results as on Ray"
@@ -47,7 +47,7 @@ def test_an_executor_of_a_user_s_own_runs_a_launch_end_to_end(undisturbed: Any, 
 
 def test_the_local_executor_gives_the_same_results_in_one_process(undisturbed: Any, tmp_path: Path) -> None:
     said = facegrid(tmp_path, "launch", undisturbed.grid, "launch.executor=local")
-    assert "10 stages to run, in this process on" in said
+    assert "10 stages to run in this process on" in said
     store = Store(tmp_path / STUDY / "store")
     assert store.contents() == undisturbed.contents
     assert len(store.computed_in()) == 1

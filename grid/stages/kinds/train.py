@@ -48,4 +48,6 @@ def training_identity(graph: Graph, training: Training, detected: Stage | None, 
     """What the weights that a training ends with depend on."""
     identity = training.by_value()
     identity |= {"images": graph.facts.images(training.data), "weights": weights, "seed": training.seed}
+    if training.targets:
+        identity["columns"] = graph.facts.columns(training)
     return identity | ({"detect": detected.id} if detected else {})

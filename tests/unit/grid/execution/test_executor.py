@@ -111,3 +111,32 @@ def test_executors_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(executor_of(Launch())).__name__ == "RayExecutor"
     with pytest.raises(BadInput, match="leave one out"):
         executor_of(Launch(executor="local", address="auto"))
+
+
+BOOM = """
+from typing import Any, Literal
+
+from configs.interfaces import AugmentationConfig
+
+
+class BoomConfig(AugmentationConfig):
+    name: Literal["my_lab.boom"] = "my_lab.boom"
+
+    def build(self) -> Any:
+        raise RuntimeError("boom in my augmentation")
+"""
+
+
+def test_a_stage_that_fails_in_a_user_s_file_is_recorded_with_its_line(
+    make: Callable[..., Grid], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_lab").mkdir()
+    (tmp_path / "my_lab" / "boom.py").write_text(BOOM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    grid = make(axes={}, protocols=[], explainers=[], base={"augmentation": "my_lab.boom"})
+    session = Session(queue(grid), Ledger(store_of(grid)))
+    LocalExecutor(grid.spec.launch).run(session)
+    (line,) = session.queue.failed.values()
+    assert line == "RuntimeError: boom in my augmentation (my_lab/boom.py:11)"
+    (stage,) = make_plan(grid).stages
+    assert (stage.state, stage.reason) == ("failed", line)
