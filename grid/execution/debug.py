@@ -17,11 +17,12 @@ from grid.execution.local import LocalExecutor
 from grid.execution.scheduler import Work, WorkQueue
 from grid.ledger.ledger import Ledger
 from grid.ledger.store import open_store
+from grid.ledger.study import finished
 from grid.plan.plan import Plan, PlannedCell, store_of, study_of
 from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.spec.cell_filter import which
 from grid.spec.grid_file import BadInput, Grid
-from grid.spec.stage_kind import StageName
+from grid.spec.stage_kind import StageName, stage_kind
 from grid.terminal import styled
 
 LINE_SECONDS = 5.0  # between two lines of progress
@@ -100,8 +101,9 @@ class Lines:
         if marker is None:  # an input turned out damaged, and is computed again first
             return
         self.console.print(Text(f"  {job.label}: {_words(marker.facts)}"))
-        if job.kind == "evaluate" and "metrics.json" in marker.outputs:  # a few images make no search and no groups
-            self.metrics[self.names[job.id].about] = self.ledger.json(marker, "metrics.json")
+        kind, name = stage_kind(job.kind), self.names[job.id]
+        if (result := kind.result(finished(self.ledger, name, marker))) is not None:
+            self.metrics[kind.heading(name)] = result
 
 
 def _which(plan: Plan, chosen: Sequence[PlannedCell]) -> str:

@@ -18,8 +18,8 @@ PAIRS = 12  # images of a sheet of pairs, two to each
 
 def of_cell(study: Study, row: Row) -> list[Explained]:
     """Of every explainer that the cell has finished or was refused by, in the order of the grid file."""
-    labels = [label for label in row.cell.stages if label.startswith("explain:") and label in row.markers]
-    return [explanation_reader.read(study.ledger, label, row.markers[label], study.faces) for label in labels]
+    names = [name for name in row.cell.names if name.kind == "explain" and name in row.markers]
+    return [explanation_reader.read(study.ledger, name.about, row.markers[name], study.faces) for name in names]
 
 
 def by_probes(works: Sequence[Explained]) -> list[list[Explained]]:

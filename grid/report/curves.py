@@ -12,6 +12,7 @@ import numpy as np
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study
 from grid.results.rows import Row
+from grid.spec.stage_name import StageName
 from modules.metrics.roc import Curve
 
 STEP = 1 / 300  # of the image's side: no point that is left out is further than this from one that is kept
@@ -44,7 +45,7 @@ def overlay(study: Study, rows: Sequence[Row], protocol: str) -> Overlay:
     """The exact ROC curve of every cell that was evaluated, from its scores."""
     found = []
     for row in rows:
-        if marker := row.markers.get(f"evaluate:{protocol}"):
+        if marker := row.markers.get(StageName("evaluate", protocol)):
             found.append((row, _curve(study.ledger.path(marker, "scores.parquet"))))
     impostors = max((curve.impostor for _, curve in found), default=1)
     decades = max(1.0, math.log10(impostors))

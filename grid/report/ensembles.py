@@ -49,7 +49,7 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
         without = [level for level, row in zip(levels, members, strict=True) if protocol not in row.metrics]
         absent |= dict.fromkeys(without)
         if not without:
-            metrics[protocol] = _evaluated(study, [row.markers[f"evaluate:{protocol}"] for row in members])
+            metrics[protocol] = _evaluated(study, [row.markers[StageName("evaluate", protocol)] for row in members])
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not metrics else None
     cell = CellView(
         id=None,

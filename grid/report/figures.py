@@ -24,7 +24,7 @@ def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
     ``maps-<levels>-<explainer>``: pair by pair, all maps of one method; ``theta-<levels>-<explainer>``: pairwise occlusion.
     """
     made: dict[str, bytes] = {}
-    ready = [row for row in rows if any(label.startswith("explain:") for label in row.markers)]
+    ready = [row for row in rows if any(marker.kind == "explain" for marker in row.markers.values())]
     for row in ready[:CELLS]:
         levels = "-".join(row.cell.levels.values()) or "only"
         for kind, title, data in _of(study, row):

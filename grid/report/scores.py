@@ -12,6 +12,7 @@ from typing import Any
 from grid.ledger.added_explanations import entries
 from grid.ledger.study import Study
 from grid.results.rows import Row
+from grid.spec.stage_name import StageName
 
 CENTRE = "centre"
 ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # columns come in this order, others after them
@@ -108,10 +109,10 @@ def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
     """Every score stage of the shown cells, finished or not."""
     found = []
     for row in rows:
-        for label in row.cell.stages:
-            if not label.startswith("score:"):
+        for label in row.cell.names:
+            if label.kind != "score":
                 continue
-            method, _, score = label.removeprefix("score:").rpartition(":")
+            method, score = label.titles
             result: Mapping[str, Any] | None = None
             state, reason = "unfinished", "not finished yet"
             if label in row.markers:
@@ -119,7 +120,7 @@ def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
                 assert result is not None
                 if refused := result.get("refused"):
                     state, reason = "refused", f"{refused['code']}: {refused['reason']}"
-            elif failure := row.cell.failures.get(label) or row.cell.failures.get(f"explain:{method}"):
+            elif failure := row.cell.failures.get(label) or row.cell.failures.get(StageName("explain", method)):
                 state, reason = "failed", failure.error
             found.append(Scored(row, method, score, result, state, reason or None, _of(study, row, method)))
     return found
@@ -141,7 +142,7 @@ def tables(found: Sequence[Scored]) -> list[Table]:
 
 def _of(study: Study, row: Row, method: str) -> str:
     """By the explainer's config, so that what is unfinished or refused stands where it belongs."""
-    added = [one.explainer for one in entries(study.record) if one.label == f"explain:{method}"]
+    added = [one.explainer for one in entries(study.record) if one.label == StageName("explain", method)]
     for config in (*row.cell.config.get("explainers", ()), *added):
         if (config.get("label") or config["name"]) == method:
             named = f" of {config['protocol']}" if config.get("protocol") else ""
@@ -211,7 +212,7 @@ def _baselines(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Numbe
 
 
 def _of_method(method: str, found: Sequence[Scored]) -> list[Line]:
-    marker = found[0].row.markers.get(f"explain:{method}")
+    marker = found[0].row.markers.get(StageName("explain", method))
     seconds = marker.facts.get("seconds") if marker else None
     refused = next((one.result["refused"] for one in found if one.result and one.state == "refused"), None)
     if refused and refused["code"] == NO_MAPS and all(one.state == "refused" for one in found):

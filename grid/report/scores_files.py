@@ -11,6 +11,7 @@ from grid.report.markdown import line as line_of
 from grid.report.markdown import plain
 from grid.report.scores import CENTRE, Line, Scored, Table, reasons
 from grid.report.text import spreadsheet
+from grid.spec.stage_name import StageName
 
 NOTE = (
     "Brackets are 95 % intervals; bold beats the centre baseline: the paired 95 % interval of the difference lies on the "
@@ -119,6 +120,6 @@ def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:
 
 
 def _seconds(one: Scored) -> float | None:
-    marker = one.row.markers.get(f"explain:{one.method}")
+    marker = one.row.markers.get(StageName("explain", one.method))
     facts: Mapping[str, Any] = marker.facts if marker else {}
     return facts.get("seconds")

@@ -14,6 +14,7 @@ from grid.results import explanation_reader, heatmap
 from grid.results.explanation_reader import Column, Explained
 from grid.results.heatmap import Scale, coloured, overlaid
 from grid.results.rows import Row
+from grid.spec.stage_name import StageName
 
 __all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "resized", "sheets"]
 
@@ -61,12 +62,12 @@ class Sheet:
 
 def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
     """A sheet per explainer of the study that any cell has finished, and per map where it makes several."""
-    titles = dict.fromkeys(label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("explain:"))
+    titles = dict.fromkeys(name.about for row in rows for name in row.cell.names if name.kind == "explain")
     found = []
     for title in titles:
-        label = f"explain:{title}"
+        label = StageName("explain", title)
         done = [(row, row.markers[label]) for row in rows if label in row.markers]
-        ready = [(row, explanation_reader.read(study.ledger, label, marker, study.faces)) for row, marker in done]
+        ready = [(row, explanation_reader.read(study.ledger, title, marker, study.faces)) for row, marker in done]
         names = dict.fromkeys(name for _, one in ready for name in one.names)
         found += [_sheet(rows, title, name, ready, study) for name in names or [""]]
     return [sheet for sheet in found if sheet.strips]
@@ -74,7 +75,7 @@ def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
 
 def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, Explained]], study: Study) -> Sheet:
     """Of one explainer; ``name`` is that of the map, where the explainer makes several."""
-    label = f"explain:{title}"
+    label = StageName("explain", title)
     keys: dict[Column, dict[str, Any]] = {}
     for _, one in ready:
         for image in one.images:

@@ -128,13 +128,13 @@ class Explained:
         return "; ".join(text for text in said if text)
 
 
-def read(ledger: Ledger, label: str, marker: Marker, faces: bool = True) -> Explained:
-    """Of a finished stage ``explain:<title>``; ``faces``: see ``Explained``.
+def read(ledger: Ledger, title: str, marker: Marker, faces: bool = True) -> Explained:
+    """Of a finished explanation, called ``title`` in the grid file; ``faces``: see ``Explained``.
 
     Raises:
         Damaged: the manifest is not what the marker says; so do ``crops`` and ``maps`` of theirs.
     """
-    return Explained(ledger, marker, label.partition(":")[2], ledger.json(marker, "manifest.json"), faces)
+    return Explained(ledger, marker, title, ledger.json(marker, "manifest.json"), faces)
 
 
 def _reason(refused: Mapping[str, Any]) -> str:

@@ -117,10 +117,12 @@ class StageKind:
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
         """What tables show of a finished stage: a JSON value with entries, see ``Measure.key``; None: nothing.
 
-        Here the numbers among its facts, and what ``result.json`` says where the stage wrote one.
+        Here what the stage wrote to ``result.json``, or else the numbers among its facts.
         """
-        found = {key: {"value": value} for key, value in stage.facts.items() if _is_number(value) and key != "seconds"}
-        return found | (stage.json(RESULT) if RESULT in stage.outputs else {})
+        if RESULT in stage.outputs:
+            found: Mapping[str, Any] = stage.json(RESULT)
+            return found
+        return {key: {"value": value} for key, value in stage.facts.items() if _is_number(value) and key != "seconds"}
 
     def group(self, found: Sequence[Mapping[str, Any]]) -> str:
         """What results are listed together with in a terminal: those of one group have columns of one form."""
@@ -133,7 +135,9 @@ class StageKind:
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         """The numbers that tracking shows of a finished stage, by name; the parts of a name are groups. Here those of tables,
         headlines first."""
-        result = self.result(stage) or {}
+        result = self.result(stage)
+        if result is None:
+            return {}
         measures = sorted(self.measures([result]), key=lambda one: not one.headline)[:MOST]
         entries = {one.key: entry_of(result, one.key) for one in measures}
         return {(self.heading(stage.label), metric_name(key)): entry["value"] for key, entry in entries.items() if entry}

@@ -36,7 +36,4 @@ TRAIN = StageName("train")
 
 def named(record: Mapping[str, Any], label: str) -> StageName:
     """The stage that the record of a study calls ``label``."""
-    if parts := record.get("names", {}).get(label):
-        return StageName(*parts)
-    kind, _, about = label.partition(":")  # a record from before ``names``
-    return StageName(kind, *(about.rsplit(":", 1) if kind == "score" else [about] if about else []))
+    return StageName(*record["names"][label])

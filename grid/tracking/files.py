@@ -60,7 +60,7 @@ def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path
 
     name = segment(label.about)
     own = folder / "explanations" / name
-    one = explanation_reader.read(ledger, label, marker)
+    one = explanation_reader.read(ledger, label.about, marker)
     if one.refused is not None:
         return {f"facegrid.refused.{name}": one.refused}
     if not one.names or "images.npy" not in marker.outputs:

@@ -13,6 +13,7 @@ import typer
 
 from configs.lookup import lookup
 from grid.cli.main import app
+from grid.plan.plan import make_plan
 from grid.spec.grid_file import BadInput, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,13 +119,17 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
             (tmp_path / match[1]).parent.mkdir(exist_ok=True)
             (tmp_path / match[1]).write_text(text)
             written.append(match[2])
-    assert set(written) == {"tiny", "flat", "foreground", "neighbours", "saliency", "compact", "steps"}
+    examples = {"tiny", "flat", "foreground", "neighbours", "nearest", "saliency", "compact", "steps", "norms"}
+    assert set(written) == examples
     monkeypatch.syspath_prepend(tmp_path)
     try:
         (tmp_path / "mine.yaml").write_text(next(text for where, text in grids() if where == "docs/extending.md"))
-        cells = [point.cell for point in read(tmp_path / "mine.yaml").combinations()]
+        grid = read(tmp_path / "mine.yaml", [f"launch.study={tmp_path / 'study'}"])
+        cells = [point.cell for point in grid.combinations()]
         assert len(cells) == 4
         assert all(cell is not None and cell.backbone.build().channels in (32, 64) for cell in cells)
+        labels = {label for cell in make_plan(grid).cells for label in cell.stages}
+        assert {"evaluate:mylab.nearest", "evaluate:mylab.neighbours", "mylab.norms", "score:mylab.saliency:sanity"} <= labels
         flat = lookup("data", "mylab.flat").model_validate({"name": "mylab.flat", "root": tmp_path / "absent"})
         assert "set root" in str(flat.missing())
     finally:

@@ -64,7 +64,7 @@ def test_pairs_fill_up_with_the_kind_that_is_there():
 def test_a_pair_that_the_method_refuses_stays_grey(make_study, monkeypatch):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("reconstruction",))
     row = rows.table(study).rows[0]
-    one = explanation_reader.read(study.ledger, "explain:reconstruction", row.markers["explain:reconstruction"])
+    one = explanation_reader.read(study.ledger, "reconstruction", row.markers["explain:reconstruction"])
     one.manifest["notes"]["refused_pairs"] = [{"pair": 1, "code": "impostor_pair", "reason": "not the same subject"}]
     tiles, _ = sheets.tiles_of(one, "S", [explanation_reader.column(image) for image in one.images])
     assert [len(np.unique(tile.reshape(-1, 3)[: -16 * sheets.TILE], axis=0)) == 1 for tile in tiles] == [
@@ -114,7 +114,7 @@ def test_images_of_a_methods_own_stand_there_as_they_are_and_without_a_scale(mak
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("activation_maximization", "gradcam"))
     row = rows.table(study).rows[0]
     label = "explain:activation_maximization"
-    one = explanation_reader.read(study.ledger, label, row.markers[label])
+    one = explanation_reader.read(study.ledger, "activation_maximization", row.markers[label])
     tiles, scale = sheets.tiles_of(one, "", list(one.places))
     assert scale is None
     assert np.array_equal(tiles, np.stack([sheets.resized(canvas) for canvas in one.shown()]))

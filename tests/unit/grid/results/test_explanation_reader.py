@@ -10,7 +10,7 @@ def read(make_study):
     def read(title, **options):
         study = make_study(axes={"backbone": ["efficientnet_b1"]}, protocols=(), explainers=(title,), **{"images": 4} | options)
         label = f"explain:{title}"
-        return explanation_reader.read(study.ledger, label, study.cells[0].markers[label])
+        return explanation_reader.read(study.ledger, title, study.cells[0].markers[label])
 
     return read
 
@@ -83,8 +83,8 @@ def test_a_method_that_makes_images_shows_them_and_not_the_crops(read):
 def test_without_faces_every_crop_is_the_mean_of_many_people_or_grey(make_study, people):
     study = make_study(axes={}, protocols=(), explainers=("gradcam",), images=people)
     marker = study.cells[0].markers["explain:gradcam"]
-    crops = explanation_reader.read(study.ledger, "explain:gradcam", marker).crops()
-    nobody = explanation_reader.read(study.ledger, "explain:gradcam", marker, faces=False)
+    crops = explanation_reader.read(study.ledger, "gradcam", marker).crops()
+    nobody = explanation_reader.read(study.ledger, "gradcam", marker, faces=False)
     expected = np.rint(crops.mean(axis=0)) if people == explanation_reader.PEOPLE else np.full_like(crops[0], 200)
     assert nobody.crops().shape == crops.shape
     assert all(np.array_equal(one, expected) for one in nobody.crops())

@@ -1,8 +1,6 @@
 """A kind of stage is a file: built-in ones are found by name, a user's own by its dotted path in the grid file."""
 
 import importlib
-import json
-import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from grid.plan.inputs import InputResolver
 from grid.plan.plan import make_plan
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, Grid
-from grid.spec.stage_kind import StageName, built_in, named, stage_kind, stages_of
+from grid.spec.stage_kind import built_in, stage_kind, stages_of
 
 CELL: dict[str, Any] = {
     "data": {"name": "drawn", "subjects": 4, "shots": 4},
@@ -88,21 +86,6 @@ def test_the_files_of_the_folder_are_the_built_in_kinds_in_an_order_that_runs() 
     assert names == ["detect", "pretrain", "train", "evaluate", "explain", "score"]
     assert {kind.name for kind in built_in() if kind.shared} == {"detect", "detect_shard", "pretrain"}
     assert {kind.name for kind in built_in() if kind.leaf} == {"evaluate", "explain", "score"}
-
-
-@pytest.mark.parametrize("parts", [("train",), ("evaluate", "lfw: view 1"), ("score", "cam:shallow", "sanity"), ("a.b", "x")])
-def test_a_label_keeps_its_parts_through_a_record_and_a_pickle(parts: tuple[str, ...]) -> None:
-    name = StageName(*parts)
-    record = json.loads(json.dumps({"names": {name: [name.kind, *name.titles]}}))
-    for found in (named(record, ":".join(parts)), pickle.loads(pickle.dumps(name))):
-        assert found == name == ":".join(parts)
-        assert (found.kind, found.titles, found.about) == (parts[0], parts[1:], ":".join(parts[1:]))
-
-
-def test_a_record_without_names_is_read_all_the_same() -> None:
-    assert named({}, "score:cam:shallow:sanity").titles == ("cam:shallow", "sanity")
-    assert named({}, "evaluate:lfw: view 1").titles == ("lfw: view 1",)
-    assert named({}, "train").titles == ()
 
 
 def test_a_module_of_a_users_own_is_a_stage_after_the_training(package: Path, resolver: InputResolver) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small import SMALL
@@ -11,6 +12,7 @@ from datamodules.detection import Detections
 from datamodules.detectors.mtcnn import Mtcnn
 from grid.execution.job import Job, RunOptions, jobs_of, run
 from grid.ledger.ledger import Ledger
+from grid.plan.inputs import InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.spec.grid_file import Grid
 from grid.stages import detect
@@ -104,3 +106,17 @@ def replace_context(plan: Plan, attempt):
     from grid.stages.context import Context
 
     return Context(attempt.ledger, attempt, InputResolver(store_of(plan.grid)), {})
+
+
+def test_the_table_has_a_row_for_every_image_in_the_order_of_the_dataset(ran: Any) -> None:
+    table = Detections.load(ran.path("detect:data", "detections.parquet"))
+    resolver = InputResolver(ran.store)
+    data = ran.stages["detect:data"].node.config["detection"].data
+    assert table.keys == tuple(resolver.manifest(data).keys)
+    facts = ran.marker("detect:data").facts
+    assert facts == {"images": 20, "found": int(table.found.sum()), "missing": 20 - int(table.found.sum())}
+
+
+def test_each_dataset_has_a_detection_of_its_own(ran: Any) -> None:
+    counts = {label: ran.marker(label).facts["images"] for label in ran.stages if label.startswith("detect")}
+    assert counts == {"detect:source": 15, "detect:data": 20, "detect:drawn": 18}

@@ -1,0 +1,72 @@
+"""One tiny cell, all of whose stages were run in this process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small import write
+
+from grid.execution.job import RunOptions, jobs_of, run
+from grid.ledger.ledger import Ledger, Marker
+from grid.plan.plan import PlannedStage, make_plan, store_of
+from grid.spec.grid_file import read
+
+DRAWN = {"name": "drawn", "size": 64}
+BASE = {
+    "data": {**DRAWN, "subjects": 4, "shots": 5},
+    "split": {"fraction": 0.2},
+    "detector": {"name": "mtcnn", "margin": 8},
+    "pretraining": {
+        "name": "source",
+        "detector": {"name": "mtcnn", "margin": 8},
+        "data": {**DRAWN, "first": 500, "subjects": 3, "shots": 5},
+        "epochs": 1,
+    },
+    "head": {"name": "gap_bn", "dimension": 8},
+    "recipe": {"name": "one_cycle", "lr": 0.01, "epochs": 2, "batch_size": 8},
+}
+PROTOCOLS = [{**DRAWN, "subjects": 6, "shots": 3, "folds": 3, "pairs_per_fold": 12}]
+SANITY = {"name": "sanity", "depths": 1, "most": 4}
+EXPLAINERS = [
+    {"name": "gradcam", "images": 3, "scores": [SANITY]},
+    {"name": "gradcam", "label": "pairs", "pairs": 2, "scores": [SANITY]},
+    {"name": "stylianou", "pairs": 2, "scores": [SANITY]},
+]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Every stage of the cell by label."""
+
+    store: Path
+    ledger: Ledger
+    stages: Mapping[str, PlannedStage]
+
+    def marker(self, label: str) -> Marker:
+        stage = self.stages[label]
+        marker = self.ledger.marker(stage.stage, stage.id)
+        assert marker is not None, label
+        return marker
+
+    def path(self, label: str, name: str) -> Path:
+        return self.ledger.path(self.marker(label), name)
+
+    def json(self, label: str, name: str) -> Any:
+        return self.ledger.json(self.marker(label), name)
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder = tmp_path_factory.mktemp("ran")
+    file = write(
+        folder / "grid.yaml", BASE, axes={}, protocols=PROTOCOLS, explainers=EXPLAINERS, launch={"study": str(folder / "study")}
+    )
+    grid = read(file)
+    plan = make_plan(grid)
+    stages = {stage.id: stage for stage in plan.stages}
+    jobs = jobs_of(stages, store_of(grid))
+    for id in plan.cells[0].stages.values():
+        assert run(jobs[id], RunOptions(raises=True)).ended == "done"
+    return Ran(store_of(grid), Ledger(store_of(grid)), {label: stages[id] for label, id in plan.cells[0].stages.items()})

@@ -1,0 +1,70 @@
+"""Explanations: files of maps, and a manifest that says what they are."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from configs.lookup import resolve
+from grid.stages.explain import target_of, tensors
+from modules.attribution.targets import ClassLogit, Cosine, Distance
+
+
+def test_maps_of_images_have_one_map_per_image_and_name_the_weights(ran: Any) -> None:
+    manifest = ran.json("explain:gradcam", "manifest.json")
+    assert manifest["checkpoint"] == ran.marker("train").outputs["model.safetensors"]["sha256"]
+    maps = np.load(ran.path("explain:gradcam", "maps.npy"))
+    assert maps.dtype == np.float32
+    assert len(maps) == len(manifest["images"]) == len(np.load(ran.path("explain:gradcam", "images.npy"))) == 3
+    assert [one["name"] for one in manifest["maps"]] == [""]
+    assert all({"key", "identity", "class", "logit", "predicted"} <= set(row) for row in manifest["images"])
+
+
+def test_the_images_of_a_pair_stand_one_after_the_other(ran: Any) -> None:
+    for label in ("explain:pairs", "explain:stylianou"):
+        rows = ran.json(label, "manifest.json")["images"]
+        assert [(row["pair"], row["side"]) for row in rows] == [(0, "left"), (0, "right"), (1, "left"), (1, "right")]
+        assert {rows[0]["same"], rows[2]["same"]} == {True, False}
+        assert all(left["cosine"] == right["cosine"] for left, right in zip(rows[0::2], rows[1::2], strict=True))
+
+
+class Flat:
+    """Its embedding is the first three pixels, its logits are the embedding."""
+
+    classifies = True
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, :3]
+
+    __call__ = embed
+
+
+def test_the_target_of_a_pair_is_the_other_image() -> None:
+    images = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    network: Any = Flat()
+    others = network.embed(images)[[1, 0, 3, 2]]
+    for name, kind in (("cosine", Cosine), ("distance", Distance)):
+        target = target_of(network, resolve("explainer", {"name": "gradcam", "pairs": 2, "pair_target": name}), images, None)
+        assert isinstance(target, kind)
+        wanted = torch.nn.functional.cosine_similarity(network.embed(images), others)
+        found = target(network, images) if callable(target) else None
+        if found is not None:
+            assert torch.allclose(found, wanted if kind is Cosine else 1 - wanted, atol=1e-6)
+
+
+def test_the_target_of_an_image_is_its_class_or_the_networks_first_choice() -> None:
+    images = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    network: Any = Flat()
+    explainer = resolve("explainer", {"name": "gradcam", "pairs": 2, "pair_target": "top_class"})
+    labels = np.array([2, 1, 0, 0])
+    assert isinstance(target_of(network, explainer, images, labels), ClassLogit)
+    assert isinstance(target_of(network, explainer, images, None), ClassLogit)
+
+
+def test_crops_become_tensors_between_minus_one_and_one() -> None:
+    crops = np.zeros((2, 3, 4, 3), np.uint8)
+    crops[1, ..., 2] = 255
+    found = tensors(crops, "cpu")
+    assert found.shape == (2, 3, 3, 4)
+    assert found[0].eq(-1).all()
+    assert found[1, 2].eq(1).all()

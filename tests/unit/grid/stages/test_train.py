@@ -1,0 +1,71 @@
+"""The files and facts of a training, and what of its weights later stages load."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from grid.spec.training import Training
+from grid.stages.train import labels_of, load_network, new_network, rows_of
+from modules.network import embedding_digest
+
+
+def test_a_training_leaves_weights_history_and_timing(ran: Any) -> None:
+    marker = ran.marker("train")
+    assert set(marker.outputs) == {"model.safetensors", "history.json", "timing.json"}
+    history = ran.json("train", "history.json")
+    assert [row["epoch"] for row in history] == [0, 1] == list(range(marker.facts["epochs"]))
+    assert (marker.facts["classes"], marker.facts["images"], marker.facts["validation_images"]) == (4, 16, 4)
+    kept = history[marker.facts["kept_epoch"]]
+    assert marker.facts["validation_loss"] == kept["validation_loss"]
+    assert marker.facts["best_epoch"] == min(history, key=lambda row: row["validation_loss"])["epoch"]
+
+
+def test_the_weights_are_those_of_the_network_that_the_facts_name(ran: Any) -> None:
+    weights = load_file(ran.path("train", "model.safetensors"))
+    assert embedding_digest(weights) == ran.marker("train").facts["network"]
+    training = ran.stages["train"].node.config["training"]
+    context: Any = SimpleNamespace(ledger=ran.ledger, inputs={"train": ran.marker("train")}, device="cpu")
+    network = load_network(context, training, 4)
+    assert not network.training
+    assert all(torch.equal(weights[key], value) for key, value in network.state_dict().items())
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        load_network(context, training, 5)  # another number of classes
+
+
+def test_a_network_is_drawn_from_the_generator_that_the_seed_sets() -> None:
+    training = Training.model_validate({"data": "drawn", "backbone": "alexnet", "head": {"name": "gap_bn", "dimension": 8}})
+    found = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        found.append(embedding_digest(new_network(training, 3).state_dict()))
+    assert found[0] == found[1] != found[2]
+
+
+def faces(*identities: str, kept: Any = None) -> Any:
+    rows = np.arange(len(identities)) if kept is None else np.array(kept)
+    manifest = SimpleNamespace(keys=[f"{who}/{number}" for number, who in enumerate(identities)], identities=identities)
+    return SimpleNamespace(manifest=manifest, identities=identities, crops=SimpleNamespace(kept=rows))
+
+
+def training(**split: Any) -> Training:
+    return Training.model_validate({"data": "drawn", "backbone": "alexnet", "split": split})
+
+
+def test_classes_are_numbered_by_name_whatever_the_order_of_the_images() -> None:
+    labels, classes = labels_of(faces("c", "a", "c", "b"), training())
+    assert classes == ["a", "b", "c"]
+    assert labels.tolist() == [2, 0, 2, 1]
+
+
+def test_a_missed_face_leaves_the_split_of_the_others_as_it_was() -> None:
+    many = ["a"] * 10 + ["b"] * 10
+    whole = rows_of(faces(*many), training(fraction=0.3))
+    missed = int(whole[1][0])
+    some = rows_of(faces(*many, kept=[row for row in range(20) if row != missed]), training(fraction=0.3))
+    assert sorted([*whole[0], *whole[1]]) == list(range(20))
+    assert some[0].tolist() == whole[0].tolist()
+    assert some[1].tolist() == [row for row in whole[1].tolist() if row != missed]
