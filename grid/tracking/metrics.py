@@ -22,7 +22,8 @@ from grid.tracking.names import safe, segment
 CURVES = {"train": "Learning curves"}  # the group of an epoch's numbers; of other kinds that learn: "Learning curves, pretrain"
 SPEED = "images_per_second"  # of the machine: shown, but two equal computations differ in it
 BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole", "checkpoint", "sha256", "best_checkpoint"})
-LEARNED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters")  # of a training
+KEPT = "kept_epoch"
+LEARNED = ("epochs", KEPT, "validation_loss", "validation_accuracy", "parameters")  # of a training
 LOST = (  # logged where it is not 0, since a result without some images is not comparable
     "dropped_pairs", "dropped_probes", "dropped_gallery", "dropped_images", "missing_faces", "skipped_images",
 )  # fmt: skip
@@ -42,7 +43,7 @@ class Point:
 
 
 def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[list[Point]]:
-    """One list of points per finished epoch, in order, with the times at which the epochs ended."""
+    """One list of points per finished epoch, in order, with the times at which they ended. Epochs count from 1."""
     rows = ledger.events(kind, id)
     if marker and len(rows) < marker.facts.get("epochs", 0):  # events may have been freed; the history never is
         rows = [
@@ -52,7 +53,7 @@ def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[lis
     group = CURVES.get(kind, f"Learning curves {segment(kind)}")
     return [
         [
-            Point(safe(f"{group}/{key}"), value, milliseconds(row["time"]), row["epoch"])
+            Point(safe(f"{group}/{key}"), value, milliseconds(row["time"]), row["epoch"] + 1)
             for key, value in _numbers(row, BOOKKEEPING)
         ]
         for row in rows
@@ -83,6 +84,8 @@ def finals(label: StageName, marker: Marker, result: Mapping[str, Any]) -> list[
         found = {f"{start}.{key}": value for key, value in _explanation_metrics(result).items()}
     elif label.kind in ("train", "pretrain"):
         found = {f"{label.kind}/{key}": marker.facts.get(key) for key in LEARNED}
+        if marker.facts.get(KEPT) is not None:
+            found[f"{label.kind}/{KEPT}"] = marker.facts[KEPT] + 1  # as the epochs of the curves
         found |= {f"{label.kind}/{key}": marker.facts[key] for key in LOST if marker.facts.get(key)}
     elif label.kind in ("detect", "explain"):
         found = {}
