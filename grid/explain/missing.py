@@ -14,8 +14,7 @@ from configs.explainers import ExplainerConfig
 from configs.lookup import resolve
 from grid.ledger.added_explanations import entries
 from grid.ledger.study import CellView, Study
-from grid.plan.inputs import InputResolver
-from grid.plan.plan import DONE, RUN, STALE, Plan, store_of
+from grid.plan.plan import DONE, RUN, STALE, Plan
 from grid.spec.cell import Cell
 from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
 from grid.spec.levels import selects
@@ -101,7 +100,7 @@ def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[Explai
     except ValidationError as error:
         why = " ".join(str(error.errors()[0]["msg"]).split())
         raise BadInput(f"{path}: a cell cannot be read here ({why}); launch the grid once, and it is written anew") from error
-    settings = {"study": study.path, "store": study.ledger.store.local(""), "tracking": study.record["tracking"]}
+    settings = {"study": study.path, "store": study.store, "tracking": study.record["tracking"]}
     launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
     axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}
     spec = Spec(name=study.name, base={}, axes=axes, replicates=study.record["replicates"], launch=launch)
@@ -134,7 +133,7 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
 
 def check_keys(plan: Plan) -> None:
     """Meets keys that no image has before anything runs."""
-    resolver = InputResolver(store_of(plan.grid))
+    resolver = plan.resolver
     for cell in plan.cells:
         assert cell.cell is not None
         for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == "explain"):

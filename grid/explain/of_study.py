@@ -16,6 +16,7 @@ from rich.text import Text
 from configs.explainers import ExplainerConfig
 from grid.abort import Aborter
 from grid.execution.detection_shards import shards_of
+from grid.execution.executor import executor_of
 from grid.execution.job import jobs_of
 from grid.execution.launch import BackgroundSync, carry_out, settings_of, short, void_changed
 from grid.execution.scheduler import WorkQueue, queue_of
@@ -56,7 +57,7 @@ def explain(
         BadInput: met before anything is run.
     """
     check_cell_filter(where, study.axes)
-    store = study.ledger.store.local("")
+    store = study.store
     prepare(study.path, store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
@@ -85,7 +86,8 @@ def explain(
         console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state == DONE for cell in plan.cells)
-        page = carry_out(queue, grid.spec.launch, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
+        executor = executor_of(grid.spec.launch)
+        page = carry_out(queue, executor, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
         found = [row for cell in plan.cells for row in _results(cell, plan, ledger, queue)]
     return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}
 
@@ -100,7 +102,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         BadInput: a label is of no added explanation of these cells.
     """
     check_cell_filter(where, study.axes)
-    with Lock(LocalStore(study.path), f"explain of {study.name}"):
+    with Lock(LocalStore(study.path), f"explain of {study.name}") as lock:
         if copied := own_identity(study.path):
             console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
@@ -118,7 +120,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         write_record(study.path, record)
         page = build(Study(study.path))
         for problem in BackgroundSync(
-            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False
+            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False, check=lock.check
         ).finish():
             console.print(
                 styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study.path))
@@ -159,8 +161,8 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) ->
         row |= {"kind": kind, "label": label.about, "id": id}
         if marker := ledger.marker(kind, id):
             refused = marker.facts.get("refused")
-            folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
-            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+            folder = ledger.store.place(f"{kind}/{id}/{marker.attempt}")
+            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": folder}
             if kind == EXPLAIN and (less := fewer(stage.node.config["explainer"], marker.facts)):
                 row["fewer"] = less
             if kind == SCORE:

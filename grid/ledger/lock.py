@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from grid.abort import LaunchAborted
-from grid.ledger.store import Store
+from grid.ledger.store_interface import Store
 
 LEASE = 60.0  # seconds without a beat after which a holder counts as gone
 BEAT = 10.0  # seconds between beats

@@ -137,7 +137,7 @@ def _of_file(path: Path) -> Trained:
         raise BadInput(f"{path}: not the result of its training (the ledger counts {marker.attempt if marker else 'none'})")
     if (folders[4] / "plan.json").is_file():  # the store of one study, where stores lie unless a grid says otherwise
         study = Study(folders[4])
-        if study.ledger.store.local("").resolve() == folders[3].resolve():
+        if Path(study.ledger.store.url).resolve() == folders[3].resolve():
             for view in study.cells:
                 if view.stages.get("train") == id:
                     return _with_cell(study, view, marker)

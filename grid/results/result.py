@@ -26,7 +26,7 @@ class Result:
         se: the standard error, where there is one.
         interval: how the interval was computed, such as "subject bootstrap".
         n: how many pairs, probes or images it was computed from.
-        protocol: of an evaluation.
+        protocol: of an evaluation; of a stage of a user's own kind, its label.
         explainer, map: of an explanation metric; ``map`` is empty for methods with one map.
         split: ``train``, ``validation`` or ``test``.
         stage_id: stages that several cells share have one id, and are one computation.

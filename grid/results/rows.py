@@ -134,10 +134,13 @@ def _factor(axis: str, levels: Sequence[str]) -> Factor:
 def _row(study: Study, cell: CellView) -> Row:
     markers: dict[str, Marker] = {}
     metrics: dict[str, Mapping[str, Any]] = {}
-    damage, lost = [], dict(cell.lost)
+    lost = dict(cell.lost)
+    damage = [f"{label}: {why}" for label, why in cell.damage.items() if label not in {*cell.markers, *cell.added}]
     for label in (name for name in cell.names if name in cell.markers):
         marker, kind = cell.markers[label], known_kind(label.kind)
         try:
+            if label in cell.damage:
+                raise Damaged(cell.damage[label])
             _check(study, marker, kind)
             if (result := kind.result(finished(study.ledger, label, marker))) is not None:
                 metrics[kind.heading(label)] = result
@@ -158,12 +161,10 @@ def _row(study: Study, cell: CellView) -> Row:
 
 
 def _check(study: Study, marker: Marker, kind: StageKind) -> None:
-    """What a report reads is checked by digest; weights, which are large and not read, by size."""
+    """What a report reads is verified by digest; weights, which are large and not read, as ``Ledger.status`` does."""
     for name in kind.reads(marker.outputs):
         if name in marker.outputs:
             study.ledger.path(marker, name)
-    if wrong := study.ledger.damage(marker):
-        raise Damaged(wrong)
 
 
 def _columns(rows: Sequence[Row]) -> Iterable[Column]:

@@ -36,7 +36,7 @@ def status(study: Study) -> dict[str, Any]:
     for cell in study.cells:
         if cell.hidden:
             continue
-        state, error = _state(study, cell)
+        state, error = _state(cell)
         at_work = running(study, cell, launch)
         cells.append(
             {
@@ -52,11 +52,9 @@ def status(study: Study) -> dict[str, Any]:
     return {"study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study)}
 
 
-def _state(study: Study, cell: CellView) -> tuple[str, str | None]:
-    for label, marker in cell.markers.items():
-        if label in cell.added:
-            continue  # no launch makes it again
-        if cell.state == "done" and (damage := study.ledger.damage(marker)):
+def _state(cell: CellView) -> tuple[str, str | None]:
+    for label, damage in cell.damage.items():
+        if label not in cell.added and cell.state in ("done", "run"):  # no launch makes an added one again
             return "run", f"{label}: {damage}"
     lost = "; ".join(f"added, and failed: {label}: {why}" for label, why in cell.lost.items())
     return cell.state, cell.reason if cell.state in ("failed", "blocked") else lost or None

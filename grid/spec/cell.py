@@ -10,7 +10,7 @@ import re
 from typing import Protocol
 
 from configs.component import Config
-from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig
+from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig, TrainedPretrainingConfig
 from configs.lookup import component, resolve
 from grid.spec.training import Training
 
@@ -31,12 +31,13 @@ class Cell(Training):
     def source(self) -> Training | None:
         """The training that makes the initial weights, where ``pretraining`` is one."""
         origin = self.pretraining
-        if not hasattr(origin, "data"):
+        if not isinstance(origin, TrainedPretrainingConfig):
             return None
         recipe = origin.recipe or self.recipe
         if origin.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": origin.epochs})
         changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
+        changes["targets"] = {}  # a source training learns identities
         return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
 
 
@@ -73,6 +74,9 @@ class Facts(Protocol):
 
     def images(self, data: DatasetConfig) -> str:
         """Digest of the dataset's manifest."""
+
+    def columns(self, training: Training) -> dict[str, str]:
+        """Digest of the column of each target but the identity, which belongs to the images."""
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
         """Digest of what is asked, such as the pairs that are compared, after the overlap policy."""

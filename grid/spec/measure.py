@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+QUANTITIES = {"ten_fold": "accuracy_cross_validated", "best_threshold": "accuracy_best_threshold"}
+RATES = {"val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f "}
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -40,6 +43,12 @@ def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     for part in key.split(":"):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else None
+
+
+def metric_name(key: str) -> str:
+    """A measure's key as one name: ``val_at_far_0.001`` of ``val:0.001``."""
+    quantity, _, rest = key.partition(":")
+    return f"{RATES.get(quantity, f'{quantity} ')}{rest.replace(':', ' ')}" if rest else QUANTITIES.get(quantity, quantity)
 
 
 def keys_in(found: Sequence[Mapping[str, Any]], part: str, falling: bool = False) -> list[str]:

@@ -18,12 +18,13 @@ from configs.lookup import resolve
 from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
 from grid.spec.finished import Finished
-from grid.spec.measure import Measure, entry_of, measures_in
+from grid.spec.measure import Measure, entry_of, measures_in, metric_name
 from grid.spec.stage_name import TRAIN, StageName, named
 from grid.spec.training import Training
 
 PACKAGE = "grid.stages.kinds"
 RESULT = "result.json"
+MOST = 15  # numbers of one stage in tracking
 __all__ = ["TRAIN", "Stage", "StageKind", "StageName", "cell_id", "known_kind", "named", "stage_kind", "stages_of"]
 
 
@@ -129,11 +130,13 @@ class StageKind:
         """The columns of tables, given the results of several cells."""
         return measures_in(found)
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
-        """The numbers that tracking shows of a finished stage, by name; a slash groups names. Here those that tables show."""
-        result, start = self.result(stage) or {}, self.heading(stage.label)
-        entries = {one.key: entry_of(result, one.key) for one in self.measures([result])}
-        return {f"{start}/{key.replace(':', '/')}": entry["value"] for key, entry in entries.items() if entry}
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        """The numbers that tracking shows of a finished stage, by name; the parts of a name are groups. Here those of tables,
+        headlines first."""
+        result = self.result(stage) or {}
+        measures = sorted(self.measures([result]), key=lambda one: not one.headline)[:MOST]
+        entries = {one.key: entry_of(result, one.key) for one in measures}
+        return {(self.heading(stage.label), metric_name(key)): entry["value"] for key, entry in entries.items() if entry}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """Which of its outputs tracking keeps, each with its path in the run, part by part."""

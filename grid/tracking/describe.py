@@ -8,34 +8,38 @@ from typing import Any
 
 from grid.ledger.study import CellView, Study
 from grid.results.columns import Column
-from grid.results.measured import measured, started
-from grid.spec.stage_kind import TRAIN, StageName
+from grid.results.result import Result
+from grid.spec.measure import entry_of
+from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.spec.yaml_source import get
-from grid.tracking.metrics import headline_columns, metric_key
+from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.names import safe
 
 VIEW = "facegrid"  # the key of the shared view: ``?viewStateShareKey=facegrid`` in an address
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 SHOWN = 8  # metrics among the columns of that view
-Results = Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
+WIDTH = 7.5  # pixels of a character in the head of a column
+ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
+the evaluations, `scores/` the score of each pair, `explanations/` maps and images. The run `report` has the tables and figures
+of the whole study."""
+Results = Mapping[StageName, Mapping[str, Any]]  # of every stage whose results tables show
 
 
 def run_note(study: Study, cell: CellView, results: Results) -> str:
     """Markdown: the cell, how it was trained, its results with their 95 % intervals."""
     lines = [f"A cell of the grid **{study.name}**: {cell.title}", "", "| setting | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _settings(cell)]
-    for protocol, result in results.items():
-        lines += ["", f"| {_plain(protocol)} | value | 95 % interval |", "|---|---|---|"]
-        numbers = {one.metric: one for one in measured(result, started(cell, StageName("evaluate", protocol)))}
-        for column in headline_columns(protocol, result):
-            value = numbers.get(column.key)
-            if value is not None and value.value is not None:
+    for label, result in results.items():
+        heading = known_kind(label.kind).heading(label)
+        lines += ["", f"| {_plain(heading)} | value | 95 % interval |", "|---|---|---|"]
+        for column in columns_logged(label, result):
+            entry = entry_of(result, column.key) or {}
+            numbers = {key: entry.get(key) for key in ("value", "low", "high")}
+            value = Result(cell.id, cell.levels, None, label.kind, column.key, **numbers)
+            if value.value is not None:
                 unit = " %" if column.percent else ""
                 lines.append(f"| {_plain(column.title)} | {column.value(value)}{unit} | {column.spread(value)} |")
-    lines += [
-        "", "Artifacts: `config.json` has every resolved setting, `metrics/` all numbers of the evaluations, `scores/` the "
-        "score of each pair, `explanations/` maps and images. The run `report` has the tables and figures of the whole study.",
-    ]  # fmt: skip
+    lines += ["", ARTIFACTS]
     return "\n".join(lines)
 
 
@@ -54,10 +58,12 @@ def experiment_note(study: Study) -> str:
 def view_state(study: Study, columns: Sequence[Column]) -> str:
     """The state of MLflow's table of runs, as JSON: factors and headline results as columns, the best run first."""
     shown = [column for column in columns if column.headline][:SHOWN]
-    chosen = [f"params.`{safe(axis)}`" for axis in study.axes]
-    chosen += [f"metrics.`{metric_key(column)}`" for column in shown]
+    longest = {f"params.`{safe(axis)}`": max(map(len, [axis, *levels])) for axis, levels in study.axes.items()}
+    longest |= {f"metrics.`{metric_key(column)}`": len(metric_key(column)) for column in shown}
     best = {"orderByKey": f"metrics.`{metric_key(shown[0])}`", "orderByAsc": shown[0].lower_is_better} if shown else {}
-    return json.dumps({"selectedColumns": chosen, **best}, sort_keys=True)
+    widths = {column: round(WIDTH * (length + 4)) for column, length in longest.items()}
+    chosen = {"selectedColumns": list(longest), "columnOrder": list(longest), "columnWidths": widths}
+    return json.dumps(chosen | best, sort_keys=True)
 
 
 def _settings(cell: CellView) -> list[tuple[str, str]]:

@@ -10,10 +10,10 @@ from typing import Any
 from configs.component import canonical, digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.ledger.study import CellView, Study
-from grid.spec.stage_kind import TRAIN, StageKind, StageName, stage_kind
+from grid.spec.stage_kind import TRAIN, StageKind, StageName, known_kind
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import milliseconds
-from grid.tracking.names import safe, stage_key
+from grid.tracking.names import safe
 
 VALUE, TAG = 6000, 5000  # characters that MLflow keeps of a param, a tag
 DIGEST = 36  # characters that MLflow keeps of a dataset's digest
@@ -67,11 +67,7 @@ def record_of(study: Study, cell: CellView) -> Record | None:
 
 
 def kind_of(label: StageName) -> StageKind:
-    """What is known of a stage's kind; of one whose module is not there, what holds for users' own kinds."""
-    try:
-        return stage_kind(label.kind)
-    except ValueError:
-        return StageKind(label.kind)
+    return known_kind(label.kind)
 
 
 def params_of(cell: CellView) -> dict[str, str]:
@@ -95,27 +91,34 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
         "facegrid.hidden": "true" if cell.hidden else "false", "facegrid.version": str(record.get("version", "")),
         "facegrid.revision": str(record.get("revision") or ""), "mlflow.source.git.commit": str(record.get("revision") or ""),
     }  # fmt: skip
-    for label in cell.names:
-        id = cell.stages[label]
-        found[safe(f"facegrid.stage.{stage_key(label)}")] = id
-        found[safe(f"facegrid.attempts.{stage_key(label)}")] = str(cell.attempts[label])
-        if marker := cell.markers.get(label):
-            found[safe(f"facegrid.source.{stage_key(label)}")] = marker.source
+    if "train" in cell.attempts:
+        found["facegrid.attempts.train"] = str(cell.attempts["train"])
     for key, value in _flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
         if _location(value):
             found[safe(f"facegrid.location.{key}")] = value
     if trained := cell.markers.get("train"):
         weights = "model.safetensors"
         if weights in trained.outputs:
-            found["facegrid.checkpoint"] = str(checkpoint_of(study.ledger, trained))
+            found["facegrid.checkpoint"] = checkpoint_of(study.ledger, trained)
             found["facegrid.checkpoint.sha256"] = trained.outputs[weights]["sha256"]
     if cell.state == "failed":
         found[ERROR] = str(cell.reason)
     return {key: value[:TAG] for key, value in found.items() if value}
 
 
-def checkpoint_of(ledger: Ledger, trained: Marker) -> Any:
-    return ledger.store.local(f"train/{trained.id}/{trained.attempt}/model.safetensors")
+def stages_of(cell: CellView) -> dict[str, dict[str, Any]]:
+    """Label -> its id, how often it was begun, and where it is done how long it took and which code ran."""
+    found: dict[str, dict[str, Any]] = {}
+    for label in cell.names:
+        found[label] = {"id": cell.stages[label], "attempts": cell.attempts[label]}
+        if marker := cell.markers.get(label):
+            found[label] |= {"seconds": round(marker.finished - marker.started, 3), "code": marker.source}
+    return found
+
+
+def checkpoint_of(ledger: Ledger, trained: Marker) -> str:
+    """The path or URL of a network's weights."""
+    return ledger.store.place(f"train/{trained.id}/{trained.attempt}/model.safetensors")
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:

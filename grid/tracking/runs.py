@@ -4,56 +4,16 @@ from __future__ import annotations
 
 import getpass
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from configs.component import digest
-from grid.tracking.metrics import Point
-from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, NOTE, NOTED, PROVENANCE, REPORT, STUDY, TAG, Record, Seen
-from grid.tracking.uri import is_outage
+from grid.tracking.artifacts import FILES, copied_files
+from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, PROVENANCE, REPORT, STUDY, Record, Seen
+from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
-FILES = "files.json"  # an artifact: every file that was copied, its size, and the stage that it is of
 PAGE = 1000  # runs that one search gives at most
 POINTS, PAIRS = 800, 100  # MLflow takes 1,000 things in a batch, of which at most 100 params and 100 tags
-
-
-class Replace(Exception):
-    """The run says something that it cannot unsay; the message says what."""
-
-
-@dataclass
-class Known:
-    """A run as MLflow has it."""
-
-    run_id: str
-    name: str
-    status: str
-    end: int | None
-    start: int
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]  # the latest value of each
-    datasets: set[tuple[str, str, str]]  # name, digest, context
-    mine: bool = False  # this object wrote all of its points
-    compared: set[str] = field(default_factory=set)  # stages whose points were read back
-    verified: set[str] = field(default_factory=set)  # stages whose final metrics were compared since the run was read
-    described: Any = None  # what the description was made of
-    files: dict[str, Any] | None = None  # what FILES says; None where it was not read
-
-
-@dataclass
-class Change:
-    """What a run lacks. ``ticks`` are tags that say what is complete, and so are written last."""
-
-    points: list[Point] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-    ticks: dict[str, str] = field(default_factory=dict)
-    files: Path | None = None  # a folder
-    owners: dict[str, list[Any]] = field(default_factory=dict)  # file -> [bytes, label of the stage that it is of]
 
 
 class Runs:
@@ -76,7 +36,7 @@ class Runs:
             query = f"tags.`{STUDY}` = '{self.study_id}'"
             page = self.client.search_runs([self.experiment_id], query, max_results=PAGE, page_token=token)
             for run in page:
-                known = _known(run)
+                known = known_of(run)
                 found[REPORT if known.tags.get(KIND) == "summary" else known.tags.get(CELL, "")].append(known)
             token = page.token
             if not token:
@@ -125,39 +85,6 @@ class Runs:
                 if (name, context) == (seen.name, seen.context) and content != seen.digest:
                     raise Replace(f"its {context} dataset {name} has other content")
 
-    def lost(self, known: Known, labels: Iterable[str]) -> set[str]:
-        """Those stages of whose files MLflow has lost some, or has some of another size."""
-        there = self.files(known)
-        if FILES not in there:
-            known.files = {}
-            return set(labels)
-        return {label for name, (size, label) in self._copied(known).items() if there.get(name) != size}
-
-    def _copied(self, known: Known) -> dict[str, list[Any]]:
-        """File -> [bytes, label of its stage], of all that was copied."""
-        if known.files is None:
-            with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
-                try:
-                    path = Path(self.client.download_artifacts(known.run_id, FILES, folder))
-                    known.files = dict(json.loads(path.read_text(encoding="utf-8")))
-                except Exception as error:
-                    if is_outage(error):
-                        raise
-                    known.files = {}  # none was copied yet, or somebody deleted the list
-        return known.files
-
-    def files(self, known: Known) -> dict[str, int]:
-        """Bytes of each artifact of a run."""
-        found: dict[str, int] = {}
-        folders = [""]
-        while folders:
-            for entry in self.client.list_artifacts(known.run_id, folders.pop()):
-                if entry.is_dir:
-                    folders.append(entry.path)
-                else:
-                    found[entry.path] = entry.file_size
-        return found
-
     # -- writing
 
     def create(self, cell: str, record: Record) -> Known:
@@ -166,7 +93,7 @@ class Runs:
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
-        self.known[cell] = known = _known(run)
+        self.known[cell] = known = known_of(run)
         known.mine = self.created = True
         known.files = {}
         return known
@@ -185,7 +112,7 @@ class Runs:
     def apply(self, known: Known, change: Change, record: Record) -> None:
         """Writes a change and whatever else differs from the record; files first, the ticks after all they tick off."""
         if change.files is not None and change.owners:
-            known.files = self._copied(known) | change.owners
+            known.files = copied_files(self.client, known) | change.owners
             text = json.dumps(known.files, indent=1, sort_keys=True)
             (change.files / FILES).write_text(text, encoding="utf-8")
         if change.files is not None and any(change.files.iterdir()):
@@ -250,29 +177,6 @@ class Runs:
     def _write(self, call: Any, *arguments: Any, **named: Any) -> Any:
         self.writes += 1
         return call(*arguments, **named)
-
-
-def with_note(have: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """The tags, with the digest of the description among them; without them where somebody else wrote the present one."""
-    tags = dict(wanted)
-    if NOTE in tags:
-        tags[NOTE] = tags[NOTE][:TAG]
-        tags[NOTED] = digest(tags[NOTE])[:16]
-        if have.get(NOTE) and digest(have[NOTE])[:16] != have.get(NOTED):
-            del tags[NOTE], tags[NOTED]
-    return tags
-
-
-def _known(run: Any) -> Known:
-    inputs = run.inputs.dataset_inputs if run.inputs else []
-    datasets = {
-        (one.dataset.name, one.dataset.digest, next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), ""))
-        for one in inputs
-    }
-    return Known(
-        run.info.run_id, run.info.run_name or "", run.info.status, run.info.end_time, run.info.start_time or 0,
-        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets,
-    )  # fmt: skip
 
 
 def _input(seen: Seen) -> Any:

@@ -10,19 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from configs.component import digest
-from grid.ledger.ledger import Damaged, Ledger, Marker
-from grid.ledger.study import CellView, Study
+from grid.ledger.ledger import Damaged, Marker
+from grid.ledger.study import CellView, Study, finished
 from grid.spec.stage_kind import StageName
 from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
 from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of
-from grid.tracking.runs import Change, Known, Replace
+from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of, stages_of
+from grid.tracking.run import Change, Known, Replace
 
 History = Callable[[Known, Iterable[str]], dict[str, dict[int, float]]]
 EPOCHS = " epochs "
-RESULTS = {"evaluate": "metrics.json", "score": "score.json"}
 
 
 @dataclass
@@ -68,9 +67,9 @@ class Gathering:
             name = StageName("failure", label.kind, *label.titles)
             if self._lacks(name, str(failure.attempt)):
                 self._put(name, str(failure.attempt), partial(failure_file, label, failure, self.folder))
-        config = StageName("config")
-        if self._lacks(config, content := digest(self.cell.config)[:16]):
-            self._put(config, content, self._config)
+        for part, value in {"config": self.cell.config, "stages": stages_of(self.cell)}.items():
+            if self._lacks(StageName(part), content := digest(value)[:16]):
+                self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
         self._describe()
         return self.change
 
@@ -88,7 +87,7 @@ class Gathering:
             raise Replace(f"{label} was computed again, with another result")
         if kind.epochs and (not copied or self.thorough):
             self._epochs(label, curve(ledger, label.kind, id, marker), have, complete=True)
-        for point in finals(label, marker, _result(ledger, marker)):
+        for point in finals(finished(ledger, label, marker), marker.finished):
             if point.key not in self.known.metrics:
                 self.change.points.append(point)
             elif self.known.metrics[point.key] != point.value:
@@ -112,9 +111,8 @@ class Gathering:
         found = (path for path in self.folder.rglob("*") if path.is_file())
         return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in found}
 
-    def _config(self) -> None:
-        text = json.dumps(self.cell.config, indent=1, sort_keys=True)
-        (self.folder / "config.json").write_text(text, encoding="utf-8")
+    def _json(self, name: str, value: Mapping[str, object]) -> None:
+        (self.folder / name).write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
 
     def _describe(self) -> None:
         """The description, where something that it says has changed."""
@@ -123,14 +121,14 @@ class Gathering:
         if self.known.described == made_of:
             return
         self.known.described = made_of
-        results = {}
+        results: dict[StageName, Mapping[str, object]] = {}
         for label in self.cell.names:
-            marker = self.cell.markers.get(label)
-            if label.kind == "evaluate" and marker:
-                try:
-                    results[label.titles[0]] = self.study.ledger.json(marker, RESULTS["evaluate"])
-                except Damaged:  # it is among the problems already
-                    continue
+            kind, marker = kind_of(label), self.cell.markers.get(label)
+            try:
+                if marker and (result := kind.result(finished(self.study.ledger, label, marker))):
+                    results[label] = result
+            except Damaged:  # it is among the problems already
+                continue
         self.change.tags[NOTE] = run_note(self.study, self.cell, results)
 
     def _epochs(self, label: StageName, rows: list[list[Point]], have: str | None, *, complete: bool) -> None:
@@ -160,11 +158,6 @@ class Gathering:
         self.change.points += [point for point in wanted if point.step not in there.get(point.key, {})]
         if rows and (have is None or running):
             self.change.ticks[_tick(label)] = f"{len(rows)}{EPOCHS}{curve_digest(rows)}"
-
-
-def _result(ledger: Ledger, marker: Marker) -> Mapping[str, object]:
-    found: Mapping[str, object] = ledger.json(marker, RESULTS[marker.kind]) if marker.kind in RESULTS else {}
-    return found
 
 
 def gather_report(

@@ -16,21 +16,21 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from grid.abort import LaunchAborted
-from grid.ledger.ledger import Damaged
 from grid.ledger.study import CellView, Study
-from grid.secrets import masked, masked_text
-from grid.tracking.describe import VIEW_TAG, experiment_note, view_state
-from grid.tracking.metrics import headline_columns
-from grid.tracking.record import LAYOUT, NOTE, REPORT, VERSION, Record, record_of
-from grid.tracking.runs import Known, Replace, Runs
+from grid.secrets import masked
+from grid.tracking.answers import is_outage, words
+from grid.tracking.artifacts import files_of, lost_stages
+from grid.tracking.experiment import open_experiment, tags_of_experiment
+from grid.tracking.record import LAYOUT, REPORT, VERSION, Record, record_of
+from grid.tracking.run import Known, Replace
+from grid.tracking.runs import Runs
 from grid.tracking.stages import Gathering, gather_report
-from grid.tracking.uri import artifacts_of, connect, default_tracking, is_outage, remote, tracking_of
+from grid.tracking.uri import default_tracking, remote, tracking_of
 
-NAME_TRIES = 8
 __all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking", "sync", "sync_pass", "tracking_of"]
 
 
@@ -53,28 +53,35 @@ class SyncResult:
     unreachable: bool = False
 
 
-def sync_pass(study_path: Path, tracking: str | None = None, report: bool = False, thorough: bool = False) -> SyncResult:
+def sync_pass(
+    study_path: Path,
+    tracking: str | None = None,
+    report: bool = False,
+    thorough: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> SyncResult:
     """One complete pass. The caller holds the study's lock.
 
     Args:
         report: also copy the study's report, if there is one, as a run named ``report``.
         thorough: also look at what was copied before: runs whose points were changed are replaced, lost files are copied again.
+        check: called before each cell is written; raises where the lock was lost.
 
     Raises:
         BadInput: the folder is no study, or its tracking URI cannot be used. An outage is no error: see ``problems``.
     """
     study = Study(study_path)
     named = {"tracking": tracking or study.record.get("tracking")}
-    return MlflowSync(study, tracking_of(named, study.path)).once(report, thorough)
+    return MlflowSync(study, tracking_of(named, study.path), check).once(report, thorough)
 
 
-def sync(study_path: Path, tracking: str | None = None) -> SyncResult:
+def sync(study_path: Path, tracking: str | None = None, check: Callable[[], None] = lambda: None) -> SyncResult:
     """One thorough pass with the report, for a user who waits for it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
     """
-    result = sync_pass(study_path, tracking, report=True, thorough=True)
+    result = sync_pass(study_path, tracking, report=True, thorough=True, check=check)
     if result.unreachable:
         raise TrackingUnreachable(result.problems[-1])
     return result
@@ -102,12 +109,12 @@ class MlflowSync:
             try:
                 self.check()
                 if self._runs is None:
-                    self._runs = _open(study, self.tracking)
+                    self._runs = open_experiment(study, self.tracking)
                     said += self._runs.unite()
                 for cell in study.cells:
                     self.check()
                     self._cell(study, cell, problems, said)
-                self._runs.describe(_described(study))
+                self._runs.describe(tags_of_experiment(study))
                 if report:
                     self._report(study, problems, said)
                 if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have made two
@@ -116,9 +123,8 @@ class MlflowSync:
                 raise
             except Exception as error:
                 unreachable = True
-                problems.append(
-                    f"{masked(self.tracking)} cannot be reached or written to ({self._line(error)}); the ledger keeps all"
-                )
+                why = words(error, self.tracking)
+                problems.append(f"{masked(self.tracking)} cannot be reached or written to ({why}); the ledger keeps all")
             runs = self._runs
             if unreachable or self._doubtful:
                 self._runs = None
@@ -155,13 +161,14 @@ class MlflowSync:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"{cell.title}: {self._line(error)}")
+            problems.append(f"{cell.title}: {words(error, self.tracking)}")
 
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
-            lost = self._runs.lost(known, cell.stages) if self._thorough and not known.mine else ()
+            copied = [*cell.stages, "config", "stages", *(f"failure:{label}" for label in cell.failures)]
+            lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
             gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
             self._runs.apply(known, gathering.gather(), record)
 
@@ -177,7 +184,7 @@ class MlflowSync:
                 said.append(f"report: the run {known.run_id} was replaced, because another version of facegrid wrote it")
                 known = None
             began = min((run.start for cell, run in self._runs.known.items() if cell != REPORT), default=None)
-            files = self._runs.files if self._thorough else None
+            files = partial(files_of, self._runs.client) if self._thorough else None
             with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as temporary:
                 record, change = gather_report(study, folder, known, Path(temporary), began, files)
                 if change is not None:
@@ -186,65 +193,7 @@ class MlflowSync:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"report: {self._line(error)}")
-
-    def _line(self, error: BaseException) -> str:
-        text = masked_text(" ".join(str(error).split()), self.tracking)[:300]
-        if "ConnectionPool" in text:  # of requests; the rest is about its insides
-            return "it timed out" if "timed out" in text else "nobody answers"
-        return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"
-
-
-def _open(study: Study, tracking: str) -> Runs:
-    """The study's experiment, made where it is missing, and what its runs say."""
-    client = connect(tracking)
-    experiment, made = _experiment(client, study, artifacts_of(tracking, study.path))
-    runs = Runs(client, experiment.experiment_id, experiment.name, study.id, experiment.tags)
-    runs.writes += made
-    return runs
-
-
-def _described(study: Study) -> dict[str, str]:
-    """Tags of the experiment: its description, and the columns that its page opens with."""
-    columns, seen = [], set()
-    for cell in study.cells:
-        for label in cell.names:
-            marker = cell.markers.get(label)
-            if label.kind == "evaluate" and marker and label not in seen:
-                with contextlib.suppress(Damaged):
-                    columns += headline_columns(label.titles[0], study.ledger.json(marker, "metrics.json"))
-                    seen.add(label)
-    return {NOTE: experiment_note(study), VIEW_TAG: view_state(study, columns)}
-
-
-def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:
-    """The experiment, and how many writes it took to have it.
-
-    It is known by its tag, so it may be renamed; one of the same name that is not this study's is left alone.
-    """
-    from mlflow.entities import ViewType
-    from mlflow.exceptions import MlflowException
-
-    tag = "facegrid.study_id"
-    found = client.search_experiments(filter_string=f"tags.`{tag}` = '{study.id}'", view_type=ViewType.ALL)
-    if found:
-        oldest = min(found, key=lambda one: (one.creation_time or 0, one.experiment_id))
-        if oldest.lifecycle_stage == "deleted":
-            client.restore_experiment(oldest.experiment_id)
-            return client.get_experiment(oldest.experiment_id), 1
-        return oldest, 0
-    name = study.name
-    for _ in range(NAME_TRIES):
-        if client.get_experiment_by_name(name) is None:
-            tags = {tag: study.id, "facegrid.grid": study.name, "mlflow.experimentKind": "custom_model_development"}
-            try:
-                return client.get_experiment(client.create_experiment(name, artifacts, tags)), 1
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise  # else another study just took the name
-        other = f"{study.name} ({study.id[:8]})"
-        name = other if name == study.name else f"{study.name} ({study.id[:8]} {uuid.uuid4().hex[:4]})"
-    raise RuntimeError(f"no free name for an experiment like {study.name!r}")
+            problems.append(f"report: {words(error, self.tracking)}")
 
 
 def _note(path: Path, found: SyncResult) -> None:

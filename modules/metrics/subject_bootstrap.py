@@ -1,17 +1,18 @@
-"""95 % intervals for pairs that share subjects: a bootstrap over subjects, not over pairs.
+"""95 % confidence intervals for pairs that share subjects: subjects are resampled, not pairs.
 
-The pairs of one subject stand and fall together, so a bootstrap of pairs promises too narrow intervals. Here subjects are drawn
-with replacement, and an impostor pair counts as often as the product of the numbers of times its two subjects were drawn, a
-genuine pair as often as its one subject was (a second copy of a subject is another subject, so copies make no further genuine
-pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS 1, 2007.
+Pairs of the same subject are correlated, so a bootstrap over pairs gives intervals that are too narrow. Here subjects are
+drawn with replacement. An impostor pair is weighted by the product of the numbers of times its two subjects were drawn, a
+genuine pair by the number of times its subject was drawn (a second copy of a subject is another subject, so copies form no
+further genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS
+1, 2007.
 
-The resamples give the variance of each metric, and all metrics are shares; the interval is Wilson's at the effective number of
-subjects (``intervals.effective``). Percentiles of the resamples are no good near 0 and 1, where most numbers of face
-verification lie: with 60 subjects, 600 pairs and an AUC of 0.997, percentiles covered it in 80 % of 100 simulated sets, and
-these intervals in 90 %; a VAL of 0.993 in 71 and 96 %.
+The resamples give the variance of each metric. All metrics are shares, and the interval is Wilson's at the effective sample
+size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie: in 100 simulated
+sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of 0.993 in
+71 and 96 %.
 
-What belongs to single pairs rather than to subjects counts up to threefold in the variance for impostor pairs (Owen, theorem
-2): where few pairs share subjects, intervals are wider than need be, never narrower.
+The variance that belongs to single impostor pairs, not to subjects, is counted up to three times (Owen, theorem 2). So
+intervals are too wide where few pairs share subjects, never too narrow.
 """
 
 from __future__ import annotations

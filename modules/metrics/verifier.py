@@ -70,7 +70,8 @@ def restricted(
         penalty: see ``linear_verifier.fit``.
 
     Raises:
-        ValueError: the map is not known; fewer than two folds; the other folds lack a kind of pair; see ``linear_verifier.fit``.
+        ValueError: unknown feature map; fewer than two folds; the other folds lack a kind of pair; see
+            ``linear_verifier.fit``.
     """
     if features not in linear_verifier.FEATURES:
         raise ValueError(f"there is no feature map {features}; known are {', '.join(linear_verifier.FEATURES)}")

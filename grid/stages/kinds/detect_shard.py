@@ -21,7 +21,7 @@ class Kind(StageKind):
     def result(self, stage: Finished) -> None:
         """Nothing."""
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:

@@ -40,9 +40,9 @@ class Kind(StageKind):
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
         return known_task(self.group(found)).measures(found)
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         """The numbers of tables, and how many images were lost, if any: a result without some images is not comparable."""
-        lost = {f"{stage.label.about}/{key}": stage.facts[key] for key in LOST if stage.facts.get(key)}
+        lost: dict[tuple[str, ...], Any] = {(stage.label.about, key): stage.facts[key] for key in LOST if stage.facts.get(key)}
         return {**super().logged(stage), **lost}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:

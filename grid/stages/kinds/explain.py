@@ -22,11 +22,11 @@ class Kind(StageKind):
     def result(self, stage: Finished) -> None:
         """Nothing: maps are looked at, and scores of them are stages of their own."""
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
-        """The raw maps; tracking draws images of them beside these."""
+        """The raw maps; tracking draws images of them beside these. Of a refused explanation, why it was refused."""
         kept = [name for name in stage.outputs if name.startswith(("manifest", "maps", "generated"))]
         return {name: ("explanations", stage.label.about, name) for name in kept}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -21,13 +22,13 @@ class Kind(StageKind):
     def result(self, stage: Finished) -> None:
         """Nothing: reports have tables of their own for scores."""
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
-        """``explanations/gradcam.sanity.auc``; of several maps ``explanations/gradcam.sanity.S+.auc``."""
-        found = stage.json(SCORE)
-        start = "explanations/" + ".".join(stage.label.titles)
-        entries = {(name, key): entry for name, one in found.get("maps", {}).items() for key, entry in one.items()}
-        numbers = {".".join([start, *filter(None, path)]): entry["value"] for path, entry in entries.items()}
-        return numbers | ({f"{start}.missing": found["missing"]} if found.get("missing") else {})
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        """``explanations/gradcam.sanity.auc``; of several maps ``explanations/gradcam.sanity.S_plus.auc``."""
+        result = stage.json(SCORE)
+        found = {"missing": result["missing"]} if result.get("missing") else {}
+        for name, entries in result.get("maps", {}).items():
+            found |= {".".join(filter(None, (map_name(name), key))): entry["value"] for key, entry in entries.items()}
+        return {("explanations", ".".join((*stage.label.titles, key))): value for key, value in found.items()}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         explanation, score = stage.label.titles
@@ -43,3 +44,8 @@ class Kind(StageKind):
                 identity = {"explain": made.id, "score": score.identity()}
                 label = StageName("score", explainer.title, score.title)
                 graph.add(label, identity, {**made.config, "score": score}, needs)
+
+
+def map_name(name: str) -> str:
+    """S+ and S- as names that tracking takes, and that stay different: S_plus, S_minus."""
+    return re.sub(r"-$", "_minus", re.sub(r"\+$", "_plus", name))

@@ -10,7 +10,8 @@ from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
 
-LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters", "missing_faces", "skipped_images")
+LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters")
+LOST = ("missing_faces", "skipped_images")  # logged where there are any
 
 
 class Kind(StageKind):
@@ -23,8 +24,13 @@ class Kind(StageKind):
     def result(self, stage: Finished) -> None:
         """Nothing: tables show what networks achieve on protocols."""
 
-    def logged(self, stage: Finished) -> Mapping[str, Any]:
-        return {f"{self.name}/{key}": stage.facts.get(key) for key in LOGGED}
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        """Epochs count from 1, as in the curves."""
+        found = {key: stage.facts.get(key) for key in LOGGED}
+        if found["kept_epoch"] is not None:
+            found["kept_epoch"] += 1
+        found |= {key: stage.facts[key] for key in LOST if stage.facts.get(key)}
+        return {(self.name, key): value for key, value in found.items()}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """The weights are large and stay in the ledger."""
@@ -46,4 +52,6 @@ def training_identity(graph: Graph, training: Training, detected: Stage | None, 
     """What the weights that a training ends with depend on."""
     identity = training.by_value()
     identity |= {"images": graph.facts.images(training.data), "weights": weights, "seed": training.seed}
+    if training.targets:
+        identity["columns"] = graph.facts.columns(training)
     return identity | ({"detect": detected.id} if detected else {})

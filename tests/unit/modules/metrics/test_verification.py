@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student_t
 
-from modules.metrics import intervals
 from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.verification import auc, best_threshold_accuracy, eer, roc, ten_fold_accuracy, val_at_far, verification
 
@@ -279,60 +278,3 @@ def test_six_thousand_pairs_take_less_than_two_seconds():
     began = time.process_time()
     verification(scores, same, np.arange(6000) // 600)
     assert time.process_time() - began < 2
-
-
-def test_wilson_equals_the_solved_inequality():
-    """The bounds are the shares p with (x/n - p)^2 = z^2 p (1 - p) / n."""
-    for correct, total in [(0, 10), (3, 10), (10, 10), (5900, 6000)]:
-        low, high = intervals.wilson(correct, total)
-        z = 1.959963984540054
-        roots = np.roots([1 + z * z / total, -2 * correct / total - z * z / total, (correct / total) ** 2])
-        assert (low, high) == pytest.approx(tuple(sorted(roots.real)), abs=1e-7)
-
-
-def test_delong_equals_its_quadratic_form():
-    scores, same, _ = drawn(60)
-    x, y = scores[same], scores[~same]
-    psi = (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
-    variance = psi.mean(1).var(ddof=1) / len(x) + psi.mean(0).var(ddof=1) / len(y)
-    assert intervals.delong_variance(scores, same) == pytest.approx((psi.mean(), variance), rel=1e-12)
-
-
-def test_delong_agrees_with_the_bootstrap():
-    scores, same, _ = drawn(400, digits=2)
-    rng = np.random.default_rng(3)
-    x, y = scores[same], scores[~same]
-    areas = []
-    for _ in range(600):
-        a, b = rng.choice(x, len(x)), rng.choice(y, len(y))
-        areas.append(auc(np.concatenate([a, b]), np.arange(len(same)) < len(x)))
-    assert np.std(areas) == pytest.approx(intervals.delong_variance(scores, same)[1] ** 0.5, rel=0.1)
-
-
-def test_the_bootstrap_equals_one_that_draws_pairs():
-    """The count form against metrics of really drawn pairs: percentiles agree within their own noise."""
-    scores, same, folds = drawn(300, digits=2)
-    found = verification(scores, same, folds, fars=(0.1,))
-    rng = np.random.default_rng(3)
-    x, y = scores[same], scores[~same]
-    rates, vals = [], []
-    for _ in range(600):
-        again = np.concatenate([rng.choice(x, len(x)), rng.choice(y, len(y))])
-        kinds = np.arange(len(same)) < len(x)
-        rates.append(eer(again, kinds))
-        vals.append(val_at_far(again, kinds, 0.1)[0])
-    for name, drawn_values, entry in (("eer", rates, found["eer"]), ("val", vals, found["val"]["0.1"])):
-        low, high = np.quantile(drawn_values, [0.025, 0.975])
-        assert entry["low"] == pytest.approx(low, abs=0.2 * (high - low)), name
-        assert entry["high"] == pytest.approx(high, abs=0.2 * (high - low)), name
-
-
-def test_intervals_cover_what_they_promise():
-    """Simulated experiments of a known truth: AUC of two normals one apart is 0.7602."""
-    rng = np.random.default_rng(0)
-    same = np.arange(200) < 100
-    inside = 0
-    for _ in range(300):
-        low, high = intervals.delong(rng.normal(size=200) + same, same)
-        inside += low <= 0.7602499 <= high
-    assert 0.91 <= inside / 300 <= 0.98
