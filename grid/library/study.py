@@ -37,22 +37,14 @@ class Study:
         return self.record.axes
 
     def results(self) -> Any:
-        """A ``pandas.DataFrame`` with a row per cell, protocol and metric: cell, a column per factor, protocol, metric, value,
-        low and high (a 95 % interval)."""
-        import pandas
+        """Every number of the study as a ``pandas.DataFrame``, a row per cell, stage and metric.
 
-        rows = []
-        for cell in self.record.cells:
-            for label, marker in cell.markers.items():
-                if cell.hidden or marker.kind != "evaluate":
-                    continue
-                for metric, found in self.record.ledger.json(marker, "metrics.json").items():
-                    if isinstance(found, dict) and "value" in found:
-                        numbers = {key: found.get(key) for key in ("value", "low", "high")}
-                        rows.append(
-                            {"cell": cell.id, **cell.levels, "protocol": label.partition(":")[2], "metric": metric, **numbers}
-                        )
-        return pandas.DataFrame(rows, columns=["cell", *self.axes, "protocol", "metric", "value", "low", "high"])
+        Columns: the cell, one per factor, ``replicate``, ``stage``, ``protocol``, ``metric``, ``value``, ``low``, ``high`` (a
+        95 % interval), and others that ``grid.results.result.Result`` describes.
+        """
+        from grid.results.results import results
+
+        return results(self.record).to_pandas()
 
     def load(self, levels: Mapping[str, str] | None = None, /, **more: object) -> TrainedNetwork:
         """The trained network of the one cell with those levels, such as ``load(backbone="resnet34", detection="mtcnn")``.
