@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grid.ledger.study import Study as Record
 from grid.spec.grid_file import BadInput, check_level
+from grid.spec.levels import cell_title, selects
 
 if TYPE_CHECKING:
     from grid.library.network import TrainedNetwork
@@ -59,13 +60,13 @@ class Study:
         from grid.library.network import TrainedNetwork
         from grid.results.model_loader import find
 
-        chosen = {axis: str(level) for axis, level in {**(levels or {}), **more}.items()}
-        for axis, level in chosen.items():
+        chosen = {axis: [str(level)] for axis, level in {**(levels or {}), **more}.items()}
+        for axis, (level,) in chosen.items():
             check_level(axis, level, self.axes, f"{self.record.path}")
-        cells = [cell for cell in self.record.cells if not cell.hidden and chosen.items() <= cell.levels.items()]
+        cells = [cell for cell in self.record.cells if not cell.hidden and selects(chosen, cell.levels)]
         if len(cells) != 1:
             some = "; ".join(cell.title for cell in cells[:6])
-            words = ", ".join(f"{axis}={level}" for axis, level in chosen.items()) or "no level"
+            words = cell_title({axis: level for axis, (level,) in chosen.items()}) if chosen else "no level"
             raise BadInput(f"{words} selects {len(cells)} cells of {self.record.path}{': ' if some else ''}{some}")
         return TrainedNetwork(find(self.record.path, {axis: [level] for axis, level in cells[0].levels.items()}))
 
