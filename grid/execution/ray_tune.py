@@ -133,6 +133,10 @@ def _callback(session: Session) -> Any:
             if work and result.get("stage"):
                 session.report(work, result["stage"], json.loads(result["row"]))
 
+        def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            if work := session.queue.running.get(trial.config.get("id")):
+                session.say(f"{work.title}: its process or node was lost; it goes on in another one")
+
         def __reduce__(self) -> Any:
             return object, ()  # as Ready
 

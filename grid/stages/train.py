@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from configs.interfaces import PreparedLoss
 from datamodules.datamodule import FaceDataModule
 from datamodules.split import held_identities, split
 from grid.ledger.ledger import Resume
@@ -45,7 +46,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         workers=context.workers,
         batches=training.batches,
     )
-    if hasattr(network.loss, "prepare"):
+    if isinstance(network.loss, PreparedLoss):
         network.loss.prepare(torch.bincount(torch.from_numpy(labels[train_rows]), minlength=len(subjects)))
     steps = max(1, data.steps_per_epoch // recipe.accumulate)
     recognizer = Recognizer(

@@ -71,6 +71,8 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, 
         hold.unlink()
         assert driver.wait() == 0, driver.said
         gone(driver.family)
+    assert "its process or node was lost; it goes on in another one" in driver.said
+    assert "Traceback" not in driver.said
     assert store.contents() == undisturbed.contents
     assert half in store.resumed()
     assert store.attempts()["train", half] == 2
