@@ -33,7 +33,7 @@ class RayExecutor(Executor):
             RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
         """
         aborter = Aborter(patience=RAY_PATIENCE)
-        with aborter.armed(), scratch_folder() as scratch, connected(self.launch, session.say) as resources:
+        with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as resources:
             tuner = _tuner(self.launch, resources, scratch, _searcher(session), _callback(session))
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 tuner.fit()

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PREFIX = "facegrid-tune-"
+PREFIX = "facegrid-scratch-"
 OWNED = ".in-use"  # locked while its owner lives; the lock ends with the process
 
 

@@ -35,7 +35,7 @@ def test_a_folder_of_a_killed_process_is_swept_and_no_other(tmp_path: Path) -> N
             assert theirs.is_dir(), "its owner lives"
             process.kill()
             process.wait()
-            (tmp_path / "facegrid-tune-of-nobody").mkdir()
+            (tmp_path / "facegrid-scratch-of-nobody").mkdir()
             sweep()
             assert not theirs.exists()
             assert ours.is_dir()
