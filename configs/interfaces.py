@@ -381,9 +381,21 @@ class PretrainingConfig(Component, ABC):
     def load_head(self, head: Any, backbone: BackboneConfig, config: HeadConfig) -> None:
         """Puts weights into a built head, where there are any for it."""
 
+    def check_head(self, backbone: BackboneConfig, head: HeadConfig, size: tuple[int, int]) -> None:
+        """Raises ValueError where the weights have a head, and it is not this one; ``size`` of the input: height, width."""
+
+
+class TrainedPretrainingConfig(PretrainingConfig, ABC):
+    """Weights that a ``pretrain`` stage of the same grid makes: the cell's network, trained on other data."""
+
+    data: Any  # DatasetConfig
+    detector: Any  # DetectorConfig
+    recipe: Any = None  # RecipeConfig; None: as in the cell
+    epochs: int | None = None  # None: as the recipe says
+
 
 class RecipeConfig(Component, ABC):
-    """How the weights move: optimiser, schedule, lengths."""
+    """How the weights move: optimiser, schedule, lengths. One that trains derives from ``modules.training.recipe.Recipe``."""
 
     kind: ClassVar[str] = "recipe"
     trains: ClassVar[bool] = True  # False: weights stay as they were loaded
@@ -394,6 +406,26 @@ class RecipeConfig(Component, ABC):
     def needs_validation(self) -> bool:
         """Whether it cannot go on without a validation loss, so that a plan refuses a split that gives none."""
         return False
+
+    @property
+    def decodes_only(self) -> bool:
+        """Whether the decoder is all that learns, and recognition is no part of the loss."""
+        return False
+
+    @property
+    def part_size(self) -> int:
+        """Images that go through the network together: the batch, or a part of it."""
+        return self.batch_size
+
+    @property
+    def learning_part(self) -> int | str:
+        """How much of the backbone learns, see ``modules.training.freezing``."""
+        return "all"
+
+    @property
+    def optimizer_copies(self) -> int:
+        """Tensors of state that the optimiser keeps per parameter."""
+        return 2
 
     @abstractmethod
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:

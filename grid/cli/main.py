@@ -16,6 +16,7 @@ import typer
 
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
@@ -81,7 +82,7 @@ def plan(
     else:
         out.print(plan_table(found, costs))
         for remark in remarks(found):
-            out.print(f"left out {remark}", markup=False, highlight=False)
+            out.print(f"left out {remark}")
 
 
 @app.command()
@@ -96,10 +97,6 @@ def launch(
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid, and nothing else."""
-    from grid.execution.launch import launch as run
-    from grid.ledger.study import Study
-    from grid.plan.plan import study_of
-    from grid.results.status import status as status_of
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import BadInput, read
 
@@ -109,7 +106,15 @@ def launch(
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
     signal.signal(signal.SIGINT, _stopping)
-    code = run(spec, parse_cell_filter(where), retry or [], err if as_json else out)
+    console = err if as_json else out
+    console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
+
+    from grid.execution.launch import launch as run
+    from grid.ledger.study import Study
+    from grid.plan.plan import study_of
+    from grid.results.status import status as status_of
+
+    code = run(spec, parse_cell_filter(where), retry or [], console)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)
@@ -187,14 +192,15 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
     from grid.tracking.sync import sync as run
 
     found = Study(study)
-    with Lock(LocalStore(found.path), f"sync of {found.name}"):
+    with Lock(LocalStore(found.path), f"sync of {found.name}") as lock:
         copied = own_identity(found.path)
         found = Study(study)
         build(found)
         try:
-            result = run(found.path)
+            lock.check()
+            result = run(found.path, check=lock.check)
         except TrackingUnreachable as error:
-            err.print(styled("[red]facegrid:[/] {}", error))
+            err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
             raise typer.Exit(1) from error
     if as_json:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
@@ -277,10 +283,10 @@ def main() -> None:
             err.print("facegrid: interrupted; the same command goes on from here")
         raise
     except (BadInput, Held) as error:
-        err.print(styled("[red]facegrid:[/] {}", error))
+        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
         sys.exit(2)
     except LaunchAborted as error:
-        err.print(styled("[red]facegrid:[/] {}", error))
+        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("facegrid: interrupted; the same command goes on from here")

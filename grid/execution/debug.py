@@ -11,12 +11,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from grid.execution.job import RunOptions, accelerator, device_words, in_store, jobs_of, run
+from grid.execution.executor import Session
+from grid.execution.job import in_store, jobs_of
+from grid.execution.local import LocalExecutor
+from grid.execution.scheduler import Work, WorkQueue
 from grid.ledger.ledger import Ledger
+from grid.ledger.store import open_store
 from grid.plan.plan import Plan, PlannedCell, store_of, study_of
 from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.spec.cell_filter import which
 from grid.spec.grid_file import BadInput, Grid
+from grid.spec.stage_kind import StageName
 from grid.terminal import styled
 
 LINE_SECONDS = 5.0  # between two lines of progress
@@ -52,42 +57,51 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
     stages = {stage.id: stage for stage in plan.stages}
     store.mkdir(parents=True, exist_ok=True)
     scans = store / "scans"
-    if not scans.exists() and (store_of(grid) / "scans").exists():
-        scans.symlink_to(store_of(grid) / "scans")
+    known = open_store(store_of(grid)).cache_folder("scans")
+    if not scans.exists() and known.exists():
+        scans.symlink_to(known)
     jobs = jobs_of(stages, store, workers=0 if fast else grid.spec.launch.workers)
+    own = [in_store(jobs[id], store) for id in cell.stages.values()]
+    ids = {job.id for job in own}
+    waiting = {job.id: Work(job.id, job.label, (job,), frozenset(job.needs) & ids) for job in own}
     ledger = Ledger(store)
+    executor = LocalExecutor(grid.spec.launch, fast=fast, raises=True)
     more = ", one batch of everything" if fast else ""
-    console.print(styled("[bold]{}[/] in this process on {}{}", cell.title, device_words(), more))
-    metrics: dict[str, Any] = {}
-    for label, id in cell.stages.items():
-        job = in_store(jobs[id], store)
-        marker = ledger.marker(job.kind, id)
-        if marker is None:
-            console.print(styled("  [dim]{} ...[/]", label))
-            lines = Lines(console, label)
-            run(job, RunOptions(accelerator=accelerator(), report=lines.report, fast=fast, raises=True))
-            marker = ledger.marker(job.kind, id)
-            assert marker is not None
-        console.print(Text(f"  {label}: {_words(marker.facts)}"))
-        if job.kind == "evaluate" and "metrics.json" in marker.outputs:  # a few images make no search and no groups
-            metrics[label.partition(":")[2]] = ledger.json(marker, "metrics.json")
+    console.print(styled("[bold]{}[/] {}{}", cell.title, executor.where(), more))
+    lines = Lines(console, ledger, {id: label for label, id in cell.stages.items()})
+    executor.run(Session(WorkQueue(waiting, set(waiting)), ledger, lines.watch, lines.ended))
     if not fast:
         console.print(Text(f"  files: {store}"))
-    return metrics
+    return lines.metrics
 
 
 class Lines:
-    """Progress in plain lines, some seconds apart: a live display would draw over the prompt of a debugger."""
+    """Plain lines, those of progress some seconds apart: a live display would draw over the prompt of a debugger."""
 
-    def __init__(self, console: Console, label: str) -> None:
-        self.console, self.label = console, label
+    def __init__(self, console: Console, ledger: Ledger, names: Mapping[str, StageName]) -> None:
+        self.console, self.ledger, self.names = console, ledger, names
+        self.metrics: dict[str, Any] = {}  # by protocol
+        self.last = 0.0
+
+    def watch(self, work: Work, label: str, row: Mapping[str, Any]) -> None:
+        """As of a ``Session``."""
+        if not row:
+            self.console.print(styled("  [dim]{} ...[/]", label))
+        elif time.monotonic() - self.last >= LINE_SECONDS:
+            self.console.print(styled("  [dim]{}: {}[/]", label, _words(row)))
+        else:
+            return
         self.last = time.monotonic()
 
-    def report(self, row: Mapping[str, Any]) -> None:
-        """As ``RunOptions.report``."""
-        if time.monotonic() - self.last >= LINE_SECONDS:
-            self.last = time.monotonic()
-            self.console.print(styled("  [dim]{}: {}[/]", self.label, _words(row)))
+    def ended(self, work: Work) -> None:
+        """As of a ``Session``; whatever went wrong was raised before."""
+        (job,) = work.jobs
+        marker = self.ledger.marker(job.kind, job.id)
+        if marker is None:  # an input turned out damaged, and is computed again first
+            return
+        self.console.print(Text(f"  {job.label}: {_words(marker.facts)}"))
+        if job.kind == "evaluate" and "metrics.json" in marker.outputs:  # a few images make no search and no groups
+            self.metrics[self.names[job.id].about] = self.ledger.json(marker, "metrics.json")
 
 
 def _which(plan: Plan, chosen: Sequence[PlannedCell]) -> str:

@@ -1,7 +1,7 @@
 """Large detections are cut into shards, so that all nodes of a cluster share the work.
 
 A shard is no stage of the plan: the detect stage has the same id and the same result with and without shards. In the ledger it
-is a node like any other (kind ``piece``), so it is computed once, and a kill loses at most a shard of it.
+is a node like any other (kind ``detect_shard``), so it is computed once, and a kill loses at most a shard of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from grid.execution.job import Job
 from grid.ledger.ledger import Ledger, State
 from grid.plan.code_version import source_digest
-from grid.plan.inputs import InputResolver
 from grid.plan.plan import RUN, Plan, store_of
 from grid.spec.cell import DetectionShard, shard_id
 
@@ -21,14 +20,13 @@ from grid.spec.cell import DetectionShard, shard_id
 def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
     """Detect stage -> the jobs of its shards that are not done, for open stages of more images than one shard has."""
     ledger = Ledger(store_of(plan.grid))
-    resolver = InputResolver(store_of(plan.grid))
     size = plan.grid.spec.launch.detect_images
     found: dict[str, Sequence[Job]] = {}
     for stage in plan.stages:
         if stage.stage != "detect" or stage.state != RUN:
             continue
         detection: Any = stage.node.config["detection"]
-        total = len(resolver.manifest(detection.data).keys)
+        total = len(plan.resolver.manifest(detection.data).keys)
         if total <= size:
             continue
         todo = []

@@ -1,6 +1,6 @@
-"""One node in this process: the same path for a Ray worker and for ``debug``.
+"""The life of a job: it begins (inputs verified, attempt claimed), the stage computes, and its result is committed.
 
-A trial never raises for what went wrong in a stage: it records it in the ledger and says how it ended.
+What goes wrong in a stage is recorded in the ledger and returned, not raised.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import os
 import random
 import shutil
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from configs.component import Config
 from grid.execution.tracebacks import error_line
-from grid.ledger.ledger import Damaged, Fenced, Ledger, Marker
+from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
@@ -47,7 +47,7 @@ class Job:
     checkpoint_minutes: float = 10.0
 
     @classmethod
-    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path, **settings: Any) -> Job:
+    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
         """``kinds`` maps ids to kinds."""
         node: Stage = stage.node
         return cls(
@@ -82,22 +82,70 @@ class RunOptions:
 
     accelerator: str = "cpu"
     report: Callable[[dict[str, Any]], None] = lambda row: None
-    stop_requested: Callable[[], bool] = lambda: False
     fast: bool = False
     raises: bool = False  # let errors out, for a debugger
 
 
-def run(job: Job, options: RunOptions) -> Outcome:
-    """Computes one node and leaves it in the ledger, whatever happens."""
-    from grid.stages.context import Context
+@dataclass(frozen=True)
+class Begun:
+    """A job whose inputs were verified and whose attempt was claimed: what is left is to compute and to commit."""
 
-    ledger = Ledger(Path(job.store))
+    job: Job
+    configs: Mapping[str, Config]
+    inputs: Sequence[Marker]
+    attempt: Attempt
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Id of each input -> its content."""
+        return {marker.id: marker.content for marker in self.inputs}
+
+    def context(self, options: RunOptions) -> Any:
+        """What the stage's ``run`` may use, as ``grid.stages.context.Context``."""
+        from grid.stages.context import Context
+
+        return Context(
+            ledger=self.attempt.ledger,
+            attempt=self.attempt,
+            resolver=InputResolver(self.job.store),
+            inputs={marker.kind: marker for marker in self.inputs},
+            detected=tuple(marker for marker in self.inputs if marker.kind == "detect"),
+            accelerator=options.accelerator,
+            workers=self.job.workers,
+            crop_cache_bytes=self.job.crop_cache_bytes,
+            checkpoint_minutes=self.job.checkpoint_minutes,
+            report=options.report,
+            fast=options.fast,
+        )
+
+    def commit(self, result: Any) -> Outcome:
+        """Leaves the result (``grid.stages.context.Result``) in the ledger.
+
+        Raises:
+            Fenced: a younger attempt has taken over.
+        """
+        self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs)
+        return Outcome("done")
+
+    def fail(self, error: Exception) -> Outcome:
+        """Records what went wrong in the stage; a full disk is no failure of it."""
+        line = error_line(error)
+        if out_of_space(error, self.attempt.path):  # nothing is wrong with the stage: it is unfinished, not failed
+            return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
+        with contextlib.suppress(Fenced):
+            self.attempt.check()
+            self.attempt.fail(line, traceback.format_exc(), deterministic=not isinstance(error, (Blocked, Damaged)))
+        return Outcome("failed", line)
+
+
+def begin(job: Job) -> Begun | Outcome:
+    """Verifies code and inputs of a job, and claims its next attempt; an Outcome says why it cannot begin."""
+    ledger = Ledger(job.store)
     try:
         configs = job.configs()
     except ValueError as error:  # such as a component of the user's own package that only the driver can import
         return Outcome("failed", f"this worker cannot read the driver's cell ({error_line(error)}); give both the same code")
-    here = source_digest(job.kind, configs.values())
-    if here != job.source:
+    if source_digest(job.kind, configs.values()) != job.source:
         return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")
     inputs: list[Marker] = []
     for id, kind in job.needs.items():
@@ -108,45 +156,32 @@ def run(job: Job, options: RunOptions) -> Outcome:
                 ledger.void(kind, id, str(damage), marker.generation)
             return Outcome("damaged", f"{kind} {id[:12]}: {damage}", (kind, id))
         inputs.append(marker)
-    upstream = {marker.id: marker.content for marker in inputs}
-    attempt = ledger.begin(job.kind, job.id, job.identity, here, upstream)
-    context = Context(
-        ledger=ledger,
-        attempt=attempt,
-        resolver=InputResolver(Path(job.store)),
-        inputs={marker.kind: marker for marker in inputs},
-        detected=tuple(marker for marker in inputs if marker.kind == "detect"),
-        accelerator=options.accelerator,
-        workers=job.workers,
-        crop_cache_bytes=job.crop_cache_bytes,
-        checkpoint_minutes=job.checkpoint_minutes,
-        report=options.report,
-        stop_requested=options.stop_requested,
-        fast=options.fast,
-    )
+    contents = {marker.id: marker.content for marker in inputs}
+    return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents))
+
+
+def run(job: Job, options: RunOptions) -> Outcome:
+    """Begins, computes and commits one job in this process; what goes wrong in the stage is recorded in the ledger."""
     from modules.training.checkpointing import Stopped
 
+    begun = begin(job)
+    if isinstance(begun, Outcome):
+        return begun
     try:
-        with fresh_process_state(configs):
-            result = stage_kind(job.kind).run(configs, context)
-        attempt.finish(result.facts, upstream, here, result.outputs)
-        return Outcome("done")
-    except Stopped as stopped:
+        with fresh_process_state(begun.configs):
+            result = stage_kind(job.kind).run(begun.configs, begun.context(options))
+        return begun.commit(result)
+    except Stopped as stopped:  # the process got SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
         return Outcome("fenced", str(fenced))
     except Exception as error:
-        line = error_line(error)
-        if out_of_space(error, Path(job.store)):  # nothing is wrong with the stage: it is unfinished, not failed
-            if options.raises:
-                raise
-            return Outcome("failed", f"no space left in {job.store} ({line}); free some and launch again")
-        with contextlib.suppress(Fenced):
-            attempt.check()
-            attempt.fail(line, traceback.format_exc(), deterministic=not isinstance(error, (Blocked, Damaged)))
+        outcome = begun.fail(error)
         if options.raises:
             raise
-        return Outcome("failed", line)
+        return outcome
+    finally:
+        begun.attempt.close()
 
 
 def out_of_space(error: BaseException, store: Path) -> bool:
@@ -203,14 +238,14 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
 
 
 def jobs_of(
-    stages: Mapping[str, PlannedStage], store: Path, known: Mapping[str, str] | None = None, **settings: Any
+    stages: Mapping[str, PlannedStage], store: Path | str, known: Mapping[str, str] | None = None, **settings: Any
 ) -> dict[str, Job]:
     """The jobs of a plan's stages, by id; ``known`` maps ids of finished stages that are not among them to their kinds."""
     kinds = {**(known or {}), **{id: stage.stage for id, stage in stages.items()}}
     return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
 
 
-def in_store(job: Job, store: Path) -> Job:
+def in_store(job: Job, store: Path | str) -> Job:
     """The same job over another ledger."""
     return replace(job, store=str(store))
 
@@ -222,8 +257,8 @@ def accelerator() -> str:
     return "gpu" if torch.cuda.is_available() else "cpu"
 
 
-def device_words() -> str:
-    """The device that ``accelerator`` names, for people."""
+def device_words(accelerator: str) -> str:
+    """A device as people call it; ``accelerator``: "gpu" or "cpu"."""
     import torch
 
-    return f"a GPU ({torch.cuda.get_device_name()})" if accelerator() == "gpu" else "the CPU"
+    return f"a GPU ({torch.cuda.get_device_name()})" if accelerator == "gpu" else "the CPU"

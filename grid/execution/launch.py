@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import subprocess
 import threading
-import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +12,20 @@ from rich.console import Console
 
 from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
-from grid.execution.job import device_words, jobs_of
+from grid.execution.executor import Executor, Session, executor_of
+from grid.execution.job import jobs_of
 from grid.execution.progress import Display
-from grid.execution.ray_tune import execute
-from grid.execution.scheduler import Work, WorkQueue, queue_of
-from grid.ledger.added_explanations import carried
+from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
-from grid.ledger.study import Study, read_record, write_record
-from grid.ledger.study_identity import home_of, own_identity
-from grid.ledger.study_store import store_entry
-from grid.plan.inputs import InputResolver
-from grid.plan.plan import FAILED, RUN, STALE, Plan, make_plan, merged, store_of, study_of
+from grid.ledger.study import Study
+from grid.ledger.study_identity import own_identity
+from grid.plan.plan import FAILED, RUN, STALE, Plan, store_of, study_of
 from grid.plan.preflight import CellFilter, checked_plan, prepare
+from grid.plan.study_record import write_plan
 from grid.report.build import build
-from grid.secrets import masked
-from grid.spec.grid_file import BadInput, Grid, Launch
+from grid.spec.grid_file import Grid, Launch
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
 from grid.tracking.uri import tracking_of
@@ -49,13 +41,13 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         KeyboardInterrupt: the study can be launched again and goes on.
     """
     study = study_of(grid)
-    console.print(f"[bold]{grid.spec.name}[/]: checking the grid, its data and its networks", highlight=False)
+    executor = executor_of(grid.spec.launch)
     prepare(study, store_of(grid))
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
         plan = checked_plan(grid, where, console)
         if retry:
-            plan = _retry(plan, grid, where, retry)
+            plan = _retry(plan, retry)
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
         lock.check()
         if copied := own_identity(study):
@@ -68,9 +60,9 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         counts = plan.counts()
         open_stages = queue.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, _device(grid.spec.launch) if open_stages else ""))
+        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f" {executor.where()}" if open_stages else ""))
         numbers = (len(plan.cells), counts.get("done", 0))
-        report = carry_out(queue, grid.spec.launch, ledger, study, tracking, console, numbers, lock)
+        report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, queue)
 
 
@@ -85,7 +77,7 @@ def settings_of(launch: Launch) -> dict[str, Any]:
 
 def carry_out(
     queue: WorkQueue,
-    launch: Launch,
+    executor: Executor,
     ledger: Ledger,
     study: Path,
     tracking: str,
@@ -93,7 +85,7 @@ def carry_out(
     cells: tuple[int, int],
     lock: Lock,
 ) -> Path:
-    """Runs a board on Ray while MLflow follows, and writes the report; returns its page.
+    """Carries out a queue while MLflow follows, and writes the report; returns its page.
 
     Args:
         cells: how many there are, and how many of them were done before
@@ -105,11 +97,7 @@ def carry_out(
     with BackgroundSync(study, tracking, live=bool(queue.waiting), check=lock.check) as background_sync:
         if queue.waiting:
             with Display(queue, console, *cells) as display:
-
-                def ended(work: Work) -> None:
-                    display.ended(work)
-
-                execute(queue, launch, ledger, display.watch, ended, lock.check, display.say)
+                executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say))
         lock.check()
         report = build(Study(study))
         problems = background_sync.finish()
@@ -120,15 +108,16 @@ def carry_out(
     return report
 
 
-def _retry(plan: Plan, grid: Grid, where: CellFilter | None, retry: Sequence[str]) -> Plan:
-    ledger = Ledger(store_of(grid))
+def _retry(plan: Plan, retry: Sequence[str]) -> Plan:
+    """The plan after failures were forgiven and stale results voided."""
+    ledger = Ledger(store_of(plan.grid))
     for stage in plan.stages:
         if stage.state == FAILED and "failed" in retry:
             ledger.forgive(stage.stage, stage.id)
         if stage.state == STALE and "stale" in retry:
             reason = "its sources have changed, and --retry stale asked for it"
             ledger.void(stage.stage, stage.id, reason, stage.generation)
-    return make_plan(grid, where, InputResolver(store_of(grid)))
+    return plan.renewed()
 
 
 def void_changed(plan: Plan, ledger: Ledger) -> None:
@@ -143,58 +132,6 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
     for stage in plan.open:
         if stage.generation is not None:
             ledger.void(stage.stage, stage.id, stage.reason or "planned to run again", stage.generation)
-
-
-def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
-    """Stores plan.json in the study. A launch of some cells keeps what is known of the others."""
-    plan.study.mkdir(parents=True, exist_ok=True)
-    earlier = _earlier(plan.study)
-    whole = plan if len(plan.cells) == _size(grid) else make_plan(grid, None, InputResolver(store_of(grid)))
-    record = whole.record()
-    for cell, planned in zip(record["cells"], whole.cells, strict=True):
-        cell["config"] = planned.cell.model_dump(mode="json") if planned.cell else {}
-    record = carried(merged(record, earlier), earlier)
-    record |= {
-        "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
-        "home": home_of(plan.study),
-        **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
-        "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
-        "revision": revision(),
-        "version": version("facegrid"),
-        "launched": time.time(),
-        "grid_file": str(grid.yaml_source.path),
-        "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address"}),
-    }
-    write_record(plan.study, record)
-    return record
-
-
-def _earlier(study: Path) -> dict[str, Any] | None:
-    try:
-        return read_record(study)
-    except BadInput as error:
-        logging.getLogger("facegrid").warning("%s", error)
-        return None
-
-
-def _size(grid: Grid) -> int:
-    size = 1
-    for levels in grid.axes.values():
-        size *= len(levels)
-    return size
-
-
-def revision() -> str:
-    """The checkout's git revision, with + where files differ from it; empty outside a checkout."""
-    here = Path(__file__).resolve().parent
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return found + ("+" if changed.stdout.strip() else "")
 
 
 class BackgroundSync:
@@ -256,13 +193,6 @@ def short(path: Path) -> str:
     """A path as it is printed."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
-
-
-def _device(launch: Launch) -> str:
-    """What computes, where that is known before Ray is started."""
-    if launch.address is not None or launch.resources.gpus == 0:
-        return f" on the cluster at {launch.address}" if launch.address else " on the CPU"
-    return f" on {device_words()}"
 
 
 def _words(counts: Mapping[str, int]) -> str:

@@ -37,9 +37,8 @@ class Display:
         if self.console.is_terminal:
             self.live.stop()
 
-    def watch(self, work: Work, result: Mapping[str, Any]) -> None:
-        """A live report of a trial."""
-        stage, row = result["stage"], result["row"]
+    def watch(self, work: Work, stage: str, row: Mapping[str, Any]) -> None:
+        """A live report: where a stage of the work stands."""
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
             self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))

@@ -91,7 +91,7 @@ class WorkQueue:
 
 
 def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[Job]] | None = None) -> WorkQueue:
-    """The board of a plan's open stages; ``pieces`` are jobs that go before a stage, by its id."""
+    """The queue of a plan's open stages; ``shards`` are jobs that go before a stage, by its id."""
     stages: dict[str, PlannedStage] = {stage.id: stage for stage in plan.stages}
     todo = {stage.id for stage in plan.stages if stage.state == RUN}
     failed = {stage.id for stage in plan.stages if stage.state == FAILED}

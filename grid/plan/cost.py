@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from configs.interfaces import RecipeConfig
 from configs.lookup import nearest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, uncollected
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_kind import TRAIN
-from grid.spec.training import Training
 from modules.model_complexity import count
 from modules.shape_inference import on_meta, stage_shapes
 from modules.targets import objective
 from modules.training import freezing
+from modules.training.recipe import Recipe
 from modules.training.single_image import check_single_image
-
-OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
 
 
 @uncollected()
@@ -74,23 +73,26 @@ def _check_layers(plan: Plan) -> None:
 
 def _check(cell: Cell, subjects: int | None) -> None:
     """Raises ValueError where parts of a training do not fit each other; ``count`` meets the rest."""
-    if cell.recipe.trains:
-        cell.batches.check(_batch(cell), subjects)
     for training in (cell, cell.source()):
-        if training is not None and training.classifies and _batch(training) == 1:
-            check_single_image(training.backbone, training.head, training.input.pixels, _trainable(training))
-    freezing.check(on_meta(cell.backbone), _trainable(cell))
-    if hasattr(cell.pretraining, "check_head") and not cell.pretraining.missing(cell.backbone):
+        if training is not None:
+            _check_recipe(training.recipe)
+    if cell.recipe.trains:
+        cell.batches.check(cell.recipe.part_size, subjects)
+    for training in (cell, cell.source()):
+        if training is not None and training.classifies and training.recipe.part_size == 1:
+            check_single_image(training.backbone, training.head, training.input.pixels, training.recipe.learning_part)
+    freezing.check(on_meta(cell.backbone), cell.recipe.learning_part)
+    if not cell.pretraining.missing(cell.backbone):
         cell.pretraining.check_head(cell.backbone, cell.head, cell.input.pixels)
 
 
-def _trainable(cell: Training) -> int | str:
-    return getattr(cell.recipe, "trainable", "all")  # type: ignore[no-any-return]  # a user's own recipe may have none
-
-
-def _batch(cell: Training) -> int:
-    """Images that go through the network together."""
-    return cell.recipe.batch_size // getattr(cell.recipe, "accumulate", 1)  # type: ignore[no-any-return]
+def _check_recipe(recipe: RecipeConfig) -> None:
+    """Raises ValueError where a training would miss fields of the recipe."""
+    if recipe.trains and not isinstance(recipe, Recipe):
+        raise ValueError(
+            f"recipe {recipe.name}: {type(recipe).__name__} must derive from modules.training.recipe.Recipe, whose fields a "
+            "training reads"
+        )
 
 
 def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
@@ -107,8 +109,9 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
         subjects,
         str(classes),
         cell.input.pixels,
-        _trainable(cell),
-        _batch(cell),
+        cell.recipe.learning_part,
+        cell.recipe.part_size,
+        type(cell.recipe),
     )  # the plan keeps these objects alive
     if key not in networks:
         try:
@@ -118,7 +121,7 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
         except ValueError as error:
             raise BadInput(f"{plan.grid.yaml_source.path}: cell {title}: {error}") from error
     counted = networks[key]
-    state = 1 + OPTIMIZER_COPIES.get(getattr(cell.recipe, "optimizer", ""), 2)  # a user's own recipe: at most, as a rule
+    state = 1 + cell.recipe.optimizer_copies
     seen = images * (1 - cell.split.fraction) * cell.recipe.epochs
     return {
         "parameters": counted.parameters,

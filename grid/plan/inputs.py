@@ -12,10 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from configs.component import canonical, digest
-from configs.interfaces import Column, DatasetConfig, Manifest, Pairs, PretrainingConfig, Progress, ProtocolConfig
+from configs.component import Config, canonical, digest
+from configs.interfaces import (
+    Column,
+    DatasetConfig,
+    Manifest,
+    Pairs,
+    PretrainingConfig,
+    Progress,
+    ProtocolConfig,
+    TrainedPretrainingConfig,
+)
 from configs.lookup import nearest
 from grid.evaluation.task import evaluation_task
+from grid.ledger.store import open_store
+from grid.ledger.store_interface import Store
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -31,11 +42,21 @@ class Blocked(Exception):
 class InputResolver:
     """Answers to ``grid.spec.cell.Facts``, remembered by config."""
 
-    def __init__(self, store: Path) -> None:
-        self.scans = store / "scans"
+    def __init__(self, store: Store | Path | str) -> None:
+        self.store = open_store(store)
+        self.scans = self.store.pull("scans")
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
         self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must look at, to compare them
         self._known: dict[Any, Any] = {}
+        self._keys: dict[int, tuple[Config, str]] = {}  # by object id; holds the objects, so that ids are not used again
+
+    def _key(self, config: Config) -> str:
+        """What a config says, as text: equal configs have equal answers, whichever object asks."""
+        if id(config) not in self._keys:
+            kind = type(config)
+            text = f"{kind.__module__}.{kind.__qualname__} {canonical(config.model_dump(mode='json'))}"
+            self._keys[id(config)] = (config, text)
+        return self._keys[id(config)][1]
 
     def _once(self, key: tuple[Any, ...], find: Any) -> Any:
         if key not in self._known:
@@ -50,7 +71,7 @@ class InputResolver:
 
     def manifest(self, data: DatasetConfig) -> Manifest:
         """The dataset's manifest; Blocked where the data is absent or was never read."""
-        return self._once(("manifest", id(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
+        return self._once(("manifest", self._key(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
 
     def _manifest(self, data: DatasetConfig) -> Manifest:
         if missing := data.missing():
@@ -73,12 +94,14 @@ class InputResolver:
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
         _readable(lambda: data.scan(self.scans, progress))
+        self.store.push("scans")
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Takes hashes of a dataset's images; what was remembered of the world is forgotten."""
         manifest = self.manifest(data)
         _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
+        self.store.push("scans")
         self._forget()
 
     def _forget(self) -> None:
@@ -91,7 +114,7 @@ class InputResolver:
 
     def prints(self, data: DatasetConfig) -> Any:
         """``datamodules.near_duplicates.Prints`` of the dataset's images; Blocked where nobody looked at them yet."""
-        return self._once(("prints", id(data)), lambda: self._look_up(data))
+        return self._once(("prints", self._key(data)), lambda: self._look_up(data))
 
     def _look_up(self, data: DatasetConfig) -> Any:
         found = _near_duplicates().Prints.load(self._prints(self.manifest(data)))
@@ -101,7 +124,7 @@ class InputResolver:
         return found
 
     def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
-        return self._once(("dataset", id(protocol)), protocol.dataset)  # type: ignore[no-any-return]
+        return self._once(("dataset", self._key(protocol)), protocol.dataset)  # type: ignore[no-any-return]
 
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
@@ -121,7 +144,7 @@ class InputResolver:
             ValueError: the dataset has no such column, or the target's loss does not fit its type.
         """
         data = training.data
-        known = self._once(("columns", id(data)), lambda: data.columns(self.manifest(data)))
+        known = self._once(("columns", self._key(data)), lambda: data.columns(self.manifest(data)))
         for name, target in training.targets.items():
             if name != IDENTITY and name not in known:
                 raise ValueError(f"target {name!r} is no column of dataset {data.name}{nearest(name, [IDENTITY, *known])}")
@@ -138,10 +161,10 @@ class InputResolver:
 
     def subjects(self, data: DatasetConfig) -> int:
         """How many subjects the images are of."""
-        return self._once(("subjects", id(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
+        return self._once(("subjects", self._key(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
 
     def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
-        key = ("weights", id(pretraining), id(cell.backbone))
+        key = ("weights", self._key(pretraining), self._key(cell.backbone))
         return self._once(key, lambda: pretraining.content(cell.backbone))  # type: ignore[no-any-return]
 
     def check(self, cell: Cell) -> None:
@@ -151,19 +174,10 @@ class InputResolver:
             ValueError: the cell can never run.
             Blocked: something is absent (says all that is), or images were never read.
         """
-        key = (
-            id(part)
-            for part in (
-                cell.pretraining,
-                cell.backbone,
-                cell.data,
-                cell.augmentation,
-                cell.detector,
-                *cell.protocols,
-                *cell.explainers,
-            )
-        )
-        self._once(("check", *key), lambda: self._check(cell))
+        single = (cell.pretraining, cell.backbone, cell.data, cell.augmentation, cell.detector)
+        several = (cell.protocols, cell.explainers, cell.stages)
+        parts = (*map(self._key, single), *(tuple(map(self._key, group)) for group in several), cell.recipe.trains)
+        self._once(("check", *parts), lambda: self._check(cell))
         for training in (cell, cell.source()):
             if training is not None and training.recipe.trains:
                 self._check_split(training)
@@ -187,11 +201,15 @@ class InputResolver:
             except Blocked as blocked:
                 blocks.append(blocked)
 
-        meet(lambda: self._once(("weights there", id(cell.pretraining), id(cell.backbone)), lambda: _check_weights(cell)))
+        meet(
+            lambda: self._once(
+                ("weights there", self._key(cell.pretraining), self._key(cell.backbone)), lambda: _check_weights(cell)
+            )
+        )
         for data in self._trained(cell):
             meet(partial(self._check_subjects, data))
         for protocol in cell.protocols:
-            meet(partial(self._once, ("missing", id(protocol)), partial(self._check_protocol, protocol)))
+            meet(partial(self._once, ("missing", self._key(protocol)), partial(self._check_protocol, protocol)))
         absent = dict.fromkeys(str(blocked) for blocked in blocks if blocked.unread is None)
         if absent:
             raise Blocked("; also: ".join(absent))
@@ -203,19 +221,19 @@ class InputResolver:
         data, made = training.data, training.split
         if training.targets:
             self._columns(training)
-        counts = self._once(("counts", id(data)), lambda: Counter(self.manifest(data).identities))
+        counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
-            key = ("held", id(data), made.fraction, made.seed)
+            key = ("held", self._key(data), made.fraction, made.seed)
             names = self._once(key, lambda: _splits().held_identities(counts, made.fraction, made.seed))
             held = [counts[who] for who in names]
         else:
             held = [_splits().held_images(count, made.fraction) for count in counts.values()]
         if training.targets and IDENTITY not in training.targets:
             held = [int(made.fraction > 0)]  # of classes and numbers, some image is always held out
-        if not getattr(training.recipe, "needs_validation", False):
+        if not training.recipe.needs_validation:
             return
         classes = training.targets or (made.by == "images" and training.loss.classifies)
-        if max(held, default=0) >= (1 if classes or getattr(training.recipe, "decodes_only", False) else 2):
+        if max(held, default=0) >= (1 if classes or training.recipe.decodes_only else 2):
             return
         if made.fraction == 0:
             why = "split.fraction is 0"
@@ -231,7 +249,7 @@ class InputResolver:
             raise ValueError(f"training needs two subjects at least; {data.name} has {subjects}")
         if data.identified and data.on_identity_conflict == "fail":
             manifest = self.manifest(data)
-            if same := self._once(("conflicts", id(data)), lambda: self.conflicts(manifest)):
+            if same := self._once(("conflicts", self._key(data)), lambda: self.conflicts(manifest)):
                 raise ValueError(
                     f"dataset {data.name}: {_conflicts().described(manifest, same)}; mend it, or set "
                     "on_identity_conflict: skip trains without them, keep with them"
@@ -245,12 +263,12 @@ class InputResolver:
     def _trained(self, cell: Training) -> list[DatasetConfig]:
         """The datasets that a network of the cell has seen."""
         own = [cell.data] if cell.recipe.trains else []
-        return [*own, *([cell.pretraining.data] if hasattr(cell.pretraining, "data") else [])]
+        return [*own, *([cell.pretraining.data] if isinstance(cell.pretraining, TrainedPretrainingConfig) else [])]
 
     def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
         """The protocol's pairs, less those of subjects that were trained on where its policy is ``drop``."""
         trained = self._trained(cell)
-        key = ("pairs", id(protocol), *(id(data) for data in trained))
+        key = ("pairs", self._key(protocol), *(self._key(data) for data in trained))
         return self._once(key, lambda: self._kept_pairs(protocol, trained))  # type: ignore[no-any-return]
 
     def _kept_pairs(self, protocol: ProtocolConfig, trained: Sequence[DatasetConfig]) -> Pairs:
@@ -260,12 +278,11 @@ class InputResolver:
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
-        """What the protocol asks, after the overlap policy: ``Pairs``, or what its task has instead (see
-        ``datamodules.evaluation_sets.templates``)."""
+        """What the protocol asks after the overlap policy: ``Pairs``, or what its task has instead of them."""
         if evaluation_task(protocol.task).pairs:
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)
-        key = ("asked", id(protocol), *(id(data) for data in trained))
+        key = ("asked", self._key(protocol), *(self._key(data) for data in trained))
         return self._once(key, lambda: self._asked(protocol, trained))
 
     def _asked(self, protocol: Any, trained: Sequence[DatasetConfig]) -> Any:
@@ -277,7 +294,8 @@ class InputResolver:
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
-        if protocol.task == "templates":
+        task = evaluation_task(protocol.task)
+        if task.fixed:
             raise ValueError(f"{refused}; its lists are fixed: train on others")
         try:
             found = ask(protocol, manifest.subset(free))
@@ -285,9 +303,7 @@ class InputResolver:
             raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
         if protocol.overlap == "refuse":
             raise ValueError(f"{refused}; `overlap: drop` leaves them out")
-        if protocol.task == "clustering":
-            return dataclasses.replace(found, rows=free[found.rows])
-        return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
+        return task.placed(found, free)
 
     def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig], near: int | None) -> np.ndarray:
         """bool (N,): images of ``data`` that say nothing about unseen subjects.
@@ -333,7 +349,8 @@ class InputResolver:
             return str(self.asked(protocol, cell).digest)
         pairs = self.kept_pairs(protocol, cell)
         keys = self.manifest(self.dataset(protocol)).keys
-        return self._once(("pairs digest", id(pairs)), lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
+        key = ("pairs digest", self._key(protocol), *map(self._key, self._trained(cell)))
+        return self._once(key, lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
 
 
 def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:

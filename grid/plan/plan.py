@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, Grid, check_level
+from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import Stage, StageName, cell_id, stage_kind, stages_of
 
 DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
@@ -50,21 +51,17 @@ class PlannedCell:
 
     @property
     def title(self) -> str:
-        return title_of(self.levels)
-
-
-def title_of(levels: Mapping[str, str]) -> str:
-    """A cell as messages call it."""
-    return ", ".join(f"{axis}={level}" for axis, level in levels.items()) or "the only cell"
+        return cell_title(self.levels)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A resolved grid over a ledger."""
+    """A resolved grid over a ledger. A command makes it once and passes it down."""
 
     grid: Grid
     cells: tuple[PlannedCell, ...]
     stages: tuple[PlannedStage, ...]
+    resolver: InputResolver = field(repr=False, compare=False)  # what was found of the inputs
 
     @property
     def study(self) -> Path:
@@ -81,6 +78,23 @@ class Plan:
             elif stage.state == RUN:
                 found.append(stage)
         return found
+
+    def renewed(self) -> Plan:
+        """The same cells and stages, with the states that they have in the ledger now."""
+        states = _States(Ledger(store_of(self.grid)))
+        stages = _planned([(stage.node, stage.cells) for stage in self.stages], states)
+        found = {stage.id: (State(stage.state), stage.reason) for stage in stages}
+        cells = []
+        for cell in self.cells:
+            if cell.id is not None:
+                state, reason = _cell_state([found[id] for id in cell.stages.values()])
+                cell = replace(cell, state=state, reason=reason)
+            cells.append(cell)
+        return replace(self, cells=tuple(cells), stages=stages)
+
+    def whole(self) -> Plan:
+        """The plan of all cells of the grid, of which this one may have some."""
+        return self if len(self.cells) == self.grid.size else make_plan(self.grid, None, self.resolver)
 
     def counts(self) -> dict[str, int]:
         """Cells by state."""
@@ -119,8 +133,8 @@ def study_of(grid: Grid) -> Path:
     return grid.spec.launch.study or Path("studies", grid.spec.name).absolute()
 
 
-def store_of(grid: Grid) -> Path:
-    """The ledger's folder."""
+def store_of(grid: Grid) -> Path | str:
+    """Where the ledger is: a folder or a URL."""
     return grid.spec.launch.store or study_of(grid) / "store"
 
 
@@ -153,12 +167,12 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
     stages: dict[str, tuple[Stage, list[str]]] = {}
     seen: dict[str, str] = {}
     for point in grid.combinations():
-        if where and any(point.levels[axis] not in levels for axis, levels in where.items()):
+        if not selects(where, point.levels):
             continue
         if point.cell is None:
             cells.append(PlannedCell(None, point.levels, SKIPPED, point.skipped, {}, None))
             continue
-        title = title_of(point.levels)
+        title = cell_title(point.levels)
         try:
             resolver.check(point.cell)
             nodes = stages_of(point.cell, resolver)
@@ -180,17 +194,22 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
                 owners.append(id)
         state, reason = _cell_state([(found.state, found.reason) for found in map(states.of, nodes)])
         cells.append(PlannedCell(id, point.levels, state, reason, {node.label: node.id for node in nodes}, point.cell))
-    planned = []
-    for id, (node, owners) in stages.items():
-        cells_of = tuple(dict.fromkeys(owners))
-        found = states.of(node)
-        planned.append(
+    owned = [(node, tuple(dict.fromkeys(owners))) for node, owners in stages.values()]
+    return Plan(grid, tuple(cells), _planned(owned, states), resolver)
+
+
+def _planned(nodes: Iterable[tuple[Stage, tuple[str, ...]]], states: _States) -> tuple[PlannedStage, ...]:
+    """``nodes``: each with the cells that it is of."""
+    found = []
+    for node, cells in nodes:
+        status = states.of(node)
+        found.append(
             PlannedStage(
-                id, node.kind, node.label, found.state, found.reason, node.needs, cells_of, states.source(node), node,
-                found.generation,
+                node.id, node.kind, node.label, status.state, status.reason, node.needs, cells, states.source(node), node,
+                status.generation,
             )
         )  # fmt: skip
-    return Plan(grid, tuple(cells), tuple(planned))
+    return tuple(found)
 
 
 def _refuse_twins(key: str, title: str, seen: dict[str, str], grid: Grid) -> None:
@@ -234,16 +253,3 @@ class _States:
             return Status(RUN)
         needs: dict[str, Marker | None] = {need: self.found[need].marker for need in node.needs if need in self.found}
         return self.ledger.status(node.kind, node.id, needs, self.source(node))
-
-
-def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record that a study keeps: cells of the ``earlier`` one that left the grid stay, under ``hidden``."""
-    if not earlier:
-        return {**record, "hidden": []}
-    here = {cell["id"] for cell in record["cells"]}
-    known = {stage["id"] for stage in record["stages"]}
-    left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
-    ids = {id for cell in left for id in cell["stages"].values()} - known
-    stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] in ids)]
-    names = {**earlier.get("names", {}), **record["names"]}
-    return {**record, "names": names, "stages": stages, "hidden": left}

@@ -10,7 +10,7 @@ import re
 from typing import Protocol
 
 from configs.component import Config
-from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig
+from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig, TrainedPretrainingConfig
 from configs.lookup import component, resolve
 from grid.spec.training import Training
 
@@ -31,7 +31,7 @@ class Cell(Training):
     def source(self) -> Training | None:
         """The training that makes the initial weights, where ``pretraining`` is one."""
         origin = self.pretraining
-        if not hasattr(origin, "data"):
+        if not isinstance(origin, TrainedPretrainingConfig):
             return None
         recipe = origin.recipe or self.recipe
         if origin.epochs is not None:

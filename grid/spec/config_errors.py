@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from configs.lookup import KINDS, lookup, nearest, shortened
+from grid.secrets import masked_text
 from grid.spec.yaml_source import YamlSource
 
 
@@ -77,7 +78,7 @@ def _words(first: Any) -> str:
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
     else:
-        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {shortened(first['input'])}"
+        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {masked_text(shortened(first['input']))}"
     return " ".join(message.split())
 
 

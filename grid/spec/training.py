@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from configs.component import Born, Config
+from configs.interfaces import TrainedPretrainingConfig
 from configs.lookup import component
 
 
@@ -135,7 +136,7 @@ class Training(Config):
             raise ValueError(
                 f"loss {self.loss.name} predicts numbers, and an identity is none; set targets to a column of numbers"
             )
-        if getattr(self.recipe, "decodes_only", False):
+        if self.recipe.decodes_only:
             self._decodes()
         elif (
             self.recipe.trains and not self.batches.pairs and (paired := [one for one in self.losses if "pairs" in one.needs()])
@@ -150,13 +151,13 @@ class Training(Config):
             if self.reconstruction is not None:
                 raise ValueError("recipe none trains nothing, so no decoder can learn to reconstruct; leave reconstruction out")
             return self
-        self.batches.check(self.recipe.batch_size // getattr(self.recipe, "accumulate", 1))
+        self.batches.check(self.recipe.part_size)
         return self
 
     @property
     def classifies(self) -> bool:
         """Whether a classifier is trained; the loss may still have none."""
-        return self.recipe.trains and not getattr(self.recipe, "decodes_only", False)
+        return self.recipe.trains and not self.recipe.decodes_only
 
     def _decodes(self) -> None:
         """Raises ValueError where a decoder cannot learn on a frozen network."""
@@ -164,7 +165,7 @@ class Training(Config):
             raise ValueError("recipe.trainable is decoder, and there is none; add reconstruction: {decoder: transposed}")
         if self.pretraining.name == "none":
             raise ValueError("recipe.trainable is decoder, so the network must come from somewhere: set pretraining")
-        if hasattr(self.pretraining, "data") and self.pretraining.recipe is None:
+        if isinstance(self.pretraining, TrainedPretrainingConfig) and self.pretraining.recipe is None:
             raise ValueError("pretraining source would train a decoder alone too; give it a recipe of its own")
         plain = Reconstruction(decoder=self.reconstruction.decoder)  # by value: a worker gets every field written out
         if idle := [key for key in ("weight", "lr", "betas") if getattr(self.reconstruction, key) != getattr(plain, key)]:

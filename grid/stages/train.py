@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     )
     best = min(recognizer.history, key=lambda row: (_loss(row), row["epoch"]))
     kept = best if recipe.select == "best" else recognizer.history[-1]
-    weights = network_weights(saves.best if recipe.select == "best" else saves.last)
+    saved = saves.best if recipe.select == "best" else saves.last
+    assert saved is not None, "a training has at least one epoch"
+    weights = network_weights(saved.path)
     path = context.attempt.path
     save_file({key: value.contiguous() for key, value in sorted(weights.items())}, path / "model.safetensors")
     (path / "history.json").write_text(json.dumps(recognizer.history, indent=1), encoding="utf-8")
@@ -171,28 +174,33 @@ def load_network(context: Context, training: Training, classes: int | Mapping[st
     return network.eval().to(context.device)
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint: its object in the store, a file of this machine, and its digest."""
+
+    key: str
+    path: Path
+    sha256: str
+
+
 class Saves:
     """Where checkpoints go: the last one and the best one are kept, each named by an immutable event with its digest."""
 
     def __init__(self, context: Context) -> None:
-        self.context, self.attempt = context, context.attempt
-        self.best: Path = Path()
-        self.last: Path = Path()
-        self._best: dict[str, str | None] = {"best_checkpoint": None, "best_sha256": None}  # as events name it
+        self.context, self.attempt, self.store = context, context.attempt, context.ledger.store
+        self.best: Saved | None = None
+        self.last: Saved | None = None
 
     def take_over(self) -> Resume | None:
         """The checkpoint to go on from, where an earlier attempt of the same code and inputs left one (and its best) whole."""
         origin = self.attempt.resumable()
         if origin is None:
             return None
-        self.last = origin.path
+        self.last = Saved(origin.key, origin.path, origin.row["sha256"])
         if origin.row.get("best"):
-            key = f"{self.attempt.kind}/{self.attempt.id}/{origin.attempt}/{origin.row['checkpoint']}"
-            self._best = {"best_checkpoint": key, "best_sha256": origin.row["sha256"]}
-        else:
-            self._best = {key: origin.row.get(key) for key in self._best}
-        if best := self._best["best_checkpoint"]:
-            self.best = self.context.ledger.store.local(best)
+            self.best = self.last
+        elif best := origin.row.get("best_checkpoint"):
+            self.best = Saved(best, self.store.materialise(best), origin.row["best_sha256"])
         self.attempt.resumed(origin)
         return origin
 
@@ -206,20 +214,22 @@ class Saves:
             path.unlink(missing_ok=True)  # such as half a file on a full disk
             raise
         own = row is not None and bool(row["best"])
-        before, self.last = self.last, path
         position = [epoch + 1, 0] if batch is None else [epoch, batch]
         whole = {"epoch": epoch, "position": position, "whole": batch is None}
-        written = self.attempt.event({**(row or {}), **whole, **({} if own else self._best)}, name)
+        best = {} if own or self.best is None else {"best_checkpoint": self.best.key, "best_sha256": self.best.sha256}
+        written = self.attempt.event({**(row or {}), **whole, **best}, name)
+        before = [self.last, self.best]
+        self.last = Saved(f"{self.attempt.prefix}/{name}", path, written["sha256"])
         if own:
-            self.best = path
-            self._best = {"best_checkpoint": f"{self.attempt.prefix}/{name}", "best_sha256": written["sha256"]}
+            self.best = self.last
         if row is not None:
             self.context.report({"finished_epoch": epoch, **row})
-        for old in path.parent.glob("*.ckpt"):
-            if old not in (self.best, self.last):
-                old.unlink()
-        if before.name and before.parent != path.parent and before != self.best:
-            before.unlink(missing_ok=True)  # of an earlier attempt; this one has gone further
+        kept = {one.key for one in (self.last, self.best) if one}
+        for old in before:
+            if old and old.key not in kept:
+                self.store.delete(old.key)  # also of an earlier attempt: this one has gone further
+                if old.path.parent == path.parent:
+                    old.path.unlink(missing_ok=True)
 
 
 def _loss(row: Mapping[str, Any]) -> float:

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.interfaces import BackboneConfig, DatasetConfig, DetectorConfig, PretrainingConfig, RecipeConfig
+from configs.interfaces import BackboneConfig, DatasetConfig, DetectorConfig, RecipeConfig, TrainedPretrainingConfig
 from configs.lookup import resolve
 from modules.weights.files import fit, read, under
 
 
-class SourceConfig(PretrainingConfig):
+class SourceConfig(TrainedPretrainingConfig):
     """What the pretrain stage trains on, and how.
 
     Fields:

@@ -13,6 +13,8 @@ from configs.component import Born
 from configs.interfaces import RecipeConfig
 from modules.training.freezing import DECODER
 
+OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter
+
 
 class Recipe(RecipeConfig):
     """The fields of every recipe.
@@ -44,6 +46,18 @@ class Recipe(RecipeConfig):
     def decodes_only(self) -> bool:
         """Whether the decoder is all that learns, and recognition is no part of the loss."""
         return self.trainable == DECODER
+
+    @property
+    def part_size(self) -> int:
+        return self.batch_size // self.accumulate
+
+    @property
+    def learning_part(self) -> int | str:
+        return self.trainable
+
+    @property
+    def optimizer_copies(self) -> int:
+        return OPTIMIZER_COPIES[self.optimizer]
 
     @property
     def needs_validation(self) -> bool:

@@ -183,6 +183,11 @@ class Store:
             if names and (kind, id) not in done and not self.ledger.failure(kind, id):
                 yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
 
+    def computed_in(self) -> set[int]:
+        """Ids of the processes that began stages."""
+        files = (path for kind, id in self.ids() for path in (self.path / kind / id / "claims").glob("*.json"))
+        return {json.loads(path.read_text())["pid"] for path in files}
+
     def half_trained(self, pid: int | None = None) -> tuple[str, Mapping[str, Any]] | None:
         """(id, claim) of a training that has left a checkpoint and has an epoch or more to go; not of process ``pid``."""
         for kind, id, claim in self.claims():

@@ -46,7 +46,7 @@ from grid.execution.job import RunOptions, jobs_of, run
 grid = read(Path(sys.argv[1]), [])
 plan = checked_plan(grid, None, Console())
 if sys.argv[2:]:
-    plan = _retry(plan, grid, None, sys.argv[2:])
+    plan = _retry(plan, sys.argv[2:])
 void_changed(plan, Ledger(store_of(grid)))
 jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))
 for stage in plan.stages:

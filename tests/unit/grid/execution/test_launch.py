@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 from small import finish, finish_all, stages
 
-from grid.execution.launch import _retry, void_changed
+from grid.execution.launch import _retry, launch, void_changed
 from grid.ledger.ledger import Cause, Ledger, State
-from grid.ledger.study import COPY, RECORD, read_record
+from grid.ledger.study import COPY, RECORD, read_record, write_record
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -74,11 +75,11 @@ def test_retry_stale_voids_what_the_plan_saw(make: Make) -> None:
     for stage in make_plan(grid).stages:
         finish(grid, stage, source="older" if stage.stage == "train" else None)
     plan = make_plan(grid)
-    again = _retry(plan, grid, None, ["stale"])
+    again = _retry(plan, ["stale"])
     assert [(stage.label, stage.state) for stage in again.open if stage.label == "train"] == [("train", "run")]
     (train,) = stages(plan, "train")
     finish(grid, train)
-    _retry(plan, grid, None, ["stale"])  # of a launch that planned before
+    _retry(plan, ["stale"])  # of a launch that planned before
     assert make_plan(grid).counts() == {"done": 1}
 
 
@@ -116,7 +117,7 @@ def test_damaged_identities_are_written_again(make: Make) -> None:
 
 
 def test_a_launch_writes_a_damaged_record_again_and_keeps_the_study_s_id(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    from grid.execution.launch import write_plan
+    from grid.plan.study_record import write_plan
 
     grid = make(axes={})
     plan = make_plan(grid)
@@ -130,3 +131,37 @@ def test_a_launch_writes_a_damaged_record_again_and_keeps_the_study_s_id(make: M
         (plan.study / name).write_bytes(b"{")
     write_plan(plan, grid)  # another study to MLflow, but one that works
     assert read_record(plan.study)
+
+
+def test_a_launch_that_computes_nothing_leaves_the_time_and_revision_of_the_one_that_did(make: Make) -> None:
+    from grid.plan.study_record import write_plan
+
+    grid = make(axes={})
+    first = write_plan(make_plan(grid), grid)
+    earlier = {**first, "launched": 1.0, "revision": "abc", "version": "0.0"}
+    write_record(make_plan(grid).study, earlier)
+    whole = finish_all(grid)
+    assert not whole.open
+    again = write_plan(whole, grid)
+    assert [again[key] for key in ("launched", "revision", "version")] == [1.0, "abc", "0.0"]
+    changed = make("recipe.lr=0.5", axes={})
+    assert write_plan(make_plan(changed), changed)["launched"] > 1.0
+
+
+def test_a_launch_resolves_each_cell_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --retry, shards of detections and the record of the study."""
+    import grid.plan.plan as room
+
+    asked: list[str] = []
+    resolve = room.stages_of
+
+    def spy(cell: object, facts: object) -> object:
+        asked.append(str(id(cell)))
+        return resolve(cell, facts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(room, "stages_of", spy)
+    grid = make("launch.executor=local", axes={}, protocols=[], explainers=[])
+    assert launch(grid, None, ["failed", "stale"], Console(quiet=True)) == 0
+    assert len(asked) == 1
+    assert launch(grid, None, [], Console(quiet=True)) == 0
+    assert len(asked) == 2

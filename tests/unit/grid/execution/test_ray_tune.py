@@ -44,7 +44,7 @@ def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path
 
     said: list[dict[str, Any]] = []
     monkeypatch.setattr(tune, "report", said.append)
-    monkeypatch.setattr("grid.execution.ray_tune.run", run)
+    monkeypatch.setattr("grid.execution.perform.run", run)
     explainers = [{"name": "gradcam", "scores": ["sanity"]}, {"name": "rise", "scores": ["sanity"]}]
     stages = stages_of(Cell.model_validate({**CELL, "explainers": explainers}), InputResolver(tmp_path / "resolver"))
     kinds = {stage.id: stage.kind for stage in stages}

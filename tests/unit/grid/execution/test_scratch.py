@@ -8,7 +8,13 @@ import pytest
 
 from grid.execution.scratch import scratch_folder, sweep
 
-HOLD = "import sys\nfrom grid.execution.scratch import scratch_folder\nwith scratch_folder() as f:\n print(f, flush=True)\n sys.stdin.read()"
+HOLD = """
+import sys
+from grid.execution.scratch import scratch_folder
+with scratch_folder() as folder:
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from small import folder, write
 
-from configs.lookup import resolve
+from configs.lookup import lookup, resolve
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.preflight import remarks
+from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, read
 
 
@@ -108,3 +109,35 @@ def test_a_plan_tells_of_images_that_its_training_data_leave_out(tmp_path: Path)
     shutil.copy(root / "a" / "0.png", root / "loose.png")
     (said,) = remarks(planned(tmp_path, data))
     assert said == "folder: 4 images such as a/deeper/0.png, in other places than <identity>/<image>"
+
+
+def test_an_answer_is_remembered_by_what_a_config_says_not_by_which_object_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver = InputResolver(tmp_path / "store")
+    roots = [folder(tmp_path / name, level) for level, name in enumerate(("one", "two"))]
+    found = []
+    for root in (*roots, *roots):  # nobody holds the configs, so that a later one may get the id of an earlier one
+        resolver.scan(resolve("data", {"name": "folder", "root": root}))
+    kind, asked = lookup("data", "folder"), []
+    manifest = kind.manifest  # type: ignore[attr-defined]
+    monkeypatch.setattr(kind, "manifest", lambda self, scans: asked.append(self.root) or manifest(self, scans))
+    for root in (*roots, *roots):
+        found.append(resolver.manifest(resolve("data", {"name": "folder", "root": root}).model_copy()))
+    assert list(map(str, asked)) == roots, "each once"
+    assert [one.digest for one in found[:2]] == [one.digest for one in found[2:]]
+    assert found[0].digest != found[1].digest
+
+
+def test_a_check_of_a_recipe_that_trains_nothing_says_nothing_of_one_that_trains(tmp_path: Path) -> None:
+    resolver = InputResolver(tmp_path / "store")
+    only = resolve("data", {"name": "drawn", "subjects": 1, "shots": 2})
+    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 2}}
+    parts = {"data": only, "backbone": "alexnet", "input": {"size": 64}, "pretraining": source}
+    for_nothing = Cell.model_validate({**parts, "recipe": "none"})
+    training = Cell.model_validate({**parts, "recipe": {"name": "one_cycle"}})
+    same = {name: getattr(for_nothing, name) for name in ("pretraining", "backbone", "data", "augmentation", "detector")}
+    training = training.model_copy(update=same)
+    resolver.check(for_nothing)
+    with pytest.raises(ValueError, match="two subjects at least"):
+        resolver.check(training)

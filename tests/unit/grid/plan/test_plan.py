@@ -13,7 +13,8 @@ from small import SMALL, folder, stages
 from configs.component import Missing
 from grid.plan.cost import cost
 from grid.plan.inputs import InputResolver
-from grid.plan.plan import make_plan, merged, store_of
+from grid.plan.plan import make_plan, store_of
+from grid.plan.study_record import merged
 from grid.plan.table import plan_table
 from grid.spec.grid_file import BadInput, Grid
 

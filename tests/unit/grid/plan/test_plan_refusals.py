@@ -12,6 +12,7 @@ from small import SMALL, folder
 from configs.interfaces import ProtocolConfig
 from configs.lookup import resolve
 from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
+from grid.plan.cost import cost
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
@@ -397,3 +398,35 @@ def test_parts_that_would_be_hidden_in_other_places_are_refused(make: Make, step
         BadInput, match="erase_parts: its geometry is 'aligned', and detector mtcnn with alignment box cuts faces as"
     ):
         make_plan(grid("aligned", "box"))
+
+
+OWN_RECIPE = """
+from typing import Any, Literal
+
+from configs.interfaces import RecipeConfig
+
+
+class StepsConfig(RecipeConfig):
+    name: Literal["{module}"] = "{module}"
+    epochs: int = 1
+    batch_size: int = 8
+
+    def build(self, parameters: Any, steps_per_epoch: int) -> Any:
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize("place", ["base", "pretraining"])
+def test_a_recipe_without_the_fields_of_a_recipe_is_refused(
+    make: Callable[..., Grid], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """It would break in the middle of a training."""
+    module = f"my_{place}.steps"
+    (tmp_path / f"my_{place}").mkdir()
+    (tmp_path / f"my_{place}" / "steps.py").write_text(OWN_RECIPE.replace("{module}", module))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 2}, "recipe": module}
+    grid = make(axes={}, base={"recipe": module} if place == "base" else {"pretraining": source})
+    plan = make_plan(grid)
+    with pytest.raises(BadInput, match=f"recipe {module}: StepsConfig must derive from modules.training.recipe.Recipe"):
+        cost(plan, InputResolver(store_of(grid)))

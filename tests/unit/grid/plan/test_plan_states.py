@@ -118,3 +118,23 @@ def test_studies_share_stages_through_a_store(make: Make, tmp_path: Path) -> Non
     axes = {**SMALL["axes"], "rate": {"high": {"recipe.lr": 0.2}}}
     other = make(store, f"launch.study={tmp_path / 'other'}", name="other", axes=axes)
     assert make_plan(other).counts() == {"done": 2}
+
+
+def test_a_plan_that_is_renewed_is_the_plan_that_would_be_made_now(make: Make) -> None:
+    grid = make()
+    plan = make_plan(grid)
+    for stage in plan.stages[:3]:
+        finish(grid, stage)
+    ledger = Ledger(store_of(grid))
+    attempt = ledger.begin(plan.stages[3].stage, plan.stages[3].id, {})
+    attempt.fail("broken", "", deterministic=True)
+    assert plan.renewed() == make_plan(grid)
+    assert {stage.state for stage in plan.stages} == {"run"}, "the old one has not changed"
+
+
+def test_the_whole_plan_of_some_cells_has_them_all(make: Make) -> None:
+    grid = make()
+    some = make_plan(grid, {"rate": ["low"]})
+    assert len(some.cells) < grid.size
+    assert some.whole() == make_plan(grid)
+    assert make_plan(grid).whole().cells == make_plan(grid).cells

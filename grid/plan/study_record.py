@@ -1,0 +1,83 @@
+"""The record of a study, plan.json: what its cells are and how it was launched, apart from the plan of one command."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from grid.ledger.added_explanations import carried
+from grid.ledger.study import read_record, write_record
+from grid.ledger.study_identity import home_of
+from grid.ledger.study_store import store_entry
+from grid.plan.plan import Plan, store_of
+from grid.secrets import masked
+from grid.spec.grid_file import BadInput, Grid
+
+
+def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
+    """Stores plan.json in the study. A plan of some cells keeps what is known of the others."""
+    plan.study.mkdir(parents=True, exist_ok=True)
+    earlier = _earlier(plan.study)
+    whole = plan.whole()
+    record = whole.record()
+    for cell, planned in zip(record["cells"], whole.cells, strict=True):
+        cell["config"] = planned.cell.model_dump(mode="json") if planned.cell else {}
+    record = carried(merged(record, earlier), earlier)
+    record |= {
+        "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
+        "home": home_of(plan.study),
+        **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
+        "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
+        **_computed(plan, earlier),
+        "grid_file": str(grid.yaml_source.path),
+        "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address"}),
+    }
+    write_record(plan.study, record)
+    return record
+
+
+def _computed(plan: Plan, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """When, and with which code, something was computed last: now, unless this launch has nothing to compute."""
+    if earlier and not plan.open and "launched" in earlier:
+        return {key: earlier.get(key) for key in ("revision", "version", "launched")}
+    return {"revision": revision(), "version": version("facegrid"), "launched": time.time()}
+
+
+def _earlier(study: Path) -> dict[str, Any] | None:
+    try:
+        return read_record(study)
+    except BadInput as error:
+        logging.getLogger("facegrid").warning("%s", error)
+        return None
+
+
+def revision() -> str:
+    """The checkout's git revision, with + where files differ from it; empty outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found + ("+" if changed.stdout.strip() else "")
+
+
+def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record that a study keeps: cells of the ``earlier`` one that left the grid stay, under ``hidden``."""
+    if not earlier:
+        return {**record, "hidden": []}
+    here = {cell["id"] for cell in record["cells"]}
+    known = {stage["id"] for stage in record["stages"]}
+    left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
+    ids = {id for cell in left for id in cell["stages"].values()} - known
+    stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] in ids)]
+    names = {**earlier.get("names", {}), **record["names"]}
+    return {**record, "names": names, "stages": stages, "hidden": left}

@@ -1,0 +1,142 @@
+"""What executors are told and tell, and how a grid file names one."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grid.execution.executor import Executor, Session, executor_of
+from grid.execution.job import Outcome, RunOptions, jobs_of
+from grid.execution.local import LocalExecutor
+from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
+from grid.execution.scheduler import WorkQueue, queue_of
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import BadInput, Grid, Launch
+
+
+def queue(grid: Grid) -> WorkQueue:
+    plan = make_plan(grid)
+    return queue_of(plan, jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid)))
+
+
+def one(make: Callable[..., Grid]) -> Grid:
+    return make(axes={}, protocols=[], explainers=[], base={"recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 1}})
+
+
+def test_the_local_executor_leaves_the_grid_done(make: Callable[..., Grid]) -> None:
+    grid = one(make)
+    board, rows, ended = queue(grid), [], []
+    session = Session(board, Ledger(store_of(grid)), lambda work, label, row: rows.append((label, row)), ended.append)
+    LocalExecutor(grid.spec.launch).run(session)
+    assert session.finished
+    assert (board.done, board.failed) == ([ended[0].id], {})
+    assert rows[0] == ("train", {})
+    assert any(row.get("epochs") == 1 for _, row in rows)
+    assert [stage.state for stage in make_plan(grid).stages] == ["done"]
+
+
+def test_an_executor_asks_whether_it_may_start_anything(make: Callable[..., Grid]) -> None:
+    grid = one(make)
+
+    def lost() -> None:
+        raise RuntimeError("taken over")
+
+    session = Session(queue(grid), Ledger(store_of(grid)), check=lost)
+    with pytest.raises(RuntimeError, match="taken over"):
+        LocalExecutor(grid.spec.launch).run(session)
+    assert [stage.state for stage in make_plan(grid).stages] == ["run"]
+    assert not (store_of(grid) / "train").exists()
+
+
+def test_work_that_is_lost_is_recorded_and_needs_a_retry(make: Callable[..., Grid]) -> None:
+    grid = one(make)
+    board, ended = queue(grid), []
+    session = Session(board, Ledger(store_of(grid)), ended=ended.append)
+    work = session.take()
+    assert work is not None
+    session.lose(work)
+    assert ended == [work]
+    (stage,) = make_plan(grid).stages
+    assert stage.state == "failed"
+    assert "lost too often" in str(stage.reason)
+
+
+def test_jobs_and_outcomes_travel_as_text(make: Callable[..., Grid]) -> None:
+    (work,) = queue(one(make)).waiting.values()
+    assert unpacked_jobs(packed_jobs(work.jobs)) == list(work.jobs)
+    outcomes = {"a": Outcome("done"), "b": Outcome("damaged", "gone", ("train", "c")), "d": Outcome("failed", "why")}
+    assert unpacked_outcomes(packed_outcomes(outcomes)) == outcomes
+
+
+def test_an_error_outside_the_stage_ends_the_work_and_names_it(make: Callable[..., Grid], tmp_path: Path) -> None:
+    (work,) = queue(one(make)).waiting.values()
+    (tmp_path / "file").write_text("no folder")
+    jobs = unpacked_jobs(packed_jobs(work.jobs).replace(str(work.jobs[0].store), str(tmp_path / "file" / "store")))
+    said: list[Any] = []
+    outcomes = perform(jobs, lambda label, row: said.append(label))
+    assert "NotADirectoryError" in str(outcomes[jobs[0].id].error)
+    with pytest.raises(NotADirectoryError):
+        perform(jobs, partial(lambda label, row: None), RunOptions(raises=True))
+
+
+class Own(Executor):
+    def run(self, session: Session) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("slurm", "'slurm' is no executor; known are ray, local and the dotted path"),
+        ("nowhere.Executor", "'nowhere.Executor' cannot be imported"),
+        ("json.JSONDecoder", "derives from grid.execution.executor.Executor"),
+        ("json.nothing", "derives from grid.execution.executor.Executor"),
+    ],
+)
+def test_a_name_of_no_executor_is_refused_with_what_is_known(name: str, complaint: str) -> None:
+    with pytest.raises(BadInput, match=complaint):
+        executor_of(Launch(executor=name))
+
+
+def test_executors_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    monkeypatch.setitem(sys.modules, "my_executors", SimpleNamespace(Own=Own))  # type: ignore[arg-type]
+    assert type(executor_of(Launch(executor="my_executors.Own"))) is Own
+    assert type(executor_of(Launch(executor="local"))) is LocalExecutor
+    assert type(executor_of(Launch())).__name__ == "RayExecutor"
+    with pytest.raises(BadInput, match="leave one out"):
+        executor_of(Launch(executor="local", address="auto"))
+
+
+BOOM = """
+from typing import Any, Literal
+
+from configs.interfaces import AugmentationConfig
+
+
+class BoomConfig(AugmentationConfig):
+    name: Literal["my_lab.boom"] = "my_lab.boom"
+
+    def build(self) -> Any:
+        raise RuntimeError("boom in my augmentation")
+"""
+
+
+def test_a_stage_that_fails_in_a_user_s_file_is_recorded_with_its_line(
+    make: Callable[..., Grid], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_lab").mkdir()
+    (tmp_path / "my_lab" / "boom.py").write_text(BOOM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    grid = make(axes={}, protocols=[], explainers=[], base={"augmentation": "my_lab.boom"})
+    session = Session(queue(grid), Ledger(store_of(grid)))
+    LocalExecutor(grid.spec.launch).run(session)
+    (line,) = session.queue.failed.values()
+    assert line == "RuntimeError: boom in my augmentation (my_lab/boom.py:11)"
+    (stage,) = make_plan(grid).stages
+    assert (stage.state, stage.reason) == ("failed", line)

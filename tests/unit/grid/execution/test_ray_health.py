@@ -1,0 +1,87 @@
+"""Ray's own processes are watched: programs of the same names stand in for them, killed as real ones would be."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from grid.execution.ray_health import RayHealth, RayLost, _answers, _servers
+
+START = Callable[[str], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[START]:
+    """Starts a program of that name with a child of its own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        program = tmp_path / name
+        shutil.copy(shutil.which("bash") or "/bin/bash", program)
+        process = subprocess.Popen([program, "-c", "sleep 300 & wait"])
+        started.append(process)
+        until(lambda: psutil.Process(process.pid).children())
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def until(fact: Callable[[], Any], seconds: float = 20) -> Any:
+    limit = time.monotonic() + seconds
+    while not (found := fact()):
+        assert time.monotonic() < limit, "no such fact"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
+def test_a_server_that_ends_is_told_once_and_workers_are_ended(start: START, victim: str) -> None:
+    servers = {name: start(name) for name in ("raylet", "gcs_server")}
+    (worker,) = psutil.Process(servers["raylet"].pid).children()
+    lost: list[RayLost] = []
+    with RayHealth(lost.append, local=True, seconds=0.05) as health:
+        until(lambda: worker.pid in health._workers)
+        time.sleep(0.2)
+        assert not lost
+        servers[victim].kill()
+        until(lambda: lost)
+        until(lambda: not worker.is_running())
+        time.sleep(0.2)
+    assert [str(error) for error in lost] == [
+        f"Ray's {victim} (process {servers[victim].pid}) has ended; finished stages and checkpoints are kept, "
+        "and the same command goes on"
+    ]
+    assert not any(psutil.pid_exists(server.pid) for server in servers.values())
+
+
+def test_an_end_of_the_watch_leaves_the_servers_alone(start: START) -> None:
+    process = start("raylet")
+    lost: list[RayLost] = []
+    with RayHealth(lost.append, local=True, seconds=0.05):
+        time.sleep(0.2)
+    process.kill()
+    time.sleep(0.2)
+    assert not lost
+
+
+def test_children_of_other_names_are_no_servers(start: START) -> None:
+    process = start("raylet")
+    start("other")
+    assert {name: found.pid for name, found in _servers().items()} == {"raylet": process.pid}
+
+
+def test_a_head_answers_while_it_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert _answers(address)
+    assert not _answers(address)
+    assert not _answers("nonsense")
