@@ -44,7 +44,7 @@ class Manifest(Protocol):
 
 
 class ThirdParty:
-    """What somebody else made and a user has to get: three lines for whoever does not have it yet.
+    """Third-party data: what is needed, under which licence, and how to obtain it.
 
     Attributes:
         needs: what must lie where, by field
