@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check format chaos bench clean
+.PHONY: help env demo test check docs format chaos bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Making the environment in $(VENV): some minutes and several GB, once."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "facegrid needs Python 3.11 or 3.12; set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,imagenet]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,imagenet]'
 	@touch $(READY)
 
 env: $(READY) ## the environment alone
@@ -33,6 +33,9 @@ check: $(READY) ## format, lint, types, floors, unit tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit
+
+docs: $(READY) ## the documentation as a site, in build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 format: $(READY) ## format the sources
 	$(BIN)/ruff format .

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 OWN_PACKAGES = ("cluster", "configs", "datamodules", "grid", "modules")
 ROOT = Path(__file__).resolve().parent
@@ -51,3 +52,46 @@ def main() -> None:
     from grid.cli.main import main as run
 
     run()
+
+
+_OBJECTS = {  # name -> module and attribute
+    "Study": "grid.library.study:Study",
+    "BadInput": "grid.spec.grid_file:BadInput",
+    "lookup": "configs.lookup:lookup",
+    "read_grid": "grid.library.grids:read_grid",
+    "plan": "grid.library.grids:plan",
+}
+_KINDS = {  # namespace -> kind of component
+    "losses": "loss", "heads": "head", "backbones": "backbone", "decoders": "decoder", "recipes": "recipe",
+    "datasets": "data", "detectors": "detector", "alignments": "alignment", "augmentations": "augmentation",
+    "protocols": "protocol", "explainers": "explainer",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Public names, each imported when it is first used, so that ``import facegrid`` takes no time."""
+    if name in _KINDS:
+        from grid.library.namespace import Namespace
+
+        found: Any = Namespace(name, _KINDS[name])
+    elif name == "metrics":
+        from grid.library.metrics import Metrics
+
+        found = Metrics()
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        found = version("facegrid")
+    elif name in _OBJECTS:
+        from importlib import import_module
+
+        module, _, attribute = _OBJECTS[name].partition(":")
+        found = getattr(import_module(module), attribute)
+    else:
+        raise AttributeError(f"module 'facegrid' has no attribute {name!r} (known: {', '.join(__dir__())})")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted((*_KINDS, *_OBJECTS, "metrics", "__version__"))

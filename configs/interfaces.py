@@ -79,15 +79,19 @@ class DatasetConfig(ThirdParty, Component, ABC):
         """Identities of two datasets are comparable when their namespaces are equal ("lfw")."""
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        """Identity -> name of the subject, normalised by ``datamodules.list_readers.subject_names``, of those whose names are known.
+        """Identity -> name, of the subjects whose names are known; normalised by ``datamodules.list_readers.subject_names``.
 
-        Names are comparable between datasets, identities within a namespace.
+        Names are comparable between datasets, identities only within a namespace.
         """
         return {}
 
     def missing(self) -> Missing | None:
         """What must be on disk and is not."""
         return None
+
+    def columns(self, manifest: Manifest) -> Mapping[str, Column]:
+        """What is known of each image beside its identity, by name: a training may target it. In the manifest's order."""
+        return {}
 
     def left_out(self) -> dict[str, str]:
         """Images in its folder that it does not take, in words: ``unread`` formats, and ``misplaced`` files."""
@@ -115,6 +119,19 @@ class DatasetConfig(ThirdParty, Component, ABC):
     @abstractmethod
     def build(self, manifest: Manifest) -> Dataset:
         """The images themselves, row i of the dataset being row i of the manifest."""
+
+
+class Column(Protocol):
+    """One value per image, see ``datamodules.columns``."""
+
+    @property
+    def values(self) -> np.ndarray: ...  # int64 (N,), -1 where unknown; numbers are float64, NaN where unknown
+    @property
+    def classes(self) -> tuple[str, ...] | None: ...  # their names; None: the values are numbers
+    @property
+    def known(self) -> np.ndarray: ...  # bool (N,)
+    @property
+    def digest(self) -> str: ...  # SHA-256 of classes and values
 
 
 class Dataset(Protocol):
@@ -321,10 +338,12 @@ class LossConfig(Component, ABC):
     """Embeddings and labels to a scalar.
 
     What it builds may have ``prepare(counts)``: called once before training with the training images of each class, int64
-    (classes,). What that sets is in ``state_dict``.
+    (classes,). What that sets is in ``state_dict``. One that predicts numbers has ``prepare_values(values)`` instead, with the
+    training images' values, and ``predict(embeddings) -> (N,)``; its labels are numbers.
     """
 
     kind: ClassVar[str] = "loss"
+    predicts: ClassVar[Literal["class", "number"]] = "class"
     classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
 
     def needs(self) -> frozenset[str]:
@@ -418,5 +437,5 @@ class RecipeConfig(Component, ABC):
 
     @abstractmethod
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:
-        """A ``modules.training.recipe.OptimizerSchedule``: optimizer, ``after_step()``, ``after_epoch(validation_loss) -> stop``,
-        ``state_dict``."""
+        """A ``modules.training.recipe.OptimizerSchedule``: optimizer, ``after_step()``, ``state_dict``, and
+        ``after_epoch(validation_loss) -> stop``."""

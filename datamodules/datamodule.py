@@ -16,7 +16,7 @@ from datamodules.batches.shuffled import ShuffledConfig as Shuffled
 from datamodules.crops import CropTable
 from datamodules.prefetching import PrefetchingLoader
 
-Item = tuple[np.ndarray, int, int]
+Item = tuple[np.ndarray, Any, int]
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
@@ -25,7 +25,7 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Images as ``to_tensor`` makes each of them, bit for bit: float32 (B, 3, H, W); labels and rows: int64 (B,)."""
+    """Images as ``to_tensor`` makes each of them, bit for bit: float32 (B, 3, H, W); labels (B, ...) and rows int64 (B,)."""
     height, width, _ = items[0][0].shape
     images = np.empty((len(items), 3, height, width), np.float32)
     for place, (image, _, _) in enumerate(items):
@@ -33,8 +33,8 @@ def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.T
     # By NumPy: torch would start threads of its own in whatever thread this runs.
     images /= np.float32(127.5)
     images -= np.float32(1)
-    labels, rows = (torch.tensor([item[part] for item in items]) for part in (1, 2))
-    return torch.from_numpy(images), labels, rows
+    labels = torch.from_numpy(np.stack([item[1] for item in items]))
+    return torch.from_numpy(images), labels, torch.tensor([item[2] for item in items])
 
 
 class TrainFaces(Dataset[Item]):
@@ -52,7 +52,7 @@ class TrainFaces(Dataset[Item]):
     def __getitem__(self, item: tuple[int, int]) -> Item:
         epoch, row = item
         image = self.augmentation(self.crops[row], augmentation_seed(self.seed, epoch, row))
-        return image, int(self.labels[row]), row
+        return image, self.labels[row], row
 
 
 class PlainFaces(Dataset[Item]):
@@ -68,7 +68,7 @@ class PlainFaces(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         row = int(self.rows[index])
-        return self.crops[row], int(self.labels[row]), row
+        return self.crops[row], self.labels[row], row
 
 
 def _one_thread(_: int) -> None:
@@ -85,7 +85,7 @@ class FaceDataModule(pl.LightningDataModule):
 
     Args:
         crops: the images, by row of the manifest
-        labels: int, (len(crops),), the class of each row
+        labels: (len(crops), ...), the label of each row, as the network takes it
         train_rows: rows to train on
         validation_rows: rows to validate on; may be empty
         augmentation: applied in training only
@@ -93,6 +93,7 @@ class FaceDataModule(pl.LightningDataModule):
         seed: decides order and augmentation
         workers: processes that load; 0: a thread of this one, which makes the next batch while one is trained on
         batches: which images come together; None: all, shuffled
+        identities: int64 (len(crops),), by which ``batches`` chooses; None: the labels
 
     Raises:
         ValueError: there is nothing to train on.
@@ -109,6 +110,7 @@ class FaceDataModule(pl.LightningDataModule):
         seed: int,
         workers: int = 0,
         batches: BatchesConfig | None = None,
+        identities: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         assert len(labels) == len(crops), (len(labels), len(crops))
@@ -121,6 +123,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.seed = seed
         self.workers = workers
         self.batches = batches or Shuffled()
+        self.identities = labels if identities is None else identities
         self._start = (0, 0)
 
     def start_batch(self, epoch: int, batch: int) -> None:
@@ -137,8 +140,7 @@ class FaceDataModule(pl.LightningDataModule):
         """The order of training, for the trainer's rank and epoch."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        labels = self.train_faces.labels[self.train_rows]
-        sampler = self.batches.build(self.train_rows, labels, self.batch_size, self.seed, rank, world)
+        sampler = self.batches.build(self.train_rows, self.identities[self.train_rows], self.batch_size, self.seed, rank, world)
         # Lightning makes the first iterator before it tells the sampler the epoch, and workers start at once.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
         sampler.start_batch(*self._start)

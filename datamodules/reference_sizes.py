@@ -38,7 +38,7 @@ def published(data: DatasetConfig) -> Counts | None:
 
 
 def absent(data: DatasetConfig, manifest: Manifest) -> dict[str, str]:
-    """What of the published set is not there, in words, by ``images`` and ``subjects``; images that cannot be read are there."""
+    """What is missing of the published set, in words, by ``images`` and ``subjects``; unreadable images are not missing."""
     counts = published(data)
     if counts is None:
         return {}

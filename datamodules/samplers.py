@@ -82,10 +82,10 @@ class PKSampler(Resumable):
     """Yields (epoch, row) in batches of P subjects with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
 
     In every epoch a subject's images are shuffled and cut into groups of K. A last group that is too small is filled with the
-    subject's images from the first one on; so a subject with fewer than K images has one group in which images come again, and a
-    subject with one image has it K times. A batch has groups of P different subjects, so an epoch has T batches, the most that
-    can be filled: a subject with more than T groups leaves out the others, and of what remains fewer than P groups are left out.
-    Which ones is drawn anew in every epoch.
+    subject's images from the first one on; so a subject with fewer than K images has one group with repeated images, and a
+    subject with one image has it K times. A batch has groups of P different subjects. An epoch has T batches, the largest number
+    that can be filled: a subject with more than T groups omits the rest, and fewer than P of the remaining groups are omitted.
+    The choice is random and differs between epochs.
 
     Whole batches are shared: of several ranks, rank r takes batches r, r + world, ...; what does not divide by ``world`` is
     left out of that epoch.
@@ -160,7 +160,7 @@ class PKSampler(Resumable):
 
 
 def _most_batches(groups: np.ndarray, subjects: int) -> int:
-    """The largest T for which T batches can have groups of ``subjects`` different subjects: sum min(groups, T) >= T subjects."""
+    """The largest T such that T batches can have groups of ``subjects`` subjects: sum min(groups, T) >= T subjects."""
     low, high = 1, int(groups.sum()) // subjects
     while low < high:
         middle = (low + high + 1) // 2

@@ -49,6 +49,40 @@ def split(
     return np.setdiff1d(np.arange(len(keys), dtype=np.int64), validation), validation
 
 
+def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Holds out ``fraction`` of the images and, as nearly as can be, of each combination of classes.
+
+    Images are sorted by their classes and, within a combination, by the hashes of (seed, key); of that order one in
+    1 / ``fraction`` is held out. A class with two images or more of which none would be held out gives its first one, and one
+    whose images would all be held out keeps it.
+
+    Args:
+        keys: the images' keys
+        columns: int64 (N,) each, the class of each image, -1 where unknown
+        fraction: from 0 to below 1
+        seed: any integer
+
+    Returns:
+        As ``split``.
+    """
+    _check(fraction)
+    every = np.arange(len(keys), dtype=np.int64)
+    if fraction == 0:
+        return every, every[:0]
+    order = sorted(every.tolist(), key=lambda row: (*(int(column[row]) for column in columns), _hash(seed, keys[row])))
+    steps = np.floor((np.arange(len(order)) + 1) * fraction + 0.5)
+    held = {row for row, step, before in zip(order, steps, [0, *steps], strict=False) if step > before}
+    for column in columns:
+        for value in np.unique(column[column >= 0]).tolist():
+            of_class = [row for row in order if column[row] == value]
+            if held.issuperset(of_class):
+                held.discard(of_class[0])
+            elif held.isdisjoint(of_class) and len(of_class) > 1:
+                held.add(of_class[0])
+    validation = np.array(sorted(held), np.int64)
+    return np.setdiff1d(every, validation), validation
+
+
 def held_images(count: int, fraction: float) -> int:
     """How many of an identity's ``count`` images are held out: round(fraction count), but one at least and never all."""
     return min(max(int(fraction * count + 0.5), 1), count - 1) if fraction > 0 else 0

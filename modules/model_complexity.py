@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
+from configs.component import canonical
 from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
 from modules.shape_inference import Size, config_key, feature_shape, forward_pass, on_meta, sides
+from modules.targets import TargetsConfig, head_of
 
-_COUNTS: dict[tuple[str, str, str, str, int, int, int], Count] = {}
+_COUNTS: dict[tuple[str, str, str, str, str, int, int], Count] = {}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def count(
     backbone: BackboneConfig,
     head: HeadConfig,
     loss: LossConfig,
-    classes: int,
+    classes: int | Mapping[str, int],
     size: Size,
     decoder: DecoderConfig | None = None,
 ) -> Count:
@@ -48,22 +52,34 @@ def count(
         ValueError: the backbone cannot take images of that size, or the head or the decoder not its map.
     """
     last = "" if decoder is None else config_key(decoder)
-    key = (config_key(backbone), config_key(head), config_key(loss), last, classes, *sides(size))
+    key = (config_key(backbone), config_key(head), config_key(loss), last, canonical(classes), *sides(size))
     if key not in _COUNTS:
         _COUNTS[key] = _count(backbone, head, loss, classes, size, decoder)
     return _COUNTS[key]
 
 
 def _count(
-    backbone: BackboneConfig, head: HeadConfig, loss: LossConfig, classes: int, size: Size, decoder: DecoderConfig | None
+    backbone: BackboneConfig,
+    head: HeadConfig,
+    loss: LossConfig,
+    classes: int | Mapping[str, int],
+    size: Size,
+    decoder: DecoderConfig | None,
 ) -> Count:
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = feature_shape(backbone, size)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        head = head_of(head, loss)
         top = head.build(*shape).eval()
-        classifiers = [loss.build(head.dimension, classes)]
+        if isinstance(classes, Mapping):
+            assert isinstance(loss, TargetsConfig), loss.name
+            classifiers: list[Any] = [loss.build_on(head.dimension, classes, shape)]
+        else:
+            classifiers = [loss.build(head.dimension, classes)]
         if getattr(on_meta(backbone), "auxiliary_weight", 0.0) > 0:
+            if not isinstance(classes, int):
+                raise ValueError(f"backbone {backbone.name} classifies identities itself, so it takes no other targets")
             classifiers.append(softmax.SoftmaxConfig().build(on_meta(backbone).auxiliary_dimension, classes))
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():

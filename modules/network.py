@@ -13,6 +13,7 @@ from torch.nn import functional
 from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
 from modules.shape_inference import Size, feature_shape, sides
+from modules.targets import Measured, TargetLosses, TargetsConfig, head_of
 
 
 def embedding_digest(state: Mapping[str, Tensor]) -> str:
@@ -38,8 +39,8 @@ class Network(nn.Module):
     Args:
         backbone_config: images to the feature map
         head_config: built for the feature map's shape at ``size``
-        loss_config: holds the classifier
-        classes: number of identities that are trained on
+        loss_config: holds the classifier; of several targets see ``modules.targets``
+        classes: number of identities that are trained on; of several targets a number for each, by name
         size: (height, width) of the images in pixels, or one number for both
         decoder: feature map back to images; None: no reconstruction
         reconstruction: lambda of Xu et al. (2023), equation 2: the weight of the reconstruction's mean squared error
@@ -57,7 +58,7 @@ class Network(nn.Module):
         backbone_config: BackboneConfig,
         head_config: HeadConfig,
         loss_config: LossConfig,
-        classes: int,
+        classes: int | Mapping[str, int],
         size: Size,
         decoder: DecoderConfig | None = None,
         reconstruction: float = 0.0,
@@ -69,16 +70,33 @@ class Network(nn.Module):
             )
         channels, height, width = feature_shape(backbone_config, size)
         self.backbone = backbone_config.build()
+        head_config = head_of(head_config, loss_config)
         self.head = head_config.build(channels, height, width)
-        self.loss = loss_config.build(head_config.dimension, classes)
-        self.classifies = loss_config.classifies
+        self.loss: Any
         self.auxiliary: Any = None
+        self.classifies = loss_config.classifies
+        if isinstance(loss_config, TargetsConfig):
+            assert isinstance(classes, Mapping), "several targets have several numbers of classes"
+            if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
+                raise ValueError(f"backbone {backbone_config.name} classifies identities itself, so it takes no other targets")
+            self.loss = loss_config.build_on(head_config.dimension, classes, (channels, height, width))
+        else:
+            assert isinstance(classes, int), "one target has one number of classes"
+            self.loss = loss_config.build(head_config.dimension, classes)
+            self._add_auxiliary(classes)
+        self._add_decoder(decoder, reconstruction, (channels, height, width), size)
+
+    def _add_auxiliary(self, classes: int) -> None:
         if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
             self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, classes)
+
+    def _add_decoder(
+        self, decoder: DecoderConfig | None, reconstruction: float, shape: tuple[int, int, int], size: Size
+    ) -> None:
         self.decoder: nn.Module | None = None
         self.reconstruction = reconstruction
         if decoder is not None:
-            self.decoder = decoder.build(channels, height, width, sides(size))
+            self.decoder = decoder.build(*shape, sides(size))
 
     def features(self, images: Tensor) -> Tensor:
         """(N, 3, height, width) in [-1, 1] to the feature map (N, C, h, w)."""
@@ -98,17 +116,25 @@ class Network(nn.Module):
         return self.auxiliary.logits(self.backbone.forward_auxiliary(images)[1])
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The training loss, a scalar; labels are int64 (N,)."""
+        """The training loss, a scalar; labels are int64 (N,), or of several targets as ``TargetLosses.forward`` takes them."""
         if self.auxiliary is None:
             features = self.features(images)
         else:
             features, seen = self.backbone.forward_auxiliary(images)
-        loss = self.loss(self.head(features), labels)
+        embeddings = self.head(features)
+        several = isinstance(self.loss, TargetLosses)
+        loss: Tensor = self.loss(embeddings, labels, features) if several else self.loss(embeddings, labels)
         if self.auxiliary is not None:
             loss = loss + self.backbone.auxiliary_weight * self.auxiliary(seen, labels)
         if self.decoder is not None:
             loss = loss + self.reconstruction * functional.mse_loss(self.decoder(features), images)
         return loss
+
+    def measure(self, images: Tensor, labels: Tensor) -> dict[str, Measured]:
+        """What validation sums of each of several targets, see ``TargetLosses.measure``."""
+        assert isinstance(self.loss, TargetLosses), "this network has one target"
+        features = self.features(images)
+        return self.loss.measure(self.head(features), labels, features)
 
     def decoding_loss(self, images: Tensor) -> Tensor:
         """The mean squared error of images made again, a scalar, where nothing but the decoder learns."""

@@ -26,8 +26,8 @@ class PKConfig(BatchesConfig):
 
         if subjects is not None and subjects < batch_size // self.images:
             raise ValueError(
-                f"batches pk: {batch_size} images with {self.images} of each subject need {batch_size // self.images} subjects, "
-                f"and {subjects} are trained on; lower recipe.batch_size or raise batches.images"
+                f"batches pk: {batch_size} images with {self.images} of each subject need {batch_size // self.images} "
+                f"subjects, and {subjects} are trained on; lower recipe.batch_size or raise batches.images"
             )
 
     def at_most(self, batch_size: int, subjects: int) -> int:

@@ -14,7 +14,8 @@ from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest
-from datamodules.attributes import GENDERS, Attributes, age_labels
+from datamodules.ages import GENDERS, age_columns, classes
+from datamodules.columns import Column
 from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
 
 NAME = re.compile(r"(\d+)_(.+)_(\d{1,3})_([mf])\.[A-Za-z]+")
@@ -63,13 +64,11 @@ class AgeDBDatasetConfig(FilesConfig):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             yield place, names
 
-    def attributes(self, manifest: Manifest) -> Attributes:
-        """Age in years and bands, and gender, of each image of the manifest."""
+    def columns(self, manifest: Manifest) -> dict[str, Column]:
+        """Age in bands and years, and gender, of each image of the manifest."""
         parts = [_parts(key, self.root) for key in manifest.keys]
         genders = [GENDERS.index("Male" if gender == "m" else "Female") for _, _, gender in parts]
-        return Attributes.of(
-            {"age": age_labels([age for _, age, _ in parts]), "gender": (GENDERS, genders)}, [age for _, age, _ in parts]
-        )
+        return {**age_columns([age for _, age, _ in parts]), "gender": classes(genders, GENDERS)}
 
 
 def _parts(key: str, root: Path) -> tuple[str, int, str]:

@@ -17,10 +17,12 @@ from pydantic import Field, model_validator
 from configs.component import Born, canonical
 from configs.interfaces import DatasetConfig, Progress
 from configs.interfaces import Manifest as AnyManifest
+from datamodules.ages import GENDERS, age_columns, classes
+from datamodules.columns import Column
 from datamodules.manifest import Manifest
 from datamodules.synthetic_faces import drawing
 from datamodules.synthetic_faces.drawn_faces import DrawnFaces, Occluder, Sample
-from datamodules.synthetic_faces.population import SWAPS
+from datamodules.synthetic_faces.population import SWAPS, subject
 
 WORD = 2**32 - 1  # numbers that seed a generator are one word each
 
@@ -88,6 +90,13 @@ class DrawnDatasetConfig(DatasetConfig):
         if shown.occluder != "none":
             facts.append(shown.occluder)
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
+
+    def columns(self, manifest: AnyManifest) -> dict[str, Column]:
+        """Age (bands, and years) and gender of the subject of each image."""
+        known = {each.key: each.number for each in self.samples()}
+        people = {number: subject(self.seed, number) for number in sorted(set(known.values()))}
+        shown = [people[known[key]] for key in manifest.keys]
+        return {**age_columns([one.age for one in shown]), "gender": classes([one.sex for one in shown], GENDERS)}
 
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
         found = self.manifest(cache)

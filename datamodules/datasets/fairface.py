@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest
-from datamodules.attributes import AGES, GENDERS, Attributes
+from datamodules.ages import AGES, GENDERS, classes
+from datamodules.columns import Column
 from datamodules.formats.files import FilesConfig, Images
 from datamodules.list_readers.fairface import RACES, Table, read_table
 
@@ -67,18 +68,16 @@ class FairFaceDatasetConfig(FilesConfig):
             raise ValueError(str(missing))
         return [(key, key) for key in self._chosen()]
 
-    def attributes(self, manifest: Manifest) -> Attributes:
+    def columns(self, manifest: Manifest) -> dict[str, Column]:
         """Age (nine bands), gender and race (seven groups) of each image of the manifest."""
         table = self.table()
         place = {key: row for row, key in enumerate(table.keys)}
         rows = [place[key] for key in manifest.keys]
-        return Attributes.of(
-            {
-                "age": (AGES, [table.age[row] for row in rows]),
-                "gender": (GENDERS, [table.gender[row] for row in rows]),
-                "race": (RACES, [table.race[row] for row in rows]),
-            }
-        )
+        return {
+            "age": classes([table.age[row] for row in rows], AGES),
+            "gender": classes([table.gender[row] for row in rows], GENDERS),
+            "race": classes([table.race[row] for row in rows], RACES),
+        }
 
     def repairs(self) -> str:
         count = self.table().repaired

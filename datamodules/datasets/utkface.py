@@ -17,7 +17,8 @@ from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest, Progress
-from datamodules.attributes import GENDERS, OLDEST, Attributes, age_labels
+from datamodules.ages import GENDERS, OLDEST, age_columns, classes
+from datamodules.columns import Column
 from datamodules.datasets.flat import image_names
 from datamodules.formats.files import FilesConfig, Images
 from datamodules.manifest import Manifest as Table
@@ -75,18 +76,16 @@ class UTKFaceDatasetConfig(FilesConfig):
     def scan(self, cache: Path, progress: Progress | None = None) -> Table:
         return self._told(super().scan(cache, progress))
 
-    def attributes(self, manifest: Manifest) -> Attributes:
-        """Age (years, and FairFace's bands), gender and race (five groups) of each image of the manifest."""
+    def columns(self, manifest: Manifest) -> dict[str, Column]:
+        """Age (FairFace's bands, and years), gender and race (five groups) of each image of the manifest."""
         found = [parts(key) for key in manifest.keys]
         rows = [row for row in found if row is not None]
         assert len(rows) == len(found), "a manifest of another dataset"
-        years = [row[0] for row in rows]
-        labels = {
-            "age": age_labels(years),
-            "gender": (GENDERS, [row[1] for row in rows]),
-            "race": (RACES, [row[2] for row in rows]),
+        return {
+            **age_columns([row[0] for row in rows]),
+            "gender": classes([row[1] for row in rows], GENDERS),
+            "race": classes([row[2] for row in rows], RACES),
         }
-        return Attributes.of(labels, years)
 
     def _told(self, manifest: Table) -> Table:
         """With the wrong names among what was skipped."""

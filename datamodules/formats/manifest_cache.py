@@ -1,7 +1,7 @@
-"""Listings and manifests of files that hold many images, remembered while the files are what they were.
+"""A cache of the listings and manifests of files that hold many images, valid while the files do not change.
 
-A manifest of millions of images is read from here in seconds; the memory of ``image_index.py``, which knows every image apart, is what
-a scan goes on from after an interruption, or with other settings.
+A manifest of millions of images is read from here in seconds. ``image_index.py`` caches what is known of each single image, so
+that a scan can go on after an interruption, or with other settings.
 """
 
 from __future__ import annotations

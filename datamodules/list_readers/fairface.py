@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from datamodules.attributes import AGES, GENDERS
+from datamodules.ages import AGES, GENDERS
 from datamodules.list_readers.lines import read_text, shown
 
 RACES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")

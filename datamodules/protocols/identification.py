@@ -1,8 +1,8 @@
-"""Closed- and open-set identification on any dataset: who of the gallery is on each probe image, if anybody.
+"""Closed- and open-set identification on any dataset: which subject of the gallery a probe image shows, if any.
 
-Of each subject in the gallery, ``gallery`` images make the template, and the others are probes, each by itself. A share of
-the subjects is not in the gallery: all their images are probes of unseen subjects. What is drawn follows from the hashes of (seed,
-subject) and (seed, image), so that it does not depend on the order of the dataset.
+``gallery`` images of each subject in the gallery make its template; its other images are probes. A share of the subjects is not
+in the gallery: all their images are non-mated probes. The choice follows from the hashes of (seed, subject) and (seed, image), so
+that it does not depend on the order of the dataset.
 """
 
 from __future__ import annotations

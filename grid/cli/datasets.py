@@ -89,6 +89,7 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
     with work(console, f"reading {name}") as (cache, progress):
         manifest = data.scan(cache, progress)
         notes = data.left_out()
+        columns = data.columns(manifest)
     lost = absent(data, manifest)
     if found := conflicts(manifest) if data.identified else []:
         notes["conflicts"] = described(manifest, found)
@@ -98,11 +99,25 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
         "images": len(manifest.keys),
         "subjects": len(set(manifest.identities)),
         "digest": manifest.digest,
+        **({"columns": {name: _described(column) for name, column in columns.items()}} if columns else {}),
         **notes,
         **({"repaired": repairs} if (repairs := data.repairs()) else {}),
         **({"absent": lost} if lost else {}),
         "bad": dict(manifest.skipped),
     }
+
+
+def _described(column: Any) -> str:
+    """The type of a column, and how many images have no value."""
+    kind = (
+        f"{len(column.classes)} classes"
+        if column.classes is not None
+        else f"numbers ({column.unit})"
+        if column.unit
+        else "numbers"
+    )
+    unknown = len(column.known) - int(column.known.sum())
+    return f"{kind}, {unknown} unknown" if unknown else kind
 
 
 def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import typer
 
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
@@ -81,7 +82,7 @@ def plan(
     else:
         out.print(plan_table(found, costs))
         for remark in remarks(found):
-            out.print(f"left out {remark}", markup=False, highlight=False)
+            out.print(f"left out {remark}")
 
 
 @app.command()
@@ -199,7 +200,7 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
             lock.check()
             result = run(found.path, check=lock.check)
         except TrackingUnreachable as error:
-            err.print(styled("[red]facegrid:[/] {}", error))
+            err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
             raise typer.Exit(1) from error
     if as_json:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
@@ -282,10 +283,10 @@ def main() -> None:
             err.print("facegrid: interrupted; the same command goes on from here")
         raise
     except (BadInput, Held) as error:
-        err.print(styled("[red]facegrid:[/] {}", error))
+        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
         sys.exit(2)
     except LaunchAborted as error:
-        err.print(styled("[red]facegrid:[/] {}", error))
+        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("facegrid: interrupted; the same command goes on from here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,20 @@ from configs.interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
+from grid.spec.measure import Measure, keys_in
 from modules.metrics.cluster_scores import Agreement, bcubed, pairwise, sweep
 from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans
 
 
 class Task(EvaluationTask):
     question = "clustering"
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+        return [
+            Measure(f"{key}:{way}", f"{title} F, {way}", headline=way == "average linkage")
+            for way in keys_in(found, "pairwise")
+            for key, title in (("pairwise", "Pairwise"), ("bcubed", "BCubed"))
+        ]
 
 
 def rows(asked: Clustering) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from datamodules.evaluation_sets.templates import Identification
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.evaluation.templates import embedded_templates
+from grid.spec.measure import Measure, in_percent, keys_in
 from modules.metrics.identification import Search, cmc, dir_at_far, search
 from modules.metrics.intervals import wilson
 
@@ -22,6 +25,17 @@ FARS = (0.1, 0.01, 0.001)
 
 class Task(EvaluationTask):
     question = "identification"
+
+    def placed(self, asked: Any, rows: np.ndarray) -> Any:
+        return dataclasses.replace(asked, templates=super().placed(asked.templates, rows))
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+        ranks = [Measure(f"cmc:{rank}", f"Rank {rank}", headline=rank == "1") for rank in keys_in(found, "cmc")]
+        rates = [
+            Measure(f"dir:{far}", f"DIR @ {in_percent(far)}", headline=float(far) == 1e-2)
+            for far in keys_in(found, "dir", falling=True)
+        ]
+        return [*ranks, *rates]
 
 
 def rows(asked: Identification) -> np.ndarray:

@@ -1,17 +1,18 @@
 """What an evaluation task is: which images it needs, how embeddings become numbers, and how these are shown.
 
-A built-in task is a file of ``grid/evaluators``, found by its name; ``ProtocolConfig.task`` names it, and may name a module of a
-user's own by its dotted path. Such a module has ``rows(asked)`` and ``evaluate(asked, seen, protocol)``, and may have a ``Task``.
+A built-in task is a file of ``grid/evaluation``, found by its name; ``ProtocolConfig.task`` names it, and may name a user's own
+module by its dotted path. Such a module has ``rows(asked)`` and ``evaluate(asked, seen, protocol)``, and may have a ``Task``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from grid.evaluation.measure import Measure, measures_in
+from grid.spec.measure import Measure, measures_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,12 +47,16 @@ class EvaluationTask:
         return found
 
     def evaluate(self, asked: Any, seen: Any, protocol: Any) -> Any:
-        """The ``EvaluationResult`` of a protocol, from what it asks and the ``Embedded`` images: see ``grid.evaluation.evaluator``."""
+        """The ``EvaluationResult`` of what a protocol asks, given ``Embedded`` images: see ``grid.evaluation.evaluator``."""
         return importlib.import_module(self.module).evaluate(asked, seen, protocol)
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
         """What tables show, given the ``metrics.json`` of several cells."""
         return measures_in(found)
+
+    def placed(self, asked: Any, rows: np.ndarray) -> Any:
+        """What was asked of a subset of a manifest, as asked of all of it; ``rows`` says where the subset's rows are there."""
+        return dataclasses.replace(asked, rows=rows[asked.rows])
 
     def sample(self, asked: Any, count: int) -> Any | None:
         """For a quick look: about ``count`` of what is asked; None where a few images give no numbers, so none are computed."""
@@ -76,3 +81,11 @@ def evaluation_task(name: str) -> EvaluationTask:
     if not (isinstance(found, type) and issubclass(found, EvaluationTask)):
         raise ValueError(f"evaluation task {name!r}: its class Task is no grid.evaluation.task.EvaluationTask")
     return found(name)
+
+
+def known_task(name: str) -> EvaluationTask:
+    """As ``evaluation_task``, for reading results: where a user's module is not at hand, what holds for tasks by default."""
+    try:
+        return evaluation_task(name)
+    except ValueError:
+        return EvaluationTask(name)

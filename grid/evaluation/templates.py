@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from configs.interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Comparisons, Templates
 from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
 from grid.evaluation.task import EvaluationTask
+from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
 from modules.metrics.public_evaluators import corners, nearest
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
@@ -28,6 +30,13 @@ BLOCK = 256  # so many make one level: with 15 million pairs that moves a FAR by
 class Task(EvaluationTask):
     question = "comparisons"
     fixed = True
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+        rates = [
+            Measure(f"tar:{far}", f"TAR @ {in_percent(far)}", headline=float(far) == 1e-4)
+            for far in keys_in(found, "tar", falling=True)
+        ]
+        return [*rates, Measure("eer", "EER", lower_is_better=True), area_under_curve(found)]
 
 
 def rows(asked: Comparisons) -> np.ndarray:

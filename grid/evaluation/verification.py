@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from configs.interfaces import Pairs, ProtocolConfig
 from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
 from grid.evaluation.task import EvaluationTask
+from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
 from modules.metrics.accuracy_modes import all_modes
 from modules.metrics.verification import verification
 from modules.metrics.verifier import Verified, restricted, unrestricted
@@ -28,6 +30,17 @@ class Task(EvaluationTask):
         return dataclasses.replace(
             asked, left=asked.left[index], right=asked.right[index], same=asked.same[index], fold=asked.fold[index]
         )
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+        folds = {len(one["ten_fold"].get("folds") or ()) or 10 for one in found}
+        title = f"{folds.pop()}-fold" if len(folds) == 1 else "cross-validated" if folds else "10-fold"
+        return [
+            Measure("ten_fold", f"Accuracy, {title}"),
+            Measure("best_threshold", "Accuracy, best threshold"),
+            Measure("eer", "EER", lower_is_better=True),
+            area_under_curve(found),
+            *(Measure(f"val:{far}", f"VAL @ {in_percent(far)}", headline=False) for far in keys_in(found, "val", falling=True)),
+        ]
 
 
 def rows(asked: Pairs) -> np.ndarray:
@@ -47,11 +60,11 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     metrics["modes"] = all_modes(scores, same, fold, (one, other))
     columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
     if verified := _verified(seen, protocol, who, left, right, same, fold):
-        metrics |= {"setting": verified.setting, "tenfold": verified.accuracy}
+        metrics |= {"setting": verified.setting, "ten_fold": verified.accuracy}
         columns["verifier"] = verified.scores
     pq.write_table(pa.table(columns), seen.folder / "scores.parquet")
-    facts = {key: metrics[key]["value"] for key in ("oracle", "tenfold", "eer", "auc")}
-    facts |= {"tenfold_se": metrics["tenfold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
+    facts = {key: metrics[key]["value"] for key in ("best_threshold", "ten_fold", "eer", "auc")}
+    facts |= {"ten_fold_se": metrics["ten_fold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
     return EvaluationResult(metrics, facts, ("scores.parquet",))
 
 

@@ -16,6 +16,7 @@ from grid.execution.local import LocalExecutor
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.scratch import scratch_folder
 from grid.ledger.ledger import Ledger
+from grid.ledger.store import open_store
 from grid.plan.plan import Plan, PlannedCell, store_of, study_of
 from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.spec.cell_filter import which
@@ -56,8 +57,9 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
     stages = {stage.id: stage for stage in plan.stages}
     store.mkdir(parents=True, exist_ok=True)
     scans = store / "scans"
-    if not scans.exists() and (store_of(grid) / "scans").exists():
-        scans.symlink_to(store_of(grid) / "scans")
+    known = open_store(store_of(grid)).cache_folder("scans")
+    if not scans.exists() and known.exists():
+        scans.symlink_to(known)
     jobs = jobs_of(stages, store, workers=0 if fast else grid.spec.launch.workers)
     own = [in_store(jobs[id], store) for id in cell.stages.values()]
     ids = {job.id for job in own}

@@ -47,7 +47,7 @@ class Job:
     checkpoint_minutes: float = 10.0
 
     @classmethod
-    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path, **settings: Any) -> Job:
+    def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
         """``kinds`` maps ids to kinds."""
         node: Stage = stage.node
         return cls(
@@ -107,7 +107,7 @@ class Begun:
         return Context(
             ledger=self.attempt.ledger,
             attempt=self.attempt,
-            resolver=InputResolver(Path(self.job.store)),
+            resolver=InputResolver(self.job.store),
             inputs={marker.kind: marker for marker in self.inputs},
             detected=tuple(marker for marker in self.inputs if marker.kind == "detect"),
             accelerator=options.accelerator,
@@ -130,7 +130,7 @@ class Begun:
     def fail(self, error: Exception) -> Outcome:
         """Records what went wrong in the stage; a full disk is no failure of it."""
         line = error_line(error)
-        if out_of_space(error, Path(self.job.store)):  # nothing is wrong with the stage: it is unfinished, not failed
+        if out_of_space(error, self.attempt.path):  # nothing is wrong with the stage: it is unfinished, not failed
             return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
         with contextlib.suppress(Fenced):
             self.attempt.check()
@@ -140,7 +140,7 @@ class Begun:
 
 def begin(job: Job) -> Begun | Outcome:
     """Verifies code and inputs of a job, and claims its next attempt; an Outcome says why it cannot begin."""
-    ledger = Ledger(Path(job.store))
+    ledger = Ledger(job.store)
     try:
         configs = job.configs()
     except ValueError as error:  # such as a component of the user's own package that only the driver can import
@@ -180,6 +180,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
         if options.raises:
             raise
         return outcome
+    finally:
+        begun.attempt.close()
 
 
 def out_of_space(error: BaseException, store: Path) -> bool:
@@ -236,14 +238,14 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
 
 
 def jobs_of(
-    stages: Mapping[str, PlannedStage], store: Path, known: Mapping[str, str] | None = None, **settings: Any
+    stages: Mapping[str, PlannedStage], store: Path | str, known: Mapping[str, str] | None = None, **settings: Any
 ) -> dict[str, Job]:
     """The jobs of a plan's stages, by id; ``known`` maps ids of finished stages that are not among them to their kinds."""
     kinds = {**(known or {}), **{id: stage.stage for id, stage in stages.items()}}
     return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
 
 
-def in_store(job: Job, store: Path) -> Job:
+def in_store(job: Job, store: Path | str) -> Job:
     """The same job over another ledger."""
     return replace(job, store=str(store))
 

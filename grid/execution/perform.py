@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from grid.execution.job import Job, Outcome, RunOptions, run
@@ -36,7 +35,7 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
     outcomes: dict[str, Outcome] = {}
     dead: set[str] = set()  # stages that failed, and that no more than their scores need
     for job in jobs:
-        ledger = Ledger(Path(job.store))
+        ledger = Ledger(job.store)
         if finished(ledger, job):
             outcomes[job.id] = Outcome("done")
             continue

@@ -16,7 +16,7 @@ from grid.execution.ray_health import RayHealth
 from grid.execution.ray_start import connected
 from grid.execution.scheduler import Work
 from grid.execution.scratch import scratch_folder
-from grid.spec.grid_file import Launch
+from grid.spec.grid_file import BadInput, Launch
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in calls that nothing interrupts, and ends the process after 60
 REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
@@ -32,6 +32,9 @@ class RayExecutor(Executor):
             BadInput: Ray cannot be started or reached, or no node has the resources.
             RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
         """
+        store = session.ledger.store
+        if not store.shared:
+            raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as resources:
             tuner = _tuner(self.launch, resources, scratch, _searcher(session), _callback(session))

@@ -17,6 +17,7 @@ from grid.ledger.study import CellView, Study
 from grid.plan.plan import DONE, RUN, STALE, Plan
 from grid.spec.cell import Cell
 from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
+from grid.spec.levels import selects
 from grid.spec.stage_kind import TRAIN
 from grid.spec.yaml_source import YamlSource
 from grid.stages.probes import rows_named
@@ -68,7 +69,7 @@ def _same(explainer: ExplainerConfig) -> str:
 def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[CellView], list[dict[str, Any]]]:
     """The cells that ``where`` selects and whose training is done; and the others, with the reason."""
     shown = [cell for cell in study.cells if not cell.hidden]
-    selected = [cell for cell in shown if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+    selected = [cell for cell in shown if selects(where, cell.levels)]
     trained = [cell for cell in selected if cell.id is not None and "train" in cell.markers]
     passed = [_passed(cell, _why(cell)) for cell in selected if cell not in trained]
     if not trained:
@@ -99,7 +100,7 @@ def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[Explai
     except ValidationError as error:
         why = " ".join(str(error.errors()[0]["msg"]).split())
         raise BadInput(f"{path}: a cell cannot be read here ({why}); launch the grid once, and it is written anew") from error
-    settings = {"study": study.path, "store": study.ledger.store.local(""), "tracking": study.record["tracking"]}
+    settings = {"study": study.path, "store": study.store, "tracking": study.record["tracking"]}
     launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
     axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}
     spec = Spec(name=study.name, base={}, axes=axes, replicates=study.record["replicates"], launch=launch)

@@ -32,6 +32,7 @@ from grid.plan.preflight import checked_plan, prepare
 from grid.report.build import build
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title, selects
 from grid.terminal import counted, styled
 from grid.tracking.uri import tracking_of
 
@@ -56,7 +57,7 @@ def explain(
         BadInput: met before anything is run.
     """
     check_cell_filter(where, study.axes)
-    store = study.ledger.store.local("")
+    store = study.store
     prepare(study.path, store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
@@ -105,7 +106,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
         if copied := own_identity(study.path):
             console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
-        cells = [cell for cell in study.cells if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+        cells = [cell for cell in study.cells if selects(where, cell.levels)]
         titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
         there = {one.label.about for one in entries(study.record) if one.train in titles}
         for label in labels:
@@ -160,8 +161,8 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) ->
         row |= {"kind": kind, "label": label.about, "id": id}
         if marker := ledger.marker(kind, id):
             refused = marker.facts.get("refused")
-            folder = ledger.store.local(f"{kind}/{id}/{marker.attempt}")
-            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": str(folder)}
+            folder = ledger.store.place(f"{kind}/{id}/{marker.attempt}")
+            row |= {"state": "refused" if refused else "done", "refused": refused, "folder": folder}
             if kind == EXPLAIN and (less := fewer(stage.node.config["explainer"], marker.facts)):
                 row["fewer"] = less
             if kind == SCORE:
@@ -188,7 +189,7 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
     for one in facts["passed_over"]:
         console.print(styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"]), soft_wrap=True)
     for row in facts["explanations"]:
-        cell = ", ".join(f"{axis}={level}" for axis, level in row["cell"].items()) or "the only cell"
+        cell = cell_title(row["cell"])
         if row["state"] == "refused":
             said = f"{row['refused']['code']}: {row['refused']['reason']}"
             console.print(styled("[yellow]refused[/] {}, {}: {}", row["label"], cell, said), soft_wrap=True)

@@ -33,7 +33,7 @@ def limit_of(trained: Trained, threshold: float | None) -> Limit | None:
     if threshold is not None:
         return Limit(threshold, "--threshold", None)
     for evaluated in trained.evaluated():
-        best = evaluated.metrics["oracle"]
+        best = evaluated.metrics["best_threshold"]
         synced = ", with mirror images added" if evaluated.flip_test else ""
         corners = ", with corners added" if evaluated.multi_crop is not None else ""
         source = (

@@ -48,7 +48,7 @@ def explain(
     device = "cuda" if accelerator() == "gpu" else "cpu"
     inputs = {"train": trained.marker}
     attempt: Any = None  # nothing is written to the ledger
-    resolver = InputResolver(trained.ledger.store.local(""))
+    resolver = InputResolver(trained.ledger.store)
     context = Context(trained.ledger, attempt, resolver, inputs, accelerator=accelerator(), crop_cache_bytes=0)
     with fresh_process_state({"training": training}):
         crops, faces = _faces(trained, files, device)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from grid.abort import LaunchAborted
-from grid.ledger.store import Store
+from grid.ledger.store_interface import Store
 
 LEASE = 60.0  # seconds without a beat after which a holder counts as gone
 BEAT = 10.0  # seconds between beats
@@ -177,6 +177,13 @@ class Lock:
         except ValueError:  # absent or damaged: a process that is seen to live will write it again
             return holder if alive else None
         return holder if age < self.lease else None
+
+
+def live_holder(store: Store) -> dict[str, Any] | None:
+    """Who holds the lock of a study now: ``purpose``, ``user``, ``host``, ``pid``, ``time``, ...; None where nobody does."""
+    lock = Lock(store, "look")
+    newest = lock._newest()
+    return lock._holder(newest) if newest else None
 
 
 def _alive(holder: dict[str, Any]) -> bool | None:

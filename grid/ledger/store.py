@@ -1,7 +1,6 @@
-"""Where the ledger's objects lie, behind one small interface.
+"""Which store a place is, and the store on a disk.
 
-Nothing here needs rename-over, append or partial writes, so the same protocol holds on a local disk, a network path and an
-object store. ``LocalStore`` is the one that exists; an object store needs these methods and no others.
+Nothing here needs append or partial writes, so the ledger's protocol holds on a local disk, a network path and an object store.
 """
 
 from __future__ import annotations
@@ -9,109 +8,68 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
+import importlib
 import os
+import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
-from configs.component import canonical, digest
+from grid.ledger.memory_store import MemoryStore
+from grid.ledger.store_interface import Stat, Store
+from grid.spec.grid_file import BadInput
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # answers of file systems without links
 ABANDONED = 3600.0  # seconds after which a temporary file that nobody writes belongs to a process that died
 
 
-class Damaged(RuntimeError):
-    """A stored object is not what was written."""
+def open_store(place: Store | Path | str) -> Store:
+    """The store at a path or a URL.
 
-
-@dataclass(frozen=True)
-class Stat:
-    """What can be known of an object without reading it."""
-
-    size: int  # bytes
-    stamp: str  # changes whenever the object is written
-
-
-def seal(value: Mapping[str, Any], indent: int | None = None) -> bytes:
-    """A JSON object that carries the digest of its own content under ``digest``."""
-    sealed = {**value, "digest": digest(value)}
-    text = canonical(sealed) if indent is None else json.dumps(sealed, indent=indent)
-    return (text + "\n").encode("ascii")
-
-
-def unseal(data: bytes | None, name: object) -> dict[str, Any]:
-    """What ``seal`` was given. Objects of versions that wrote no digest are accepted.
-
-    Args:
-        name: of the object, for the message
+    ``file://`` and paths are folders; ``memory://<name>`` is in this process; ``package.module://...`` is the one class that
+    derives from ``Store`` in a module of the user's own, made with the URL.
 
     Raises:
-        Damaged: the object is absent, not JSON, or not what its digest says.
+        BadInput: nothing is known of the scheme.
     """
-    if data is None:
-        raise Damaged(f"{name} is missing")
+    if isinstance(place, Store):
+        return place
+    found = re.match(r"([A-Za-z][\w.+-]*)://", place) if isinstance(place, str) else None
+    if isinstance(place, Path) or found is None:
+        return LocalStore(Path(place))
+    scheme = found[1]
+    if scheme == "file":
+        return LocalStore(Path(unquote(urlsplit(str(place)).path)))
+    if scheme == "memory":
+        return MemoryStore(str(place))
+    if "." not in scheme:
+        known = "a path, file://, memory://, or package.module:// of a store of your own"
+        raise BadInput(f"launch.store {place}: unknown scheme {scheme!r}; known: {known}")
     try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise Damaged(f"{name} is not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise Damaged(f"{name} is not a JSON object")
-    said = value.pop("digest", None)
-    try:
-        same = said is None or said == digest(value)
-    except ValueError:  # such as a number that is infinite now
-        same = False
-    if not same:
-        raise Damaged(f"{name} was changed after it was written (its digest differs)")
-    return value
+        module = importlib.import_module(scheme)
+    except ImportError as error:
+        raise BadInput(f"launch.store {place}: no module {scheme} can be imported here ({error})") from error
+    kinds = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Store)]
+    own = [one for one in kinds if one.__module__ == scheme]
+    if len(own) != 1:
+        raise BadInput(f"launch.store {place}: {scheme} must have one class that derives from Store, found {len(own)}")
+    made: Store = own[0](place)  # type: ignore[call-arg]
+    return made
 
 
-class Store(Protocol):
-    """Objects under slash-separated keys."""
-
-    def get(self, key: str) -> bytes | None:
-        """The object, or None."""
-
-    def put(self, key: str, data: bytes) -> None:
-        """Writes the object whole, replacing one that exists."""
-
-    def create(self, key: str, data: bytes) -> bool:
-        """Writes the object whole unless the key exists; False where it does. Atomic between processes."""
-
-    def names(self, prefix: str) -> list[str]:
-        """The names directly under ``prefix``, sorted; empty where there are none."""
-
-    def size(self, key: str) -> int | None:
-        """Bytes, or None where there is no such object."""
-
-    def stat(self, key: str) -> Stat | None:
-        """Size and stamp, or None where there is no such object."""
-
-    def delete(self, prefix: str) -> None:
-        """Removes the object or everything under the prefix."""
-
-    def sweep(self, prefix: str) -> None:
-        """Removes what killed writers left directly under ``prefix``."""
-
-    def local(self, key: str) -> Path:
-        """A local path at which the object (or, for a prefix, its objects) can be read and written."""
-
-    def commit(self, key: str) -> None:
-        """Makes what was written at ``local(key)`` durable (a disk: fsync; an object store: upload)."""
-
-
-class LocalStore:
-    """Objects as files under one folder, made durable with fsync."""
+class LocalStore(Store):
+    """Objects as files under one folder, made durable with fsync. Files are written and read in place."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self.url = str(root)
 
     def local(self, key: str) -> Path:
+        """The object's own file."""
         return self.root / key
 
     def get(self, key: str) -> bytes | None:
@@ -180,10 +138,6 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def size(self, key: str) -> int | None:
-        found = self.stat(key)
-        return None if found is None else found.size
-
     def stat(self, key: str) -> Stat | None:
         try:
             found = (self.root / key).stat()
@@ -198,10 +152,54 @@ class LocalStore:
         else:
             path.unlink(missing_ok=True)
 
-    def commit(self, key: str) -> None:
+    def open_input(self, key: str) -> BinaryIO:
+        return open(self.root / key, "rb")
+
+    def upload(self, path: Path, key: str) -> None:
+        target = self.root / key
+        if path != target:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+            try:
+                shutil.copyfile(path, written)
+                _sync(written)
+                os.replace(written, target)
+            finally:
+                written.unlink(missing_ok=True)
+        _sync(target)
+        _sync(target.parent)
+
+    def materialise(self, key: str) -> Path:
         path = self.root / key
-        _sync(path)
-        _sync(path.parent)
+        if not path.is_file():
+            raise FileNotFoundError(str(path))
+        return path
+
+    def scratch(self, prefix: str) -> Path:
+        path = self.root / prefix
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def discard(self, scratch: Path) -> None:
+        """Nothing: the files are the objects."""
+
+    def cache_folder(self, name: str) -> Path:
+        return self.root / name
+
+    def pull(self, name: str) -> Path:
+        return self.root / name
+
+    def push(self, name: str) -> None:
+        """Nothing: the folder is in the store."""
+
+    def place(self, key: str) -> str:
+        return str(self.root / key)
+
+    def walk(self, prefix: str) -> Iterator[str]:
+        base = self.root / prefix
+        for path in sorted(base.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                yield path.relative_to(base).as_posix()
 
 
 def _sync(path: Path) -> None:
@@ -210,11 +208,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def walk(store: Store, prefix: str) -> Iterator[str]:
-    """Every file under a prefix of which ``local`` is a folder, relative to it, sorted."""
-    base = store.local(prefix)
-    for path in sorted(base.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            yield path.relative_to(base).as_posix()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from grid.ledger.ledger import Damaged, Failure, Ledger, Marker
-from grid.ledger.store import LocalStore, seal, unseal
+from grid.ledger.ledger import Cause, Damaged, Failure, Ledger, Marker, State, Status
+from grid.ledger.sealed import seal, unseal
+from grid.ledger.store import LocalStore
 from grid.ledger.study_store import store_path
+from grid.spec.finished import Finished
 from grid.spec.grid_file import BadInput
-from grid.spec.stage_kind import StageName, named
+from grid.spec.levels import cell_title
+from grid.spec.stage_name import StageName, named
 
 KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
 PENDING = "pending"  # as in a plan: blocked until somebody reads the images
@@ -64,12 +67,18 @@ class CellView:
     failures: Mapping[str, Failure]
     attempts: Mapping[str, int]
     config: Mapping[str, Any]  # the resolved cell; empty for skipped ones
+    statuses: Mapping[str, Status] = field(default_factory=dict)  # label -> whether its result is valid, and why not
     hidden: bool = False  # the cell left the grid file
     added: frozenset[str] = frozenset()  # labels of explanations that the grid does not ask for; they do not decide its state
 
     @property
     def title(self) -> str:
-        return ", ".join(f"{axis}={level}" for axis, level in self.levels.items()) or "the only cell"
+        return cell_title(self.levels)
+
+    @property
+    def damage(self) -> dict[str, str]:
+        """Label -> what is wrong, of the stages whose marker or outputs are damaged."""
+        return {label: str(one.reason) for label, one in self.statuses.items() if one.cause == Cause.DAMAGE}
 
     @property
     def names(self) -> tuple[StageName, ...]:
@@ -83,9 +92,14 @@ class CellView:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Headline numbers by protocol: {"lfw view 1": {"oracle": 0.93, "eer": ..., "auc": ...}}."""
+        """Headline numbers by protocol: {"lfw view 1": {"best_threshold": 0.93, "eer": ..., "auc": ...}}."""
         done = [name for name in self.names if name.kind == "evaluate" and name in self.markers]
         return {name.about: dict(self.markers[name].facts) for name in done}
+
+
+def finished(ledger: Ledger, label: StageName, marker: Marker) -> Finished:
+    """A finished stage as its kind reads it; what is damaged raises Damaged when it is read."""
+    return Finished(label, marker.facts, marker.outputs, partial(ledger.path, marker), partial(ledger.json, marker))
 
 
 class Study:
@@ -126,7 +140,7 @@ class Study:
     def cells(self) -> Sequence[CellView]:
         """The cells in the order of the plan, hidden ones last."""
         kinds = {stage["id"]: stage["stage"] for stage in self.record["stages"]}
-        seen: dict[str, tuple[Marker | None, Failure | None, int]] = {}
+        seen: dict[str, tuple[Status, Failure | None, int]] = {}
         return [
             *(self._view(cell, kinds, seen, hidden=False) for cell in self.record["cells"]),
             *(self._view(cell, kinds, seen, hidden=True) for cell in self.record["hidden"]),
@@ -136,14 +150,15 @@ class Study:
         markers: dict[str, Marker] = {}
         failures: dict[str, Failure] = {}
         attempts: dict[str, int] = {}
+        statuses: dict[str, Status] = {}
         added = frozenset(cell.get("added", ()))
         stages: dict[str, str] = {named(self.record, label): id for label, id in cell["stages"].items()}
         for label, id in stages.items():
             if id not in seen:
                 seen[id] = self._look(kinds[id], id)
-            marker, failure, count = seen[id]
+            statuses[label], failure, count = seen[id]
             attempts[label] = count
-            if marker:
+            if marker := statuses[label].marker:
                 markers[label] = marker
             elif failure:
                 failures[label] = failure
@@ -165,13 +180,12 @@ class Study:
             failures,
             attempts,
             cell.get("config", {}),
+            statuses,
             hidden,
             added,
         )
 
-    def _look(self, kind: str, id: str) -> tuple[Marker | None, Failure | None, int]:
-        try:
-            marker = self.ledger.marker(kind, id)
-        except Damaged:
-            marker = None
-        return marker, None if marker else self.ledger.failure(kind, id), self.ledger.attempts(kind, id)
+    def _look(self, kind: str, id: str) -> tuple[Status, Failure | None, int]:
+        status = self.ledger.status(kind, id)
+        failure = self.ledger.failure(kind, id) if status.state == State.FAILED else None
+        return status, failure, self.ledger.attempts(kind, id)

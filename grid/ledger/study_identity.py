@@ -6,7 +6,6 @@ inode, a copy does not.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import uuid
@@ -65,7 +64,7 @@ def _copied(before: Mapping[str, Any], here: Mapping[str, Any], study_id: str) -
 
 def _is_study(path: Path, study_id: str) -> bool:
     try:
-        record = json.loads((path / "plan.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_record(path)
+    except (OSError, BadInput):
         return False
-    return isinstance(record, dict) and record.get("study_id") == study_id
+    return record is not None and record.get("study_id") == study_id

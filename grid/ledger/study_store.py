@@ -12,51 +12,55 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grid.ledger.store import LocalStore
+from grid.ledger.store import open_store
+from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
 
 NAME = "store.json"
 
 
-def store_entry(study: Path, store: Path, known: str | None = None) -> dict[str, str]:
+def store_entry(study: Path, store: Path | str, known: str | None = None) -> dict[str, str]:
     """What ``plan.json`` records of a store: ``store`` and ``store_id``. Gives the store an id where it has none.
 
     Args:
         known: the id that the study recorded earlier; a store that lost its own gets it back.
     """
-    study, store = study.absolute(), store.absolute()
-    objects = LocalStore(store)
+    objects = open_store(store)
     id = _id(objects)
     if id is None:
         objects.put(NAME, json.dumps({"id": known or uuid.uuid4().hex}).encode())
         id = _id(objects)
     assert id is not None
-    return {"store": str(store.relative_to(study) if store.is_relative_to(study) else store), "store_id": id}
+    if isinstance(store, Path):
+        study, store = study.absolute(), store.absolute()
+        store = store.relative_to(study) if store.is_relative_to(study) else store
+    return {"store": str(store), "store_id": id}
 
 
-def store_path(study: Path, record: Mapping[str, Any]) -> Path:
-    """The absolute path of a study's store.
+def store_path(study: Path, record: Mapping[str, Any]) -> Path | str:
+    """The absolute path of a study's store, or its URL.
 
     Raises:
         BadInput: it is not there, or it is not the store that the study was launched with.
     """
     recorded, known = str(record["store"]), record.get("store_id")
-    store, plan = study / recorded, study / "plan.json"
-    if not store.is_dir():
+    store: Path | str = recorded if "://" in recorded else study / recorded
+    plan = study / "plan.json"
+    if isinstance(store, Path) and not store.is_dir():
         beside = study / Path(recorded).name
         moved = Path(recorded).is_absolute() and beside.is_dir()
         hint = f'if the study was moved together with {beside}, set "store": "{beside.name}" there' if moved else "mount it"
         raise BadInput(f"{plan}: key store: no folder {store}; {hint}, or launch the grid to compute everything again")
     if known is None:
         return store
-    found = _id(LocalStore(store))
+    found = _id(open_store(store))
     if found != known:
         what = "has no readable store.json" if found is None else f"is another store (id {found[:8]}, not {known[:8]})"
         raise BadInput(f"{plan}: key store: {store} {what}; mount the right one, or launch the grid to use this one")
     return store
 
 
-def _id(store: LocalStore) -> str | None:
+def _id(store: Store) -> str | None:
     """None where the store has no id, or a damaged one."""
     try:
         found = json.loads(store.get(NAME) or b"null")

@@ -13,6 +13,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.stage_kind import TRAIN
 from modules.model_complexity import count
 from modules.shape_inference import on_meta, stage_shapes
+from modules.targets import objective
 from modules.training import freezing
 from modules.training.recipe import Recipe
 from modules.training.single_image import check_single_image
@@ -97,13 +98,16 @@ def _check_recipe(recipe: RecipeConfig) -> None:
 def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
     try:
         manifest = resolver.manifest(cell.data)
-        classes, images = resolver.subjects(cell.data), len(manifest.keys)
+        subjects, images = resolver.subjects(cell.data), len(manifest.keys)
+        classes: int | dict[str, int] = resolver.target_classes(cell) if cell.targets else subjects
     except Blocked:
-        classes, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
-    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches)
+        subjects, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
+        classes = dict.fromkeys(cell.targets, 2) if cell.targets else subjects
+    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches, cell.targets)
     key = (
         *map(id, parts),
-        classes,
+        subjects,
+        str(classes),
         cell.input.pixels,
         cell.recipe.learning_part,
         cell.recipe.part_size,
@@ -111,9 +115,9 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
     )  # the plan keeps these objects alive
     if key not in networks:
         try:
-            _check(cell, classes if images else None)
+            _check(cell, subjects if images else None)
             decoder = cell.reconstruction.decoder if cell.reconstruction else None
-            networks[key] = count(cell.backbone, cell.head, cell.loss, classes, cell.input.pixels, decoder)
+            networks[key] = count(cell.backbone, cell.head, objective(cell), classes, cell.input.pixels, decoder)
         except ValueError as error:
             raise BadInput(f"{plan.grid.yaml_source.path}: cell {title}: {error}") from error
     counted = networks[key]

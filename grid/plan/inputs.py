@@ -14,6 +14,7 @@ import numpy as np
 
 from configs.component import Config, canonical, digest
 from configs.interfaces import (
+    Column,
     DatasetConfig,
     Manifest,
     Pairs,
@@ -22,9 +23,12 @@ from configs.interfaces import (
     ProtocolConfig,
     TrainedPretrainingConfig,
 )
+from configs.lookup import nearest
 from grid.evaluation.task import evaluation_task
+from grid.ledger.store import open_store
+from grid.ledger.store_interface import Store
 from grid.spec.cell import ID_LENGTH, Cell
-from grid.spec.training import Training
+from grid.spec.training import IDENTITY, Training
 
 
 class Blocked(Exception):
@@ -38,8 +42,9 @@ class Blocked(Exception):
 class InputResolver:
     """Answers to ``grid.spec.cell.Facts``, remembered by config."""
 
-    def __init__(self, store: Path) -> None:
-        self.scans = store / "scans"
+    def __init__(self, store: Store | Path | str) -> None:
+        self.store = open_store(store)
+        self.scans = self.store.pull("scans")
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
         self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must look at, to compare them
         self._known: dict[Any, Any] = {}
@@ -89,12 +94,14 @@ class InputResolver:
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; what was remembered of the world is forgotten."""
         _readable(lambda: data.scan(self.scans, progress))
+        self.store.push("scans")
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Takes hashes of a dataset's images; what was remembered of the world is forgotten."""
         manifest = self.manifest(data)
         _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
+        self.store.push("scans")
         self._forget()
 
     def _forget(self) -> None:
@@ -121,6 +128,36 @@ class InputResolver:
 
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
+
+    def columns(self, training: Training) -> dict[str, str]:
+        return {name: column.digest for name, column in self._columns(training).items()}
+
+    def target_classes(self, training: Training) -> dict[str, int]:
+        """The number of classes of each target; 0 for numbers."""
+        found = {name: len(column.classes or ()) for name, column in self._columns(training).items()}
+        return found | ({IDENTITY: self.subjects(training.data)} if IDENTITY in training.targets else {})
+
+    def _columns(self, training: Training) -> dict[str, Column]:
+        """The columns of the training's targets but the identity.
+
+        Raises:
+            ValueError: the dataset has no such column, or the target's loss does not fit its type.
+        """
+        data = training.data
+        known = self._once(("columns", self._key(data)), lambda: data.columns(self.manifest(data)))
+        for name, target in training.targets.items():
+            if name != IDENTITY and name not in known:
+                raise ValueError(f"target {name!r} is no column of dataset {data.name}{nearest(name, [IDENTITY, *known])}")
+            loss = target.loss or training.loss
+            number = name != IDENTITY and known[name].classes is None
+            if number != (loss.predicts == "number"):
+                what, fit = ("numbers", "such as regression") if number else ("classes", "such as softmax")
+                raise ValueError(
+                    f"target {name} is a column of {what}, and loss {loss.name} is not for them; set targets.{name}.loss, {fit}"
+                )
+            if name != IDENTITY and not known[name].known.any():
+                raise ValueError(f"target {name}: no image of dataset {data.name} has a known value")
+        return {name: known[name] for name in training.targets if name != IDENTITY}
 
     def subjects(self, data: DatasetConfig) -> int:
         """How many subjects the images are of."""
@@ -182,6 +219,8 @@ class InputResolver:
     def _check_split(self, training: Training) -> None:
         """Raises ValueError where a split holds out nothing that can be validated on, and the recipe needs it."""
         data, made = training.data, training.split
+        if training.targets:
+            self._columns(training)
         counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
             key = ("held", self._key(data), made.fraction, made.seed)
@@ -189,9 +228,11 @@ class InputResolver:
             held = [counts[who] for who in names]
         else:
             held = [_splits().held_images(count, made.fraction) for count in counts.values()]
+        if training.targets and IDENTITY not in training.targets:
+            held = [int(made.fraction > 0)]  # of classes and numbers, some image is always held out
         if not training.recipe.needs_validation:
             return
-        classes = made.by == "images" and training.loss.classifies
+        classes = training.targets or (made.by == "images" and training.loss.classifies)
         if max(held, default=0) >= (1 if classes or training.recipe.decodes_only else 2):
             return
         if made.fraction == 0:
@@ -237,8 +278,7 @@ class InputResolver:
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
-        """What the protocol asks, after the overlap policy: ``Pairs``, or what ``datamodules.evaluation_sets.templates`` has for
-        its task."""
+        """What the protocol asks after the overlap policy: ``Pairs``, or what its task has instead of them."""
         if evaluation_task(protocol.task).pairs:
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)
@@ -254,7 +294,8 @@ class InputResolver:
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
-        if protocol.task == "templates":
+        task = evaluation_task(protocol.task)
+        if task.fixed:
             raise ValueError(f"{refused}; its lists are fixed: train on others")
         try:
             found = ask(protocol, manifest.subset(free))
@@ -262,9 +303,7 @@ class InputResolver:
             raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
         if protocol.overlap == "refuse":
             raise ValueError(f"{refused}; `overlap: drop` leaves them out")
-        if protocol.task == "clustering":
-            return dataclasses.replace(found, rows=free[found.rows])
-        return dataclasses.replace(found, templates=dataclasses.replace(found.templates, rows=free[found.templates.rows]))
+        return task.placed(found, free)
 
     def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig], near: int | None) -> np.ndarray:
         """bool (N,): images of ``data`` that say nothing about unseen subjects.

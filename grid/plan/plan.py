@@ -15,6 +15,7 @@ from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, Grid, check_level
+from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import Stage, StageName, cell_id, stage_kind, stages_of
 
 DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
@@ -50,12 +51,7 @@ class PlannedCell:
 
     @property
     def title(self) -> str:
-        return title_of(self.levels)
-
-
-def title_of(levels: Mapping[str, str]) -> str:
-    """A cell as messages call it."""
-    return ", ".join(f"{axis}={level}" for axis, level in levels.items()) or "the only cell"
+        return cell_title(self.levels)
 
 
 @dataclass(frozen=True)
@@ -137,8 +133,8 @@ def study_of(grid: Grid) -> Path:
     return grid.spec.launch.study or Path("studies", grid.spec.name).absolute()
 
 
-def store_of(grid: Grid) -> Path:
-    """The ledger's folder."""
+def store_of(grid: Grid) -> Path | str:
+    """Where the ledger is: a folder or a URL."""
     return grid.spec.launch.store or study_of(grid) / "store"
 
 
@@ -171,12 +167,12 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
     stages: dict[str, tuple[Stage, list[str]]] = {}
     seen: dict[str, str] = {}
     for point in grid.combinations():
-        if where and any(point.levels[axis] not in levels for axis, levels in where.items()):
+        if not selects(where, point.levels):
             continue
         if point.cell is None:
             cells.append(PlannedCell(None, point.levels, SKIPPED, point.skipped, {}, None))
             continue
-        title = title_of(point.levels)
+        title = cell_title(point.levels)
         try:
             resolver.check(point.cell)
             nodes = stages_of(point.cell, resolver)

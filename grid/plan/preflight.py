@@ -13,6 +13,7 @@ from rich.text import Text
 from configs.component import canonical
 from configs.interfaces import DatasetConfig
 from configs.interfaces import Progress as Reading
+from grid.ledger.store import open_store
 from grid.plan.cost import cost
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import BLOCKED, Plan, make_plan, store_of
@@ -23,9 +24,11 @@ SHOWN = 5  # skipped images that are named on the terminal
 CellFilter = Mapping[str, Sequence[str]]
 
 
-def prepare(study: Path, store: Path) -> None:
-    """Makes the folders, and meets one that cannot be written before anything else happens."""
-    for folder in (study, store):
+def prepare(study: Path, store: Path | str) -> None:
+    """Makes the folders, and reports one that cannot be written before anything else happens."""
+    if not isinstance(store, Path):
+        _probe(store)
+    for folder in (study, *([store] if isinstance(store, Path) else [])):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".writable-{uuid.uuid4().hex}"
@@ -33,6 +36,20 @@ def prepare(study: Path, store: Path) -> None:
             probe.unlink()
         except OSError as error:
             raise BadInput(f"{folder}: cannot be written ({error.strerror}); choose another with launch.study=...") from error
+
+
+def _probe(url: str) -> None:
+    """Meets a store that cannot be written.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    store, key = open_store(url), f"writable-{uuid.uuid4().hex}"
+    try:
+        store.put(key, b"")
+        store.delete(key)
+    except OSError as error:
+        raise BadInput(f"{url}: cannot be written ({error}); choose another with launch.store=...") from error
 
 
 def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan:

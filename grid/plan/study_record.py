@@ -34,14 +34,19 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         "home": home_of(plan.study),
         **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
         "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
-        "revision": revision(),
-        "version": version("facegrid"),
-        "launched": time.time(),
+        **_computed(plan, earlier),
         "grid_file": str(grid.yaml_source.path),
         "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address"}),
     }
     write_record(plan.study, record)
     return record
+
+
+def _computed(plan: Plan, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """When, and with which code, something was computed last: now, unless this launch has nothing to compute."""
+    if earlier and not plan.open and "launched" in earlier:
+        return {key: earlier.get(key) for key in ("revision", "version", "launched")}
+    return {"revision": revision(), "version": version("facegrid"), "launched": time.time()}
 
 
 def _earlier(study: Path) -> dict[str, Any] | None:

@@ -20,16 +20,17 @@ from grid.report.page import page
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.sheet_png import sheet_png
 from grid.report.sheets import sheets
-from grid.report.table_csv import table_csv
+from grid.report.table_csv import results_csv, table_csv
 from grid.report.table_json import table_json
 from grid.report.view import view
 from grid.results import rows
 from grid.results.explanation_reader import plain
+from grid.results.results import of_rows
 from grid.spec.grid_file import BadInput
 
 
 def build(study: Study, out: Path | None = None) -> Path:
-    """Writes index.html, table.md, table.csv, table.tex, report.json and sheets (PNG); returns index.html's path.
+    """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     Where explanations are scored, also explanations.md and explanations.csv; where pairs of images are compared, modes.md.
 
@@ -78,6 +79,7 @@ def _write(study: Study, folder: Path) -> None:
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
         "table.tex": latex(table, study.name),
+        "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
         "index.html": page(study, table, found, tables, named, view(study, table.rows, list(generated), without)),
     }

@@ -10,6 +10,7 @@ from grid.ledger.study import Study
 from grid.report.ensembles import with_ensembles
 from grid.results import rows
 from grid.results.columns import Column
+from grid.results.fitting_table import FittingTable
 
 COLOURS = {
     "done": "green",
@@ -26,7 +27,7 @@ def table(study: Study) -> Group:
     found = with_ensembles(study, rows.table(study))
     tasks = dict.fromkeys(column.task for column in found.columns)
     groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
-    return Group(*(_table(study.name, found, protocols) for protocols in groups or [[""]]), _caption(found))
+    return Group(*(FittingTable(_table(study.name, found, protocols)) for protocols in groups or [[""]]), _caption(found))
 
 
 def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:

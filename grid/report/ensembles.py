@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from grid.ledger.ledger import Marker
 from grid.ledger.study import CellView, Study
+from grid.results.measured import measured, started
 from grid.results.rows import Row, Table
+from grid.spec.stage_kind import StageName
 from modules.metrics.ensemble import combined
 from modules.metrics.verification import verification
 
@@ -60,7 +62,12 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
         attempts={},
         config={},
     )
-    return Row(cell, "ensemble", reason, {}, metrics)
+    numbers = [
+        one
+        for protocol, found in metrics.items()
+        for one in measured(found, dataclasses.replace(started(cell, StageName("evaluate", protocol)), heading=protocol))
+    ]
+    return Row(cell, "ensemble", reason, {}, metrics, results=tuple(numbers))
 
 
 def _evaluated(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from grid.report.text import visible
-from grid.results.columns import Column, Value
+from grid.results.columns import Column
+from grid.results.result import Result
 from grid.results.rows import Table
 
 SPECIAL = {
@@ -74,7 +75,7 @@ def _caption(table: Table, name: str) -> str:
     return f"{escape(name)}{only}{partial}.{ticks} {noise}"
 
 
-def _value(column: Column, value: Value | None) -> str:
+def _value(column: Column, value: Result | None) -> str:
     if value is None or value.value is None:
         return "--"
     text, spread = column.value(value), escape(column.spread(value))

@@ -8,7 +8,7 @@ from typing import Any
 from grid.report.markdown import line, plain
 from grid.results.rows import Row, Table
 
-EXACT = "view2_10fold"  # from which differences are counted
+EXACT = "ten_fold"  # from which differences are counted
 NOTE = (
     "One list of scores, one column per definition. s.e. is the standard error and s.d. the standard deviation over folds; "
     f"then the difference from {EXACT} in points."

@@ -15,10 +15,11 @@ from grid.ledger.study import Study
 from grid.report import charts, curves, scores, sheets
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
+from grid.report.stage_times import times
 from grid.report.text import printable
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.results.rows import Row, Table
+from grid.results.rows import Table
 
 HERE = Path(__file__).parent
 
@@ -74,7 +75,7 @@ def page(
         training=training_curves(table, histories),
         common=common([row.cell.config for row in table.rows if row.cell.config]),
         scope=" and ".join(study.record["replicate_scope"]),
-        seconds=_seconds,
+        times=times(table),
     )
     return text
 
@@ -93,10 +94,6 @@ def _flat(value: Any, at: str = "") -> dict[str, str]:
             found |= _flat(item, f"{at}.{key}" if at else str(key))
         return found
     return {at: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-
-
-def _seconds(row: Row) -> float:
-    return sum(marker.finished - marker.started for marker in row.markers.values())
 
 
 def _heading(title: str) -> str:

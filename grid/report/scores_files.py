@@ -13,8 +13,8 @@ from grid.report.scores import CENTRE, Line, Scored, Table, reasons
 from grid.report.text import spreadsheet
 
 NOTE = (
-    "Brackets are 95 % intervals; bold beats the centre baseline: the paired 95 % interval of the difference lies on the better "
-    "side of 0. No correction is made for looking at many methods. Seconds are of the method alone, for all its probes."
+    "Brackets are 95 % intervals; bold beats the centre baseline: the paired 95 % interval of the difference lies on the "
+    "better side of 0. No correction is made for looking at many methods. Seconds are of the method alone, for all its probes."
 )
 FIELDS = ("value", "low", "high")
 

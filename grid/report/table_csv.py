@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 from grid.report.text import spreadsheet
 from grid.results.columns import Column
+from grid.results.results import Results
 from grid.results.rows import Table
 
 FIELDS = ("value", "low", "high", "se")
@@ -14,7 +16,7 @@ FIELDS = ("value", "low", "high", "se")
 
 def table_csv(table: Table) -> str:
     """RFC 4180 but for the line ends, which are a line feed. An absent number is an empty field."""
-    wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "tenfold"]
+    wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "ten_fold"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     axes = [factor.axis for factor in table.factors]
@@ -36,3 +38,19 @@ def table_csv(table: Table) -> str:
 def _name(column: Column, field: str, table: Table) -> str:
     start = f"{column.protocol}:" if len(table.protocols) > 1 else ""
     return spreadsheet(start + column.key.replace("val:", "val@") + ("" if field == "value" else f"_{field}"))
+
+
+def results_csv(results: Results) -> str:
+    """The long table: a line per number, in the columns of ``Results``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([spreadsheet(name) for name in results.columns])
+    for record in results.records():
+        writer.writerow([_field(record[name]) for name in results.columns])
+    return text.getvalue()
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return ""
+    return spreadsheet(value) if isinstance(value, str) else repr(value)

@@ -14,6 +14,7 @@ from datamodules.list_readers.lfw import read_list
 from grid.ledger.study import CellView, Study
 from grid.spec.cell_filter import check_cell_filter, which
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import selects
 from grid.spec.stage_kind import StageName
 
 PAIRS = 300  # impostor pairs in each fold of View 2
@@ -57,11 +58,7 @@ def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protoc
 
 def _only(study: Study, where: Mapping[str, Sequence[str]]) -> CellView:
     check_cell_filter(where, study.axes)
-    found = [
-        cell
-        for cell in study.cells
-        if not cell.hidden and all(cell.levels.get(axis) in wanted for axis, wanted in where.items())
-    ]
+    found = [cell for cell in study.cells if not cell.hidden and selects(where, cell.levels)]
     if len(found) != 1:
         such = f"; choose one, such as {which(found[0].levels)}" if found else ""
         raise BadInput(f"mine takes one cell, and {len(found)} are selected{such}")

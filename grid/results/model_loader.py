@@ -16,6 +16,7 @@ from grid.ledger.study import CellView, Study
 from grid.spec.cell import Cell
 from grid.spec.cell_filter import check_cell_filter, which
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import selects
 from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 MODEL = "model.safetensors"
@@ -99,7 +100,7 @@ def find(target: Path, where: Mapping[str, Sequence[str]]) -> Trained:
 def _of_cell(study: Study, where: Mapping[str, Sequence[str]]) -> Trained:
     check_cell_filter(where, study.axes)
     shown = [cell for cell in study.cells if not cell.hidden]
-    found = [cell for cell in shown if all(cell.levels.get(axis) in levels for axis, levels in where.items())]
+    found = [cell for cell in shown if selects(where, cell.levels)]
     if len(found) != 1:
         such = f"; choose one, such as {which(found[0].levels)}" if found else ""
         raise BadInput(f"--where selects {len(found)} cells of {study.path}, and two images are for one cell{such}")
@@ -136,7 +137,7 @@ def _of_file(path: Path) -> Trained:
         raise BadInput(f"{path}: not the result of its training (the ledger counts {marker.attempt if marker else 'none'})")
     if (folders[4] / "plan.json").is_file():  # the store of one study, where stores lie unless a grid says otherwise
         study = Study(folders[4])
-        if study.ledger.store.local("").resolve() == folders[3].resolve():
+        if Path(study.ledger.store.url).resolve() == folders[3].resolve():
             for view in study.cells:
                 if view.stages.get("train") == id:
                     return _with_cell(study, view, marker)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
-from grid.ledger.study import CellView, Study
-from grid.results.columns import VERIFICATION, Column, Value, columns_of
+from grid.ledger.study import CellView, Study, finished
+from grid.results.columns import VERIFICATION, Column, column_of
+from grid.results.measured import results_of
+from grid.results.result import Result
+from grid.spec.stage_kind import StageKind, known_kind
 
 ABSENT = ("none", "no", "off")  # the level of a factor that is not there
 TITLES = {
@@ -40,23 +44,21 @@ class Row:
     state: str  # done, unfinished, failed, skipped, blocked; ensemble, where it is none but several cells together
     reason: str | None
     markers: Mapping[str, Marker]  # the stages whose outputs are whole
-    metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json
+    metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json; other stages with results by their headings
     lost: Mapping[str, str] = field(default_factory=dict)  # label -> why, of added explanations that failed or are damaged
+    results: tuple[Result, ...] = ()  # every number of the cell
 
     @property
     def title(self) -> str:
         return self.cell.title
 
-    def value(self, column: Column) -> Value | None:
-        """None where the protocol was not evaluated."""
-        found = self.metrics.get(column.protocol)
-        if found is None:
-            return None
-        kind, _, far = column.key.partition(":")
-        entry = found.get(kind, {}).get(far) if far else found.get(kind)
-        if entry is None:
-            return None
-        return Value(*(entry.get(key) for key in ("value", "low", "high", "se", "reason", "method")))
+    def value(self, column: Column) -> Result | None:
+        """None where the protocol was not evaluated, or has no such metric."""
+        return self._by_column.get((column.protocol, column.key))
+
+    @cached_property
+    def _by_column(self) -> dict[tuple[str, str], Result]:
+        return {(one.heading, one.metric): one for one in self.results if one.heading is not None}
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ class Table:
         found: dict[str, dict[str, None]] = {}
         for row in self.lines:
             for column in self.columns:
-                if (value := row.value(column)) and value.low is not None and value.method:
-                    found.setdefault(value.method, {})[column.title] = None
+                if (value := row.value(column)) and value.low is not None and value.interval:
+                    found.setdefault(value.interval, {})[column.title] = None
         return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
 
 
@@ -130,12 +132,18 @@ def _factor(axis: str, levels: Sequence[str]) -> Factor:
 
 
 def _row(study: Study, cell: CellView) -> Row:
-    markers, metrics, damage, lost = {}, {}, [], dict(cell.lost)
-    for label, marker in cell.markers.items():
+    markers: dict[str, Marker] = {}
+    metrics: dict[str, Mapping[str, Any]] = {}
+    lost = dict(cell.lost)
+    damage = [f"{label}: {why}" for label, why in cell.damage.items() if label not in {*cell.markers, *cell.added}]
+    for label in (name for name in cell.names if name in cell.markers):
+        marker, kind = cell.markers[label], known_kind(label.kind)
         try:
-            _check(study, marker)
-            if marker.kind == "evaluate":
-                metrics[label.partition(":")[2]] = study.ledger.json(marker, "metrics.json")
+            if label in cell.damage:
+                raise Damaged(cell.damage[label])
+            _check(study, marker, kind)
+            if (result := kind.result(finished(study.ledger, label, marker))) is not None:
+                metrics[kind.heading(label)] = result
             markers[label] = marker
         except Damaged as error:
             if label in cell.added:
@@ -149,27 +157,20 @@ def _row(study: Study, cell: CellView) -> Row:
         reason = "not finished yet: " + ", ".join(
             label for label in cell.stages if label not in cell.markers and label not in cell.added
         )
-    return Row(cell, state, reason, markers, metrics, lost)
+    return Row(cell, state, reason, markers, metrics, lost, tuple(results_of(study.ledger, cell, markers)))
 
 
-def _check(study: Study, marker: Marker) -> None:
-    """What a report reads is checked by digest; weights, which are large and not read, by size."""
-    for name in (
-        ("history.json",)
-        if marker.kind == "train"
-        else marker.outputs
-        if marker.kind in ("evaluate", "explain", "score")
-        else ()
-    ):
+def _check(study: Study, marker: Marker, kind: StageKind) -> None:
+    """What a report reads is verified by digest; weights, which are large and not read, as ``Ledger.status`` does."""
+    for name in kind.reads(marker.outputs):
         if name in marker.outputs:
             study.ledger.path(marker, name)
-    if wrong := study.ledger.damage(marker):
-        raise Damaged(wrong)
 
 
 def _columns(rows: Sequence[Row]) -> Iterable[Column]:
-    protocols = dict.fromkeys(
-        label.partition(":")[2] for row in rows for label in row.cell.stages if label.startswith("evaluate:")
-    )
-    for protocol in protocols:
-        yield from columns_of(protocol, [row.metrics[protocol] for row in rows if protocol in row.metrics])
+    """Of all stages that have results, in the order in which cells have them."""
+    headings = {known_kind(name.kind).heading(name): name.kind for row in rows for name in row.cell.names}
+    for heading, name in headings.items():
+        kind, found = known_kind(name), [row.metrics[heading] for row in rows if heading in row.metrics]
+        for measure in kind.measures(found):
+            yield column_of(heading, measure, kind.group(found))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from grid.ledger.study import CellView, Study
+from grid.results.fitting_table import FittingTable
+from grid.results.running import Running, launch_of, running
 from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title
 
-COLOURS = {"done": "green", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
+COLOURS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
 
 
@@ -19,37 +25,51 @@ def status(study: Study) -> dict[str, Any]:
     """The JSON form: what ``status --json`` prints. Hidden cells are left out.
 
     ``error`` is set where a cell failed, is blocked, or has damaged outputs (those are checked by size only), and where
-    an explanation that was added to the study failed, which leaves the state alone.
+    an explanation that was added to the study failed, which leaves the state alone. ``running`` lists the stages that a
+    launch computes now, and a cell with any of them is ``running``; ``launch`` is that launch, or None.
 
     Raises:
         BadInput: ``mlflow.json`` is damaged.
     """
     cells = []
+    launch = launch_of(study)
     for cell in study.cells:
         if cell.hidden:
             continue
-        state, error = _state(study, cell)
+        state, error = _state(cell)
+        at_work = running(study, cell, launch)
         cells.append(
             {
                 "id": cell.id,
                 "levels": dict(cell.levels),
-                "state": state,
+                "state": "running" if at_work and state == "run" else state,
+                "running": [dataclasses.asdict(one) for one in at_work],
                 "metrics": cell.metrics,
                 "attempts": dict(cell.attempts),
                 "error": error,
             }
         )
-    return {"study": study.name, "cells": cells, "mlflow": _sync(study)}
+    return {"study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study)}
 
 
-def _state(study: Study, cell: CellView) -> tuple[str, str | None]:
-    for label, marker in cell.markers.items():
-        if label in cell.added:
-            continue  # no launch makes it again
-        if cell.state == "done" and (damage := study.ledger.damage(marker)):
+def _state(cell: CellView) -> tuple[str, str | None]:
+    for label, damage in cell.damage.items():
+        if label not in cell.added and cell.state in ("done", "run"):  # no launch makes an added one again
             return "run", f"{label}: {damage}"
     lost = "; ".join(f"added, and failed: {label}: {why}" for label, why in cell.lost.items())
     return cell.state, cell.reason if cell.state in ("failed", "blocked") else lost or None
+
+
+def _running_lines(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One per running stage: of which cell, or of how many."""
+    owners: dict[str, list[str]] = {}
+    stages: dict[str, Running] = {}
+    for cell in cells:
+        for one in cell["running"]:
+            stages[one["id"]] = Running(**one)
+            owners.setdefault(one["id"], []).append(cell_title(cell["levels"]))
+    names = {id: titles[0] if len(titles) == 1 else f"{len(titles)} cells" for id, titles in owners.items()}
+    return [f"running: {names[id]}: {stage.text}" for id, stage in stages.items()]
 
 
 def _sync(study: Study) -> dict[str, Any]:
@@ -63,7 +83,7 @@ def _sync(study: Study) -> dict[str, Any]:
         raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it anew") from error
 
 
-def show(study: Study) -> Table:
+def show(study: Study) -> FittingTable:
     """The same for a terminal."""
     found = status(study)
     states = [cell["state"] for cell in found["cells"]]
@@ -79,9 +99,13 @@ def show(study: Study) -> Table:
     for name in ("State", "Stages", "Attempts"):
         out.add_column(name, justify="left" if name == "State" else "right", no_wrap=True)
     out.add_column("Accuracy,\ncross-validated", justify="right", no_wrap=True)
+    if launch := found["launch"]:
+        since = time.strftime("%H:%M", time.localtime(launch["since"])) if launch["since"] else "an unknown time"
+        lines.append(f"{launch['purpose']} is alive: {launch['user']}@{launch['host']}, process {launch['pid']}, since {since}")
+        lines += _running_lines(found["cells"])
     views = [cell for cell in study.cells if not cell.hidden]
     for cell, view in zip(found["cells"], views, strict=True):
-        accuracy = [f"{facts['tenfold'] * 100:.2f} %" for facts in cell["metrics"].values() if "tenfold" in facts]
+        accuracy = [f"{facts['ten_fold'] * 100:.2f} %" for facts in cell["metrics"].values() if "ten_fold" in facts]
         if reason := cell["error"] or (view.reason if cell["state"] == "skipped" else None):
             line = " ".join(f"{cell['state']}: {view.title}: {reason}".split())
             lines.append(line if len(line) <= 160 else line[:159] + "…")
@@ -96,4 +120,4 @@ def show(study: Study) -> Table:
     if any(view.lost for view in views):
         lines.append("ask for it again with `facegrid explain`, or take it out with --drop")
     out.caption = Text("\n".join(lines))
-    return out
+    return FittingTable(out)

@@ -37,6 +37,7 @@ class Cell(Training):
         if origin.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": origin.epochs})
         changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
+        changes["targets"] = {}  # a source training learns identities
         return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
 
 
@@ -73,6 +74,9 @@ class Facts(Protocol):
 
     def images(self, data: DatasetConfig) -> str:
         """Digest of the dataset's manifest."""
+
+    def columns(self, training: Training) -> dict[str, str]:
+        """Digest of the column of each target but the identity, which belongs to the images."""
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
         """Digest of what is asked, such as the pairs that are compared, after the overlap policy."""

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from configs.lookup import KINDS, lookup, nearest, shortened
+from grid.secrets import masked_text
 from grid.spec.yaml_source import YamlSource
 
 
@@ -77,7 +78,7 @@ def _words(first: Any) -> str:
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
     else:
-        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {shortened(first['input'])}"
+        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {masked_text(shortened(first['input']))}"
     return " ".join(message.split())
 
 
@@ -85,8 +86,8 @@ def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
     """The keys that the mapping at ``loc`` may have."""
     for part in loc:
         tree = tree[int(part)] if part.isdigit() else tree.get(part, {})
-        if part.isdigit():
-            continue  # ``protocols.0`` is of the kind that ``protocols`` names
+        if part.isdigit() or part not in model.model_fields:
+            continue  # ``protocols.0`` is of the kind that ``protocols`` names, ``targets.age`` is a target
         kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score", "stages": "stage"}.get(part, part)
         if kind not in KINDS:
             model = _model_in(model.model_fields[part].annotation)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from configs.component import Config
 from configs.lookup import nearest, shortened
+from grid.secrets import masked
 from grid.spec.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES, load_yaml
 from grid.spec.cell import Cell
 from grid.spec.config_errors import KeyOrigins, explain
+from grid.spec.levels import selects
 from grid.spec.yaml_source import YamlSource, deep_set, get, overlaps, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -45,7 +47,7 @@ class Skip(Config):
         return {axis: [level] if isinstance(level, str) else level for axis, level in value.items()}
 
     def applies(self, levels: Mapping[str, str]) -> bool:
-        return all(levels[axis] in wanted for axis, wanted in self.when.items())
+        return selects(self.when, levels)
 
 
 class Ensemble(Config):
@@ -66,11 +68,21 @@ class Resources(Config):
     memory_gib: float | None = Field(None, gt=0)
 
 
+def _place(value: Any) -> Any:
+    """A path, unless it is a URL."""
+    return Path(value) if isinstance(value, str) and "://" not in value else value
+
+
+StorePlace = Annotated[Path | str | None, BeforeValidator(_place)]
+
+
 class Launch(Config):
     """How and where a grid runs: never part of a cell's identity."""
 
     study: Path | None = None  # default: studies/<grid name>
-    store: Path | None = None  # where the ledger lies; default: <study>/store; share it to share stages between studies
+    store: StorePlace = (
+        None  # a folder or a URL, where the ledger lies; default: <study>/store; share it to share stages between studies
+    )
     tracking: str | None = None  # MLflow tracking URI; default: SQLite beside a study on a local disk
     executor: str = "ray"  # ray, local (one after the other in this process), or the dotted path of a class of a user's own
     address: str | None = None  # of a Ray cluster; default: this machine alone
@@ -122,7 +134,7 @@ class Grid:
 
     spec: Spec
     yaml_source: YamlSource
-    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as it was written
+    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as messages show it
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -198,7 +210,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
     said = {}
     for override in overrides:
         raw = _override(raw, override, yaml_source)
-        said[override.partition("=")[0]] = override
+        said[override.partition("=")[0]] = masked(override)
     try:
         spec = Spec.model_validate(raw)
     except ValidationError as error:
@@ -299,26 +311,27 @@ def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where:
 
 def _override(raw: Mapping[str, Any], override: str, yaml_source: YamlSource) -> dict[str, Any]:
     key, sign, text = override.partition("=")
+    said = shortened(masked(override))
     if not sign or not key:
-        raise BadInput(f"override {shortened(override)}: write key.path=value, such as recipe.epochs=4")
+        raise BadInput(f"override {said}: write key.path=value, such as recipe.epochs=4")
     if key.count(".") >= MAX_DEPTH:
-        raise BadInput(f"override {shortened(override)}: the key has more than {MAX_DEPTH} parts")
-    value = load_yaml(text, lambda _, what: BadInput(f"override {shortened(override)}: {what}"))[0]
+        raise BadInput(f"override {said}: the key has more than {MAX_DEPTH} parts")
+    value = load_yaml(text, lambda _, what: BadInput(f"override {said}: {what}"))[0]
     head = key.split(".")[0]
     if head in ("launch", "replicates", "replicate_scope", *LISTS):
-        changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {shortened(override)}: {text}"))
+        changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {said}: {text}"))
         return changed
     if head in ("axes", "name", "skip", "births", "base"):
-        raise BadInput(f"override {shortened(override)}: overrides change {CHANGEABLE}; {head!r} belongs in the file")
+        raise BadInput(f"override {said}: overrides change {CHANGEABLE}; {head!r} belongs in the file")
     for axis, levels in (raw.get("axes") or {}).items():
         for level, settings in levels.items():
             for taken in settings:
                 if overlaps(key, taken):
                     raise BadInput(
-                        f"override {shortened(override)}: axis {shortened(axis)} sets {taken!r} (level {shortened(level)}); "
+                        f"override {said}: axis {shortened(axis)} sets {taken!r} (level {shortened(level)}); "
                         f"choose levels with --where {axis}=... or change the file"
                     )
-    base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {shortened(override)}: {text}"))
+    base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {said}: {text}"))
     return {**raw, "base": base}
 
 

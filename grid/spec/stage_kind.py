@@ -17,37 +17,15 @@ from configs.component import Config, digest
 from configs.lookup import resolve
 from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
+from grid.spec.finished import Finished
+from grid.spec.measure import Measure, entry_of, measures_in, metric_name
+from grid.spec.stage_name import TRAIN, StageName, named
 from grid.spec.training import Training
 
 PACKAGE = "grid.stages.kinds"
-
-
-class StageName(str):
-    """A stage within its cell: its kind, and the titles of what it is about. As text it is the label that people read.
-
-    ``StageName("score", "gradcam", "sanity")`` reads ``score:gradcam:sanity``. Nothing parses that text: ask ``kind`` and
-    ``titles``.
-    """
-
-    kind: str
-    titles: tuple[str, ...]
-    __slots__ = ("kind", "titles")
-
-    def __new__(cls, kind: str, *titles: str) -> StageName:
-        name = super().__new__(cls, ":".join((kind, *titles)))
-        name.kind, name.titles = kind, titles
-        return name
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return StageName, (self.kind, *self.titles)
-
-    @property
-    def about(self) -> str:
-        """Its titles as text: "lfw view 1", "gradcam:sanity"; empty for stages that a cell has once."""
-        return ":".join(self.titles)
-
-
-TRAIN = StageName("train")
+RESULT = "result.json"
+MOST = 15  # numbers of one stage in tracking
+__all__ = ["TRAIN", "Stage", "StageKind", "StageName", "cell_id", "known_kind", "named", "stage_kind", "stages_of"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +110,42 @@ class StageKind:
                 config = {"training": graph.cell.training(), "settings": settings}
                 graph.add(StageName(self.name, *titles), identity, config, [graph.train])
 
+    def heading(self, label: StageName) -> str:
+        """What stands over its columns in tables."""
+        return str(label)
+
+    def result(self, stage: Finished) -> Mapping[str, Any] | None:
+        """What tables show of a finished stage: a JSON value with entries, see ``Measure.key``; None: nothing.
+
+        Here the numbers among its facts, and what ``result.json`` says where the stage wrote one.
+        """
+        found = {key: {"value": value} for key, value in stage.facts.items() if _is_number(value) and key != "seconds"}
+        return found | (stage.json(RESULT) if RESULT in stage.outputs else {})
+
+    def group(self, found: Sequence[Mapping[str, Any]]) -> str:
+        """What results are listed together with in a terminal: those of one group have columns of one form."""
+        return self.name
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
+        """The columns of tables, given the results of several cells."""
+        return measures_in(found)
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        """The numbers that tracking shows of a finished stage, by name; the parts of a name are groups. Here those of tables,
+        headlines first."""
+        result = self.result(stage) or {}
+        measures = sorted(self.measures([result]), key=lambda one: not one.headline)[:MOST]
+        entries = {one.key: entry_of(result, one.key) for one in measures}
+        return {(self.heading(stage.label), metric_name(key)): entry["value"] for key, entry in entries.items() if entry}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        """Which of its outputs tracking keeps, each with its path in the run, part by part."""
+        return {name: (self.name, *stage.label.titles, name) for name in stage.outputs}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        """The outputs that reports read; a stage in which one of them is damaged counts as unfinished there."""
+        return outputs
+
     def rebuilt(self, parts: Mapping[str, Any]) -> dict[str, Config]:
         """The configs of a stage, from JSON.
 
@@ -158,6 +172,10 @@ class StageKind:
         return importlib.import_module(self.module).run(config, context)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 @cache
 def stage_kind(name: str) -> StageKind:
     """The kind of that name.
@@ -178,6 +196,14 @@ def stage_kind(name: str) -> StageKind:
             f"stage kind {name!r}: the module has neither a class Kind, a grid.spec.stage_kind.StageKind, nor run()"
         )
     return found(name)
+
+
+def known_kind(name: str) -> StageKind:
+    """As ``stage_kind``, for reading results: where a user's module is not at hand, what holds for such kinds by default."""
+    try:
+        return stage_kind(name)
+    except ValueError:
+        return StageKind(name)
 
 
 @cache
@@ -205,11 +231,3 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
 def cell_id(train: Stage, factors: Mapping[str, str]) -> str:
     """The id of a cell: its training and its factors, an axis at its birth level left out by the caller."""
     return digest({"cell": train.id, "factors": dict(factors)})[:ID_LENGTH]
-
-
-def named(record: Mapping[str, Any], label: str) -> StageName:
-    """The stage that the record of a study calls ``label``."""
-    if parts := record.get("names", {}).get(label):
-        return StageName(*parts)
-    kind, _, about = label.partition(":")  # a record from before ``names``
-    return StageName(kind, *(about.rsplit(":", 1) if kind == "score" else [about] if about else []))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from configs.component import Born, Config
 from configs.interfaces import TrainedPretrainingConfig
@@ -66,8 +67,39 @@ class Reconstruction(Config):
     betas: tuple[float, float] = (0.9, 0.999)
 
 
+class Target(Config):
+    """How one column of the dataset is learned, see ``modules.targets``.
+
+    ``loss`` is None for that of the training; a column of numbers needs one that predicts numbers, such as ``regression``.
+    ``head`` is None where the target shares the training's head. ``weight`` multiplies its loss in the sum of all targets.
+    """
+
+    loss: component("loss") | None = None  # type: ignore[valid-type]
+    head: component("head") | None = None  # type: ignore[valid-type]
+    weight: float = Field(1.0, gt=0)
+
+
+IDENTITY = "identity"  # the target that every dataset has
+
+
+def _named(value: Any) -> Any:
+    """``age``, ``[age, gender]`` and ``{age: }`` are short for mappings of names to settings."""
+    if isinstance(value, str):
+        return {value: {}}
+    if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+        if twice := [name for place, name in enumerate(value) if name in value[:place]]:
+            raise ValueError(f"target {twice[0]!r} stands twice")
+        return {name: {} for name in value}
+    if isinstance(value, dict):
+        return {name: {} if settings is None else settings for name, settings in value.items()}
+    return value
+
+
 class Training(Config):
-    """Everything that decides a trained network."""
+    """Everything that decides a trained network.
+
+    ``targets`` are the columns of the dataset that are learned, by name; without any it is the identity alone.
+    """
 
     data: component("data")  # type: ignore[valid-type]
     split: Split = Split()
@@ -82,15 +114,35 @@ class Training(Config):
     batches: component("batches") = Field(default_factory=lambda: {"name": "shuffled"})  # type: ignore[valid-type]
     reconstruction: Reconstruction | None = None
     compute: Compute = Compute()
+    targets: Annotated[dict[str, Target], BeforeValidator(_named), Born({})] = Field(default_factory=dict)
     seed: int = 0
+
+    @field_validator("targets")
+    @classmethod
+    def _plain_names(cls, value: dict[str, Target]) -> dict[str, Target]:
+        for name in value:
+            if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+                raise ValueError(f"target {name!r}: the name of a column is letters, digits and underscores")
+        return {} if value == {IDENTITY: Target()} else value
+
+    @property
+    def losses(self) -> list[Any]:
+        """The loss of each target."""
+        return [target.loss or self.loss for target in self.targets.values()] or [self.loss]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if not self.targets and self.loss.predicts == "number":
+            raise ValueError(
+                f"loss {self.loss.name} predicts numbers, and an identity is none; set targets to a column of numbers"
+            )
         if self.recipe.decodes_only:
             self._decodes()
-        elif self.recipe.trains and "pairs" in self.loss.needs() and not self.batches.pairs:
+        elif (
+            self.recipe.trains and not self.batches.pairs and (paired := [one for one in self.losses if "pairs" in one.needs()])
+        ):
             raise ValueError(
-                f"loss {self.loss.name} needs two images of an identity in every batch, which batches {self.batches.name} does "
+                f"loss {paired[0].name} needs two images of an identity in every batch, which batches {self.batches.name} does "
                 "not promise; set batches: {name: pk, images: 4}"
             )
         if not self.recipe.trains:
@@ -129,6 +181,12 @@ class Training(Config):
             found["batches"] = self.batches.identity()
         if self.reconstruction is not None:
             found["reconstruction"] = self.reconstruction.identity()
+        if self.targets:  # of several targets, the loss of each counts, and the column's content
+            found["targets"] = {
+                name: {**target.identity(), "loss": (target.loss or self.loss).identity()}
+                for name, target in self.targets.items()
+            }
+            del found["loss"]
         return found
 
 

@@ -10,7 +10,8 @@ from configs.interfaces import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size
-from grid.ledger.ledger import Attempt, Ledger, Marker
+from grid.ledger.ledger import Attempt, Marker
+from grid.ledger.reader import LedgerReader
 from grid.plan.inputs import InputResolver
 
 FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # what ``debug --fast`` looks at
@@ -20,7 +21,7 @@ FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # what ``debug --fast`` looks
 class Context:
     """One attempt's surroundings. Nothing in it may change a number but ``fast``."""
 
-    ledger: Ledger
+    ledger: LedgerReader
     attempt: Attempt
     resolver: InputResolver
     inputs: Mapping[str, Marker]  # kind of the upstream stage -> its marker
@@ -62,7 +63,7 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
     dataset = data.build(manifest)
     detections = detections_of(context, dataset, detector)
-    folder = context.resolver.scans.parent / "crops"
+    folder = context.ledger.store.cache_folder("crops")
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities))
 

@@ -6,7 +6,6 @@ shard that another node has computed (see ``piece.py``).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +53,7 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
     finished = {} if context.fast else _finished(context)
     for first in range(start, stop, CHUNK):
         name, last = f"chunks/{first:09d}.parquet", min(first + CHUNK, stop)
-        part = _read(finished.get(name))
+        part = _read(context, finished.get(name))
         if part is None or part.keys != tuple(manifest.keys[first:last]):
             context.attempt.check()
             detector = detector or detection.detector.build(context.device)
@@ -77,12 +76,9 @@ def _finished(context: Context) -> dict[str, Resume]:
     return {str(one.row["checkpoint"]): one for one in reversed(found) if one.attempt != attempt.folder}
 
 
-def _read(shard: Resume | None) -> Detections | None:
+def _read(context: Context, chunk: Resume | None) -> Detections | None:
     """A chunk, if it is what was written."""
-    if shard is None or not shard.path.is_file():
-        return None
-    data = shard.path.read_bytes()
-    return Detections.load(shard.path) if hashlib.sha256(data).hexdigest() == shard.row["sha256"] else None
+    return None if chunk is None or not context.ledger.whole(chunk) else Detections.load(chunk.path)
 
 
 def _shards(context: Context) -> dict[int, tuple[DetectionShard, str]]:

@@ -49,7 +49,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     kept = faces.crops.kept
     seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
     evaluation = task.evaluate(asked, seen, protocol)
-    (context.attempt.path / "metrics.json").write_text(json.dumps(evaluation.metrics, indent=1), encoding="utf-8")
+    stated = {} if protocol.task == "verification" else {"task": protocol.task}
+    metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)
+    (context.attempt.path / "metrics.json").write_text(metrics, encoding="utf-8")
     facts = {**evaluation.facts, "missing_faces": faces.crops.missing}
     return Result(facts, (*evaluation.outputs, "metrics.json"))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ import torch
 from datamodules.datamodule import to_tensor
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
+from grid.stages.labels import explained_rows, labels_of, rows_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
-from grid.stages.train import explained_rows, labels_of, load_network, rows_of
+from grid.stages.train import load_network
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.targets import ClassLogit, Cosine, Distance, Target
 from modules.network import Network
@@ -32,14 +33,14 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     explainer = config["explainer"]
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     network = load_network(context, training, context.inputs["train"].facts["classes"])
-    labels, subjects = labels_of(trained, training)
+    labels = labels_of(trained, training)
     seconds, held_out = None, True
     if protocol := config.get("protocol"):
         probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
     else:
         chosen = () if context.fast else explainer.chosen  # a quick look has a few images only
-        rows, held_out = explained_rows(trained, training)
-        probes = image_probes(trained, labels, rows.tolist(), explainer.images, chosen)
+        rows, held_out = explained_rows(trained, training, labels)
+        probes = image_probes(trained, labels.primary, rows.tolist(), explainer.images, chosen)
     about = {
         "method": explainer.name,
         "label": explainer.title,
@@ -47,7 +48,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "size": training.input.size,
         "width": training.input.width or training.input.size,
         "checkpoint": context.inputs["train"].outputs["model.safetensors"]["sha256"],
-        "images": _images(network, probes, subjects, context.device),
+        "images": _images(network, probes, labels.names, context.device),
     }
     if not held_out and not explainer.chosen:
         about["trained_on"] = True  # the split holds out no image of a class, so the images are training images
@@ -97,7 +98,8 @@ def _of_images(network: Network, explainer: Any, probes: Probes, training: Train
     images = tensors(probes.crops, device)
     target = target_of(network, explainer, images, None if probes.same is not None else probes.labels)
     if target.classes and not network.classifies:
-        why = f"loss {training.loss.name} has no classes" if training.classifies else "this recipe trains no classifier"
+        names = ", ".join(loss.name for loss in training.losses)
+        why = f"loss {names} has no classes" if training.classifies else "this recipe trains no classifier"
         raise Refused("no_classifier", f"{why}, so there is no class score to explain")
     found: Attribution = explainer.build().explain(network, images, target, training.input.pixels)
     return found
@@ -164,10 +166,10 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
 
 def pairs_to_tune_on(faces: Faces, training: Training) -> tuple[list[int], list[int], list[bool]]:
     """(left, right, same) as ``reference_pairs`` gives them, see ``reference_of``."""
-    labels, _ = labels_of(faces, training)
+    identities = labels_of(faces, training).identities
     train, validation = rows_of(faces, training)
     for rows in (validation, train):
-        left, right, same = reference_pairs(faces.manifest.keys, labels, rows, REFERENCE)
+        left, right, same = reference_pairs(faces.manifest.keys, identities, rows, REFERENCE)
         if left:
             return left, right, same
     raise ValueError(f"{training.data.name} has no two images with usable faces, so there is no pair to tune this method on")
@@ -178,7 +180,7 @@ def tensors(crops: np.ndarray, device: str) -> torch.Tensor:
     return torch.stack([to_tensor(crop) for crop in crops]).to(device)
 
 
-def _images(network: Network, probes: Probes, subjects: list[str], device: str) -> list[dict[str, Any]]:
+def _images(network: Network, probes: Probes, classes: Sequence[str], device: str) -> list[dict[str, Any]]:
     """What the manifest says of each image."""
     images = tensors(probes.crops, device)
     with torch.inference_mode():
@@ -194,6 +196,6 @@ def _images(network: Network, probes: Probes, subjects: list[str], device: str) 
             pair = torch.nn.functional.cosine_similarity(embeddings[number // 2 * 2], embeddings[number // 2 * 2 + 1], dim=0)
             side = ("left", "right")[number % 2]
             row |= {"pair": number // 2, "side": side, "same": bool(probes.same[number // 2]), "cosine": float(pair)}
-        row["predicted"] = None if logits is None else subjects[int(logits[number].argmax())]
+        row["predicted"] = None if logits is None else classes[int(logits[number].argmax())]
         rows.append(row)
     return rows

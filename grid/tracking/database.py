@@ -76,7 +76,7 @@ def _create(database: Path) -> None:
 def _alone(database: Path, patience: float) -> Iterator[None]:
     database.parent.mkdir(parents=True, exist_ok=True)
     lock = database.with_name(database.name + ".lock")
-    with open(lock, "a") as file:
+    with open(lock, "a", encoding="utf-8") as file:
         until = time.monotonic() + patience
         while True:
             try:
@@ -95,7 +95,7 @@ def _holder(lock: Path) -> str:
     """Which process holds a lock on the file, as far as the kernel says so."""
     inode = str(lock.stat().st_ino)
     with contextlib.suppress(OSError):
-        for line in Path("/proc/locks").read_text().splitlines():
+        for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
             words = line.split()
             if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
                 return f"process {words[4]}"

@@ -11,46 +11,38 @@ from pathlib import Path
 from typing import Any
 
 from grid.ledger.ledger import Failure, Ledger, Marker
+from grid.ledger.study import finished
 from grid.results import explanation_reader, heatmap
+from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.tracking.names import segment, stage_key
 from grid.tracking.record import checkpoint_of
 
+LARGEST = 20_000_000  # bytes of a file that is copied
+WEIGHTS = "model.safetensors"
 SIDE = 224  # pixels of an image's longer side, at least
 THUMBNAIL = 256  # pixels; what MLflow's own image grid loads first
 
 
-def stage_files(ledger: Ledger, label: str, marker: Marker, folder: Path) -> dict[str, str]:
+def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
     """Puts the files of a finished stage under ``folder``; returns tags that tell MLflow's pages of them.
 
     Raises:
         Damaged: an output is not what its marker says.
     """
-    kind, _, title = label.partition(":")
-    name = segment(title)
-    if kind == "train":
-        _copy(ledger, marker, "history.json", folder / "history.json")
-        weights = marker.outputs.get("model.safetensors")
-        if weights:  # linked, never copied: it is large and the ledger keeps it
-            (folder / "checkpoint.txt").write_text(
-                f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n", encoding="utf-8"
-            )
-    elif kind == "pretrain":
-        _copy(ledger, marker, "history.json", folder / "pretrain" / "history.json")
-    elif kind == "evaluate":
-        if "scores.parquet" in marker.outputs:
-            _copy(ledger, marker, "scores.parquet", folder / "scores" / f"{name}.parquet")
-        _copy(ledger, marker, "metrics.json", folder / "metrics" / f"{name}.json")
-    elif kind == "explain":
-        return _explanations(ledger, label, marker, name, folder)
-    elif kind == "score":
-        return _score(ledger, marker, title, folder)
-    return {}
+    for name, place in known_kind(label.kind).artifacts(finished(ledger, label, marker)).items():
+        if name in marker.outputs and marker.outputs[name]["bytes"] <= LARGEST:
+            _copy(ledger, marker, name, folder.joinpath(*map(segment, place)))
+    if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps it
+        text = f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n"
+        (folder / "checkpoint.txt").write_text(text, encoding="utf-8")
+    if label.kind == "explain":
+        return _explanations(ledger, label, marker, folder)
+    return _score(ledger, label, marker) if label.kind == "score" else {}
 
 
-def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str, str]:
-    """``explanations/<method>/<score>.json``; warnings and refusals become tags."""
-    method, _, score = title.rpartition(":")
-    _copy(ledger, marker, "score.json", folder / "explanations" / segment(method) / f"{segment(score)}.json")
+def _score(ledger: Ledger, label: StageName, marker: Marker) -> dict[str, str]:
+    """Warnings and refusals become tags."""
+    method, score = label.titles
     result = ledger.json(marker, "score.json")
     name = f"{segment(method)}.{segment(score)}"
     if refused := result.get("refused"):
@@ -62,18 +54,15 @@ def _score(ledger: Ledger, marker: Marker, title: str, folder: Path) -> dict[str
     return {f"facegrid.flags.{name}": "; ".join(told) or "passed"}
 
 
-def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder: Path) -> dict[str, str]:
-    """Raw maps and images of them, in the colours and on the scales of the report's sheets."""
+def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
+    """Images of the maps, in the colours and on the scales of the report's sheets."""
     from PIL import Image
 
+    name = segment(label.about)
     own = folder / "explanations" / name
-    _copy(ledger, marker, "manifest.json", own / "manifest.json")
     one = explanation_reader.read(ledger, label, marker)
     if one.refused is not None:
         return {f"facegrid.refused.{name}": one.refused}
-    for file in marker.outputs:
-        if file.startswith(("maps", "generated")):
-            _copy(ledger, marker, file, own / file)
     if not one.names or "images.npy" not in marker.outputs:
         return {}
     crops = one.shown()
@@ -82,7 +71,7 @@ def _explanations(ledger: Ledger, label: str, marker: Marker, name: str, folder:
     for kind in one.names:
         maps = one.maps(kind)
         scale = one.scale(kind, maps)
-        key = segment(f"{title_of(label)} {explanation_reader.plain(kind)}".rstrip())
+        key = segment(f"{label.about} {explanation_reader.plain(kind)}".rstrip())
         for step, (image, crop, raw) in enumerate(zip(one.images, crops, maps, strict=True)):
             if image.get("pair") in one.refused_pairs:
                 continue
@@ -109,12 +98,7 @@ def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
     return f"{stem}-{segment(explanation_reader.plain(kind)).replace(' ', '-')}.png" if kind else f"{stem}.png"
 
 
-def title_of(label: str) -> str:
-    """What a stage is called in the grid file: ``gradcam`` of ``explain:gradcam``."""
-    return label.partition(":")[2]
-
-
-def failure_file(label: str, failure: Failure, folder: Path) -> None:
+def failure_file(label: StageName, failure: Failure, folder: Path) -> None:
     """The traceback, named by its attempt: a later success does not hide that it happened."""
     path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)

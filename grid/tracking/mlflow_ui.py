@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+import psutil
 
 from grid.ledger.study import Study
 from grid.secrets import SECRET, masked
 from grid.spec.grid_file import BadInput
-from grid.tracking.uri import ENVIRONMENT, artifacts_of, connect, remote, tracking_of
+from grid.tracking.answers import words
+from grid.tracking.describe import VIEW
+from grid.tracking.uri import ENVIRONMENT, artifacts_of, connect, database_file, remote, tracking_of
 
+LOOPBACK, WILDCARDS = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
 PATIENCE = 60.0  # seconds until the server must answer
 GRACE = 5.0  # seconds that it gets to end by itself
 
@@ -34,6 +42,8 @@ def ui(
 ) -> int:
     """Serves the runs of a study until it is interrupted; where a server keeps them, only says its address.
 
+    Runs that may not be written to, such as a colleague's, are served from a copy of their database.
+
     Args:
         open: gets the address once somebody answers there; None opens nothing.
         say: gets lines for the user.
@@ -42,7 +52,7 @@ def ui(
         The exit code: 0, also when Ctrl-C ends it, 1 when the server ended by itself.
 
     Raises:
-        BadInput: the address is in use.
+        BadInput: the address is in use, or the database cannot be opened.
     """
     tracking = tracking_of(study.record, study.path)
     if remote(tracking):
@@ -53,29 +63,57 @@ def ui(
             open(f"{address}{page}")
         return 0
     _check_free(host, port)
+    with tempfile.TemporaryDirectory(prefix="facegrid-ui-") as folder:
+        return _serve(study, _writable(tracking, Path(folder), say), host, port, open, say)
+
+
+def _serve(
+    study: Study, tracking: str, host: str, port: int, open: Callable[[str], object] | None, say: Callable[[str], object]
+) -> int:
     try:
         connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
-    except TimeoutError as error:
-        raise BadInput(str(error)) from error
-    address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
-    server = _start(tracking, artifacts_of(tracking, study.path) or "", host, port)
+    except Exception as error:
+        raise BadInput(f"{masked(tracking)} cannot be opened ({words(error, tracking)})") from error
+    everywhere = host in WILDCARDS
+    address = f"http://{'127.0.0.1' if everywhere else f'[{host}]' if ':' in host else host}:{port}"
+    log = Path(tempfile.mkstemp(prefix="facegrid-ui-", suffix=".log")[1])
+    server = _start(tracking, artifacts_of(tracking, study.path) or "", host, port, log)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         if not _answers(server, address):
-            say(f"the MLflow server ended with code {server.poll()}; run it with MLFLOW_LOGGING_LEVEL=INFO to see why")
+            said = "does not answer" if server.poll() is None else f"ended with code {server.poll()}"
+            say(f"the MLflow server {said}; its output is in {log}")
             return 1
         page = address + _page(study)
-        say(f"MLflow shows {study.name} at {page} (Ctrl-C ends it)")
+        shown = page.replace("127.0.0.1", socket.gethostname(), 1) if everywhere else page
+        say(f"MLflow shows {study.name} at {shown} (Ctrl-C ends it; its output is in {log})")
         if open is not None:
             open(page)
         server.wait()
-        say(f"the MLflow server ended by itself with code {server.returncode}")
+        say(f"the MLflow server ended by itself with code {server.returncode}; its output is in {log}")
         return 1
     except KeyboardInterrupt:
+        log.unlink(missing_ok=True)
         return 0  # there is no other way to end it, and nothing to go on with
     finally:
         _end(server)
         signal.signal(signal.SIGTERM, before)
+
+
+def _writable(tracking: str, folder: Path, say: Callable[[str], object]) -> str:
+    """The URI of the database, or of a copy in ``folder`` where it may only be read: MLflow writes also when it shows runs.
+
+    Raises:
+        BadInput: there is no database, and none can be made.
+    """
+    file = database_file(tracking)
+    if file is None or (os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))):
+        return tracking
+    if not file.exists():
+        raise BadInput(f"{file}: there are no MLflow runs yet, and {file.parent} cannot be written to")
+    shutil.copyfile(file, folder / file.name)
+    say(f"{file} may not be written to: a copy is shown, and what is changed on its pages is lost")
+    return f"sqlite:///{folder / file.name}"
 
 
 def _page(study: Study) -> str:
@@ -85,7 +123,7 @@ def _page(study: Study) -> str:
     except (FileNotFoundError, ValueError):
         return ""
     number = found.get("experiment_id") if isinstance(found, dict) else None
-    return f"/#/experiments/{number}/runs" if number else ""
+    return f"/#/experiments/{number}/runs?viewStateShareKey={VIEW}" if number else ""
 
 
 def _check_free(host: str, port: int) -> None:
@@ -97,25 +135,41 @@ def _check_free(host: str, port: int) -> None:
             raise BadInput(f"{host}:{port} cannot be used ({error.strerror}); choose another with --port") from error
 
 
-def _start(tracking: str, artifacts: str, host: str, port: int) -> subprocess.Popen[bytes]:
+def _start(tracking: str, artifacts: str, host: str, port: int, log: Path) -> subprocess.Popen[bytes]:
     """The server in a process group of its own: it has children, which end with it."""
     command = [
         sys.executable, "-m", "mlflow", "server", "--default-artifact-root", artifacts,
         "--no-serve-artifacts", "--host", host, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
+    environment = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "INFO"}
+    environment |= {**_reachable(host, port), **os.environ}
     # the database's address is not among the arguments, which every user of the machine can see
-    environment = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     environment["MLFLOW_BACKEND_STORE_URI"] = tracking
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
+def _reachable(host: str, port: int) -> dict[str, str]:
+    """Variables with the names under which other machines may ask: MLflow refuses every name that it does not know."""
+    if host in LOOPBACK:
+        return {}
+    names = {"localhost", "127.0.0.1", "[::1]", socket.gethostname(), socket.getfqdn()}
+    addresses = {entry.address.partition("%")[0] for entries in psutil.net_if_addrs().values() for entry in entries
+                 if entry.family in (socket.AF_INET, socket.AF_INET6)}  # fmt: skip
+    names |= {f"[{one}]" if ":" in one else one for one in addresses | ({host} - set(WILDCARDS))}
+    named = sorted(f"{name}:{port}" for name in names)
+    return {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*sorted(names), *named]),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{name}" for name in named),
+    }
 
 
 def _answers(server: subprocess.Popen[bytes], address: str) -> bool:
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of this machine's ports
     until = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < until:
         try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
+            with straight.open(f"{address}/health", timeout=2):
                 return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

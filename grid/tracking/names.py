@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from grid.spec.stage_kind import StageName
+
 KEY = 250  # characters that MLflow keeps of a key
 FORBIDDEN = re.compile(r"[^\w.\- /]")
 
@@ -26,9 +28,9 @@ def segment(name: str) -> str:
     return _distinct(clean or "_", name, KEY // 3)
 
 
-def stage_key(label: str) -> str:
-    """``evaluate/lfw view 1`` of the label ``evaluate:lfw view 1``."""
-    return "/".join(segment(one) for one in label.split(":"))
+def stage_key(label: StageName) -> str:
+    """``evaluate/lfw view 1`` of an evaluation's label."""
+    return "/".join(segment(one) for one in (label.kind, *label.titles))
 
 
 def _distinct(clean: str, name: str, length: int) -> str:

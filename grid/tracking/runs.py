@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from grid.tracking.record import CELL, ERROR, KIND, PROVENANCE, REPORT, STUDY, Point, Record, Seen
+from grid.tracking.artifacts import FILES, copied_files
+from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, PROVENANCE, REPORT, STUDY, Record, Seen
+from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
 PAGE = 1000  # runs that one search gives at most
 POINTS, PAIRS = 800, 100  # MLflow takes 1,000 things in a batch, of which at most 100 params and 100 tags
 
 
-class Replace(Exception):
-    """The run says something that it cannot unsay; the message says what."""
-
-
-@dataclass
-class Known:
-    """A run as MLflow has it."""
-
-    run_id: str
-    name: str
-    status: str
-    end: int | None
-    start: int
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]  # the latest value of each
-    datasets: set[tuple[str, str, str]]  # name, digest, context
-    mine: bool = False  # this object wrote all of its points
-    compared: set[str] = field(default_factory=set)  # stages whose points were read back
-
-
-@dataclass
-class Change:
-    """What a run lacks. ``ticks`` are tags that say what is complete, and so are written last."""
-
-    points: list[Point] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-    ticks: dict[str, str] = field(default_factory=dict)
-    files: Path | None = None  # a folder
-
-
 class Runs:
     """Reads and writes the runs of one study; ``known`` maps a cell's id to its run."""
 
-    def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str) -> None:
+    def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str, tags: Mapping[str, str]) -> None:
         self.client, self.experiment_id, self.experiment, self.study_id = client, experiment_id, experiment, study_id
         self.known: dict[str, Known] = {}
+        self.tags = dict(tags)  # of the experiment
         self.writes = 0
         self.created = False  # since ``unite``
 
@@ -65,7 +36,7 @@ class Runs:
             query = f"tags.`{STUDY}` = '{self.study_id}'"
             page = self.client.search_runs([self.experiment_id], query, max_results=PAGE, page_token=token)
             for run in page:
-                known = _known(run)
+                known = known_of(run)
                 found[REPORT if known.tags.get(KIND) == "summary" else known.tags.get(CELL, "")].append(known)
             token = page.token
             if not token:
@@ -104,25 +75,35 @@ class Runs:
 
     def check(self, known: Known, record: Record) -> None:
         """Raises Replace where a param or a dataset of the run differs."""
+        if known.tags.get(LAYOUT) != record.tags[LAYOUT]:
+            raise Replace("another version of facegrid wrote it")
         for key, value in record.params.items():
             if known.params.get(key, value) != value:
                 raise Replace(f"its param {key} is {known.params[key]!r} and should be {value!r}")
         for seen in record.datasets:
-            for name, digest, context in known.datasets:
-                if (name, context) == (seen.name, seen.context) and digest != seen.digest:
+            for name, content, context in known.datasets:
+                if (name, context) == (seen.name, seen.context) and content != seen.digest:
                     raise Replace(f"its {context} dataset {name} has other content")
 
     # -- writing
 
     def create(self, cell: str, record: Record) -> Known:
         tags = {
-            **{key: record.tags[key] for key in (CELL, STUDY, KIND) if key in record.tags},
+            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT) if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
-        self.known[cell] = known = _known(run)
+        self.known[cell] = known = known_of(run)
         known.mine = self.created = True
+        known.files = {}
         return known
+
+    def describe(self, tags: Mapping[str, str]) -> None:
+        """Tags of the experiment that differ."""
+        for key, value in with_note(self.tags, tags).items():
+            if self.tags.get(key) != value:
+                self._write(self.client.set_experiment_tag, self.experiment_id, key, value)
+                self.tags[key] = value
 
     def delete(self, cell: str) -> None:
         self._write(self.client.delete_run, self.known[cell].run_id)
@@ -130,10 +111,14 @@ class Runs:
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
         """Writes a change and whatever else differs from the record; files first, the ticks after all they tick off."""
+        if change.files is not None and change.owners:
+            known.files = copied_files(self.client, known) | change.owners
+            text = json.dumps(known.files, indent=1, sort_keys=True)
+            (change.files / FILES).write_text(text, encoding="utf-8")
         if change.files is not None and any(change.files.iterdir()):
             self._write(self.client.log_artifacts, known.run_id, str(change.files))
         params = {key: value for key, value in record.params.items() if key not in known.params}
-        tags = {**self._tags(known, record), **change.tags}
+        tags = {**self._tags(known, record), **with_note(known.tags, change.tags)}
         self._batches(known, params, tags, change)
         missing = [seen for seen in record.datasets if (seen.name, seen.digest, seen.context) not in known.datasets]
         if missing:
@@ -192,18 +177,6 @@ class Runs:
     def _write(self, call: Any, *arguments: Any, **named: Any) -> Any:
         self.writes += 1
         return call(*arguments, **named)
-
-
-def _known(run: Any) -> Known:
-    inputs = run.inputs.dataset_inputs if run.inputs else []
-    datasets = {
-        (one.dataset.name, one.dataset.digest, next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), ""))
-        for one in inputs
-    }
-    return Known(
-        run.info.run_id, run.info.run_name or "", run.info.status, run.info.end_time, run.info.start_time or 0,
-        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets,
-    )  # fmt: skip
 
 
 def _input(seen: Seen) -> Any:

@@ -1,122 +1,195 @@
-"""What a run lacks, stage by stage. A tick ``facegrid.synced.<stage>`` on the run says up to where it was copied."""
+"""What a run lacks, stage by stage. A tag ``facegrid.synced.<stage>`` on the run says up to where it was copied."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from configs.component import digest
-from grid.ledger.ledger import Damaged, Ledger, Marker
-from grid.ledger.study import CellView, Study
+from grid.ledger.ledger import Damaged, Marker
+from grid.ledger.study import CellView, Study, finished
+from grid.spec.stage_kind import StageName
+from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
+from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, SPEED, STUDY, Point, Record, curve, curve_digest, finals, kind_of
-from grid.tracking.runs import Change, Known, Replace
+from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of, stages_of
+from grid.tracking.run import Change, Known, Replace
 
 History = Callable[[Known, Iterable[str]], dict[str, dict[int, float]]]
-LEARNS = ("train", "pretrain")
 EPOCHS = " epochs "
 
 
-def gather(
-    study: Study, cell: CellView, record: Record, known: Known, history: History, folder: Path, problems: list[str]
-) -> Change:
-    """What the run of a cell lacks.
+@dataclass
+class Gathering:
+    """What the run of one cell lacks.
 
     Args:
         folder: an empty one, for the files.
         history: reads points back from MLflow; asked where another process may have written some.
         problems: gets what is damaged in the ledger; the other stages are copied none the less.
-
-    Raises:
-        Replace: the run has something that the ledger has not.
+        lost: stages of whose files MLflow has lost some; they are copied again.
+        thorough: points that were copied are read back, in case somebody changed them.
     """
-    change = Change(files=folder)
-    for label, id in cell.stages.items():
-        try:
-            _stage(study.ledger, label, id, cell.markers.get(label), known, history, change)
-        except Damaged as damage:
-            problems.append(f"{cell.title}: {label}: {damage}")
-    for label, failure in cell.failures.items():
-        tick = _tick(f"failure:{label}")
-        if known.tags.get(tick) != str(failure.attempt):
-            failure_file(label, failure, folder)
-            change.ticks[tick] = str(failure.attempt)
-    config = digest(cell.config)[:16]
-    if known.tags.get(_tick("config")) != config:
-        (folder / "config.json").write_text(json.dumps(cell.config, indent=1, sort_keys=True), encoding="utf-8")
-        change.ticks[_tick("config")] = config
-    return change
+
+    study: Study
+    cell: CellView
+    known: Known
+    history: History
+    folder: Path
+    problems: list[str]
+    lost: Collection[str] = ()
+    thorough: bool = False
+    change: Change = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.change = Change(files=self.folder)
+
+    def gather(self) -> Change:
+        """Everything that is missing.
+
+        Raises:
+            Replace: the run has something that the ledger has not.
+        """
+        for label in self.cell.names:
+            try:
+                self._stage(label, self.cell.stages[label], self.cell.markers.get(label))
+            except Damaged as damage:
+                self.problems.append(f"{self.cell.title}: {label}: {damage}")
+        for label in self.cell.names:
+            failure = self.cell.failures.get(label)
+            if failure is None:
+                continue
+            name = StageName("failure", label.kind, *label.titles)
+            if self._lacks(name, str(failure.attempt)):
+                self._put(name, str(failure.attempt), partial(failure_file, label, failure, self.folder))
+        for part, value in {"config": self.cell.config, "stages": stages_of(self.cell)}.items():
+            if self._lacks(StageName(part), content := digest(value)[:16]):
+                self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
+        self._describe()
+        return self.change
+
+    def _stage(self, label: StageName, id: str, marker: Marker | None) -> None:
+        ledger, kind = self.study.ledger, kind_of(label)
+        have = self.known.tags.get(_tick(label))
+        if marker is None:
+            if kind.epochs:
+                self._epochs(label, curve(ledger, label.kind, id, None), have, complete=False)
+            return
+        copied = have == marker.content
+        if copied and label in self.known.verified and label not in self.lost:
+            return
+        if have is not None and not copied and EPOCHS not in have:
+            raise Replace(f"{label} was computed again, with another result")
+        if kind.epochs and (not copied or self.thorough):
+            self._epochs(label, curve(ledger, label.kind, id, marker), have, complete=True)
+        for point in finals(finished(ledger, label, marker), marker.finished):
+            if point.key not in self.known.metrics:
+                self.change.points.append(point)
+            elif self.known.metrics[point.key] != point.value:
+                raise Replace(f"its {point.key} is {self.known.metrics[point.key]!r} and should be {point.value!r}")
+        if not copied or label in self.lost:
+            self._put(label, marker.content, partial(stage_files, ledger, label, marker, self.folder))
+        self.known.verified.add(label)
+
+    def _lacks(self, label: StageName, content: str) -> bool:
+        return self.known.tags.get(_tick(label)) != content or label in self.lost
+
+    def _put(self, label: StageName, content: str, write: Callable[[], Mapping[str, str] | None]) -> None:
+        """Files of a stage, and the tag that says that they are there; ``write`` returns more tags."""
+        before = set(self._files())
+        self.change.tags |= write() or {}
+        self.change.owners |= {name: [size, label] for name, size in self._files().items() if name not in before}
+        if self.known.tags.get(_tick(label)) != content:
+            self.change.ticks[_tick(label)] = content
+
+    def _files(self) -> dict[str, int]:
+        found = (path for path in self.folder.rglob("*") if path.is_file())
+        return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in found}
+
+    def _json(self, name: str, value: Mapping[str, object]) -> None:
+        (self.folder / name).write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
+
+    def _describe(self) -> None:
+        """The description, where something that it says has changed."""
+        contents = [(label, marker.content) for label, marker in self.cell.markers.items()]
+        made_of = (self.cell.state, self.cell.reason, contents)
+        if self.known.described == made_of:
+            return
+        self.known.described = made_of
+        results: dict[StageName, Mapping[str, object]] = {}
+        for label in self.cell.names:
+            kind, marker = kind_of(label), self.cell.markers.get(label)
+            try:
+                if marker and (result := kind.result(finished(self.study.ledger, label, marker))):
+                    results[label] = result
+            except Damaged:  # it is among the problems already
+                continue
+        self.change.tags[NOTE] = run_note(self.study, self.cell, results)
+
+    def _epochs(self, label: StageName, rows: list[list[Point]], have: str | None, *, complete: bool) -> None:
+        """Adds the epochs that the run lacks. While a stage runs its tag reads ``3 epochs <digest of their values>``."""
+        known, done = self.known, 0
+        running = have is not None and EPOCHS in have
+        if have is not None and running:
+            done, said = int(have.partition(" ")[0]), have.rpartition(" ")[2]
+            if len(rows) < done:
+                if complete:
+                    raise Replace(f"{label} ended after {len(rows)} epochs, and the run has {done}")
+                return  # an attempt works again on epochs that are copied already
+            if curve_digest(rows[:done]) != said:
+                raise Replace(f"{label} was computed again, and its first {done} epochs came out differently")
+        wanted = [point for row in rows[done:] for point in row]
+        if not wanted and not self.thorough:
+            return
+        there: dict[str, dict[int, float]] = {}
+        if self.thorough or not (known.mine or label in known.compared) or (have is not None and not running):
+            there = self.history(known, {point.key for row in rows for point in row})
+            values = {(point.key, point.step): point.value for row in rows for point in row if not point.key.endswith(SPEED)}
+            for key, steps in there.items():
+                for step, value in steps.items():
+                    if not key.endswith(SPEED) and (complete or step < len(rows)) and values.get((key, step)) != value:
+                        raise Replace(f"{label}: {key} is {value!r} at epoch {step} and should be {values.get((key, step))!r}")
+            known.compared.add(label)
+        self.change.points += [point for point in wanted if point.step not in there.get(point.key, {})]
+        if rows and (have is None or running):
+            self.change.ticks[_tick(label)] = f"{len(rows)}{EPOCHS}{curve_digest(rows)}"
 
 
-def _stage(ledger: Ledger, label: str, id: str, marker: Marker | None, known: Known, history: History, change: Change) -> None:
-    have = known.tags.get(_tick(label))
-    if marker is None:
-        if kind_of(label) in LEARNS:
-            _epochs(label, curve(ledger, kind_of(label), id, None), have, False, known, history, change)
-        return
-    if have == marker.content:
-        return
-    if have is not None and EPOCHS not in have:
-        raise Replace(f"{label} was computed again, with another result")
-    kind = kind_of(label)
-    if kind in LEARNS:
-        _epochs(label, curve(ledger, kind, id, marker), have, True, known, history, change)
-    said = {"evaluate": "metrics.json", "score": "score.json"}.get(kind)
-    metrics = ledger.json(marker, said) if said else {}
-    for point in finals(label, marker, metrics):
-        if point.key not in known.metrics:
-            change.points.append(point)
-        elif known.metrics[point.key] != point.value:
-            raise Replace(f"its {point.key} is {known.metrics[point.key]!r} and should be {point.value!r}")
-    assert change.files is not None
-    change.tags |= stage_files(ledger, label, marker, change.files)
-    change.ticks[_tick(label)] = marker.content
+def gather_report(
+    study: Study,
+    report: Path,
+    known: Known | None,
+    folder: Path,
+    began: int | None,
+    files: Callable[[Known], Mapping[str, int]] | None,
+) -> tuple[Record, Change | None]:
+    """The summary run, and what it lacks; None where it has all.
 
-
-def _epochs(
-    label: str, rows: list[list[Point]], have: str | None, complete: bool, known: Known, history: History, change: Change
-) -> None:
-    """Adds the epochs that the run lacks. While a stage runs its tick reads ``3 epochs <digest of their values>``."""
-    done = 0
-    if have is not None and EPOCHS in have:
-        done, said = int(have.partition(" ")[0]), have.rpartition(" ")[2]
-        if len(rows) < done:
-            if complete:
-                raise Replace(f"{label} ended after {len(rows)} epochs, and the run has {done}")
-            return  # an attempt works again on epochs that are copied already
-        if curve_digest(rows[:done]) != said:
-            raise Replace(f"{label} was computed again, and its first {done} epochs came out differently")
-    wanted = [point for row in rows[done:] for point in row]
-    if not wanted:
-        return
-    there: dict[str, dict[int, float]] = {}
-    if not (known.mine or label in known.compared) or (have is not None and EPOCHS not in have):
-        there = history(known, {point.key for point in wanted})
-        values = {(point.key, point.step): point.value for row in rows for point in row if not point.key.endswith(SPEED)}
-        for key, steps in there.items():
-            for step, value in steps.items():
-                if not key.endswith(SPEED) and (complete or step < len(rows)) and values.get((key, step)) != value:
-                    raise Replace(f"{label} was computed again: epoch {step} has another {key}")
-        known.compared.add(label)
-    change.points += [point for point in wanted if point.step not in there.get(point.key, {})]
-    if have is None or EPOCHS in have:
-        change.ticks[_tick(label)] = f"{len(rows)}{EPOCHS}{curve_digest(rows)}"
-
-
-def gather_report(study: Study, report: Path, known: Known | None, folder: Path) -> tuple[Record, Change | None]:
-    """The summary run, and what it lacks; None where it has all."""
-    files = sorted(path for path in report.rglob("*") if path.is_file())
-    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
-    tags = {STUDY: study.id, KIND: "summary", "facegrid.state": "report", "facegrid.version": str(study.record["version"])}
-    made = round(max((path.stat().st_mtime for path in files), default=0) * 1000)
-    record = Record("report", {}, tags, (), "FINISHED", made, made)
-    if not files or (known is not None and known.tags.get(_tick("report")) == content and known.status == "FINISHED"):
+    Args:
+        began: when the first cell began, in unix milliseconds. The summary is older, so that it is the last of the runs in the
+            order in which MLflow lists them.
+        files: reads which files MLflow has, and their sizes, in case some were lost.
+    """
+    paths = sorted(path for path in report.rglob("*") if path.is_file())
+    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
+    tags = {STUDY: study.id, KIND: "summary", LAYOUT: VERSION, "facegrid.state": "report"}
+    tags |= {"facegrid.version": str(study.record["version"])}
+    made = round(max((path.stat().st_mtime for path in paths), default=0) * 1000)
+    record = Record("report", {}, tags, (), "FINISHED", min(made, began - 1000) if began else made, made)
+    if not paths:
         return record, None
-    return record, Change(tags=report_files(report, folder), ticks={_tick("report"): content}, files=folder)
+    if known is not None and known.tags.get(_tick(StageName("report"))) == content and known.status == "FINISHED":
+        there = files(known) if files else None
+        sizes = {f"report/{path.relative_to(report).as_posix()}": path.stat().st_size for path in paths}
+        if there is None or sizes.items() <= there.items():
+            return record, None
+    return record, Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
 
 
-def _tick(label: str) -> str:
+def _tick(label: StageName) -> str:
     return safe(f"facegrid.synced.{stage_key(label)}")

@@ -16,19 +16,21 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from grid.abort import LaunchAborted
-from grid.ledger.ledger import Damaged
 from grid.ledger.study import CellView, Study
-from grid.secrets import masked, masked_text
-from grid.tracking.record import REPORT, Record, record_of
-from grid.tracking.runs import Known, Replace, Runs
-from grid.tracking.stages import gather, gather_report
-from grid.tracking.uri import artifacts_of, connect, default_tracking, is_outage, remote, tracking_of
+from grid.secrets import masked
+from grid.tracking.answers import is_outage, words
+from grid.tracking.artifacts import files_of, lost_stages
+from grid.tracking.experiment import open_experiment, tags_of_experiment
+from grid.tracking.record import LAYOUT, REPORT, VERSION, Record, record_of
+from grid.tracking.run import Known, Replace
+from grid.tracking.runs import Runs
+from grid.tracking.stages import Gathering, gather_report
+from grid.tracking.uri import default_tracking, remote, tracking_of
 
-NAME_TRIES = 8
 __all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking", "sync", "sync_pass", "tracking_of"]
 
 
@@ -52,12 +54,17 @@ class SyncResult:
 
 
 def sync_pass(
-    study_path: Path, tracking: str | None = None, report: bool = False, check: Callable[[], None] = lambda: None
+    study_path: Path,
+    tracking: str | None = None,
+    report: bool = False,
+    thorough: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> SyncResult:
     """One complete pass. The caller holds the study's lock.
 
     Args:
         report: also copy the study's report, if there is one, as a run named ``report``.
+        thorough: also look at what was copied before: runs whose points were changed are replaced, lost files are copied again.
         check: called before each cell is written; raises where the lock was lost.
 
     Raises:
@@ -65,16 +72,16 @@ def sync_pass(
     """
     study = Study(study_path)
     named = {"tracking": tracking or study.record.get("tracking")}
-    return MlflowSync(study, tracking_of(named, study.path), check).once(report)
+    return MlflowSync(study, tracking_of(named, study.path), check).once(report, thorough)
 
 
 def sync(study_path: Path, tracking: str | None = None, check: Callable[[], None] = lambda: None) -> SyncResult:
-    """One pass with the report, for a user who waits for it.
+    """One thorough pass with the report, for a user who waits for it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
     """
-    result = sync_pass(study_path, tracking, report=True, check=check)
+    result = sync_pass(study_path, tracking, report=True, thorough=True, check=check)
     if result.unreachable:
         raise TrackingUnreachable(result.problems[-1])
     return result
@@ -86,12 +93,14 @@ class MlflowSync:
     def __init__(self, study: Study, tracking: str, check: Callable[[], None] = lambda: None) -> None:
         self.path, self.tracking, self.check = study.path, tracking, check  # check: that the study's lock is still held
         self._runs: Runs | None = None
+        self._thorough = False
         self._doubtful = False  # a write failed, so MLflow is read anew before the next pass
         self._lock = threading.Lock()
 
-    def once(self, report: bool = False) -> SyncResult:
-        """One pass; never raises for what MLflow does."""
+    def once(self, report: bool = False, thorough: bool = False) -> SyncResult:
+        """One pass, see ``sync_pass``; never raises for what MLflow does."""
         with self._lock:
+            self._thorough = thorough
             problems: list[str] = []
             said: list[str] = []
             study = Study(self.path)
@@ -100,22 +109,22 @@ class MlflowSync:
             try:
                 self.check()
                 if self._runs is None:
-                    self._runs = _open(study, self.tracking)
+                    self._runs = open_experiment(study, self.tracking)
                     said += self._runs.unite()
                 for cell in study.cells:
                     self.check()
                     self._cell(study, cell, problems, said)
+                self._runs.describe(tags_of_experiment(study))
                 if report:
-                    self._report(study, problems)
+                    self._report(study, problems, said)
                 if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have made two
                     said += self._runs.unite()
             except LaunchAborted:
                 raise
             except Exception as error:
                 unreachable = True
-                problems.append(
-                    f"{masked(self.tracking)} cannot be reached or written to ({self._line(error)}); the ledger keeps all"
-                )
+                why = words(error, self.tracking)
+                problems.append(f"{masked(self.tracking)} cannot be reached or written to ({why}); the ledger keeps all")
             runs = self._runs
             if unreachable or self._doubtful:
                 self._runs = None
@@ -152,76 +161,39 @@ class MlflowSync:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"{cell.title}: {self._line(error)}")
+            problems.append(f"{cell.title}: {words(error, self.tracking)}")
 
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
-            change = gather(study, cell, record, known, self._runs.history, Path(folder), problems)
-            self._runs.apply(known, change, record)
+            copied = [*cell.stages, "config", "stages", *(f"failure:{label}" for label in cell.failures)]
+            lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
+            gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
+            self._runs.apply(known, gathering.gather(), record)
 
-    def _report(self, study: Study, problems: list[str]) -> None:
+    def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         folder = self.path / "report"
         if not folder.is_dir():
             return
         try:
             known = self._runs.known.get(REPORT)
+            if known is not None and known.tags.get(LAYOUT) != VERSION:
+                self._runs.delete(REPORT)
+                said.append(f"report: the run {known.run_id} was replaced, because another version of facegrid wrote it")
+                known = None
+            began = min((run.start for cell, run in self._runs.known.items() if cell != REPORT), default=None)
+            files = partial(files_of, self._runs.client) if self._thorough else None
             with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as temporary:
-                record, change = gather_report(study, folder, known, Path(temporary))
+                record, change = gather_report(study, folder, known, Path(temporary), began, files)
                 if change is not None:
                     self._runs.apply(known or self._runs.create(REPORT, record), change, record)
         except Exception as error:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"report: {self._line(error)}")
-
-    def _line(self, error: BaseException) -> str:
-        text = masked_text(" ".join(str(error).split()), self.tracking)[:300]
-        if "ConnectionPool" in text:  # of requests; the rest is about its insides
-            return "it timed out" if "timed out" in text else "nobody answers"
-        return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"
-
-
-def _open(study: Study, tracking: str) -> Runs:
-    """The study's experiment, made where it is missing, and what its runs say."""
-    client = connect(tracking)
-    experiment, made = _experiment(client, study, artifacts_of(tracking, study.path))
-    runs = Runs(client, experiment.experiment_id, experiment.name, study.id)
-    runs.writes += made
-    return runs
-
-
-def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:
-    """The experiment, and how many writes it took to have it.
-
-    It is known by its tag, so it may be renamed; one of the same name that is not this study's is left alone.
-    """
-    from mlflow.entities import ViewType
-    from mlflow.exceptions import MlflowException
-
-    tag = "facegrid.study_id"
-    found = client.search_experiments(filter_string=f"tags.`{tag}` = '{study.id}'", view_type=ViewType.ALL)
-    if found:
-        oldest = min(found, key=lambda one: (one.creation_time or 0, one.experiment_id))
-        if oldest.lifecycle_stage == "deleted":
-            client.restore_experiment(oldest.experiment_id)
-            return client.get_experiment(oldest.experiment_id), 1
-        return oldest, 0
-    name = study.name
-    for _ in range(NAME_TRIES):
-        if client.get_experiment_by_name(name) is None:
-            tags = {tag: study.id, "facegrid.grid": study.name, "mlflow.experimentKind": "custom_model_development"}
-            try:
-                return client.get_experiment(client.create_experiment(name, artifacts, tags)), 1
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise  # else another study just took the name
-        other = f"{study.name} ({study.id[:8]})"
-        name = other if name == study.name else f"{study.name} ({study.id[:8]} {uuid.uuid4().hex[:4]})"
-    raise RuntimeError(f"no free name for an experiment like {study.name!r}")
+            problems.append(f"report: {words(error, self.tracking)}")
 
 
 def _note(path: Path, found: SyncResult) -> None:

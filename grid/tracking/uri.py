@@ -19,12 +19,13 @@ from grid.tracking.database import make_database
 
 ENVIRONMENT = {  # defaults: what the user sets wins
     "MLFLOW_DISABLE_TELEMETRY": "true",  # "false" turns it on
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # its own default of 7 stalls for minutes; a later pass tries again anyway
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own default of 7 stalls for minutes; a later pass tries again anyway
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",  # at once, and after 2 seconds
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # what was written must be there before it is ticked off
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "GIT_PYTHON_REFRESH": "quiet",
 }
@@ -167,16 +168,3 @@ def connect(tracking: str) -> Any:
         client = Bounded(client)
     client.search_experiments(max_results=1)  # fails early where nobody answers
     return client
-
-
-def is_outage(error: BaseException) -> bool:
-    """Nobody answers, or answers that it cannot: the whole pass stops. Anything else concerns one run."""
-    import requests
-    import sqlalchemy.exc
-    from mlflow.exceptions import MlflowException
-
-    if isinstance(error, MlflowException):
-        return bool(error.get_http_status_code() >= 500)
-    return isinstance(
-        error, (requests.exceptions.RequestException, sqlalchemy.exc.SQLAlchemyError, ConnectionError, TimeoutError)
-    )

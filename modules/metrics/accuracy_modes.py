@@ -2,10 +2,10 @@
 
 | mode | threshold of a fold | spread |
 |---|---|---|
-| view2_10fold | exactly the best on the other folds | standard error, n - 1 |
+| ten_fold | exactly the best on the other folds | standard error, n - 1 |
 | insightface | first best of 400 on the other folds, step 0.01 in squared distance | standard deviation, n |
 | youden | the first of 1,000, lowest to highest score, with the largest TAR - FAR on the other folds | standard error, n - 1 |
-| oracle | exactly the best on all pairs | none |
+| best_threshold | exactly the best on all pairs | none |
 | facenet | as insightface | standard deviation, n |
 | facenet_mean | as facenet, by angle, the other folds' mean embedding subtracted | standard deviation, n |
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from modules.metrics import public_evaluators
 from modules.metrics.validation import checked, held_out
-from modules.metrics.verification import oracle_accuracy, tenfold_accuracy
+from modules.metrics.verification import best_threshold_accuracy, ten_fold_accuracy
 
 LIST = np.arange(0, 4, 0.01)
 FINE_LIST = np.arange(0, 4, 0.001)
@@ -31,9 +31,9 @@ DEVIATION = "standard deviation"
 Mode = dict[str, Any]  # value, spread, spread_is, folds, thresholds; facenet also val
 
 
-def view2_10fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
-    """LFW's own: see ``verification.tenfold_accuracy``. Thresholds are cosines."""
-    found = tenfold_accuracy(scores, same, folds)
+def ten_fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
+    """LFW's own: see ``verification.ten_fold_accuracy``. Thresholds are cosines."""
+    found = ten_fold_accuracy(scores, same, folds)
     return {
         "value": found["value"],
         "spread": found["se"],
@@ -63,9 +63,9 @@ def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
     return _mode(accuracies, error, ERROR, thresholds)
 
 
-def oracle(scores: np.ndarray, same: np.ndarray, folds: np.ndarray | None = None) -> Mode:
+def best_threshold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray | None = None) -> Mode:
     """The threshold that is best on these very pairs (Ito et al.); the folds have no part in it."""
-    value, threshold = oracle_accuracy(scores, same)
+    value, threshold = best_threshold_accuracy(scores, same)
     return {"value": value, "spread": None, "spread_is": None, "folds": [], "thresholds": [threshold]}
 
 
@@ -107,10 +107,10 @@ def facenet_mean(
 
 
 MODES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Mode]] = {
-    "view2_10fold": view2_10fold,
+    "ten_fold": ten_fold,
     "insightface": insightface,
     "youden": youden,
-    "oracle": oracle,
+    "best_threshold": best_threshold,
     "facenet": facenet,
 }
 
@@ -121,7 +121,7 @@ def all_modes(
     folds: np.ndarray,
     embeddings: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Mode]:
-    """Every mode on the same scores, with ``difference``: how far its value is from that of view2_10fold.
+    """Every mode on the same scores, with ``difference``: how far its value is from that of ten_fold.
 
     Args:
         scores: (n,) cosines.
@@ -132,7 +132,7 @@ def all_modes(
     found = {name: mode(scores, same, folds) for name, mode in MODES.items()}
     if embeddings is not None:
         found["facenet_mean"] = facenet_mean(*embeddings, same, folds)
-    exact = found["view2_10fold"]["value"]
+    exact = found["ten_fold"]["value"]
     return {name: {**mode, "difference": mode["value"] - exact} for name, mode in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Maps that look at no image: what a method must beat before it says anything."""
+"""Baseline maps, which do not depend on the image: random, constant and a centre prior."""
 
 from __future__ import annotations
 

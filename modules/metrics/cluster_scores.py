@@ -1,9 +1,9 @@
-"""How well clusters agree with subjects, from the counts of each subject in each cluster: never over all pairs of images.
+"""Agreement of clusters with identities, computed from the counts of each identity in each cluster.
 
 Pairwise: precision is the share of pairs in one cluster that are one subject, recall the share of pairs of one subject that are
 in one cluster. BCubed (Bagga and Baldwin, 1998; Amigo et al., 2009): precision is the mean over images of the share of their
 cluster, themselves included, that is their subject; recall the mean share of their subject that is in their cluster.
-F is the harmonic mean. A share of no pairs at all is 1: who claims nothing claims nothing wrong.
+F is the harmonic mean. A share of no pairs at all is 1.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Sweep:
     bcubed: np.ndarray
 
     def best(self, of: str = "pairwise") -> tuple[float, float]:
-        """(F, distance) of the best threshold, the lowest of equally good ones: an ORACLE, chosen on the very images it evaluators.
+        """(F, distance) of the best threshold, the lowest of equally good ones.
+
+        An oracle: the threshold is chosen on the images that are evaluated.
 
         Raises:
             ValueError: ``of`` is neither pairwise nor bcubed.

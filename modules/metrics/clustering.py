@@ -1,4 +1,4 @@
-"""Groups of faces without names: k-means and average linkage over embeddings. How good they are: ``cluster_scores.py``."""
+"""Clustering of embeddings: k-means and average linkage; ``cluster_scores.py`` evaluates the clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several networks evaluate the same pairs together.
+"""Ensembles: the scores of several networks for the same pairs, combined.
 
 Taigman et al.: DeepFace. CVPR 2014, section 5.3: the kernels of the networks are added, K = sum of -||x - y||_2, each over
 embeddings of unit length.

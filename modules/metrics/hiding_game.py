@@ -1,7 +1,7 @@
-"""The hiding game: is what a map calls unimportant really so (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B).
+"""The hiding game for pairs (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B).
 
-The least important pixels are blurred, more and more of them, in both images of each pair by their own maps. The better the
-maps, the longer the verification accuracy lasts; the area under it is the score. The threshold is fixed on clean images.
+In both images of each pair, a growing share of the pixels is blurred, those with the lowest map values first. Good maps keep
+the verification accuracy high; the score is the area under the accuracy curve. The decision threshold is fixed on clean images.
 """
 
 from __future__ import annotations
@@ -132,13 +132,13 @@ class HidingGame:
                 name: {
                     "baseline": name in grounds,
                     "accuracy": one.correct.mean(axis=1).tolist(),
-                    "auc": self._interval(areas[name]),
+                    "auc": self._interval(areas[name], share=True),
                     "above": self._above(areas, name, grounds),
                     "refit": None
                     if one.refitted is None
                     else {
                         "accuracy": one.refitted.mean(axis=1).tolist(),
-                        "auc": self._interval(refitted[name]),
+                        "auc": self._interval(refitted[name], share=True),
                         "above": self._above(refitted, name, grounds),
                     },
                 }
@@ -150,8 +150,8 @@ class HidingGame:
         """The difference of a method's mean area to that of each baseline, with its paired interval."""
         return {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name}
 
-    def _interval(self, values: np.ndarray) -> dict[str, Any]:
-        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed)
+    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
+        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed, share=share)
 
     def _cosines(self, sides: tuple[Maps, Maps], shares: tuple[float, ...]) -> np.ndarray:
         """(F, N) cosines of the two sides' (images, orders)."""

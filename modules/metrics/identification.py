@@ -1,11 +1,11 @@
-"""Identification, 1:N: whose face is it, among the subjects of a gallery.
+"""1:N identification: CMC and DIR against a gallery.
 
 Grother, Ngan, Hanaoka: Face Recognition Vendor Test, part 2. NIST IR 8271, 2019. A subject's score is the highest of their
 gallery entries. A probe is mated if its subject is in the gallery; the score of that subject is its mate's.
 
 Closed set, CMC: the share of mated probes whose mate has rank k or better. Open set, DIR@FAR (TPIR at FPIR): the share of mated
 probes whose mate has rank k or better and a score that the threshold accepts, where the threshold lets at most the wanted share
-of non-mated probes find anybody (score >= threshold; equal scores are accepted together, as in ``curve.py``).
+of non-mated probes find anybody (score >= threshold; equal scores are accepted together, as in ``roc.py``).
 
 Ties. A subject with the mate's very score may stand before or after it. ``pessimistic`` puts all such subjects before the mate;
 ``expected`` gives the mean over every order of them, exactly. DIR@FAR is pessimistic.

@@ -1,4 +1,4 @@
-"""Hiding, inserting and deleting pixels of single images by their maps, and what becomes of the class or of another score.
+"""Hiding, insertion and deletion games on single images: a score while pixels are changed in the order of a map.
 
 Insertion and deletion are those of Petsiuk et al. (BMVC 2018, Section 4.1): the most important pixels are put into a blurred
 image, or taken out into mid-grey. A high area is good for insertion and for the hiding game, a low one for deletion.
@@ -39,6 +39,7 @@ def class_values(logits: Callable[[np.ndarray], np.ndarray], labels: np.ndarray)
 
 
 CLASS_NAMES = ("accuracy", "score", "probability")  # of ``class_values``
+SHARES = ("accuracy", "probability")  # of these, from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,11 @@ class ImageGame:
         return found
 
     def compare(self, methods: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Every method and the baselines, as a JSON value: per name the mean course, the area with its interval over images, and
-        ``above``: the area's difference to each baseline, with a paired interval."""
+        """Every method and the baselines, as a JSON value.
+
+        Per name: the mean curve, the area with its interval over images, and ``above``: the difference of the area to each
+        baseline, with a paired interval.
+        """
         count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
         settings = self.settings
         grounds = baselines(count, size, settings.seed, settings.centre)
@@ -104,7 +108,7 @@ class ImageGame:
                     **{
                         value: {
                             "course": one[:, :, place].mean(axis=1).tolist(),
-                            "auc": self._interval(areas[name][:, place]),
+                            "auc": self._interval(areas[name][:, place], share=value in SHARES),
                             "above": {
                                 ground: self._interval(areas[name][:, place] - areas[ground][:, place])
                                 for ground in grounds
@@ -118,5 +122,6 @@ class ImageGame:
             },
         }
 
-    def _interval(self, values: np.ndarray) -> dict[str, Any]:
-        return mean_interval(values, np.zeros(len(values)), self.settings.resamples, self.settings.seed)
+    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
+        strata = np.zeros(len(values))
+        return mean_interval(values, strata, self.settings.resamples, self.settings.seed, share=share)

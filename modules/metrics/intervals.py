@@ -1,4 +1,4 @@
-"""95 % intervals of verification metrics."""
+"""95 % confidence intervals of verification metrics."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def effective(share: float, variance: float, units: int, most: int) -> tuple[flo
     """Wilson's interval of a share whose variance is known, at the number of independent trials with that variance.
 
     That number is share (1 - share) / variance, the effective sample size of surveys, times (z / t)^2, since the variance
-    comes from ``units`` alone: t has units - 1 degrees of freedom (Korn and Graubard: Confidence intervals for proportions with
-    small expected number of positive counts estimated from survey data. Survey Methodology 24, 1998; with Wilson's interval:
-    Dean and Pagano, J. Survey Statistics and Methodology 3, 2015). A variance of 0 tells nothing: no error was seen, or all
-    scores are equal. Then every unit counts as one trial, which for no error among n gives about the rule of three; so no
-    interval has width 0.
+    comes from ``units`` alone: t has units - 1 degrees of freedom (Korn and Graubard: Confidence intervals for
+    proportions with small expected number of positive counts estimated from survey data. Survey Methodology 24, 1998;
+    with Wilson's interval: Dean and Pagano, J. Survey Statistics and Methodology 3, 2015). A variance of 0 carries no
+    information: no error was observed, or all scores are equal. Each unit then counts as one trial, which for no error
+    among n gives about the rule of three. So no interval has width 0.
 
     Args:
         share: from 0 to 1.

@@ -1,4 +1,4 @@
-"""A linear verifier: is this pair one subject, from features of the pair.
+"""A linear verifier on features of a pair of embeddings.
 
 Feature maps of two embeddings a and b: ``difference`` |a - b|; ``product`` a * b; ``both``; ``chi_square`` (a - b)^2 / (a + b),
 for embeddings without negative values, whose fitted weights are those of DeepFace's weighted chi-square (Taigman et al., CVPR

@@ -1,4 +1,4 @@
-"""Images whose pixels are replaced in the order of a map, and what becomes of a number that is computed from them."""
+"""Replaces the pixels of images in the order of a map and computes a number at each step."""
 
 from __future__ import annotations
 

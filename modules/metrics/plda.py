@@ -1,4 +1,4 @@
-"""Two Gaussians of faces: where a subject is, and how far that subject's images lie around it.
+"""Probabilistic LDA: the two-covariance model, between and within subjects.
 
 The two-covariance model of probabilistic LDA (Ioffe: Probabilistic linear discriminant analysis. ECCV 2006; Brummer and de
 Villiers: The speaker partitioning problem. Odyssey 2010), also known as the joint Bayesian model (Chen et al.: Bayesian face

@@ -1,4 +1,4 @@
-"""Does a map point at the region that is known to matter.
+"""Pointing game and energy: how well a map localises a region that is known to matter.
 
 The pointing game (Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018) asks where the maximum is; the
 energy in the region (Wang et al., "Score-CAM", 2020, Section 4.3) how much of the map lies there.
@@ -67,9 +67,9 @@ def pointing(
 ) -> dict[str, Any]:
     """Every method and the baselines ``random``, ``constant`` and ``centre``, as a JSON value.
 
-    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each baseline
-    with a paired bootstrap interval. The interval of ``pointing`` is Wilson's where each image is hit or missed. ``empty``
-    counts maps that are nowhere above 0.
+    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each
+    baseline with a paired bootstrap interval. The interval of ``pointing`` is Wilson's where each image is hit or missed.
+    ``empty`` counts maps that are nowhere above 0.
 
     Args:
         methods: name -> maps (N, h, w), larger = more important
@@ -97,7 +97,7 @@ def pointing(
 
     def told(kind: str, name: str) -> dict[str, Any]:
         found = values[kind][name]
-        interval = mean_interval(found, one, resamples, seed)
+        interval = mean_interval(found, one, resamples, seed, share=True)
         if kind == "pointing" and np.isin(found, (0.0, 1.0)).all():
             interval["low"], interval["high"] = wilson(int(found.sum()), count)
         above = {

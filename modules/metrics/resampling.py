@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL
+from modules.metrics.intervals import LEVEL, never_empty
 
 _AT_ONCE = 2_000_000  # drawn numbers in memory
 
 
-def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
+def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:
     """``value``, ``low`` and ``high`` of the mean, by percentiles.
 
     Rows are drawn with replacement, those of each stratum among themselves. Equal ``strata``, ``resamples`` and ``seed`` draw
@@ -22,6 +22,8 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
         strata: (N,), such as which pairs are genuine
         resamples: how many
         seed: of the draws
+        share: values are from 0 to 1; where all resamples agree, the interval is then that of as many independent trials as
+            there are rows, not a point
 
     Raises:
         ValueError: a value is no finite number.
@@ -44,4 +46,6 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
             sums += group[generator.integers(0, len(group), size=(rows, len(group)))].sum(axis=1)
         means.append(sums / len(values))
     low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if share:
+        low, high = never_empty(float(low), float(high), float(values.mean()), len(values))
     return {"value": float(values.mean()), "low": float(low), "high": float(high)}

@@ -1,17 +1,18 @@
-"""95 % intervals for pairs that share subjects: a bootstrap over subjects, not over pairs.
+"""95 % confidence intervals for pairs that share subjects: subjects are resampled, not pairs.
 
-The pairs of one subject stand and fall together, so a bootstrap of pairs promises too narrow intervals. Here subjects are drawn
-with replacement, and an impostor pair counts as often as the product of the numbers of times its two subjects were drawn, a
-genuine pair as often as its one subject was (a second copy of a subject is another subject, so copies make no further genuine
-pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS 1, 2007.
+Pairs of the same subject are correlated, so a bootstrap over pairs gives intervals that are too narrow. Here subjects are
+drawn with replacement. An impostor pair is weighted by the product of the numbers of times its two subjects were drawn, a
+genuine pair by the number of times its subject was drawn (a second copy of a subject is another subject, so copies form no
+further genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS
+1, 2007.
 
-The resamples give the variance of each metric, and all metrics are shares; the interval is Wilson's at the effective number of
-subjects (``intervals.effective``). Percentiles of the resamples are no good near 0 and 1, where most numbers of face
-verification lie: with 60 subjects, 600 pairs and an AUC of 0.997, percentiles covered it in 80 % of 100 simulated sets, and
-these intervals in 90 %; a VAL of 0.993 in 71 and 96 %.
+The resamples give the variance of each metric. All metrics are shares, and the interval is Wilson's at the effective sample
+size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie: in 100 simulated
+sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of 0.993 in
+71 and 96 %.
 
-What belongs to single pairs rather than to subjects counts up to threefold in the variance for impostor pairs (Owen, theorem
-2): where few pairs share subjects, intervals are wider than need be, never narrower.
+The variance that belongs to single impostor pairs, not to subjects, is counted up to three times (Owen, theorem 2). So
+intervals are too wide where few pairs share subjects, never too narrow.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Intervals:
     """95 % intervals, none of which has width 0.
 
     Attributes:
-        oracle: of the accuracy whose threshold is best on the pairs themselves.
-        tenfold: of the cross-validated accuracy; None without folds.
+        best_threshold: of the accuracy whose threshold is best on the pairs themselves.
+        ten_fold: of the cross-validated accuracy; None without folds.
         eer: of the equal error rate.
         auc: of the area.
         val: of TAR at FAR <= target, by target.
@@ -43,8 +44,8 @@ class Intervals:
         resamples: how many counted: one without genuine or without impostor pairs has no metrics.
     """
 
-    oracle: Interval
-    tenfold: Interval | None
+    best_threshold: Interval
+    ten_fold: Interval | None
     eer: Interval
     auc: Interval
     val: dict[float, Interval]
@@ -72,7 +73,7 @@ def subject_bootstrap(
         same: (n,) bool.
         left: (n,) int or text, the subject of each pair's first image.
         right: (n,) of its second; the same subject exactly where ``same``.
-        folds: (n,) int, for ``tenfold``.
+        folds: (n,) int, for ``ten_fold``.
         fars: targets; above 0.
         resamples: at least 2.
         seed: one seed, one result.
@@ -112,8 +113,8 @@ def subject_bootstrap(
         return effective(float(shares[key][0]), float(drawn.var(ddof=1)), len(names), len(scores))
 
     return Intervals(
-        oracle=interval("oracle"),
-        tenfold=interval("tenfold") if held else None,
+        best_threshold=interval("best_threshold"),
+        ten_fold=interval("ten_fold") if held else None,
         eer=interval("eer"),
         auc=interval("auc"),
         val={far: interval(f"val {far}") for far in fars},
@@ -153,7 +154,7 @@ class _Pairs:
             found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
             there = np.isfinite(found)  # a fold may have no pair in a resample; the mean is over the others
             with np.errstate(invalid="ignore"):
-                out["tenfold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
+                out["ten_fold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
         return out
 
 
@@ -190,7 +191,7 @@ def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> 
     correct = accepted - false
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        out["oracle"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
+        out["best_threshold"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
         tar, far = accepted / genuine, false / impostor
         out["auc"] = (np.diff(far, axis=1) * (tar[:, 1:] + tar[:, :-1])).sum(axis=1) / 2
         gap = false * genuine + accepted * impostor - genuine * impostor

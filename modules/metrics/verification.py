@@ -24,7 +24,7 @@ METHODS = {  # key of an interval in ``verification`` -> what it is called besid
     "delong": "DeLong, independent pairs",
 }
 
-__all__ = ["Curve", "auc", "eer", "oracle_accuracy", "roc", "tenfold_accuracy", "val_at_far", "verification"]
+__all__ = ["Curve", "auc", "best_threshold_accuracy", "eer", "roc", "ten_fold_accuracy", "val_at_far", "verification"]
 
 
 def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -46,7 +46,7 @@ def eer(scores: np.ndarray, same: np.ndarray) -> float:
     return Curve.of(scores, same).eer()[0]
 
 
-def oracle_accuracy(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
+def best_threshold_accuracy(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
     """(accuracy, threshold) of the threshold that is best on these very pairs; see ``Curve.best``."""
     correct, threshold = Curve.of(scores, same).best()
     return correct / len(scores), threshold
@@ -57,7 +57,7 @@ def val_at_far(scores: np.ndarray, same: np.ndarray, far: float) -> tuple[float,
     return Curve.of(scores, same).val(far)
 
 
-def tenfold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
+def ten_fold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
     """Cross-validated accuracy: each fold is evaluated by the threshold that is best on all other folds (``Curve.best``).
 
     Args:
@@ -133,10 +133,10 @@ def verification(
     eer_interval, val_intervals = intervals.bootstrap(curve, possible, resamples, seed)
     rate, rate_threshold = curve.eer()
     accepted = scores >= threshold
-    tenfold = tenfold_accuracy(scores, same, folds)
+    ten_fold = ten_fold_accuracy(scores, same, folds)
     metrics: dict[str, Any] = {
-        "oracle": _entry(correct / curve.pairs, "wilson", intervals.wilson(correct, curve.pairs), threshold=threshold),
-        "tenfold": tenfold | {"student": {"low": tenfold["low"], "high": tenfold["high"]}},
+        "best_threshold": _entry(correct / curve.pairs, "wilson", intervals.wilson(correct, curve.pairs), threshold=threshold),
+        "ten_fold": ten_fold | {"student": {"low": ten_fold["low"], "high": ten_fold["high"]}},
         "eer": _entry(rate, "pair_bootstrap", eer_interval, threshold=rate_threshold),
         "auc": _entry(curve.auc(), "delong", intervals.delong(scores, same)),
         "val": {f"{far:g}": _val(curve, far, val_intervals.get(far)) for far in fars},
@@ -173,7 +173,7 @@ def _over_subjects(
         found = subject_bootstrap(scores, same, *subjects, folds=folds, fars=fars, resamples=resamples, seed=seed)
     except ValueError as error:  # too few subjects, or a list whose subjects are unknown
         return {"reason": str(error)}
-    named = {name: metrics[name] for name in ("oracle", "tenfold", "eer", "auc")}
+    named = {name: metrics[name] for name in ("best_threshold", "ten_fold", "eer", "auc")}
     ends = {name: getattr(found, name) for name in named}
     named |= {f"val {far:g}": metrics["val"][f"{far:g}"] for far in fars}
     ends |= {f"val {far:g}": found.val[far] for far in fars}

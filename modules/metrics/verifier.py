@@ -21,7 +21,7 @@ import numpy as np
 from modules.metrics import intervals, linear_verifier, plda
 from modules.metrics.roc import Curve
 from modules.metrics.validation import both_kinds, held_out, labels
-from modules.metrics.verification import METHODS, tenfold_accuracy
+from modules.metrics.verification import METHODS, ten_fold_accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Verified:
     Attributes:
         setting: its name.
         scores: float64 (n,), each pair's score by the verifier of its fold; scales of different folds may differ.
-        accuracy: as ``verification.tenfold_accuracy``.
+        accuracy: as ``verification.ten_fold_accuracy``.
         verifiers: one per fold, in the order of the fold numbers; empty for ``unsupervised``.
     """
 
@@ -42,8 +42,8 @@ class Verified:
 
 
 def unsupervised(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Verified:
-    """(n,) scores as they are; errors as ``verification.tenfold_accuracy``."""
-    return Verified("unsupervised", np.asarray(scores, np.float64), tenfold_accuracy(scores, same, folds), ())
+    """(n,) scores as they are; errors as ``verification.ten_fold_accuracy``."""
+    return Verified("unsupervised", np.asarray(scores, np.float64), ten_fold_accuracy(scores, same, folds), ())
 
 
 def restricted(
@@ -70,7 +70,8 @@ def restricted(
         penalty: see ``linear_verifier.fit``.
 
     Raises:
-        ValueError: the map is not known; fewer than two folds; the other folds lack a kind of pair; see ``linear_verifier.fit``.
+        ValueError: unknown feature map; fewer than two folds; the other folds lack a kind of pair; see
+            ``linear_verifier.fit``.
     """
     if features not in linear_verifier.FEATURES:
         raise ValueError(f"there is no feature map {features}; known are {', '.join(linear_verifier.FEATURES)}")

@@ -13,11 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.layers.margin_softmax import keep_unsampled
+from modules.targets import TargetLosses
 from modules.training.freezing import freeze, freeze_recognition
 from modules.training.multi_optimizer import Together
 from modules.training.nonfinite import finite
 from modules.training.open_set import verified
 from modules.training.recipe import OptimizerSchedule, Recipe
+from modules.training.target_validation import TargetValidation
 
 STATE = "facegrid"  # key of our part in a checkpoint
 
@@ -30,14 +32,14 @@ class Recognizer(pl.LightningModule):
 
     Args:
         network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; where its ``classifies`` is
-            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of the latter.
+            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of the latter; where its ``loss`` is of several
+            targets, ``measure(images, labels)`` beside these.
         recipe: its ``build`` gives the ``OptimizerSchedule``.
         seed: of the random numbers drawn while training.
         steps_per_epoch: steps of the optimiser that one epoch has; with ``recipe.accumulate`` each takes that many batches of
             the loader.
         decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder, or it is all
             that learns (``recipe.trainable: decoder``), by the recipe's optimiser.
-
         open_set: the validation images are of subjects that are not trained on, so they have no class. A network that
             classifies is then validated by verification, see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and
             ``validation_accuracy`` 1 - EER.
@@ -45,9 +47,9 @@ class Recognizer(pl.LightningModule):
     Attributes:
         history: one row an epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
             over images; without a classifier the loss of all validation images as one batch; where only a decoder learns, the
-            mean squared error), ``validation_accuracy`` (None
-            without a classifier), ``lr`` of the epoch's last step, ``best`` (lowest validation loss so far). A function of the
-            config and the data alone.
+            mean squared error), ``validation_accuracy`` (None without a classifier), ``lr`` of the epoch's last step, ``best``
+            (lowest validation loss so far); of several targets more, see ``TargetValidation.result``. A function of the config
+            and the data alone.
         timing: one row an epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
             training and validation together.
     """
@@ -89,6 +91,8 @@ class Recognizer(pl.LightningModule):
         self._train = [0.0, 0.0]  # sum of losses over images, images
         self._validation = [0.0, 0.0, 0.0]  # sum of cross entropies, correct ones, images
         self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, where there is no classifier
+        losses = getattr(network, "loss", None)
+        self._targets = TargetValidation(losses.config) if isinstance(losses, TargetLosses) else None
         self._spent = 0.0  # seconds of this epoch before this process took it up
         self._began = time.monotonic()
         self._clock = time.time() - time.monotonic()  # whatever happens to the clock, no epoch ends before the last
@@ -144,12 +148,17 @@ class Recognizer(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._validation = [0.0, 0.0, 0.0]
         self._embedded = []
+        if self._targets is not None:
+            self._targets = TargetValidation(self._targets.config)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
         if self.recipe.decodes_only:
             self._validation[0] += float(self.evaluated.decoding_loss(images)) * len(images)
             self._validation[2] += len(images)
+            return
+        if self._targets is not None:
+            self._targets.add(self.evaluated.measure(images, labels), len(images))
             return
         if self.open_set or not getattr(self.network, "classifies", True):
             self._embedded.append((self.evaluated.embed(images).float(), labels))
@@ -162,7 +171,7 @@ class Recognizer(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         train_loss, train_images = self._over_ranks(self._train)
-        validation_loss, accuracy, images = self._validated()
+        validation_loss, accuracy, images, told = self._validated()
         if validation_loss is None and self.recipe.select == "best":
             raise ValueError(
                 "recipe.select: best needs a validation loss, and the held-out images give none; hold out more, or use last"
@@ -177,6 +186,7 @@ class Recognizer(pl.LightningModule):
                 "validation_accuracy": accuracy,
                 "lr": self._used_lr,
                 "best": validation_loss is None or not before or validation_loss < min(before),
+                **told,
             }
         )
         seconds = self._seconds()
@@ -189,8 +199,16 @@ class Recognizer(pl.LightningModule):
         if stop:
             self.trainer.should_stop = True
 
-    def _validated(self) -> tuple[float | None, float | None, float]:
-        """Loss, accuracy and number of images of this epoch's validation."""
+    def _validated(self) -> tuple[float | None, float | None, float, dict[str, Any]]:
+        """Loss, accuracy and number of images of this epoch's validation, and what the history says of each target."""
+        if self._targets is None or self.recipe.decodes_only:
+            return *self._validated_classes(), {}
+        loss, accuracy, told = self._targets.result(self._over_ranks)
+        if loss is not None:
+            finite(loss, "validation loss", self.epoch, self.global_step)
+        return loss, accuracy, float(self._targets.images), told
+
+    def _validated_classes(self) -> tuple[float | None, float | None, float]:
         if self._embedded:
             embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
             if getattr(self.network, "classifies", True):

@@ -47,7 +47,8 @@ def peer(network, layer, image):
         return method(image, [ClassifierOutputTarget(7)])
 
 def ours(network, layer, image):
-    return ScoreCAMConfig(mode="pytorch_grad_cam", layer=layer).build().explain(network, image, ClassLogit(CLASSES[7:8]), size).maps
+    explainer = ScoreCAMConfig(mode="pytorch_grad_cam", layer=layer).build()
+    return explainer.explain(network, image, ClassLogit(CLASSES[7:8]), size).maps
 
 def together(network, layer, image):
     return ScoreCAMConfig(layer=layer).build().explain_targets(network, image, ClassLogit(CLASSES)).maps

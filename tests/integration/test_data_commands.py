@@ -123,7 +123,7 @@ def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:
         "subjects": "only 3 of the 5,749 that the set has",
     }
     told = run("data", "check", "lfw", f"root={people}").out
-    assert "absent   images: only 9 of the 13,233 that the set has\n" in told
+    assert "absent    images: only 9 of the 13,233 that the set has\n" in told
     assert facts(run, "check", "folder", f"root={people}")["whole"] is True
 
 
@@ -150,3 +150,9 @@ def test_ages_that_were_read_back_are_told(run: Run, people: Path, tmp_path: Pat
     words = ("check", "fairface", f"root={tmp_path / 'fair'}", "split=val")
     assert "the age 9-Mar was 3-9" in run("data", *words).err
     assert facts(run, *words, "on_damaged_age=repair", code=1)["repaired"] == "1 ages that a spreadsheet had made dates"
+
+
+def test_the_columns_of_a_dataset_are_told_with_their_types(run: Run, people: Path) -> None:
+    found = facts(run, "check", "drawn", "subjects=2")
+    assert found["columns"] == {"age": "9 classes", "age_years": "numbers (years)", "gender": "2 classes"}
+    assert "columns" not in facts(run, "check", "folder", f"root={people}")

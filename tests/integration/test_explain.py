@@ -137,7 +137,7 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
     assert {**by_file, "image": ""} == {**by_cell, "image": ""}
     assert explained.store.attempts() == before, "the ledger is only read"
     metrics = explained.store.ledger.json(markers["evaluate", cell["stages"]["evaluate:drawn"]], "metrics.json")
-    assert by_file["threshold"] == metrics["oracle"]["threshold"]
+    assert by_file["threshold"] == metrics["best_threshold"]["threshold"]
     assert by_file["threshold_from"].startswith("the best one of protocol drawn: ")
     assert by_file["decision"] == ("same subject" if by_file["cosine"] >= by_file["threshold"] else "different subjects")
     assert [one["method"] for one in by_file["maps"]] == ["gradcam", "corr_rise S+", "corr_rise S-", "mean S+", "mean S-"]

@@ -27,9 +27,9 @@ addEventListener("load", () => {
   button("eer").click();
   found.eer = order();
   found.sort = button("eer").closest("th").getAttribute("aria-sort");
-  button("oracle").click();
-  found.oracle = order();
-  button("oracle").click();
+  button("best_threshold").click();
+  found.best_threshold = order();
+  button("best_threshold").click();
   found.reversed = order();
   const figure = document.querySelector("figure.roc");
   const shown = (kind) => getComputedStyle(figure.querySelector("g." + kind)).display;
@@ -187,8 +187,8 @@ def test_the_page_draws_sorts_and_switches_without_a_complaint(browser: str, pag
     assert found["plan"] == list(range(12))
     assert found["eer"] == ranked("eer", 1)
     assert found["sort"] == "ascending"
-    assert found["oracle"] == ranked("oracle", -1)
-    assert found["reversed"] == ranked("oracle", 1)
+    assert found["best_threshold"] == ranked("best_threshold", -1)
+    assert found["reversed"] == ranked("best_threshold", 1)
     assert found["log"] == ["inline", "none"]
     assert found["linear"] == ["none", "inline"]
     assert found["hot"] == 1

@@ -88,7 +88,7 @@ def record(server: Server, experiment_id: str, tmp_path: Path) -> dict[str, Any]
     found = {}
     for run in client.search_runs([experiment_id]):
         id = run.info.run_id
-        unlike = ("facegrid.study", "facegrid.checkpoint", "mlflow.source.name")
+        unlike = ("facegrid.study", "facegrid.checkpoint", "mlflow.source.name", "mlflow.note.content", "facegrid.note")
         points = {
             key: [(point.step, point.value, point.timestamp) for point in client.get_metric_history(id, key)]
             for key in run.data.metrics
@@ -100,7 +100,7 @@ def record(server: Server, experiment_id: str, tmp_path: Path) -> dict[str, Any]
             "params": run.data.params,
             "tags": {key: value for key, value in run.data.tags.items() if key not in unlike},
             "points": points,
-            "files": {name: data for name, data in files.items() if name != "checkpoint.txt"},
+            "files": {name: data for name, data in files.items() if name not in ("checkpoint.txt", "files.json")},
             "datasets": sorted((one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs),
             "run": (run.info.status, run.info.start_time, run.info.end_time),
         }

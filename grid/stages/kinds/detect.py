@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from configs.interfaces import DatasetConfig, DetectorConfig
 from grid.spec.cell import Detection
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
 
 
@@ -16,6 +18,18 @@ class Kind(StageKind):
     starts = False  # it serves many cells; that it began does not make each of them begin
     computes = "grid.stages.detect"
     configs: ClassVar = {"detection": Detection}
+
+    def result(self, stage: Finished) -> None:
+        """Nothing."""
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        return {}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ()
 
     def plan(self, graph: Graph) -> None:
         """Nothing of its own: whoever needs a detection adds it."""

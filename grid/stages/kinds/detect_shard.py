@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from grid.spec.cell import Detection, DetectionShard
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, StageKind
 
 
@@ -15,6 +17,18 @@ class Kind(StageKind):
     starts = False
     computes = "grid.stages.detect_shard"
     configs: ClassVar = {"detection": Detection, "detect_shard": DetectionShard}
+
+    def result(self, stage: Finished) -> None:
+        """Nothing."""
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        return {}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ()
 
     def plan(self, graph: Graph) -> None:
         """Nothing: the launch cuts detections into shards."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from configs.component import Config
 from configs.interfaces import ProtocolConfig
-from grid.evaluation.task import evaluation_task
+from grid.evaluation.task import evaluation_task, known_task
+from grid.spec.finished import Finished
+from grid.spec.measure import Measure
 from grid.spec.stage_kind import Graph, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
+
+METRICS, VERIFICATION = "metrics.json", "verification"
+LOST = ("dropped_pairs", "dropped_probes", "dropped_gallery", "dropped_images", "missing_faces")
 
 
 class Kind(StageKind):
@@ -20,6 +25,29 @@ class Kind(StageKind):
 
     def sources(self, configs: Iterable[Config]) -> set[str]:
         return {self.module, *(evaluation_task(one.task).module for one in configs if isinstance(one, ProtocolConfig))}
+
+    def heading(self, label: StageName) -> str:
+        return label.about
+
+    def result(self, stage: Finished) -> Mapping[str, Any] | None:
+        """None after a quick look at a task that a few images give no numbers for."""
+        return stage.json(METRICS) if METRICS in stage.outputs else None
+
+    def group(self, found: Sequence[Mapping[str, Any]]) -> str:
+        """The task, which ``metrics.json`` names; before anything was evaluated, pairs of images are expected."""
+        return str(found[0].get("task", VERIFICATION)) if found else VERIFICATION
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
+        return known_task(self.group(found)).measures(found)
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        """The numbers of tables, and how many images were lost, if any: a result without some images is not comparable."""
+        lost: dict[tuple[str, ...], Any] = {(stage.label.about, key): stage.facts[key] for key in LOST if stage.facts.get(key)}
+        return {**super().logged(stage), **lost}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        about = stage.label.about
+        return {"scores.parquet": ("scores", f"{about}.parquet"), METRICS: ("metrics", f"{about}.json")}
 
     def plan(self, graph: Graph) -> None:
         cell, facts = graph.cell, graph.facts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from configs.explainers import ExplainerConfig
 from configs.interfaces import ProtocolConfig
 from configs.lookup import nearest
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
@@ -17,6 +18,17 @@ class Kind(StageKind):
     order = 40
     computes = "grid.stages.explain"
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol"}
+
+    def result(self, stage: Finished) -> None:
+        """Nothing: maps are looked at, and scores of them are stages of their own."""
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        return {}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        """The raw maps; tracking draws images of them beside these. Of a refused explanation, why it was refused."""
+        kept = [name for name in stage.outputs if name.startswith(("manifest", "maps", "generated"))]
+        return {name: ("explanations", stage.label.about, name) for name in kept}
 
     def plan(self, graph: Graph) -> None:
         cell, facts = graph.cell, graph.facts

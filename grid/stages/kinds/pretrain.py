@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
 
-from grid.spec.stage_kind import Graph, StageKind, StageName
-from grid.spec.training import Training
+from grid.spec.finished import Finished
+from grid.spec.stage_kind import Graph, StageName
+from grid.stages.kinds import train
 from grid.stages.kinds.detect import detection
-from grid.stages.kinds.train import training_identity
 
 
-class Kind(StageKind):
+class Kind(train.Kind):
     order = 10
     shared = True
-    leaf = False
-    epochs = True
     computes = "grid.stages.pretrain"
-    configs: ClassVar = {"training": Training}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        return {"history.json": ("pretrain", "history.json")}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ()
 
     def plan(self, graph: Graph) -> None:
         if source := graph.cell.source():
             seen = detection(graph, source.data, source.detector, "source")
-            identity = training_identity(graph, source, seen, None)
+            identity = train.training_identity(graph, source, seen, None)
             graph.add(StageName("pretrain"), identity, {"training": source}, [seen])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
+
+LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters")
+LOST = ("missing_faces", "skipped_images")  # logged where there are any
 
 
 class Kind(StageKind):
@@ -15,6 +20,20 @@ class Kind(StageKind):
     epochs = True
     computes = "grid.stages.train"
     configs: ClassVar = {"training": Training}
+
+    def result(self, stage: Finished) -> None:
+        """Nothing: tables show what networks achieve on protocols."""
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        lost = {key: stage.facts[key] for key in LOST if stage.facts.get(key)}
+        return {(self.name, key): value for key, value in ({key: stage.facts.get(key) for key in LOGGED} | lost).items()}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        """The weights are large and stay in the ledger."""
+        return {"history.json": ("history.json",)}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ("history.json",)
 
     def plan(self, graph: Graph) -> None:
         training = graph.cell.training()
@@ -29,4 +48,6 @@ def training_identity(graph: Graph, training: Training, detected: Stage | None, 
     """What the weights that a training ends with depend on."""
     identity = training.by_value()
     identity |= {"images": graph.facts.images(training.data), "weights": weights, "seed": training.seed}
+    if training.targets:
+        identity["columns"] = graph.facts.columns(training)
     return identity | ({"detect": detected.id} if detected else {})

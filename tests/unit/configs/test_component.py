@@ -73,6 +73,8 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         yield tuple((value or ())[::2])  # still rising, where that is asked
         for one in others(args[0], value[0] if value else None, key.removesuffix("s")):
             yield from ((one,) * count for count in (1, 8, 16))  # as many keys as there are images, or two for each pair
+    elif origin is dict and args[0] is str:
+        yield {**(value or {}), "other": args[1]()}
     elif origin is tuple:
         yield tuple(one * 0.5 for one in value)
     elif annotation is bool:
@@ -90,6 +92,8 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         kind = getattr(annotation, "kind", "") or key
         if kind in PACKAGES:
             yield from (example(kind, name) for name in known(kind))
+        elif kind == "stage":
+            yield {"name": "components.counted"}  # such stages are always of a user's own kind
         elif value is None:
             yield annotation()
         if value is not None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.split import held_identities, split
+from datamodules.split import held_identities, split, stratified
 
 
 def people(counts):
@@ -79,3 +79,39 @@ def test_by_identities_the_order_does_not_matter_and_the_seed_does():
 def test_too_few_identities_are_not_held_out(count):
     with pytest.raises(ValueError, match=f"there are {count}; use split.by: images"):
         split(*people(dict.fromkeys("abc"[:count], 5)), 0.1, 0, "identities")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stratified_rows_have_the_share_of_every_combination_of_classes(seed):
+    random = np.random.default_rng(seed)
+    age, gender = random.integers(0, 4, 500), random.integers(-1, 2, 500)
+    keys = [f"{number}" for number in range(500)]
+    train, validation = stratified(keys, [age, gender], 0.2, seed)
+    assert sorted([*train, *validation]) == list(range(500))
+    assert len(validation) == 100
+    for one in range(4):
+        for other in (-1, 0, 1):
+            of_both = np.flatnonzero((age == one) & (gender == other))
+            assert abs(len(np.intersect1d(of_both, validation)) - 0.2 * len(of_both)) <= 1
+
+
+def test_stratified_rows_exist_though_every_identity_has_one_image_and_a_class_is_rare():
+    keys = [f"{number}" for number in range(100)]
+    rare = np.array([1, 1] + [0] * 98)
+    train, validation = stratified(keys, [rare], 0.05, 0)
+    assert {int(rare[row]) for row in validation} == {int(rare[row]) for row in train} == {0, 1}
+    for place in range(100):
+        single = np.array([0] * place + [1] + [2] * (99 - place))
+        assert place in stratified(keys, [single], 0.3, 0)[0]
+    assert len(stratified(keys, [], 0.1, 0)[1]) == 10
+    assert len(stratified(keys, [rare], 0.0, 0)[1]) == 0
+
+
+def test_stratified_rows_do_not_depend_on_the_order_of_the_images():
+    random = np.random.default_rng(0)
+    keys, classes = [f"{number}" for number in range(60)], random.integers(0, 3, 60)
+    order = random.permutation(60)
+    held = {keys[row] for row in stratified(keys, [classes], 0.2, 1)[1]}
+    again = stratified([keys[row] for row in order], [classes[order]], 0.2, 1)[1]
+    assert held == {keys[order[row]] for row in again}
+    assert held != {keys[row] for row in stratified(keys, [classes], 0.2, 2)[1]}

@@ -268,9 +268,9 @@ class _Maker:
         found["modes"] = all_modes(scores, same, fold)
         (attempt.path / "metrics.json").write_text(json.dumps(found))
         facts = {
-            "oracle": found["oracle"]["value"],
-            "tenfold": found["tenfold"]["value"],
-            "tenfold_se": found["tenfold"]["se"],
+            "best_threshold": found["best_threshold"]["value"],
+            "ten_fold": found["ten_fold"]["value"],
+            "ten_fold_se": found["ten_fold"]["se"],
             "eer": found["eer"]["value"],
             "auc": found["auc"]["value"],
             "pairs": self.pairs,

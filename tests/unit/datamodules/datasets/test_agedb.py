@@ -18,9 +18,9 @@ def test_names_tell_subject_age_and_gender(tmp_path):
     manifest = config.scan(tmp_path / "cache")
     assert manifest.identities == ("JohnGielgud", "MariaCallas", "MariaCallas")
     assert manifest.keys[0] == "more/2_JohnGielgud_20_m.jpg"
-    found = config.attributes(manifest)
-    assert found.years.tolist() == [20, 35, 70]
-    assert found.values["gender"].tolist() == [0, 1, 1]
+    found = config.columns(manifest)
+    assert found["age_years"].values.tolist() == [20, 35, 70]
+    assert found["gender"].values.tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["MariaCallas_35_f.jpg", "0_MariaCallas_f.jpg", "0_MariaCallas_35_x.jpg"])

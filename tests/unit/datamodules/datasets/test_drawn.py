@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from datamodules.ages import AGES, age_band
 from datamodules.datasets.drawn import DrawnDatasetConfig, DrawnFaces
 from datamodules.synthetic_faces import drawing
 from datamodules.synthetic_faces.population import SWAPS
@@ -173,6 +174,16 @@ def test_attributes_are_ages_and_sexes():
     assert {each["sex"] for each in found} == {0, 1}
     assert all(18 <= each["age"] <= 80 for each in found)
     assert json.loads(json.dumps(found)) == found
+
+
+def test_columns_are_ages_and_genders_of_the_images_of_any_part_of_the_manifest():
+    config = DrawnDatasetConfig(subjects=6, shots=2, look_alikes=3, occluder="mask", size=64)
+    manifest = config.manifest(Path()).subset([17, 0, 5, 20, 13])
+    drawn, found = config.build(manifest), config.columns(manifest)
+    told = [drawn.attributes(row) for row in range(len(manifest))]
+    assert found["age_years"].values.tolist() == [each["age"] for each in told]
+    assert found["gender"].values.tolist() == [each["sex"] for each in told]
+    assert [found["age"].classes[band] for band in found["age"].values] == [AGES[age_band(each["age"])] for each in told]
 
 
 def test_namespaces_are_populations():

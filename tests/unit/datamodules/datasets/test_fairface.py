@@ -29,13 +29,13 @@ def test_every_image_is_its_own_subject(root, tmp_path):
     assert FairFaceDatasetConfig(root=root, split="val").scan(tmp_path / "cache").keys[0] == "val/1.jpg"
 
 
-def test_attributes_are_those_of_the_manifests_rows(root, tmp_path):
+def test_columns_are_those_of_the_manifests_rows(root, tmp_path):
     config = FairFaceDatasetConfig(root=root)
     manifest = config.scan(tmp_path / "cache").subset([3, 0])
-    found = config.attributes(manifest)
-    assert found.values["age"].tolist() == [1, 1]
-    assert found.counts("gender") == {"Male": 0, "Female": 2}
-    assert found.counts("race")["Black"] == 2
+    found = config.columns(manifest)
+    assert found["age"].values.tolist() == [1, 1]
+    assert found["gender"].counts() == {"Male": 0, "Female": 2}
+    assert found["race"].counts()["Black"] == 2
 
 
 def test_a_part_of_the_split_may_be_held_out(root):
@@ -62,7 +62,7 @@ def test_damaged_ages_follow_the_policy(root, tmp_path):
     config = FairFaceDatasetConfig(root=root, on_damaged_age="repair")
     assert config.table().repaired == 4
     assert config.repairs() == "4 ages that a spreadsheet had made dates"
-    assert config.attributes(config.scan(tmp_path / "cache")).counts("age")["3-9"] == 4
+    assert config.columns(config.scan(tmp_path / "cache"))["age"].counts()["3-9"] == 4
 
 
 def test_an_absent_image_is_named(root, tmp_path):

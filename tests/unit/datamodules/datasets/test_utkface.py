@@ -20,11 +20,14 @@ def test_names_tell_age_gender_and_race(tmp_path):
     config = UTKFaceDatasetConfig(root=put(tmp_path / "utk", GOOD))
     manifest = config.scan(tmp_path / "cache")
     assert manifest.keys == manifest.identities == tuple(sorted(GOOD))
-    found = config.attributes(manifest)
-    assert found.years.tolist() == [1, 26]
-    assert found.values["age"].tolist() == [0, 3]
-    assert found.values["gender"].tolist() == [0, 1]
-    assert found.values["race"].tolist() == [4, 2]
+    found = config.columns(manifest)
+    assert {name: column.values.tolist() for name, column in found.items()} == {
+        "age": [0, 3],
+        "age_years": [1, 26],
+        "gender": [0, 1],
+        "race": [4, 2],
+    }
+    assert found["race"].classes == ("White", "Black", "Asian", "Indian", "Others")
 
 
 def test_wrong_names_are_counted_and_named_by_policy(tmp_path):

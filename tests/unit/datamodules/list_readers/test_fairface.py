@@ -2,7 +2,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamodules.attributes import AGES
+from datamodules.ages import AGES
 from datamodules.list_readers.fairface import RACES, read_table, undated
 
 HEAD = "file,age,gender,race,service_test\n"

@@ -66,9 +66,9 @@ def test_pairs_are_scored_by_their_cosine_and_dropped_faces_counted(tmp_path):
 
 def test_every_named_accuracy_and_the_subjects_interval_are_reported(tmp_path):
     metrics = verification.evaluate(pairs(), seen_of(tmp_path), IJB).metrics
-    assert set(metrics["modes"]) == {"view2_10fold", "insightface", "youden", "oracle", "facenet", "facenet_mean"}
-    assert metrics["modes"]["oracle"]["value"] == metrics["oracle"]["value"]
-    assert metrics["modes"]["view2_10fold"]["value"] == metrics["tenfold"]["value"]
+    assert set(metrics["modes"]) == {"ten_fold", "insightface", "youden", "best_threshold", "facenet", "facenet_mean"}
+    assert metrics["modes"]["best_threshold"]["value"] == metrics["best_threshold"]["value"]
+    assert metrics["modes"]["ten_fold"]["value"] == metrics["ten_fold"]["value"]
     low, high = metrics["auc"]["low"], metrics["auc"]["high"]
     assert metrics["auc"]["method"] == "subject bootstrap"
     assert low < metrics["auc"]["value"] < high
@@ -249,8 +249,8 @@ def test_a_setting_of_lfw_fits_a_verifier_per_fold(tmp_path, setting):
     protocol = resolve("protocol", {"name": "lfw", "root": str(tmp_path), "setting": setting})
     metrics = verification.evaluate(asked, seen_of(tmp_path), protocol).metrics
     assert metrics["setting"] == setting
-    assert len(metrics["tenfold"]["folds"]) == 4
-    assert metrics["tenfold"]["value"] > 0.7
+    assert len(metrics["ten_fold"]["folds"]) == 4
+    assert metrics["ten_fold"]["value"] > 0.7
     assert "verifier" in pq.read_table(tmp_path / "scores.parquet").column_names
 
 

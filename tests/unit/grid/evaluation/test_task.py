@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,3 +104,11 @@ def test_what_is_no_task_is_refused_at_the_plan(make: Callable[..., Grid], name:
     with pytest.raises(BadInput) as error:
         make_plan(make(protocols=[{"name": f"toy_tasks.{name}", "data": DATA}]))
     assert said in str(error.value)
+
+
+def test_subjects_that_were_trained_on_are_left_out_of_a_users_own_task_too(make: Callable[..., Grid]) -> None:
+    same: dict[str, Any] = {"name": "drawn", "subjects": 6, "shots": 4}  # the first four are trained on
+    with pytest.raises(BadInput, match="4 of its subjects are in the training set; `overlap: drop`"):
+        make_plan(make(protocols=[{"name": "toy_tasks.whole", "data": same}], explainers=[]))
+    plan = make_plan(make(protocols=[{"name": "toy_tasks.whole", "data": same, "overlap": "drop"}], explainers=[]))
+    assert all(cell.id for cell in plan.cells)

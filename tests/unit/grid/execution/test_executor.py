@@ -113,7 +113,7 @@ def test_executors_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         executor_of(Launch(executor="local", address="auto"))
 
 
-BOOM = '''
+BOOM = """
 from typing import Any, Literal
 
 from configs.interfaces import AugmentationConfig
@@ -124,7 +124,7 @@ class BoomConfig(AugmentationConfig):
 
     def build(self) -> Any:
         raise RuntimeError("boom in my augmentation")
-'''
+"""
 
 
 def test_a_stage_that_fails_in_a_user_s_file_is_recorded_with_its_line(

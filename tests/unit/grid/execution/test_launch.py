@@ -8,7 +8,7 @@ from small import finish, finish_all, stages
 
 from grid.execution.launch import _retry, launch, void_changed
 from grid.ledger.ledger import Cause, Ledger, State
-from grid.ledger.study import COPY, RECORD, read_record
+from grid.ledger.study import COPY, RECORD, read_record, write_record
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -117,7 +117,7 @@ def test_damaged_identities_are_written_again(make: Make) -> None:
 
 
 def test_a_launch_writes_a_damaged_record_again_and_keeps_the_study_s_id(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    from grid.execution.launch import write_plan
+    from grid.plan.study_record import write_plan
 
     grid = make(axes={})
     plan = make_plan(grid)
@@ -131,6 +131,21 @@ def test_a_launch_writes_a_damaged_record_again_and_keeps_the_study_s_id(make: M
         (plan.study / name).write_bytes(b"{")
     write_plan(plan, grid)  # another study to MLflow, but one that works
     assert read_record(plan.study)
+
+
+def test_a_launch_that_computes_nothing_leaves_the_time_and_revision_of_the_one_that_did(make: Make) -> None:
+    from grid.plan.study_record import write_plan
+
+    grid = make(axes={})
+    first = write_plan(make_plan(grid), grid)
+    earlier = {**first, "launched": 1.0, "revision": "abc", "version": "0.0"}
+    write_record(make_plan(grid).study, earlier)
+    whole = finish_all(grid)
+    assert not whole.open
+    again = write_plan(whole, grid)
+    assert [again[key] for key in ("launched", "revision", "version")] == [1.0, "abc", "0.0"]
+    changed = make("recipe.lr=0.5", axes={})
+    assert write_plan(make_plan(changed), changed)["launched"] > 1.0
 
 
 def test_a_launch_resolves_each_cell_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

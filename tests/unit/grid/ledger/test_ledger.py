@@ -297,13 +297,6 @@ def test_an_event_without_a_checkpoint_is_no_place_to_resume(ledger: Ledger) -> 
     assert losses(ledger) == [(0, "a")]
 
 
-def test_files_are_what_an_attempt_wrote_itself(ledger: Ledger) -> None:
-    attempt = begin(ledger)
-    epoch(attempt, 0, "a")
-    write(attempt, model="weights")
-    assert attempt.files() == ["model"]
-
-
 # -- every object carries its digest
 
 

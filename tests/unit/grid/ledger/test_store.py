@@ -1,7 +1,6 @@
 """Objects are whole, created once, and invisible until they are."""
 
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -11,58 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from grid.ledger.store import Damaged, LocalStore, seal, unseal, walk
+from grid.ledger.store import LocalStore
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "store")
-
-
-def test_what_is_put_is_got(store: LocalStore) -> None:
-    store.put("a/b/c.json", b"one")
-    assert store.get("a/b/c.json") == b"one"
-    assert store.size("a/b/c.json") == 3
-    assert store.local("a/b/c.json").read_bytes() == b"one"
-
-
-def test_put_replaces(store: LocalStore) -> None:
-    store.put("a", b"one")
-    store.put("a", b"second")
-    assert store.get("a") == b"second"
-
-
-def test_what_is_absent_is_none(store: LocalStore) -> None:
-    assert store.get("a/b") is None
-    assert store.size("a/b") is None
-    assert store.names("a") == []
-    store.put("a", b"file")
-    assert store.get("a/b") is None
-    assert store.names("a/b") == []
-    assert store.size("a/b") is None
-
-
-def test_create_makes_an_object_once(store: LocalStore) -> None:
-    assert store.create("a/b", b"first")
-    assert not store.create("a/b", b"second")
-    assert store.get("a/b") == b"first"
-
-
-def test_of_many_creators_one_wins(store: LocalStore) -> None:
-    start, won = threading.Barrier(8), []
-
-    def create(number: int) -> None:
-        start.wait()
-        if store.create("a/b", b"%d" % number):
-            won.append(number)
-
-    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 1
-    assert store.get("a/b") == b"%d" % won[0]
 
 
 def test_nothing_half_written_or_left_over_is_listed(store: LocalStore) -> None:
@@ -74,68 +27,22 @@ def test_nothing_half_written_or_left_over_is_listed(store: LocalStore) -> None:
     assert sorted(path.name for path in store.local("a").iterdir()) == [".d.0123", "b", "c"]
 
 
-def test_names_are_sorted_and_one_level_deep(store: LocalStore) -> None:
-    for key in ("x/b/1", "x/a/2", "x/c"):
-        store.put(key, b"")
-    assert store.names("x") == ["a", "b", "c"]
-
-
-def test_delete_takes_objects_and_prefixes(store: LocalStore) -> None:
-    for key in ("x/a", "x/b/1", "y"):
-        store.put(key, b"")
-    store.delete("x/b")
-    store.delete("y")
-    store.delete("never/there")
-    assert store.names("x") == ["a"]
-    assert store.get("y") is None
-
-
 def test_walk_lists_files_below_a_prefix(store: LocalStore) -> None:
     for key in ("x/b/2", "x/b/1", "x/a", "y"):
         store.put(key, b"")
     (store.local("x") / ".half").write_bytes(b"")
-    assert list(walk(store, "x")) == ["a", "b/1", "b/2"]
+    assert list(store.walk("x")) == ["a", "b/1", "b/2"]
 
 
-def test_commit_takes_what_was_written_in_place(store: LocalStore) -> None:
-    folder = store.local("x/y")
-    folder.mkdir(parents=True)
+def test_what_was_written_in_place_is_not_copied(store: LocalStore) -> None:
+    folder = store.scratch("x/y")
     (folder / "z").write_bytes(b"data")
-    store.commit("x/y/z")
-    assert store.get("x/y/z") == b"data"
+    inode = (folder / "z").stat().st_ino
+    store.upload(folder / "z", "x/y/z")
+    assert store.materialise("x/y/z") == folder / "z"
+    assert (folder / "z").stat().st_ino == inode
     with pytest.raises(FileNotFoundError):
-        store.commit("x/y/nothing")
-
-
-# -- objects that carry their digest
-
-
-def test_what_is_sealed_is_unsealed() -> None:
-    value = {"text": "ä", "list": [1, 2.5, None, True], "nested": {"b": 1, "a": -0.0}}
-    for data in (seal(value), seal(value, indent=1)):
-        assert unseal(data, "x") == value
-        assert json.loads(data)["digest"]
-
-
-def test_every_flipped_bit_is_damage_or_leaves_the_value_alone() -> None:
-    value = {"loss": 0.125, "name": "resnet34", "rows": [1, 20, 300]}
-    data = seal(value)
-    for place in range(len(data)):
-        for bit in range(8):
-            flipped = data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
-            try:
-                found = unseal(flipped, "x")
-            except Damaged:
-                continue
-            assert {key: found.get(key) for key in value} == value, flipped
-
-
-@pytest.mark.parametrize(
-    "data", [None, b"", b"{", b"[]", b"3", b"\xff", b'{"a": 1, "digest": "0"}', b'{"a": NaN, "digest": 1}']
-)
-def test_what_is_no_sealed_object_is_damage(data: bytes | None) -> None:
-    with pytest.raises(Damaged, match="some/key"):
-        unseal(data, "some/key")
+        store.upload(folder / "nothing", "x/y/nothing")
 
 
 # -- file systems without hard links, and full ones

@@ -1,4 +1,3 @@
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from grid.ledger.study import read_record, write_record
 from grid.ledger.study_identity import home_of, own_identity
 
 
@@ -14,18 +14,19 @@ def study(tmp_path: Path) -> Path:
     """A study that wrote to MLflow where it is."""
     path = tmp_path / "original"
     path.mkdir()
-    (path / "plan.json").write_text(json.dumps({"study_id": "a" * 32, "grid": "small", "home": home_of(path)}))
+    write_record(path, {"study_id": "a" * 32, "grid": "small", "home": home_of(path)})
     (path / "mlflow.json").write_text("{}")
     return path
 
 
 def plan(study: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((study / "plan.json").read_text())
+    found = read_record(study)
+    assert found is not None
     return found
 
 
 def changed(study: Path, **parts: Any) -> None:
-    (study / "plan.json").write_text(json.dumps(plan(study) | {"home": {**plan(study)["home"], **parts}}))
+    write_record(study, plan(study) | {"home": {**plan(study)["home"], **parts}})
 
 
 def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study: Path, tmp_path: Path) -> None:
@@ -84,3 +85,10 @@ def test_a_plan_without_a_home_is_no_copy(tmp_path: Path, text: str | None) -> N
     if text is not None:
         (tmp_path / "plan.json").write_text(text)
     assert own_identity(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["plan.json", "plan.backup.json"])
+def test_an_original_whose_record_is_damaged_is_still_noticed(study: Path, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(study, tmp_path / "copy")
+    (study / name).write_text("{")
+    assert own_identity(copy) is not None

@@ -400,7 +400,7 @@ def test_parts_that_would_be_hidden_in_other_places_are_refused(make: Make, step
         make_plan(grid("aligned", "box"))
 
 
-OWN_RECIPE = '''
+OWN_RECIPE = """
 from typing import Any, Literal
 
 from configs.interfaces import RecipeConfig
@@ -413,7 +413,7 @@ class StepsConfig(RecipeConfig):
 
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:
         raise NotImplementedError
-'''
+"""
 
 
 @pytest.mark.parametrize("place", ["base", "pretraining"])

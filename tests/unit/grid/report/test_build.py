@@ -9,7 +9,10 @@ from grid.report.build import build, file_names
 from grid.spec.grid_file import BadInput
 
 EVIL = "<script>alert('x')</script>\"'&"
-FILES = {"index.html", "modes.md", "table.md", "table.csv", "table.tex", "report.json", "sheet-gradcam.png", "sheet-gbp.png"}
+FILES = {
+    "index.html", "modes.md", "table.md", "table.csv", "table.tex", "results.csv", "report.json", "sheet-gradcam.png",
+    "sheet-gbp.png",
+}  # fmt: skip
 
 
 class Seen(HTMLParser):

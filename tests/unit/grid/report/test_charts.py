@@ -25,7 +25,7 @@ def test_a_whisker_is_an_interval_on_the_scale_that_is_printed(make_study):
     forest = charts.forest(found, "lfw view 2")
     start, end = (float(text.removesuffix(" %")) / 100 for text in (forest.start, forest.end))
     for number, row in enumerate(found.rows):
-        accuracy = row.metrics["lfw view 2"]["tenfold"]
+        accuracy = row.metrics["lfw view 2"]["ten_fold"]
         whisker = forest.whiskers[number]
         for key in ("low", "value", "high"):
             assert start + getattr(whisker, key) / 100 * (end - start) == pytest.approx(accuracy[key], abs=1e-4)

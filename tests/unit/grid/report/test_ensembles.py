@@ -43,7 +43,7 @@ def test_scores_are_summed_distances_of_the_members(make_study):
         same, fold = table["same"].to_numpy(), table["fold"].to_numpy()
     expected = verification(total, same, fold)
     found = row.metrics["lfw view 2"]
-    for key in ("oracle", "eer", "auc", "tenfold"):
+    for key in ("best_threshold", "eer", "auc", "ten_fold"):
         assert found[key]["value"] == pytest.approx(expected[key]["value"], abs=1e-12)
 
 

@@ -10,15 +10,9 @@ def with_numbers(table, numbers):
     """The table with these (ten-fold, best threshold) accuracies, by row."""
     made = []
     for row, (ten_fold, best) in zip(table.rows, numbers, strict=True):
-        metrics = {
-            protocol: {
-                **found,
-                "tenfold": {**found["tenfold"], "value": ten_fold},
-                "oracle": {**found["oracle"], "value": best},
-            }
-            for protocol, found in row.metrics.items()
-        }
-        made.append(dataclasses.replace(row, metrics=metrics))
+        values = {"ten_fold": ten_fold, "best_threshold": best}
+        results = (dataclasses.replace(one, value=values.get(one.metric, one.value)) for one in row.results)
+        made.append(dataclasses.replace(row, results=tuple(results)))
     return dataclasses.replace(table, rows=tuple(made))
 
 
@@ -54,5 +48,5 @@ def test_each_protocol_has_a_headline_of_its_own(make_study):
     table = rows.table(make_study(axes={"backbone": ["alexnet"]}, protocols=("one", "two"), pairs=60, explainers=()))
     found = headlines(table)
     assert [one.protocol for one in found] == ["one", "two"]
-    value = table.rows[0].metrics["two"]["tenfold"]["value"]
+    value = table.rows[0].metrics["two"]["ten_fold"]["value"]
     assert float(found[1].numbers[0].text.removesuffix(" %")) == pytest.approx(100 * value, abs=0.005)

@@ -1,7 +1,7 @@
 import csv
 import io
 import json
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +11,10 @@ from grid.report.build import build
 from grid.report.scores import beats_centre, read, tables
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.results import rows
+from grid.spec.finished import Finished
+from grid.spec.stage_kind import StageName
 from grid.tracking.files import stage_files
-from grid.tracking.record import finals
+from grid.tracking.metrics import finals
 
 
 def number(value, above=None):
@@ -178,15 +180,17 @@ def test_a_study_without_scores_has_no_such_section_and_no_such_files(make_study
 
 
 def test_scores_are_metrics_under_stable_names():
-    marker = SimpleNamespace(finished=3.0, facts={})
+    def logged(explainer, score, result):
+        label = StageName("score", explainer, score)
+        return {point.key: point.value for point in finals(Finished(label, {}, ["score.json"], Path, lambda name: result), 3.0)}
+
     both = {**game(0.8, 0.3), "maps": {"S+": {"auc": number(0.8)}, "S-": {"auc": number(0.2)}}}
-    found = {point.key: point.value for point in finals("score:gradcam:hiding_game", marker, game(0.8, 0.3))}
-    assert found["hiding_game.gradcam.auc"] == 0.8
-    assert found["hiding_game.gradcam.auc_low"] == pytest.approx(0.7)
-    assert found["hiding_game.gradcam.images"] == 4
-    names = {point.key for point in finals("score:corr_rise:hiding_game", marker, both)}
-    assert {"hiding_game.corr_rise.S_plus.auc", "hiding_game.corr_rise.S_minus.auc"} <= names
-    assert finals("score:gradcam:pointing", marker, REFUSED) == []
+    found = logged("gradcam", "hiding_game", game(0.8, 0.3))
+    assert found["explanations/gradcam.hiding_game.auc"] == 0.8
+    assert {"explanations/corr_rise.hiding_game.S_plus.auc", "explanations/corr_rise.hiding_game.S_minus.auc"} <= logged(
+        "corr_rise", "hiding_game", both
+    ).keys()
+    assert logged("gradcam", "pointing", REFUSED) == {}
 
 
 def test_files_and_tags_of_scores(study, tmp_path):

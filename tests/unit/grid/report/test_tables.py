@@ -14,9 +14,10 @@ from grid.report import console
 from grid.report.build import build
 from grid.report.latex import escape, latex
 from grid.report.markdown import markdown
-from grid.report.table_csv import table_csv
+from grid.report.table_csv import results_csv, table_csv
 from grid.report.table_json import table_json
 from grid.results import rows
+from grid.results.results import results
 
 EVIL = "a|b <script>alert(1)</script> \\input{x} 50% *_`$"
 
@@ -46,11 +47,11 @@ def test_csv_gives_back_the_very_numbers(study):
         assert line["backbone"] == row.cell.levels["backbone"]
         if row.metrics:
             metrics = row.metrics["lfw view 2"]
-            assert float(line["oracle"]) == metrics["oracle"]["value"]
-            assert float(line["tenfold_se"]) == metrics["tenfold"]["se"]
+            assert float(line["best_threshold"]) == metrics["best_threshold"]["value"]
+            assert float(line["ten_fold_se"]) == metrics["ten_fold"]["se"]
             assert float(line["val@0.1_low"]) == metrics["val"]["0.1"]["low"]
         else:
-            assert line["oracle"] == ""
+            assert line["best_threshold"] == ""
             assert line["state"] == "failed"
 
 
@@ -88,7 +89,7 @@ def test_json_has_all_metrics_and_reasons(study):
     found = table_json(study, rows.table(study))
     assert found["counts"] == {"done": 11, "failed": 1}
     done = [cell for cell in found["cells"] if cell["state"] == "done"]
-    assert all(len(cell["metrics"]["lfw view 2"]["tenfold"]["folds"]) == 10 for cell in done)
+    assert all(len(cell["metrics"]["lfw view 2"]["ten_fold"]["folds"]) == 10 for cell in done)
     assert [cell["attempts"]["train"] for cell in found["cells"] if cell["state"] == "failed"] == [2]
 
 
@@ -174,3 +175,20 @@ def test_long_names_give_files_that_a_file_system_takes(make_study):
     names = [path.name for path in build(study).parent.iterdir() if path.suffix == ".png"]
     assert len(names) == 4  # one of each cell, one of each method
     assert all(len(name.encode()) <= 255 for name in names)
+
+
+def test_the_long_table_has_every_number_of_results_at_full_precision(study):
+    found = results(study)
+    read = list(csv.DictReader(io.StringIO(results_csv(found))))
+    assert len(read) == len(found)
+    for line, row in zip(read, found, strict=True):
+        assert (line["metric"], line["backbone"]) == (row.metric, row.factors["backbone"])
+        assert (float(line["value"]) if line["value"] else None) == row.value
+        assert line["interval"] == (row.interval or "")
+
+
+def test_the_long_table_runs_no_formula(make_study):
+    study = make_study("formula", axes={"=a": ["=1+1"]}, protocols=("@x",), pairs=60, explainers=())
+    lines = list(csv.reader(io.StringIO(results_csv(results(study)))))
+    assert lines[0][1] == "'=a"
+    assert {line[1] for line in lines[1:]} == {"'=1+1"}

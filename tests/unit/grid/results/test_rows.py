@@ -38,18 +38,18 @@ def test_values_and_intervals_are_those_of_the_metrics(make_study):
     marker = study.cells[0].markers["evaluate:lfw view 2"]
     metrics = study.ledger.json(marker, "metrics.json")
     columns = {column.key: column for column in found.columns}
-    assert list(columns) == ["tenfold", "oracle", "eer", "auc", "val:0.1", "val:0.01"]
-    value = found.rows[0].value(columns["oracle"])
-    assert (value.value, value.low, value.high) == tuple(metrics["oracle"][key] for key in ("value", "low", "high"))
-    assert columns["oracle"].value(value) == f"{100 * metrics['oracle']['value']:.2f}"
-    low, high = (100 * metrics["tenfold"][key] for key in ("low", "high"))
-    assert columns["tenfold"].spread(found.rows[0].value(columns["tenfold"])) == f"[{low:.2f}, {high:.2f}]"
+    assert list(columns) == ["ten_fold", "best_threshold", "eer", "auc", "val:0.1", "val:0.01"]
+    value = found.rows[0].value(columns["best_threshold"])
+    assert (value.value, value.low, value.high) == tuple(metrics["best_threshold"][key] for key in ("value", "low", "high"))
+    assert columns["best_threshold"].value(value) == f"{100 * metrics['best_threshold']['value']:.2f}"
+    low, high = (100 * metrics["ten_fold"][key] for key in ("low", "high"))
+    assert columns["ten_fold"].spread(found.rows[0].value(columns["ten_fold"])) == f"[{low:.2f}, {high:.2f}]"
     assert columns["auc"].value(found.rows[0].value(columns["auc"])) == f"{metrics['auc']['value']:.3f}"
 
 
 def test_a_column_without_any_number_is_left_out_and_its_reason_is_kept(make_study):
     found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
-    assert [column.key for column in found.columns] == ["tenfold", "oracle", "eer", "auc", "val:0.1"]
+    assert [column.key for column in found.columns] == ["ten_fold", "best_threshold", "eer", "auc", "val:0.1"]
     assert [reason.split(":")[0] for reason in found.left_out] == ["VAL @ 1 % on lfw view 2", "VAL @ 0.1 % on lfw view 2"]
     assert all("cannot show" in reason for reason in found.left_out)
 
@@ -70,19 +70,18 @@ def test_a_column_that_one_cell_can_fill_stays_and_the_other_cell_has_the_reason
 
 def test_a_protocol_without_any_result_keeps_its_columns(make_study):
     found = rows.table(make_study(axes={"backbone": ["alexnet"]}, unfinished=[{}], pairs=60, explainers=()))
-    assert [column.key for column in found.columns] == ["tenfold", "oracle", "eer", "auc"]
+    assert [column.key for column in found.columns] == ["ten_fold", "best_threshold", "eer", "auc"]
     assert found.left_out == ()
 
 
 def test_the_methods_of_the_intervals_are_named_with_their_columns(make_study):
-    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=())
-    found = rows.table(study)
-    assert found.methods == []
-    for row in found.rows:
-        row.metrics["lfw view 2"]["eer"]["method"] = "subject bootstrap"
-        row.metrics["lfw view 2"]["auc"]["method"] = "subject bootstrap"
-        row.metrics["lfw view 2"]["tenfold"]["method"] = "Student's t over folds"
-    assert found.methods == ["Student's t over folds (Accuracy, 10-fold)", "subject bootstrap (EER, AUC)"]
+    found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
+    assert found.methods == [
+        "Student's t, over folds (Accuracy, 10-fold)",
+        "Wilson, independent pairs (Accuracy, best threshold)",
+        "bootstrap, independent pairs (EER, VAL @ 10 %)",
+        "DeLong, independent pairs (AUC)",
+    ]
 
 
 def test_states_and_reasons_are_told_and_hidden_cells_counted(make_study):
@@ -150,5 +149,5 @@ def test_a_study_of_one_cell_without_axes_has_a_table(make_study):
     ("folds", "title"), [([5, 5], "5-fold"), ([10], "10-fold"), ([5, 10], "cross-validated"), ([0], "10-fold")]
 )
 def test_the_column_of_folds_says_how_many_there_were(folds: list[int], title: str) -> None:
-    found = [{"auc": {}, "tenfold": {"folds": [0.5] * number}} for number in folds]
-    assert next(column for column in columns_of("drawn", found) if column.key == "tenfold").title == f"Accuracy, {title}"
+    found = [{"auc": {}, "ten_fold": {"folds": [0.5] * number}} for number in folds]
+    assert next(column for column in columns_of("drawn", found) if column.key == "ten_fold").title == f"Accuracy, {title}"

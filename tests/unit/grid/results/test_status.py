@@ -7,8 +7,11 @@ import pytest
 from rich.console import Console
 
 from grid.ledger.added_explanations import Explained, added, dropped
+from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.report.build import build
+from grid.report.console import table as console_table
 from grid.results.rows import table
 from grid.results.status import show, status
 from grid.spec.grid_file import BadInput
@@ -19,8 +22,8 @@ HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "matplotlib", "timm", "s
 
 def test_status_has_exactly_these_keys(make_study):
     found = status(make_study(axes={"backbone": ["alexnet"]}, pairs=60))
-    assert list(found) == ["study", "cells", "mlflow"]
-    assert [list(cell) for cell in found["cells"]] == [["id", "levels", "state", "metrics", "attempts", "error"]]
+    assert list(found) == ["study", "launch", "cells", "mlflow"]
+    assert [list(cell) for cell in found["cells"]] == [["id", "levels", "state", "running", "metrics", "attempts", "error"]]
     assert found["mlflow"] == {"experiment": None, "runs": {}}
     assert json.loads(json.dumps(found)) == found
 
@@ -126,8 +129,42 @@ def test_what_is_dropped_is_told_no_more(make_study):
 
 def test_the_accuracy_is_the_cross_validated_one_as_in_the_headline_of_the_report(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
-    study.cells[0].markers["evaluate:lfw view 2"].facts.update(oracle=0.9, tenfold=0.8123)
+    study.cells[0].markers["evaluate:lfw view 2"].facts.update(best_threshold=0.9, ten_fold=0.8123)
     console = Console(file=io.StringIO(), width=100)
     console.print(show(study))
     assert "81.23 %" in console.file.getvalue()
     assert "90.00" not in console.file.getvalue()
+
+
+def test_a_live_launch_and_its_running_stages_are_shown(make_study):
+    study = make_study(
+        axes={"backbone": ["alexnet", "resnet34"]}, unfinished=[{"backbone": "resnet34"}], pairs=60, explainers=()
+    )
+    console = Console(file=io.StringIO(), width=160)
+    with Lock(LocalStore(study.path), "launch of ito2021"):
+        study.ledger.begin("train", study.cells[1].stages["train"], {"stage": "train"})
+        study = Study(study.path)
+        found = status(study)
+        console.print(show(study))
+    assert found["launch"]["purpose"] == "launch of ito2021"
+    assert [cell["state"] for cell in found["cells"]] == ["done", "running"]
+    assert [one["epoch"] for one in found["cells"][1]["running"]] == [1]
+    said = console.file.getvalue()
+    assert "launch of ito2021 is alive" in said
+    assert "running: backbone=resnet34: train, attempt 2, epoch 1 of 4" in said
+    assert "1 done, 1 running" in said
+    after = status(Study(study.path))
+    assert (after["launch"], [cell["state"] for cell in after["cells"]]) == (None, ["done", "run"])
+
+
+@pytest.mark.parametrize("width", [60, 40])
+def test_no_number_is_cut_on_a_narrow_terminal(make_study, width):
+    study = make_study(pairs=60, explainers=())
+    for shown in (show(study), console_table(study)):
+        console = Console(file=io.StringIO(), width=width)
+        console.print(shown)
+        text = console.file.getvalue()
+        assert max(map(len, text.splitlines())) <= width
+        for cell in study.cells:
+            assert f"{100 * cell.markers['evaluate:lfw view 2'].facts['ten_fold']:.2f}" in text
+        assert "…" not in text

@@ -4,6 +4,7 @@ from PIL import Image
 
 from grid.results import heatmap
 from grid.results.heatmap import Scale
+from grid.spec.stage_kind import StageName
 from grid.tracking.files import image_name, stage_files
 
 
@@ -11,7 +12,7 @@ from grid.tracking.files import image_name, stage_files
 def synced(make_study, tmp_path):
     def synced(title, **options):
         study = make_study(axes={"backbone": ["efficientnet_b1"]}, protocols=(), explainers=(title,), images=2, **options)
-        label = f"explain:{title}"
+        label = StageName("explain", title)
         marker = study.cells[0].markers[label]
         return study, marker, stage_files(study.ledger, label, marker, tmp_path / "out"), tmp_path / "out"
 
@@ -50,7 +51,7 @@ def test_the_image_grid_has_a_key_per_map_and_no_plus_within_it(synced):
 
 def test_writing_twice_writes_the_same_files(synced, tmp_path):
     study, marker, _, folder = synced("pair_occlusion")
-    stage_files(study.ledger, "explain:pair_occlusion", marker, tmp_path / "again")
+    stage_files(study.ledger, StageName("explain", "pair_occlusion"), marker, tmp_path / "again")
     first, again = (
         {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
         for top in (folder, tmp_path / "again")

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from grid.spec.stage_kind import StageName
 from grid.tracking.names import KEY, safe, segment, stage_key
 
 # What MLflow 2.9 and 2.15 check of a key (mlflow/utils/validation.py of these releases); later ones allow colons too.
@@ -21,7 +22,7 @@ def taken(key: str) -> bool:
     return bool(OLD_SERVERS.fullmatch(key)) and path == key and path != "." and not path.startswith(("..", "/"))
 
 
-@pytest.mark.parametrize("make", [safe, segment, lambda name: stage_key(f"evaluate:{name}")])
+@pytest.mark.parametrize("make", [safe, segment, lambda name: stage_key(StageName("evaluate", name))])
 def test_every_server_takes_the_keys_and_no_two_names_share_one(make) -> None:
     keys = [make(name) for name in NASTY]
     assert [key for key in keys if not taken(key) or len(key) > KEY] == []
@@ -38,6 +39,6 @@ def test_a_segment_has_no_slash_and_makes_no_hidden_file() -> None:
 
 
 def test_a_stage_key_shows_the_label() -> None:
-    assert stage_key("train") == "train"
-    assert stage_key("evaluate:lfw view 1") == "evaluate/lfw view 1"
-    assert stage_key("score:gradcam:insertion") == "score/gradcam/insertion"
+    assert stage_key(StageName("train")) == "train"
+    assert stage_key(StageName("evaluate", "lfw view 1")) == "evaluate/lfw view 1"
+    assert stage_key(StageName("score", "gradcam", "insertion")) == "score/gradcam/insertion"

@@ -61,7 +61,7 @@ def dump(study: Study) -> tuple[list[str], dict[str, int]]:
 
 def history(study: Study, name: str, key: str) -> list[tuple[int, float, int]]:
     client = connect(tracking_of(study.record, study.path))
-    points = client.get_metric_history(runs(study)[name].info.run_id, key)
+    points = client.get_metric_history(runs(study)[name].info.run_id, f"Learning curves/{key}")
     return [(point.step, point.value, point.timestamp) for point in points]
 
 
@@ -103,16 +103,18 @@ def test_a_run_says_what_the_ledger_says(new_study: Make) -> None:
     cell = next(cell for cell in study.cells if cell.levels["detection"] == "mtcnn")
     assert run.info.status == "FINISHED"
     assert run.data.params["detection"] == "mtcnn"
-    assert run.data.params["config.recipe.lr"] == "0.05"
+    assert run.data.params.keys() == {"backbone", "detection", "data", "loss", "epochs", "seed"}
     assert not any(value.startswith("/") for value in run.data.params.values()), "a location is no param: it may move"
     assert run.data.tags["facegrid.cell"] == cell.id
     assert run.data.tags["facegrid.attempts.train"] == "1"
     assert run.data.tags["mlflow.source.git.commit"] == study.record["revision"]
     metrics = study.ledger.json(cell.markers["evaluate:lfw view 2"], "metrics.json")
-    assert run.data.metrics["lfw view 2/accuracy_oracle"] == metrics["oracle"]["value"]
-    assert run.data.metrics["lfw view 2/tenfold_se"] == metrics["tenfold"]["se"]
-    assert run.data.metrics["lfw view 2/auc_low"] == metrics["auc"]["low"]
-    assert run.data.metrics["lfw view 2/false_accept"] == metrics["confusion"]["false_accept"]
+    said = {key.partition("/")[2]: value for key, value in run.data.metrics.items() if key.startswith("lfw view 2/")}
+    assert {key: value for key, value in said.items() if not key.startswith("val_at_far_")} == {
+        "accuracy_ten_fold": metrics["ten_fold"]["value"], "accuracy_best_threshold": metrics["best_threshold"]["value"],
+        "eer": metrics["eer"]["value"], "auc": metrics["auc"]["value"],
+    }  # fmt: skip
+    assert {key.partition("far_")[2] for key in said if key.startswith("val_at_far_")} <= metrics["val"].keys()
     events = study.ledger.events("train", cell.stages["train"])
     wanted = [(row["epoch"], row["train_loss"], round(row["time"] * 1000)) for row in events]
     assert history(study, "resnet34 / mtcnn", "train_loss") == wanted
@@ -149,7 +151,7 @@ def _origin(study: Study, id: str) -> Any:
     from grid.ledger.ledger import Resume
 
     folder = next(name for name in study.ledger.store.names(f"train/{id}") if name.startswith("000001-"))
-    return Resume(folder, "", Path(), {"position": [2, 0]})
+    return Resume(folder, "", study.ledger.store, "", {"position": [2, 0]})
 
 
 def test_points_that_were_written_before_a_crash_are_not_written_twice(new_study: Make) -> None:
@@ -252,14 +254,14 @@ def test_an_equal_training_is_no_news(new_study: Make) -> None:
 def test_a_conflicting_param_replaces_the_run_and_says_so(new_study: Make) -> None:
     study = new_study(axes=AXES, pairs=40, explainers=())
     old = sync_pass(study.path).runs
-    edit(study, lambda record: record["cells"][0]["config"]["recipe"].update(lr=0.1))
+    edit(study, lambda record: record["cells"][0]["levels"].update(detection="other"))
     result = sync_pass(study.path)
     changed = study.cells[0].id
     assert len(result.said) == 1
-    assert "config.recipe.lr" in result.said[0]
+    assert "its param detection is 'none' and should be 'other'" in result.said[0]
     assert old[changed] in result.said[0]
     assert {cell for cell in old if old[cell] != result.runs[cell]} == {changed}
-    assert runs(study)["resnet34 / none"].data.params["config.recipe.lr"] == "0.1"
+    assert runs(study)["resnet34 / other"].data.params["detection"] == "other"
     assert sync_pass(study.path).writes == 0
 
 
@@ -296,7 +298,7 @@ def test_a_failed_cell_says_why_and_finishes_when_it_is_retried(new_study: Make)
     assert run.info.status == "FINISHED"
     assert "facegrid.error" not in run.data.tags
     assert run.data.tags["facegrid.attempts.train"] == "3"
-    assert run.data.metrics["train_loss"] == 0.5
+    assert run.data.metrics["Learning curves/train_loss"] == 0.5
     assert sync_pass(study.path).writes == 0
 
 
@@ -392,9 +394,10 @@ def test_labels_that_differ_in_signs_alone_keep_their_metrics_and_files_apart(ne
     run = runs(study)["resnet34 / 1 / 2"]
     assert sorted(value for key, value in run.data.params.items() if key.startswith("width")) == ["1", "2"]
     accuracies = {
-        study.ledger.json(study.cells[0].markers[f"evaluate:{label}"], "metrics.json")["oracle"]["value"] for label in labels
+        study.ledger.json(study.cells[0].markers[f"evaluate:{label}"], "metrics.json")["best_threshold"]["value"]
+        for label in labels
     }
-    found = {value for key, value in run.data.metrics.items() if key.endswith("/accuracy_oracle")}
+    found = {value for key, value in run.data.metrics.items() if key.endswith("/accuracy_best_threshold")}
     assert (len(accuracies), found) == (3, accuracies)
     assert len(list((study.path.parent / "mlartifacts" / run.info.run_id).rglob("metrics/*.json"))) == 3
     second = sync_pass(study.path)
@@ -444,3 +447,124 @@ def test_a_copied_study_leaves_the_runs_of_the_original_alone(new_study: Make) -
     assert (sync_pass(study.path).runs, sync_pass(study.path).writes) == (first.runs, 0)
     client = connect(tracking_of(study.record, study.path))
     assert {client.get_run(run).data.tags["facegrid.hidden"] for run in first.runs.values()} == {"false"}
+
+
+def thorough(study: Study) -> Any:
+    return sync_pass(study.path, report=True, thorough=True)
+
+
+def test_a_metric_that_somebody_changed_replaces_the_run(new_study: Make) -> None:
+    study = new_study(axes=AXES, pairs=40, explainers=())
+    old = sync_pass(study.path).runs
+    run = runs(study)["resnet34 / none"].info.run_id
+    client = connect(tracking_of(study.record, study.path))
+    client.log_metric(run, "lfw view 2/auc", 0.123)
+    result = sync_pass(study.path)
+    assert len(result.said) == 1
+    assert "its lfw view 2/auc is 0.123 and should be " in result.said[0]
+    assert {cell for cell in old if old[cell] != result.runs[cell]} == {cell for cell, id in old.items() if id == run}
+    assert runs(study)["resnet34 / none"].data.metrics["lfw view 2/auc"] != 0.123
+    assert sync_pass(study.path).writes == 0
+
+
+@pytest.mark.parametrize("step", [1, 99])
+def test_a_point_that_somebody_added_to_a_learning_curve_is_found_by_a_thorough_pass(new_study: Make, step: int) -> None:
+    study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=(), epochs=3)
+    sync_pass(study.path)
+    wanted = history(study, "resnet34", "train_loss")
+    client = connect(tracking_of(study.record, study.path))
+    client.log_metric(runs(study)["resnet34"].info.run_id, "Learning curves/train_loss", 0.5, step=step)
+    result = thorough(study)
+    assert len(result.said) == 1
+    assert history(study, "resnet34", "train_loss") == wanted
+    assert thorough(study).writes == 0
+
+
+@pytest.mark.parametrize(
+    "lost", ["explanations/gradcam/00.png", "metrics/lfw view 2.json", "config.json", "files.json", "history.json", "images"]
+)
+def test_files_that_somebody_deleted_are_copied_again(new_study: Make, lost: str) -> None:
+    study = new_study(axes=AXES, pairs=40, images=2, explainers=("gradcam",))
+    old = thorough(study)
+    run = runs(study)["resnet34 / mtcnn"].info.run_id
+    before = artifacts(study, run)
+    (path,) = (path for path in (study.path.parent / "mlartifacts").rglob(lost) if run in str(path))
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert artifacts(study, run) != before
+    result = thorough(study)
+    assert (result.runs, result.said, result.problems) == (old.runs, [], [])
+    assert artifacts(study, run) == before
+    assert thorough(study).writes == 0
+
+
+def artifacts(study: Study, run: str) -> dict[str, bytes]:
+    files = [path for path in (study.path.parent / "mlartifacts").rglob("*") if path.is_file() and run in str(path)]
+    return {str(path).partition("/artifacts/")[2]: path.read_bytes() for path in files}
+
+
+def test_a_truncated_file_and_a_lost_one_of_the_report_are_copied_again(new_study: Make) -> None:
+    study = new_study(axes={"backbone": ["resnet34"]}, pairs=40, explainers=())
+    (study.path / "report").mkdir()
+    (study.path / "report" / "index.html").write_text("<p>")
+    first = thorough(study)
+    assert first.report
+    before = artifacts(study, first.report), artifacts(study, first.runs[study.cells[0].id or ""])
+    for name in ("report/index.html", "scores/lfw view 2.parquet"):
+        (path,) = (study.path.parent / "mlartifacts").rglob(name)
+        path.write_bytes(path.read_bytes()[:-1])
+    assert thorough(study).said == []
+    assert (artifacts(study, first.report), artifacts(study, first.runs[study.cells[0].id or ""])) == before
+    assert thorough(study).writes == 0
+
+
+def test_files_of_others_in_a_run_are_left_alone(new_study: Make, tmp_path: Path) -> None:
+    study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
+    run = next(iter(thorough(study).runs.values()))
+    (tmp_path / "mine.txt").write_text("mine")
+    connect(tracking_of(study.record, study.path)).log_artifact(run, str(tmp_path / "mine.txt"))
+    assert thorough(study).writes == 0
+    assert "mine.txt" in artifacts(study, run)
+
+
+def test_the_pages_of_mlflow_say_what_a_run_is_and_open_with_factors_and_results(new_study: Make) -> None:
+    study = new_study(axes=AXES, pairs=400, explainers=())
+    (study.path / "report").mkdir()
+    (study.path / "report" / "index.html").write_text("<p>")
+    result = sync_pass(study.path, report=True)
+    found = runs(study)
+    note = found["resnet34 / mtcnn"].data.tags["mlflow.note.content"]
+    assert "backbone=resnet34, detection=mtcnn" in note
+    accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_cross_validated"]
+    assert f"| Accuracy, 10-fold | {accuracy:.2f} % | [" in note
+    tags = connect(tracking_of(study.record, study.path)).get_experiment(result.experiment_id).tags
+    assert "| detection | none, mtcnn |" in tags["mlflow.note.content"]
+    view = json.loads(tags["mlflow.sharedViewState.facegrid"])
+    assert view["selectedColumns"][:2] == ["params.`backbone`", "params.`detection`"]
+    assert "metrics.`lfw view 2/eer`" in view["selectedColumns"]
+    assert view["orderByKey"] == "metrics.`lfw view 2/accuracy_cross_validated`"
+    assert found["report"].info.start_time < min(run.info.start_time for name, run in found.items() if name != "report"), (
+        "MLflow lists the newest run first"
+    )
+
+
+def test_a_description_that_somebody_wrote_stays(new_study: Make) -> None:
+    study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], protocols=(), explainers=())
+    first = sync_pass(study.path)
+    run = next(iter(first.runs.values()))
+    client = connect(tracking_of(study.record, study.path))
+    client.set_tag(run, "mlflow.note.content", "mine")
+    client.set_experiment_tag(first.experiment_id, "mlflow.note.content", "mine too")
+    train = study.cells[0].stages["train"]
+    study.ledger.begin("train", train, {}).fail("RuntimeError: no", "", True)
+    sync_pass(study.path)
+    assert client.get_run(run).info.status == "FAILED"
+    assert client.get_run(run).data.tags["mlflow.note.content"] == "mine"
+    assert client.get_experiment(first.experiment_id).tags["mlflow.note.content"] == "mine too"
+
+
+def test_a_run_of_an_earlier_layout_is_replaced_once(new_study: Make) -> None:
+    study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
+    run = next(iter(sync_pass(study.path).runs.values()))
+    connect(tracking_of(study.record, study.path)).delete_tag(run, "facegrid.layout")
+    assert "another version of facegrid wrote it" in sync_pass(study.path).said[0]
+    assert sync_pass(study.path).writes == 0

@@ -72,7 +72,8 @@ network, given = Net(), images(dtype=torch.float32)
 for mode in MODES:
     digest.update(score_cam.ScoreCAMConfig(mode=mode).build().explain(network, given, TARGETS, 16).maps.tobytes())
 for config in (
-    rise.RISEConfig(masks=40), lime.LIMEConfig(segments=6, samples=40), activation_maximization.ActivationMaximizationConfig(steps=4, jitter=2),
+    rise.RISEConfig(masks=40), lime.LIMEConfig(segments=6, samples=40),
+    activation_maximization.ActivationMaximizationConfig(steps=4, jitter=2),
 ):
     found = config.build().explain(network, given, TARGETS, 16)
     digest.update(found.maps.tobytes())

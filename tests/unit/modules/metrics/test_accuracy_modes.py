@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from modules.metrics import accuracy_modes
-from modules.metrics.accuracy_modes import all_modes, facenet, facenet_mean, insightface, oracle, view2_10fold, youden
-from modules.metrics.verification import tenfold_accuracy
+from modules.metrics.accuracy_modes import all_modes, best_threshold, facenet, facenet_mean, insightface, ten_fold, youden
+from modules.metrics.verification import ten_fold_accuracy
 
 
 def unit(values):
@@ -131,10 +131,10 @@ def test_youden_is_its_loop(digits):
 
 def test_view2_and_oracle_are_the_exact_ones():
     _, _, scores, same, folds = faces()
-    exact = tenfold_accuracy(scores, same, folds)
-    found = view2_10fold(scores, same, folds)
+    exact = ten_fold_accuracy(scores, same, folds)
+    found = ten_fold(scores, same, folds)
     assert (found["value"], found["spread"], found["spread_is"]) == (exact["value"], exact["se"], "standard error")
-    best = oracle(scores, same)
+    best = best_threshold(scores, same)
     assert best["value"] == max(((scores >= t) == same).mean() for t in [*scores, np.inf])
     assert (best["spread"], best["spread_is"]) == (None, None)
 
@@ -142,11 +142,12 @@ def test_view2_and_oracle_are_the_exact_ones():
 def test_all_modes_stand_beside_each_other():
     left, right, scores, same, folds = faces()
     found = all_modes(scores, same, folds, (left, right))
-    assert list(found) == ["view2_10fold", "insightface", "youden", "oracle", "facenet", "facenet_mean"]
+    assert list(found) == ["ten_fold", "insightface", "youden", "best_threshold", "facenet", "facenet_mean"]
     assert "facenet_mean" not in all_modes(scores, same, folds)
-    exact = found["view2_10fold"]["value"]
+    exact = found["ten_fold"]["value"]
     assert {name: mode["difference"] for name, mode in found.items()} == {n: m["value"] - exact for n, m in found.items()}
-    assert found["oracle"]["value"] == max(mode["value"] for mode in found.values() if mode is not found["facenet_mean"])
+    others = [mode["value"] for name, mode in found.items() if name != "facenet_mean"]
+    assert found["best_threshold"]["value"] == max(others)
     json.dumps(found, allow_nan=False)
 
 
@@ -160,7 +161,7 @@ def test_equal_scores_are_a_coin():
     same, folds = np.arange(40) % 2 == 0, np.arange(40) // 4
     found = all_modes(np.full(40, 0.25), same, folds)
     assert {name: mode["value"] for name, mode in found.items() if name != "youden"} == dict.fromkeys(
-        ["view2_10fold", "insightface", "oracle", "facenet"], 0.5
+        ["ten_fold", "insightface", "best_threshold", "facenet"], 0.5
     )
     assert found["youden"]["value"] == 0.0  # its threshold is the score of every pair, and a pair at the threshold is wrong
 
@@ -173,7 +174,7 @@ def test_traps_are_refused(mode):
         call(np.where(np.arange(40) == 3, np.nan, scores), same, folds)
     with pytest.raises(ValueError, match="40 of 40"):
         call(scores, np.ones(40, bool), folds)
-    if mode != "oracle":
+    if mode != "best_threshold":
         with pytest.raises(ValueError, match="two folds"):
             call(scores, same, np.zeros(40, int))
 

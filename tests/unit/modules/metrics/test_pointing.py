@@ -108,3 +108,10 @@ def test_what_cannot_be_evaluated_is_named():
         hits(oracle() * np.nan, regions())
     with pytest.raises(ValueError, match="baseline"):
         pointing({"random": oracle()}, regions())
+
+
+def test_maps_that_lie_wholly_in_the_region_have_no_interval_of_width_0():
+    found = pointing({"oracle": oracle()}, regions(), resamples=100)["methods"]["oracle"]
+    for kind in ("pointing", "energy"):
+        assert found[kind]["value"] == found[kind]["high"] == 1
+        assert 0.5 < found[kind]["low"] < 0.99

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from modules.metrics.intervals import wilson
 from modules.metrics.resampling import mean_interval
 
 
@@ -27,6 +28,19 @@ def test_each_stratum_is_drawn_by_itself():
     """Two strata of equal values each: no draw can change the mean."""
     found = mean_interval(np.array([0.0, 0.0, 1.0, 1.0, 1.0]), np.array([0, 0, 1, 1, 1]), 100, 0)
     assert found["low"] == found["high"] == found["value"] == 0.6
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_a_share_that_all_resamples_agree_on_has_the_interval_of_its_rows(value):
+    found = mean_interval(np.full(30, value), np.zeros(30), 50, 0, share=True)
+    low, high = wilson(30 * value, 30)
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((value, low, high))
+    assert high - low > 0.05
+
+
+def test_a_share_whose_resamples_differ_has_its_percentiles():
+    values = np.random.default_rng(0).random(30)
+    assert mean_interval(values, np.zeros(30), 50, 0, share=True) == mean_interval(values, np.zeros(30), 50, 0)
 
 
 def test_many_draws_are_made_in_parts(monkeypatch):

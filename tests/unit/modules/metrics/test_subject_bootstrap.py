@@ -5,7 +5,7 @@ from modules.metrics import subject_bootstrap as module
 from modules.metrics.intervals import bootstrap
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
-from modules.metrics.verification import auc, eer, oracle_accuracy, tenfold_accuracy, val_at_far
+from modules.metrics.verification import auc, best_threshold_accuracy, eer, ten_fold_accuracy, val_at_far
 
 
 def gallery(people=20, images=4, size=6, noise=1.0, seed=0, spread=0.0):
@@ -40,14 +40,14 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
         drawn = repeated(times[row], scores, same, left, right, folds)
         assert found["auc"][row] == pytest.approx(auc(*drawn[:2]))
         assert found["eer"][row] == pytest.approx(eer(*drawn[:2]))
-        assert found["oracle"][row] == pytest.approx(oracle_accuracy(*drawn[:2])[0])
+        assert found["best_threshold"][row] == pytest.approx(best_threshold_accuracy(*drawn[:2])[0])
         for far in (0.1, 0.01):
             assert found[f"val {far}"][row] == pytest.approx(val_at_far(*drawn[:2], far)[0])
         if len(np.unique(drawn[2])) >= 2:  # a fold may be empty
             compared += 1
-            assert found["tenfold"][row] == pytest.approx(tenfold_accuracy(*drawn)["value"])
+            assert found["ten_fold"][row] == pytest.approx(ten_fold_accuracy(*drawn)["value"])
     assert compared > 35
-    assert np.isfinite(found["tenfold"]).all()
+    assert np.isfinite(found["ten_fold"]).all()
 
 
 def test_a_seed_gives_one_result_whatever_the_blocks_and_the_order(monkeypatch):
@@ -74,13 +74,13 @@ def test_the_intervals_hold_the_value():
     for (low, high), value in (
         (found.auc, auc(scores, same)),
         (found.eer, eer(scores, same)),
-        (found.tenfold, tenfold_accuracy(scores, same, folds)["value"]),
+        (found.ten_fold, ten_fold_accuracy(scores, same, folds)["value"]),
         (found.val[0.1], val_at_far(scores, same, 0.1)[0]),
         (found.val[0.01], val_at_far(scores, same, 0.01)[0]),
     ):
         assert low < value < high
-    assert found.oracle[0] < oracle_accuracy(scores, same)[0] < found.oracle[1]
-    assert subject_bootstrap(scores, same, left, right, resamples=5).tenfold is None
+    assert found.best_threshold[0] < best_threshold_accuracy(scores, same)[0] < found.best_threshold[1]
+    assert subject_bootstrap(scores, same, left, right, resamples=5).ten_fold is None
 
 
 def test_where_pairs_share_subjects_a_bootstrap_of_pairs_promises_too_much():
@@ -108,7 +108,7 @@ def test_a_fold_that_a_resample_leaves_empty_does_not_void_it(empty):
         folds[same & (left < 2)] = 7
     found = subject_bootstrap(scores, same, left, right, folds=folds, resamples=100)
     assert found.resamples == 100
-    assert 0 < found.tenfold[0] < tenfold_accuracy(scores, same, folds)["value"] < found.tenfold[1] <= 1
+    assert 0 < found.ten_fold[0] < ten_fold_accuracy(scores, same, folds)["value"] < found.ten_fold[1] <= 1
     assert found.auc == subject_bootstrap(scores, same, left, right, resamples=100).auc
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from modules.metrics import linear_verifier, plda
-from modules.metrics.verification import tenfold_accuracy
+from modules.metrics.verification import ten_fold_accuracy
 from modules.metrics.verifier import restricted, unrestricted, unsupervised
 
 FOLDS = 5
@@ -33,7 +33,7 @@ def test_unsupervised_is_the_threshold_alone():
     embeddings, left, right, same, folds, _ = protocol()
     scores = (embeddings[left] * embeddings[right]).sum(1)
     found = unsupervised(scores, same, folds)
-    assert found.accuracy == tenfold_accuracy(scores, same, folds)
+    assert found.accuracy == ten_fold_accuracy(scores, same, folds)
     assert (found.setting, found.verifiers) == ("unsupervised", ())
     assert found.scores.tolist() == scores.tolist()
 

@@ -1,6 +1,6 @@
 """What tables show of a result that nobody described."""
 
-from grid.evaluation.measure import entry_of, measures_in
+from grid.spec.measure import entry_of, measures_in
 
 FOUND = {"task": "x", "images": 3, "rank": {"1": {"value": 0.5}, "5": {"value": 0.75, "low": 0.5}}, "m_a_p": {"value": None}}
 

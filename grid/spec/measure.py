@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+QUANTITIES = {"ten_fold": "accuracy_cross_validated", "best_threshold": "accuracy_best_threshold"}
+RATES = {"val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f "}
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -40,6 +43,29 @@ def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     for part in key.split(":"):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else None
+
+
+def metric_name(key: str) -> str:
+    """A measure's key as one name: ``val_at_far_0.001`` of ``val:0.001``."""
+    quantity, _, rest = key.partition(":")
+    return f"{RATES.get(quantity, f'{quantity} ')}{rest.replace(':', ' ')}" if rest else QUANTITIES.get(quantity, quantity)
+
+
+def keys_in(found: Sequence[Mapping[str, Any]], part: str, falling: bool = False) -> list[str]:
+    """The keys of a part that holds several entries, such as one per FAR; ``falling``: they are numbers, the largest first."""
+    keys = dict.fromkeys(key for result in found for key in result.get(part, {}))
+    return sorted(keys, key=float, reverse=True) if falling else list(keys)
+
+
+def area_under_curve(found: Sequence[Mapping[str, Any]]) -> Measure:
+    """``auc``, with one more decimal where intervals are narrow enough for it."""
+    widths = [one["auc"]["high"] - one["auc"]["low"] for one in found if one["auc"].get("high") is not None]
+    return Measure("auc", "AUC", percent=False, digits=4 if min(widths, default=1.0) < 0.002 else 3)
+
+
+def in_percent(share: str) -> str:
+    """``0.1 %`` for "0.001"."""
+    return f"{float(share) * 100:g} %"
 
 
 def _keys(value: Mapping[str, Any], start: str = "") -> Iterator[str]:

@@ -1,0 +1,117 @@
+"""One try at one stage: what it writes, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from grid.ledger.reader import LedgerReader
+from grid.ledger.records import Failure, Fenced, Marker, Resume, numbers
+from grid.ledger.sealed import seal
+
+
+@dataclass
+class Attempt:
+    """One try at one stage, writing under its own prefix."""
+
+    ledger: LedgerReader
+    kind: str
+    id: str
+    number: int
+    token: str
+    source: str = ""  # digest of the code that runs
+    inputs: Mapping[str, str] = field(default_factory=dict)  # upstream id -> content
+    started: float = field(default_factory=time.time)
+    clock: float = field(default_factory=time.monotonic)  # when it started, on a clock that nobody sets
+    origin: Mapping[str, Any] | None = None  # what it went on from: ``attempt`` and ``position``
+
+    @property
+    def now(self) -> float:
+        """Unix seconds, by the clock as it was when the attempt started."""
+        return self.started + time.monotonic() - self.clock
+
+    @property
+    def folder(self) -> str:
+        return f"{self.number:06d}-{self.token}"
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.kind}/{self.id}/{self.folder}"
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder of this machine to write outputs into; made when asked for."""
+        return self.ledger.store.scratch(self.prefix)
+
+    def close(self) -> None:
+        """Ends the use of ``path``: what was not uploaded may be gone."""
+        if "path" in self.__dict__:
+            self.ledger.store.discard(self.__dict__.pop("path"))
+
+    def check(self) -> None:
+        """Raises Fenced when a younger attempt has claimed this stage."""
+        last = max([0, *numbers(self.ledger.store.names(f"{self.kind}/{self.id}/claims"), "")])
+        if last > self.number:
+            raise Fenced(f"{self.kind} {self.id[:12]}: attempt {self.number} was overtaken by attempt {last}")
+
+    def resumable(self) -> Resume | None:
+        """The checkpoint that this attempt may go on from: written by the same code, from the same inputs."""
+        return self.ledger.checkpoint(self.kind, self.id, self.source, self.inputs)
+
+    def resumed(self, origin: Resume) -> None:
+        """Notes which checkpoint this attempt goes on from."""
+        self.origin = {"attempt": origin.attempt, "position": origin.row["position"]}
+        self.ledger.store.create(f"{self.prefix}/resumed.json", seal({**origin.row, "attempt": origin.attempt}))
+
+    def event(self, row: Mapping[str, Any], checkpoint: str | None) -> dict[str, Any]:
+        """One immutable object per checkpointed point; ``row`` has ``epoch``, ``position`` ([epoch, batch] to go on
+        from) and ``whole`` (True at the end of an epoch). Returns the row as it was written."""
+        self.check()
+        row = {**row, "time": row.get("time", self.now), "source": self.source, "inputs": dict(self.inputs)}
+        if self.origin:
+            row["origin"] = dict(self.origin)
+        if checkpoint is not None:
+            self.ledger.store.upload(self.path / checkpoint, f"{self.prefix}/{checkpoint}")
+            row |= {"checkpoint": checkpoint, "sha256": _sha256(self.path / checkpoint)}
+        position = "-".join(f"{part:09d}" for part in row["position"])
+        self.ledger.store.create(f"{self.prefix}/events/{position}.json", seal(row))
+        return row
+
+    def finish(self, facts: Mapping[str, Any], inputs: Mapping[str, str], source: str, keep: Iterable[str]) -> Marker:
+        """Hashes the outputs ``keep`` and creates the marker; a second marker of equal generation loses to the first."""
+        outputs = {}
+        for name in sorted(set(keep)):
+            self.ledger.store.upload(self.path / name, f"{self.prefix}/{name}")
+            found = self.ledger.store.stat(f"{self.prefix}/{name}")
+            assert found is not None, name
+            outputs[name] = {"sha256": _sha256(self.path / name), "bytes": found.size, "stamp": found.stamp}
+        self.check()
+        names = self.ledger.store.names(f"{self.kind}/{self.id}")
+        void = numbers(names, "void-")
+        newest = max([-1, *void, *numbers(names, "done-")])
+        generation = newest + 1 if newest < 0 or newest in void else newest
+        marker = Marker(
+            kind=self.kind, id=self.id, generation=generation, attempt=self.folder, outputs=outputs, inputs=dict(inputs),
+            source=source, facts=dict(facts), started=self.started, finished=self.now, host=socket.gethostname(),
+        )  # fmt: skip
+        if not self.ledger.store.create(f"{self.kind}/{self.id}/done-{generation:03d}.json", seal(asdict(marker))):
+            won = self.ledger.marker(self.kind, self.id)
+            assert won is not None
+            return won
+        return marker
+
+    def fail(self, error: str, traceback: str, deterministic: bool) -> None:
+        """Records why this attempt failed."""
+        record = Failure(self.number, error, traceback, deterministic, self.now)
+        self.ledger.store.create(f"{self.kind}/{self.id}/failed-{self.number:06d}.json", seal(asdict(record)))
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

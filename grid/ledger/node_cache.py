@@ -1,0 +1,66 @@
+"""Copies, on this machine, of objects of a store that is elsewhere; bounded, and shared by this user's processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+LIMIT = 32 << 30  # bytes of all copies of one store, unless FACEGRID_NODE_CACHE_GIB says otherwise
+IN_USE = 3600.0  # seconds since its last use in which a copy is not removed: somebody may be about to open it
+
+
+@dataclass(frozen=True)
+class NodeCache:
+    """Files under ``folder``, named by key and stamp."""
+
+    folder: Path
+    limit: int
+
+    @classmethod
+    def of(cls, url: str) -> NodeCache:
+        """The cache of the store at ``url``."""
+        root = Path(os.environ.get("FACEGRID_NODE_CACHE") or f"{tempfile.gettempdir()}/facegrid-cache-{os.getuid()}")
+        gibibytes = os.environ.get("FACEGRID_NODE_CACHE_GIB")
+        limit = int(float(gibibytes) * 2**30) if gibibytes else LIMIT
+        return cls(root / hashlib.sha256(url.encode()).hexdigest()[:16], limit)
+
+    def fetch(self, key: str, stamp: str, read: Callable[[], BinaryIO]) -> Path:
+        """The copy of an object, made where there is none; its last part is the object's name."""
+        folder = self.folder / "objects" / hashlib.sha256(f"{key}\n{stamp}".encode()).hexdigest()[:32]
+        path = folder / key.rpartition("/")[2]
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(folder)  # the time of last use
+            return path
+        temporary = folder.with_name(f"{uuid.uuid4().hex}.tmp")
+        temporary.mkdir(parents=True, mode=0o700)
+        try:
+            with read() as source, open(temporary / path.name, "wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+            self._make_room((temporary / path.name).stat().st_size)
+            with contextlib.suppress(OSError):  # another process was faster
+                os.rename(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return path
+
+    def _make_room(self, size: int) -> None:
+        copies = []
+        for folder in (self.folder / "objects").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                bytes_of = sum(path.stat().st_size for path in folder.iterdir())
+                copies.append((folder.stat().st_mtime, bytes_of, folder))
+        used = sum(copy[1] for copy in copies)
+        for last, length, folder in sorted(copies):
+            if used <= max(self.limit, size) or time.time() - last < IN_USE:
+                break
+            shutil.rmtree(folder, ignore_errors=True)
+            used -= length

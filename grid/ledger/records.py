@@ -1,0 +1,121 @@
+"""What the ledger says of a stage: markers, failures, checkpoints, and the status that follows from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from configs.component import digest
+from grid.ledger.store_interface import Store
+
+UNSEALED = "timing.json"  # the one output that differs between two equal computations, and so is outside ``content``
+
+
+class State(StrEnum):
+    """How a stage or a cell stands."""
+
+    DONE = "done"
+    RUN = "run"  # missing, or no longer valid
+    FAILED = "failed"
+    STALE = "stale"  # valid, but the code has changed since
+    SKIPPED = "skipped"  # a rule of the grid says why
+    BLOCKED = "blocked"  # something is absent
+    PENDING = "pending"  # images were never read, so there are no ids yet; a launch reads them
+
+
+class Cause(StrEnum):
+    """Why a state is not ``done``."""
+
+    CODE = "code"  # the sources have changed
+    DATA = "data"  # data or weights are absent or were never read
+    DEPENDENCY = "dependency"  # what it was computed from has changed
+    DAMAGE = "damage"  # its marker or an output is not what was written
+    FAILURE = "failure"  # an error that would come again
+
+
+class Fenced(RuntimeError):
+    """A younger attempt has taken over; this one must stop."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A finished stage. ``content`` is equal for equal results, whatever attempt made them."""
+
+    kind: str
+    id: str
+    generation: int
+    attempt: str  # folder name, such as "000002-5f1c"
+    outputs: Mapping[str, Mapping[str, Any]]  # file -> {"sha256", "bytes", "stamp"}
+    inputs: Mapping[str, str]  # upstream id -> its marker's content
+    source: str  # digest of the code that ran
+    facts: Mapping[str, Any]  # small results: counts, choices, seconds
+    started: float  # unix seconds
+    finished: float  # ``started`` and a monotonic duration: never before it, whatever happened to the clock
+    host: str
+
+    @property
+    def content(self) -> str:
+        return digest({name: entry["sha256"] for name, entry in self.outputs.items() if name != UNSEALED})
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a stage's result is valid, and if not, why.
+
+    Attributes:
+        marker: the marker, where it can be read, whatever the state
+        generation: of the marker that no longer counts; what ``Ledger.void`` is told. None where there is nothing to void
+    """
+
+    state: State
+    cause: Cause | None = None
+    reason: str | None = None
+    marker: Marker | None = None
+    generation: int | None = None
+
+    @property
+    def valid(self) -> bool:
+        """The outputs are whole and of today's inputs."""
+        return self.state in (State.DONE, State.STALE)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error that would come again: recorded once, not retried until asked."""
+
+    attempt: int
+    error: str  # one line
+    traceback: str
+    deterministic: bool
+    time: float
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A checkpoint of an earlier attempt to go on from."""
+
+    attempt: str
+    name: str  # of the event
+    store: Store
+    key: str  # of the checkpoint
+    row: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """A file of this machine with the checkpoint; FileNotFoundError where it is gone."""
+        return self.store.materialise(self.key)
+
+
+def numbers(names: Iterable[str], prefix: str) -> list[int]:
+    """The numbers of objects ``<prefix><number>.json``, in order."""
+    found = (re.fullmatch(rf"{prefix}(\d+)\.json", name) for name in names)
+    return sorted(int(match[1]) for match in found if match)
+
+
+def attempt_folders(names: Iterable[str]) -> list[str]:
+    """The folders of attempts, in order."""
+    return sorted(name for name in names if re.match(r"\d{6}-", name))

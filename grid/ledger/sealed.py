@@ -1,0 +1,47 @@
+"""JSON objects that carry the digest of their own content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from configs.component import canonical, digest
+
+
+class Damaged(RuntimeError):
+    """A stored object is not what was written."""
+
+
+def seal(value: Mapping[str, Any], indent: int | None = None) -> bytes:
+    """A JSON object with the digest of its content under ``digest``."""
+    sealed = {**value, "digest": digest(value)}
+    text = canonical(sealed) if indent is None else json.dumps(sealed, indent=indent)
+    return (text + "\n").encode("ascii")
+
+
+def unseal(data: bytes | None, name: object) -> dict[str, Any]:
+    """What ``seal`` was given. Objects of versions that wrote no digest are accepted.
+
+    Args:
+        name: of the object, for the message
+
+    Raises:
+        Damaged: the object is absent, not JSON, or not what its digest says.
+    """
+    if data is None:
+        raise Damaged(f"{name} is missing")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{name} is not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise Damaged(f"{name} is not a JSON object")
+    said = value.pop("digest", None)
+    try:
+        same = said is None or said == digest(value)
+    except ValueError:  # such as a number that is infinite now
+        same = False
+    if not same:
+        raise Damaged(f"{name} was changed after it was written (its digest differs)")
+    return value

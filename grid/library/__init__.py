@@ -1,0 +1,1 @@
+"""What ``import facegrid`` offers: components, datasets, explainers and studies as plain Python objects."""

@@ -1,0 +1,34 @@
+"""Grid files from Python: read one, and plan it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from grid.plan.plan import Plan, make_plan
+from grid.spec.cell_filter import check_cell_filter
+from grid.spec.grid_file import Grid, read
+
+
+def read_grid(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
+    """A grid file with ``key.path=value`` overrides; ``grid.combinations()`` gives its cells.
+
+    Raises:
+        BadInput: one line with file, line, key, what was found and what is known.
+    """
+    return read(Path(path), overrides)
+
+
+def plan(grid: Grid | str | Path, where: Mapping[str, Sequence[str]] | None = None) -> Plan:
+    """The cells and stages of a grid with their states; computes nothing.
+
+    Args:
+        grid: a grid, or the path of its file
+        where: axis -> levels: the cells that are planned; None: all
+
+    Raises:
+        BadInput: as ``read_grid``, or an unknown axis or level.
+    """
+    found = grid if isinstance(grid, Grid) else read_grid(grid)
+    check_cell_filter(where or {}, found.axes)
+    return make_plan(found, where)

@@ -1,0 +1,77 @@
+"""``fg.losses`` and its like: the components of a folder, found by name when they are first used."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+
+from configs.lookup import PACKAGES, known
+from grid.library.constructor import Constructor
+
+CLASS = re.compile(r"^class (\w+?)(?:Dataset|Protocol)?Config\(", re.MULTILINE)
+
+
+def plain(name: str) -> str:
+    """A name without case and underscores, which do not count: ``GradCAM``, ``gradcam`` and ``grad_cam`` are one name."""
+    return name.replace("_", "").lower()
+
+
+@cache
+def titles(kind: str) -> dict[str, str]:
+    """Title -> name of the file, of every component of ``kind``. Titles are those of the Config classes, read from the sources:
+    ``ArcFace`` of ``class ArcFaceConfig`` in ``arcface.py``. Nothing is imported for it."""
+    spec = importlib.util.find_spec(PACKAGES[kind])
+    assert spec is not None, PACKAGES[kind]
+    found = {}
+    for name in known(kind):
+        (source,) = (file for place in spec.submodule_search_locations or () if (file := Path(place, f"{name}.py")).is_file())
+        classes = CLASS.findall(source.read_text(encoding="utf-8")) or [name]
+        found[next((title for title in classes if plain(title) == plain(name)), classes[0])] = name
+    return found
+
+
+class Namespace:
+    """The components of one kind. A new file in the folder is there at once, and so is a dotted name by ``get``."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.__name__, self._kind = name, kind
+        self.__doc__ = f"Components of kind {kind}: {', '.join(self.__dir__())}."
+
+    def __getattr__(self, name: str) -> Constructor:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for title, file in titles(self._kind).items():
+            if plain(name) in (plain(title), plain(file)):
+                return _constructor(self._kind, file, title)
+        names = {plain(title): title for title in self.__dir__()}
+        near = difflib.get_close_matches(plain(name), names, n=1)
+        hint = f"; did you mean {names[near[0]]}?" if near else ""
+        raise AttributeError(f"facegrid.{self.__name__} has no {name!r}{hint} (known: {', '.join(self.__dir__())})")
+
+    def get(self, name: str) -> Constructor:
+        """The component of that name; a dotted one is a module of your own, as in a grid file."""
+        return _constructor(self._kind, name, name.rpartition(".")[2]) if "." in name else getattr(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted(titles(self._kind))
+
+    def __repr__(self) -> str:
+        return f"<facegrid.{self.__name__}: {', '.join(self.__dir__())}>"
+
+
+@cache
+def _constructor(kind: str, name: str, title: str) -> Constructor:
+    if kind == "data":
+        from grid.library.datasets import TAKES, opened
+
+        return Constructor(kind, name, title, opened, TAKES)
+    if kind == "explainer":
+        from grid.library.explainers import ModuleExplainer, ModulePairExplainer
+
+        made = Constructor(kind, name, title)
+        of_pairs = made.config.of == "pair"  # type: ignore[attr-defined]
+        return Constructor(kind, name, title, ModulePairExplainer if of_pairs else ModuleExplainer, ())
+    return Constructor(kind, name, title)

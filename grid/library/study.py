@@ -1,0 +1,82 @@
+"""A study as an object: its results, and its trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grid.ledger.study import Study as Record
+from grid.spec.grid_file import BadInput, check_level
+
+if TYPE_CHECKING:
+    from grid.library.network import TrainedNetwork
+
+
+class Study:
+    """A study's folder, as a launch left it; nothing in it is changed.
+
+    Args:
+        path: such as ``studies/demo``
+
+    Raises:
+        BadInput: the folder is no study; one line.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.record = Record(Path(path))
+
+    @property
+    def name(self) -> str:
+        """Of the grid."""
+        return self.record.name
+
+    @property
+    def axes(self) -> dict[str, list[str]]:
+        """Every factor with its levels, in the order of the grid file."""
+        return self.record.axes
+
+    def results(self) -> Any:
+        """A ``pandas.DataFrame`` with a row per cell, protocol and metric: cell, a column per factor, protocol, metric, value,
+        low and high (a 95 % interval)."""
+        import pandas
+
+        rows = []
+        for cell in self.record.cells:
+            for label, marker in cell.markers.items():
+                if cell.hidden or marker.kind != "evaluate":
+                    continue
+                for metric, found in self.record.ledger.json(marker, "metrics.json").items():
+                    if isinstance(found, dict) and "value" in found:
+                        numbers = {key: found.get(key) for key in ("value", "low", "high")}
+                        rows.append(
+                            {"cell": cell.id, **cell.levels, "protocol": label.partition(":")[2], "metric": metric, **numbers}
+                        )
+        return pandas.DataFrame(rows, columns=["cell", *self.axes, "protocol", "metric", "value", "low", "high"])
+
+    def load(self, levels: Mapping[str, str] | None = None, /, **more: object) -> TrainedNetwork:
+        """The trained network of the one cell with those levels, such as ``load(backbone="resnet34", detection="mtcnn")``.
+
+        Args:
+            levels: for axes whose names are no Python names
+            more: axis=level; axes with one level may be left out
+
+        Raises:
+            BadInput: an unknown axis or level, none or several such cells, or a cell that is not trained; says what is known.
+        """
+        from grid.library.network import TrainedNetwork
+        from grid.results.model_loader import find
+
+        chosen = {axis: str(level) for axis, level in {**(levels or {}), **more}.items()}
+        for axis, level in chosen.items():
+            check_level(axis, level, self.axes, f"{self.record.path}")
+        cells = [cell for cell in self.record.cells if not cell.hidden and chosen.items() <= cell.levels.items()]
+        if len(cells) != 1:
+            some = "; ".join(cell.title for cell in cells[:6])
+            words = ", ".join(f"{axis}={level}" for axis, level in chosen.items()) or "no level"
+            raise BadInput(f"{words} selects {len(cells)} cells of {self.record.path}{': ' if some else ''}{some}")
+        return TrainedNetwork(find(self.record.path, {axis: [level] for axis, level in cells[0].levels.items()}))
+
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{axis} ({len(levels)})" for axis, levels in self.axes.items())
+        return f"<study {self.name}: {len(self.record.cells)} cells; axes: {axes or 'none'}>"

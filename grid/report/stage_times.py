@@ -1,0 +1,49 @@
+"""How long stages took: those of a cell by itself, and those that several cells share, each counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grid.results.rows import Table
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A stage of several cells."""
+
+    stage: str  # its label in the first of them
+    cells: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds.
+
+    Attributes:
+        own: id of a cell -> of the finished stages that no other cell has
+        total: of all finished stages
+    """
+
+    own: Mapping[str, float]
+    shared: tuple[Shared, ...]
+    total: float
+
+
+def times(table: Table) -> Times:
+    """Of all shown cells."""
+    labels = {id: str(label) for row in reversed(table.rows) for label, id in row.cell.stages.items()}
+    seconds: dict[str, float] = {}
+    owners: dict[str, list[str]] = {}
+    for row in table.rows:
+        for one in row.results:
+            if one.metric == "seconds" and one.cell and one.stage_id:
+                seconds[one.stage_id] = one.value or 0.0
+                owners.setdefault(one.stage_id, []).append(one.cell)
+    own = {row.cell.id: 0.0 for row in table.rows if row.cell.id}
+    for id, cells in owners.items():
+        if len(cells) == 1:
+            own[cells[0]] += seconds[id]
+    shared = tuple(Shared(labels[id], len(cells), seconds[id]) for id, cells in owners.items() if len(cells) > 1)
+    return Times(own, shared, sum(seconds.values()))

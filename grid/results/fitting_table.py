@@ -1,0 +1,49 @@
+"""A table for a terminal of any width: where its columns do not fit, each row becomes a few lines, and no number is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+SHORT = 10  # letters of a word that is not broken
+
+
+@dataclass(frozen=True)
+class FittingTable:
+    """Shows ``table`` as it is, if no number and no short word is broken; else ``heading: value``, line by line."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield from [self.table] if self._fits(console, options) else self._lines()
+
+    def _fits(self, console: Console, options: ConsoleOptions) -> bool:
+        shown = "\n".join("".join(part.text for part in line) for line in console.render_lines(self.table, options))
+        for column in self.table.columns:
+            for cell in (column.header, *column.cells):
+                parts = _text(cell).plain.splitlines() if column.no_wrap else _text(cell).plain.split()
+                if any(part.strip() not in shown for part in parts if column.no_wrap or len(part) <= SHORT):
+                    return False
+        return True
+
+    def _lines(self) -> Iterator[Text]:
+        if self.table.title:
+            yield Text.assemble(_text(self.table.title), style="bold")
+        columns = [(" ".join(_text(column.header).plain.split()), list(column.cells)) for column in self.table.columns]
+        for row in range(self.table.row_count):
+            cells = [(heading, _text(cells[row])) for heading, cells in columns]
+            for heading, cell in cells:
+                if cell.plain.strip():
+                    words = [part.strip() for part in cell.plain.splitlines()]
+                    yield Text.assemble(f"{heading}: ", cell if len(words) == 1 else ", ".join(words))
+            yield Text("")
+        if self.table.caption:
+            yield _text(self.table.caption)
+
+
+def _text(value: object) -> Text:
+    return value if isinstance(value, Text) else Text(str(value))

@@ -1,0 +1,112 @@
+"""What a launch that is alive computes at this moment, read from the lock and the ledger alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grid.ledger.lock import live_holder
+from grid.ledger.store import LocalStore
+from grid.ledger.study import CellView, Study
+from grid.spec.stage_kind import StageName
+
+SHARDS = "detect_shard"  # the kind whose stages are parts of a detection
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stage that has begun and not ended. Epochs count from 1.
+
+    Attributes:
+        id: of the stage; several cells may share it.
+        epoch: the one that is computed now; None where the stage has no epochs.
+        epochs: how many there will be, where that is known.
+        seconds_left: until the last epoch ends, from the epochs of this attempt; None before the first has ended.
+        parts: finished shards of a detection.
+    """
+
+    stage: str
+    id: str
+    attempt: int
+    epoch: int | None = None
+    epochs: int | None = None
+    seconds_left: float | None = None
+    parts: int | None = None
+
+    @property
+    def text(self) -> str:
+        """``train, attempt 2, epoch 3 of 8, about 1:20 left``."""
+        words = [self.stage]
+        if self.attempt > 1:
+            words.append(f"attempt {self.attempt}")
+        if self.epoch is not None:
+            words.append(f"epoch {self.epoch}" + (f" of {self.epochs}" if self.epochs else ""))
+        if self.parts:
+            words.append(f"{self.parts} {'part' if self.parts == 1 else 'parts'} done")
+        if self.seconds_left is not None:
+            minutes, seconds = divmod(round(self.seconds_left), 60)
+            words.append(f"about {minutes}:{seconds:02d} left")
+        return ", ".join(words)
+
+
+def launch_of(study: Study) -> dict[str, Any] | None:
+    """The launch that is alive, or None: ``purpose``, ``user``, ``host``, ``pid`` and ``since`` (unix seconds)."""
+    holder = live_holder(LocalStore(study.path))
+    if holder is None:
+        return None
+    return {key: holder.get(key) for key in ("purpose", "user", "host", "pid")} | {"since": holder.get("time")}
+
+
+def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now: float | None = None) -> list[Running]:
+    """The stages of a cell that the launch has begun and not ended."""
+    if launch is None or launch["since"] is None:
+        return []
+    now = time.time() if now is None else now
+    found = []
+    for name in cell.names:
+        if name in cell.markers or name in cell.failures:
+            continue
+        id = cell.stages[name]
+        claimed = study.ledger.claimed(name.kind, id)
+        if claimed is not None and claimed[0] >= launch["since"]:
+            found.append(_attempt(study, cell, name, *claimed, now))
+        elif name.kind == "detect" and (parts := _parts(study, id, launch["since"])) is not None:
+            found.append(Running(str(name), id, 1, parts=parts))
+    return found
+
+
+def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, folder: str, now: float) -> Running:
+    id, epochs = cell.stages[name], _epochs(cell, name)
+    attempt = study.ledger.attempts(name.kind, id)
+    if epochs is None:
+        return Running(str(name), id, attempt)
+    store, place = study.ledger.store, f"{name.kind}/{id}/{folder}"
+    begun = store.names(f"{place}/events") or store.size(f"{place}/resumed.json") is not None
+    ends = [float(row["time"]) for row in study.ledger.events(name.kind, id)] if begun else []
+    epoch = min(len(ends) + 1, epochs)
+    own = [claimed, *(end for end in ends if end > claimed)]  # earlier attempts may have run elsewhere, at another speed
+    left = None
+    if len(own) > 1:
+        each = (own[-1] - own[0]) / (len(own) - 1)
+        left = max(0.0, each * (epochs - len(ends)) - (now - own[-1]))
+    return Running(str(name), id, attempt, epoch, epochs, left)
+
+
+def _epochs(cell: CellView, name: StageName) -> int | None:
+    part = {"train": "recipe", "pretrain": "pretraining"}.get(name.kind)
+    epochs = cell.config.get(part, {}).get("epochs") if part else None
+    return epochs if isinstance(epochs, int) else None
+
+
+def _parts(study: Study, id: str, since: float) -> int | None:
+    """How many shards of a detection are finished; None where none was begun since."""
+    shards = [shard for shard in study.ledger.done_ids(SHARDS) if shard.startswith(f"{id}-")]
+    if not any((began := study.ledger.claimed(SHARDS, shard)) is not None and began[0] >= since for shard in shards):
+        return None
+    return sum(_done(study, shard) for shard in shards)
+
+
+def _done(study: Study, shard: str) -> bool:
+    return any(name.startswith("done-") for name in study.ledger.store.names(f"{SHARDS}/{shard}"))

@@ -1,0 +1,62 @@
+"""What a failed call means: whether the whole pass has to stop, and in words."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+from grid.ledger.ledger import Damaged
+from grid.secrets import masked_text
+
+LENGTH = 300  # characters of a message that are kept
+TOO_MANY = 429
+CODE = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
+ADVICE = {
+    401: "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    403: "ask for the right to write there",
+    404: "is it the address of an MLflow server?",
+    413: "a proxy before it limits the size of requests",
+    TOO_MANY: "it limits the rate of requests; try again later",
+}
+
+
+def is_outage(error: BaseException) -> bool:
+    """Nobody answers, or answers that it cannot: the whole pass stops. Anything else concerns one run."""
+    import requests
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        status = _status(error) or error.get_http_status_code()
+        return status >= 500 or status in (401, 403, TOO_MANY)
+    return isinstance(
+        error, (requests.exceptions.RequestException, sqlalchemy.exc.SQLAlchemyError, ConnectionError, TimeoutError)
+    )
+
+
+def words(error: BaseException, tracking: str) -> str:
+    """An error in one line, without the secrets of the tracking URI."""
+    from mlflow.exceptions import RestException
+
+    text = masked_text(" ".join(str(error).split()), tracking)[:LENGTH]
+    if status := _status(error):
+        said = f"it answers {status} {_phrase(status)}"
+        return f"{said}; {ADVICE[status]}" if status in ADVICE else said
+    if "ConnectionPool" in text:  # of requests; the rest is about its insides
+        return "it timed out" if "timed out" in text else "nobody answers"
+    if isinstance(error, RestException):
+        return f"it answers {text}"
+    return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that an error tells of."""
+    found = CODE.search(" ".join(str(error).split()))
+    return int(next(group for group in found.groups() if group)) if found else None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"({HTTPStatus(status).phrase})"
+    except ValueError:
+        return ""

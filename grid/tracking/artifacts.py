@@ -1,0 +1,50 @@
+"""The files of a run in MLflow: which were copied, and which are lost."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from grid.tracking.answers import is_outage
+from grid.tracking.run import Known
+
+FILES = "files.json"  # an artifact: every file that was copied, its size, and the stage that it is of
+
+
+def lost_stages(client: Any, known: Known, labels: Iterable[str]) -> set[str]:
+    """Those stages of whose files MLflow has lost some, or has some of another size."""
+    there = files_of(client, known)
+    if FILES not in there:
+        known.files = {}
+        return set(labels)
+    return {label for name, (size, label) in copied_files(client, known).items() if there.get(name) != size}
+
+
+def copied_files(client: Any, known: Known) -> dict[str, list[Any]]:
+    """File -> [bytes, label of its stage], of all that was copied."""
+    if known.files is None:
+        with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
+            try:
+                path = Path(client.download_artifacts(known.run_id, FILES, folder))
+                known.files = dict(json.loads(path.read_text(encoding="utf-8")))
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                known.files = {}  # none was copied yet, or somebody deleted the list
+    return known.files
+
+
+def files_of(client: Any, known: Known) -> dict[str, int]:
+    """Bytes of each artifact of a run."""
+    found: dict[str, int] = {}
+    folders = [""]
+    while folders:
+        for entry in client.list_artifacts(known.run_id, folders.pop()):
+            if entry.is_dir:
+                folders.append(entry.path)
+            else:
+                found[entry.path] = entry.file_size
+    return found

@@ -1,0 +1,92 @@
+"""What MLflow's pages say of a run and of the experiment, and the columns that they open with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grid.ledger.study import CellView, Study
+from grid.results.columns import Column
+from grid.results.result import Result
+from grid.spec.measure import entry_of
+from grid.spec.stage_kind import TRAIN, StageName, known_kind
+from grid.spec.yaml_source import get
+from grid.tracking.metrics import columns_logged, metric_key
+from grid.tracking.names import safe
+
+VIEW = "facegrid"  # the key of the shared view: ``?viewStateShareKey=facegrid`` in an address
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+SHOWN = 8  # metrics among the columns of that view
+WIDTH = 7.5  # pixels of a character in the head of a column
+ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
+the evaluations, `scores/` the score of each pair, `explanations/` maps and images. The run `report` has the tables and figures
+of the whole study."""
+Results = Mapping[StageName, Mapping[str, Any]]  # of every stage whose results tables show
+
+
+def run_note(study: Study, cell: CellView, results: Results) -> str:
+    """Markdown: the cell, how it was trained, its results with their 95 % intervals."""
+    lines = [f"A cell of the grid **{study.name}**: {cell.title}", "", "| setting | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in _settings(cell)]
+    for label, result in results.items():
+        heading = known_kind(label.kind).heading(label)
+        lines += ["", f"| {_plain(heading)} | value | 95 % interval |", "|---|---|---|"]
+        for column in columns_logged(label, result):
+            entry = entry_of(result, column.key) or {}
+            numbers = {key: entry.get(key) for key in ("value", "low", "high")}
+            value = Result(cell.id, cell.levels, None, label.kind, column.key, **numbers)
+            if value.value is not None:
+                unit = " %" if column.percent else ""
+                lines.append(f"| {_plain(column.title)} | {column.value(value)}{unit} | {column.spread(value)} |")
+    lines += ["", ARTIFACTS]
+    return "\n".join(lines)
+
+
+def experiment_note(study: Study) -> str:
+    """Markdown: the grid's factors, and how to read the runs."""
+    lines = [f"The face-recognition grid **{study.name}**: one run per cell.", "", "| factor | levels |", "|---|---|"]
+    lines += [f"| {_plain(axis)} | {_plain(', '.join(levels))} |" for axis, levels in study.axes.items()]
+    lines += [
+        "", "Params are the factors and a few settings; `config.json` of a run has all of them. Metrics are grouped by "
+        "protocol, after the learning curves. The run `report` has the tables and figures; `facegrid ui` opens this page with "
+        "the factors and the main results as columns.",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def view_state(study: Study, columns: Sequence[Column]) -> str:
+    """The state of MLflow's table of runs, as JSON: factors and headline results as columns, the best run first."""
+    shown = [column for column in columns if column.headline][:SHOWN]
+    longest = {f"params.`{safe(axis)}`": max(map(len, [axis, *levels])) for axis, levels in study.axes.items()}
+    longest |= {f"metrics.`{metric_key(column)}`": len(metric_key(column)) for column in shown}
+    best = {"orderByKey": f"metrics.`{metric_key(shown[0])}`", "orderByAsc": shown[0].lower_is_better} if shown else {}
+    widths = {column: round(WIDTH * (length + 4)) for column, length in longest.items()}
+    chosen = {"selectedColumns": list(longest), "columnOrder": list(longest), "columnWidths": widths}
+    return json.dumps(chosen | best, sort_keys=True)
+
+
+def _settings(cell: CellView) -> list[tuple[str, str]]:
+    found = {
+        "data": get(cell.config, "data.name"),
+        "detector": get(cell.config, "detector.name"),
+        "backbone": get(cell.config, "backbone.name"),
+        "head": get(cell.config, "head.name"),
+        "loss": get(cell.config, "loss.name"),
+        "pretraining": get(cell.config, "pretraining.name"),
+        "recipe": get(cell.config, "recipe.name"),
+        "epochs": get(cell.config, "recipe.epochs"),
+        "seed": cell.config.get("seed"),
+    }
+    if trained := cell.markers.get(TRAIN):
+        facts = trained.facts
+        found |= {"training images": facts.get("images"), "training classes": facts.get("classes")}
+        found |= {"parameters": facts.get("parameters"), "trained in": f"{trained.finished - trained.started:.0f} s"}
+    if cell.state == "failed":
+        found["failed in"] = cell.reason
+    return [(name, _plain(str(value))) for name, value in found.items() if value is not None]
+
+
+def _plain(text: str) -> str:
+    """Text in a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,69 @@
+"""The experiment of a study: found or made, described, and opened."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from typing import Any
+
+from grid.ledger.ledger import Damaged
+from grid.ledger.study import Study
+from grid.tracking.describe import VIEW_TAG, experiment_note, view_state
+from grid.tracking.metrics import headline_columns
+from grid.tracking.record import NOTE
+from grid.tracking.runs import Runs
+from grid.tracking.uri import artifacts_of, connect
+
+NAME_TRIES = 8
+
+
+def open_experiment(study: Study, tracking: str) -> Runs:
+    """The study's experiment, made where it is missing, and what its runs say."""
+    client = connect(tracking)
+    experiment, made = _experiment(client, study, artifacts_of(tracking, study.path))
+    runs = Runs(client, experiment.experiment_id, experiment.name, study.id, experiment.tags)
+    runs.writes += made
+    return runs
+
+
+def tags_of_experiment(study: Study) -> dict[str, str]:
+    """Tags of the experiment: its description, and the columns that its page opens with."""
+    columns, seen = [], set()
+    for cell in study.cells:
+        for label in cell.names:
+            marker = cell.markers.get(label)
+            if label.kind == "evaluate" and marker and label not in seen:
+                with contextlib.suppress(Damaged):
+                    columns += headline_columns(label.titles[0], study.ledger.json(marker, "metrics.json"))
+                    seen.add(label)
+    return {NOTE: experiment_note(study), VIEW_TAG: view_state(study, columns)}
+
+
+def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:
+    """The experiment, and how many writes it took to have it.
+
+    It is known by its tag, so it may be renamed; one of the same name that is not this study's is left alone.
+    """
+    from mlflow.entities import ViewType
+    from mlflow.exceptions import MlflowException
+
+    tag = "facegrid.study_id"
+    found = client.search_experiments(filter_string=f"tags.`{tag}` = '{study.id}'", view_type=ViewType.ALL)
+    if found:
+        oldest = min(found, key=lambda one: (one.creation_time or 0, one.experiment_id))
+        if oldest.lifecycle_stage == "deleted":
+            client.restore_experiment(oldest.experiment_id)
+            return client.get_experiment(oldest.experiment_id), 1
+        return oldest, 0
+    name = study.name
+    for _ in range(NAME_TRIES):
+        if client.get_experiment_by_name(name) is None:
+            tags = {tag: study.id, "facegrid.grid": study.name, "mlflow.experimentKind": "custom_model_development"}
+            try:
+                return client.get_experiment(client.create_experiment(name, artifacts, tags)), 1
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise  # else another study just took the name
+        other = f"{study.name} ({study.id[:8]})"
+        name = other if name == study.name else f"{study.name} ({study.id[:8]} {uuid.uuid4().hex[:4]})"
+    raise RuntimeError(f"no free name for an experiment like {study.name!r}")

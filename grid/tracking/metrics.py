@@ -1,0 +1,101 @@
+"""The numbers of a run: a learning curve per epoch, and the headline results of every finished stage.
+
+Names are grouped by what stands before the slash, and MLflow sorts the groups by name, so the learning curves come first. An
+evaluation logs what the report shows of it; intervals, counts and thresholds are in the artifact ``metrics/<protocol>.json``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from configs.component import digest
+from grid.ledger.ledger import Ledger, Marker
+from grid.results.columns import Column, column_of
+from grid.spec.finished import Finished
+from grid.spec.measure import metric_name
+from grid.spec.stage_kind import MOST, StageName, known_kind
+from grid.tracking.names import safe, segment
+
+CURVES = {"train": "Learning curves"}  # the group of an epoch's numbers; of other kinds that learn: "Learning curves, pretrain"
+SPEED = "images_per_second"  # of the machine: shown, but two equal computations differ in it
+BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole", "checkpoint", "sha256", "best_checkpoint"})
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric."""
+
+    key: str
+    value: float
+    time: int  # unix milliseconds
+    step: int
+
+
+def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[list[Point]]:
+    """One list of points per finished epoch, in order, with the times at which the epochs ended."""
+    rows = ledger.events(kind, id)
+    if marker and len(rows) < marker.facts.get("epochs", 0):  # events may have been freed; the history never is
+        rows = [
+            {"time": marker.finished, **timing, **row}
+            for timing, row in zip(_timing(ledger, marker), ledger.json(marker, "history.json"), strict=False)
+        ]
+    group = CURVES.get(kind, f"Learning curves {segment(kind)}")
+    return [
+        [
+            Point(safe(f"{group}/{key}"), value, milliseconds(row["time"]), row["epoch"])
+            for key, value in _numbers(row, BOOKKEEPING)
+        ]
+        for row in rows
+    ]
+
+
+def curve_digest(rows: Sequence[Sequence[Point]]) -> str:
+    """Of the values alone: a repeated computation has other times and the same values."""
+    return digest([[point.step, point.key, point.value] for row in rows for point in row if not point.key.endswith(SPEED)])[:16]
+
+
+def finals(stage: Finished, finished: float) -> list[Point]:
+    """The numbers that a stage ended with at that time, as its kind names them."""
+    found = {"/".join(map(segment, name)): value for name, value in known_kind(stage.label.kind).logged(stage).items()}
+    return [Point(safe(key), value, milliseconds(finished), 0) for key, value in _numbers(found, frozenset())]
+
+
+def headline_columns(protocol: str, *results: Mapping[str, Any]) -> list[Column]:
+    """The columns of an evaluation that are logged, those that a terminal shows first."""
+    return columns_logged(StageName("evaluate", protocol), *results)
+
+
+def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column]:
+    """The columns of a stage that are logged, those that a terminal shows first."""
+    kind = known_kind(label.kind)
+    measures = kind.measures(results) if results else []
+    columns = [column_of(kind.heading(label), one, kind.group(results)) for one in measures]
+    return sorted(columns, key=lambda column: not column.headline)[:MOST]
+
+
+def metric_key(column: Column) -> str:
+    """``lfw view 2/accuracy_cross_validated``, ``lfw view 2/val_at_far_0.001``."""
+    return safe(f"{segment(column.protocol)}/{segment(metric_name(column.key))}")
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _numbers(row: Mapping[str, Any], skipped: frozenset[str]) -> Iterator[tuple[str, float]]:
+    for key, value in row.items():
+        if key not in skipped and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            yield key, float(value)
+
+
+def _timing(ledger: Ledger, marker: Marker) -> Iterator[dict[str, Any]]:
+    """One row per epoch, for ever; empty ones where nothing is known."""
+    timing = ledger.json(marker, "timing.json") if "timing.json" in marker.outputs else []
+    if isinstance(timing, dict):  # columns
+        timing = [dict(zip(timing, row, strict=True)) for row in zip(*timing.values(), strict=True)]
+    yield from timing
+    while True:
+        yield {}

@@ -1,0 +1,70 @@
+"""One run: as MLflow has it, and what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from configs.component import digest
+from grid.tracking.metrics import Point
+from grid.tracking.record import NOTE, NOTED, TAG
+
+
+class Replace(Exception):
+    """The run says something that it cannot unsay; the message says what."""
+
+
+@dataclass
+class Known:
+    """A run as MLflow has it."""
+
+    run_id: str
+    name: str
+    status: str
+    end: int | None
+    start: int
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]  # the latest value of each
+    datasets: set[tuple[str, str, str]]  # name, digest, context
+    mine: bool = False  # this object wrote all of its points
+    compared: set[str] = field(default_factory=set)  # stages whose points were read back
+    verified: set[str] = field(default_factory=set)  # stages whose final metrics were compared since the run was read
+    described: Any = None  # what the description was made of
+    files: dict[str, Any] | None = None  # what FILES says; None where it was not read
+
+
+@dataclass
+class Change:
+    """What a run lacks. ``ticks`` are tags that say what is complete, and so are written last."""
+
+    points: list[Point] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    ticks: dict[str, str] = field(default_factory=dict)
+    files: Path | None = None  # a folder
+    owners: dict[str, list[Any]] = field(default_factory=dict)  # file -> [bytes, label of the stage that it is of]
+
+
+def with_note(have: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The tags, with the digest of the description among them; without them where somebody else wrote the present one."""
+    tags = dict(wanted)
+    if NOTE in tags:
+        tags[NOTE] = tags[NOTE][:TAG]
+        tags[NOTED] = digest(tags[NOTE])[:16]
+        if have.get(NOTE) and digest(have[NOTE])[:16] != have.get(NOTED):
+            del tags[NOTE], tags[NOTED]
+    return tags
+
+
+def known_of(run: Any) -> Known:
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    datasets = {
+        (one.dataset.name, one.dataset.digest, next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), ""))
+        for one in inputs
+    }
+    return Known(
+        run.info.run_id, run.info.run_name or "", run.info.status, run.info.end_time, run.info.start_time or 0,
+        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets,
+    )  # fmt: skip

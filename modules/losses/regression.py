@@ -1,0 +1,59 @@
+"""Numbers, such as an age in years: a linear layer on the embedding, trained on the error in standard deviations."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from configs.interfaces import LossConfig
+from modules.layers.normalize import full_precision, wide
+
+FORMS = {"l1": functional.l1_loss, "l2": functional.mse_loss, "huber": functional.smooth_l1_loss}
+
+
+class RegressionConfig(LossConfig):
+    """``form`` is what is made of an error: its size, its square, or Huber's loss with a threshold of one."""
+
+    name: Literal["regression"] = "regression"
+    form: Literal["l1", "l2", "huber"] = "l1"
+    predicts: ClassVar[Literal["class", "number"]] = "number"
+    classifies: ClassVar[bool] = False
+
+    def build(self, dimension: int, classes: int) -> Regression:
+        """``classes`` is not used."""
+        return Regression(dimension, self)
+
+
+class Regression(nn.Module):
+    """The layer predicts (value - mean) / deviation of the training images' values."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, dimension: int, config: RegressionConfig) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dimension, 1)
+        self.form = FORMS[config.form]
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def prepare_values(self, values: Tensor) -> None:
+        """Sets mean and standard deviation from the training images' values, (N,)."""
+        if len(values):
+            self.mean.copy_(values.double().mean())
+            spread = values.double().std(correction=0)
+            self.deviation.copy_(spread if spread > 0 else torch.ones(()))
+
+    def predict(self, embeddings: Tensor) -> Tensor:
+        """(N, dimension) to numbers (N,) in the unit of the values."""
+        return self.linear(embeddings).squeeze(1) * self.deviation + self.mean
+
+    def forward(self, embeddings: Tensor, values: Tensor) -> Tensor:
+        """(N, dimension) and (N,) to a scalar."""
+        found = self.linear(embeddings).squeeze(1)
+        with full_precision(embeddings):
+            found = wide(found)
+            return self.form(found, (values.to(found.dtype) - self.mean) / self.deviation)

@@ -1,0 +1,190 @@
+"""Several targets of one network: a loss for each, and a head for those that do not share the network's.
+
+A target is a column of the dataset: classes, or numbers. Rows whose value is unknown do not count for that target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from configs.component import Config
+from configs.interfaces import HeadConfig, LossConfig
+from configs.lookup import component
+
+IDENTITY = "identity"
+
+
+class TargetPart(Config):
+    """How one target is learned: its loss, its own head or None, its weight in the sum of losses."""
+
+    loss: component("loss")  # type: ignore[valid-type]
+    head: component("head") | None = None  # type: ignore[valid-type]
+    weight: float = 1.0
+
+
+class TargetsConfig(LossConfig):
+    """The losses of several targets, by name. It is made of ``targets`` in a grid file, not named there.
+
+    The ``primary`` target is the one whose classes the network's ``forward`` gives, and so what explainers explain:
+    ``identity`` where it is a target, else the first by name that has a classifier, else the first. Its head is the network's
+    head, so its embedding is the network's.
+    """
+
+    name: Literal["targets"] = "targets"
+    parts: dict[str, TargetPart] = Field(min_length=1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The targets in the order of their columns of labels."""
+        return tuple(sorted(self.parts))
+
+    @property
+    def primary(self) -> str:
+        with_classes = [name for name in self.names if self.parts[name].loss.classifies]
+        return IDENTITY if IDENTITY in self.parts else (with_classes or self.names)[0]
+
+    @property
+    def classifies(self) -> bool:  # type: ignore[override]
+        """Whether the primary target has a classifier."""
+        return bool(self.parts[self.primary].loss.classifies)
+
+    def needs(self) -> frozenset[str]:
+        """What any loss needs."""
+        return frozenset().union(*(part.loss.needs() for part in self.parts.values()))
+
+    def build(self, dimension: int, classes: int) -> Any:
+        raise AssertionError("several targets need a feature map: use build_on")
+
+    def build_on(self, dimension: int, classes: Mapping[str, int], shape: tuple[int, int, int]) -> TargetLosses:
+        """The losses, and the heads beside the network's.
+
+        Args:
+            dimension: of the network's embedding
+            classes: of each target; 0 for numbers
+            shape: (C, h, w) of the feature map
+        """
+        return TargetLosses(self, dimension, classes, shape)
+
+
+def head_of(head: HeadConfig, loss: LossConfig) -> HeadConfig:
+    """The head of the network: that of its primary target where this has one of its own, else ``head``."""
+    own: HeadConfig | None = loss.parts[loss.primary].head if isinstance(loss, TargetsConfig) else None
+    return own or head
+
+
+class Measured(NamedTuple):
+    """Sums over the rows of a batch whose value is known.
+
+    ``loss`` sums the cross entropy, or the target's own loss where there is no classifier. ``score`` sums correct rows of a
+    target of classes, absolute errors (in the column's unit) of one of numbers; None where there is neither.
+    """
+
+    loss: float
+    score: float | None
+    rows: int
+
+
+class TargetLosses(nn.Module):
+    """``heads`` has the heads of targets that have one of their own, ``losses`` the loss of each target."""
+
+    def __init__(self, config: TargetsConfig, dimension: int, classes: Mapping[str, int], shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = dict(classes)
+        heads = {name: config.parts[name].head for name in config.names if name != config.primary}
+        own: dict[str, Any] = {name: head for name, head in heads.items() if head is not None}
+        self.heads = nn.ModuleDict({_key(name): head.build(*shape) for name, head in own.items()})
+        self.losses = nn.ModuleDict(
+            {
+                _key(name): config.parts[name].loss.build(own[name].dimension if name in own else dimension, classes[name])
+                for name in config.names
+            }
+        )
+
+    def of(self, name: str) -> Any:
+        """The loss of a target."""
+        return self.losses[_key(name)]
+
+    def embedding(self, name: str, features: Tensor, embedding: Tensor) -> Tensor:
+        """(N, D): what the loss of a target sees; ``embedding`` is the network's."""
+        return self.heads[_key(name)](features) if _key(name) in self.heads else embedding
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """The network's embeddings (N, D) to the primary target's logits (N, classes)."""
+        return self.of(self.config.primary).logits(embeddings)  # type: ignore[no-any-return]
+
+    def prepare(self, labels: Tensor) -> None:
+        """Tells each loss of its training images; ``labels`` (N, targets) as ``forward`` takes them."""
+        for name, column in self._columns(labels):
+            loss, known = self.of(name), column[~column.isnan()]
+            if hasattr(loss, "prepare"):
+                loss.prepare(torch.bincount(known.long(), minlength=self.classes[name]))
+            elif hasattr(loss, "prepare_values"):
+                loss.prepare_values(known)
+
+    def forward(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> Tensor:
+        """The weighted sum of the losses.
+
+        Args:
+            embeddings: of the network, (N, D)
+            labels: (N, targets) float, a column per target in the order of their names: the class or the number, NaN where
+                unknown
+            features: (N, C, h, w)
+        """
+        total = embeddings.sum() * 0  # a batch in which nothing is known has a loss all the same
+        for name, column in self._columns(labels):
+            known = ~column.isnan()
+            if bool(known.any()):
+                seen = self.embedding(name, features, embeddings)[known]
+                total = total + self.config.parts[name].weight * self.of(name)(seen, self._typed(name, column[known]))
+        return total
+
+    def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
+        """What validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
+        found = {}
+        for name, column in self._columns(labels):
+            known = ~column.isnan()
+            rows = int(known.sum())
+            if not rows:
+                found[name] = Measured(0.0, 0.0, 0)
+                continue
+            loss, values = self.of(name), self._typed(name, column[known])
+            seen = self.embedding(name, features, embeddings)[known]
+            if self.config.parts[name].loss.classifies:
+                logits = loss.logits(seen).float()
+                total = float(functional.cross_entropy(logits, values, reduction="none").double().sum())
+                found[name] = Measured(total, float((logits.argmax(1) == values).sum()), rows)
+            else:
+                number = self.config.parts[name].loss.predicts == "number"
+                score = float((loss.predict(seen).float() - values).abs().double().sum()) if number else None
+                found[name] = Measured(float(loss(seen.float(), values)) * rows, score, rows)
+        return found
+
+    def _columns(self, labels: Tensor) -> list[tuple[str, Tensor]]:
+        assert labels.shape[1:] == (len(self.config.parts),), labels.shape
+        return list(zip(self.config.names, labels.unbind(1), strict=True))
+
+    def _typed(self, name: str, column: Tensor) -> Tensor:
+        return column if self.config.parts[name].loss.predicts == "number" else column.long()
+
+
+def _key(name: str) -> str:
+    return f"target_{name}"  # a ModuleDict refuses names such as "type"
+
+
+def objective(training: Any) -> LossConfig:
+    """The loss of a ``grid.spec.training.Training``: its ``loss`` alone, or that of its targets."""
+    if not training.targets:
+        loss: LossConfig = training.loss
+        return loss
+    parts = {
+        name: TargetPart(loss=target.loss or training.loss, head=target.head, weight=target.weight)
+        for name, target in training.targets.items()
+    }
+    return TargetsConfig(parts=parts)

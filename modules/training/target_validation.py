@@ -1,0 +1,52 @@
+"""Validation of a network with several targets: sums over batches, and what they say at the end of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from modules.targets import Measured, TargetsConfig
+
+Reduce = Callable[[list[float]], list[float]]
+
+
+class TargetValidation:
+    """One epoch's validation.
+
+    Attributes:
+        images: that were measured on this device
+    """
+
+    def __init__(self, config: TargetsConfig) -> None:
+        self.config = config
+        self.images = 0
+        self._sums = {name: [0.0, 0.0, 0.0] for name in config.names}  # loss, score, rows
+
+    def add(self, measured: Mapping[str, Measured], images: int) -> None:
+        """Takes what ``TargetLosses.measure`` found in a batch."""
+        self.images += images
+        for name, found in measured.items():
+            for place, value in enumerate((found.loss, found.score or 0.0, found.rows)):
+                self._sums[name][place] += value
+
+    def result(self, reduce: Reduce) -> tuple[float | None, float | None, dict[str, Any]]:
+        """(validation loss, accuracy of the primary target, row of the history).
+
+        The loss is the weighted sum of the targets' losses, None where no target has a known value. The row has of each target
+        ``validation_loss_NAME`` and ``validation_accuracy_NAME``, or of numbers ``validation_mae_NAME``, the mean absolute
+        error in the column's unit; None where no value is known.
+
+        Args:
+            reduce: sums numbers over all devices
+        """
+        total: float | None = None
+        row: dict[str, Any] = {}
+        for name in self.config.names:
+            part = self.config.parts[name]
+            loss, score, rows = reduce(self._sums[name])
+            row[f"validation_loss_{name}"] = loss / rows if rows else None
+            if rows:
+                total = (total or 0.0) + part.weight * loss / rows
+            if part.loss.classifies or part.loss.predicts == "number":
+                row[f"validation_{'accuracy' if part.loss.classifies else 'mae'}_{name}"] = score / rows if rows else None
+        return total, row.get(f"validation_accuracy_{self.config.primary}"), row

@@ -1,0 +1,182 @@
+"""A kind of stage and an evaluation task of a user's own, each in one file outside the source tree, launched on real Ray."""
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import GRIDS, ROOT, Store, cells, facegrid, grid, runs
+
+pytestmark = pytest.mark.timeout(900)
+STUDY = Path("studies", "tiny")
+NORMS = '''
+"""How long embeddings are before they are normalised."""
+
+import json
+from typing import Literal
+
+import numpy as np
+
+from configs.staging import StageConfig
+from grid.stages.context import Result, faces_of
+
+
+class NormsConfig(StageConfig):
+    name: Literal["lab.norms"] = "lab.norms"
+    images: int = 8
+
+
+def run(config, context):
+    import torch
+
+    from grid.stages.explain import tensors
+    from grid.stages.train import load_network
+
+    training, settings = config["training"], config["settings"]
+    faces = faces_of(context, training.data, training.detector, training.input.pixels)
+    network = load_network(context, training, context.inputs["train"].facts["classes"])
+    crops = np.stack([faces.crops[row] for row in range(settings.images)])
+    with torch.inference_mode():
+        norms = network.embed(tensors(crops, context.device)).norm(dim=1).numpy()
+    np.save(context.attempt.path / "norms.npy", norms)
+    result = {"mean norm": {"value": float(norms.mean()), "low": float(norms.min()), "high": float(norms.max())}}
+    (context.attempt.path / "result.json").write_text(json.dumps(result))
+    return Result({"images": len(norms)}, ("norms.npy", "result.json"))
+'''
+NEAREST = '''
+"""Is the nearest other image of the same identity?"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from configs.component import digest
+from configs.lookup import component
+from datamodules.evaluation_sets.tasks import TaskConfig
+from grid.evaluation.evaluator import EvaluationResult
+from grid.evaluation.task import EvaluationTask
+from grid.spec.measure import Measure
+
+
+class NearestConfig(TaskConfig):
+    name: Literal["lab.nearest"] = "lab.nearest"
+    task: ClassVar[str] = "lab.nearest"
+    data: component("data")
+
+    def dataset(self):
+        return self.data
+
+    def asked(self, manifest):
+        return Asked(np.arange(len(manifest.keys)), np.array(manifest.identities))
+
+
+@dataclass(frozen=True)
+class Asked:
+    rows: Any
+    identities: Any
+
+    @property
+    def digest(self):
+        return digest([self.rows.tolist(), self.identities.tolist()])
+
+
+class Task(EvaluationTask):
+    def measures(self, found):
+        return [Measure("nearest", "Nearest is a mate")]
+
+
+def rows(asked):
+    return asked.rows
+
+
+def evaluate(asked, seen, protocol):
+    who = asked.identities[np.isin(asked.rows, seen.rows)]
+    scores = seen.units @ seen.units.T
+    np.fill_diagonal(scores, -np.inf)
+    share = float((who[scores.argmax(1)] == who).mean())
+    return EvaluationResult({"nearest": {"value": share}}, {"nearest": share})
+'''
+
+
+def own(tree: dict[str, Any]) -> None:
+    tree["axes"] = {"head": {"narrow": {"head.dimension": 8}, "wide": {"head.dimension": 16}}}
+    tree["skip"], tree["explainers"] = [], []
+    tree["base"]["recipe"]["epochs"] = 1
+    data = {"name": "drawn", "first": 900, "subjects": 6, "shots": 3, "size": 64}
+    tree["protocols"] = [*tree["protocols"], {"name": "lab.nearest", "data": data}]
+    tree["stages"] = [{"name": "lab.norms", "images": 4}, {"name": "lab.norms", "label": "more", "images": 8}]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "lab").mkdir()
+    for name, text in {"__init__": "", "norms": NORMS, "nearest": NEAREST}.items():
+        (folder / "lab" / f"{name}.py").write_text(text)
+    command(folder, "launch", grid(folder / "tiny.yaml", own))
+    return folder
+
+
+def command(folder: Path, *arguments: object) -> str:
+    return facegrid(folder, *arguments, PYTHONPATH=os.pathsep.join(map(str, (GRIDS, ROOT, folder))))
+
+
+def values(folder: Path, label: str, kind: str, file: str) -> list[dict[str, Any]]:
+    """That file of each cell."""
+    ledger = Store(folder / STUDY / "store").ledger
+    markers = [ledger.marker(kind, cell["stages"][label]) for cell in cells(folder / STUDY)]
+    return [ledger.json(marker, file) for marker in markers if marker]
+
+
+def test_every_cell_has_the_stage_and_the_evaluation(folder: Path) -> None:
+    norms = values(folder, "lab.norms", "lab.norms", "result.json")
+    more = values(folder, "lab.norms:more", "lab.norms", "result.json")
+    nearest = values(folder, "evaluate:lab.nearest", "evaluate", "metrics.json")
+    assert len(norms) == len(more) == len(nearest) == 2
+    assert all(0 < one["mean norm"]["low"] <= one["mean norm"]["value"] for one in norms)
+    assert norms != more
+    assert all(one["task"] == "lab.nearest" and 0 <= one["nearest"]["value"] <= 1 for one in nearest)
+
+
+def test_their_numbers_stand_in_the_table_of_the_report(folder: Path) -> None:
+    with open(folder / STUDY / "report" / "table.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for heading, kind, metrics in (
+        ("lab.norms", "lab.norms", "result.json"),
+        ("lab.norms:more", "lab.norms", "result.json"),
+        ("evaluate:lab.nearest", "evaluate", "metrics.json"),
+    ):
+        key = "nearest" if kind == "evaluate" else "mean norm"
+        wanted = [one[key]["value"] for one in values(folder, heading, kind, metrics)]
+        columns = [name for name in rows[0] if heading.removeprefix("evaluate:") in name and name.endswith("value")]
+        found = [[float(row[column]) for row in rows] for column in columns]
+        assert pytest.approx(wanted) in found, (heading, list(rows[0]))
+    assert "mean norm" in (folder / STUDY / "report" / "index.html").read_text()
+
+
+def test_their_numbers_and_files_are_in_mlflow(folder: Path) -> None:
+    found = runs(folder / STUDY)
+    for cell, norms, nearest in zip(
+        cells(folder / STUDY),
+        values(folder, "lab.norms", "lab.norms", "result.json"),
+        values(folder, "evaluate:lab.nearest", "evaluate", "metrics.json"),
+        strict=True,
+    ):
+        (run,) = found[cell["id"]]
+        assert run.data.metrics["lab.norms/mean norm"] == norms["mean norm"]["value"]
+        assert run.data.metrics["lab.nearest/nearest"] == nearest["nearest"]["value"]
+
+
+def test_launched_again_nothing_runs_and_other_code_makes_the_stage_stale_alone(folder: Path) -> None:
+    assert "0 stages" in command(folder, "launch", folder / "tiny.yaml")
+    path = folder / "lab" / "norms.py"
+    path.write_text(path.read_text().replace('"""How long', '"""So long'))
+    said = command(folder, "plan", folder / "tiny.yaml", "--json")
+    assert {stage["state"] for stage in json.loads(said[said.index("{") :])["stages"]} == {"done"}
+    path.write_text(path.read_text().replace("norm(dim=1)", "norm(dim=1, p=1)"))
+    said = command(folder, "plan", folder / "tiny.yaml", "--json")
+    stages = json.loads(said[said.index("{") :])["stages"]
+    assert {stage["stage"] for stage in stages if stage["state"] == "stale"} == {"lab.norms"}

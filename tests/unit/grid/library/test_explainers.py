@@ -1,0 +1,112 @@
+"""Explainers work on any torch module with a chosen layer, and leave it as it was."""
+
+# ruff: noqa: E501 - calls and whole messages stand side by side
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import facegrid as fg
+
+
+class Foreign(nn.Module):
+    """A module that knows nothing of facegrid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())
+        self.second = nn.Conv2d(4, 8, 3, stride=2)
+        self.top = nn.Linear(8, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.top(self.second(self.first(images)).relu().mean((2, 3)))
+
+
+@pytest.fixture
+def module() -> Foreign:
+    return Foreign().train()
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def by_hand(module: Foreign, image: torch.Tensor, target: int) -> np.ndarray:
+    """Grad-CAM at ``second`` without hooks: the layers one by one."""
+    activation = module.second(module.first(image[None])).detach().requires_grad_()
+    module.top(activation.relu().mean((2, 3)))[0, target].backward()
+    assert activation.grad is not None
+    weights = activation.grad.mean((2, 3), keepdim=True)
+    return (weights * activation).sum(1).relu()[0].detach().numpy()
+
+
+def test_gradcam_on_a_foreign_module_equals_the_formula(module: Foreign, images: torch.Tensor) -> None:
+    found = fg.explainers.GradCAM(layer="second").explain(module, images, target=3)
+    assert found.maps.shape == (3, 7, 7)
+    assert found.layer == "second"
+    for number, image in enumerate(images):
+        np.testing.assert_allclose(found.maps[number], by_hand(module, image, 3), atol=1e-7)
+
+
+def test_the_module_is_left_as_it_was(module: Foreign, images: torch.Tensor) -> None:
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    fg.explainers.GradCAM(layer="first").explain(module, images, target=[0, 1, 2])
+    assert module.training
+    assert all(parameter.grad is None for parameter in module.parameters())
+    assert not any(one._forward_hooks for one in module.modules())
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+
+
+def test_targets_are_one_class_several_or_the_top_ones(module: Foreign, images: torch.Tensor) -> None:
+    explainer = fg.explainers.GradCAM(layer="second")
+    top = module(images).argmax(1)
+    alone = [explainer.explain(module, images[row : row + 1], target=int(top[row])).maps[0] for row in range(3)]
+    np.testing.assert_array_equal(explainer.explain(module, images).maps, alone)
+    np.testing.assert_array_equal(explainer.explain(module, images, target=top).maps, alone)
+
+
+def test_an_embedding_as_target_explains_the_cosine_with_it(module: Foreign, images: torch.Tensor) -> None:
+    found = fg.explainers.GradCAM(layer="second").explain(module, images, target=module(images[:1])[0].detach())
+    assert found.target == "cosine with the other image"
+
+
+def test_without_a_layer_the_deepest_large_enough_one_is_taken(module: Foreign, images: torch.Tensor) -> None:
+    assert fg.explainers.GradCAM(min_side=4).explain(module, images, target=0).layer == "second"
+    assert fg.explainers.GradCAM(min_side=10).explain(module, images, target=0).layer in ("first", "first.1")
+
+
+@pytest.mark.parametrize(
+    "name", ["Gradient", "GradientXInput", "SmoothGrad", "IntegratedGradients", "RISE", "LIME", "ScoreCAM"]
+)
+def test_other_methods_work_too(module: Foreign, images: torch.Tensor, name: str) -> None:
+    constructor = getattr(fg.explainers, name)
+    few = {"masks": 8, "samples": 8, "steps": 4, "batch": 4, "layer": "second"}
+    explainer = constructor(**{key: value for key, value in few.items() if key in constructor.__signature__.parameters})
+    assert len(explainer.explain(module, images, target=1).maps) == 3
+
+
+def test_pairs_are_explained_by_their_embeddings(module: Foreign, images: torch.Tensor) -> None:
+    found = fg.explainers.CorrRISE(masks=8).explain(module, images, images.flip(0))
+    assert {maps.shape for maps in found.maps.values()} == {(3, 2, 32, 32)}
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda m, x: fg.explainers.GradCAM(layer="third").explain(m, x, 0), r"layer 'third' is no submodule of Foreign \(known: first, "),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, 5), r"class 5 is not among the module's 5 outputs, 0 to 4"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, [0, 1]), "target has 2 classes, and there are 3 images"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x[0], 0), r"images are a float tensor .*; found torch.float32 \(3, 32, 32\)"),
+        (lambda m, x: fg.explainers.GradCAM().explain(m.first, x, 0), r"a module that gives a tensor \(N, D\), and it gives \(1, 4, 15, 15\)"),
+        (lambda m, x: fg.explainers.Stylianou().explain(m, x, x), "the method needs the head"),
+        (lambda m, x: fg.explainers.Reconstruction().explain(m, x, x), "the method needs the decoder"),
+        (lambda m, x: fg.explainers.CAM().explain(m, x, 0), "the method needs the feature map"),
+    ],
+)  # fmt: skip
+def test_what_does_not_apply_says_why(module: Foreign, images: torch.Tensor, call: object, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as refused:
+        call(module, images)  # type: ignore[operator]
+    assert "\n" not in str(refused.value)

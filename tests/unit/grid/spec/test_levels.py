@@ -1,0 +1,33 @@
+import re
+from pathlib import Path
+
+import pytest
+
+import grid
+from grid.spec.levels import cell_title, selects
+
+LEVELS = {"backbone": "resnet34", "detection": "none"}
+
+
+def test_a_title_names_every_axis_in_order():
+    assert cell_title(LEVELS) == "backbone=resnet34, detection=none"
+    assert cell_title({}) == "the only cell"
+
+
+@pytest.mark.parametrize(
+    ("where", "selected"),
+    [
+        (None, True), ({}, True), ({"backbone": ["resnet34"]}, True), ({"backbone": ["alexnet", "resnet34"]}, True),
+        ({"backbone": ["resnet34"], "detection": ["mtcnn"]}, False), ({"backbone": []}, False), ({"seed": ["0"]}, False),
+    ],
+)  # fmt: skip
+def test_a_filter_selects_cells_that_have_one_of_the_levels_of_each_axis(where, selected):
+    assert selects(where, LEVELS) is selected
+
+
+def test_no_other_file_writes_titles_or_filters_of_its_own():
+    root = Path(grid.__file__).parent
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in root.rglob("*.py")}
+    pattern = re.compile(r'f"\{axis\}=\{level\}" for|levels(\[axis\]|\.get\(axis\)) (not )?in')
+    own = [name for name, text in texts.items() if pattern.search(text)]
+    assert sorted(own) == ["report/sheets.py", "spec/levels.py"]  # the first asks whether a group of rows has one level

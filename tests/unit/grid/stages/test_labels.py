@@ -1,0 +1,95 @@
+"""Labels of targets against what the dataset says of each image."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from configs.lookup import resolve
+from datamodules.columns import Column
+from datamodules.datasets.drawn import DrawnDatasetConfig
+from grid.spec.training import Training
+from grid.stages.context import Faces
+from grid.stages.labels import explained_rows, known_counts, labels_of, rows_of
+
+
+def faces_and(**settings: Any) -> tuple[Any, Training]:
+    data = resolve("data", {"name": "drawn", "subjects": 12, "shots": settings.pop("shots", 2), "size": 64})
+    manifest = data.manifest(Path())
+    training = Training(data=data, backbone="alexnet", recipe={"name": "one_cycle"}, **settings)
+    crops: Any = SimpleNamespace(kept=np.delete(np.arange(len(manifest)), 3))  # no face was found in image 3
+    return Faces(manifest, crops, manifest.identities), training
+
+
+def test_without_targets_the_label_is_the_identity_by_name() -> None:
+    faces, training = faces_and()
+    found = labels_of(faces, training)
+    assert found.names == tuple(sorted(set(faces.identities)))
+    assert [found.names[label] for label in found.values] == list(faces.identities)
+    assert (found.values.dtype, found.classes) == (np.int64, 12)
+    assert found.primary is found.values
+    assert known_counts(found, np.arange(3)) == {}
+
+
+def test_each_target_has_a_column_of_labels_in_the_order_of_their_names() -> None:
+    faces, training = faces_and(targets={"identity": {}, "gender": {}, "age_years": {"loss": "regression"}})
+    found, columns = labels_of(faces, training), training.data.columns(faces.manifest)
+    assert found.classes == {"age_years": 0, "gender": 2, "identity": 12}
+    assert found.values.dtype == np.float32
+    assert found.values[:, 0].tolist() == columns["age_years"].values.tolist()
+    assert found.values[:, 1].tolist() == columns["gender"].values.tolist()
+    assert [found.names[int(label)] for label in found.values[:, 2]] == list(faces.identities)
+    assert found.primary.tolist() == found.values[:, 2].tolist()
+    assert known_counts(found, np.arange(5)) == {"age_years": 5, "gender": 5, "identity": 5}
+
+
+def test_an_identity_that_is_held_out_has_no_class_and_its_other_targets_have() -> None:
+    faces, training = faces_and(targets=["gender", "identity"], split={"by": "identities", "fraction": 0.25})
+    found = labels_of(faces, training)
+    train, validation = rows_of(faces, training)
+    assert found.classes == {"gender": 2, "identity": 9}
+    assert np.isnan(found.values[validation, 1]).all()
+    assert np.isfinite(found.values[train, 1]).all()
+    assert np.isfinite(found.values[:, 0]).all()
+    assert (found.primary[validation] == -1).all()
+    rows, held_out = explained_rows(faces, training, found)
+    assert (rows.tolist(), held_out) == (train.tolist(), False)
+
+
+def test_numbers_alone_have_no_class_to_explain() -> None:
+    faces, training = faces_and(targets={"age_years": {"loss": "regression"}})
+    found = labels_of(faces, training)
+    assert (found.names, set(found.primary.tolist())) == ((), {-1})
+    assert explained_rows(faces, training, found)[1]
+
+
+class HalfKnown(DrawnDatasetConfig):
+    """Of every second image the gender is not known."""
+
+    def columns(self, manifest: Any) -> dict[str, Column]:
+        gender = super().columns(manifest)["gender"]
+        return {"gender": Column(np.where(np.arange(len(gender)) % 2, -1, gender.values), gender.classes)}
+
+
+def test_images_whose_class_is_not_known_are_not_explained() -> None:
+    faces, training = faces_and(targets=["gender"], split={"fraction": 0.5})
+    training = training.model_copy(update={"data": HalfKnown(subjects=12, shots=2, size=64)})
+    found = labels_of(faces, training)
+    assert np.isnan(found.values[1::2, 0]).all()
+    assert np.isfinite(found.values[::2, 0]).all()
+    assert known_counts(found, np.arange(6)) == {"gender": 3}
+    rows, held_out = explained_rows(faces, training, found)
+    assert held_out
+    assert set(rows.tolist()) == {row for row in rows_of(faces, training)[1].tolist() if row % 2 == 0}
+
+
+@pytest.mark.parametrize("shots", [1, 4])
+def test_validation_rows_have_every_class_of_the_targets_and_only_faces_that_were_found(shots: int) -> None:
+    faces, training = faces_and(targets=["gender"], split={"fraction": 0.25}, shots=shots)
+    train, validation = rows_of(faces, training)
+    gender = training.data.columns(faces.manifest)["gender"].values
+    assert set(gender[validation]) == set(gender[train]) == {0, 1}
+    assert sorted([*train, *validation]) == [row for row in range(12 * shots) if row != 3]
+    assert explained_rows(faces, training, labels_of(faces, training))[0].tolist() == validation.tolist()

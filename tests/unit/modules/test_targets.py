@@ -1,0 +1,115 @@
+"""Several targets: losses against their plain sums, rows that are unknown, and heads of their own."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from configs.lookup import resolve
+from modules.network import Network
+from modules.targets import TargetPart, TargetsConfig, head_of
+
+NAN = float("nan")
+ALEXNET, SOFTMAX, REGRESSION, L2 = (
+    resolve("backbone", "alexnet"),
+    resolve("loss", "softmax"),
+    resolve("loss", "regression"),
+    resolve("head", {"name": "l2", "dimension": 8}),
+)
+CLASSES = {"age": 0, "gender": 2, "race": 3}
+LABELS = torch.tensor([[20.0, 0.0, 2.0], [NAN, 1.0, 0.0], [50.0, NAN, 1.0], [30.0, 1.0, NAN]])  # age, gender, race
+
+
+def config(**more):
+    parts = {"race": {"loss": SOFTMAX, "weight": 0.5}, "age": {"loss": REGRESSION, "weight": 2.0}, "gender": {"loss": SOFTMAX}}
+    return TargetsConfig(parts={name: TargetPart(**(part | more.get(name, {}))) for name, part in parts.items()})
+
+
+def network(made=None, seed=0):
+    torch.manual_seed(seed)
+    return Network(ALEXNET, L2, made or config(), CLASSES, 64).eval()
+
+
+def test_the_loss_is_the_weighted_sum_over_the_rows_that_are_known():
+    net = network()
+    net.loss.prepare(LABELS)
+    images = torch.randn(4, 3, 64, 64)
+    embeddings = net.embed(images)
+    mean, deviation = 100 / 3, np.std([20, 50, 30])
+    age = (
+        (net.loss.of("age").linear(embeddings).squeeze(1)[[0, 2, 3]] - (torch.tensor([20.0, 50, 30]) - mean) / deviation)
+        .abs()
+        .mean()
+    )
+    gender = functional.cross_entropy(net.loss.of("gender").logits(embeddings)[[0, 1, 3]], torch.tensor([0, 1, 1]))
+    race = functional.cross_entropy(net.loss.of("race").logits(embeddings)[[0, 1, 2]], torch.tensor([2, 0, 1]))
+    assert net.loss_of(images, LABELS).item() == pytest.approx((2 * age + gender + 0.5 * race).item(), rel=1e-5)
+
+
+def test_a_batch_in_which_nothing_is_known_moves_nothing():
+    net = network()
+    loss = net.loss_of(torch.randn(2, 3, 64, 64), torch.full((2, 3), NAN))
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in net.parameters())
+
+
+def test_what_validation_sums_is_counted_one_by_one():
+    net = network()
+    net.loss.prepare(LABELS)
+    images = torch.randn(4, 3, 64, 64)
+    found = net.measure(images, LABELS)
+    embeddings = net.embed(images)
+    logits = net.loss.of("race").logits(embeddings)
+    assert found["race"].rows == 3
+    assert found["race"].score == sum(int(logits[row].argmax()) == label for row, label in ((0, 2), (1, 0), (2, 1)))
+    wanted = -sum(float(functional.log_softmax(logits[row], 0)[label]) for row, label in ((0, 2), (1, 0), (2, 1)))
+    assert found["race"].loss == pytest.approx(wanted, rel=1e-5)
+    years = net.loss.of("age").predict(embeddings)
+    assert found["age"].score == pytest.approx(
+        sum(abs(float(years[row]) - age) for row, age in ((0, 20), (2, 50), (3, 30))), rel=1e-5
+    )
+    assert net.measure(images, torch.full((4, 3), NAN))["gender"].rows == 0
+
+
+def test_the_network_tells_the_primary_targets_classes():
+    assert config().primary == "gender"  # the first by name that has a classifier
+    images = torch.randn(2, 3, 64, 64)
+    net = network()
+    assert torch.equal(net(images), net.loss.of("gender").logits(net.embed(images)))
+    with_identity = TargetsConfig(parts={"gender": TargetPart(loss=SOFTMAX), "identity": TargetPart(loss=SOFTMAX)})
+    assert with_identity.primary == "identity"
+    numbers = TargetsConfig(parts={"age": TargetPart(loss=REGRESSION)})
+    assert (numbers.primary, numbers.classifies) == ("age", False)
+
+
+def test_a_target_may_have_a_head_of_its_own():
+    own = resolve("head", {"name": "l2", "dimension": 5})
+    net = network(config(race={"head": own}))
+    assert net.loss.of("race").linear.in_features == 5
+    assert net.loss.of("gender").linear.in_features == 8
+    assert list(net.loss.heads) == ["target_race"]
+    primary = config(gender={"head": own})
+    assert head_of(L2, primary) == own
+    net = network(primary)
+    assert net.embed(torch.randn(2, 3, 64, 64)).shape == (2, 5)
+    assert not net.loss.heads
+
+
+def test_the_order_in_which_targets_are_named_changes_nothing():
+    parts = dict(reversed(config().parts.items()))
+    one, other = network(), network(TargetsConfig(parts=parts))
+    assert one.state_dict().keys() == other.state_dict().keys()
+    assert all(torch.equal(one.state_dict()[key], other.state_dict()[key]) for key in one.state_dict())
+
+
+def test_a_backbone_that_classifies_identities_itself_takes_no_other_targets():
+    with pytest.raises(ValueError, match="backbone abn classifies identities itself"):
+        Network(resolve("backbone", {"name": "abn", "backbone": "resnet34"}), L2, config(), CLASSES, 64)
+
+
+def test_class_weights_see_the_training_images_that_are_known():
+    weighted = resolve("loss", {"name": "softmax", "class_weights": "inverse"})
+    net = network(config(gender={"loss": weighted}))
+    net.loss.prepare(LABELS)
+    assert net.loss.of("gender").class_weights.tolist() == pytest.approx([4 / 3, 2 / 3])  # one and two images
