@@ -35,5 +35,8 @@ TRAIN = StageName("train")
 
 
 def named(record: Mapping[str, Any], label: str) -> StageName:
-    """The stage that the record of a study calls ``label``."""
-    return StageName(*record["names"][label])
+    """The stage that the record of a study calls ``label``; records of version 0.1 have nothing but the label."""
+    if parts := record.get("names", {}).get(label):
+        return StageName(*parts)
+    kind, _, about = label.partition(":")
+    return StageName(kind, *(about.rsplit(":", 1) if kind == "score" else [about] if about else []))
