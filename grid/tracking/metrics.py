@@ -77,7 +77,7 @@ def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column
 
 
 def metric_key(column: Column) -> str:
-    """``lfw view 2/accuracy_cross_validated``, ``lfw view 2/val_at_far_0.001``."""
+    """``lfw view 2/accuracy_ten_fold``, ``lfw view 2/val_at_far_0.001``."""
     return safe(f"{segment(column.protocol)}/{segment(metric_name(column.key))}")
 
 

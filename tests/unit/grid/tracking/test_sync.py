@@ -534,14 +534,14 @@ def test_the_pages_of_mlflow_say_what_a_run_is_and_open_with_factors_and_results
     found = runs(study)
     note = found["resnet34 / mtcnn"].data.tags["mlflow.note.content"]
     assert "backbone=resnet34, detection=mtcnn" in note
-    accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_cross_validated"]
+    accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_ten_fold"]
     assert f"| Accuracy, 10-fold | {accuracy:.2f} % | [" in note
     tags = connect(tracking_of(study.record, study.path)).get_experiment(result.experiment_id).tags
     assert "| detection | none, mtcnn |" in tags["mlflow.note.content"]
     view = json.loads(tags["mlflow.sharedViewState.facegrid"])
     assert view["selectedColumns"][:2] == ["params.`backbone`", "params.`detection`"]
     assert "metrics.`lfw view 2/eer`" in view["selectedColumns"]
-    assert view["orderByKey"] == "metrics.`lfw view 2/accuracy_cross_validated`"
+    assert view["orderByKey"] == "metrics.`lfw view 2/accuracy_ten_fold`"
     assert found["report"].info.start_time < min(run.info.start_time for name, run in found.items() if name != "report"), (
         "MLflow lists the newest run first"
     )
