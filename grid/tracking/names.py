@@ -28,6 +28,12 @@ def segment(name: str) -> str:
     return _distinct(clean or "_", name, KEY // 3)
 
 
+def file_segment(name: str) -> str:
+    """The name of one file; its suffix stays, since MLflow shows files by it."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{segment(stem)}.{suffix}" if dot and suffix.isalnum() else segment(name)
+
+
 def stage_key(label: StageName) -> str:
     """``evaluate/lfw view 1`` of an evaluation's label."""
     return "/".join(segment(one) for one in (label.kind, *label.titles))

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from grid.spec.stage_kind import StageName
-from grid.tracking.names import KEY, safe, segment, stage_key
+from grid.tracking.names import KEY, file_segment, safe, segment, stage_key
 
 # What MLflow 2.9 and 2.15 check of a key (mlflow/utils/validation.py of these releases); later ones allow colons too.
 OLD_SERVERS = re.compile(r"[/\w.\- ]*")
@@ -42,3 +42,10 @@ def test_a_stage_key_shows_the_label() -> None:
     assert stage_key(StageName("train")) == "train"
     assert stage_key(StageName("evaluate", "lfw view 1")) == "evaluate/lfw view 1"
     assert stage_key(StageName("score", "gradcam", "insertion")) == "score/gradcam/insertion"
+
+
+def test_a_file_keeps_its_suffix_when_its_name_is_changed() -> None:
+    names = [file_segment(name) for name in ("test (a).json", "test [a].json", "test _a_.json", "v1.2.parquet", "no suffix")]
+    assert len(set(names)) == 5
+    assert [name.endswith(".json") for name in names] == [True, True, True, False, False]
+    assert names[2:] == ["test _a_.json", "v1.2.parquet", "no suffix"]
