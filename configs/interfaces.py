@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -44,7 +44,7 @@ class Manifest(Protocol):
 
 
 class ThirdParty:
-    """What somebody else made and a user has to get: three lines for whoever does not have it yet.
+    """Third-party data: what is needed, under which licence, and how to obtain it.
 
     Attributes:
         needs: what must lie where, by field
@@ -353,6 +353,14 @@ class LossConfig(Component, ABC):
     @abstractmethod
     def build(self, dimension: int, classes: int) -> Any:
         """An ``nn.Module``: ``forward(embeddings, labels) -> scalar`` and ``logits(embeddings) -> (N, classes)``."""
+
+
+@runtime_checkable
+class PreparedLoss(Protocol):
+    """A built loss that is told, before the first step, how many training images each class has; most need not be."""
+
+    def prepare(self, counts: Any) -> None:
+        """``counts``: int64 tensor (classes,)."""
 
 
 class PretrainingConfig(Component, ABC):

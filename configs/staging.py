@@ -13,7 +13,7 @@ from configs.component import NAMING, Component
 class StageConfig(Component, ABC):
     """Settings of a stage after the training: ``stages: [{name: my_package.my_stage, ...}]``.
 
-    The module has ``run(config, context)`` beside its ``Config``, and may have a ``Kind``, see ``grid.spec.stage_kind.StageKind``.
+    The module has ``run(config, context)`` beside its config, and may have a ``Kind``: see ``grid.spec.stage_kind.StageKind``.
     """
 
     kind: ClassVar[str] = "stage"

@@ -10,7 +10,7 @@ import numpy as np
 
 from configs.component import digest
 
-UNKNOWN = -1  # class of an image whose class nobody knows
+UNKNOWN = -1  # instead of the number of a class
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,6 @@ def described(manifest: Manifest, found: list[list[int]]) -> str:
 
 
 def without(manifest: Manifest, found: list[list[int]]) -> Manifest:
-    """The manifest without all images of the conflicts: nobody knows whose they are."""
+    """The manifest without all images of the conflicts: their identity is not known."""
     out = {row for same in found for row in same}
     return manifest.subset(row for row in range(len(manifest.keys)) if row not in out)

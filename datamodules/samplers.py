@@ -83,9 +83,9 @@ class PKSampler(Resumable):
 
     In every epoch a subject's images are shuffled and cut into groups of K. A last group that is too small is filled with the
     subject's images from the first one on; so a subject with fewer than K images has one group with repeated images, and a
-    subject with one image has it K times. A batch has groups of P different subjects. An epoch has T batches, the largest number
-    that can be filled: a subject with more than T groups omits the rest, and fewer than P of the remaining groups are omitted.
-    The choice is random and differs between epochs.
+    subject with one image has it K times. A batch has groups of P different subjects. An epoch has T batches, the largest
+    number that can be filled: a subject with more than T groups omits the rest, and fewer than P of the remaining groups are
+    omitted. The choice is random and differs between epochs.
 
     Whole batches are shared: of several ranks, rank r takes batches r, r + world, ...; what does not divide by ``world`` is
     left out of that epoch.

@@ -20,6 +20,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(folder)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How long the tests of each folder took together, set-up included."""
+    spent: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if (phase := getattr(report, "when", None)) is None:
+                continue
+            folder = "/".join(Path(report.nodeid.partition("::")[0]).parts[:3 if "/unit/" in report.nodeid else 2])
+            folder = folder.removesuffix(".py") if folder.endswith(".py") else folder
+            spent[folder] = spent.get(folder, 0.0) + report.duration
+            counts[folder] = counts.get(folder, 0) + (phase == "call")
+    if len(spent) > 1:
+        terminalreporter.section("seconds of tests, by folder")
+        for folder, seconds in sorted(spent.items(), key=lambda item: -item[1]):
+            terminalreporter.write_line(f"{seconds:8.1f} s  {counts[folder]:6d} tests  {folder}")
+
+
 @pytest.fixture(autouse=True)
 def plain_signals() -> None:
     """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another.

@@ -46,7 +46,7 @@ class Seeded:
     """A transform of albumentations as a function of image and seed, and of nothing else.
 
     Such a transform keeps its random state in itself: two threads that share it draw each other's numbers. So each thread has
-    a copy of its own, which is seeded anew for every image.
+    a copy of its own, which is seeded for every image.
     """
 
     def __init__(self, transform: Any) -> None:

@@ -140,7 +140,7 @@ def _misplaced(folder: Path, prefix: str, depth: int, above: set[str]) -> Iterat
         return
     try:
         entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    except OSError:  # nobody may look into it
+    except OSError:  # the folder may not be read
         return
     for entry in entries:
         if os.path.isdir(entry):  # entry.is_dir() would raise for a loop of symbolic links

@@ -68,7 +68,7 @@ def read_table(file: Path, on_damaged_age: str) -> Table:
             columns["age"].append(_class(where, "age", row["age"], AGES))
     if damaged and on_damaged_age == "refuse":
         raise ValueError(
-            f"{damaged[0]}; {len(damaged)} of {len(keys)} ages are damaged; get the table anew, or on_damaged_age: "
+            f"{damaged[0]}; {len(damaged)} of {len(keys)} ages are damaged; download the table again, or on_damaged_age: "
             "repair reads them back"
         )
     return Table(tuple(keys), tuple(columns["age"]), tuple(columns["gender"]), tuple(columns["race"]), len(damaged))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datamodules.list_readers.lines import numbered_lines, shown, splitter, whole
+from datamodules.list_readers.lines import fields_of, numbered_lines, shown, whole
 
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
@@ -59,8 +59,10 @@ def read_list(root: Path, name: ListName) -> PairList:
     """
     file = root / FILES[name]
     texts = numbered_lines(file)
-    fields_of = splitter(texts[1:], 3, 4)
-    lines = [(texts[0][0], texts[0][1].replace(",", " ").split()), *((number, fields_of(line)) for number, line in texts[1:])]
+    lines = [
+        (texts[0][0], texts[0][1].replace(",", " ").split()),
+        *((number, fields_of(line, 3, 4)) for number, line in texts[1:]),
+    ]
     folds, size = _head(file, lines[0][1], name)
     body = lines[1:]
     if len(body) != 2 * folds * size:

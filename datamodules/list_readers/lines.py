@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 WIDE = (b"\xff\xfe", b"\xfe\xff")  # how UTF-16 begins
@@ -59,14 +59,16 @@ def numbered_lines(file: Path) -> list[tuple[int, str]]:
     return found
 
 
-def splitter(lines: Iterable[tuple[int, str]], *counts: int) -> Callable[[str], list[str]]:
-    """How to split the lines of a list into fields: by tabs or commas where one of the first lines then has one of ``counts``
-    fields, so that fields may hold blanks; by blanks otherwise."""
-    for _, line in itertools.islice(lines, 2):  # the first line may be a title or a count
-        for mark in ("\t", ","):
-            if line.count(mark) + 1 in counts:
-                return lambda text, mark=mark: [field.strip() for field in text.split(mark)]  # type: ignore[misc]
-    return str.split
+def fields_of(line: str, *counts: int) -> list[str]:
+    """The fields of a line: split at tabs or commas where this gives one of ``counts`` fields, so that they may hold blanks; at
+    blanks otherwise."""
+    mark = mark_of(line, *counts)
+    return line.split() if mark is None else [field.strip() for field in line.split(mark)]
+
+
+def mark_of(line: str, *counts: int) -> str | None:
+    """The tab or comma that separates one of ``counts`` fields; None for blanks."""
+    return next((mark for mark in ("\t", ",") if line.count(mark) + 1 in counts), None)
 
 
 def shown(text: str, most: int = 80) -> str:

@@ -11,7 +11,8 @@
 ``two_lines_subject``      two lines a pair, each ``subject/image``; genuine where the subjects are equal. SLLFW.
 ========================  ======================================================================================
 
-Fields are separated by tabs, commas or blanks, whichever the first pair uses; with tabs and commas, names may hold blanks.
+Fields are separated by tabs, commas or blanks, whichever the first pair uses; in the layout ``lfw`` each line may have its own.
+With tabs and commas, names may hold blanks.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from datamodules.list_readers.lfw import PairList
-from datamodules.list_readers.lines import numbered_lines, shown, splitter, whole
+from datamodules.list_readers.lines import fields_of, mark_of, numbered_lines, shown, whole
 
 Layout = Literal["lfw", "path_path_label", "label_path_path", "two_lines_label", "two_lines_subject"]
 Order = Literal["blocks", "kinds"]
@@ -119,9 +120,8 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
         raise ValueError(
             f"{file}, line {lines[0][0]}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {len(body)} lines"
         )
-    split = splitter(body, 3, 4)
     for place, (number, text) in enumerate(body):
-        fields = split(text)
+        fields = fields_of(text, 3, 4)
         numbers = [whole(field) for field in (fields[1:] if len(fields) == 3 else fields[1::2])]
         if len(fields) not in (3, 4) or not all(numbers):
             raise ValueError(
@@ -140,7 +140,7 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
 
 def _triples(label_at: int) -> Callable[[Path, Lines], Iterator[Row]]:
     def read(file: Path, lines: Lines) -> Iterator[Row]:
-        split = splitter(lines[:1], 3)
+        split = _splitter(lines[0][1], 3)
         head = split(lines[0][1])
         if len(head) == 3 and head[label_at].casefold() in TITLES:
             lines = lines[1:]
@@ -156,7 +156,7 @@ def _triples(label_at: int) -> Callable[[Path, Lines], Iterator[Row]]:
 
 
 def _two_lines_label(file: Path, lines: Lines) -> Iterator[Row]:
-    split = splitter(lines[:1], 2)
+    split = _splitter(lines[0][1], 2)
     tokens: list[tuple[int, str, int]] = []
     for number, text in lines:
         fields = split(text)
@@ -192,6 +192,12 @@ def _two_by_two(file: Path, items: list[Item]) -> Iterator[tuple[Item, Item]]:
     if len(items) % 2:
         raise ValueError(f"{file}, line {items[-1][0]}: the last image has none to be compared with ({len(items)} lines)")
     return zip(items[::2], items[1::2], strict=True)
+
+
+def _splitter(first: str, wanted: int) -> Callable[[str], list[str]]:
+    """How to split every line: at what gives the first one the wanted number of fields."""
+    mark = mark_of(first, wanted)
+    return str.split if mark is None else lambda text: [field.strip() for field in text.split(mark)]
 
 
 def _key(path: str) -> str:

@@ -1,8 +1,8 @@
 """Closed- and open-set identification on any dataset: which subject of the gallery a probe image shows, if any.
 
-``gallery`` images of each subject in the gallery make its template; its other images are probes. A share of the subjects is not
-in the gallery: all their images are non-mated probes. The choice follows from the hashes of (seed, subject) and (seed, image), so
-that it does not depend on the order of the dataset.
+``gallery`` images of each subject in the gallery make its template; its other images are probes. A share of the subjects is
+not in the gallery: all their images are non-mated probes. The choice follows from the hashes of (seed, subject) and (seed,
+image), so that it does not depend on the order of the dataset.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class IdentificationProtocolConfig(IdentificationConfig):
         """Labels number the subjects of the manifest by name, from 0.
 
         Raises:
-            ValueError: nobody has images enough for a gallery and a probe.
+            ValueError: no subject has enough images for a gallery and a probe.
         """
         rows: dict[str, list[int]] = {}
         for row, who in enumerate(manifest.identities):
@@ -48,7 +48,7 @@ class IdentificationProtocolConfig(IdentificationConfig):
         known = [who for who in enough if who not in non_mated]
         if not known:
             raise ValueError(
-                f"protocol {self.title}: nobody has more than {self.gallery} images, so there is no gallery with probes"
+                f"protocol {self.title}: no subject has more than {self.gallery} images, so there is no gallery with probes"
             )
         if self.few == "unknown":
             non_mated |= set(rows) - set(enough)

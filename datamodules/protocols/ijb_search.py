@@ -51,14 +51,14 @@ class IJBSearchProtocolConfig(IdentificationConfig):
         if missing := data.lacking(*self._lists()):
             raise ValueError(str(missing))
         listed = [(data.meta() / name, read_subjects(data.meta() / name)) for name in self._lists()]
-        subjects: dict[int, int] = {}
+        known: dict[int, int] = {}  # subject of each template, over all lists
         for file, subjects in listed:
             for number, who in subjects.items():
-                if subjects.setdefault(number, who) != who:
+                if known.setdefault(number, who) != who:
                     raise ValueError(
-                        f"{file}: template {number} shows subject {who}, and in another list subject {subjects[number]}"
+                        f"{file}: template {number} shows subject {who}, and in another list subject {known[number]}"
                     )
-        templates = ijb_templates(data, manifest, self.detector_score, subjects)
+        templates = ijb_templates(data, manifest, self.detector_score, known)
         found = []
         for file, subjects in listed:
             numbers = np.fromiter(subjects, np.int64, len(subjects))

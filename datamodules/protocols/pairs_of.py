@@ -20,7 +20,7 @@ from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.evaluation_sets.tasks import PairsConfig
 
 _STREAM = 6  # of random numbers
-MOST = 6000  # pairs that are made where nobody says how many; as many as LFW's View 2 has
+MOST = 6000  # pairs in all without pairs_per_fold; as many as LFW's View 2 has
 
 
 class PairsOfProtocolConfig(PairsConfig):

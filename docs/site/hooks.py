@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from pathlib import Path
@@ -72,8 +71,18 @@ def short(value: object) -> str:
 
 
 def prose(docstring: str) -> str:
-    """A docstring as Markdown: double backticks become single ones, indented lists stay lists."""
-    return inspect.cleandoc(docstring).replace("``", "`").replace("<", "&lt;")
+    """A docstring as Markdown: double backticks become single ones, the fields a list."""
+    lines, fields = [], False
+    for line in docstring.replace("``", "`").replace("<", "&lt;").splitlines():
+        if line.strip() == "Fields:":
+            fields = True
+            lines.append("")
+        elif fields and (field := re.match(r" {0,4}(\w+(?:, \w+)*): (.*)", line)):
+            lines.append(f"* `{field[1]}`: {field[2]}")
+        else:
+            fields = fields and bool(line.strip())
+            lines.append(line.strip() if fields else line)
+    return "\n".join(lines)
 
 
 def as_markdown(notebook: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from grid.execution.executor import Session
 from grid.execution.job import in_store, jobs_of
 from grid.execution.local import LocalExecutor
 from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.scratch import scratch_folder
 from grid.ledger.ledger import Ledger
 from grid.ledger.store import open_store
 from grid.ledger.study import finished
@@ -38,8 +38,8 @@ def debug(grid: Grid, where: CellFilter | None, fast: bool, again: bool, console
         BadInput: ``where`` selects none or several cells.
     """
     if fast:
-        with tempfile.TemporaryDirectory(prefix="facegrid-fast-") as folder:
-            return _debug(grid, where, True, Path(folder), console)
+        with scratch_folder() as folder:
+            return _debug(grid, where, True, folder, console)
     store = study_of(grid) / "debug"
     if again and store.exists():
         import shutil

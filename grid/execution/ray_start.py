@@ -25,6 +25,7 @@ QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a lost process is one line of ours
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
@@ -34,10 +35,11 @@ SPACE = 100 << 20  # bytes that Ray's logs and sockets need
 
 
 @contextlib.contextmanager
-def connected(launch: Launch, say: Callable[[str], None] = lambda line: None) -> Iterator[dict[str, float]]:
+def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[dict[str, float]]:
     """Ray, while in this block; gives what one unit of work reserves.
 
     Args:
+        scratch: where workers on this machine keep temporary files, so that killed ones leave none behind.
         say: called with lines for the user.
 
     Raises:
@@ -51,7 +53,7 @@ def connected(launch: Launch, say: Callable[[str], None] = lambda line: None) ->
 
         on_term = signal.getsignal(signal.SIGTERM)
         try:
-            _connect(launch)
+            _connect(launch, scratch)
             signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             resources = reserved(launch.resources, nodes)
@@ -89,14 +91,17 @@ def _token_file() -> Path:
     return Path(os.path.expanduser("~")) / ".ray" / "auth_token"
 
 
-def _connect(launch: Launch) -> None:
+def _connect(launch: Launch, scratch: Path) -> None:
     import logging
 
     import ray
 
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    variables = {key: value for key, value in QUIET.items() if not key.startswith("TUNE")}
+    if launch.address is None:
+        variables["TMPDIR"] = str(scratch)
     environment = {
-        "env_vars": {key: value for key, value in QUIET.items() if not key.startswith("TUNE")},
+        "env_vars": variables,
         "worker_process_setup_hook": "facegrid.pin_packages",  # Ray puts the driver's current folder first on the path
     }
     if launch.address is None:

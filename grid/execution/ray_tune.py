@@ -15,7 +15,7 @@ from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpack
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_start import connected
 from grid.execution.scheduler import Work
-from grid.execution.scratch import scratch_folder
+from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in calls that nothing interrupts, and ends the process after 60
@@ -36,7 +36,7 @@ class RayExecutor(Executor):
         if not store.shared:
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
-        with aborter.armed(), scratch_folder() as scratch, connected(self.launch, session.say) as resources:
+        with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as resources:
             tuner = _tuner(self.launch, resources, scratch, _searcher(session), _callback(session))
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 tuner.fit()
@@ -135,6 +135,10 @@ def _callback(session: Session) -> Any:
             work = session.queue.running.get(trial.config.get("id"))
             if work and result.get("stage"):
                 session.report(work, result["stage"], json.loads(result["row"]))
+
+        def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            if work := session.queue.running.get(trial.config.get("id")):
+                session.say(f"{work.title}: its process or node was lost; it goes on in another one")
 
         def __reduce__(self) -> Any:
             return object, ()  # as Ready

@@ -74,7 +74,7 @@ def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[Cell
     passed = [_passed(cell, _why(cell)) for cell in selected if cell not in trained]
     if not trained:
         reasons = "; ".join(f"{one['cell']}: {one['reason']}" for one in passed[:3])
-        raise BadInput(f"{study.path}: no cell that is meant is trained, so there is nothing to explain ({reasons})")
+        raise BadInput(f"{study.path}: none of the selected cells has finished training ({reasons})")
     return trained, passed
 
 
@@ -99,7 +99,7 @@ def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[Explai
         points = tuple(Combination(cell.levels, Cell.model_validate({**cell.config, **more})) for cell in cells)
     except ValidationError as error:
         why = " ".join(str(error.errors()[0]["msg"]).split())
-        raise BadInput(f"{path}: a cell cannot be read here ({why}); launch the grid once, and it is written anew") from error
+        raise BadInput(f"{path}: a cell cannot be read here ({why}); launching the grid writes it again") from error
     settings = {"study": study.path, "store": study.store, "tracking": study.record["tracking"]}
     launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
     axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}

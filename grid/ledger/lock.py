@@ -10,7 +10,6 @@ still free, and has lost the lock where it is not.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -22,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from grid.abort import LaunchAborted
+from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store_interface import Store
 
 LEASE = 60.0  # seconds without a beat after which a holder counts as gone
@@ -135,7 +135,7 @@ class Lock:
             return False
         beaten = time.time()
         self.store.put(f"{key}.beat", b"%f" % beaten)
-        if not self.store.create(f"{key}.json", json.dumps(self._me()).encode()):
+        if not self.store.create(f"{key}.json", seal(self._me())):
             return False
         self.number, self._beaten = number, beaten
         return True
@@ -158,11 +158,11 @@ class Lock:
 
     def _record(self, number: int) -> dict[str, Any]:
         """What lock ``number`` says of its holder; empty where the file is damaged."""
+        key = f"lock/{number:06d}.json"
         try:
-            found = json.loads(self.store.get(f"lock/{number:06d}.json") or b"{}")
-        except ValueError:
+            return unseal(self.store.get(key), key)
+        except Damaged:
             return {}
-        return found if isinstance(found, dict) else {}
 
     def _holder(self, number: int) -> dict[str, Any] | None:
         """Who holds lock ``number`` and lives, or None."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import tempfile
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grid.ledger.node_cache import NodeCache
+from grid.ledger.scratch import make_scratch, remove_scratch
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,11 @@ class Store(ABC):
 
     def scratch(self, prefix: str) -> Path:
         """A folder of this machine in which the objects of a prefix are written before they are uploaded."""
-        return Path(tempfile.mkdtemp(prefix="facegrid-scratch-"))
+        return make_scratch()
 
     def discard(self, scratch: Path) -> None:
         """Ends the use of a scratch folder."""
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_scratch(scratch)
 
     def cache_folder(self, name: str) -> Path:
         """A folder of this machine for a cache that may be lost: ``scans``, ``crops``."""

@@ -94,7 +94,8 @@ class Constructor:
         return inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=about.annotation)
 
     def _about(self) -> str | None:
-        return self.config.__dict__.get("__doc__")
+        about = self.config.__dict__.get("__doc__")
+        return about and inspect.cleandoc(about)
 
 
 def built_from(config: type[Component]) -> tuple[inspect.Parameter, ...]:

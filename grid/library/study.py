@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grid.ledger.study import Study as Record
 from grid.spec.grid_file import BadInput, check_level
+from grid.spec.levels import cell_title, selects
 
 if TYPE_CHECKING:
     from grid.library.network import TrainedNetwork
@@ -37,22 +38,14 @@ class Study:
         return self.record.axes
 
     def results(self) -> Any:
-        """A ``pandas.DataFrame`` with a row per cell, protocol and metric: cell, a column per factor, protocol, metric, value,
-        low and high (a 95 % interval)."""
-        import pandas
+        """Every number of the study as a ``pandas.DataFrame``, a row per cell, stage and metric.
 
-        rows = []
-        for cell in self.record.cells:
-            for label, marker in cell.markers.items():
-                if cell.hidden or marker.kind != "evaluate":
-                    continue
-                for metric, found in self.record.ledger.json(marker, "metrics.json").items():
-                    if isinstance(found, dict) and "value" in found:
-                        numbers = {key: found.get(key) for key in ("value", "low", "high")}
-                        rows.append(
-                            {"cell": cell.id, **cell.levels, "protocol": label.partition(":")[2], "metric": metric, **numbers}
-                        )
-        return pandas.DataFrame(rows, columns=["cell", *self.axes, "protocol", "metric", "value", "low", "high"])
+        Columns: the cell, one per factor, ``replicate``, ``stage``, ``protocol``, ``metric``, ``value``, ``low``, ``high`` (a
+        95 % interval), and others that ``grid.results.result.Result`` describes.
+        """
+        from grid.results.results import results
+
+        return results(self.record).to_pandas()
 
     def load(self, levels: Mapping[str, str] | None = None, /, **more: object) -> TrainedNetwork:
         """The trained network of the one cell with those levels, such as ``load(backbone="resnet34", detection="mtcnn")``.
@@ -67,13 +60,13 @@ class Study:
         from grid.library.network import TrainedNetwork
         from grid.results.model_loader import find
 
-        chosen = {axis: str(level) for axis, level in {**(levels or {}), **more}.items()}
-        for axis, level in chosen.items():
+        chosen = {axis: [str(level)] for axis, level in {**(levels or {}), **more}.items()}
+        for axis, (level,) in chosen.items():
             check_level(axis, level, self.axes, f"{self.record.path}")
-        cells = [cell for cell in self.record.cells if not cell.hidden and chosen.items() <= cell.levels.items()]
+        cells = [cell for cell in self.record.cells if not cell.hidden and selects(chosen, cell.levels)]
         if len(cells) != 1:
             some = "; ".join(cell.title for cell in cells[:6])
-            words = ", ".join(f"{axis}={level}" for axis, level in chosen.items()) or "no level"
+            words = cell_title({axis: level for axis, (level,) in chosen.items()}) if chosen else "no level"
             raise BadInput(f"{words} selects {len(cells)} cells of {self.record.path}{': ' if some else ''}{some}")
         return TrainedNetwork(find(self.record.path, {axis: [level] for axis, level in cells[0].levels.items()}))
 

@@ -49,7 +49,7 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
 
 
 def _check_layers(plan: Plan) -> None:
-    """A stage that some networks have is refused where it is absent; one that none has is misspelt."""
+    """A stage that some networks have is refused where it is missing; one that no network has is a misspelling."""
     asked = {
         (explainer.title, layer)
         for planned in plan.cells

@@ -1,4 +1,4 @@
-"""What a plan must know of the world: which images there are, which pairs, which weights. Every answer is found once."""
+"""What a plan must know about its inputs: images, pairs, weights. Each is looked up once."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class InputResolver:
         return self._once(key, lambda: pretraining.content(cell.backbone))  # type: ignore[no-any-return]
 
     def check(self, cell: Cell) -> None:
-        """Meets bad combinations.
+        """Rejects invalid combinations.
 
         Raises:
             ValueError: the cell can never run.

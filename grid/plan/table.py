@@ -76,5 +76,5 @@ def _operations(number: float) -> str:
 
 def _replicates(plan: Plan) -> str:
     number, scope = plan.grid.spec.replicates, " and ".join(plan.grid.spec.replicate_scope)
-    weak = "; so few seeds show gross noise only, not a difference of a few tenths of a percent" if number < 5 else ""
+    weak = "; fewer than 5 seeds reveal only large effects" if number < 5 else ""
     return f"{number} replicates repeat {scope} under other seeds{weak}."

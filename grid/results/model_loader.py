@@ -126,7 +126,7 @@ def _of_file(path: Path) -> Trained:
     if path.name != MODEL or len(folders) < 4 or folders[2].name != "train" or not (folders[1] / "identity.json").is_file():
         raise BadInput(
             f"{path}: no network of a ledger, which lies in <store>/train/<id>/<attempt>/{MODEL} (MLflow's checkpoint.txt "
-            "names it); of a copy nobody knows the network's config, so name the original, or a study's folder with --where"
+            "names it); a copy does not record the network's config, so name the original, or a study's folder with --where"
         )
     ledger, id = Ledger(folders[3]), folders[1].name
     try:

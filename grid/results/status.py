@@ -80,7 +80,7 @@ def _sync(study: Study) -> dict[str, Any]:
     except FileNotFoundError:
         return {"experiment": None, "runs": {}}
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it anew") from error
+        raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it again") from error
 
 
 def show(study: Study) -> FittingTable:

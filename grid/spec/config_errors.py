@@ -63,7 +63,7 @@ def complaint(error: ValidationError, config: type[BaseModel]) -> str:
 
 
 def _first(error: ValidationError) -> tuple[list[str], Any]:
-    """The complaint that is told, with its place. An unknown key goes first: it may be the absent one, misspelt."""
+    """The error that is reported, with its location. An unknown key goes first: it may be the missing one, misspelled."""
     loc: list[str] = []
     while True:
         first: Any = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")

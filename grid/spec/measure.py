@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-QUANTITIES = {"ten_fold": "accuracy_cross_validated", "best_threshold": "accuracy_best_threshold"}
-RATES = {"val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f "}
+QUANTITIES = {"ten_fold": "accuracy_ten_fold", "best_threshold": "accuracy_best_threshold"}
+RATES = {
+    "val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f ",
+    "bcubed": "bcubed_f ",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

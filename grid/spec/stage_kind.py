@@ -140,7 +140,9 @@ class StageKind:
             return {}
         measures = sorted(self.measures([result]), key=lambda one: not one.headline)[:MOST]
         entries = {one.key: entry_of(result, one.key) for one in measures}
-        return {(self.heading(stage.label), metric_name(key)): entry["value"] for key, entry in entries.items() if entry}
+        label, heading = stage.label, self.heading(stage.label)
+        groups = (label.kind, *label.titles) if heading == label else (heading,)
+        return {(*groups, metric_name(key)): entry["value"] for key, entry in entries.items() if entry}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """Which of its outputs tracking keeps, each with its path in the run, part by part."""

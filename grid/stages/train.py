@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from configs.interfaces import PreparedLoss
 from datamodules.datamodule import FaceDataModule
 from grid.ledger.ledger import Resume
 from grid.spec.training import Training
@@ -47,7 +48,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         workers=context.workers,
         batches=training.batches,
     )
-    if hasattr(network.loss, "prepare"):
+    if isinstance(network.loss, PreparedLoss):
         told = torch.from_numpy(labels.values[train_rows])
         network.loss.prepare(told if isinstance(labels.classes, dict) else torch.bincount(told, minlength=labels.classes))
     steps = max(1, data.steps_per_epoch // recipe.accumulate)

@@ -35,7 +35,7 @@ class Point:
 
 
 def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[list[Point]]:
-    """One list of points per finished epoch, in order, with the times at which the epochs ended."""
+    """One list of points per finished epoch, in order, with the times at which they ended. Epochs count from 1."""
     rows = ledger.events(kind, id)
     if marker and len(rows) < marker.facts.get("epochs", 0):  # events may have been freed; the history never is
         rows = [
@@ -45,7 +45,7 @@ def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[lis
     group = CURVES.get(kind, f"Learning curves {segment(kind)}")
     return [
         [
-            Point(safe(f"{group}/{key}"), value, milliseconds(row["time"]), row["epoch"])
+            Point(safe(f"{group}/{key}"), value, milliseconds(row["time"]), row["epoch"] + 1)
             for key, value in _numbers(row, BOOKKEEPING)
         ]
         for row in rows
@@ -77,7 +77,7 @@ def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column
 
 
 def metric_key(column: Column) -> str:
-    """``lfw view 2/accuracy_cross_validated``, ``lfw view 2/val_at_far_0.001``."""
+    """``lfw view 2/accuracy_ten_fold``, ``lfw view 2/val_at_far_0.001``."""
     return safe(f"{segment(column.protocol)}/{segment(metric_name(column.key))}")
 
 

@@ -94,7 +94,7 @@ class MlflowSync:
         self.path, self.tracking, self.check = study.path, tracking, check  # check: that the study's lock is still held
         self._runs: Runs | None = None
         self._thorough = False
-        self._doubtful = False  # a write failed, so MLflow is read anew before the next pass
+        self._doubtful = False  # a write failed, so MLflow is read again before the next pass
         self._lock = threading.Lock()
 
     def once(self, report: bool = False, thorough: bool = False) -> SyncResult:

@@ -154,6 +154,6 @@ class PairExplainer:
         """The method with what it learns from the reference pairs held as it is for this network: itself, where that is nothing
         or costs nothing. ``images`` (N, 3, height, width) give type and device. Errors as ``explain``.
 
-        Sanity checks ask for it: they draw networks anew, and a scale that is no part of a map need not be found for each.
+        Sanity checks ask for it: they reinitialize networks, and a scale that is no part of a map need not be found for each.
         """
         return self

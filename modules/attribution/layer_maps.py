@@ -89,7 +89,7 @@ def at_layer(
         shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
         if min(output.shape[2:]) < min_side or (cuts and places[name] < places[cuts[-1][0]]):
             return None
-        # The graph starts anew here: nothing below the layer is kept, and the backward pass ends at it. The copy lets later
+        # The graph starts again here: nothing below the layer is kept, and the backward pass ends at it. The copy lets later
         # in-place operations be.
         torch.set_grad_enabled(True)
         cuts.append((name, output.detach().clone().requires_grad_()))

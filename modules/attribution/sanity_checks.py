@@ -1,6 +1,6 @@
 """Does a map depend on what it claims to explain (Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018)?
 
-Parameters are drawn anew, one layer alone (independent) or all from the output down to it (cascading), and the target is
+Parameters are reinitialized, one layer alone (independent) or all from the output down to it (cascading), and the target is
 swapped: the other image of a pair, or the class. A map that stays what it was does not explain the network, or its target.
 Likeness is the rank correlation of the two maps over their pixels, without its sign, and its mean over images. Maps of one
 value have none.

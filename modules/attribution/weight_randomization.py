@@ -1,4 +1,4 @@
-"""Networks whose parameters are drawn anew, for sanity checks (Adebayo et al., NeurIPS 2018)."""
+"""Networks with reinitialized parameters, for sanity checks (Adebayo et al., NeurIPS 2018)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def layers(network: nn.Module, parts: Sequence[str]) -> list[str]:
 
 
 def randomized(network: Any, names: Sequence[str], seed: int) -> Any:
-    """A copy of the network in which the modules ``names`` are drawn anew; the network itself is left alone.
+    """A copy of the network in which the modules ``names`` are reinitialized; the network itself is unchanged.
 
     A tensor's new numbers are normal with its own mean and standard deviation, so that activations keep their scale; where all
     its numbers are equal (a fresh normalisation) the deviation is 0.1. What must stay positive, the variances of

@@ -2,8 +2,8 @@
 
 The paper states the operations but not the layers, so these are ours: the modules of NN2 at half their width, after a stem of
 32, 16 and 64 channels. At 165 x 165 pixels, the paper's input, and with the ``l2`` head of 128, they take 221.5 million
-multiply-adds; a multiply-add is one operation in the paper, two in ``modules.model_complexity``. They have 1.9 million parameters where
-the paper's have 26 million: the number of operations is met, the number of parameters is not.
+multiply-adds; a multiply-add is one operation in the paper, two in ``modules.model_complexity``. They have 1.9 million
+parameters where the paper's have 26 million: the number of operations matches, the number of parameters does not.
 
 Input 165 x 165; the last map is ``inception5b``, (512, 6, 6), where the head begins. Other image sizes work too, with a map of
 one cell per 32 pixels, rounded up.

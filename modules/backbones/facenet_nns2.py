@@ -3,8 +3,8 @@
 The paper states the operations but not the layers, so these are ours: five Inception modules after a stem of 16, 16 and 32
 channels whose first convolution is 5x5. With the ``l2`` head of 128 they take 21.0 million multiply-adds at 140 x 116 pixels,
 the paper's input, and 19.6 million at 128 x 128, the square of as many pixels; a multiply-add is one operation in the paper,
-two in ``modules.model_complexity``. They have 0.3 million parameters where the paper's have 4.3 million: the number of operations is
-met, the number of parameters is not.
+two in ``modules.model_complexity``. They have 0.3 million parameters where the paper's have 4.3 million: the number of
+operations matches, the number of parameters does not.
 
 Input 128 x 128; the last map is ``inception5a``, (384, 4, 4), where the head begins. Other image sizes work too, with a map of
 one cell per 32 pixels, rounded up.

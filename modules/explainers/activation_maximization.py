@@ -1,7 +1,7 @@
 """Activation maximization (Mahendran and Vedaldi, IJCV 2016): the image that the score would like best.
 
-What comes out is an image for the target, not a map of the probe image; see ``modules.attribution.activation_maximization``. The image is
-given as it is, and the map says where it differs from what it started from.
+The result is an image for the target, not a map of the probe image; see ``modules.attribution.activation_maximization``.
+The image is given as it is, and the map says where it differs from what it started from.
 """
 
 from __future__ import annotations

@@ -47,12 +47,12 @@ class Pointing:
         """See ``Scorer``; ``images`` is how many were looked at, ``unknown`` how many have no region in the crop.
 
         Raises:
-            Refused: ``no_region``: nobody knows what any image should show; ``no_sides``: single images have none.
+            Refused: ``no_region``: what an image should show is not known; ``no_sides``: single images have none.
         """
         regions = explained.regions
         if regions is None:
             what = "where the two images of a pair truly differ" if explained.same is not None else "what a single image shows"
-            raise Refused("no_region", f"nobody knows {what}")
+            raise Refused("no_region", f"it is not known {what}")
         config = self.config
         rows = explained.rows
         if config.side != "both":

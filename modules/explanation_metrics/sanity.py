@@ -33,7 +33,7 @@ class SanityConfig(ScoreConfig):
 
 
 class Sanity:
-    """Numbers: mean abs(rho) of the maps with those ``parameters``, of a network that is drawn anew, and with those of another
+    """Numbers: mean abs(rho) of the maps with those ``parameters``, of a reinitialized network, and with those of another
     ``target``; less is better. Flags: ``parameter-insensitive``, ``target-insensitive``, ``undetermined``.
     """
 
@@ -41,7 +41,7 @@ class Sanity:
         self.config = config
 
     def score(self, explained: Explained) -> dict[str, Any]:
-        """See ``Scorer``. Maps are made anew.
+        """See ``Scorer``. Maps are computed again.
 
         Raises:
             Refused: ``no_swap``: a method of pairs, and one pair alone; or whatever the method refuses.

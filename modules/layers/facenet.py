@@ -15,7 +15,7 @@ class FaceNetBackbone(nn.Module):
     """Layers in a row, each of which is a stage.
 
     Args:
-        layers: name -> module with a spatial output, in order; weights are drawn anew, see ``initialising.he``
+        layers: name -> module with a spatial output, in order; weights are initialized by ``modules.layers.initialization.he``
         channels: of the last one's output
     """
 

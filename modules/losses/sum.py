@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor, nn
 
 from configs.component import Config as Part
-from configs.interfaces import LossConfig
+from configs.interfaces import LossConfig, PreparedLoss
 from configs.lookup import resolve
 
 
@@ -51,8 +51,8 @@ class Sum(nn.Module):
     def prepare(self, counts: Tensor) -> None:
         """Training images of each class, int64 (classes,), for the terms that want them."""
         for term in self.terms:
-            if hasattr(term, "prepare"):
-                term.prepare(counts)  # type: ignore[operator]
+            if isinstance(term, PreparedLoss):
+                term.prepare(counts)
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """(N, dimension) to (N, classes), by the first term that classifies."""

@@ -97,7 +97,7 @@ def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]
 def bootstrap(
     curve: Curve, fars: Sequence[float], resamples: int, seed: int
 ) -> tuple[tuple[float, float], dict[float, tuple[float, float]]]:
-    """Percentile intervals of the EER and of VAL at each FAR: genuine and impostor pairs are drawn anew, each among themselves.
+    """Percentile intervals of the EER and of VAL at each FAR: genuine and impostor pairs are resampled separately.
 
     The scores are sorted already, so a resample is a count per distinct score, and its curve a cumulative sum. Pairs are
     drawn independently, although pairs that share a subject are not: for such lists the true intervals are wider.

@@ -65,7 +65,7 @@ def to_images(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def order(maps: np.ndarray, seed: int, side: int = 0) -> np.ndarray:
     """Pixels of each map (N, H, W), least important first: int64 (N, H x W).
 
-    Equal values are ranked by a random order of all pixels, drawn anew for each row with ``seed``, ``side`` and the row's
+    Equal values are ranked by a random order of all pixels, a new one for each row with ``seed``, ``side`` and the row's
     number; so every method has the same one for an image. The two images of a pair (``side`` 0 and 1) have different ones:
     where both lose the same pixels, what is left can still be compared, and a map would earn by its ties what it does not show.
     """

@@ -1,4 +1,4 @@
-"""A snapshot of the last embeddings, taken anew every n steps."""
+"""A snapshot of the last embeddings, refreshed every n steps."""
 
 from __future__ import annotations
 

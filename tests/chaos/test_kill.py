@@ -45,7 +45,9 @@ def gone(tag: str, within: float = 180) -> None:
 
 def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold), TMPDIR=str(temporary)) as driver:
         _, claim = driver.until(store.half_trained)
         hold.write_text(str(claim["pid"]))  # the other trainings stay half done, even when their workers outlive the driver
         half, _ = driver.until(lambda: done_and_half_done(store, claim["pid"]))
@@ -54,7 +56,9 @@ def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Pat
     done, before = store.contents(), store.attempts()
     assert 0 < len(done) < len(undisturbed.contents)
     assert ("train", half) not in done
-    facegrid(tmp_path, "launch", undisturbed.grid)
+    assert list(temporary.glob("facegrid-*/facegrid-fit-*")), "its workers left temporary files"
+    facegrid(tmp_path, "launch", undisturbed.grid, TMPDIR=str(temporary))
+    assert not list(temporary.glob("facegrid-*")), "which the next launch removed"
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}
     assert store.contents() == undisturbed.contents
@@ -71,6 +75,8 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, 
         hold.unlink()
         assert driver.wait() == 0, driver.said
         gone(driver.family)
+    assert "its process or node was lost; it goes on in another one" in driver.said
+    assert "Traceback" not in driver.said
     assert store.contents() == undisturbed.contents
     assert half in store.resumed()
     assert store.attempts()["train", half] == 2

@@ -48,7 +48,18 @@ def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Ca
     assert done.returncode == 0, done.stderr
     assert imported(done) <= {"torch"}
     found = json.loads(done.stdout)
-    assert list(found) == ["grid", "axes", "replicates", "replicate_scope", "ensembles", "cells", "names", "stages", "cost"]
+    assert list(found) == [
+        "grid",
+        "axes",
+        "replicates",
+        "replicate_scope",
+        "ensembles",
+        "cells",
+        "names",
+        "stages",
+        "cost",
+        "left_out",
+    ]
     assert found["grid"] == "small"
     for cell in found["cells"]:
         assert list(cell) == ["id", "levels", "state", "reason", "stages"]

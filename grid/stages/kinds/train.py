@@ -25,8 +25,12 @@ class Kind(StageKind):
         """Nothing: tables show what networks achieve on protocols."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        lost = {key: stage.facts[key] for key in LOST if stage.facts.get(key)}
-        return {(self.name, key): value for key, value in ({key: stage.facts.get(key) for key in LOGGED} | lost).items()}
+        """Epochs count from 1, as in the curves."""
+        found = {key: stage.facts.get(key) for key in LOGGED}
+        if found["kept_epoch"] is not None:
+            found["kept_epoch"] += 1
+        found |= {key: stage.facts[key] for key in LOST if stage.facts.get(key)}
+        return {(self.name, key): value for key, value in found.items()}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """The weights are large and stay in the ledger."""

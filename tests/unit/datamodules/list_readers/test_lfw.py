@@ -36,6 +36,12 @@ def test_names_may_hold_blanks_between_tabs_or_commas(tmp_path, mark):
     assert read_list(tmp_path, "view1_test").right == found.right
 
 
+def test_lines_of_one_list_may_be_separated_in_different_ways(tmp_path):
+    (tmp_path / "pairs.txt").write_text("1 2\nAda\t1\t2\nAda 1 3\nAda,1,Bob Y,3\nAda 1 Bob 3\n")
+    found = read_list(tmp_path, "view2")
+    assert found.right[1:] == ("Ada/Ada_0003.jpg", "Bob Y/Bob Y_0003.jpg", "Bob/Bob_0003.jpg")
+
+
 @pytest.mark.parametrize("size", [3, 10, 25])
 def test_view_1_gets_folds_with_as_many_genuine_as_impostor_pairs(tmp_path, size):
     genuine = [f"P{i}\t1\t2" for i in range(size)]

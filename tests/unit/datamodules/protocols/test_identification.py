@@ -67,7 +67,7 @@ def test_subjects_with_few_images_are_nobody_or_non_mated(manifest):
 
 
 def test_nobody_with_images_enough_is_refused(manifest):
-    with pytest.raises(ValueError, match="protocol identification: nobody has more than 4 images"):
+    with pytest.raises(ValueError, match="protocol identification: no subject has more than 4 images"):
         config(gallery=4).identification(manifest)
-    with pytest.raises(ValueError, match="nobody has more than 1"):
+    with pytest.raises(ValueError, match="no subject has more than 1"):
         config().identification(Manifest((), (), (), (), ()))

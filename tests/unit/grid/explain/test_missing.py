@@ -67,7 +67,7 @@ def test_cells_that_are_not_trained_are_passed_over_by_name(make: Callable[..., 
     cells, passed = trained(Study(plan.study), {})
     assert [cell.title for cell in cells] == ["rate=low"]
     assert passed == [{"cell": "rate=high", "reason": "not trained yet; launch the grid"}]
-    with pytest.raises(BadInput, match=r"no cell that is meant is trained.*rate=high: not trained yet"):
+    with pytest.raises(BadInput, match=r"none of the selected cells has finished training.*rate=high: not trained yet"):
         trained(Study(plan.study), {"rate": ["high"]})
 
 

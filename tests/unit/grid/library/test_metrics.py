@@ -15,8 +15,8 @@ def test_verification_of_scores_has_accuracies_rates_and_intervals() -> None:
     brute = np.mean([(g > i) + (g == i) / 2 for g in scores[same] for i in scores[~same]])
     assert found["auc"]["value"] == pytest.approx(brute)
     assert found["auc"]["low"] < brute < found["auc"]["high"]
-    assert {"view2_10fold", "oracle", "facenet"} <= set(found["modes"])
-    assert found["modes"]["oracle"]["value"] == found["oracle"]["value"]
+    assert {"ten_fold", "best_threshold", "facenet"} <= set(found["modes"])
+    assert found["modes"]["best_threshold"]["value"] == found["best_threshold"]["value"]
     assert 0 < found["eer"]["value"] < 0.5
 
 
@@ -24,7 +24,7 @@ def test_given_folds_count() -> None:
     same = np.arange(40) % 2 == 0
     scores = np.random.default_rng(0).random(40)
     found = fg.metrics.verification(scores, same, folds=np.arange(40) // 10)
-    assert len(found["modes"]["view2_10fold"]["folds"]) == 4
+    assert len(found["modes"]["ten_fold"]["folds"]) == 4
 
 
 @pytest.mark.parametrize("genuine", [10, 25, 300])

@@ -22,7 +22,7 @@ SHOTS = 3
 
 @pytest.fixture
 def sets(tmp_path: Path) -> dict[str, Any]:
-    """Subjects 0 and 1 are trained on; the protocol has subjects 10 to 13, but an image of 10 is one of 0, smaller and as JPEG."""
+    """Subjects 0 and 1 are trained on; the protocol has 10 to 13, but one image of 10 is one of 0, smaller and as JPEG."""
     drawn = Drawn(subjects=20, shots=SHOTS)
     manifest = drawn.manifest(tmp_path)
     faces = drawn.build(manifest)

@@ -195,7 +195,7 @@ def test_a_plan_is_shown_with_states_reasons_and_costs(make: Make, tmp_path: Pat
     assert "blocked (2): no folder" in text
     refused = "A launch is refused while cells are blocked; without them it would run 2 train, 2 evaluate, 2 explain."
     assert f"4 cells: 2 run, 2 blocked. {refused}" in text
-    assert "2 replicates repeat train under other seeds; so few seeds" in text
+    assert "2 replicates repeat train under other seeds; fewer than 5 seeds" in text
 
 
 def test_a_cost_is_counted_for_blocked_cells_too(make: Make, tmp_path: Path) -> None:

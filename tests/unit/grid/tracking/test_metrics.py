@@ -1,19 +1,19 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grid.ledger.ledger import Marker
 from grid.results.columns import Column
+from grid.spec.finished import Finished
 from grid.spec.stage_kind import StageName
 from grid.tracking.metrics import MOST, finals, headline_columns, metric_key
 
-
-def marker(kind: str, **facts: Any) -> Marker:
-    return Marker(kind, "i" * 32, 0, "000001-a", {}, {}, "s", facts, 1.0, 2.0, "host")
+OUTPUTS = {"evaluate": ["metrics.json"], "score": ["score.json"]}
 
 
 def logged(label: StageName, result: Any = None, **facts: Any) -> dict[str, float]:
-    return {point.key: point.value for point in finals(label, marker(label.kind, **facts), result or {})}
+    stage = Finished(label, facts, OUTPUTS.get(label.kind, []), Path, lambda name: result or {})
+    return {point.key: point.value for point in finals(stage, 2.0)}
 
 
 def test_a_training_logs_what_tells_runs_apart_and_losses_that_occurred() -> None:
@@ -26,14 +26,14 @@ def test_a_training_logs_what_tells_runs_apart_and_losses_that_occurred() -> Non
         "missing_faces": 0,
         "network": "n",
     }
-    assert logged(StageName("train"), **facts) == {"train/epochs": 4, "train/kept_epoch": 3, "train/validation_loss": 0.5}
+    assert logged(StageName("train"), **facts) == {"train/epochs": 4, "train/kept_epoch": 4, "train/validation_loss": 0.5}
     assert logged(StageName("train"), missing_faces=7) == {"train/missing_faces": 7}
 
 
 @pytest.mark.parametrize(
     ("key", "name"),
     [
-        ("tenfold", "accuracy_cross_validated"), ("oracle", "accuracy_best_threshold"), ("val:0.001", "val_at_far_0.001"),
+        ("ten_fold", "accuracy_ten_fold"), ("best_threshold", "accuracy_best_threshold"), ("val:0.001", "val_at_far_0.001"),
         ("tar:1e-06", "tar_at_far_1e-06"), ("cmc:1", "rank_1"), ("pairwise:average linkage", "pairwise_f average linkage"),
         ("bcubed:average linkage", "bcubed_f average linkage"), ("mine:a:b", "mine a b"),
     ],

@@ -116,7 +116,7 @@ def test_a_run_says_what_the_ledger_says(new_study: Make) -> None:
     }  # fmt: skip
     assert {key.partition("far_")[2] for key in said if key.startswith("val_at_far_")} <= metrics["val"].keys()
     events = study.ledger.events("train", cell.stages["train"])
-    wanted = [(row["epoch"], row["train_loss"], round(row["time"] * 1000)) for row in events]
+    wanted = [(row["epoch"] + 1, row["train_loss"], round(row["time"] * 1000)) for row in events]
     assert history(study, "resnet34 / mtcnn", "train_loss") == wanted
     seen = {(one.dataset.name, one.tags[0].value) for one in run.inputs.dataset_inputs}
     assert seen == {("vggface2", "training"), ("lfw view 2", "testing")}
@@ -143,7 +143,7 @@ def test_epochs_arrive_one_by_one_whoever_copies_them(new_study: Make) -> None:
         assert found.problems == []
         assert found.said == []
         steps = [step for step, _, _ in history(study, "resnet34", "train_loss")]
-        assert steps == list(range(number + 1))
+        assert steps == list(range(1, number + 2))
     assert keeping.once().writes == 0
 
 
@@ -319,7 +319,7 @@ def test_freed_events_are_read_from_the_history(new_study: Make) -> None:
     study.ledger.store.delete(f"train/{marker.id}/{marker.attempt}/events")
     assert sync_pass(study.path).problems == []
     got = history(study, "resnet34", "validation_loss")
-    assert got == [(row["epoch"], row["validation_loss"], round(row["time"] * 1000)) for row in wanted]
+    assert got == [(row["epoch"] + 1, row["validation_loss"], round(row["time"] * 1000)) for row in wanted]
 
 
 def test_duplicates_are_deleted_and_said(new_study: Make) -> None:
@@ -534,14 +534,14 @@ def test_the_pages_of_mlflow_say_what_a_run_is_and_open_with_factors_and_results
     found = runs(study)
     note = found["resnet34 / mtcnn"].data.tags["mlflow.note.content"]
     assert "backbone=resnet34, detection=mtcnn" in note
-    accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_cross_validated"]
+    accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_ten_fold"]
     assert f"| Accuracy, 10-fold | {accuracy:.2f} % | [" in note
     tags = connect(tracking_of(study.record, study.path)).get_experiment(result.experiment_id).tags
     assert "| detection | none, mtcnn |" in tags["mlflow.note.content"]
     view = json.loads(tags["mlflow.sharedViewState.facegrid"])
     assert view["selectedColumns"][:2] == ["params.`backbone`", "params.`detection`"]
     assert "metrics.`lfw view 2/eer`" in view["selectedColumns"]
-    assert view["orderByKey"] == "metrics.`lfw view 2/accuracy_cross_validated`"
+    assert view["orderByKey"] == "metrics.`lfw view 2/accuracy_ten_fold`"
     assert found["report"].info.start_time < min(run.info.start_time for name, run in found.items() if name != "report"), (
         "MLflow lists the newest run first"
     )

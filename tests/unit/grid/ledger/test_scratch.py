@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from grid.execution.scratch import scratch_folder, sweep
+from grid.ledger.scratch import scratch_folder, sweep
 
 HOLD = """
 import sys
-from grid.execution.scratch import scratch_folder
+from grid.ledger.scratch import scratch_folder
 with scratch_folder() as folder:
     print(folder, flush=True)
     sys.stdin.read()
@@ -35,7 +35,7 @@ def test_a_folder_of_a_killed_process_is_swept_and_no_other(tmp_path: Path) -> N
             assert theirs.is_dir(), "its owner lives"
             process.kill()
             process.wait()
-            (tmp_path / "facegrid-tune-of-nobody").mkdir()
+            (tmp_path / "facegrid-scratch-of-nobody").mkdir()
             sweep()
             assert not theirs.exists()
             assert ours.is_dir()
