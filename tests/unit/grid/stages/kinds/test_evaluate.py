@@ -21,7 +21,7 @@ def test_its_numbers_are_those_of_metrics_json_under_the_title_of_the_protocol(r
     assert KIND.heading(done.label) == "drawn"
     assert {"ten_fold", "best_threshold", "eer", "auc"} <= {one.key for one in KIND.measures([result])}  # type: ignore[list-item]
     assert KIND.logged(done)[("drawn", "eer")] == result["eer"]["value"]  # type: ignore[index]
-    assert ("drawn", "accuracy_cross_validated") in KIND.logged(done)
+    assert ("drawn", "accuracy_ten_fold") in KIND.logged(done)
 
 
 def test_the_task_that_the_numbers_name_says_which_columns_there_are() -> None:
