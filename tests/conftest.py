@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for report in reports:
             if (phase := getattr(report, "when", None)) is None:
                 continue
-            folder = "/".join(Path(report.nodeid.partition("::")[0]).parts[:3 if "/unit/" in report.nodeid else 2])
+            folder = "/".join(Path(report.nodeid.partition("::")[0]).parts[: 3 if "/unit/" in report.nodeid else 2])
             folder = folder.removesuffix(".py") if folder.endswith(".py") else folder
             spent[folder] = spent.get(folder, 0.0) + report.duration
             counts[folder] = counts.get(folder, 0) + (phase == "call")
