@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SETS = 50
 CELLS = ("alexnet", "resnet34")
-METRICS = ("oracle", "tenfold", "eer", "auc", "val:0.1", "val:0.01")
+METRICS = ("best_threshold", "ten_fold", "eer", "auc", "val:0.1", "val:0.01")
 OTHERS = ("wilson", "student", "delong", "pair_bootstrap")
 LOW, HIGH = 0.91, 0.99  # 95 +- 4 %: of 50 sets and 6 metrics
 
