@@ -28,6 +28,12 @@ def segment(name: str) -> str:
     return _distinct(clean or "_", name, KEY // 3)
 
 
+def file_name(name: str) -> str:
+    """The name of a file, with its ending as it is: ``test _a_-0123abcd.json``."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{segment(stem)}.{ending}" if dot and stem and ending.isalnum() else segment(name)
+
+
 def stage_key(label: StageName) -> str:
     """``evaluate/lfw view 1`` of an evaluation's label."""
     return "/".join(segment(one) for one in (label.kind, *label.titles))

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from grid.spec.stage_kind import StageName
-from grid.tracking.names import KEY, safe, segment, stage_key
+from grid.tracking.names import KEY, file_name, safe, segment, stage_key
 
 # What MLflow 2.9 and 2.15 check of a key (mlflow/utils/validation.py of these releases); later ones allow colons too.
 OLD_SERVERS = re.compile(r"[/\w.\- ]*")
@@ -42,3 +42,10 @@ def test_a_stage_key_shows_the_label() -> None:
     assert stage_key(StageName("train")) == "train"
     assert stage_key(StageName("evaluate", "lfw view 1")) == "evaluate/lfw view 1"
     assert stage_key(StageName("score", "gradcam", "insertion")) == "score/gradcam/insertion"
+
+
+def test_a_file_keeps_its_ending() -> None:
+    assert file_name("lfw view 1.json") == "lfw view 1.json"
+    assert file_name("test (a).json").startswith("test _a_-")
+    assert all(file_name(f"{name}.json").endswith(".json") for name in NASTY if name)
+    assert len({file_name(f"{name}.json") for name in NASTY}) == len(NASTY)
