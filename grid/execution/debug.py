@@ -14,8 +14,8 @@ from grid.execution.executor import Session
 from grid.execution.job import in_store, jobs_of
 from grid.execution.local import LocalExecutor
 from grid.execution.scheduler import Work, WorkQueue
-from grid.execution.scratch import scratch_folder
 from grid.ledger.ledger import Ledger
+from grid.ledger.scratch import scratch_folder
 from grid.ledger.store import open_store
 from grid.ledger.study import finished
 from grid.plan.plan import Plan, PlannedCell, store_of, study_of

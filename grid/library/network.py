@@ -22,7 +22,7 @@ class TrainedNetwork(nn.Module):
     Attributes:
         network: backbone, head and loss
         training_config: the resolved config of the training
-        classes: number of subjects that it was trained on
+        classes: number of subjects that it was trained on; of several targets one number for each, by name
         size: (height, width) of its input in pixels
     """
 
@@ -31,7 +31,7 @@ class TrainedNetwork(nn.Module):
 
         super().__init__()
         self.training_config, self.title = trained.training, trained.title
-        self.classes = int(trained.marker.facts["classes"])
+        self.classes: int | dict[str, int] = trained.marker.facts["classes"]
         pixels = trained.training.input.pixels
         self.size = (pixels, pixels) if isinstance(pixels, int) else (pixels[0], pixels[1])
         self.network = new_network(trained.training, self.classes)

@@ -14,7 +14,7 @@ from grid.ledger.ledger import Failure, Ledger, Marker
 from grid.ledger.study import finished
 from grid.results import explanation_reader, heatmap
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
-from grid.tracking.names import file_name, segment, stage_key
+from grid.tracking.names import file_segment, segment, stage_key
 from grid.tracking.record import checkpoint_of
 
 LARGEST = 20_000_000  # bytes of a file that is copied
@@ -31,7 +31,7 @@ def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) 
     """
     for name, place in known_kind(label.kind).artifacts(finished(ledger, label, marker)).items():
         if name in marker.outputs and marker.outputs[name]["bytes"] <= LARGEST:
-            _copy(ledger, marker, name, folder.joinpath(*map(segment, place[:-1]), file_name(place[-1])))
+            _copy(ledger, marker, name, folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1])))
     if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps it
         text = f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n"
         (folder / "checkpoint.txt").write_text(text, encoding="utf-8")

@@ -28,10 +28,10 @@ def segment(name: str) -> str:
     return _distinct(clean or "_", name, KEY // 3)
 
 
-def file_name(name: str) -> str:
-    """The name of a file, with its ending as it is: ``test _a_-0123abcd.json``."""
-    stem, dot, ending = name.rpartition(".")
-    return f"{segment(stem)}.{ending}" if dot and stem and ending.isalnum() else segment(name)
+def file_segment(name: str) -> str:
+    """The name of one file; its suffix stays, since MLflow shows files by it."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{segment(stem)}.{suffix}" if dot and suffix.isalnum() else segment(name)
 
 
 def stage_key(label: StageName) -> str:

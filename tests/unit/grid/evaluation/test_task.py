@@ -112,3 +112,12 @@ def test_subjects_that_were_trained_on_are_left_out_of_a_users_own_task_too(make
         make_plan(make(protocols=[{"name": "toy_tasks.whole", "data": same}], explainers=[]))
     plan = make_plan(make(protocols=[{"name": "toy_tasks.whole", "data": same, "overlap": "drop"}], explainers=[]))
     assert all(cell.id for cell in plan.cells)
+
+
+def test_rows_of_a_subset_become_rows_of_the_whole_manifest() -> None:
+    from datamodules.evaluation_sets.templates import Clustering
+
+    asked = Clustering(np.array([0, 2, 3]), np.array([0, 0, 1]))
+    placed = evaluation_task("clustering").placed(asked, np.array([1, 4, 6, 9]))
+    assert placed.rows.tolist() == [1, 6, 9]
+    assert placed.labels.tolist() == [0, 0, 1]

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from grid.spec.training import Training
-from grid.stages.train import labels_of, load_network, new_network, rows_of
+from grid.stages.train import load_network, new_network, rows_of
 from modules.network import embedding_digest
 
 
@@ -53,12 +53,6 @@ def faces(*identities: str, kept: Any = None) -> Any:
 
 def training(**split: Any) -> Training:
     return Training.model_validate({"data": "drawn", "backbone": "alexnet", "split": split})
-
-
-def test_classes_are_numbered_by_name_whatever_the_order_of_the_images() -> None:
-    labels, classes = labels_of(faces("c", "a", "c", "b"), training())
-    assert classes == ["a", "b", "c"]
-    assert labels.tolist() == [2, 0, 2, 1]
 
 
 def test_a_missed_face_leaves_the_split_of_the_others_as_it_was() -> None:

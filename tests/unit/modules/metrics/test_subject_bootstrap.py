@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from modules.metrics import subject_bootstrap as module
-from modules.metrics.intervals import bootstrap
+from modules.metrics.intervals import bootstrap, delong
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.verification import auc, best_threshold_accuracy, eer, ten_fold_accuracy, val_at_far
@@ -144,3 +144,18 @@ def test_without_numbers_there_are_no_warnings(recwarn):
     found = subject_bootstrap(scores, same, left, right, resamples=100, fars=(0.5,))
     assert 50 <= found.resamples < 100
     assert not list(recwarn)
+
+
+def test_where_scores_have_nothing_to_do_with_subjects_intervals_are_those_of_independent_pairs():
+    """Without the correction they would be 1.5 times as wide here: the variance of impostor pairs would count threefold."""
+    rng = np.random.default_rng(0)
+    left = np.tile(np.arange(60), 10)
+    same = np.arange(600) < 300
+    right = np.where(same, left, (left + 1 + np.arange(600) // 60) % 60)
+    ratios = []
+    for seed in range(6):
+        scores = rng.normal(size=600) + 1.5 * same
+        low, high = subject_bootstrap(scores, same, left, right, fars=(), resamples=200, seed=seed).auc
+        independent = delong(scores, same)
+        ratios.append((high - low) / (independent[1] - independent[0]))
+    assert 0.85 < np.mean(ratios) < 1.2
