@@ -1,1 +1,1 @@
-"""What explainers and their scores are made of: targets, maps, masks, checks."""
+"""Building blocks of explainers and their scores: targets, maps, masks, checks."""

@@ -1,6 +1,6 @@
-"""Images that score high (Mahendran and Vedaldi, "Visualizing Deep CNNs Using Natural Pre-images", IJCV 2016).
+"""Activation maximization (Mahendran and Vedaldi, "Visualizing Deep CNNs Using Natural Pre-images", IJCV 2016).
 
-Gradient ascent on the score, with an image prior and jitter. The prior is of two parts: the alpha-norm, sum of |x|^alpha, which
+Gradient ascent on the score, with an image prior and jitter. The prior has two terms: the alpha-norm, sum of |x|^alpha, which
 keeps colours in range, and the total variation, sum of (dx^2 + dy^2)^(beta / 2), which keeps the image smooth.
 """
 
@@ -19,14 +19,14 @@ from modules.attribution.targets import Cosine, Target
 
 @dataclass(frozen=True)
 class Prior:
-    """What an image should be like; a weight is relative to the score's gradient, which is scaled to root mean square 1.
+    """Image prior and step settings. Weights are relative to the score's gradient, which is scaled to root mean square 1.
 
     Attributes:
-        alpha, alpha_weight: of the alpha-norm; the paper's alpha is 6
-        beta, tv_weight: of the total variation
-        jitter: pixels; in each step the image is moved around by up to so many in each direction
-        rate: how far a step goes, of the range -1 to 1
-        momentum: share of the last step that goes on
+        alpha, alpha_weight: exponent and weight of the alpha-norm; the paper's alpha is 6
+        beta, tv_weight: exponent and weight of the total variation
+        jitter: maximum shift of the image per step and direction, in pixels; pixels wrap around
+        rate: step size, in units of the input range -1 to 1
+        momentum: share of the previous step that is carried over
     """
 
     alpha: float = 6.0
@@ -40,11 +40,11 @@ class Prior:
 
 @dataclass(frozen=True)
 class Maximized:
-    """N images.
+    """Result for N images.
 
     Attributes:
-        starts, images: (N, 3, H, W) in [-1, 1]
-        course: (N, steps + 1), the score before each step and after the last; that of the image as it is, not moved
+        starts, generated: (N, 3, H, W) in [-1, 1], the initial and the final images
+        course: (N, steps + 1), the score before each step and after the last, of the image without jitter
     """
 
     starts: Tensor
@@ -61,24 +61,24 @@ def maximize(
     prior: Prior | None = None,
     starts: Tensor | None = None,
 ) -> Maximized:
-    """An image for each row of ``target``, of (H, W) pixels as ``size`` says, after ``steps`` steps.
+    """Runs ``steps`` steps of gradient ascent and returns one image of ``size`` for each row of ``target``.
 
-    Images are made one by one, and each depends on its own row alone. The network is left as it was.
+    Images are computed one by one; each depends only on its own row. The network is left unchanged.
 
     Args:
         network: as ``modules.network.Network``
         target: N rows
         size: (H, W), or one number for both
-        steps: forward and backward passes; each has one forward pass beside it, for the course
-        seed: of the noise that images start from, and of the jitter; the same for all of them
-        prior: None: as its defaults are
-        starts: (N, 3, H, W) in [-1, 1] instead of noise, which is uniform in [-0.1, 0.1]
+        steps: forward and backward passes; each needs one more forward pass, for the course
+        seed: of the initial noise and of the jitter; the same for all images
+        prior: None: the defaults of ``Prior``
+        starts: initial images (N, 3, H, W) in [-1, 1]; None: noise, uniform in [-0.1, 0.1]
 
     Raises:
         Refused: ``no_gradient``: the score does not depend on the image; ``not_finite``: it is NaN or infinite.
     """
     high, wide = (size, size) if isinstance(size, int) else size
-    if isinstance(target, Cosine):  # to climb needs the slope of the score itself, through its norm too
+    if isinstance(target, Cosine):  # ascent needs the gradient of the score itself, including the norm
         target = replace(target, detach_norm=False)
     weight = next(network.parameters())
     generated, courses, begun = [], [], []
@@ -97,7 +97,7 @@ def maximize(
 def _ascend(
     network: Any, target: Target, canvas: Tensor, steps: int, generator: torch.Generator, prior: Prior
 ) -> tuple[Tensor, Tensor]:
-    """The image (1, 3, H, W) and its course (steps + 1,)."""
+    """Returns the image (1, 3, H, W) and its course (steps + 1,)."""
     course = []
     speed = torch.zeros_like(canvas)
     for _ in range(steps):
@@ -127,18 +127,18 @@ def _finite(scores: Tensor) -> Tensor:
 
 
 def prior_value(canvas: Tensor, prior: Prior) -> Tensor:
-    """What the prior holds against an image (1, 3, H, W): a scalar, the sum over pixels and colours."""
+    """Penalty of the prior for an image (1, 3, H, W): a scalar, summed over pixels and channels."""
     norm = canvas.abs().pow(prior.alpha).sum()
     across = canvas[..., :-1, 1:] - canvas[..., :-1, :-1]
     down = canvas[..., 1:, :-1] - canvas[..., :-1, :-1]
     squares = across.square() + down.square()
-    # The root has no slope at 0; where nothing changes, nothing is held against it.
+    # The root has no gradient at 0; constant regions get no penalty.
     variation = torch.where(squares > 0, torch.where(squares > 0, squares, 1).pow(prior.beta / 2), 0).sum()
     return prior.alpha_weight * norm + prior.tv_weight * variation
 
 
 def prior_gradient(canvas: Tensor, prior: Prior) -> Tensor:
-    """Derivative of ``prior_value`` by the image."""
+    """Gradient of ``prior_value`` with respect to the image."""
     with torch.enable_grad():
         leaf = canvas.detach().clone().requires_grad_()
         return torch.autograd.grad(prior_value(leaf, prior), leaf)[0]

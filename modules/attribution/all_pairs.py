@@ -1,6 +1,6 @@
-"""Maps of all pairs of two lists of images from one forward pass per image: 100 x 100 pairs cost 200.
+"""Maps of all pairs of two lists of images from one forward pass per image: 100 x 100 pairs need 200 forward passes.
 
-Feature maps are kept; what depends on the pair is a product of matrices (Stylianou) or the head's backward pass (Grad-CAM).
+Feature maps are cached; each pair then needs only a matrix product (Stylianou) or a backward pass of the head (Grad-CAM).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _BLOCK = 1 << 24  # numbers in memory at a time
 
 @dataclass(frozen=True)
 class Cached:
-    """What forward passes left of N images.
+    """Cached features and embeddings of N images.
 
     Attributes:
-        features: (N, C, h, w), in the network's own type
+        features: (N, C, h, w), in the network's dtype
         embeddings: (N, D) float64
     """
 
@@ -37,7 +37,7 @@ class Cached:
 
 
 def cache(network: Any, images: Tensor) -> Cached:
-    """One forward pass per image (N, 3, H, W), each alone; errors as ``modules.attribution.pair_utilities.embed_many``."""
+    """Runs one forward pass per image (N, 3, H, W); raises as ``modules.attribution.pair_utilities.embed_many``."""
     with torch.no_grad(), evaluating(network):
         features = torch.cat([network.features(image[None]) for image in images])
         embeddings = torch.cat([network.head(one[None]) for one in features]).double()
@@ -46,7 +46,7 @@ def cache(network: Any, images: Tensor) -> Cached:
 
 
 def stylianou(head: LinearHead, left: Cached, right: Cached) -> tuple[Tensor, Tensor, Tensor]:
-    """(maps (N, M, h, w), bias (N, M), cosines (N, M)), float64, of the left image of each pair, by the right one's embedding.
+    """Returns (maps (N, M, h, w), bias (N, M), cosines (N, M)), float64: maps of the left image of each pair.
 
     With e = sum over p of L_p a_p + b, map_p = (L_p a_p) . e' / (|e| |e'|) and bias = b . e' / (|e| |e'|) sum to the cosine.
     Swap ``left`` and ``right`` for the maps of the right images.
@@ -70,10 +70,10 @@ def stylianou(head: LinearHead, left: Cached, right: Cached) -> tuple[Tensor, Te
 
 
 def gradcam(network: Any, left: Cached, right: Cached) -> Tensor:
-    """Grad-CAM (N, M, h, w) of the left image of each pair, at the feature map, for the cosine with norms held fixed.
+    """Grad-CAM (N, M, h, w) of the left image of each pair, at the feature map, for the cosine with norms held constant.
 
-    Any head will do. As ``modules.explainers.gradcam`` with the target ``Cosine``: weights are the mean over cells of the
-    cosine's gradient, the map is ReLU of the weighted sum of channels.
+    Works with any head. Same as ``modules.explainers.gradcam`` with the target ``Cosine``: the weights are the cosine's
+    gradient averaged over locations, the map is the ReLU of the weighted sum of channels.
     """
     directions = right.embeddings / right.embeddings.norm(dim=1, keepdim=True)
     channels, height, width = left.shape

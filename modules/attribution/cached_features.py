@@ -1,8 +1,8 @@
-"""Grad-CAM from features that were computed once: a further target costs no more than its way back through the head.
+"""Grad-CAM from cached features: each further target costs one backward pass through the head.
 
-Grad-CAM at the backbone's last map needs the feature map and the derivative of the score in it, both of which lie above the
-backbone. So an image passes the backbone once, whatever its targets: all 100 x 100 pairs of two sets of 100 images need 200
-forward passes, where pair by pair they would need 20,000.
+Grad-CAM at the backbone's last stage needs only the feature map and the derivative of the score with respect to it. So each
+image passes the backbone once, for any number of targets: all 100 x 100 pairs of two sets of 100 images need 200 forward
+passes instead of 20,000.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from modules.attribution.targets import Cosine, Target
 
 @dataclass(frozen=True)
 class AllPairs:
-    """Cosines and Grad-CAM maps of every image of one set with every image of another.
+    """Cosines and Grad-CAM maps of all pairs of two sets of n and m images.
 
     Attributes:
         cosines: float32 (n, m)
@@ -35,7 +35,7 @@ class AllPairs:
 
 
 def features(network: Any, images: Tensor) -> Tensor:
-    """Images (N, 3, H, W) to their feature maps (N, channels, h, w), one by one, without a graph."""
+    """Feature maps (N, channels, h, w) of images (N, 3, H, W), computed one by one, without gradients."""
     with torch.inference_mode(False), torch.no_grad(), evaluating(network):
         return torch.cat([network.features(image[None].clone()) for image in images])
 
@@ -43,12 +43,12 @@ def features(network: Any, images: Tensor) -> Tensor:
 def gradcams(network: Any, feature: Tensor, target: Target, batch: int = 1) -> np.ndarray:
     """Grad-CAM maps float32 (T, h, w) of one image's feature map (channels, h, w), for each of the target's T rows.
 
-    One forward pass of the head, and one backward pass for each ``batch`` targets. With ``batch`` 1 a map is what the explainer
-    ``gradcam`` gives at the last stage. With more, the last batch is filled up, so that all have one shape, and the last bits
-    may differ from those of ``batch`` 1.
+    One forward pass of the head, and one backward pass per ``batch`` targets. With ``batch`` 1 a map equals that of the
+    explainer ``gradcam`` at the last stage. With more, the last batch is padded to the common shape, and the last bits may
+    differ from those of ``batch`` 1.
 
     Raises:
-        Refused: code ``not_finite``: a score is NaN, such as the cosine of an embedding of length zero, or its derivative is.
+        Refused: code ``not_finite``: a score (e.g. the cosine of an embedding of norm zero) or its derivative is NaN.
     """
     assert feature.ndim == 3, feature.shape
     with torch.inference_mode(False), evaluating(_above(network)):
@@ -56,10 +56,10 @@ def gradcams(network: Any, feature: Tensor, target: Target, batch: int = 1) -> n
 
 
 def all_pairs(network: Any, left: Tensor, right: Tensor, detach_norm: bool = True, batch: int = 100) -> AllPairs:
-    """Maps of all pairs of two sets of feature maps (n, channels, h, w) and (m, channels, h, w), as ``features`` gives them.
+    """Maps of all pairs of two sets of feature maps (n, channels, h, w) and (m, channels, h, w), as returned by ``features``.
 
-    The gradient of the cosine is that of each pair: heads need not be linear. n + m forward passes of the head, and
-    n m / ``batch`` backward passes of it for each side. ``detach_norm``: as in ``Cosine``. Errors as ``gradcams``.
+    The gradient of the cosine is computed for each pair, so heads need not be linear. Needs n + m forward passes of the head,
+    and n m / ``batch`` backward passes of it for each side. ``detach_norm``: as in ``Cosine``. Raises as ``gradcams``.
     """
     with torch.inference_mode(False), evaluating(_above(network)):
         with torch.no_grad():
@@ -74,7 +74,7 @@ def all_pairs(network: Any, left: Tensor, right: Tensor, detach_norm: bool = Tru
 
 
 def _above(network: Any) -> nn.Module:
-    """What lies above the features. To ask every module of a backbone for its mode takes longer than a map."""
+    """The modules above the features. Checking the mode of every module of a backbone takes longer than computing a map."""
     return nn.ModuleList([network.head, network.loss])
 
 
@@ -89,7 +89,7 @@ def _gradcams(network: Any, feature: Tensor, target: Target, batch: int) -> tupl
             rows = [min(row, count - 1) for row in range(start, start + batch)]
             ends = embedding.detach().expand(batch, -1).clone().requires_grad_()
             found = finite_scores(network, ends, target.take(rows))
-            (slopes,) = torch.autograd.grad(found.sum(), ends)  # row t depends on its own copy of the embedding alone
+            (slopes,) = torch.autograd.grad(found.sum(), ends)  # row t depends only on its own copy of the embedding
             weights = _pulled(embedding, leaf, slopes, target).mean(dim=(2, 3))
             scores.append(found.detach())
             maps.append(torch.stack([torch.relu((one[:, None, None] * feature).sum(0)) for one in weights]))
@@ -97,7 +97,7 @@ def _gradcams(network: Any, feature: Tensor, target: Target, batch: int) -> tupl
 
 
 def _pulled(embedding: Tensor, leaf: Tensor, slopes: Tensor, target: Target) -> Tensor:
-    """Derivatives (T, D) in an embedding (1, D), to those in the features that it was made of, (T, channels, h, w)."""
+    """Backpropagates derivatives (T, D) of an embedding (1, D) to its features, (T, channels, h, w)."""
     if len(slopes) == 1:
         (found,) = torch.autograd.grad(embedding, leaf, slopes, retain_graph=True)
     else:

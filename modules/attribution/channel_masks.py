@@ -1,6 +1,6 @@
-"""The channels of a layer as masks for the image, and their scores as weights: where definitions of Score-CAM differ.
+"""Score-CAM's masks made of a layer's channels, and channel weights made of their scores, for each published variant.
 
-A channel that is constant says nothing of a place, and its range cannot be divided by. Its mask is 0 everywhere;
+A constant channel does not locate anything, and its range is 0, so it cannot be normalised. Its mask is 0 everywhere;
 ``raw_logits``, ``wang_code`` and ``pairs`` give it the weight 0.
 """
 
@@ -18,13 +18,13 @@ from modules.attribution.targets import Target
 
 Mode = Literal["wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs"]
 SOFTMAX: tuple[Mode, ...] = ("wang2020", "pytorch_grad_cam", "torch_cam")  # over the channels
-AFTER: tuple[Mode, ...] = ("wang2020", "wang_code", "pytorch_grad_cam")  # to [0, 1] after enlarging, the others before
+AFTER: tuple[Mode, ...] = ("wang2020", "wang_code", "pytorch_grad_cam")  # scaled to [0, 1] after upsampling, the others before
 PADDED: tuple[Mode, ...] = ("pytorch_grad_cam", "torch_cam")  # these add EPSILON to a channel's range
 EPSILON = 1e-8
 
 
 def masks_of(channels: Tensor, size: tuple[int, int], mode: Mode) -> Tensor:
-    """Channels (B, h, w) to masks (B, 1, H, W) in [0, 1], as ``mode`` defines them; none of the channels is constant."""
+    """Masks (B, 1, H, W) in [0, 1] of channels (B, h, w), as defined by ``mode``; no channel may be constant."""
     masks = channels[:, None]
     if mode not in AFTER:
         masks = unit_range(masks, mode)
@@ -33,7 +33,7 @@ def masks_of(channels: Tensor, size: tuple[int, int], mode: Mode) -> Tensor:
 
 
 def unit_range(maps: Tensor, mode: Mode) -> Tensor:
-    """(B, 1, h, w), each to [0, 1]."""
+    """Scales each map of (B, 1, h, w) to [0, 1]."""
     low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
     return (maps - low) / (high - low + (EPSILON if mode in PADDED else 0.0))
 
@@ -46,7 +46,7 @@ def live_channels(activation: Tensor) -> Tensor:
 def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Target, mode: Mode, batch: int) -> Tensor:
     """Weights (K, C), float64, of the channels (C, h, w) of one image (1, 3, H, W), for the K rows of ``targets``.
 
-    No more than ``batch`` masked images are in memory at a time, and all K targets share them.
+    At most ``batch`` masked images are in memory at a time; all K targets share them.
     """
     live = live_channels(activation)
     weights = torch.zeros(len(targets), len(activation), dtype=torch.float64, device=image.device)
@@ -57,12 +57,12 @@ def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Ta
         ]
         weights[:, live] = torch.cat(scores).T.double()
     if mode in SOFTMAX:
-        if len(live) < len(activation):  # their masks are 0, so one image scores for all of them
+        if len(live) < len(activation):  # constant channels share the same (all-zero) mask, so one forward pass scores them all
             dead = torch.ones(len(activation), dtype=torch.bool, device=image.device)
             dead[live] = False
             weights[:, dead] = scores_of(network, torch.zeros_like(image), targets, batch).T.double()
-        # wang2020 subtracts the score of a baseline image from each score before the softmax, torch_cam that of the whole
-        # image: the same for all channels, which a softmax does not see.
+        # wang2020 subtracts the score of a baseline image before the softmax, torch_cam that of the whole image. Either is
+        # constant over the channels, so the softmax is unchanged and we skip it.
         return weights.softmax(1)
     if mode == "pairs" and len(live):
         weights[:, live] -= weights[:, live].mean(1, keepdim=True)

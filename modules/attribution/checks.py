@@ -1,4 +1,4 @@
-"""What explainers of single images share: what they are given, scores that are numbers, maps as they are handed out."""
+"""Checks shared by explainers of single images: inputs, finite scores and gradients, stacked maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from modules.attribution.targets import Target
 
 
 def check_images(images: Tensor, target: Target, size: int | tuple[int, int]) -> None:
-    """Images (N, 3, height, width) are as ``size`` says, and there is one score for each."""
+    """Asserts that images (N, 3, height, width) have the given ``size`` and that the target has one row for each."""
     assert images.ndim == 4, images.shape
     assert tuple(images.shape[2:]) == ((size, size) if isinstance(size, int) else size), (images.shape, size)
     assert len(images) == len(target) > 0, (len(images), len(target))
@@ -24,7 +24,7 @@ def finite_scores(network: Any, embeddings: Tensor, target: Target) -> Tensor:
     """Scores (N,) of embeddings (N, D).
 
     Raises:
-        Refused: code ``not_finite``: a score is NaN or infinite, as the cosine of an embedding of length zero.
+        Refused: code ``not_finite``: a score is NaN or infinite, e.g. the cosine of an embedding of norm zero.
     """
     scores = target.scores(network, embeddings)
     assert scores.shape == (len(target),), (scores.shape, len(target))
@@ -36,12 +36,12 @@ def finite_scores(network: Any, embeddings: Tensor, target: Target) -> Tensor:
 
 
 def check_gradient(gradient: Tensor, target: Target) -> None:
-    """Raises Refused where a derivative is NaN or infinite: what selects by its sign would take NaN for "not positive"."""
+    """Raises Refused if a derivative is NaN or infinite: methods that select by sign would treat NaN as "not positive"."""
     if not bool(torch.isfinite(gradient).all()):
         raise Refused("not_finite", f"{target.words}: its derivative is NaN or infinite for an image")
 
 
 def stacked(maps: Sequence[Tensor]) -> tuple[np.ndarray, list[int]]:
-    """Maps (h, w) as one float32 array (N, h, w); and the numbers of those that are zero everywhere."""
+    """Stacks maps (h, w) into a float32 array (N, h, w); also returns the indices of maps that are zero everywhere."""
     found = torch.stack(list(maps)).detach().float().cpu().numpy().astype(np.float32)
     return found, [number for number, one in enumerate(found) if not one.any()]

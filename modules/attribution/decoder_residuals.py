@@ -1,4 +1,4 @@
-"""How the decoded image changes when one cell of a channel, its maximum, is set to zero (Xu et al., 2023, Algorithm 1)."""
+"""Change of the decoded image when one location of a channel, its maximum, is set to zero (Xu et al., 2023, Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _BATCH = 32  # channels whose windows are in memory at a time
 def weighted(
     decoder: nn.Module, features: Tensor, weights: Tensor, masking: Masking, norm: Norm, cells: Tensor | None = None
 ) -> tuple[np.ndarray, int]:
-    """(H (height, width) float64, dead channels) of a feature map (C, h, w): sum over channels of weight x residual.
+    """Returns (H (height, width) float64, dead channels) of a feature map (C, h, w): sum over channels of weight x residual.
 
-    A residual is the mean over RGB of the absolute difference of the two decoded images, normalised over all pixels. One of
-    zeros, whose channel does not reach the image, stays zero. The FIRST maximum of a channel is masked where several are equal;
-    or ``cells`` (C,) says which cell, counted along the rows. No gradients; the network is in evaluation mode. Channels are
-    summed cell by cell.
+    A residual is the mean over RGB of the absolute difference of the two decoded images, normalised over all pixels. A residual
+    of all zeros (the channel does not affect the image) stays zero. If several maxima of a channel are equal, the FIRST one is
+    masked; ``cells`` (C,) overrides the location, as a row-major index. No gradients; the network is in evaluation mode.
+    Channels are summed location by location.
     """
     place = features.flatten(1).argmax(1) if cells is None else cells
     rows, columns = place // features.shape[2], place % features.shape[2]
@@ -53,7 +53,7 @@ def weighted(
 
 @dataclass(frozen=True)
 class _Part:
-    """What differs in the image (n, m) when ``channel`` is masked; elsewhere nothing does."""
+    """The window (n, m) of the image that changes when ``channel`` is masked; the rest is unchanged."""
 
     channel: int
     shape: tuple[int, int]
@@ -63,7 +63,7 @@ class _Part:
 
 
 def _normalised(part: np.ndarray, norm: Norm, whole: bool) -> np.ndarray | None:
-    """``part`` of an image that is zero elsewhere, or the ``whole`` of it; None where nothing differs."""
+    """Normalises ``part`` of an image that is zero elsewhere (or is the ``whole`` image); None if all differences are 0."""
     if norm == "l2":
         length = np.sqrt((part**2).sum())
         return part / length if length > 0 else None
@@ -75,7 +75,7 @@ def _normalised(part: np.ndarray, norm: Norm, whole: bool) -> np.ndarray | None:
 
 
 def _windows(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor) -> Iterator[_Part]:
-    """Channels that are masked in the same cell change the same window, so they go together."""
+    """Batches channels that are masked at the same location, since they change the same window."""
     state = Incremental(decoder, features)
     shape = (state.image.shape[0], state.image.shape[1])
     cells: dict[tuple[int, int], list[int]] = {}

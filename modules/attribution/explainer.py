@@ -1,4 +1,4 @@
-"""What an explainer gives: attribution maps as they are, before any colour, or a reason why it does not apply."""
+"""Explainer interfaces and results: raw attribution maps (no colour map), or a reason why the method does not apply."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Attribution:
     """Raw maps of one method on one network.
 
     Attributes:
-        maps: float32 (N, h, w), at the layer's own resolution, in the method's own unit.
-        layer: name of the stage that was looked at; "" where the method has none.
+        maps: float32 (N, h, w), at the layer's resolution, in the method's unit.
+        layer: name of the explained stage; "" if the method uses none.
         layer_shape: (channels, h, w) of that stage's output.
-        target: what is explained, in words, such as "logit of the given class".
-        notes: facts that a reader of the maps needs, as JSON values.
-        signed: whether values below 0 mean the opposite of values above; otherwise maps are drawn from 0 on.
-        images: float32 (N, 3, H, W) in [-1, 1], of methods that make images; None for all others.
+        target: description of what is explained, such as "logit of the given class".
+        notes: further facts needed to read the maps, as JSON values.
+        signed: whether values below 0 mean the opposite of values above; otherwise maps are drawn from 0 upwards.
+        generated: float32 (N, 3, H, W) in [-1, 1], for methods that generate images; None for all others.
 
     Raises:
-        Refused: a map or an image holds NaN or infinity.
+        Refused: a map or an image contains NaN or infinity.
     """
 
     maps: np.ndarray
@@ -50,15 +50,15 @@ class PairAttribution:
     """Raw maps of one method on N pairs of images.
 
     Attributes:
-        maps: name of the map, such as "S+", -> float32 (N, 2, h, w): of the left and of the right image.
-        cosines: float32 (N,), of each pair.
+        maps: name of the map, such as "S+", -> float32 (N, 2, h, w): for the left and the right image.
+        cosines: float32 (N,), one per pair.
         target: as ``Attribution``.
         layer: as ``Attribution``.
         notes: as ``Attribution``.
         signed: the names of the maps whose values below 0 mean the opposite of values above.
 
     Raises:
-        Refused: a map holds NaN or infinity.
+        Refused: a map contains NaN or infinity.
     """
 
     maps: Mapping[str, np.ndarray]
@@ -84,7 +84,7 @@ def _check(maps: np.ndarray) -> None:
 
 
 class Refused(ValueError):
-    """A method does not apply here: ``code`` for programs, ``reason`` for readers."""
+    """A method does not apply: ``code`` is machine-readable, ``reason`` is for users."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -92,30 +92,30 @@ class Refused(ValueError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
-        return type(self), (self.code, self.reason)  # survives the way between processes
+        return type(self), (self.code, self.reason)  # can be pickled between processes
 
 
 class Explainer:
-    """Base of explainers of one image at a time."""
+    """Base class of explainers of single images."""
 
     def explain(self, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
-        """Maps of ``images`` (N, 3, height, width), as ``size`` says, float in [-1, 1], for a ``target`` of as many rows.
+        """Maps of ``images`` (N, 3, height, width) of the given ``size``, float in [-1, 1], for a ``target`` of N rows.
 
-        The network is left as it was: mode, gradients, hooks. Each map depends on its own image alone.
+        Leaves the network's mode, gradients and hooks unchanged. Each map depends only on its own image.
 
         Raises:
-            Refused: the method does not apply to this network or to this target, or its config names what this network, or this
-                size of image, does not have.
+            Refused: the method does not apply to this network or target, or its config names something (e.g. a layer) that does
+                not exist for this network or image size.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What methods may be tuned on: images that no evaluation uses.
+    """Pairs for tuning methods; never used in an evaluation.
 
     Attributes:
-        left, right: (M, 3, height, width) float in [-1, 1], pairs
+        left, right: (M, 3, height, width) float in [-1, 1], the images of the pairs
         same: bool (M,), True for a genuine pair
         mean: (3,), the mean colour of the protocol's images, in [-1, 1]
     """
@@ -127,10 +127,10 @@ class Reference:
 
 
 class PairExplainer:
-    """Base of explainers of two images at a time.
+    """Base class of explainers of image pairs.
 
     Attributes:
-        asks: whether ``explain`` takes ``same``, bool (N,): which of the pairs are genuine in truth
+        asks: whether ``explain`` takes ``same``, bool (N,): the ground truth, True for genuine pairs
     """
 
     asks: ClassVar[bool] = False
@@ -138,22 +138,22 @@ class PairExplainer:
     def explain(
         self, network: Any, left: Any, right: Any, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairAttribution:
-        """Maps of N pairs of images, each (N, 3, height, width) float in [-1, 1]; each pair's maps depend on that pair alone.
+        """Maps of N pairs, ``left`` and ``right`` (N, 3, height, width) float in [-1, 1]; pairs are explained independently.
 
-        The network is left as it was: mode, gradients, hooks.
+        Leaves the network's mode, gradients and hooks unchanged.
 
         Raises:
-            Refused: the method does not apply to this network, or needs a ``reference`` and there is none, or its config names
-                what this network, or this size of image, does not have.
+            Refused: the method does not apply to this network, needs a ``reference`` but got none, or its config names something
+                (e.g. a layer) that does not exist for this network or image size.
         """
         raise NotImplementedError
 
     def tuned(
         self, network: Any, images: Any, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairExplainer:
-        """The method with what it learns from the reference pairs held as it is for this network: itself, where that is nothing
-        or costs nothing. ``images`` (N, 3, height, width) give type and device. Errors as ``explain``.
+        """Returns the method with the parameters it learns from the reference pairs fixed for this network; itself if it learns
+        none or they are cheap. ``images`` (N, 3, height, width) give dtype and device. Raises as ``explain``.
 
-        Sanity checks ask for it: they reinitialize networks, and a scale that is no part of a map need not be found for each.
+        Used by sanity checks: they reinitialize networks, and a mere scale of the maps need not be estimated for each one.
         """
         return self

@@ -1,4 +1,4 @@
-"""What a score is given: the maps of one method, and all that they were made from."""
+"""Input of a score: the maps of one method, with the network, images and target they were computed from."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from modules.attribution.targets import Target
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """One explainer's maps of N images; the two images of a pair stand one after the other, left first.
+    """One explainer's maps of N images; the two images of a pair are consecutive rows, left first.
 
     Attributes:
-        network: the trained one, in evaluation mode
-        explainer: the config that the maps were made by
+        network: the trained network, in evaluation mode
+        explainer: config of the explainer
         images: (N, 3, H, W) float in [-1, 1]
         size: of the images: one number, or (H, W)
-        maps: name of the map ("" where the method has one) -> float32 (N, h, w), larger = more important
+        maps: name of the map ("" if the method has only one) -> float32 (N, h, w), larger = more important
         signed: the names of the maps whose values below 0 mean the opposite of values above
-        target: N rows, what was explained; None for methods that look at two images at a time
+        target: the explained target, N rows; None for pair methods
         labels: int64 (N,), the class of each image; None for pairs
-        same: bool (N / 2,), which pairs are genuine; None for single images
-        missing: pairs that the method refused, each for itself; their maps say nothing
-        find_reference: what the method may be tuned on; a call may read images
-        find_regions: bool (N, H, W), where each image truly differs from the other one of its pair, empty where nobody knows;
-            or None. A call may read images
+        same: bool (N / 2,), True for genuine pairs; None for single images
+        missing: indices of the pairs that the method refused; their maps are meaningless
+        find_reference: returns the pairs for tuning the method; may read images from disk
+        find_regions: returns bool (N, H, W), the true region in which each image differs from the other one of its pair, empty
+            if unknown; or None. May read images from disk
     """
 
     network: Any
@@ -63,33 +63,33 @@ class Explained:
 
     @property
     def pairs(self) -> np.ndarray:
-        """int64, the pairs that have maps."""
+        """Indices, int64, of the pairs that have maps."""
         assert self.same is not None
         return np.array([pair for pair in range(len(self.same)) if pair not in self.missing], np.int64)
 
     @property
     def rows(self) -> np.ndarray:
-        """int64, the images that have maps."""
+        """Indices, int64, of the images that have maps."""
         if self.same is None:
             return np.arange(len(self.images))
         return np.stack([2 * self.pairs, 2 * self.pairs + 1], axis=1).reshape(-1)
 
 
 class Scorer(Protocol):
-    """What a ``ScoreConfig`` builds."""
+    """Interface of a score, built by a ``ScoreConfig``."""
 
     def score(self, explained: Explained) -> dict[str, Any]:
-        """A JSON value, the same for the same maps. What the report and MLflow read of it:
+        """Returns a JSON value, deterministic for given maps. The report and MLflow read these keys:
 
-        * ``of``: "images" or "pairs"; ``count``: how many were scored; ``missing``: how many were not, having no map
-        * ``maps``: name of the map -> name of a number -> ``value``, ``low`` and ``high`` (95 %), and ``above``: name of a
-          baseline -> the same three of the paired difference to that baseline
-        * ``baselines``: name of a baseline -> name of a number -> the same
-        * ``headlines``: the names of the numbers that tables show; ``lower_is_better``: of those where less is better
+        * ``of``: "images" or "pairs"; ``count``: how many were scored; ``missing``: how many had no map
+        * ``maps``: name of the map -> name of a number -> ``value``, ``low`` and ``high`` (95 % interval), and ``above``: name
+          of a baseline -> the same three for the paired difference to that baseline
+        * ``baselines``: name of a baseline -> name of a number -> ``value``, ``low``, ``high``
+        * ``headlines``: names of the numbers shown in tables; ``lower_is_better``: names of those where lower is better
         * ``flags``: name of the map -> list of warnings
 
-        All but ``of``, ``count`` and ``maps`` may be left out. Everything else is kept as it is.
+        Only ``of``, ``count`` and ``maps`` are required. Other keys are stored unchanged.
 
         Raises:
-            Refused: the score does not apply: ``code`` for programs, ``reason`` for readers.
+            Refused: the score does not apply: ``code`` is machine-readable, ``reason`` is for users.
         """

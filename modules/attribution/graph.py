@@ -1,4 +1,4 @@
-"""Which operations lie between a tensor and a score: read from autograd's graph, so that no function call escapes."""
+"""Lists the operations between a tensor and a score. Reads autograd's graph, so it finds function calls as well as modules."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch.autograd.graph import Node, get_gradient_edge
 
 
 def between(score: Tensor, leaf: Tensor) -> dict[Node, tuple[bool, ...]]:
-    """The operations through which ``score`` (a scalar) depends on ``leaf``, each with which of its inputs do so.
+    """The operations through which ``score`` (a scalar) depends on ``leaf``, each with flags of the inputs that depend on it.
 
-    What depends on parameters alone is left out, so an operation with one True is a function of one unknown.
+    Operations that depend only on parameters are left out, so an operation with one True is a function of one variable.
     """
     end = get_gradient_edge(leaf).node
     assert score.grad_fn is not None, "the score has no graph"
@@ -35,7 +35,7 @@ def title(node: Node) -> str:
 
 
 def nonlinear(path: Mapping[Node, tuple[bool, ...]]) -> list[str]:
-    """Titles of those operations that are not affine in what they are given, sorted, each once.
+    """Sorted, unique titles of the operations that are not affine in their inputs.
 
     An operation that is not known to be affine counts as not affine.
     """
@@ -49,7 +49,7 @@ def _affine(node: Node, given: tuple[bool, ...]) -> bool:
     if kind == "Div":
         return not any(given[1:])
     if kind in _NORMALISATIONS:
-        return not getattr(node, "_saved_training", True)  # by running statistics, not by those of the image
+        return not getattr(node, "_saved_training", True)  # affine only with running statistics
     return kind in _AFFINE
 
 

@@ -1,4 +1,4 @@
-"""What guided backpropagation and Deconvnet share: captum's rule for ReLU, on a network that has been checked for it."""
+"""Base of guided backpropagation and Deconvnet: captum's backward rule for ReLU, on a network checked for compatibility."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modules.attribution.targets import Target
 
 
 class Scored(nn.Module):
-    """Images (N, 3, H, W) to scores (N,)."""
+    """Maps images (N, 3, H, W) to scores (N,)."""
 
     def __init__(self, network: Any, target: Target) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Scored(nn.Module):
 
 
 class GuidedExplainer(PixelExplainer):
-    """One forward and one backward pass per image, one more forward pass, and a copy of the network in memory."""
+    """Costs one forward and one backward pass per image, one more forward pass, and a copy of the network in memory."""
 
     method: ClassVar[str]  # of captum.attr
     title: ClassVar[str]
@@ -37,7 +37,7 @@ class GuidedExplainer(PixelExplainer):
         return relu_network(network, image, target, self.title)
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
-        """(1, 3, H, W) to (H, W): of the changed gradient the largest absolute value over the channels."""
+        """Map (H, W) of an image (1, 3, H, W): the largest absolute value of the modified gradient over the channels."""
         from captum import attr
 
         with warnings.catch_warnings():

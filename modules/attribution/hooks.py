@@ -1,4 +1,4 @@
-"""Looking into a network without leaving traces: outputs of named stages, evaluation mode, a cut of the graph."""
+"""Context managers that restore the network on exit: evaluation mode, hooks on the outputs of named modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @contextlib.contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Every module in evaluation mode; afterwards each one in the mode that it was in."""
+    """Puts every module in evaluation mode and restores each module's mode on exit."""
     modes = [(module, module.training) for module in network.modules()]
     try:
         network.eval()
@@ -23,7 +23,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hooked(modules: Mapping[str, nn.Module], see: Callable[[str, Tensor], Tensor | None]) -> Iterator[None]:
-    """Calls ``see(name, output)`` at each forward of a module; what it returns, unless None, replaces the output."""
+    """Calls ``see(name, output)`` at each forward of a module; a return value other than None replaces the output."""
     handles = []
 
     def hook(name: str) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:

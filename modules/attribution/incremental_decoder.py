@@ -1,10 +1,9 @@
-"""What one changed number of a feature map changes in the decoded image, without decoding the rest again.
+"""Incremental decoding: recomputes only the part of the decoded image that one changed value of the feature map affects.
 
-A transposed convolution with a kernel of 4, stride 2 and padding 1 spreads one cell over 4 x 4, and a window of n x n cells
-over (2 n + 2) x (2 n + 2); what follows it acts on each number alone. So a changed cell changes windows of 4, 10, 22 and 46
-cells a side after one to four layers, and nothing else: of a 7 x 7 map and a 112 x 112 image, some 17 %. The convolution is
-linear, so the change of its output is the convolution of the change of its input. This is exact; only the order of summation
-differs.
+A transposed convolution with kernel 4, stride 2 and padding 1 spreads one location over 4 x 4, and a window of n x n over
+(2 n + 2) x (2 n + 2); the operations after it are pointwise. So one changed location affects windows of side 4, 10, 22 and 46
+after one to four layers: about 17 % of the image for a 7 x 7 map and a 112 x 112 image. The convolution is linear, so the
+change of its output is the convolution of the change of its input. This is exact; only the order of summation differs.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ POINTWISE = (
 
 @dataclass(frozen=True)
 class Windows:
-    """The same part of B images, in which alone they differ from the decoded one.
+    """The window in which B images differ from the decoded image; outside it they are equal.
 
     Attributes:
         values: (B, n, m, channels)
-        before: (n, m, channels), what stood there
-        top, left: the part's first row and column in the image
+        before: (n, m, channels), the values in the decoded image
+        top, left: first row and column of the window in the image
     """
 
     values: Tensor
@@ -50,13 +49,13 @@ class Windows:
 @dataclass(frozen=True)
 class _Layer:
     weight: Tensor  # (before, 4, 4, after), times the scale of the normalisation that follows
-    phases: Tensor  # the same as a 2 x 2 convolution for each of the four parities of a place: (4 * after, before, 2, 2)
+    phases: Tensor  # as a 2 x 2 convolution for each of the four output parities: (4 * after, before, 2, 2)
     start: nn.Module  # the convolution, and the normalisation if one follows
-    rest: nn.Module  # what is pointwise after that
+    rest: nn.Module  # the pointwise operations after that
 
 
 class Incremental:
-    """A decoder, and one feature map (C, h, w) that it has decoded; the network is in evaluation mode.
+    """Decoder state for one feature map (C, h, w); the network is in evaluation mode.
 
     Attributes:
         image: (H, W, 3), the decoded image
@@ -67,12 +66,12 @@ class Incremental:
         assert layers is not None, "this decoder is no stack of doubling transposed convolutions"
         self.layers = layers
         self.features = features.clone()
-        self.sums: list[Tensor] = []  # of each layer, before what is pointwise: (h, w, channels)
+        self.sums: list[Tensor] = []  # per layer, before the pointwise operations: (h, w, channels)
         self.values: list[Tensor] = []  # after it
         current = features[None]
         for layer in layers:
             sums = layer.start(current)
-            current = layer.rest(sums.clone())  # an activation may work in place
+            current = layer.rest(sums.clone())  # an activation may be in place
             self.sums.append(sums[0].permute(1, 2, 0).contiguous())
             self.values.append(current[0].permute(1, 2, 0).contiguous())
 
@@ -81,15 +80,15 @@ class Incremental:
         return self.values[-1]
 
     def change(self, channels: Tensor, row: int, column: int, values: Tensor, keep: bool = False) -> Windows:
-        """What changes in the image if one cell of the map became ``values`` (B,), each in another of ``channels`` (B,).
+        """Changed windows of the image if location (row, column) of ``channels`` (B,) is set to ``values`` (B,).
 
-        Each of the B changes is made alone. With ``keep`` there must be one, and it stays for all later calls.
+        The B changes are independent of each other. With ``keep``, B must be 1, and the change persists for later calls.
         """
         assert not keep or len(channels) == 1, len(channels)
         step = values - self.features[channels, row, column]
         if keep:
             self.features[channels, row, column] = values
-        spread = self.layers[0].weight[channels] * step[:, None, None, None]  # one channel each: there is nothing to sum
+        spread = self.layers[0].weight[channels] * step[:, None, None, None]  # one channel per change, so no sum over channels
         top, left = row, column
         for number in range(len(self.layers)):
             top, left = 2 * top - 1, 2 * left - 1
@@ -102,7 +101,7 @@ class Incremental:
         return found
 
     def _add(self, number: int, spread: Tensor, top: int, left: int, keep: bool) -> Windows:
-        """A layer's output where its sums grow by ``spread`` (B, n, m, channels); what lies outside the image is cut off."""
+        """A layer's output after adding ``spread`` (B, n, m, channels) to its sums; parts outside the image are cropped."""
         height, width = self.sums[number].shape[:2]
         rows, columns = (
             slice(max(0, top), min(height, top + spread.shape[1])),
@@ -118,13 +117,13 @@ class Incremental:
 
 
 def applies(decoder: nn.Module) -> bool:
-    """Whether ``decoder`` is a stack that ``Incremental`` understands."""
+    """Whether ``Incremental`` supports this ``decoder``."""
     return _layers(decoder) is not None
 
 
 def _layers(decoder: nn.Module) -> list[_Layer] | None:
     if type(decoder) is not Transposed:
-        return None  # another forward might do more than run its layers
+        return None  # an overridden forward may do more than run its layers
     found = []
     for block in decoder.layers.children():
         first, *others = block.children()
@@ -146,19 +145,19 @@ def _layers(decoder: nn.Module) -> list[_Layer] | None:
 
 def _is_pointwise(module: nn.Module) -> bool:
     if isinstance(module, nn.BatchNorm2d) and module.running_var is None:
-        return False  # normalises by the images at hand
+        return False  # uses batch statistics
     return type(module) in POINTWISE
 
 
 def _scale(norm: nn.BatchNorm2d) -> Tensor:
-    """(channels,), of what a normalisation does in evaluation mode."""
+    """Scale factors (channels,) of a batch normalisation in evaluation mode."""
     assert norm.running_var is not None
     scale = torch.rsqrt(norm.running_var + norm.eps)
     return scale if norm.weight is None else scale * norm.weight.detach()
 
 
 def _convolved(change: Tensor, layer: _Layer) -> Tensor:
-    """(B, n, m, before) to (B, 2 n + 2, 2 m + 2, after): the transposed convolution without padding, which is cut later."""
+    """Transposed convolution (B, n, m, before) to (B, 2 n + 2, 2 m + 2, after), unpadded; it is cropped later."""
     count, height, width, before = change.shape
     after = layer.weight.shape[3]
     if after < 16:  # too few to be worth adding in rows

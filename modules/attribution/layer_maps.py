@@ -1,4 +1,4 @@
-"""Maps made of a layer's output and of the score's gradient in it: what Grad-CAM and its relatives share."""
+"""Base of Grad-CAM and its variants: maps computed from a layer's output and the score's gradient with respect to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modules.attribution.targets import Target
 
 
 class LayerConfig(Protocol):
-    """``layer`` is a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
+    """``layer``: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
 
     @property
     def name(self) -> str: ...
@@ -27,24 +27,24 @@ class LayerConfig(Protocol):
 
 
 class LayerExplainer(Explainer):
-    """One forward pass, and one backward pass of what lies above the layer, per image.
+    """Costs one forward pass per image, and one backward pass through the modules above the layer.
 
-    Images go through one by one, so that a map cannot depend on the others, not even in its last bit.
+    Images are processed one by one, so that a map does not depend on other images, not even in its last bit.
     """
 
     def __init__(self, config: LayerConfig) -> None:
         self.config = config
 
     def map_of(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        """The raw map (h, w) of a layer's output and the score's gradient in it, both (channels, h, w)."""
+        """Raw map (h, w) from a layer's output and the score's gradient with respect to it, both (channels, h, w)."""
         raise NotImplementedError
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``.
 
         Raises:
-            Refused: code ``layer_too_coarse``: no stage's output is large enough; names the shapes. Code ``not_finite``.
-            Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
+            Refused: code ``layer_too_coarse``: no stage's output is large enough; lists the shapes. Code ``not_finite``.
+            Refused: ``no_such_layer``: ``layer`` is not a stage of this backbone; lists the stages.
         """
         check_images(images, target, size)
         layer = self.config.layer
@@ -54,7 +54,7 @@ class LayerExplainer(Explainer):
         with torch.inference_mode(False), evaluating(network):
             for number, image in enumerate(images):
                 layer, activation, gradient = at_layer(network, stages, image[None], target.take([number]), side)
-                stages, side = {layer: stages[layer]}, 1  # all images are of one size
+                stages, side = {layer: stages[layer]}, 1  # all images have the same size
                 shape = (activation.shape[0], activation.shape[1], activation.shape[2])
                 maps.append(self.map_of(activation, gradient))
         assert layer is not None
@@ -65,11 +65,11 @@ class LayerExplainer(Explainer):
 def at_layer(
     network: Any, stages: Mapping[str, nn.Module], image: Tensor, target: Target, min_side: int = 1
 ) -> tuple[str, Tensor, Tensor]:
-    """The deepest stage whose output is at least ``min_side`` x ``min_side``, that output, and the score's gradient in it.
+    """The deepest stage whose output is at least ``min_side`` x ``min_side``, its output, and the score's gradient.
 
     Args:
         network: in evaluation mode
-        stages: those to choose from, shallow to deep
+        stages: candidates, shallow to deep
         image: (1, 3, H, W)
         target: of one row
 
@@ -89,14 +89,14 @@ def at_layer(
         shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
         if min(output.shape[2:]) < min_side or (cuts and places[name] < places[cuts[-1][0]]):
             return None
-        # The graph starts again here: nothing below the layer is kept, and the backward pass ends at it. The copy lets later
-        # in-place operations be.
+        # The graph starts at this layer: nothing below it is kept, and the backward pass ends here. The copy is safe from
+        # later in-place operations.
         torch.set_grad_enabled(True)
         cuts.append((name, output.detach().clone().requires_grad_()))
         return cuts[-1][1].clone()
 
     with torch.no_grad(), hooked(stages, cut):  # which also ends what ``cut`` switches on
-        embedding = network.embed(image.clone())  # for networks that begin with an in-place operation
+        embedding = network.embed(image.clone())  # the network may begin with an in-place operation
         if not cuts:
             raise too_coarse(shapes, min_side)
         name, leaf = cuts[-1]
