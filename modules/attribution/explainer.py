@@ -138,7 +138,7 @@ class PairExplainer:
     def explain(
         self, network: Any, left: Any, right: Any, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairAttribution:
-        """Maps of N pairs, ``left`` and ``right`` (N, 3, height, width) float in [-1, 1]; pairs are explained independently.
+        """Maps of N pairs, ``left`` and ``right`` (N, 3, height, width) float in [-1, 1]; each pair is explained independently.
 
         Leaves the network's mode, gradients and hooks unchanged.
 
@@ -151,7 +151,7 @@ class PairExplainer:
     def tuned(
         self, network: Any, images: Any, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairExplainer:
-        """Returns the method with the parameters it learns from the reference pairs fixed for this network; itself if it learns
+        """Returns the method with the parameters learned from the reference pairs fixed for this network; itself if there are
         none or they are cheap. ``images`` (N, 3, height, width) give dtype and device. Raises as ``explain``.
 
         Used by sanity checks: they reinitialize networks, and a mere scale of the maps need not be estimated for each one.

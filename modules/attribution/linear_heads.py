@@ -1,8 +1,9 @@
-"""Heads whose embedding is a sum over the cells of the feature map, and what each cell gives to it.
+"""Heads whose embedding is a sum over the locations of the feature map, and the contribution of each location.
 
-Of an affine head, e = sum over cells p of L_p a_p + b, a direction v sees e . v = sum over p of (L_p^T v) . a_p + b . v. The
-vectors L_p^T v are the gradient of e . v, which is the same for every map. After global maximum pooling each channel counts
-where its maximum stands: the same sum, b = 0, but the cells depend on the map.
+For an affine head, e = sum over locations p of L_p a_p + b, the projection on a direction v is
+e . v = sum over p of (L_p^T v) . a_p + b . v. The vectors L_p^T v are the gradient of e . v, which is the same for every map.
+With global maximum pooling each channel contributes at the location of its maximum: the same sum with b = 0, but the locations
+depend on the map.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from modules.layers.pooling import pooled
 
 
 class LinearHead:
-    """A head in float64 and evaluation mode, as a copy; for ``l2`` without its last division, which no cosine sees.
+    """A copy of a head in float64 and evaluation mode; for ``l2`` without the final normalisation (a cosine ignores it).
 
     Raises:
-        Refused: code ``not_linear_head``: the embedding is no sum over cells.
+        Refused: code ``not_linear_head``: the embedding is not a sum over locations.
 
     Attributes:
-        selects: whether the head picks one cell of each channel, by its maximum
+        selects: whether the head picks one location per channel, that of its maximum
     """
 
     def __init__(self, head: nn.Module) -> None:
@@ -41,21 +42,21 @@ class LinearHead:
                 "(those that are: gap_bn, fc_bn, gdc, gmp, l2 with pool average or flatten)",
             )
         self.selects = isinstance(head, Gmp)
-        with torch.inference_mode(False):  # its numbers are needed for gradients
+        with torch.inference_mode(False):  # inference tensors could not be used for gradients
             copied: Any = copy.deepcopy(head).double().eval().requires_grad_(False)
         self.embed: Callable[[Tensor], Tensor] = copied
         if isinstance(head, L2):
             self.embed = lambda features: copied.linear(pooled(features, copied.pool))
 
     def values(self, features: Tensor) -> Tensor:
-        """Maps (N, C, h, w) float64, with zeros where the head does not look; where maxima are equal they count evenly."""
+        """Maps (N, C, h, w) float64, zero at locations the head does not select; equal maxima share the weight evenly."""
         if not self.selects:
             return features
         top = features == features.amax(dim=(2, 3), keepdim=True)
         return torch.where(top, features / top.sum((2, 3), keepdim=True), 0)
 
     def pull(self, directions: Tensor, shape: tuple[int, int, int]) -> Tensor:
-        """L^T v (M, C, h, w) of ``directions`` (M, D), for maps of ``shape``."""
+        """Computes L^T v (M, C, h, w) for ``directions`` (M, D) and maps of ``shape``."""
         if self.selects:
             return directions[:, :, None, None].expand(-1, *shape)
         with torch.inference_mode(False), torch.enable_grad():

@@ -1,4 +1,4 @@
-"""What scores share: settings of games as fields, networks as functions of arrays, and the form of a result."""
+"""Utilities shared by scores: config fields of games, networks as functions of arrays, and the result format."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Arrays = Callable[[np.ndarray], np.ndarray]
 
 class GameConfig(ScoreConfig, ABC):
     """Fields:
-    shares: of the pixels that are hidden, rising, from 0 to 1
-    blur: standard deviation of the Gaussian that hides, in image heights
-    seed: of the orders that break ties, of the random baseline, and of the bootstrap
-    batch: images per call of the network
-    resamples: of the bootstrap
+    shares: fractions of hidden pixels, increasing, from 0 to 1
+    blur: standard deviation of the Gaussian blur that hides pixels, in image heights
+    seed: of tie-breaking, of the random baseline, and of the bootstrap
+    batch: images per forward pass
+    resamples: number of bootstrap resamples
     centre: standard deviation of the centre baseline, in image heights and widths
     """
 
@@ -49,10 +49,10 @@ class GameConfig(ScoreConfig, ABC):
 
 
 def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What ``ImageGame.compare`` says of the images that have maps, and the names of the numbers that were followed.
+    """Result of ``ImageGame.compare`` on the images that have maps, and the names of the measured numbers.
 
-    Of a class target these are ``CLASS_NAMES``; of pairs what was explained, ``cosine`` or ``distance`` (from the other image
-    as it is); of methods that look at two images at a time the cosine.
+    These are ``CLASS_NAMES`` for a class target; for pairs the explained score, ``cosine`` with or ``distance`` from the
+    unaltered other image; for pair methods the cosine.
     """
     rows = explained.rows
     names, values = followed(explained, rows)
@@ -64,12 +64,12 @@ def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[di
 class PixelGame:
     """Insertion and deletion, on single images.
 
-    Numbers: of a class target ``probability``, ``score`` (the logit) and ``accuracy``; of pairs, each image for itself, the
-    ``cosine`` with the other image as it is, or the ``distance`` where that was explained.
+    Numbers: for a class target ``probability``, ``score`` (the logit) and ``accuracy``; for pairs, separately for each image,
+    the ``cosine`` with the unaltered other image, or the ``distance`` if that was explained.
 
     Attributes:
-        game: as ``ImageGame`` calls it
-        low_is_good: whether a small area speaks for the map
+        game: name of the game in ``ImageGame``
+        low_is_good: whether a smaller area is better
     """
 
     game: ClassVar[Game]
@@ -82,7 +82,7 @@ class PixelGame:
         """See ``Scorer``.
 
         Raises:
-            Refused: ``not_finite``: a number is none, as the cosine of an embedding without a direction.
+            Refused: ``not_finite``: a number is NaN or infinite, e.g. the cosine of an embedding of norm zero.
         """
         found, names = image_game(self.config, self.game, explained)
         headline = "probability" if "probability" in names else names[0]
@@ -92,7 +92,7 @@ class PixelGame:
 
 
 def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:
-    """What games with single images watch: names of V numbers, and a function of images and places in ``rows``."""
+    """Numbers measured in single-image games: their V names, and a function of images and positions in ``rows``."""
     if isinstance(explained.target, ClassLogit):
         return CLASS_NAMES, class_values(logits_of(explained), explained.target.labels.cpu().numpy()[rows])
     embed = embeddings_of(explained)
@@ -102,7 +102,7 @@ def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], V
 
     def values(images: np.ndarray, places: np.ndarray) -> np.ndarray:
         found, other = embed(images).astype(np.float64), others[places]
-        with np.errstate(divide="ignore", invalid="ignore"):  # no direction, no cosine: the game then says which image
+        with np.errstate(divide="ignore", invalid="ignore"):  # zero norm gives NaN; the game then reports which image
             cosines = (found * other).sum(1) / (np.linalg.norm(found, axis=1) * np.linalg.norm(other, axis=1))
         return (1 - cosines if away else cosines)[:, None]
 
@@ -110,18 +110,18 @@ def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], V
 
 
 def as_array(images: torch.Tensor) -> np.ndarray:
-    """float32 on the CPU."""
+    """Converts to a NumPy array, float32."""
     found: np.ndarray = images.detach().float().cpu().numpy()
     return found
 
 
 def embeddings_of(explained: Explained) -> Arrays:
-    """Images float32 (B, 3, H, W) to embeddings (B, D)."""
+    """Function from images float32 (B, 3, H, W) to embeddings (B, D)."""
     return _function(explained, explained.network.embed)
 
 
 def logits_of(explained: Explained) -> Arrays:
-    """Images float32 (B, 3, H, W) to logits (B, classes)."""
+    """Function from images float32 (B, 3, H, W) to logits (B, classes)."""
     network = explained.network
     return _function(explained, lambda images: network.loss.logits(network.embed(images)))
 
@@ -136,7 +136,7 @@ def _function(explained: Explained, forward: Callable[[torch.Tensor], torch.Tens
 
 @contextlib.contextmanager
 def finite() -> Iterator[None]:
-    """A game that meets no number, or an embedding without a direction, is refused: code ``not_finite``."""
+    """Turns a non-finite number, or an embedding of norm zero, in a game into Refused with code ``not_finite``."""
     try:
         yield
     except Refused:
@@ -148,12 +148,12 @@ def finite() -> Iterator[None]:
 def told(
     explained: Explained, methods: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, str], **more: Any
 ) -> dict[str, Any]:
-    """A result in the form of ``Scorer``.
+    """Builds a result in the format of ``Scorer``.
 
     Args:
-        methods: as ``compare`` and ``pointing`` give them, baselines among them
-        numbers: name of a number in the result -> where it stands in a method's entry, such as ``auc`` or ``refit.auc``
-        more: kept as it is
+        methods: as returned by ``compare`` and ``pointing``, including the baselines
+        numbers: name of a number in the result -> its path in a method's entry, such as ``auc`` or ``refit.auc``
+        more: further keys, stored unchanged
     """
 
     def of(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def told(
 
 
 def flattened(methods: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Entries of ``ImageGame.compare`` with each number's ``above`` beside its area, as ``told`` wants it."""
+    """Entries of ``ImageGame.compare`` with each number's ``above`` next to its area, as ``told`` expects."""
     return {
         method: {
             "baseline": entry["baseline"],

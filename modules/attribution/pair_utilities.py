@@ -1,4 +1,4 @@
-"""What explainers of pairs share: embeddings in batches of a constant shape, cosines, fill colours, threshold."""
+"""Utilities shared by pair explainers: embeddings in batches of a constant shape, cosines, fill colours, threshold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modules.attribution.explainer import Reference, Refused
 from modules.layers.normalize import SHORTEST
 from modules.metrics.roc import Curve
 
-BATCH = 32  # images of one pair go through together, always as many, so that no map depends on the other pairs
+BATCH = 32  # constant, and filled with images of one pair only, so that no map depends on other pairs
 
 Colour = tuple[float, float, float]
 Fill = Literal["mean", "black", "grey"] | Colour
@@ -21,7 +21,7 @@ _PLAIN: dict[str, Colour] = {"black": (-1.0, -1.0, -1.0), "grey": (0.0, 0.0, 0.0
 
 
 def check_pairs(left: Tensor, right: Tensor, size: int | tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of the images, whose shapes are as the contract says."""
+    """Asserts that the shapes are as documented in ``PairExplainer.explain``; returns (height, width)."""
     height, width = (size, size) if isinstance(size, int) else size
     assert left.ndim == 4, left.shape
     assert left.shape == right.shape, (left.shape, right.shape)
@@ -31,12 +31,12 @@ def check_pairs(left: Tensor, right: Tensor, size: int | tuple[int, int]) -> tup
 
 
 def embed_many(network: Any, count: int, make: Callable[[range], Tensor], batch: int = BATCH) -> Tensor:
-    """Embeddings (count, D) float64, on the images' device, of the images that ``make`` gives for a range of rows.
+    """Embeddings (count, D) float64, on the images' device, of the images that ``make`` returns for a range of rows.
 
-    Every forward pass has ``batch`` images; the last one is filled up with copies of its last image.
+    Every forward pass has ``batch`` images; the last batch is padded with copies of its last image.
 
     Raises:
-        Refused: code ``not_finite``: an embedding holds NaN or infinity; code ``zero_norm``: one has no direction.
+        Refused: code ``not_finite``: an embedding contains NaN or infinity; code ``zero_norm``: an embedding has norm zero.
     """
     found = []
     for start in range(0, count, batch):
@@ -51,7 +51,7 @@ def embed_many(network: Any, count: int, make: Callable[[range], Tensor], batch:
 
 
 def check_embeddings(embeddings: Tensor) -> None:
-    """Errors as ``embed_many``."""
+    """Checks embeddings; raises as ``embed_many``."""
     if bad := int((~torch.isfinite(embeddings).all(1)).sum()):
         raise Refused("not_finite", f"{bad} of {len(embeddings)} embeddings hold NaN or infinity")
     if short := int((embeddings.norm(dim=1) <= SHORTEST).sum()):
@@ -59,20 +59,20 @@ def check_embeddings(embeddings: Tensor) -> None:
 
 
 def cosine(one: Tensor, other: Tensor) -> Tensor:
-    """(N,) of rows (N, D), none of which is zero."""
+    """Cosines (N,) of rows (N, D), none of which is zero."""
     return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1))
 
 
 def embed_rows(network: Any, images: Tensor, batch: int = BATCH) -> Tensor:
-    """Embeddings (N, D) float64 of images (N, 3, H, W); errors as ``embed_many``."""
+    """Embeddings (N, D) float64 of images (N, 3, H, W); raises as ``embed_many``."""
     return embed_many(network, len(images), lambda rows: images[rows.start : rows.stop], batch)
 
 
 def colour(fill: Fill, reference: Reference | None, like: Tensor) -> Tensor:
-    """(3, 1, 1), what hides a region, with the type and device of ``like``.
+    """Fill colour (3, 1, 1) for hidden regions, with the dtype and device of ``like``.
 
     Raises:
-        Refused: code ``no_reference``: the mean colour is asked for and there is no reference.
+        Refused: code ``no_reference``: the mean colour is requested and there is no reference.
     """
     if fill == "mean":
         if reference is None:
@@ -83,7 +83,7 @@ def colour(fill: Fill, reference: Reference | None, like: Tensor) -> Tensor:
 
 
 def kinds(reference: Reference | None) -> np.ndarray | None:
-    """bool (M,), which pairs of the reference are genuine; None where there is no reference or one kind of pair is absent."""
+    """bool (M,), True for the reference's genuine pairs; None without a reference or if all pairs are of one kind."""
     if reference is None:
         return None
     same = np.asarray(torch.as_tensor(reference.same).cpu()).astype(bool)
@@ -91,12 +91,13 @@ def kinds(reference: Reference | None) -> np.ndarray | None:
 
 
 def decision_threshold(network: Any, reference: Reference | None, like: Tensor, instead: str) -> float:
-    """The cosine from which the network calls two faces the same, with the most right decisions on the reference pairs.
+    """Decision threshold on the cosine with the highest accuracy on the reference pairs.
 
-    They are embedded with the type and on the device of ``like``.
+    The pairs are embedded with the dtype and on the device of ``like``.
 
     Raises:
-        Refused: code ``no_reference``: there are not both kinds of pairs; ``instead`` says what else would do.
+        Refused: code ``no_reference``: there are not both genuine and impostor pairs; ``instead`` names an alternative for the
+            message.
     """
     same = kinds(reference)
     if reference is None or same is None:

@@ -1,4 +1,4 @@
-"""Where patches lie: whole ones only, a last one flush with the border, and every pixel under one."""
+"""Positions of patches: only whole patches, the last one flush with the border, so that every pixel is covered."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from modules.attribution.explainer import Refused
 
 
 def places(side: int, patch: int, stride: int) -> list[int]:
-    """First pixels of the patches along one side: 0, stride, ..., and the last one that is whole.
+    """First pixels of the patches along one side: 0, stride, ..., and the last position at which a patch fits.
 
     Raises:
-        Refused: ``patch_too_large``: it is larger than the image.
+        Refused: ``patch_too_large``: the patch is larger than the image.
     """
     if patch > side:
         raise Refused("patch_too_large", f"a patch of {patch} pixels does not fit into an image of {side}; make patch smaller")
@@ -22,7 +22,7 @@ def places(side: int, patch: int, stride: int) -> list[int]:
 
 
 def spread(values: np.ndarray, rows: list[int], columns: list[int], patch: int, shape: tuple[int, int]) -> np.ndarray:
-    """Map (H, W) float64 of patch values (rows, columns): at each pixel the mean over the patches that cover it."""
+    """Map (H, W) float64 from patch values (rows, columns): each pixel is the mean over the patches that cover it."""
     total, counts = np.zeros(shape), np.zeros(shape)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Scores of many altered versions of one image, in batches that all have the same shape."""
+"""Scores of many altered versions of one image, computed in batches of the same shape."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from modules.attribution.targets import ClassLogit, Target
 
 
 def scores_of(network: Any, images: Tensor, targets: Target, batch: int, probability: bool = False) -> Tensor:
-    """Scores (B, K) of images (B, 3, H, W) for each of the K rows of ``targets``; one forward pass, whatever K is.
+    """Scores (B, K) of images (B, 3, H, W) for each of the K rows of ``targets``, from a single forward pass.
 
-    The batch is filled up with mid-grey images to ``batch``, so that a score does not depend on how many there are.
+    The batch is padded with mid-grey images to ``batch``, so that a score does not depend on the number of images.
 
     Args:
         network: in evaluation mode; as ``modules.network.Network``
-        images: at most ``batch`` of them
-        targets: K targets, each for all of these images
+        images: at most ``batch`` images
+        targets: K targets, each applied to all images
         batch: images per forward pass
         probability: the softmax probability of the target's class instead of its logit
 
     Raises:
-        Refused: ``no_probability``: the target is of no class; ``not_finite``: a score is NaN or infinite.
+        Refused: ``no_probability``: the target is not a class; ``not_finite``: a score is NaN or infinite.
     """
     count = len(images)
     assert 0 < count <= batch, (count, batch)
@@ -52,6 +52,6 @@ def scores_of(network: Any, images: Tensor, targets: Target, batch: int, probabi
 
 
 def check_probability(targets: Target, probability: bool) -> None:
-    """Raises Refused where a probability is asked of a target that is of no class."""
+    """Raises Refused if a probability is requested for a target that is not a class."""
     if probability and not targets.classes:
         raise Refused("no_probability", f"the {targets.words} has no softmax probability; use the score itself")

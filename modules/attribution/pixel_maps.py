@@ -1,4 +1,4 @@
-"""Maps made of the score's gradient in the pixels, of images that go through one by one."""
+"""Base of explainers whose maps are computed from the score's gradient with respect to the pixels."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from modules.attribution.targets import Target
 
 
 class PixelExplainer(Explainer):
-    """Base of explainers whose maps have the resolution of the image, (height, width).
+    """Base class of explainers whose maps have the resolution of the image, (height, width).
 
-    Images go through one by one, so that a map cannot depend on the others, not even in its last bit.
+    Images are processed one by one, so that a map does not depend on other images, not even in its last bit.
     """
 
     signed = False
 
     def prepared(self, network: Any, image: Tensor, target: Target) -> Any:
-        """What images are sent through: the network, or a copy made for this method; refuses where it does not apply."""
+        """The network to run: ``network`` itself, or a copy prepared for this method; raises Refused if it does not apply."""
         return network
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
-        """The map (H, W) of one image (1, 3, H, W), and numbers about it, the same ones for each image."""
+        """Map (H, W) of one image (1, 3, H, W), and numbers for the notes, with the same keys for each image."""
         raise NotImplementedError
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
-        """See ``Explainer.explain``. Notes: ``empty_maps``, the images whose map is zero everywhere."""
+        """See ``Explainer.explain``. Notes: ``empty_maps``, indices of the images whose map is zero everywhere."""
         check_images(images, target, size)
         maps: list[Tensor] = []
         about: list[Mapping[str, float]] = []
@@ -49,14 +49,14 @@ class PixelExplainer(Explainer):
 
 
 def gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-    """Scores (N,) of images (N, 3, H, W), and of each score the gradient in its own image (N, 3, H, W).
+    """Scores (N,) of images (N, 3, H, W), and the gradient of each score with respect to its image, (N, 3, H, W).
 
     Raises:
         Refused: code ``not_finite``: a score is NaN or infinite.
     """
     with torch.enable_grad():
         leaf = images.detach().clone().requires_grad_()
-        scores = finite_scores(network, network.embed(leaf.clone()), target)  # the copy lets in-place operations be
+        scores = finite_scores(network, network.embed(leaf.clone()), target)  # a leaf must not be modified in place
         (found,) = torch.autograd.grad(scores.sum(), leaf)
     return scores.detach(), found
 
@@ -64,11 +64,11 @@ def gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Ten
 def mean_gradient(
     network: Any, images: Sequence[Tensor], weights: Sequence[float], target: Target, batch: int, absolute: bool = False
 ) -> Tensor:
-    """sum_i w_i x the gradient in image i, (3, H, W), float64, over variants (3, H, W) of one image that share one target.
+    """Weighted sum of gradients, (3, H, W), float64, over variants (3, H, W) of one image that share one target.
 
-    ``absolute``: of the gradients' absolute values.
+    ``absolute``: sums the gradients' absolute values instead.
 
-    Variants go through ``batch`` at a time, and their number is a multiple of it: every batch has the same shape.
+    ``batch`` variants are processed at a time; their number must be a multiple of it, so every batch has the same shape.
     """
     assert len(images) == len(weights) > 0, (len(images), len(weights))
     assert len(images) % batch == 0, (len(images), batch)
@@ -82,5 +82,5 @@ def mean_gradient(
 
 
 def strongest(gradient: Tensor) -> Tensor:
-    """(3, H, W) to (H, W): the largest absolute value over the channels (Simonyan et al., ICLR workshop 2014, Section 3.1)."""
+    """Largest absolute value over the channels, (3, H, W) to (H, W) (Simonyan et al., ICLR workshop 2014, Section 3.1)."""
     return gradient.abs().amax(0)

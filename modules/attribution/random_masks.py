@@ -11,18 +11,18 @@ from torch.nn import functional
 
 
 def mask_blocks(count: int, cells: int, keep: float, size: tuple[int, int], seed: int, batch: int) -> Iterator[Tensor]:
-    """``count`` masks (B, 1, H, W), float32 in [0, 1], at most ``batch`` at a time; they depend on neither device nor batch.
+    """Yields ``count`` masks (B, 1, H, W), float32 in [0, 1], at most ``batch`` at a time; independent of device and batch.
 
-    A grid of ``cells`` x ``cells`` ones and zeros, a one with probability ``keep``, is enlarged bilinearly to one cell more
-    than the image has in each direction, and cut at a random place. A cell has ceil(H / cells) x ceil(W / cells) pixels.
+    A grid of ``cells`` x ``cells`` ones and zeros, one with probability ``keep``, is upsampled bilinearly to one cell more than
+    the image in each direction and cropped at a random offset. A cell has ceil(H / cells) x ceil(W / cells) pixels.
 
     Args:
-        count: N
-        cells: along each side
+        count: N, the number of masks
+        cells: cells along each side
         keep: probability of a one
         size: (H, W)
-        seed: of the grids and the places
-        batch: masks at a time
+        seed: of the grids and the offsets
+        batch: masks per yielded block
     """
     generator = np.random.default_rng(seed)
     high, wide = -(-size[0] // cells), -(-size[1] // cells)
@@ -34,4 +34,4 @@ def mask_blocks(count: int, cells: int, keep: float, size: tuple[int, int], seed
         )
         places = zip(tops[start : start + batch], lefts[start : start + batch], strict=True)
         cut = [one[:, top : top + size[0], left : left + size[1]] for one, (top, left) in zip(enlarged, places, strict=True)]
-        yield torch.stack(cut).clamp(0, 1)  # interpolation may round beyond
+        yield torch.stack(cut).clamp(0, 1)  # rounding in the interpolation may exceed [0, 1]

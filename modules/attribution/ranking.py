@@ -1,4 +1,4 @@
-"""Ranks, and rank correlation (Spearman, 1904) of one list of numbers with many."""
+"""Ranks, and the rank correlation (Spearman, 1904) of one list of numbers with one or many others."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Rank correlation of two lists of n numbers; None where all numbers of one are equal, which have no order."""
+    """Rank correlation of two lists of n numbers; None if all numbers of one list are equal."""
     a, b = (ranks(values.ravel()) - (values.size + 1) / 2 for values in (one, other))
     length = float(np.sqrt((a @ a) * (b @ b)))
     return float(np.clip(a @ b / length, -1, 1)) if length > 0 else None
 
 
 class Binary:
-    """Columns of 0 and 1, bool (n, p), whose rank correlation with many lists of scores is wanted.
+    """Computes rank correlations of binary columns, bool (n, p), with many lists of scores.
 
-    The ranks of a column of two values are an affine function of the values, and correlation ignores such functions. So the
-    scores alone are ranked. With k ones among n, the centred ranks r of the scores give
+    The ranks of a binary column are an affine function of its values, and correlation is invariant to affine functions. So only
+    the scores are ranked. With k ones among n, the centred ranks r of the scores give
     sum of r over the ones / (|r| sqrt(k (n - k) / n)).
     """
 
     def __init__(self, columns: np.ndarray) -> None:
         count = len(columns)
-        # Twice a rank is a whole number. Sums of up to n of them stay below n ** 2, so that float32 holds them exactly.
+        # Twice a rank is an integer, and sums of up to n of them stay below n ** 2, so float32 represents them exactly.
         self.values = columns.astype(np.float32 if count**2 < 2**24 else np.float64)
         ones = (np.ones(count, self.values.dtype) @ self.values).astype(np.float64)
         self.lengths = np.sqrt(ones * (count - ones) / count)
 
     def spearman(self, scores: np.ndarray) -> np.ndarray:
-        """Correlation (p,) float64 of ``scores`` (n,) with each column; 0 where a column, or the scores, are all equal."""
+        """Correlation (p,) float64 of ``scores`` (n,) with each column; 0 if the column or the scores are constant."""
         doubled = 2 * ranks(scores) - (len(scores) + 1)
         sums = (doubled.astype(self.values.dtype) @ self.values).astype(np.float64)
         length = np.sqrt(doubled @ doubled) * self.lengths

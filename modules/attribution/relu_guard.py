@@ -1,7 +1,7 @@
-"""Networks that are ReLU networks, made ready for methods that change the backward pass of ReLU; everything else is refused.
+"""Prepares ReLU networks for methods that change the backward pass of ReLU; refuses all other networks.
 
-Libraries hook ``nn.ReLU`` modules and let the rest be. Then a network of SiLU gets its plain gradient under another name. Here
-autograd's graph from image to score is read first: it has every activation, whether it is a module or a function call.
+Libraries hook ``nn.ReLU`` modules and ignore other activations, so a SiLU network silently yields the plain gradient. Here
+autograd's graph from image to score is checked first: it has every activation, whether a module or a function call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from modules.attribution.graph import between, title
 from modules.attribution.hooks import hooked
 from modules.attribution.targets import Target
 
-_OTHERS = {  # title in autograd's graph -> as people call it; of custom functions the title is their own
+_OTHERS = {  # title in autograd's graph -> usual name; custom functions have their own title
     "Silu": "SiLU",
     "Gelu": "GELU",
     "PreluKernel": "PReLU",
@@ -50,10 +50,10 @@ _OTHERS = {  # title in autograd's graph -> as people call it; of custom functio
 
 
 class Turns(nn.Module):
-    """Stands for a ReLU that runs ``count`` times in a forward pass: each time its own one, on a copy of its input.
+    """Replaces a ReLU that runs ``count`` times per forward pass by one ReLU per run, each on a copy of its input.
 
-    What hooks a ReLU then meets one use of it, and a tensor that nothing else reads: neither a shortcut around the ReLU nor an
-    in-place form can be hit.
+    A hook on a ReLU then sees a single use of it and a tensor that nothing else reads, so it affects neither a shortcut around
+    the ReLU nor an in-place operation.
     """
 
     def __init__(self, count: int) -> None:
@@ -63,7 +63,7 @@ class Turns(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         if not features.requires_grad:
-            return torch.relu(features)  # not of the image; hooks on its gradient would fail
+            return torch.relu(features)  # does not depend on the image; hooks on its gradient would fail
         relu = self.each[self.turn]
         self.turn = (self.turn + 1) % len(self.each)
         return relu(features.clone())
@@ -76,11 +76,11 @@ def relu_network(network: Any, image: Tensor, target: Target, method: str) -> An
         network: in evaluation mode; is not changed
         image: (1, 3, H, W)
         target: of one row
-        method: its name in messages
+        method: the explainer's name, for messages
 
     Raises:
-        Refused: codes ``not_relu``: there is another activation between image and score (names and counts them), or no
-            ReLU at all; ``functional_relu``: a ReLU is a function call, out of reach. Code ``not_finite``.
+        Refused: codes ``not_relu``: there is another activation between image and score (the message lists and counts them), or
+            no ReLU at all; ``functional_relu``: a ReLU is a function call and cannot be hooked. Code ``not_finite``.
     """
     made = copy.deepcopy(network).requires_grad_(False)
     calls: dict[Node, nn.Module] = {}
@@ -117,5 +117,5 @@ def _check(path: dict[Node, Any], calls: dict[Node, nn.Module], method: str) -> 
 
 
 def _custom(node: Node) -> bool:
-    """Whether it is an ``autograd.Function`` written in Python, of which nothing is known."""
+    """Whether the node is an ``autograd.Function`` written in Python, which cannot be analysed."""
     return isinstance(node, torch.autograd.function.BackwardCFunction)

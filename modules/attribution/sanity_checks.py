@@ -1,9 +1,9 @@
-"""Does a map depend on what it claims to explain (Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018)?
+"""Do maps depend on the network and the target (Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018)?
 
-Parameters are reinitialized, one layer alone (independent) or all from the output down to it (cascading), and the target is
-swapped: the other image of a pair, or the class. A map that stays what it was does not explain the network, or its target.
-Likeness is the rank correlation of the two maps over their pixels, without its sign, and its mean over images. Maps of one
-value have none.
+Parameters are reinitialized, either of a single layer (independent) or of all layers from the output down to it (cascading),
+and the target is swapped: the other image of a pair, or the class. A map that does not change does not explain the network, or
+the target. The similarity of two maps is the absolute rank correlation over their pixels, averaged over images. It is undefined
+for constant maps.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Maps = Mapping[str, np.ndarray]  # name -> (N, ...): map i is of image or pair i
 @dataclass(frozen=True)
 class Settings:
     """Attributes:
-    seed: of everything that is drawn
-    depths: how many points of the cascade are looked at, the last being the whole network; and how many layers are drawn alone
-    limit: a mean abs(rho) above it is stamped
+    seed: of all random numbers
+    depths: number of cascade points, the last being the whole network; also the number of layers reinitialized independently
+    limit: a mean abs(rho) above it is flagged
     """
 
     seed: int = 0
@@ -50,10 +50,10 @@ def check_images(
     size: int | tuple[int, int],
     settings: Settings | None = None,
 ) -> dict[str, Any]:
-    """Facts about a method's maps of images (N, 3, H, W), as JSON values; see ``check``.
+    """Checks a method's maps of images (N, 3, H, W); returns JSON values, see ``check``.
 
-    The target is swapped for the network's favourite among the other classes (``ClassLogit``) or for the next image's reference
-    (``Cosine``, N >= 2). Raises as ``explainer.explain`` does for the network as it is.
+    The target is swapped for the highest-scoring other class (``ClassLogit``) or for the next image's reference (``Cosine``,
+    N >= 2). Raises as ``explainer.explain`` does for the unchanged network.
     """
 
     def explain(one: Any, wanted: Target) -> Maps:
@@ -75,11 +75,11 @@ def check_pairs(
     settings: Settings | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Facts about a pair method's maps, as JSON values; see ``check``. ``options`` go to ``explainer.explain``.
+    """Checks a pair method's maps; returns JSON values, see ``check``. ``options`` are passed to ``explainer.explain``.
 
-    What the method learns from reference pairs, such as Theta, it learns once, from the network as it is.
+    Parameters learned from reference pairs, such as Theta, are learned once, from the unchanged network.
 
-    The target is swapped by giving each left image the previous pair's right image (N >= 2); the left maps are compared.
+    The target is swapped by pairing each left image with the previous pair's right image (N >= 2); the left maps are compared.
     """
     assert len(left) >= 2, "a swap needs two pairs"
     method = explainer.tuned(network, left, size, reference)
@@ -105,10 +105,10 @@ def check(
     """Runs all checks; the network itself is never changed.
 
     Returns:
-        ``cascading`` and ``independent``: lists of ``{layer, rho}``, where rho is name of map -> what ``likeness`` says;
-        ``target_swap``: the same rho; ``flags``: name of map -> list of ``parameter-insensitive`` (the whole network drawn
-        anew) and ``target-insensitive`` where the mean abs(rho) is above the limit, and of ``undetermined``, where no map of it
-        has an order to compare. Where the method refuses, ``refused`` ``{code, reason}`` stands in place of rho.
+        ``cascading`` and ``independent``: lists of ``{layer, rho}``, where rho is name of map -> result of ``likeness``;
+        ``target_swap``: the same rho; ``flags``: name of map -> list of ``parameter-insensitive`` (whole network
+        reinitialized) and ``target-insensitive`` if the mean abs(rho) is above the limit, and ``undetermined`` if rho is
+        undefined for all maps. If the method refuses, ``refused`` ``{code, reason}`` replaces rho.
     """
     chosen = settings or Settings()
     plain = explain(network)
@@ -150,7 +150,7 @@ def check(
 
 
 def likeness(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-    """``mean`` of abs(rho) over maps (N, ...), ``undefined`` (how many have none), ``equal`` (how many are, to the bit)."""
+    """``mean`` of abs(rho) over maps (N, ...), ``undefined`` (number of maps without rho), ``equal`` (number of equal maps)."""
     found = [spearman(one, other) for one, other in zip(before, after, strict=True)]
     known = [abs(rho) for rho in found if rho is not None]
     return {
@@ -161,10 +161,10 @@ def likeness(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
 
 
 def swapped(network: Any, images: Tensor, target: Target) -> Target:
-    """Another target for each image.
+    """Returns a different target for each image.
 
     Raises:
-        Refused: code ``no_swap``: there is nothing to swap with.
+        Refused: code ``no_swap``: there is no other target.
     """
     if isinstance(target, Cosine):
         if len(target) < 2:

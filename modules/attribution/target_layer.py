@@ -1,4 +1,4 @@
-"""Which stage of a backbone an explainer looks at."""
+"""Selects the backbone stage that an explainer uses."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Shape = tuple[int, int, int]
 
 
 def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, min_side: int) -> tuple[str, Shape]:
-    """``layer`` itself, or the deepest stage whose output is at least ``min_side`` x ``min_side``; and its (channels, h, w).
+    """Returns ``layer``, or the deepest stage whose output is at least ``min_side`` x ``min_side``, and its (channels, h, w).
 
     Args:
         method: the explainer's name, for messages
         network: in evaluation mode
         image: (1, 3, H, W)
         layer: name of a stage, or None
-        min_side: in cells; of no account where there is a ``layer``
+        min_side: in locations of the feature map; ignored if ``layer`` is given
 
     Raises:
-        Refused: ``layer_too_coarse``: no stage's output is large enough; names the shapes. ``no_such_layer``: ``layer`` is no
-            stage; names the stages.
+        Refused: ``layer_too_coarse``: no stage's output is large enough; lists the shapes. ``no_such_layer``: ``layer`` is not
+            a stage; lists the stages.
     """
     stages = stages_of(method, network, layer)
     shapes: dict[str, Shape] = {}
@@ -46,10 +46,10 @@ def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, mi
 
 
 def stages_of(method: str, network: Any, layer: str | None) -> dict[str, nn.Module]:
-    """All stages of the backbone, or ``layer`` alone.
+    """All stages of the backbone, or only ``layer`` if given.
 
     Raises:
-        Refused: ``no_such_layer``: ``layer`` is no stage; names the stages.
+        Refused: ``no_such_layer``: ``layer`` is not a stage; lists the stages.
     """
     stages: dict[str, nn.Module] = network.backbone.stages()
     if layer is None:
@@ -61,7 +61,7 @@ def stages_of(method: str, network: Any, layer: str | None) -> dict[str, nn.Modu
 
 
 def too_coarse(shapes: Mapping[str, Shape], min_side: int) -> Refused:
-    """Of stages whose outputs, (channels, h, w), are all too small."""
+    """The error for stages whose outputs, (channels, h, w), are all too small."""
     found = ", ".join(f"{name} {height}x{width}" for name, (_, height, width) in shapes.items())
     return Refused(
         "layer_too_coarse", f"no stage gives a map of at least {min_side}x{min_side} at this input size (found: {found})"

@@ -1,4 +1,4 @@
-"""What is explained: one number per image, made of its embedding."""
+"""Targets of explanations: one differentiable score per image, computed from its embedding."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch.nn import functional
 class Target(ABC):
     """A score for each of N images; row i belongs to image i."""
 
-    words: ClassVar[str]  # how manifests call it
-    classes: ClassVar[bool] = False  # it needs a network that classifies
+    words: ClassVar[str]  # description in manifests
+    classes: ClassVar[bool] = False  # whether it needs a network that classifies
 
     @abstractmethod
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:
-        """Embeddings (N, D), not normalised, to scores (N,), differentiable."""
+        """Differentiable scores (N,) of embeddings (N, D), which are not normalised."""
 
     @abstractmethod
     def take(self, rows: Sequence[int] | Tensor) -> Target:
-        """The target of those images, in that order; a row may occur many times, as for many masked versions of one image."""
+        """The target restricted to ``rows``, in that order; rows may repeat, e.g. for many masked versions of one image."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class Target(ABC):
 
 @dataclass(frozen=True, eq=False)
 class ClassLogit(Target):
-    """The logit of a class before any softmax (Ito et al., 2021, explain the correct class).
+    """The logit of a class, before the softmax (Ito et al., 2021, explain the correct class).
 
     Attributes:
         labels: int64 (N,)
@@ -59,9 +59,9 @@ class Cosine(Target):
     """The cosine with a fixed embedding, that of the other image of a pair.
 
     Attributes:
-        references: (N, D), of any length but 0
-        detach_norm: the image's own norm counts as a constant when gradients are taken, so that a region cannot score by making
-            the embedding longer or shorter
+        references: (N, D), of any norm but 0
+        detach_norm: treat the norm of the image's embedding as a constant in gradients, so that a region gets no credit for
+            changing only the norm
     """
 
     references: Tensor
@@ -84,10 +84,10 @@ class Cosine(Target):
 
 @dataclass(frozen=True, eq=False)
 class Distance(Cosine):
-    """1 - cosine with a fixed embedding: what makes the image differ from the other one of its pair.
+    """1 - cosine with a fixed embedding; explains what makes the image differ from the other one of its pair.
 
-    The form is that of Zhong and Deng's D (modules/explainers/pair_occlusion.py). The image's own norm counts by default: where
-    it is held, the gradient is that of -(other image), most of which the two have in common, and what they differ in drowns.
+    The form is that of Zhong and Deng's D (modules/explainers/pair_occlusion.py). By default the norm is differentiated too: if
+    it is held constant, the gradient is that of -(other image), which is dominated by what the two images have in common.
     """
 
     detach_norm: bool = False

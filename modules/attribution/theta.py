@@ -1,7 +1,8 @@
 """Theta of Zhong and Deng ("Deep Difference Analysis in Similar-looking Face recognition", ICPR 2018, Section III-B).
 
-The paper wants the largest Delta of every impostor pair of a reference set above Theta and that of every genuine pair below it.
-Where the two kinds overlap no number does that; ours is the one with the highest index of Youden (1950).
+The paper requires that the largest Delta of every impostor pair of a reference set is above Theta and that of every genuine
+pair is below it. If the two distributions overlap, no such threshold exists; we take the one with the highest Youden index
+(1950).
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ BIN = 0.001  # of the paper's histogram
 class Theta:
     """Attributes:
     value: the threshold on the largest Delta of a pair; beyond means at or above it
-    youden: share of the higher kind beyond Theta, less that of the lower kind; 1 where they are apart, 0 where nothing tells
-    them higher_short: share of the higher kind that is not beyond Theta
-    lower_beyond: share of the lower kind that is
-    auc: chance that a pair of the higher kind has the larger maximum
-    overlap: share of all pairs between the least of the higher kind and the largest of the lower kind, both counted
+    youden: fraction of the higher kind beyond Theta minus that of the lower kind; 1 if they are separated, 0 if Theta does not
+        discriminate
+    higher_short: fraction of the higher kind that is not beyond Theta
+    lower_beyond: fraction of the lower kind that is beyond Theta
+    auc: probability that a pair of the higher kind has the larger maximum
+    overlap: fraction of all pairs between the smallest of the higher kind and the largest of the lower kind, inclusive
     """
 
     value: float
@@ -41,17 +43,17 @@ class Theta:
 def find(maxima: np.ndarray, same: np.ndarray, higher: Literal["impostor", "genuine"] = "impostor") -> Theta:
     """Theta from the largest Delta of each reference pair (M,), and whether the pair is genuine (M,).
 
-    It lies midway between two maxima. Of equally good places the highest counts, which highlights least.
+    Theta lies midway between two maxima. Among equally good thresholds the highest is taken, which highlights least.
 
     Raises:
-        ValueError: a kind of pair is absent, or a maximum is no finite number.
+        ValueError: there are no genuine or no impostor pairs, or a maximum is not finite.
     """
     same = np.asarray(same).astype(bool)
     if same.all() or not same.any():
         raise ValueError(f"{int(same.sum())} of {len(same)} reference pairs are genuine; Theta needs both kinds")
     high = same == (higher == "genuine")
     curve = Curve.of(maxima, high)
-    gain = curve.accepted * curve.impostor - curve.false * curve.genuine  # Youden's index in whole numbers
+    gain = curve.accepted * curve.impostor - curve.false * curve.genuine  # Youden's index times both counts, exact in integers
     index = int(np.argmax(gain))
     low_end, high_end = maxima[high].min(), maxima[~high].max()
     return Theta(
@@ -71,5 +73,5 @@ def normalised(delta: np.ndarray, theta: float) -> np.ndarray:
 
 
 def histogram(deltas: np.ndarray, width: float = BIN) -> list[int]:
-    """How many values lie in [0, width), [width, 2 width), ... up to the last that has any; those below 0 count as 0."""
+    """Counts of values in [0, width), [width, 2 width), ... up to the last non-empty bin; negative values count as 0."""
     return np.bincount((np.maximum(deltas, 0) / width).astype(np.int64).ravel()).tolist() if deltas.size else []

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 
 def layers(network: nn.Module, parts: Sequence[str]) -> list[str]:
-    """Names of the modules that hold numbers of their own, from the output down: ``parts`` of the network in that order.
+    """Names of the modules with own parameters or buffers, from the output down: ``parts`` of the network in that order.
 
-    Within a part they come in the reverse of the order in which they were made, which is that of the forward pass.
+    Within a part, modules are in reverse order of definition, which is the order of the forward pass.
     """
     found: list[str] = []
     for part in parts:
@@ -26,9 +26,9 @@ def layers(network: nn.Module, parts: Sequence[str]) -> list[str]:
 def randomized(network: Any, names: Sequence[str], seed: int) -> Any:
     """A copy of the network in which the modules ``names`` are reinitialized; the network itself is unchanged.
 
-    A tensor's new numbers are normal with its own mean and standard deviation, so that activations keep their scale; where all
-    its numbers are equal (a fresh normalisation) the deviation is 0.1. What must stay positive, the variances of
-    normalisations, is multiplied by exp of normal numbers. What a module gets depends on the seed and its name alone.
+    New values are drawn from a normal distribution with the tensor's mean and standard deviation, so that activations keep
+    their scale; if all values are equal (a fresh normalisation) the standard deviation is 0.1. Variances of normalisations,
+    which must stay positive, are multiplied by exp of normal numbers. The values depend only on the seed and the module's name.
     """
     changed = copy.deepcopy(network)
     with torch.no_grad():
