@@ -143,8 +143,8 @@ class PairExplainer:
         Leaves the network's mode, gradients and hooks unchanged.
 
         Raises:
-            Refused: the method does not apply to this network, needs a ``reference`` but got none, or its config names something
-                (e.g. a layer) that does not exist for this network or image size.
+            Refused: the method does not apply to this network, needs a ``reference`` but got none, or its config names
+                something (e.g. a layer) that does not exist for this network or image size.
         """
         raise NotImplementedError
 

@@ -1,1 +1,1 @@
-"""One file, one explainer."""
+"""Explainers, one per file."""

@@ -1,4 +1,4 @@
-"""The attention map of an attention branch network (Fukui et al., CVPR 2019; Ito et al., 2021): what it computes by itself."""
+"""The attention map of an attention branch network (Fukui et al., CVPR 2019; Ito et al., 2021), part of its forward pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from modules.backbones.abn import AttentionBranchNetwork
 
 
 class ABNAttentionConfig(ExplainerConfig):
-    """For backbone ``abn`` alone. The map has no target, so it cannot be asked what makes two images differ."""
+    """For backbone ``abn`` only. The map has no target, so it cannot explain what makes two images differ."""
 
     name: Literal["abn_attention"] = "abn_attention"
     pair_target: Annotated[Literal["cosine", "top_class"], Born("cosine")] = "cosine"
@@ -28,7 +28,7 @@ class ABNAttentionConfig(ExplainerConfig):
 
 
 class AbnAttention(Explainer):
-    """One forward pass of the backbone per image. The map is sigmoid(...), in (0, 1), and the same for every target."""
+    """Costs one forward pass of the backbone per image. The map is a sigmoid, in (0, 1), and the same for every target."""
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``.

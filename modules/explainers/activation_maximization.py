@@ -1,7 +1,7 @@
-"""Activation maximization (Mahendran and Vedaldi, IJCV 2016): the image that the score would like best.
+"""Activation maximization (Mahendran and Vedaldi, IJCV 2016): an image that maximizes the score.
 
 The result is an image for the target, not a map of the probe image; see ``modules.attribution.activation_maximization``.
-The image is given as it is, and the map says where it differs from what it started from.
+The generated image is returned, and the map shows where it differs from the initial image.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from modules.attribution.targets import Target
 
 class ActivationMaximizationConfig(ExplainerConfig):
     """Fields:
-    start: ``noise`` around mid-grey: then the probe image plays no part but through its target; or the probe ``image``
-    steps: of gradient ascent
+    start: ``noise`` around mid-grey, so that the probe image matters only through its target; or the probe ``image``
+    steps: number of gradient ascent steps
     seed: of noise and jitter
     alpha, alpha_weight, beta, tv_weight, jitter, rate, momentum: see ``modules.attribution.activation_maximization.Prior``
     """
@@ -44,15 +44,15 @@ class ActivationMaximizationConfig(ExplainerConfig):
 
 
 class ActivationMaximization(Explainer):
-    """Two forward passes and one backward pass per step and image; images go one by one."""
+    """Costs two forward passes and one backward pass per step and image; images are processed one by one."""
 
     def __init__(self, config: ActivationMaximizationConfig) -> None:
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
-        """See ``Explainer.explain``. A map is the mean over colours of |image - start|, as large as the images.
+        """See ``Explainer.explain``. A map is the mean over colours of |image - start|, at the size of the images.
 
-        ``images`` holds the images, ``notes`` the scores that they begin and end with. A score that did not rise is listed
+        ``generated`` holds the images, ``notes`` their initial and final scores. Images whose score did not increase are listed
         under ``not_risen``.
 
         Raises:

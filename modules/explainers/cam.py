@@ -1,10 +1,10 @@
 """CAM (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016).
 
-Where the score is an affine function of globally averaged features, y = b + sum_k w_k mean(A_k), equation 2 is the map
-M = sum_k w_k A_k. Here its mean over all positions plus b is the score: the map says which place gave how much of it. Batch
-normalisation, dropout and any number of linear layers between the average and the score are pushed through exactly: w_k is the
-score's derivative in mean(A_k). What no place gave, b, is reported apart (``biases``). Where it applies, CAM is Grad-CAM at the
-last layer without its ReLU, times the number of positions.
+If the score is an affine function of globally averaged features, y = b + sum_k w_k mean(A_k), equation 2 gives the map
+M = sum_k w_k A_k. Its mean over all locations plus b is the score, so the map shows how much each location contributes. Batch
+normalisation, dropout and any number of linear layers between the average and the score are handled exactly: w_k is the score's
+derivative with respect to mean(A_k). The bias b, which belongs to no location, is reported separately (``biases``). Where it
+applies, CAM is Grad-CAM at the last layer without its ReLU, times the number of locations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modules.attribution.targets import Target
 
 
 class CAMConfig(ExplainerConfig):
-    """Has no layer to choose: the map is the backbone's last."""
+    """Has no ``layer`` option: CAM always uses the backbone's last feature map."""
 
     name: Literal["cam"] = "cam"
 
@@ -32,17 +32,17 @@ class CAMConfig(ExplainerConfig):
 
 
 class CAM(Explainer):
-    """Applies to the head ``gap_bn`` with the loss ``softmax``, and wherever else the score is linear in averaged features.
+    """Applies to the head ``gap_bn`` with the loss ``softmax``, and to any other score that is linear in averaged features.
 
-    The cosine with its own norm held constant is such a score too; then b is the cosine's share of the head's biases.
+    The cosine with the embedding's norm held constant is such a score too; then b is the contribution of the head's biases.
     """
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``. Notes: ``scores`` and ``biases`` of each image; mean(map) + bias = score.
 
         Raises:
-            Refused: code ``not_linear_head``: names the operations that are not linear, or says that places weigh differently.
-                Code ``layer_too_coarse``: the feature map is 1 x 1. Code ``not_finite``.
+            Refused: code ``not_linear_head``: an operation is not linear (the message lists them), or the head weights
+                locations differently. Code ``layer_too_coarse``: the feature map is 1 x 1. Code ``not_finite``.
         """
         check_images(images, target, size)
         maps, scores = [], []
@@ -64,7 +64,7 @@ class CAM(Explainer):
 
 @torch.enable_grad()
 def _map(network: Any, leaf: Tensor, target: Target) -> tuple[Tensor, float]:
-    """Features (1, channels, h, w), which require a gradient, to the map (h, w) and the score."""
+    """Map (h, w) and score of features (1, channels, h, w), which must require gradients."""
     score = finite_scores(network, network.head(leaf.clone()), target)[0]
     if odd := nonlinear(between(score, leaf)):
         raise Refused(

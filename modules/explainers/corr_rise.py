@@ -1,8 +1,8 @@
 """CorrRISE (Lu, Xu and Ebrahimi, "Towards Visual Saliency Explanations of Face Verification", WACV 2024).
 
-Random squares are hidden in an image, and the cosine with the other image is noted. A pixel's value is the rank correlation,
-over all masks, of that cosine with whether the pixel was seen: above 0 (S+) seeing it makes the two alike, below (S-)
-different.
+Random squares of an image are hidden, and the cosine with the other image is recorded. A pixel's value is the rank correlation,
+over all masks, between that cosine and whether the pixel was visible: positive (S+) where the pixel makes the two images
+similar, negative (S-) where it makes them dissimilar.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from modules.attribution.ranking import Binary
 
 class CorrRISEConfig(PairExplainerConfig):
     """Fields:
-    masks: how many; the same for every image
-    squares: hidden in each mask
-    side: of a square in pixels
-    other: what the other image is meanwhile: ``whole``, or ``masked`` alike, which gives both images of a pair the same map
-    fill: what hides
+    masks: number of masks; the same masks for every image
+    squares: hidden squares per mask
+    side: of a square, in pixels
+    other: the other image is ``whole``, or ``masked`` with the same mask, which gives both images of a pair the same map
+    fill: colour of hidden pixels
     seed: of the masks
     """
 
@@ -44,7 +44,7 @@ class CorrRISEConfig(PairExplainerConfig):
 
 
 class CorrRise(PairExplainer):
-    """2 x masks + 2 forward passes per pair."""
+    """Costs 2 x masks + 2 forward passes per pair."""
 
     def __init__(self, config: CorrRISEConfig) -> None:
         self.config = config
@@ -52,13 +52,13 @@ class CorrRise(PairExplainer):
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairAttribution:
-        """Maps ``S+`` and ``S-``, of values 0 to 1; their difference is the correlation.
+        """Maps ``S+`` and ``S-``, with values from 0 to 1; their difference is the correlation.
 
-        ``notes.undefined_pixels``: no mask hides them, or all do; ``notes.constant_scores``: (pair, image) where every mask
-        gives the same cosine. No correlation is defined there, and the maps are 0.
+        ``notes.undefined_pixels``: pixels hidden by no mask or by all; ``notes.constant_scores``: (pair, image) for which every
+        mask gives the same cosine. The correlation is undefined there, and the maps are 0.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without one), ``square_too_large``, ``zero_norm``, ``not_finite``.
+            Refused: codes ``no_reference`` (``fill`` mean without a reference), ``square_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         seen = self.draw(shape)
@@ -76,7 +76,7 @@ class CorrRise(PairExplainer):
                 for side in (0, 1):
                     against = whole[1 - side] if self.config.other == "whole" else hidden[1 - side]
                     scores = cosine(hidden[side], against).cpu().numpy()
-                    if np.ptp(scores) <= 8 * torch.finfo(left.dtype).eps:  # their order would be that of rounding
+                    if np.ptp(scores) <= 8 * torch.finfo(left.dtype).eps:  # their order would only reflect rounding
                         constant.append([pair, side])
                         continue
                     correlations[pair, side] = columns.spearman(scores).reshape(shape)
@@ -93,7 +93,7 @@ class CorrRise(PairExplainer):
         return PairAttribution(maps, np.array(cosines, np.float32), "cosine of the two images", notes=notes)
 
     def draw(self, shape: tuple[int, int]) -> np.ndarray:
-        """Masks, bool (masks, H, W), True where a pixel is seen; a function of the config and the shape alone."""
+        """Masks, bool (masks, H, W), True where a pixel is visible; depends only on the config and the shape."""
         side = self.config.side
         if side > min(shape):
             why = f"a square of {side} pixels does not fit into {shape[0]} x {shape[1]}; make side smaller"
@@ -108,5 +108,5 @@ class CorrRise(PairExplainer):
         return seen
 
     def embeddings(self, network: Any, image: Tensor, shown: Tensor, fill: Tensor) -> Tensor:
-        """(masks, D) float64, of an image (3, H, W) behind each mask; network in evaluation mode."""
+        """Embeddings (masks, D) float64 of an image (3, H, W) under each mask; the network is in evaluation mode."""
         return embed_many(network, len(shown), lambda rows: torch.where(shown[rows.start : rows.stop, None], image, fill))

@@ -1,8 +1,8 @@
 """Deconvnet (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014), run from the score down.
 
-The gradient of the score in the pixels, except that ReLU passes back a derivative where it is positive, whatever the ReLU's
-input was; max pooling goes back to where its maximum was, the paper's switches. The map is the largest absolute value over the
-channels.
+The gradient of the score with respect to the pixels, except that ReLU passes back the positive derivatives, regardless of its
+input. Max pooling passes back to the location of its maximum (the paper's switches). The map is the largest absolute value over
+the channels.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Grad-CAM (Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017).
 
-For a class score y and the feature maps A_k of a layer, equation 1 gives the weights a_k = mean over positions of dy/dA_k, and
-equation 2 the map ReLU(sum_k a_k A_k). The score is the logit, before any softmax. The raw map is returned, at the resolution
-of the layer: neither enlarged nor scaled.
+For a class score y and the feature maps A_k of a layer, equation 1 gives the weights a_k = mean over locations of dy/dA_k, and
+equation 2 the map ReLU(sum_k a_k A_k). The score is the logit, before the softmax. The raw map is returned, at the resolution
+of the layer: neither upsampled nor scaled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from modules.attribution.layer_maps import LayerExplainer, weighted
 
 
 class GradCAMConfig(ExplainerConfig):
-    """``layer`` is a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
+    """``layer``: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
 
     name: Literal["gradcam"] = "gradcam"
     layer: str | None = None
@@ -31,5 +31,5 @@ class GradCAM(LayerExplainer):
     """See ``LayerExplainer``."""
 
     def map_of(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        """Equations 1 and 2 of the paper; (channels, h, w) twice to (h, w)."""
+        """Equations 1 and 2 of the paper: map (h, w) from activation and gradient, both (channels, h, w)."""
         return weighted(activation, gradient.mean(dim=(1, 2)))

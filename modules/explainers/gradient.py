@@ -1,4 +1,4 @@
-"""The gradient of the score in the pixels (Simonyan et al., "Deep Inside Convolutional Networks", ICLR workshop 2014).
+"""The gradient of the score w.r.t. the pixels (Simonyan et al., "Deep Inside Convolutional Networks", ICLR workshop 2014).
 
 The map of Section 3.1: at each pixel the largest absolute value of ds/dx over the three channels.
 """
@@ -25,8 +25,8 @@ class GradientConfig(ExplainerConfig):
 
 
 class Gradient(PixelExplainer):
-    """One forward and one backward pass per image."""
+    """Costs one forward and one backward pass per image."""
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
-        """(1, 3, H, W) to (H, W), in units of the score per unit of the input, which is half its range."""
+        """Map (H, W) of an image (1, 3, H, W), in units of score per unit of input; the input range is 2 units wide."""
         return strongest(gradients(network, image, target)[1][0]), {}

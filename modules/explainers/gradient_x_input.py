@@ -1,7 +1,7 @@
-"""Gradient x input (Shrikumar et al., "Not Just a Black Box", 2016; what Xu et al., 2023, compare with as Gradient).
+"""Gradient x input (Shrikumar et al., "Not Just a Black Box", 2016; the "Gradient" baseline of Xu et al., 2023).
 
-The map is the sum over channels of x ds/dx, with its sign: what the score would lose if it were linear and the pixel became 0.
-The input is in [-1, 1], so 0 is mid-grey: a mid-grey pixel gets nothing, whatever its gradient.
+The map is the signed sum over channels of x ds/dx: the drop of a linearised score if the pixel were set to 0. The input is in
+[-1, 1], so 0 is mid-grey: a mid-grey pixel gets 0 for any gradient.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class GradientXInputConfig(ExplainerConfig):
 
 
 class GradientXInput(PixelExplainer):
-    """One forward and one backward pass per image."""
+    """Costs one forward and one backward pass per image."""
 
     signed = True
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
-        """(1, 3, H, W) to (H, W), in units of the score."""
+        """Map (H, W) of an image (1, 3, H, W), in units of the score."""
         return (image * gradients(network, image, target)[1])[0].sum(0), {}

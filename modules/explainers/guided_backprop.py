@@ -1,7 +1,7 @@
 """Guided backpropagation (Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR workshop 2015).
 
-The gradient of the score in the pixels, except that ReLU passes back a derivative only where it is positive and so is the
-ReLU's input. The map is the largest absolute value over the channels.
+The gradient of the score with respect to the pixels, except that ReLU passes back a derivative only where both the derivative
+and the ReLU's input are positive. The map is the largest absolute value over the channels.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Integrated gradients (Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017).
 
-Equation 1: along the straight line from a baseline x' to the image x, (x - x') times the integral of ds/dx. Here it is summed
-over the channels, with its sign. By completeness (Proposition 1) the map's sum is s(x) - s(x'), as far as the integral is
-exact: what is missing is noted.
+Equation 1: (x - x') times the integral of ds/dx along the straight line from a baseline x' to the image x. Here it is summed
+over the channels, with its sign. By completeness (Proposition 1) the map sums to s(x) - s(x') if the integral is exact; the
+residual is reported in the notes.
 
-The theorem needs the true gradient. A cosine is therefore explained without holding the embedding's own norm constant.
+The proposition requires the true gradient, so the embedding's norm is not held constant when a cosine is explained.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class IntegratedGradientsConfig(ExplainerConfig):
     """Applies to every network.
 
     Fields:
-        baseline: ``black`` (-1), ``white`` (1), or ``mean``: the image's own mean colour. A pixel of the baseline's colour gets
-            nothing: black hair against ``black`` for one
-        steps: points on the line, those of Gauss-Legendre quadrature
-        batch: points that go through the network together; divides ``steps``, so that all batches have one shape
+        baseline: ``black`` (-1), ``white`` (1), or ``mean``: the mean colour of the image. A pixel of the baseline's colour
+            gets 0, e.g. black hair with ``black``
+        steps: number of points on the line (Gauss-Legendre quadrature)
+        batch: points per forward pass; must divide ``steps``, so that all batches have the same shape
     """
 
     name: Literal["integrated_gradients"] = "integrated_gradients"
@@ -50,9 +50,9 @@ class IntegratedGradientsConfig(ExplainerConfig):
 
 
 class IntegratedGradients(PixelExplainer):
-    """``steps`` forward and backward passes and two forward passes per image.
+    """Costs ``steps`` forward and backward passes plus two forward passes per image.
 
-    Notes, of each image: ``difference`` s(x) - s(x'), and ``residual``, that difference minus the sum of the map.
+    Notes, per image: ``difference`` s(x) - s(x'), and ``residual``, that difference minus the sum of the map.
     """
 
     signed = True
@@ -61,7 +61,7 @@ class IntegratedGradients(PixelExplainer):
         self.config = config
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
-        """(1, 3, H, W) to (H, W), in units of the score."""
+        """Map (H, W) of an image (1, 3, H, W), in units of the score."""
         if isinstance(target, Cosine):
             target = replace(target, detach_norm=False)
         base = self.baseline(image)
@@ -74,7 +74,7 @@ class IntegratedGradients(PixelExplainer):
         return found, {"difference": difference, "residual": difference - float(found.sum())}
 
     def baseline(self, image: Tensor) -> Tensor:
-        """x', of the shape of the image."""
+        """The baseline x', with the shape of the image."""
         if self.config.baseline == "mean":
             return image.mean(dim=(2, 3), keepdim=True).expand_as(image)
         return torch.full_like(image, -1.0 if self.config.baseline == "black" else 1.0)

@@ -1,8 +1,8 @@
 """LIME (Ribeiro et al., ""Why Should I Trust You?": Explaining the Predictions of Any Classifier", KDD 2016).
 
-The image is cut into superpixels (SLIC; Achanta et al., TPAMI 2012). Random subsets of them are kept, the others painted over,
-and a linear model of which ones were kept is fitted to the scores, near subsets weighing more (equation 1, with the ridge
-penalty and the kernel of the authors' code). A pixel's value is the coefficient of its superpixel.
+The image is segmented into superpixels (SLIC; Achanta et al., TPAMI 2012). Random subsets of them are kept and the others are
+painted over. A linear model of the kept superpixels is fitted to the scores, with higher weights for subsets closer to the full
+image (equation 1, with the ridge penalty and the kernel of the authors' code). A pixel's value is its superpixel's coefficient.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from modules.attribution.targets import Target
 
 class LIMEConfig(ExplainerConfig):
     """Fields:
-    segments: how many superpixels SLIC is asked for; it may make some more or fewer
-    compactness: of SLIC: how much nearness counts against likeness of colour
-    smoothing: standard deviation in pixels of the Gaussian before SLIC, which noise would leave with one superpixel
-    samples: subsets; the first one keeps everything
+    segments: number of superpixels requested from SLIC; the actual number may differ
+    compactness: of SLIC: weight of spatial proximity against colour similarity
+    smoothing: standard deviation in pixels of the Gaussian applied before SLIC, which on noise would find only one superpixel
+    samples: number of subsets; the first one keeps everything
     keep: probability that a superpixel is kept
-    fill: what is painted: the mean colour of the whole image, or of each superpixel, which hides no flat one
+    fill: colour of removed superpixels: the mean of the whole image, or of each superpixel, which does not hide a flat one
     kernel_width: sigma of sqrt(exp(-(d / sigma)^2)), d = 1 - cosine of a subset with the full one
-    ridge: penalty on the coefficients' squares; none on the intercept
+    ridge: penalty on the squared coefficients; the intercept is not penalised
     score: ``target`` is the logit or the cosine, ``probability`` the softmax probability of the class
-    seed: of the subsets, which are the same for images with as many superpixels
+    seed: of the subsets; images with the same number of superpixels get the same subsets
     batch: altered images per forward pass
     """
 
@@ -55,17 +55,17 @@ class LIMEConfig(ExplainerConfig):
 
 
 class Lime(Explainer):
-    """``samples`` forward passes per image, in batches of one shape; images go through one by one."""
+    """Costs ``samples`` forward passes per image, in batches of the same shape; images are processed one by one."""
 
     def __init__(self, config: LIMEConfig) -> None:
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
-        """See ``Explainer.explain``; maps are as large as the images. ``notes`` has each fit's weighted R^2.
+        """See ``Explainer.explain``; maps have the size of the images. ``notes`` holds the weighted R^2 of each fit.
 
         Raises:
-            Refused: ``one_segment``: SLIC finds no two superpixels; ``no_probability``: the probability of a target that is of
-                no class; ``not_finite``: an altered image has no score.
+            Refused: ``one_segment``: SLIC finds fewer than two superpixels; ``no_probability``: ``score`` is ``probability``
+                but the target is not a class; ``not_finite``: the score of an altered image is not finite.
         """
         check_images(images, target, size)
         check_probability(target, self.config.score == "probability")
@@ -88,7 +88,7 @@ class Lime(Explainer):
         return Attribution(np.stack(maps), "", shape, target.words, notes, signed=True)
 
     def scores(self, network: Any, image: Tensor, parts: np.ndarray, kept: np.ndarray, target: Target) -> np.ndarray:
-        """Scores (samples,) float64 of the image (3, H, W) with only the ``kept`` (samples, P) of its superpixels (H, W)."""
+        """Scores (samples,) float64 of the image (3, H, W) with only the ``kept`` (samples, P) of its P superpixels (H, W)."""
         where = torch.from_numpy(parts).to(image.device)
         filled = painted(image, where, self.config.fill)
         found = []
@@ -100,7 +100,7 @@ class Lime(Explainer):
 
 
 def superpixels(image: Tensor, count: int, compactness: float, smoothing: float) -> np.ndarray:
-    """Superpixels of an image (3, H, W) in [-1, 1]: int64 (H, W), numbered from 0 without gaps.
+    """Superpixel labels of an image (3, H, W) in [-1, 1]: int64 (H, W), numbered from 0 without gaps.
 
     Raises:
         Refused: ``one_segment``: there is only one.
@@ -116,31 +116,31 @@ def superpixels(image: Tensor, count: int, compactness: float, smoothing: float)
 
 
 def painted(image: Tensor, parts: Tensor, fill: str) -> Tensor:
-    """The colours (3, H, W) that hide an image (3, H, W): its mean, or the mean of each of its ``parts`` (H, W)."""
+    """Fill colours (3, H, W) for an image (3, H, W): its mean, or the mean of each superpixel in ``parts`` (H, W)."""
     if fill == "image":
         return image.mean((1, 2), keepdim=True).expand_as(image)
     count = int(parts.max()) + 1
     sizes = torch.bincount(parts.flatten(), minlength=count)
-    one_hot = torch.nn.functional.one_hot(parts.flatten(), count).to(image.dtype)  # no scatter: its order of sums may vary
+    one_hot = torch.nn.functional.one_hot(parts.flatten(), count).to(image.dtype)  # scatter is not deterministic
     means = image.flatten(1) @ one_hot / sizes
     return means[:, parts]
 
 
 def subsets(samples: int, parts: int, keep: float, seed: int) -> np.ndarray:
-    """bool (samples, parts): which superpixels are kept; the first row keeps all."""
+    """Random subsets, bool (samples, parts), True for kept superpixels; the first row keeps all."""
     kept = np.random.default_rng(seed).random((samples, parts)) < keep
     kept[0] = True
     return kept
 
 
 def kernel(kept: np.ndarray, width: float) -> np.ndarray:
-    """Weights (samples,) of subsets (samples, P) by the cosine distance to the full one; it is 1 from the empty one."""
-    distance = 1 - np.sqrt(kept.mean(axis=1))  # the cosine of a 0/1 vector with all ones is the root of its share of ones
+    """Weights (samples,) of subsets (samples, P) by the cosine distance to the full set; the empty set has distance 1."""
+    distance = 1 - np.sqrt(kept.mean(axis=1))  # the cosine of a 0/1 vector with all ones is the root of its fraction of ones
     return np.sqrt(np.exp(-np.square(distance / width)))
 
 
 def ridge(kept: np.ndarray, scores: np.ndarray, weights: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Coefficients (P,) of the weighted ridge regression with an intercept, and its weighted R^2 (1 where scores are equal)."""
+    """Coefficients (P,) of the weighted ridge regression with an intercept, and its weighted R^2 (1 if scores are equal)."""
     design = kept.astype(np.float64)
     total = weights.sum()
     centred = design - weights @ design / total

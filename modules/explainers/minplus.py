@@ -1,11 +1,11 @@
 """MinPlus (Mery, "True Black-Box Explanation in Facial Analysis", CVPR Workshops 2022): remove and aggregate local patches.
 
-A patch is a Gaussian window G. "Minus": the image without the patch, x (1 - G), and how much of the cosine that costs. "Plus":
-a blank image with the patch alone, x G, and how much cosine that brings. One image is changed at a time, the other is as it is.
-Both are done for every patch alone; with ``rounds`` also greedily, each round keeping the patch that counts most, until none
-does.
+A patch is a Gaussian window G. "Minus" removes the patch, x (1 - G), and measures the drop of the cosine. "Plus" shows only the
+patch on a blank image, x G, and measures the gain of the cosine. One image is changed at a time, the other is unaltered. Both
+are computed for each patch separately; with ``rounds`` also greedily: each round keeps the patch with the largest effect, until
+no patch has one.
 
-It explains why two faces are held to be the same, so it is for genuine pairs. Others are refused, each for itself.
+The method explains why two faces match, so it applies to genuine pairs. Other pairs are refused individually.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class MinPlusConfig(PairExplainerConfig):
     """Fields:
     width: standard deviation of a patch in pixels
     stride: pixels from one patch's centre to the next, at most 2 x ``width``
-    rounds: patches that the greedy maps keep at most; 0: no greedy maps
-    fill: what a removed patch leaves, and the blank image
-    threshold: cosine from which a pair is genuine, where the truth is not given; None: the best one on the reference pairs
+    rounds: maximum number of patches kept by the greedy maps; 0: no greedy maps
+    fill: colour of removed patches and of the blank image
+    threshold: cosine from which a pair counts as genuine if no ground truth is given; None: the best one on the reference pairs
     """
 
     name: Literal["minplus"] = "minplus"
@@ -56,7 +56,7 @@ class MinPlusConfig(PairExplainerConfig):
 
 
 class MinPlus(PairExplainer):
-    """4 x patches + 4 forward passes per pair; with ``rounds``, up to 4 x rounds x patches more."""
+    """Costs 4 x patches + 4 forward passes per pair; with ``rounds``, up to 4 x rounds x patches more."""
 
     asks: ClassVar[bool] = True
 
@@ -72,11 +72,11 @@ class MinPlus(PairExplainer):
         reference: Reference | None = None,
         same: Any = None,
     ) -> PairAttribution:
-        """Maps ``minplus``, the mean of the others, each scaled to [0, 1]; and the others, raw, in units of the cosine:
+        """Map ``minplus``, the mean of the others, each scaled to [0, 1]; and the others, raw, in units of the cosine:
         ``removal``, ``aggregation``, and with ``rounds`` ``greedy_removal``, ``greedy_aggregation``.
 
-        ``same``, bool (N,), says which pairs are genuine; without it the network's own decision counts. ``notes.refused_pairs``
-        lists every other pair, ``{pair, code, reason}``; a manifest must give that reason in place of its map, which is zero.
+        ``same``, bool (N,), is True for genuine pairs; without it the network's decision is used. ``notes.refused_pairs`` lists
+        all other pairs, ``{pair, code, reason}``; a manifest must give that reason instead of the map, which is zero.
 
         Raises:
             Refused: code ``impostor_pair``: no pair is genuine; codes ``no_reference``, ``zero_norm``, ``not_finite``.
@@ -116,7 +116,7 @@ class MinPlus(PairExplainer):
     def refusals(
         self, network: Any, cosines: np.ndarray, like: Tensor, reference: Reference | None, same: Any
     ) -> tuple[dict[int, str], str]:
-        """(pair -> why it is refused, what decided)."""
+        """Returns (pair -> reason for refusal, source of the genuine/impostor decision)."""
         if same is not None:
             genuine = np.asarray(torch.as_tensor(same).cpu()).astype(bool)
             assert genuine.shape == cosines.shape, (genuine.shape, cosines.shape)
@@ -131,7 +131,7 @@ class MinPlus(PairExplainer):
         return {int(pair): why.format(cosines[pair], limit) for pair in np.flatnonzero(cosines < limit)}, "decision"
 
     def strategies(self, network: Any, image: Tensor, other: Tensor, fill: Tensor) -> dict[str, np.ndarray]:
-        """The raw maps (H, W) float64 of one image (3, H, W), network in evaluation mode."""
+        """Raw maps (H, W) float64 of one image (3, H, W); the network is in evaluation mode."""
         height, width = image.shape[1:]
         down, across = (self.windows(side).to(image) for side in (height, width))
         patches = (down[:, None, :, None] * across[None, :, None, :]).flatten(0, 1)
@@ -181,13 +181,13 @@ class MinPlus(PairExplainer):
         return total
 
     def windows(self, side: int) -> Tensor:
-        """(centres, side) float64: one-dimensional windows; a patch is the product of one down and one across."""
+        """One-dimensional windows (centres, side) float64; a patch is the product of a vertical and a horizontal one."""
         centres = torch.tensor(places(side, 1, self.config.stride), dtype=torch.float64)[:, None]
         return torch.exp(-((torch.arange(side) - centres) ** 2) / (2 * self.config.width**2))
 
 
 def _blended(values: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """(H, W): at each pixel the mean of the patches' values, weighted by the patches."""
+    """Map (H, W): at each pixel the mean of the patches' values, weighted by the patch windows."""
     table = values.reshape(len(down), len(across))
     return (down.T @ table @ across) / np.outer(down.sum(0), across.sum(0))
 

@@ -1,9 +1,9 @@
 """Pairwise occlusion (Zhong and Deng, "Deep Difference Analysis in Similar-looking Face recognition", ICPR 2018, Algorithm 1).
 
-The same square is hidden in both images of a pair, and Delta says how the distance of the two changes. The paper's text calls
-the cosine a distance, yet reads a large Delta as "these regions differ". Both hold only for D = 1 - cosine, which is the
-default here: Delta = D(as it is) - D(hidden), so that above 0 the region makes the two different. ``similarity`` is the other
-reading, D = cosine: above 0 the region makes them alike.
+The same square is hidden in both images of a pair, and Delta is the change of their distance. The paper calls the cosine a
+distance, yet interprets a large Delta as "these regions differ". Both hold only for D = 1 - cosine, which is the default here:
+Delta = D(unaltered) - D(hidden), so a positive Delta means that the region makes the two images dissimilar. ``similarity`` is
+the other interpretation, D = cosine: a positive Delta means that the region makes them similar.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class PairOcclusionConfig(PairExplainerConfig):
     """Fields:
     patch: side of the hidden square in pixels; the paper's k
     stride: pixels from one square to the next, at most ``patch``
-    fill: what hides: ``mean`` of the protocol's images (the paper), ``black``, ``grey``, or a colour in [-1, 1]
-    sign: what Delta above 0 means: the region makes the two different, or alike
+    fill: colour of the square: ``mean`` of the protocol's images (the paper), ``black``, ``grey``, or a colour in [-1, 1]
+    sign: meaning of a positive Delta: the region makes the two images dissimilar, or similar
     """
 
     name: Literal["pair_occlusion"] = "pair_occlusion"
@@ -54,7 +54,7 @@ Evaluated = tuple[float, dict[str, Any]]  # Theta and its record
 
 
 class PairOcclusion(PairExplainer):
-    """2 x (patches + 1) forward passes per pair, and as many per reference pair unless Theta is ``known``."""
+    """Costs 2 x (patches + 1) forward passes per pair, and the same per reference pair unless Theta is ``known``."""
 
     def __init__(self, config: PairOcclusionConfig, known: Evaluated | None = None) -> None:
         self.config = config
@@ -63,14 +63,14 @@ class PairOcclusion(PairExplainer):
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairAttribution:
-        """Maps ``delta``, raw, and ``normalised``, equation 1 with Theta of the reference pairs; both images have the same.
+        """Maps ``delta``, raw, and ``normalised``, equation 1 with Theta of the reference pairs; the same for both images.
 
-        Without reference pairs of both kinds, or where Theta is not above 0, there is ``delta`` alone and
-        ``notes.unnormalised`` says why. ``notes.theta`` holds what ``modules.attribution.theta`` finds, the reference's maxima
-        and the paper's histograms.
+        Without both genuine and impostor reference pairs, or if Theta is not above 0, there is only ``delta`` and
+        ``notes.unnormalised`` gives the reason. ``notes.theta`` holds the result of ``modules.attribution.theta``, the maxima
+        of the reference pairs and the paper's histograms.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without one), ``patch_too_large``, ``zero_norm``, ``not_finite``.
+            Refused: codes ``no_reference`` (``fill`` mean without a reference), ``patch_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         fill = colour(self.config.fill, reference, left)
@@ -101,13 +101,13 @@ class PairOcclusion(PairExplainer):
     def tuned(
         self, network: Any, images: Tensor, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairOcclusion:
-        """With Theta as this network has it. It is a scale, and most of the time goes into it."""
+        """The method with Theta fixed for this network. Theta is only a scale, but takes most of the time."""
         check_pairs(images, images, size)
         with torch.no_grad(), evaluating(network):
             return PairOcclusion(self.config, self.evaluated(network, reference, colour(self.config.fill, reference, images)))
 
     def evaluated(self, network: Any, reference: Reference | None, fill: Tensor) -> Evaluated | None:
-        """Theta of a network in evaluation mode; None without reference pairs of both kinds."""
+        """Theta of a network in evaluation mode; None without both genuine and impostor reference pairs."""
         same = kinds(reference)
         if reference is None or same is None:
             return None
@@ -115,7 +115,7 @@ class PairOcclusion(PairExplainer):
         return self.evaluate(np.stack([self.delta(network, *pair, fill)[0] for pair in pairs]), same)
 
     def delta(self, network: Any, left: Tensor, right: Tensor, fill: Tensor) -> tuple[np.ndarray, float]:
-        """(Delta (H, W) float64, cosine) of two images (3, H, W), network in evaluation mode; no Theta yet."""
+        """Returns (Delta (H, W) float64, cosine) of two images (3, H, W), not normalised; the network is in evaluation mode."""
         patch = self.config.patch
         shape = (left.shape[1], left.shape[2])
         rows, columns = (places(side, patch, self.config.stride) for side in shape)
@@ -125,7 +125,7 @@ class PairOcclusion(PairExplainer):
             def make(wanted: range) -> Tensor:
                 images = image.repeat(len(wanted), 1, 1, 1)
                 for number, index in enumerate(wanted):
-                    if index:  # row 0 is the image as it is
+                    if index:  # row 0 is the unaltered image
                         row, column = corners[index - 1]
                         images[number, :, row : row + patch, column : column + patch] = fill
                 return images
@@ -134,13 +134,13 @@ class PairOcclusion(PairExplainer):
 
         cosines = cosine(hidden(left), hidden(right)).cpu().numpy()
         change = cosines[1:] - cosines[0]
-        change[np.abs(change) <= ROUNDING] = 0  # as of two equal images: else the map shows the last bits of 1
+        change[np.abs(change) <= ROUNDING] = 0  # rounding errors, e.g. of two equal images
         if self.config.sign == "similarity":
             change = -change
         return spread(change.reshape(len(rows), len(columns)), rows, columns, patch, shape), float(cosines[0])
 
     def evaluate(self, deltas: np.ndarray, same: np.ndarray) -> Evaluated:
-        """(Theta, its record) from Delta (M, H, W) of the reference pairs."""
+        """Returns (Theta, its record) from Delta (M, H, W) of the reference pairs."""
         maxima = deltas.max((1, 2))
         found = theta.find(maxima, same, "impostor" if self.config.sign == "difference" else "genuine")
         kind = {"genuine": same, "impostor": ~same}

@@ -1,23 +1,24 @@
 """S, S+ and S- (Xu, Lu and Ebrahimi, "Discriminative Deep Feature Visualization for Explainable Face Recognition", 2023).
 
-After global maximum pooling each number of an embedding is one cell of one channel. That cell is set to zero, both maps are
-decoded, and the images' difference says which region the channel stands for (Algorithm 1). The regions are summed with weights:
-the channel's share of the cosine (equation 1), less a threshold T. H is the sum, S = abs(H), S+ = ReLU(H), S- = ReLU(-H).
+After global maximum pooling each component of an embedding is one location of one channel. That location is set to zero, the
+original and the changed feature map are decoded, and the difference of the two images shows the region that the channel
+represents (Algorithm 1). The regions are summed with weights: the channel's share of the cosine (equation 1) minus a threshold
+T. H is the sum, S = abs(H), S+ = ReLU(H), S- = ReLU(-H).
 
-The shares sum to the cosine, so a decision threshold T on the cosine is T / channels for each of them; the algorithm as printed
-subtracts T itself from every channel (``literal``). It also never restores the map in its loop, so that ever more channels are
-zero (``cumulative``), while the text speaks of one channel at a time (``per_channel``).
+The shares sum to the cosine, so a decision threshold T on the cosine becomes T / channels per channel; the algorithm as printed
+subtracts T itself from every channel (``literal``). It also never restores the feature map in its loop, so that more and more
+channels are zero (``cumulative``), while the text describes one channel at a time (``per_channel``).
 
-A product near zero may mean that one image lacks what the other has, or that both lack it. After a ReLU most channels are small
-in most faces; an equal part of T makes all of them dissimilar, and S- a sum of channels that say nothing. ``energy`` (ours, not
-in the paper) takes T from each channel in proportion to (f1^2 + f2^2) / 2, its part of the squared lengths, which sums to one:
-what both lack has no weight, and a channel is dissimilar where 2 f1 f2 < T (f1^2 + f2^2).
+A product near zero may mean that one image lacks a feature of the other, or that both lack it. After a ReLU most channels are
+small for most faces; an equal share of T makes all of them dissimilar, and S- a sum of uninformative channels. ``energy``
+(ours, not in the paper) subtracts T in proportion to (f1^2 + f2^2) / 2, the channel's mean share of the squared norms, which
+sums to one: channels that are zero in both have no weight, and a channel is dissimilar if 2 f1 f2 < T (f1^2 + f2^2).
 
-A published network seldom ends in a maximum. Where its head is linear in the map, as Stylianou's closed form asks too, the
-cosine is still a sum over channels, each of which gives the sum over its cells (``head: linear``; ours, not in the paper). A
-channel's share then comes from many cells, and the one masked is that to which it owes most: the largest contribution of the
-share's own sign. What the head adds whatever the image is, its bias, belongs to no channel and is taken from T. On gmp both
-readings agree.
+Few published networks end in maximum pooling. If the head is linear in the feature map (as Stylianou's closed form also
+requires), the cosine is still a sum over channels, each the sum over its locations (``head: linear``; ours, not in the paper).
+A channel's share then comes from many locations; the masked one is that with the largest contribution of the same sign as the
+share. The head's bias, which does not depend on the image, belongs to no channel and is subtracted from T. On gmp both variants
+agree.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ from modules.heads.gmp import Gmp
 
 class ReconstructionConfig(PairExplainerConfig):
     """Fields:
-    threshold: T; None: the cosine that decides best on the reference pairs
-    subtract: from each channel's product: ``share``: T / channels; ``literal``: T itself; ``energy``: T times the mean of the
-        channel's two squares, of embeddings of length 1; for head ``max_pooled``
-    masking: ``per_channel``: one channel is masked at a time; ``cumulative``: all up to it
+    threshold: T; None: the best decision threshold on the reference pairs
+    subtract: subtracted from each channel's product: ``share``: T / channels; ``literal``: T itself; ``energy``: T times the
+        mean of the channel's two squares, of embeddings of norm 1; for head ``max_pooled``
+    masking: ``per_channel``: one channel is masked at a time; ``cumulative``: all channels up to it
     norm: of each channel's difference image, over its pixels: divided by its L2 norm, or scaled to [0, 1]
-    head: how the cosine is divided among channels: ``max_pooled``, the paper's, for head gmp alone; ``linear``, for all heads
-        that are sums over cells (gap_bn, fc_bn, gdc, gmp, l2)
+    head: how the cosine is divided among channels: ``max_pooled``, as in the paper, for head gmp only; ``linear``, for heads
+        that are sums over locations (gap_bn, fc_bn, gdc, gmp, l2)
     """
 
     name: Literal["reconstruction"] = "reconstruction"
@@ -74,13 +75,13 @@ class ReconstructionConfig(PairExplainerConfig):
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """How one image of a pair is divided.
+    """Channel weights and masked locations of one image of a pair.
 
     Attributes:
-        weights: (C,) float64, of each channel: its share of the cosine less its part of T; they sum to cosine - T, unless
+        weights: (C,) float64, the channel's share of the cosine minus its part of T; they sum to cosine - T, unless
             ``subtract`` is ``literal``
-        cells: int64 (C,), which cell of each channel is masked, counted along the rows; None: its maximum
-        bias: what of the cosine no channel has
+        cells: int64 (C,), row-major index of the location masked in each channel; None: its maximum
+        bias: part of the cosine that belongs to no channel
     """
 
     weights: Tensor
@@ -89,7 +90,7 @@ class Side:
 
 
 class Reconstruction(PairExplainer):
-    """2 forward passes and 2 x channels decodes per pair, of which only what changes is computed where the decoder allows."""
+    """Costs 2 forward passes and 2 x channels decodings per pair; only changed parts are decoded if the decoder allows it."""
 
     def __init__(self, config: ReconstructionConfig) -> None:
         self.config = config
@@ -99,12 +100,12 @@ class Reconstruction(PairExplainer):
     ) -> PairAttribution:
         """Maps ``S``, ``S+`` and ``S-``, (H, W) of the decoded image; S+ - S- = H.
 
-        ``notes.dead_channels``: (left, right) of each pair, channels whose masking changes nothing: they add nothing.
-        ``notes.bias``, with ``head: linear``: (left, right), what of the cosine no channel has.
+        ``notes.dead_channels``: (left, right) per pair, channels whose masking does not change the image; they contribute 0.
+        ``notes.bias``, with ``head: linear``: (left, right), the part of the cosine that belongs to no channel.
 
         Raises:
-            Refused: codes ``no_decoder``, ``not_max_pooled``, ``not_linear_head``: the network has no decoder, or another head;
-                ``no_reference``: no T is given and no reference pairs tell; ``zero_norm``, ``not_finite``.
+            Refused: codes ``no_decoder``, ``not_max_pooled``, ``not_linear_head``: no decoder, or an unsupported head;
+                ``no_reference``: no T is given and there are no suitable reference pairs; ``zero_norm``, ``not_finite``.
         """
         check_pairs(left, right, size)
         if network.decoder is None:
@@ -146,7 +147,7 @@ class Reconstruction(PairExplainer):
         )
 
     def _division(self, head: Any) -> Callable[[list[Tensor], float], tuple[list[Side], float]]:
-        """How two feature maps and T give both images' parts and the cosine."""
+        """The function that computes both images' ``Side`` and the cosine from two feature maps and T."""
         if self.config.head == "linear":
             linear = LinearHead(head)
             return lambda features, threshold: self.linear(linear, features, threshold)
@@ -164,7 +165,7 @@ class Reconstruction(PairExplainer):
         return divide
 
     def weights(self, features: list[Tensor], threshold: float) -> tuple[Tensor, float]:
-        """(weight of each channel (C,) float64, cosine) of two feature maps (C, h, w); equation 1."""
+        """Returns (channel weights (C,) float64, cosine) of two feature maps (C, h, w); equation 1."""
         pooled = torch.stack([one.double().amax(dim=(1, 2)) for one in features])
         check_embeddings(pooled)
         first, second = pooled / pooled.norm(dim=1, keepdim=True)
@@ -174,7 +175,7 @@ class Reconstruction(PairExplainer):
         return products - less, float(products.sum())
 
     def linear(self, head: LinearHead, features: list[Tensor], threshold: float) -> tuple[list[Side], float]:
-        """(left and right, cosine) of two feature maps (C, h, w). An image's shares and its bias sum to the cosine."""
+        """Returns (left and right, cosine) of two feature maps (C, h, w). An image's shares and its bias sum to the cosine."""
         wide = [one[None].double() for one in features]
         embeddings = torch.cat([head.embed(one) for one in wide])
         check_embeddings(embeddings)

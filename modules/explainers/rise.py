@@ -1,7 +1,7 @@
 """RISE (Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018).
 
-The importance of a pixel is how the image scores on average when the pixel is kept (equation 3), estimated from N random masks
-M_i (equation 6): S = 1 / (E[M] N) sum_i f(image * M_i) M_i. No layer is looked at, and no gradient taken.
+The importance of a pixel is the mean score of the image when the pixel is kept (equation 3), estimated from N random masks M_i
+(equation 6): S = 1 / (E[M] N) sum_i f(image * M_i) M_i. It uses neither layers nor gradients.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from modules.attribution.targets import Target
 
 
 class RISEConfig(ExplainerConfig):
-    """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. All images get the same masks.
+    """Masking multiplies the image in [-1, 1], so hidden pixels become mid-grey. All images get the same masks.
 
     Fields:
-        masks: N; the paper takes 4,000 for VGG-16 and 8,000 for ResNet-50
-        cells: a mask is a grid of ``cells`` x ``cells`` before it is enlarged and shifted
+        masks: N; the paper uses 4,000 for VGG-16 and 8,000 for ResNet-50
+        cells: a mask is a grid of ``cells`` x ``cells`` before it is upsampled and shifted
         keep: probability that a cell is kept; E[M] in the equation
         score: ``target`` is the logit or the cosine, ``probability`` the softmax probability of the class, as in the paper
-        centred: the scores' mean over the masks is taken off first: the map of the equation less a constant, but for the noise
-            of the masks' own mean, which a score far from 0 makes larger than the map. Without it the equation as printed.
-        normalisation: ``expected`` divides by N E[M], as the equation does; ``observed`` by what each pixel was in fact kept
+        centred: subtract the scores' mean over the masks first. This changes the map by a constant and removes the noise of the
+            masks' mean, which exceeds the map if scores are far from 0. False: the equation as printed
+        normalisation: ``expected`` divides by N E[M], as in the equation; ``observed`` by the sum of the masks at each pixel
         seed: of the masks
         batch: masked images per forward pass
     """
@@ -52,17 +52,17 @@ class RISEConfig(ExplainerConfig):
 
 
 class Rise(Explainer):
-    """``masks`` forward passes per image, in batches of one shape, each of one image alone."""
+    """Costs ``masks`` forward passes per image, in batches of the same shape, each of a single image."""
 
     def __init__(self, config: RISEConfig) -> None:
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
-        """See ``Explainer.explain``; maps are as large as the images.
+        """See ``Explainer.explain``; maps have the size of the images.
 
         Raises:
-            Refused: ``no_probability``: the probability of a target that is of no class; ``not_finite``: a masked image has no
-                score.
+            Refused: ``no_probability``: ``score`` is ``probability`` but the target is not a class; ``not_finite``: the score
+                of a masked image is not finite.
         """
         check_images(images, target, size)
         check_probability(target, self.config.score == "probability")
@@ -93,4 +93,4 @@ class Rise(Explainer):
             weighted -= (total / config.masks)[:, None, None] * kept
         if config.normalisation == "expected":
             return weighted / (config.masks * config.keep)
-        return torch.where(kept > 0, weighted / torch.where(kept > 0, kept, 1), 0)  # a pixel never kept says nothing
+        return torch.where(kept > 0, weighted / torch.where(kept > 0, kept, 1), 0)  # 0 for a pixel that is never kept

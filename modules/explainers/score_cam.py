@@ -1,26 +1,27 @@
 """Score-CAM (Wang et al., "Score-CAM: Score-Weighted Visual Explanations for CNNs", CVPRW 2020; Ito et al., 2021).
 
-Each channel A_k of a layer, brought to [0, 1] and enlarged, masks the image; the score of the masked image is the channel's
-weight w_k, and the map is ReLU(sum_k w_k A_k). No gradient is taken. Publications and public code differ in every step, so each
-reading is a mode, named by its source:
+Each channel A_k of a layer, scaled to [0, 1] and upsampled, masks the image; the score of the masked image is the channel's
+weight w_k, and the map is ReLU(sum_k w_k A_k). No gradients are needed. Publications and public code differ in every step, so
+each variant is a mode, named after its source:
 
 =================  ===================  ==========================  ====================================================
-mode               to [0, 1]            enlarged with               w_k
+mode               scaled to [0, 1]     upsampled with              w_k
 =================  ===================  ==========================  ====================================================
-wang2020           after enlarging      half-pixel centres          softmax over the channels of score - score(baseline)
-wang_code          after enlarging      half-pixel centres          softmax probability of the class; the map is enlarged
+wang2020           after upsampling     half-pixel centres          softmax over the channels of score - score(baseline)
+wang_code          after upsampling     half-pixel centres          softmax probability of the class; the map is upsampled
 pytorch_grad_cam   after, eps 1e-8      corners aligned             softmax over the channels of score
 torch_cam          before, eps 1e-8     half-pixel centres          softmax over the channels of score - score(image)
-raw_logits         before enlarging     half-pixel centres          score (Ito et al.)
-pairs              before enlarging     half-pixel centres          score less its mean over the channels (ours)
+raw_logits         before upsampling    half-pixel centres          score (Ito et al.)
+pairs              before upsampling    half-pixel centres          score minus its mean over the channels (ours)
 =================  ===================  ==========================  ====================================================
 
-``wang2020`` is Algorithm 1 of the paper, ``wang_code`` its authors' code, which does something else. Which baseline the paper
-subtracts makes no difference: a softmax does not see a constant. Weights of a softmax are positive, so the map of a layer that
-ends in a ReLU is zero only where the layer is. ``raw_logits`` are often negative, and the whole map with them.
+``wang2020`` is Algorithm 1 of the paper, ``wang_code`` the authors' code, which differs. The choice of the baseline in the
+paper has no effect: a softmax is invariant to constants. Softmax weights are positive, so the map of a layer that ends in a
+ReLU is zero only where the layer is zero. ``raw_logits`` are often negative, which can make the whole map negative.
 
-Cosines of masked images differ by hundredths, which a softmax over the channels makes into equal weights: maps of unrelated
-references then agree. So ``pairs`` centres them instead. Raw maps are returned, without the scaling that the others end with.
+Cosines of masked images differ only by hundredths, so a softmax over the channels gives nearly equal weights, and maps for
+unrelated references look the same. Therefore ``pairs`` centres the scores instead. Raw maps are returned, without the final
+scaling of the other implementations.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from modules.attribution.targets import Target
 
 
 class ScoreCAMConfig(ExplainerConfig):
-    """Masking multiplies the image in [-1, 1], so what is hidden becomes mid-grey. A constant channel masks everything.
+    """Masking multiplies the image in [-1, 1], so hidden pixels become mid-grey. A constant channel masks everything.
 
     Fields:
         mode: see above; None: ``wang2020`` for a class, ``pairs`` for a cosine
@@ -52,7 +53,7 @@ class ScoreCAMConfig(ExplainerConfig):
     """
 
     name: Literal["score_cam"] = "score_cam"
-    version: ClassVar[int] = 2  # 1 took raw_logits by default, and called it paper
+    version: ClassVar[int] = 2  # in version 1 the default was raw_logits, called paper
     mode: Mode | None = None
     layer: str | None = None
     min_side: int = Field(default=4, ge=1)
@@ -63,7 +64,7 @@ class ScoreCAMConfig(ExplainerConfig):
 
 
 class ScoreCAM(Explainer):
-    """One forward pass per channel that is not constant, and one of the image; images go through one by one."""
+    """Costs one forward pass per non-constant channel, plus one of the image; images are processed one by one."""
 
     def __init__(self, config: ScoreCAMConfig) -> None:
         self.config = config
@@ -72,17 +73,17 @@ class ScoreCAM(Explainer):
         """See ``Explainer.explain``.
 
         Raises:
-            Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``wang_code`` of a target
-                that is of no class; ``not_finite``: a masked image has no score.
-            Refused: ``no_such_layer``: ``layer`` is no stage of this backbone; names the stages.
+            Refused: ``layer_too_coarse``: no stage's output is large enough; ``no_probability``: mode ``wang_code`` and the
+                target is not a class; ``not_finite``: the score of a masked image is not finite.
+            Refused: ``no_such_layer``: ``layer`` is not a stage of this backbone; lists the stages.
         """
         check_images(images, target, size)
         return self._explain(network, [(image[None], target.take([number])) for number, image in enumerate(images)], target)
 
     def explain_targets(self, network: Any, image: Tensor, targets: Target) -> Attribution:
-        """K maps of one image (1, 3, H, W), for the K rows of ``targets``: all of them share the masked images' passes.
+        """K maps of one image (1, 3, H, W), for the K rows of ``targets``, which share the forward passes of masked images.
 
-        Map k is what ``explain`` gives for row k, bit by bit; errors as there.
+        Map k is bitwise equal to that of ``explain`` for row k. Raises as ``explain``.
         """
         assert image.ndim == 4, image.shape
         assert len(image) == 1, image.shape
@@ -106,19 +107,19 @@ class ScoreCAM(Explainer):
 
 
 def score_cam(network: Any, layer: nn.Module, image: Tensor, targets: Target, mode: Mode, batch: int) -> tuple[Tensor, int]:
-    """Raw maps of one image (1, 3, H, W), one for each of the K rows of ``targets``, and how many channels are constant.
+    """Raw maps of one image (1, 3, H, W), one for each of the K rows of ``targets``, and the number of constant channels.
 
     The maps are float64 (K, h, w), in mode ``wang_code`` (K, H, W); the network is in evaluation mode.
     """
     seen: list[Tensor] = []
-    # The copy outlives operations that change the layer's output in place.
+    # Copied, because later operations may change the layer's output in place.
     with torch.no_grad(), hooked({"": layer}, lambda name, output: seen.append(output.detach().clone())):
         embedding = network.embed(image)
-        finite_scores(network, embedding.expand(len(targets), -1), targets)  # with no live channel nothing else would ask
+        finite_scores(network, embedding.expand(len(targets), -1), targets)  # the only check if all channels are constant
     assert len(seen) == 1, f"the layer ran {len(seen)} times in one forward pass"
     activation = seen[0][0]
     weights = channel_weights(network, activation, image, targets, mode, batch)
-    # Target by target, so that a map's last bit does not depend on how many there are.
+    # Target by target, so that a map's last bit does not depend on the number of targets.
     maps = torch.stack([(row[:, None, None] * activation.double()).sum(0) for row in weights])
     if mode == "wang_code":
         size = (image.shape[2], image.shape[3])

@@ -1,8 +1,8 @@
 """SmoothGrad (Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017).
 
 The gradient is averaged over copies of the image with Gaussian noise; the map is then the largest absolute value over the
-channels, as for ``gradient``. The noise's deviation is a share of the image's range, max(x) - min(x), as in the paper's
-Section 3.2, so an image of one colour gets none.
+channels, as for ``gradient``. The standard deviation of the noise is a fraction of the image's range, max(x) - min(x), as in
+Section 3.2 of the paper, so a constant image gets no noise.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class SmoothGradConfig(ExplainerConfig):
     """Applies to every network.
 
     Fields:
-        samples: noisy copies of an image
-        noise: standard deviation, as a share of the image's range
-        seed: of the noise, which is the same for all images, so that a map depends on its own image alone
-        average: of the gradients with their signs, as in the paper's equation, or of their absolute values
-        batch: copies that go through the network together; divides ``samples``, so that all batches have one shape
+        samples: number of noisy copies per image
+        noise: standard deviation, as a fraction of the image's range
+        seed: of the noise, which is the same for all images, so that a map depends only on its own image
+        average: of the signed gradients, as in the paper's equation, or of their absolute values
+        batch: copies per forward pass; must divide ``samples``, so that all batches have the same shape
     """
 
     name: Literal["smoothgrad"] = "smoothgrad"
@@ -49,13 +49,13 @@ class SmoothGradConfig(ExplainerConfig):
 
 
 class SmoothGrad(PixelExplainer):
-    """``samples`` forward and backward passes per image. Notes: ``noise``, the deviation in units of the input."""
+    """Costs ``samples`` forward and backward passes per image. Notes: ``noise``, the standard deviation in input units."""
 
     def __init__(self, config: SmoothGradConfig) -> None:
         self.config = config
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
-        """(1, 3, H, W) to (H, W)."""
+        """Map (H, W) of an image (1, 3, H, W)."""
         config = self.config
         deviation = config.noise * float(image.max() - image.min())
         random = np.random.default_rng(config.seed)  # NumPy's stream is the same for CPU and CUDA

@@ -1,9 +1,8 @@
-"""Stylianou, Souvenir and Pless ("Visualizing Deep Similarity Networks", WACV 2019): where in each image the similarity comes
-from.
+"""Cosine split over locations (Stylianou, Souvenir and Pless, "Visualizing Deep Similarity Networks", WACV 2019).
 
-The cosine of two pooled feature maps is a sum over the cells of either map: with A1 and A2 the maps and HW cells,
-A1 . mean(A2) / (HW |mean(A1)| |mean(A2)|). Whatever is linear after the pooling (normalisation, a fully connected layer) is
-pushed through exactly, and what it adds regardless of the image, its bias, is reported apart: map and bias sum to the cosine.
+The cosine of two pooled feature maps is a sum over the locations of either map: with maps A1 and A2 and HW locations,
+A1 . mean(A2) / (HW |mean(A1)| |mean(A2)|). Linear operations after the pooling (normalisation, a fully connected layer) are
+handled exactly, and their bias, which does not depend on the image, is reported separately: map and bias sum to the cosine.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from modules.attribution.pair_utilities import check_pairs
 
 
 class StylianouConfig(PairExplainerConfig):
-    """For heads that sum over cells: gap_bn, fc_bn, gdc, l2 (average, flatten); of gmp, channels count where they peak."""
+    """For heads that sum over locations: gap_bn, fc_bn, gdc, l2 (average, flatten); gmp: channels count at their maximum."""
 
     name: Literal["stylianou"] = "stylianou"
 
@@ -31,7 +30,7 @@ class StylianouConfig(PairExplainerConfig):
 
 
 class Stylianou(PairExplainer):
-    """2 forward passes per pair; after the feature map everything is in float64."""
+    """Costs 2 forward passes per pair; everything after the feature map is computed in float64."""
 
     def __init__(self, config: StylianouConfig) -> None:
         self.config = config
@@ -39,7 +38,7 @@ class Stylianou(PairExplainer):
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairAttribution:
-        """Map ``similarity``, at the resolution of the feature map; ``notes.bias`` holds each image's share of no cell.
+        """Map ``similarity``, at the resolution of the feature map; ``notes.bias`` holds the part that belongs to no location.
 
         Raises:
             Refused: codes ``not_linear_head``, ``zero_norm``, ``not_finite``.

@@ -1,1 +1,1 @@
-"""How good maps are: one score a file."""
+"""Scores of the quality of maps, one per file."""

@@ -9,7 +9,7 @@ from modules.metrics.image_game import Game
 
 
 class DeletionConfig(GameConfig):
-    """Those of ``GameConfig``; nothing is blurred here, so ``blur`` counts for nothing."""
+    """Fields as ``GameConfig``; ``blur`` is ignored, since deletion does not blur."""
 
     name: Literal["deletion"] = "deletion"
 
@@ -18,7 +18,7 @@ class DeletionConfig(GameConfig):
 
 
 class Deletion(PixelGame):
-    """The most important pixels turn mid-grey first; the area under what is explained. A low area is good."""
+    """Sets the most important pixels to mid-grey first; the area under the curve of the explained score. Lower is better."""
 
     game: ClassVar[Game] = "deletion"
     low_is_good: ClassVar[bool] = True

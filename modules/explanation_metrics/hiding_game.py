@@ -1,7 +1,7 @@
 """The hiding game (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B): see ``modules.metrics.hiding_game``.
 
-Of pairs, the verification accuracy is watched while both images lose what their maps call unimportant; of single images, the
-accuracy of the class.
+Measures the verification accuracy of pairs while the least important pixels of both images are hidden; for single images, the
+classification accuracy.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from modules.metrics.pixel_replacement import Settings
 from modules.metrics.roc import Curve
 from modules.network import embedding_digest
 
-REMEMBERED = 4  # games whose baselines a process keeps
+REMEMBERED = 4  # games whose baselines a process caches
 _baselines: OrderedDict[str, dict[str, Played]] = OrderedDict()
 
 
 def baselines_of(explained: Explained, pairs: np.ndarray, settings: Settings, threshold: float) -> dict[str, Played]:
-    """Baselines that this process played with the same network, pairs and settings: many methods explain the same pairs."""
+    """Baselines for this network, pairs and settings, cached per process: many methods explain the same pairs."""
     content = hashlib.sha256(embedding_digest(explained.network.state_dict()).encode())
     for array in (as_array(explained.images), explained.same, pairs):
         content.update(np.ascontiguousarray(array).tobytes())
@@ -39,9 +39,9 @@ def baselines_of(explained: Explained, pairs: np.ndarray, settings: Settings, th
 
 
 class HidingGameConfig(GameConfig):
-    """Fields, beside those of ``GameConfig``:
-    threshold: cosine from which a pair is accepted: a number; ``pairs``: the best one on the explained pairs, clean, those
-        without maps among them; ``reference``: the best one on pairs that were held out of training. Not used for single images
+    """Fields, in addition to those of ``GameConfig``:
+    threshold: cosine from which a pair is accepted: a number; ``pairs``: the best one on the unaltered explained pairs,
+        including those without maps; ``reference``: the best one on pairs held out of training. Not used for single images
     """
 
     name: Literal["hiding_game"] = "hiding_game"
@@ -52,8 +52,8 @@ class HidingGameConfig(GameConfig):
 
 
 class Hiding:
-    """Numbers: ``auc``, the area under the accuracy; ``refit``, the same with the threshold that is best for each share (of
-    pairs of both kinds). Of images also ``score`` and ``probability``, the areas under the logit and the softmax of the class.
+    """Numbers: ``auc``, the area under the accuracy; ``refit``, the same with the best threshold at each share (only with both
+    genuine and impostor pairs). For images also ``score`` and ``probability``, the areas under the class logit and softmax.
     """
 
     def __init__(self, config: HidingGameConfig) -> None:
@@ -63,8 +63,8 @@ class Hiding:
         """See ``Scorer``.
 
         Raises:
-            Refused: ``no_maps``: no pair has a map; ``one_kind_of_pair``: the pairs are all genuine, or none is, and give no
-                threshold; ``not_finite``: an embedding has no direction.
+            Refused: ``no_maps``: no pair has a map; ``one_kind_of_pair``: all pairs are genuine, or none is, so no threshold
+                can be chosen; ``not_finite``: an embedding has norm zero.
         """
         return self._images(explained) if explained.same is None else self._pairs(explained)
 
@@ -98,7 +98,7 @@ class Hiding:
         return told(explained, found["methods"], numbers, headlines=["auc", "refit"], **kinds, details=found)
 
     def _threshold(self, explained: Explained, codes: np.ndarray) -> tuple[float, str]:
-        """The threshold, and where it is from, in words."""
+        """Returns the threshold and a description of its source."""
         assert explained.same is not None
         wanted = self.config.threshold
         if wanted == "reference":

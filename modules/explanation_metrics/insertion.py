@@ -9,7 +9,7 @@ from modules.metrics.image_game import Game
 
 
 class InsertionConfig(GameConfig):
-    """Those of ``GameConfig``."""
+    """Fields as ``GameConfig``."""
 
     name: Literal["insertion"] = "insertion"
 
@@ -18,6 +18,6 @@ class InsertionConfig(GameConfig):
 
 
 class Insertion(PixelGame):
-    """The blurred image gets its most important pixels back; the area under what is explained. A high area is good."""
+    """Restores the most important pixels of a blurred image first; the area under the explained score. Higher is better."""
 
     game: ClassVar[Game] = "insertion"

@@ -1,4 +1,4 @@
-"""The pointing game and the energy in the region that truly differs: see ``modules.metrics.pointing``."""
+"""The pointing game and the energy inside the true region of difference: see ``modules.metrics.pointing``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from modules.metrics.pointing import pointing
 
 class PointingConfig(ScoreConfig):
     """Fields:
-    tolerance: pixels of the crop that the maximum may lie off the region
+    tolerance: maximum distance of the map's maximum from the region, in pixels of the crop
     seed: of the bootstrap and of the random baseline
-    resamples: of the bootstrap over images
+    resamples: number of bootstrap resamples over images
     centre: standard deviation of the centre baseline, in image heights and widths
-    side: which images of a pair count; ``right`` is the face that wears it where a protocol has an occluder
+    side: which images of a pair count; in protocols with an occluder, ``right`` is the face that wears it
     """
 
     name: Literal["pointing"] = "pointing"
@@ -35,19 +35,19 @@ class PointingConfig(ScoreConfig):
 
 
 class Pointing:
-    """Numbers: ``pointing``, the share of images whose maximum lies in the region; ``energy``, the share of the map in it.
+    """Numbers: ``pointing``, the fraction of images whose maximum lies in the region; ``energy``, the share of the map in it.
 
-    Of pairs, those images count whose region is known and in the crop; signed maps by their values.
+    For pairs, only images whose region is known and inside the crop count; signed maps are used with their values.
     """
 
     def __init__(self, config: PointingConfig) -> None:
         self.config = config
 
     def score(self, explained: Explained) -> dict[str, Any]:
-        """See ``Scorer``; ``images`` is how many were looked at, ``unknown`` how many have no region in the crop.
+        """See ``Scorer``; ``images`` is the number of evaluated images, ``unknown`` the number without a region in the crop.
 
         Raises:
-            Refused: ``no_region``: what an image should show is not known; ``no_sides``: single images have none.
+            Refused: ``no_region``: the true region is not known; ``no_sides``: single images have no sides.
         """
         regions = explained.regions
         if regions is None:

@@ -16,10 +16,10 @@ from modules.attribution.sanity_checks import Settings, check_images, check_pair
 
 class SanityConfig(ScoreConfig):
     """Fields:
-    seed: of everything that is drawn
-    depths: points of the cascade, the last being the whole network; and layers that are drawn alone
-    limit: a mean abs(rho) above it is stamped
-    most: images that are looked at, at most, a pair being two; the method runs about 2 x ``depths`` + 3 times on them
+    seed: of all random numbers
+    depths: number of cascade points, the last being the whole network; also the number of layers reinitialized independently
+    limit: a mean abs(rho) above it is flagged
+    most: maximum number of images (a pair counts as two); the method runs about 2 x ``depths`` + 3 times on them
     """
 
     name: Literal["sanity"] = "sanity"
@@ -33,18 +33,18 @@ class SanityConfig(ScoreConfig):
 
 
 class Sanity:
-    """Numbers: mean abs(rho) of the maps with those ``parameters``, of a reinitialized network, and with those of another
-    ``target``; less is better. Flags: ``parameter-insensitive``, ``target-insensitive``, ``undetermined``.
+    """Numbers: mean abs(rho) between the maps and those of a reinitialized network (``parameters``), or those of another target
+    (``target``); lower is better. Flags: ``parameter-insensitive``, ``target-insensitive``, ``undetermined``.
     """
 
     def __init__(self, config: SanityConfig) -> None:
         self.config = config
 
     def score(self, explained: Explained) -> dict[str, Any]:
-        """See ``Scorer``. Maps are computed again.
+        """See ``Scorer``. Recomputes the maps.
 
         Raises:
-            Refused: ``no_swap``: a method of pairs, and one pair alone; or whatever the method refuses.
+            Refused: ``no_swap``: a pair method with a single pair; or any code raised by the method.
         """
         settings = Settings(self.config.seed, self.config.depths, self.config.limit)
         pairs = explained.same is not None
@@ -55,8 +55,8 @@ class Sanity:
         else:
             rows = np.arange(min(count, self.config.most))
             if pairs:
-                # All left images, then all right ones: a swap gives each image the next one's reference, which would else be
-                # the image itself.
+                # All left images, then all right ones: a swap gives each image the next one's reference, which would otherwise
+                # be the image itself.
                 rows = (2 * self._some_pairs(explained)[None] + np.array([[0], [1]])).reshape(-1)
             images, target = explained.images[torch.from_numpy(rows)], explained.target.take(rows.tolist())
             found = check_images(explained.explainer.build(), explained.network, images, target, explained.size, settings)
@@ -73,7 +73,7 @@ class Sanity:
         }
 
     def _some_pairs(self, explained: Explained) -> np.ndarray:
-        """Pairs with maps, genuine and impostor in turn as far as there are both."""
+        """Pairs with maps, alternating genuine and impostor as far as possible."""
         assert explained.same is not None
         pairs = explained.pairs
         kinds = [pairs[explained.same[pairs] == kind] for kind in (True, False)]
