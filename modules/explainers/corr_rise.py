@@ -58,7 +58,7 @@ class CorrRise(PairExplainer):
         mask gives the same cosine. The correlation is undefined there, and the maps are 0.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without a reference), ``square_too_large``, ``zero_norm``, ``not_finite``.
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``square_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         seen = self.draw(shape)

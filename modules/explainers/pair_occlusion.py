@@ -70,7 +70,7 @@ class PairOcclusion(PairExplainer):
         of the reference pairs and the paper's histograms.
 
         Raises:
-            Refused: codes ``no_reference`` (``fill`` mean without a reference), ``patch_too_large``, ``zero_norm``, ``not_finite``.
+            Refused: codes ``no_reference`` (``fill`` mean without one), ``patch_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
         fill = colour(self.config.fill, reference, left)

@@ -1,1 +1,1 @@
-"""One file, one family of measurements."""
+"""Evaluation metrics, one family per file."""

@@ -1,15 +1,16 @@
-"""The accuracies that are all called "accuracy on LFW", each by its name, from the same scores.
+"""The different definitions of "accuracy on LFW" in use, computed from the same scores.
 
 | mode | threshold of a fold | spread |
 |---|---|---|
-| ten_fold | exactly the best on the other folds | standard error, n - 1 |
+| ten_fold | exact optimum on the other folds | standard error, n - 1 |
 | insightface | first best of 400 on the other folds, step 0.01 in squared distance | standard deviation, n |
 | youden | the first of 1,000, lowest to highest score, with the largest TAR - FAR on the other folds | standard error, n - 1 |
-| best_threshold | exactly the best on all pairs | none |
+| best_threshold | exact optimum on all pairs | none |
 | facenet | as insightface | standard deviation, n |
 | facenet_mean | as facenet, by angle, the other folds' mean embedding subtracted | standard deviation, n |
 
-Scores are cosines. The folds are the protocol's own; public code cuts the list into ten equal parts, which on LFW is the same.
+Scores are cosines. The folds are those of the protocol; public code splits the list into ten equal parts, which is the same on
+LFW.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Mode = dict[str, Any]  # value, spread, spread_is, folds, thresholds; facenet al
 
 
 def ten_fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
-    """LFW's own: see ``verification.ten_fold_accuracy``. Thresholds are cosines."""
+    """The official LFW accuracy, see ``verification.ten_fold_accuracy``. Thresholds are cosines."""
     found = ten_fold_accuracy(scores, same, folds)
     return {
         "value": found["value"],
@@ -51,7 +52,7 @@ def insightface(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode
 
 
 def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
-    """As FaceX-Zoo's evaluator: a pair whose score equals the threshold is wrong either way. Thresholds are cosines."""
+    """As FaceX-Zoo's evaluator: a pair whose score equals the threshold always counts as wrong. Thresholds are cosines."""
     scores, same = checked(scores, same)
     scores = scores.astype(np.float64, copy=False)
     accuracies, thresholds = [], []
@@ -64,16 +65,16 @@ def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
 
 
 def best_threshold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray | None = None) -> Mode:
-    """The threshold that is best on these very pairs (Ito et al.); the folds have no part in it."""
+    """Accuracy at the best threshold on the evaluated pairs themselves (Ito et al.); the folds are ignored."""
     value, threshold = best_threshold_accuracy(scores, same)
     return {"value": value, "spread": None, "spread_is": None, "folds": [], "thresholds": [threshold]}
 
 
 def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3) -> Mode:
-    """As FaceNet's public ``lfw.py`` with squared distances, where subtracting a mean changes nothing.
+    """As FaceNet's public ``lfw.py`` with squared distances, where subtracting a mean has no effect.
 
-    ``val``: mean and standard deviation (n) over the folds of VAL at the threshold that the other folds interpolate for
-    ``far``, and the mean FAR found; a null value and the reason where a fold has one kind of pair only.
+    ``val``: mean and standard deviation (n) over the folds of VAL at the threshold interpolated for ``far`` on the other folds,
+    and the mean FAR obtained; a null value and the reason if a fold lacks genuine or impostor pairs.
     """
     scores, same = checked(scores, same)
     distances = public_evaluators.squared_distance(scores)
@@ -84,12 +85,12 @@ def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float 
 def facenet_mean(
     left: np.ndarray, right: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3, subtract: bool = True
 ) -> Mode:
-    """As FaceNet's public ``lfw.py`` with angles; thresholds are angles over pi, so only a quarter of the list is in use.
+    """As FaceNet's public ``lfw.py`` with angles; thresholds are angles / pi, so only a quarter of the list is used.
 
     Args:
-        left: (n, D) embeddings of the pairs' first images.
-        right: (n, D) of their second ones.
-        subtract: the mean embedding of the other folds' images, counted once per pair, from both.
+        left: (n, D), embeddings of the pairs' first images.
+        right: (n, D), embeddings of their second images.
+        subtract: whether to subtract the other folds' mean embedding (images counted once per pair) from both.
     """
     left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
     _, same = checked(np.einsum("nd,nd->n", left, right), same)
@@ -121,13 +122,13 @@ def all_modes(
     folds: np.ndarray,
     embeddings: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Mode]:
-    """Every mode on the same scores, with ``difference``: how far its value is from that of ten_fold.
+    """All modes on the same scores, each with ``difference``, its value minus that of ten_fold.
 
     Args:
         scores: (n,) cosines.
         same: (n,) bool.
         folds: (n,) int.
-        embeddings: (n, D) of the first and of the second images; adds ``facenet_mean``, which scores alone cannot give.
+        embeddings: (n, D) of the first and of the second images; adds ``facenet_mean``, which needs more than scores.
     """
     found = {name: mode(scores, same, folds) for name, mode in MODES.items()}
     if embeddings is not None:

@@ -6,12 +6,12 @@ import numpy as np
 
 
 def random_maps(count: int, size: tuple[int, int], seed: int) -> np.ndarray:
-    """float32 (count, H, W), uniform in [0, 1), another one for each image."""
+    """float32 (count, H, W), uniform in [0, 1), different for each image."""
     return np.random.default_rng(seed).random((count, *size), dtype=np.float32)
 
 
 def constant_maps(count: int, size: tuple[int, int]) -> np.ndarray:
-    """float32 (count, H, W) of ones; pixels are then ranked by what breaks ties."""
+    """float32 (count, H, W) of ones; pixels are then ranked by the tie-breaking rule."""
     return np.ones((count, *size), np.float32)
 
 
@@ -23,7 +23,7 @@ def centre_maps(count: int, size: tuple[int, int], spread: float) -> np.ndarray:
 
 
 def baselines(count: int, size: tuple[int, int], seed: int, spread: float) -> dict[str, np.ndarray]:
-    """The three, by the names that results give them."""
+    """All three baselines, by their names in the results."""
     return {
         "random": random_maps(count, size, seed),
         "constant": constant_maps(count, size),

@@ -1,9 +1,9 @@
 """Agreement of clusters with identities, computed from the counts of each identity in each cluster.
 
-Pairwise: precision is the share of pairs in one cluster that are one subject, recall the share of pairs of one subject that are
-in one cluster. BCubed (Bagga and Baldwin, 1998; Amigo et al., 2009): precision is the mean over images of the share of their
-cluster, themselves included, that is their subject; recall the mean share of their subject that is in their cluster.
-F is the harmonic mean. A share of no pairs at all is 1.
+Pairwise: precision is the fraction of same-cluster pairs that are of the same subject, recall the fraction of same-subject
+pairs that are in the same cluster. BCubed (Bagga and Baldwin, 1998; Amigo et al., 2009): precision is the mean over images of
+the fraction of the image's cluster, including itself, that is of its subject; recall is the mean fraction of the image's
+subject that is in its cluster. F is the harmonic mean. A fraction of zero pairs counts as 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Agreement(NamedTuple):
 
 
 def pairwise(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
-    """Precision, recall and F over pairs of images; whole numbers until the last division.
+    """Precision, recall and F over pairs of images; computed in integers up to the last division.
 
     Args:
         clusters: (n,) int or text.
@@ -36,7 +36,7 @@ def pairwise(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
 
 
 def bcubed(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
-    """BCubed precision, recall and F; arguments and errors as ``pairwise``."""
+    """BCubed precision, recall and F; arguments and errors as for ``pairwise``."""
     (rows, columns, counts), clustered, subjects_of = _counts(clusters, subjects)
     squares = counts.astype(np.float64) ** 2
     total = int(counts.sum())
@@ -45,11 +45,11 @@ def bcubed(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Both F at every distance threshold of a sequence of merges.
+    """Pairwise and BCubed F at every distance threshold of a sequence of merges.
 
     Attributes:
-        distances: float64 (k,), rising; the first is -infinity, which merges nothing.
-        clusters: int64 (k,), how many are left.
+        distances: float64 (k,), increasing; the first is -infinity, which merges nothing.
+        clusters: int64 (k,), number of clusters.
         pairwise: float64 (k,), F.
         bcubed: float64 (k,), F.
     """
@@ -60,12 +60,12 @@ class Sweep:
     bcubed: np.ndarray
 
     def best(self, of: str = "pairwise") -> tuple[float, float]:
-        """(F, distance) of the best threshold, the lowest of equally good ones.
+        """Returns (F, distance) of the best threshold, the lowest one on ties.
 
-        An oracle: the threshold is chosen on the images that are evaluated.
+        This is an oracle: the threshold is chosen on the evaluated images.
 
         Raises:
-            ValueError: ``of`` is neither pairwise nor bcubed.
+            ValueError: ``of`` is neither ``pairwise`` nor ``bcubed``.
         """
         if of not in ("pairwise", "bcubed"):
             raise ValueError(f"there is no sweep of {of}; pairwise and bcubed are known")
@@ -75,21 +75,21 @@ class Sweep:
 
 
 def sweep(merges: np.ndarray, subjects: np.ndarray) -> Sweep:
-    """Every threshold at once: each merge changes the counts of two clusters only, so all take O(n log n).
+    """Evaluates all thresholds at once in O(n log n), since each merge changes the counts of only two clusters.
 
     Args:
-        merges: (n - 1, 4), as ``clustering.average_linkage`` gives them, heights rising.
+        merges: (n - 1, 4), as returned by ``clustering.average_linkage``, heights increasing.
         subjects: (n,) int or text.
 
     Raises:
-        ValueError: lengths do not belong together.
+        ValueError: lengths do not match.
     """
     count = len(subjects)
     if len(merges) != count - 1:
         raise ValueError(f"{len(merges)} merges and {count} images; there is one merge fewer than images")
     _, who, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
     members: dict[int, Counter[int]] = {row: Counter({int(subject): 1}) for row, subject in enumerate(who)}
-    squares = dict.fromkeys(range(count), 1)  # of the counts in a cluster, summed
+    squares = dict.fromkeys(range(count), 1)  # per cluster, sum of squared counts
     size = dict.fromkeys(range(count), 1)
     right, claimed, wanted = 0, 0, _pairs(sizes)
     precision, recall = float(count), float((1 / sizes[who]).sum())
@@ -109,18 +109,18 @@ def sweep(merges: np.ndarray, subjects: np.ndarray) -> Sweep:
         members[new] = kept
         entry = (height, count - step - 1, _pairwise(right, claimed, wanted).f, _harmonic(precision / count, recall / count).f)
         if found[-1][0] == height:
-            found[-1] = entry  # merges of one height come together or not at all
+            found[-1] = entry  # merges of equal height belong to the same threshold
         else:
             found.append(entry)
     distances, clusters, f_pairs, f_cubed = zip(*found, strict=True)
     return Sweep(np.array(distances), np.array(clusters, np.int64), np.array(f_pairs), np.array(f_cubed))
 
 
-Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # cluster, subject and number of images of each pair that occurs
+Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # cluster, subject and number of images of each non-empty cell
 
 
 def _counts(clusters: np.ndarray, subjects: np.ndarray) -> tuple[Cells, np.ndarray, np.ndarray]:
-    """(the table of counts, images per cluster, images per subject)."""
+    """Returns (contingency table, images per cluster, images per subject)."""
     clusters, subjects = np.asarray(clusters), np.asarray(subjects)
     if clusters.shape != subjects.shape or clusters.ndim != 1 or not len(clusters):
         raise ValueError(f"clusters have shape {clusters.shape} and subjects {subjects.shape}; one of both for each image")

@@ -10,19 +10,19 @@ ROWS = 1_024  # rows of the distance matrix at a time
 
 
 def kmeans(embeddings: np.ndarray, clusters: int, seed: int = 0, starts: int = 1) -> np.ndarray:
-    """(n,) int: the cluster of each row, by k-means with k-means++ starts, of which the tightest counts.
+    """Cluster indices (n,) int by k-means with k-means++ initialisation; the best of ``starts`` runs is returned.
 
-    For embeddings of unit length, squared distances order as cosines do. Runs on one thread, so that threads cannot change the
-    order of sums: a seed gives one result.
+    For embeddings of unit length, squared distances rank pairs as cosines do. Runs on one thread, so that the order of sums,
+    and thus the result for a seed, is fixed.
 
     Args:
         embeddings: (n, D) float.
-        clusters: how many, 1 to n; the protocol must know it.
-        seed: of the starts.
-        starts: how many.
+        clusters: number of clusters, 1 to n; must be known from the protocol.
+        seed: of the initialisations.
+        starts: number of runs.
 
     Raises:
-        ValueError: more clusters than rows, or fewer than one; a value that is no finite number.
+        ValueError: more clusters than rows, or fewer than one; a value that is not finite.
     """
     from sklearn.cluster import KMeans  # type: ignore[import-untyped]
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -37,16 +37,16 @@ def kmeans(embeddings: np.ndarray, clusters: int, seed: int = 0, starts: int = 1
 
 
 def average_linkage(embeddings: np.ndarray) -> np.ndarray:
-    """(n - 1, 4) float64: the merges of agglomerative clustering, as scipy writes them.
+    """Merges (n - 1, 4) float64 of agglomerative clustering, in scipy's linkage format.
 
-    Distance of two images: 1 - cosine. Of two clusters: the mean over their pairs. O(n^2) time; memory 8 n^2 bytes at the most
-    (1.4 GB for the 13,233 images of LFW).
+    The distance of two images is 1 - cosine, that of two clusters the mean over their pairs. O(n^2) time; at most 8 n^2 bytes
+    of memory (1.4 GB for the 13,233 images of LFW).
 
     Args:
-        embeddings: (n, D) float, n at least 2; any length but 0.
+        embeddings: (n, D) float, n at least 2; any norm but 0.
 
     Raises:
-        ValueError: fewer than two rows, a value that is no finite number, or a row of length 0.
+        ValueError: fewer than two rows, a value that is not finite, or a row of norm 0.
     """
     from scipy.cluster.hierarchy import linkage
 
@@ -71,7 +71,7 @@ def average_linkage(embeddings: np.ndarray) -> np.ndarray:
 
 
 def cut_into(merges: np.ndarray, clusters: int) -> np.ndarray:
-    """(n,) int: exactly so many clusters, by undoing the last merges; equal heights are undone from the last to the first.
+    """Cluster indices (n,) int for exactly ``clusters`` clusters: undoes merges from the last, also among equal heights.
 
     Raises:
         ValueError: more clusters than rows, or fewer than one.
@@ -83,12 +83,12 @@ def cut_into(merges: np.ndarray, clusters: int) -> np.ndarray:
 
 
 def cut_at(merges: np.ndarray, distance: float) -> np.ndarray:
-    """(n,) int: the clusters left by all merges at or below the distance."""
+    """Cluster indices (n,) int after all merges at or below ``distance``."""
     return _joined(merges[: int(np.searchsorted(merges[:, 2], distance, side="right"))], len(merges) + 1)
 
 
 def _joined(merges: np.ndarray, count: int) -> np.ndarray:
-    """Clusters after these merges, numbered by their first rows."""
+    """Cluster indices after these merges, numbered in order of their first rows."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

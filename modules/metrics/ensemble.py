@@ -1,6 +1,6 @@
-"""Ensembles: the scores of several networks for the same pairs, combined.
+"""Ensembles: combines the scores of several networks for the same pairs.
 
-Taigman et al.: DeepFace. CVPR 2014, section 5.3: the kernels of the networks are added, K = sum of -||x - y||_2, each over
+Taigman et al.: DeepFace. CVPR 2014, section 5.3: the networks' kernels are summed, K = sum of -||x - y||_2, each computed on
 embeddings of unit length.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 
 
 def distance_kernel(cosines: np.ndarray) -> np.ndarray:
-    """(n,) float64: -||x - y||_2 of unit vectors from their (n,) cosines; one that rounding put above 1 counts as 1.
+    """-||x - y||_2 (n,) float64 of unit vectors from their (n,) cosines; cosines rounded above 1 are clipped to 1.
 
     Raises:
-        ValueError: a value is no cosine (names the first).
+        ValueError: a value is not a cosine (reports the first).
     """
     cosines = np.asarray(cosines, np.float64)
     bad = np.flatnonzero(~(np.abs(cosines) <= 1 + 1e-5))
@@ -25,14 +25,14 @@ def distance_kernel(cosines: np.ndarray) -> np.ndarray:
 
 
 def combined(scores: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
-    """(n,) float64: the weighted sum of the networks' kernels; higher is more similar.
+    """Weighted sum (n,) float64 of the networks' kernels; higher is more similar.
 
     Args:
         scores: for each network (n,) cosines of the same pairs in the same order.
-        weights: one per network, 0 or more; None takes 1 each, as DeepFace does.
+        weights: one per network, 0 or more; None: 1 each, as in DeepFace.
 
     Raises:
-        ValueError: there is no network, numbers of pairs or weights differ, a weight is below 0, or all are 0.
+        ValueError: there is no network, the numbers of pairs or of weights do not match, a weight is negative, or all are 0.
     """
     if not len(scores):
         raise ValueError("an ensemble needs the scores of one network at least")

@@ -1,7 +1,7 @@
 """The hiding game for pairs (Mery, CVPRW 2022; Xu and Ebrahimi, 2023, Section IV-B).
 
-In both images of each pair, a growing share of the pixels is blurred, those with the lowest map values first. Good maps keep
-the verification accuracy high; the score is the area under the accuracy curve. The decision threshold is fixed on clean images.
+In both images of each pair, an increasing fraction of the pixels is blurred, lowest map values first. Good maps keep the
+verification accuracy high; the score is the area under the accuracy curve. The decision threshold is fixed on unaltered images.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Played:
     """One method's game.
 
     Attributes:
-        cosines: float64 (F, N), of each pair with each share hidden
-        correct: bool (F, N), at the threshold that is fixed on clean images
-        refitted: bool (F, N), at the threshold that is best for each share; None where pairs are of one kind, which gives none
-        thresholds: float64 (F,), of ``refitted``
+        cosines: float64 (F, N), for each share of hidden pixels and each pair
+        correct: bool (F, N), at the threshold fixed on unaltered images
+        refitted: bool (F, N), at the best threshold for each share; None without both genuine and impostor pairs
+        thresholds: float64 (F,), the thresholds of ``refitted``
     """
 
     cosines: np.ndarray
@@ -38,18 +38,18 @@ class Played:
 
 
 class HidingGame:
-    """Pairs that methods are compared on; what does not depend on a map is computed once.
+    """The game on a fixed set of pairs; everything that does not depend on a map is computed once.
 
     Args:
-        embed: images float32 (B, 3, H, W) in [-1, 1] to embeddings (B, D)
+        embed: function from images float32 (B, 3, H, W) in [-1, 1] to embeddings (B, D)
         left, right: float32 (N, 3, H, W)
         same: bool (N,), True for a genuine pair
-        settings: how pixels are hidden; None: as its defaults are
-        threshold: a pair is accepted at a cosine of at least this; None: the one that is best on these very pairs, clean
-        memory: baselines by name that were played with all of this before, and where new ones are kept
+        settings: how pixels are hidden; None: the defaults
+        threshold: a pair is accepted at a cosine of at least this; None: the best one on these pairs, unaltered
+        memory: cache of baselines by name, valid for these arguments only; new ones are added
 
     Raises:
-        ValueError: an embedding has length 0, or pairs are of one kind only and no threshold is given.
+        ValueError: an embedding has norm 0, or no threshold is given and there are not both genuine and impostor pairs.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class HidingGame:
 
     @property
     def sigma(self) -> float:
-        """Of the Gaussian, in pixels."""
+        """Standard deviation of the Gaussian blur, in pixels."""
         return self.settings.sigma(self.left.shape[2])
 
     def play(self, maps: Maps) -> Played:
-        """One method's maps, larger = more important, of any resolution; signed maps are ranked by their values.
+        """Plays the game with maps of any resolution, larger = more important; signed maps are ranked by their values.
 
         Raises:
-            ValueError: a map holds NaN or infinity, or an embedding has length 0.
+            ValueError: a map contains NaN or infinity, or an embedding has norm 0.
         """
         size = (self.left.shape[2], self.left.shape[3])
         assert len(maps[0]) == len(maps[1]) == len(self.left), (len(maps[0]), len(maps[1]), len(self.left))
@@ -102,11 +102,11 @@ class HidingGame:
         return Played(cosines, correct, (cosines >= thresholds[:, None]) == self.same, thresholds)
 
     def compare(self, methods: Mapping[str, Maps]) -> dict[str, Any]:
-        """Every method and the baselines ``random``, ``constant`` and ``centre``, as a JSON value.
+        """Plays every method and the baselines ``random``, ``constant`` and ``centre``; returns a JSON value.
 
-        ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its interval over pairs, genuine and impostor drawn among
-        themselves, ``above`` (the difference of AUC to each baseline, with a paired interval), and ``refit`` with these three
-        where the threshold is best for each share (None where pairs are of one kind). Intervals take thresholds as they are.
+        ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its bootstrap interval over pairs (stratified into genuine
+        and impostor), ``above`` (the difference of AUC to each baseline, with a paired interval), and ``refit`` with the same
+        three at the best threshold for each share (None without both kinds of pairs). Intervals treat thresholds as fixed.
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
         settings = self.settings
@@ -147,14 +147,14 @@ class HidingGame:
         }
 
     def _above(self, areas: Mapping[str, np.ndarray], name: str, grounds: Iterable[str]) -> dict[str, Any]:
-        """The difference of a method's mean area to that of each baseline, with its paired interval."""
+        """Difference of a method's mean area to that of each baseline, with its paired interval."""
         return {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name}
 
     def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
         return mean_interval(values, self.same, self.settings.resamples, self.settings.seed, share=share)
 
     def _cosines(self, sides: tuple[Maps, Maps], shares: tuple[float, ...]) -> np.ndarray:
-        """(F, N) cosines of the two sides' (images, orders)."""
+        """Cosines (F, N) of the two sides, each given as (images, orders)."""
         found = []
         for (images, orders), hidden in zip(sides, self._hidden, strict=True):
             embeddings = course(

@@ -1,14 +1,14 @@
 """1:N identification: CMC and DIR against a gallery.
 
-Grother, Ngan, Hanaoka: Face Recognition Vendor Test, part 2. NIST IR 8271, 2019. A subject's score is the highest of their
-gallery entries. A probe is mated if its subject is in the gallery; the score of that subject is its mate's.
+Grother, Ngan, Hanaoka: Face Recognition Vendor Test, part 2. NIST IR 8271, 2019. A subject's score is the highest score of its
+gallery entries. A probe is mated if its subject (the mate) is in the gallery.
 
-Closed set, CMC: the share of mated probes whose mate has rank k or better. Open set, DIR@FAR (TPIR at FPIR): the share of mated
-probes whose mate has rank k or better and a score that the threshold accepts, where the threshold lets at most the wanted share
-of non-mated probes find anybody (score >= threshold; equal scores are accepted together, as in ``roc.py``).
+Closed set, CMC: the fraction of mated probes whose mate has rank k or better. Open set, DIR@FAR (TPIR at FPIR): the fraction of
+mated probes whose mate has rank k or better and a score at or above the threshold, where the threshold accepts any candidate
+for at most the target fraction of non-mated probes (score >= threshold; equal scores are accepted together, as in ``roc.py``).
 
-Ties. A subject with the mate's very score may stand before or after it. ``pessimistic`` puts all such subjects before the mate;
-``expected`` gives the mean over every order of them, exactly. DIR@FAR is pessimistic.
+Ties: ``pessimistic`` ranks all subjects with the same score as the mate before it; ``expected`` is the exact mean over all
+orders of the tied subjects. DIR@FAR is pessimistic.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ import numpy as np
 
 from modules.metrics.roc import Curve
 
-PROBES = 1_024  # probes at a time
-SCORES = 1 << 25  # scores at a time: fewer probes, if the gallery is large
+PROBES = 1_024  # probes per block
+SCORES = 1 << 25  # maximum scores per block: fewer probes for large galleries
 Ties = Literal["pessimistic", "expected"]
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What each probe found in one gallery.
+    """Result of searching one gallery with P probes.
 
     Attributes:
         mated: bool (P,)
-        top: float32 (P,), the highest score of anybody.
-        mate: float32 (P,), the mate's score; -infinity where there is none.
-        above: int64 (P,), subjects with a higher score than the mate; all of them where there is no mate.
-        tied: int64 (P,), other subjects with the mate's very score.
+        top: float32 (P,), the highest score of any subject.
+        mate: float32 (P,), the mate's score; -infinity for non-mated probes.
+        above: int64 (P,), number of subjects with a higher score than the mate; all subjects for non-mated probes.
+        tied: int64 (P,), number of other subjects with the same score as the mate.
     """
 
     mated: np.ndarray
@@ -46,20 +46,20 @@ class Search:
 
 
 def search(gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: np.ndarray, *, block: int = PROBES) -> Search:
-    """Compares every probe with every gallery entry, by dot product (the cosine, if embeddings have unit length).
+    """Compares every probe with every gallery entry by dot product (the cosine, if embeddings have unit length).
 
-    Products are made in float64 and rounded to float32, so equal entries tie, and blocks and threads do not show but for a
-    score in some hundred million. Memory: the gallery in float64, and some 500 MB for a block of scores.
+    Products are computed in float64 and rounded to float32, so equal entries tie, and block size and threads affect at most
+    about one score in a hundred million. Memory: the gallery in float64, and about 500 MB for a block of scores.
 
     Args:
         gallery: (G, D) float.
-        subjects: (G,) int or text, whose entries these are; a subject may have several.
+        subjects: (G,) int or text, the subject of each gallery entry; a subject may have several entries.
         probes: (P, D) float.
-        who: (P,) of the same kind as ``subjects``.
-        block: probes at a time, at most.
+        who: (P,), the subjects of the probes, of the same type as ``subjects``.
+        block: maximum number of probes per block.
 
     Raises:
-        ValueError: the gallery is empty, lengths or widths differ, or an embedding holds no finite number.
+        ValueError: the gallery is empty, lengths or dimensions differ, or an embedding contains a non-finite value.
     """
     subjects, who = np.asarray(subjects), np.asarray(who)
     _checked("gallery", gallery, subjects)
@@ -90,7 +90,7 @@ def search(gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: n
 
 
 def cmc(found: Search, ranks: Sequence[int] = (1, 5, 10), ties: Ties = "pessimistic") -> dict[int, float]:
-    """{rank: share of the mated probes whose mate has this rank or a better one}.
+    """Returns {rank: fraction of the mated probes whose mate has this rank or better}.
 
     Raises:
         ValueError: no probe is mated, or a rank is below 1.
@@ -106,12 +106,12 @@ def cmc(found: Search, ranks: Sequence[int] = (1, 5, 10), ties: Ties = "pessimis
 
 
 def dir_at_far(found: Search, far: float, rank: int = 1) -> tuple[float, float, float]:
-    """(DIR, threshold, FAR found) at the lowest threshold whose FAR does not exceed ``far``.
+    """Returns (DIR, threshold, obtained FAR) at the lowest threshold whose FAR does not exceed ``far``.
 
-    Thresholds are levels of the scores that count: of mates with the rank or better, and the top scores of non-mated probes.
+    Candidate thresholds are the scores of mates with this rank or better, and the top scores of non-mated probes.
 
     Raises:
-        ValueError: no probe is mated, or all are; a FAR below 0.
+        ValueError: no probe is mated, or all are; ``far`` is below 0.
     """
     mated = int(found.mated.sum())
     if mated in (0, len(found.mated)):
@@ -127,9 +127,9 @@ def dir_at_far(found: Search, far: float, rank: int = 1) -> tuple[float, float, 
 def averaged(
     searches: Sequence[Search], ranks: Sequence[int] = (1, 5, 10), fars: Sequence[float] = (0.01, 0.1)
 ) -> dict[str, dict[str, float]]:
-    """Every number as the mean over galleries, each searched with all probes: IJB's way with its two disjoint galleries.
+    """Mean of each metric over galleries, each searched with all probes, as for the two disjoint galleries of IJB.
 
-    Closed set: each gallery with the probes whose subjects it holds. Open set: all other probes are its non-mated ones.
+    Closed set: each gallery with the probes whose subjects it contains. Open set: all other probes are non-mated.
 
     Returns:
         ``cmc`` by rank and ``dir`` by FAR, as text keys.

@@ -1,7 +1,7 @@
-"""Hiding, insertion and deletion games on single images: a score while pixels are changed in the order of a map.
+"""Hiding, insertion and deletion games on single images: measures a score while pixels are changed in the order of a map.
 
-Insertion and deletion are those of Petsiuk et al. (BMVC 2018, Section 4.1): the most important pixels are put into a blurred
-image, or taken out into mid-grey. A high area is good for insertion and for the hiding game, a low one for deletion.
+Insertion and deletion are those of Petsiuk et al. (BMVC 2018, Section 4.1): the most important pixels are inserted into a
+blurred image, or set to mid-grey. Higher area is better for insertion and the hiding game, lower for deletion.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Game = Literal["hiding", "insertion", "deletion"]
 
 
 def class_values(logits: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> Values:
-    """What ``ImageGame`` may follow of a classifier: (B, 3): is it right (0 or 1), the class's logit, and its probability.
+    """Values of a classifier for ``ImageGame``, (B, 3): correct (0 or 1), the class's logit, and its probability.
 
     Args:
-        logits: images float32 (B, 3, H, W) to (B, classes)
+        logits: function from images float32 (B, 3, H, W) to (B, classes)
         labels: int64 (N,), the class of each row
     """
 
@@ -39,19 +39,19 @@ def class_values(logits: Callable[[np.ndarray], np.ndarray], labels: np.ndarray)
 
 
 CLASS_NAMES = ("accuracy", "score", "probability")  # of ``class_values``
-SHARES = ("accuracy", "probability")  # of these, from 0 to 1
+SHARES = ("accuracy", "probability")  # those in [0, 1]
 
 
 @dataclass(frozen=True)
 class ImageGame:
-    """Images that methods are compared on.
+    """A game on a fixed set of images.
 
     Attributes:
-        values: numbers of altered images, (B, V), such as ``class_values``; a cosine with another image does as well
-        names: what the V numbers are called
+        values: computes V numbers of altered images, (B, V), e.g. ``class_values`` or a cosine with another image
+        names: names of the V numbers
         images: float32 (N, 3, H, W) in [-1, 1]
-        game: ``hiding`` blurs the least important pixels first, ``deletion`` turns the most important ones mid-grey,
-            ``insertion`` begins with the blurred image and brings the most important pixels back
+        game: ``hiding`` blurs the least important pixels first, ``deletion`` sets the most important ones to mid-grey first,
+            ``insertion`` starts from the blurred image and restores the most important pixels first
         settings: how pixels are hidden
     """
 
@@ -62,7 +62,7 @@ class ImageGame:
     settings: Settings = field(default_factory=Settings)
 
     def play(self, maps: np.ndarray) -> np.ndarray:
-        """(F, N, V): the numbers at each share, with maps (N, h, w), larger = more important.
+        """The numbers (F, N, V) at each share, for maps (N, h, w), larger = more important.
 
         Raises:
             ValueError: a map, or a number, is NaN or infinite.
@@ -83,10 +83,10 @@ class ImageGame:
         return found
 
     def compare(self, methods: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Every method and the baselines, as a JSON value.
+        """Plays every method and the baselines; returns a JSON value.
 
-        Per name: the mean curve, the area with its interval over images, and ``above``: the difference of the area to each
-        baseline, with a paired interval.
+        Per name: the mean curve, the area with its bootstrap interval over images, and ``above``: the difference of the area to
+        each baseline, with a paired interval.
         """
         count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
         settings = self.settings

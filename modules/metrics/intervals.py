@@ -10,36 +10,36 @@ import numpy as np
 from modules.metrics.roc import Curve
 
 LEVEL = 0.95
-TINY = 1e-12  # variances and widths below are rounding
+TINY = 1e-12  # smaller variances and widths are rounding errors
 
 
 def wilson(correct: float, total: float) -> tuple[float, float]:
-    """Interval of a share (Wilson, 1927): of an accuracy over independent pairs. Neither number has to be whole."""
+    """Interval of a proportion (Wilson, 1927), such as an accuracy over independent pairs. Arguments need not be integers."""
     from scipy.stats import norm
 
     z = float(norm.ppf((1 + LEVEL) / 2))
     share = correct / total
     centre = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
-    # The bounds at no and at all correct are 0 and 1 exactly; rounding would miss them.
+    # With none or all correct, one bound is exactly 0 or 1; rounding would miss it.
     return (0.0 if correct == 0 else centre - half), (1.0 if correct == total else centre + half)
 
 
 def effective(share: float, variance: float, units: int, most: int) -> tuple[float, float]:
-    """Wilson's interval of a share whose variance is known, at the number of independent trials with that variance.
+    """Wilson's interval of a proportion with known variance, using the effective sample size.
 
-    That number is share (1 - share) / variance, the effective sample size of surveys, times (z / t)^2, since the variance
-    comes from ``units`` alone: t has units - 1 degrees of freedom (Korn and Graubard: Confidence intervals for
+    The effective sample size is share (1 - share) / variance, as in survey statistics, times (z / t)^2, since the variance is
+    estimated from ``units`` only: t has units - 1 degrees of freedom (Korn and Graubard: Confidence intervals for
     proportions with small expected number of positive counts estimated from survey data. Survey Methodology 24, 1998;
     with Wilson's interval: Dean and Pagano, J. Survey Statistics and Methodology 3, 2015). A variance of 0 carries no
-    information: no error was observed, or all scores are equal. Each unit then counts as one trial, which for no error
+    information: no error was observed, or all scores are equal. Each unit then counts as one trial, which for no errors
     among n gives about the rule of three. So no interval has width 0.
 
     Args:
-        share: from 0 to 1.
-        variance: of the share.
-        units: independent units that were sampled, such as subjects; at least 2.
-        most: that the effective number is limited to, such as the number of pairs.
+        share: the proportion, from 0 to 1.
+        variance: of the proportion.
+        units: number of independent sampled units, such as subjects; at least 2.
+        most: upper limit of the effective sample size, such as the number of pairs.
     """
     from scipy.stats import norm, t
 
@@ -52,14 +52,14 @@ def effective(share: float, variance: float, units: int, most: int) -> tuple[flo
 
 
 def never_empty(low: float, high: float, share: float, units: int) -> tuple[float, float]:
-    """The interval, or ``effective`` where its width is 0."""
+    """The interval, or that of ``effective`` if its width is 0."""
     return (low, high) if high - low > TINY else effective(share, 0.0, units, units)
 
 
 def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, float]:
-    """(mean, standard error, low, high) of the folds' accuracies, by Student's t; the interval ends at 0 and 1.
+    """Returns (mean, standard error, low, high) of the folds' accuracies by Student's t; the interval is clipped to [0, 1].
 
-    Where all folds are equal, the interval is that of as many independent ``pairs``.
+    If all folds are equal, the interval is that of ``pairs`` independent pairs.
     """
     from scipy.stats import t
 
@@ -73,8 +73,8 @@ def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, f
 def delong(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
     """Interval of the AUC (DeLong et al., 1988), with midranks (Sun and Xu, 2014): O(n log n).
 
-    Normal approximation, cut at 0 and 1. Where the two kinds do not overlap the estimate of the variance is 0; the interval is
-    then that of a share of the rarer kind of pairs.
+    Normal approximation, clipped to [0, 1]. If genuine and impostor scores do not overlap, the variance estimate is 0; the
+    interval is then that of a proportion over the rarer kind of pairs.
     """
     from scipy.stats import norm
 
@@ -84,7 +84,7 @@ def delong(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
 
 
 def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """(AUC, variance): V10 and V01 are the placements of genuine and of impostor scores among the other kind."""
+    """Returns (AUC, variance). V10 and V01 are the placements of genuine and of impostor scores among the other kind."""
     from scipy.stats import rankdata
 
     genuine, impostor = scores[same], scores[~same]
@@ -97,10 +97,10 @@ def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]
 def bootstrap(
     curve: Curve, fars: Sequence[float], resamples: int, seed: int
 ) -> tuple[tuple[float, float], dict[float, tuple[float, float]]]:
-    """Percentile intervals of the EER and of VAL at each FAR: genuine and impostor pairs are resampled separately.
+    """Percentile intervals of the EER and of VAL at each FAR; genuine and impostor pairs are resampled separately.
 
-    The scores are sorted already, so a resample is a count per distinct score, and its curve a cumulative sum. Pairs are
-    drawn independently, although pairs that share a subject are not: for such lists the true intervals are wider.
+    The scores are already sorted, so a resample is a count per distinct score, and its curve a cumulative sum. Pairs are
+    drawn independently; if pairs share subjects, the true intervals are wider.
     """
     generator = np.random.default_rng(seed)
     genuine = np.repeat(np.arange(len(curve.thresholds) - 1), np.diff(curve.accepted))
@@ -123,7 +123,7 @@ def bootstrap(
 
 
 def _drawn(generator: np.random.Generator, groups: np.ndarray, rows: int, width: int) -> np.ndarray:
-    """(rows, width + 1): how many of len(groups) draws, with replacement, fall into the first 0, 1, ... groups."""
+    """Counts (rows, width + 1) of how many of len(groups) draws with replacement fall into the first 0, 1, ... groups."""
     drawn = groups[generator.integers(0, len(groups), size=(rows, len(groups)))]
     drawn += np.arange(rows)[:, None] * width
     counts = np.bincount(drawn.ravel(), minlength=rows * width).reshape(rows, width)

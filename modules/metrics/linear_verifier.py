@@ -30,10 +30,10 @@ def both(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def chi_square(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """0 where both are 0.
+    """Elementwise (a - b)^2 / (a + b); 0 where both are 0.
 
     Raises:
-        ValueError: a value is below 0.
+        ValueError: a value is negative.
     """
     if min(a.min(initial=0), b.min(initial=0)) < 0:
         raise ValueError("chi_square needs embeddings without negative values; difference, product and both take any")
@@ -51,7 +51,7 @@ FEATURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """score = weights . features + bias; above 0 means one subject.
+    """Linear classifier, score = weights . features + bias; above 0 means genuine.
 
     Attributes:
         weights: float64 (F,).
@@ -62,12 +62,12 @@ class Linear:
     bias: float
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """(n,) float64 of (n, F) features."""
+        """Scores (n,) float64 of (n, F) features."""
         return np.einsum("nf,f->n", features, self.weights) + self.bias
 
 
 def fit(features: np.ndarray, same: np.ndarray, loss: Loss = "logistic", penalty: float = 1.0) -> Linear:
-    """Minimises penalty / 2 |w|^2 + the sum of losses, over standardised features, by L-BFGS in float64; the bias goes free.
+    """Minimises penalty / 2 |w|^2 + the sum of losses on standardised features by L-BFGS in float64; the bias is unpenalised.
 
     ``logistic`` is log(1 + exp(-m)), ``svm`` max(0, 1 - m)^2; the margin m is the score, for impostors minus it.
 
@@ -78,7 +78,7 @@ def fit(features: np.ndarray, same: np.ndarray, loss: Loss = "logistic", penalty
         penalty: above 0.
 
     Raises:
-        ValueError: the loss is not known, the penalty is not above 0, or the fit does not end.
+        ValueError: the loss is unknown, the penalty is not above 0, or the fit does not converge.
     """
     from scipy.optimize import minimize
 

@@ -1,4 +1,4 @@
-"""Replaces the pixels of images in the order of a map and computes a number at each step."""
+"""Replaces pixels of images in the order given by a map and computes numbers at each step."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Settings:
     """How pixels are hidden.
 
     Attributes:
-        shares: of the pixels that are hidden, rising, from 0 to 1
-        blur: standard deviation of the Gaussian that hides, in image heights; ``sigma`` has it in pixels
-        seed: of the orders that break ties, of random baselines, and of the bootstrap
-        batch: images per call of the network; the last one is filled up, so that all have one shape
-        resamples: of the bootstrap
+        shares: fractions of hidden pixels, increasing, from 0 to 1
+        blur: standard deviation of the Gaussian blur that hides pixels, in image heights; ``sigma`` returns it in pixels
+        seed: of tie-breaking, of random baselines, and of the bootstrap
+        batch: images per forward pass; the last batch is padded, so that all have the same shape
+        resamples: number of bootstrap resamples
         centre: standard deviation of the centre prior, in image heights and widths
     """
 
@@ -37,15 +37,15 @@ class Settings:
             raise ValueError(f"shares rise from 0 to 1; found {list(self.shares)}")
 
     def sigma(self, height: int) -> float:
-        """Of the Gaussian, in pixels."""
+        """Standard deviation of the Gaussian blur, in pixels."""
         return self.blur * height
 
 
 def to_images(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps (N, h, w) to float64 (N, H, W), bilinear with half-pixel centres; those of that size are left as they are.
+    """Resizes maps (N, h, w) to float64 (N, H, W), bilinear with half-pixel centres; maps of that size are unchanged.
 
     Raises:
-        ValueError: a map holds NaN or infinity.
+        ValueError: a map contains NaN or infinity.
     """
     import cv2
 
@@ -65,9 +65,9 @@ def to_images(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def order(maps: np.ndarray, seed: int, side: int = 0) -> np.ndarray:
     """Pixels of each map (N, H, W), least important first: int64 (N, H x W).
 
-    Equal values are ranked by a random order of all pixels, a new one for each row with ``seed``, ``side`` and the row's
-    number; so every method has the same one for an image. The two images of a pair (``side`` 0 and 1) have different ones:
-    where both lose the same pixels, what is left can still be compared, and a map would earn by its ties what it does not show.
+    Ties are broken by a random order of all pixels, seeded by ``seed``, ``side`` and the row index, so it is the same for all
+    methods. The two images of a pair (``side`` 0 and 1) have different orders: if both lost the same pixels, the remaining ones
+    would stay comparable, and a map would be rewarded for its ties.
     """
     flat = np.asarray(maps).reshape(len(maps), -1)
     found = np.empty(flat.shape, np.int64)
@@ -77,7 +77,7 @@ def order(maps: np.ndarray, seed: int, side: int = 0) -> np.ndarray:
 
 
 def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
-    """Images (N, 3, H, W) under a Gaussian with ``sigma`` pixels, cut at 4 sigma, mirrored at the border; same type."""
+    """Blurs images (N, 3, H, W) by a Gaussian of ``sigma`` pixels, truncated at 4 sigma, mirrored at the border; same dtype."""
     from scipy.ndimage import gaussian_filter
 
     found = [gaussian_filter(one.astype(np.float64), (0, sigma, sigma), truncate=4.0) for one in images]
@@ -87,14 +87,14 @@ def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
 def course(
     values: Values, images: np.ndarray, hidden: np.ndarray, orders: np.ndarray, shares: Sequence[float], batch: int
 ) -> np.ndarray:
-    """Numbers (F, N, ...) where the first share of each image's pixels, in its order, is replaced.
+    """Numbers (F, N, ...) after replacing the first ``shares`` of each image's pixels, in its order.
 
     Args:
-        values: what is computed, such as embeddings
+        values: function of images, such as embeddings
         images: (N, 3, H, W)
-        hidden: (N, 3, H, W), what takes the pixels' place
-        orders: (N, H x W), as ``order``
-        shares: (F,), of the pixels, to the nearest whole number of them
+        hidden: (N, 3, H, W), the replacement pixels
+        orders: (N, H x W), as returned by ``order``
+        shares: (F,), fractions of the pixels, rounded to whole pixels
         batch: images per call of ``values``
     """
     count, pixels = orders.shape
@@ -117,7 +117,7 @@ def course(
 
 
 def area(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Area under (F, ...) numbers over the F shares by the trapezoid rule, over the span of the shares: (...)."""
+    """Area (...) under (F, ...) numbers over the F shares by the trapezoid rule, divided by the range of the shares."""
     steps = np.diff(np.asarray(shares, np.float64))
     wide = np.asarray(values, np.float64)
     heights = (wide[1:] + wide[:-1]) / 2

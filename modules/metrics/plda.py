@@ -1,9 +1,9 @@
-"""Probabilistic LDA: the two-covariance model, between and within subjects.
+"""Probabilistic LDA: a two-covariance model (between and within subjects).
 
 The two-covariance model of probabilistic LDA (Ioffe: Probabilistic linear discriminant analysis. ECCV 2006; Brummer and de
 Villiers: The speaker partitioning problem. Odyssey 2010), also known as the joint Bayesian model (Chen et al.: Bayesian face
 revisited. ECCV 2012). An image is x = mean + subject + rest with subject ~ N(0, B), rest ~ N(0, W). The score of a pair is the
-log of the ratio of its likelihoods as one subject and as two.
+log likelihood ratio of same subject vs. different subjects.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Plda:
-    """The model in the base in which W is the unit matrix and B is diagonal.
+    """The model in the basis in which W is the identity and B is diagonal.
 
     Attributes:
         mean: float64 (D,).
         base: float64 (D, K).
-        between: float64 (K,), the diagonal of B there, above 0.
+        between: float64 (K,), the diagonal of B in this basis, above 0.
     """
 
     mean: np.ndarray
@@ -28,10 +28,10 @@ class Plda:
     between: np.ndarray
 
     def score(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """(n,) float64 log likelihood ratio of (n, D) and (n, D); above 0 speaks for one subject.
+        """Log likelihood ratios (n,) float64 of (n, D) and (n, D); above 0 favours the same subject.
 
-        In each direction of the base, with v of B, s = (a + b) and d = (a - b): as one subject s has variance 2 (1 + 2 v) and d
-        has 2; as two both have 2 (1 + v).
+        In each direction of the basis, with v the entry of B, s = (a + b) and d = (a - b): for the same subject s has variance
+        2 (1 + 2 v) and d has 2; for different subjects both have 2 (1 + v).
         """
         a, b = (left - self.mean) @ self.base, (right - self.mean) @ self.base
         v = self.between
@@ -42,15 +42,15 @@ class Plda:
 
 
 def fit(embeddings: np.ndarray, subjects: np.ndarray, shrink: float = 0.1) -> Plda:
-    """B and W by moments: W is the pooled covariance within subjects; B the covariance of subjects less what W explains of it.
+    """Estimates B and W by moments: W is the pooled within-subject covariance; B that of subject means minus W's part of it.
 
     Args:
         embeddings: (n, D) float.
         subjects: (n,) int or text.
-        shrink: 0 to 1; the share of W that is replaced by a multiple of the unit matrix with the same trace.
+        shrink: 0 to 1; the fraction of W that is replaced by a multiple of the identity with the same trace.
 
     Raises:
-        ValueError: no subject has two images or there is one subject only; W or what is left of B is nothing.
+        ValueError: no subject has two images or there is only one subject; W is zero, or nothing is left of B.
     """
     from scipy.linalg import eigh
 

@@ -1,7 +1,7 @@
-"""Pointing game and energy: how well a map localises a region that is known to matter.
+"""Pointing game and energy: how well a map localises a region that is known to be relevant.
 
-The pointing game (Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018) asks where the maximum is; the
-energy in the region (Wang et al., "Score-CAM", 2020, Section 4.3) how much of the map lies there.
+The pointing game (Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018) tests whether the maximum is in
+the region; the energy (Wang et al., "Score-CAM", 2020, Section 4.3) is the share of the map in the region.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from modules.metrics.resampling import mean_interval
 
 
 def hits(maps: np.ndarray, regions: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
-    """float64 (N,): 1 where the maximum is in the region, or at most ``tolerance`` pixels from it, and 0 elsewhere.
+    """float64 (N,): 1 if the maximum is in the region, or at most ``tolerance`` pixels from it, else 0.
 
-    Of several equal maxima the share that hits counts, which is what a fair draw would give: a constant map has the region's
-    share of the image.
+    For several equal maxima, the fraction that hits (the expectation of a random choice); a constant map scores the region's
+    fraction of the image.
 
     Args:
-        maps: (N, h, w), enlarged to the regions' size
-        regions: bool (N, H, W), True where it matters
-        tolerance: pixels, between pixel centres
+        maps: (N, h, w), resized to the regions' size
+        regions: bool (N, H, W), True in the relevant region
+        tolerance: in pixels, between pixel centres
 
     Raises:
-        ValueError: a region is empty, or a map holds NaN or infinity.
+        ValueError: a region is empty, or a map contains NaN or infinity.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -42,11 +42,11 @@ def hits(maps: np.ndarray, regions: np.ndarray, tolerance: float = 0.0) -> np.nd
 
 
 def energies(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """float64 (N,): the share of the map's sum that lies in the region; what is below 0 counts as 0.
+    """float64 (N,): the share of the map's sum inside the region; negative values count as 0.
 
-    A map that is nowhere above 0 says nothing, so it has the region's share of the image, as a constant map has.
+    A map without positive values scores the region's fraction of the image, like a constant map.
 
-    Args and errors are as of ``hits``.
+    Arguments and errors as for ``hits``.
     """
     found = np.empty(len(maps))
     for row, (one, region) in enumerate(zip(_enlarged(maps, regions), np.asarray(regions, bool), strict=True)):
@@ -65,22 +65,22 @@ def pointing(
     seed: int = 0,
     centre: float = 0.25,
 ) -> dict[str, Any]:
-    """Every method and the baselines ``random``, ``constant`` and ``centre``, as a JSON value.
+    """Evaluates every method and the baselines ``random``, ``constant`` and ``centre``; returns a JSON value.
 
     ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each
-    baseline with a paired bootstrap interval. The interval of ``pointing`` is Wilson's where each image is hit or missed.
-    ``empty`` counts maps that are nowhere above 0.
+    baseline with a paired bootstrap interval. The interval of ``pointing`` is Wilson's if every value is 0 or 1.
+    ``empty`` counts maps without positive values.
 
     Args:
         methods: name -> maps (N, h, w), larger = more important
         regions: bool (N, H, W)
         tolerance: pixels
-        resamples: of the bootstrap over images
+        resamples: number of bootstrap resamples over images
         seed: of the bootstrap and of the random baseline
         centre: standard deviation of the centre prior, in image heights and widths
 
     Raises:
-        ValueError: as ``hits``; or a method has a baseline's name.
+        ValueError: as for ``hits``; or a method has the name of a baseline.
     """
     regions = np.asarray(regions, bool)
     count = len(regions)

@@ -1,8 +1,8 @@
-"""Accuracy and VAL as public evaluators compute them: over a list of thresholds, first best, nearest point.
+"""Accuracy and VAL as computed by public evaluators: over a list of thresholds, first best, nearest point.
 
-Only for comparison with numbers that were made so; ``verification.py`` has the exact forms. Distances, not scores: smaller is
-more similar, and a pair is accepted if distance < threshold. Counts come from sorted distances, so a list of 4,000 thresholds
-costs little more than one of 400.
+Only for comparison with published numbers computed this way; ``verification.py`` has the exact forms. Uses distances, not
+scores: smaller is more similar, and a pair is accepted if distance < threshold. Counts come from sorted distances, so 4,000
+thresholds cost little more than 400.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def squared_distance(cosines: np.ndarray) -> np.ndarray:
 
 
 def angle(cosines: np.ndarray) -> np.ndarray:
-    """Angle between vectors over pi, 0 to 1, from their cosine; cosines that rounding put beyond 1 are taken for 1."""
+    """Angle between vectors divided by pi, 0 to 1, from their cosine; cosines rounded beyond 1 are clipped."""
     return np.arccos(np.clip(np.asarray(cosines, np.float64), -1, 1)) / np.pi
 
 
 def accepted(part: Part, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """(genuine accepted, impostors accepted) at each threshold, and how many pairs of either kind there are.
+    """(Genuine accepted, impostors accepted) at each threshold, and the numbers of genuine and impostor pairs.
 
     Raises:
-        ValueError: one kind of pair is absent.
+        ValueError: there are no genuine or no impostor pairs.
     """
     distances, same = part
     both_kinds(same)
@@ -40,13 +40,13 @@ def accepted(part: Part, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def first_best(part: Part, thresholds: np.ndarray) -> float:
-    """The most accurate threshold of the list; of several, the first."""
+    """The most accurate threshold of the list; the first one on ties."""
     genuine, impostor, _, impostors = accepted(part, thresholds)
     return float(thresholds[np.argmax(genuine + (impostors - impostor))])
 
 
 def accuracy_at(part: Part, threshold: float) -> float:
-    """Share of pairs that the threshold tells right."""
+    """Fraction of pairs classified correctly at the threshold."""
     distances, same = part
     return float(np.mean((distances < threshold) == same))
 
@@ -54,8 +54,8 @@ def accuracy_at(part: Part, threshold: float) -> float:
 def youden(part: Part, steps: int = 1000) -> float:
     """The first of ``steps`` evenly spaced scores with the largest TAR - FAR (Youden's index).
 
-    Unlike everything else here, of scores: higher is more similar, and a pair is accepted if score > threshold. The list runs
-    from one step above the lowest score to the highest.
+    Unlike the rest of this module, it takes scores: higher is more similar, and a pair is accepted if score > threshold. The
+    list runs from one step above the lowest score to the highest.
     """
     scores, same = part
     both_kinds(same)
@@ -68,10 +68,10 @@ def youden(part: Part, steps: int = 1000) -> float:
 
 
 def interpolated(part: Part, thresholds: np.ndarray, far: float) -> float:
-    """The threshold at which the FAR, a straight line between the listed thresholds, is ``far``; 0 if it never is.
+    """The threshold at which the FAR, interpolated linearly between the listed thresholds, is ``far``; 0 if it never is.
 
-    Where several listed thresholds have the same FAR, the last of them counts: the first-order spline that public code once
-    drew through such points did so, and current versions of scipy refuse them.
+    If several listed thresholds have the same FAR, the last one is used, as did the first-order spline of public code;
+    current versions of scipy reject such points.
     """
     _, impostor, _, impostors = accepted(part, thresholds)
     found = impostor / impostors
@@ -79,13 +79,13 @@ def interpolated(part: Part, thresholds: np.ndarray, far: float) -> float:
 
 
 def val_at(part: Part, threshold: float) -> tuple[float, float]:
-    """(VAL, FAR) of a threshold."""
+    """Returns (VAL, FAR) at a threshold."""
     genuine, impostor, genuines, impostors = accepted(part, np.array([threshold]))
     return int(genuine[0]) / genuines, int(impostor[0]) / impostors
 
 
 def per_fold(values: Callable[[np.ndarray], np.ndarray], same: np.ndarray, held: list[np.ndarray]) -> list[tuple[Part, Part]]:
-    """(training part, held-out part) of each fold; ``values(training rows)`` are the distances, which may depend on these."""
+    """(Training part, held-out part) of each fold; ``values(training rows)`` gives the distances, which may depend on them."""
     found = []
     for out in held:
         distances = values(~out)
@@ -94,9 +94,9 @@ def per_fold(values: Callable[[np.ndarray], np.ndarray], same: np.ndarray, held:
 
 
 def corners(curve: Curve) -> np.ndarray:
-    """int64: the points of the curve that public evaluators look at, from the last to the first.
+    """Indices, int64, of the curve points used by public evaluators, from last to first.
 
-    They leave the inner points of straight parts out, the point that accepts nothing apart.
+    Interior points of straight segments are dropped, except for the point that accepts nothing.
     """
     kept = np.ones(len(curve.false), bool)
     kept[2:-1] = (np.diff(curve.false[1:], 2) != 0) | (np.diff(curve.accepted[1:], 2) != 0)
@@ -104,10 +104,10 @@ def corners(curve: Curve) -> np.ndarray:
 
 
 def nearest(curve: Curve, far: float, points: np.ndarray | None = None) -> tuple[float, float, float]:
-    """(TAR, threshold, FAR) at the one of ``points`` whose FAR is nearest to ``far``, which may exceed it.
+    """Returns (TAR, threshold, FAR) at the one of ``points`` whose FAR is nearest to ``far``; its FAR may exceed ``far``.
 
-    ``points`` are ``corners(curve)``, for who asks more than once. Of two equally near points it is the one that accepts more.
-    ``Curve.val`` never exceeds the target.
+    ``points`` are ``corners(curve)``; pass them to avoid recomputation. Of two equally near points, the one that accepts more
+    is used. In contrast, ``Curve.val`` never exceeds the target.
     """
     points = corners(curve) if points is None else points
     index = int(points[np.argmin(np.abs(curve.false[points] / curve.impostor - far))])

@@ -1,4 +1,4 @@
-"""Bootstrap intervals, at 95 %, of means over images or pairs, and of differences between two methods on the same ones."""
+"""95 % bootstrap intervals of means over images or pairs, and of paired differences between two methods."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ _AT_ONCE = 2_000_000  # drawn numbers in memory
 
 
 def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:
-    """``value``, ``low`` and ``high`` of the mean, by percentiles.
+    """``value``, ``low`` and ``high`` of the mean, by the percentile bootstrap.
 
-    Rows are drawn with replacement, those of each stratum among themselves. Equal ``strata``, ``resamples`` and ``seed`` draw
-    equal rows, so the interval of a difference is that of ``values`` - ``others``, row by row.
+    Rows are drawn with replacement within each stratum. Equal ``strata``, ``resamples`` and ``seed`` draw the same rows, so the
+    paired interval of a difference is that of ``values`` - ``others``, row by row.
 
     Args:
         values: float (N,)
-        strata: (N,), such as which pairs are genuine
-        resamples: how many
-        seed: of the draws
-        share: values are from 0 to 1; where all resamples agree, the interval is then that of as many independent trials as
-            there are rows, not a point
+        strata: (N,), e.g. whether a pair is genuine
+        resamples: number of resamples
+        seed: of the resampling
+        share: values are in [0, 1]; if all resamples agree, the interval is that of N independent trials instead of a point
 
     Raises:
-        ValueError: a value is no finite number.
+        ValueError: a value is not finite.
     """
     values = np.asarray(values, np.float64)
     assert values.ndim == 1, values.shape
