@@ -96,7 +96,7 @@ def per_fold(values: Callable[[np.ndarray], np.ndarray], same: np.ndarray, held:
 def corners(curve: Curve) -> np.ndarray:
     """Indices, int64, of the curve points used by public evaluators, from last to first.
 
-    Interior points of straight segments are dropped, except for the point that accepts nothing.
+    Interior points of straight segments are dropped; the point that accepts nothing is kept and belongs to no segment.
     """
     kept = np.ones(len(curve.false), bool)
     kept[2:-1] = (np.diff(curve.false[1:], 2) != 0) | (np.diff(curve.accepted[1:], 2) != 0)

@@ -1,4 +1,4 @@
-"""The exact ROC curve of a set of scored pairs, in whole numbers."""
+"""The exact ROC curve of a set of scored pairs, in integer counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modules.metrics.validation import both_kinds, checked
 
 
 def allowed(far: float, impostor: int) -> int:
-    """The most impostor pairs that may be accepted: the largest m with m / impostor <= far, as float64 divides.
+    """Maximum number of accepted impostor pairs: the largest m with m / impostor <= far, divided in float64.
 
     Raises:
         ValueError: the FAR is below 0.
@@ -29,13 +29,13 @@ def allowed(far: float, impostor: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Pairs accepted at each distinct score, from accepting nothing to accepting all.
+    """Accepted pairs at each distinct score, from accepting none to accepting all.
 
-    Holds the scores of each kind, sorted. AUC, EER and VAL are read off these; the points of the curve are made when they are
-    first asked for.
+    Stores the sorted genuine and impostor scores. AUC, EER and VAL are computed from these; the points of the curve are
+    computed on first use.
 
     Attributes:
-        genuine_scores: float64 or float32 (genuine,), rising.
+        genuine_scores: float64 or float32 (genuine,), increasing.
         impostor_scores: the same for impostor pairs.
     """
 
@@ -44,7 +44,7 @@ class Curve:
 
     @classmethod
     def of(cls, scores: np.ndarray, same: np.ndarray) -> Curve:
-        """In O(n log n): scores are sorted, no indices; float32 scores take half the time and memory.
+        """Builds the curve in O(n log n) by sorting the scores (not indices); float32 scores take half the time and memory.
 
         Raises:
             ValueError: see ``checked``.
@@ -57,7 +57,7 @@ class Curve:
 
     @classmethod
     def of_sorted(cls, scores: np.ndarray, same: np.ndarray) -> Curve:
-        """Of scores that fall already; errors as ``checked``, but for the scores themselves."""
+        """Builds the curve from scores sorted in decreasing order; raises as ``checked``, but does not check the scores."""
         both_kinds(same)
         return cls(scores[same][::-1], scores[~same][::-1])
 
@@ -75,20 +75,20 @@ class Curve:
 
     @cached_property
     def thresholds(self) -> np.ndarray:
-        """(k + 1,), falling; the first is infinity. Of the scores' own type: no comparison with them rounds it."""
+        """Thresholds (k + 1,), decreasing; the first is infinity. In the scores' dtype, so that comparisons do not round."""
         levels = np.sort(np.concatenate([self.genuine_scores, self.impostor_scores]))
-        levels += 0.0  # -0.0 becomes 0.0: which of two equal zeros came first must not show
+        levels += 0.0  # turns -0.0 into 0.0: the result must not depend on which of two equal zeros came first
         levels = levels[np.concatenate([[True], levels[1:] != levels[:-1]])]
         return np.concatenate([np.array([np.inf], levels.dtype), levels[::-1]])
 
     @cached_property
     def accepted(self) -> np.ndarray:
-        """int64 (k + 1,), genuine pairs with score >= threshold."""
+        """int64 (k + 1,), number of genuine pairs with score >= threshold."""
         return self._at_least(self.genuine_scores)
 
     @cached_property
     def false(self) -> np.ndarray:
-        """int64 (k + 1,), impostor pairs with score >= threshold."""
+        """int64 (k + 1,), number of impostor pairs with score >= threshold."""
         return self._at_least(self.impostor_scores)
 
     @property
@@ -100,9 +100,9 @@ class Curve:
         return self.accepted / self.genuine
 
     def auc(self) -> float:
-        """Mann-Whitney's statistic, ties counted a half; whole numbers until the last division."""
+        """Mann-Whitney statistic, ties count one half; computed in integers up to the last division."""
         total = self.genuine * self.impostor
-        # The rarer kind finds its places among the other: of 15.66 M pairs only some 20,000 may be genuine.
+        # Search the rarer kind in the other: of 15.66 M pairs only about 20,000 may be genuine.
         if self.genuine <= self.impostor:
             return _wins(self.genuine_scores, self.impostor_scores) / (2 * total)
         return (2 * total - _wins(self.impostor_scores, self.genuine_scores)) / (2 * total)
@@ -111,7 +111,7 @@ class Curve:
         """(rate, threshold): see ``verification.eer``. The threshold is the highest score with FAR >= FRR."""
 
         def gap(threshold: float) -> int:
-            """FAR - FRR times both numbers of pairs, exactly; it rises as the threshold falls."""
+            """(FAR - FRR) x genuine x impostor, an exact integer; it increases as the threshold decreases."""
             accepted, false = self._counts(threshold)
             return false * self.genuine + accepted * self.impostor - self.genuine * self.impostor
 
@@ -125,18 +125,17 @@ class Curve:
         return low + part * (high - low), float(found) + 0.0
 
     def best(self) -> tuple[int, float]:
-        """(correct pairs, threshold) of the most accurate threshold.
+        """Returns (correct pairs, threshold) at the most accurate threshold.
 
-        The threshold is the midpoint between the lowest accepted score and the next one below (the lowest score itself where
-        all are accepted, just above the highest where none is). Of equally accurate thresholds the highest counts, which
-        accepts the fewest.
+        The threshold is the midpoint between the lowest accepted score and the next lower one (the lowest score if all pairs
+        are accepted, just above the highest if none is). On ties the highest threshold is used, which accepts the fewest pairs.
         """
         correct = self.accepted - self.false
         index = int(np.argmax(correct))
         return int(correct[index]) + self.impostor, self.middle(index)
 
     def middle(self, index: int) -> float:
-        """A finite threshold that accepts exactly what point ``index`` accepts."""
+        """A finite threshold that accepts exactly the same pairs as point ``index``."""
         if index == 0:
             return float(np.nextafter(self.thresholds[1], np.inf))
         above = self.thresholds[index]
@@ -147,13 +146,13 @@ class Curve:
         return float(half if below < half <= above else above)
 
     def val(self, far: float) -> tuple[float, float, float]:
-        """(TAR, threshold, FAR) at the last point whose FAR is at most ``far``.
+        """Returns (TAR, threshold, FAR) at the last point whose FAR is at most ``far``.
 
         Raises:
             ValueError: the FAR is below 0.
         """
         most = allowed(far, self.impostor)
-        limit = self.impostor_scores[self.impostor - most - 1] if most < self.impostor else -np.inf  # the highest to refuse
+        limit = self.impostor_scores[self.impostor - most - 1] if most < self.impostor else -np.inf  # highest score to reject
         threshold = self._above(limit)
         accepted, false = self._counts(threshold)
         if threshold == np.inf:
@@ -161,9 +160,9 @@ class Curve:
         return accepted / self.genuine, float(threshold) + 0.0, false / self.impostor
 
     def _counts(self, threshold: float) -> tuple[int, int]:
-        """Genuine and impostor pairs with score >= threshold."""
+        """Numbers of genuine and impostor pairs with score >= threshold."""
         kinds = (self.genuine_scores, self.impostor_scores)
-        # The threshold in the scores' type: searchsorted would copy all float32 scores to compare them with a float64.
+        # Cast to the scores' dtype: searchsorted would copy all float32 scores to compare them with a float64.
         accepted, false = (len(scores) - int(scores.searchsorted(scores.dtype.type(threshold))) for scores in kinds)
         return accepted, false
 
@@ -176,11 +175,11 @@ class Curve:
         return found
 
     def _at_least(self, scores: np.ndarray) -> np.ndarray:
-        """Those of ``scores`` (rising) at or above each threshold."""
+        """Number of ``scores`` (increasing) at or above each threshold."""
         return len(scores) - np.searchsorted(scores, self.thresholds)
 
 
 def _wins(scores: np.ndarray, others: np.ndarray) -> int:
-    """Twice the number of combinations in which one of ``scores`` is above one of ``others``, a tie being half of one."""
+    """Twice the number of combinations with a score above one of ``others``; ties count one half."""
     below, up_to = np.searchsorted(others, scores, side="left"), np.searchsorted(others, scores, side="right")
     return int(below.sum(dtype=np.int64)) + int(up_to.sum(dtype=np.int64))

@@ -1,21 +1,21 @@
-"""95 % confidence intervals for pairs that share subjects: subjects are resampled, not pairs.
+"""95 % confidence intervals for pairs that share subjects, by resampling subjects instead of pairs.
 
 Pairs of the same subject are correlated, so a bootstrap over pairs gives intervals that are too narrow. Here subjects are
 drawn with replacement. An impostor pair is weighted by the product of the numbers of times its two subjects were drawn, a
-genuine pair by the number of times its subject was drawn (a second copy of a subject is another subject, so copies form no
-further genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap. AoAS
-1, 2007.
+genuine pair by the number of times its subject was drawn (a second copy of a subject is a different subject, so copies form no
+additional genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap.
+AoAS 1, 2007.
 
-The resamples give the variance of each metric. All metrics are shares, and the interval is Wilson's at the effective sample
-size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie: in 100 simulated
-sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of 0.993 in
-71 and 96 %.
+The resamples give the variance of each metric. All metrics are proportions, and the interval is Wilson's at the effective
+sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie: in 100
+simulated sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of
+0.993 in 71 and 96 %.
 
-The variance of single impostor pairs, which is no subject's, counts threefold in these resamples (Owen, theorem 2). Twice that
-variance is therefore subtracted, as a second bootstrap of the impostor pairs alone estimates it. What remains is the
+The variance of individual impostor pairs, which is not due to subjects, counts threefold in these resamples (Owen, theorem 2).
+Twice that variance, estimated by a second bootstrap over impostor pairs, is therefore subtracted. The result is the
 cluster-robust variance of dyadic data (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data.
-Political Analysis 23, 2015). In lists of more than a million impostor pairs it is not subtracted: few of their errors are
-independent, and intervals are too wide at most.
+Political Analysis 23, 2015). With more than a million impostor pairs it is not subtracted: few of their errors are independent,
+and the intervals can only be too wide.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import numpy as np
 from modules.metrics.intervals import effective
 from modules.metrics.validation import checked, held_out
 
-VALUES = 2_000_000  # weights at a time
-FEW = 1_000_000  # impostor pairs, up to which their own variance is estimated
+VALUES = 2_000_000  # weights per block
+FEW = 1_000_000  # up to this many impostor pairs, their individual variance is estimated
 
 Interval = tuple[float, float]
 
@@ -39,13 +39,13 @@ class Intervals:
     """95 % intervals, none of which has width 0.
 
     Attributes:
-        best_threshold: of the accuracy whose threshold is best on the pairs themselves.
-        ten_fold: of the cross-validated accuracy; None without folds.
-        eer: of the equal error rate.
-        auc: of the area.
-        val: of TAR at FAR <= target, by target.
-        subjects: how many there are.
-        resamples: how many counted: one without genuine or without impostor pairs has no metrics.
+        best_threshold: accuracy at the best threshold on the pairs themselves.
+        ten_fold: cross-validated accuracy; None without folds.
+        eer: equal error rate.
+        auc: area under the ROC curve.
+        val: TAR at FAR <= target, by target.
+        subjects: number of subjects.
+        resamples: number of valid resamples; those without genuine or without impostor pairs are dropped.
     """
 
     best_threshold: Interval
@@ -68,23 +68,23 @@ def subject_bootstrap(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Intervals:
-    """Intervals of every metric from the same resamples of subjects.
+    """Intervals of all metrics from the same resamples of subjects.
 
-    Scores are sorted once; a resample is a weight per pair, and its curve two cumulative sums: O(resamples x pairs).
+    Scores are sorted once; a resample is a weight per pair, and its curve is two cumulative sums: O(resamples x pairs).
 
     Args:
         scores: (n,) float, higher is more similar.
         same: (n,) bool.
         left: (n,) int or text, the subject of each pair's first image.
-        right: (n,) of its second; the same subject exactly where ``same``.
+        right: (n,), the subject of the second image; equal to ``left`` exactly where ``same``.
         folds: (n,) int, for ``ten_fold``.
-        fars: targets; above 0.
+        fars: FAR targets, above 0.
         resamples: at least 2.
-        seed: one seed, one result.
+        seed: of the resampling.
 
     Raises:
-        ValueError: see ``scored.checked``; labels and subjects disagree (names the first row); fewer than half of the resamples
-            hold both kinds of pairs.
+        ValueError: see ``scored.checked``; labels and subjects disagree (reports the first row); fewer than half of the
+            resamples contain both genuine and impostor pairs.
     """
     scores, same = checked(scores, same)
     left, right = np.asarray(left), np.asarray(right)
@@ -140,18 +140,18 @@ def _variance(values: np.ndarray) -> float:
 
 
 def _times(generator: np.random.Generator, subjects: int, rows: int) -> np.ndarray:
-    """(rows, subjects) int64: how often each subject is drawn, in as many draws as there are subjects."""
+    """Counts (rows, subjects) int64 of how often each subject is drawn; there are as many draws as subjects."""
     drawn = generator.integers(0, subjects, size=(rows, subjects)) + np.arange(rows)[:, None] * subjects
     return np.bincount(drawn.ravel(), minlength=rows * subjects).reshape(rows, subjects)
 
 
 def _weights(times: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(rows, n) int64: how often each pair counts."""
+    """Weights (rows, n) int64 of the pairs."""
     return times[:, left] * np.where(same, 1, times[:, right])
 
 
 class _Pairs:
-    """All of them by falling scores; ``held`` has the pairs of each fold, (n,) bool."""
+    """All pairs by decreasing score; ``held`` marks the pairs of each fold, (n,) bool."""
 
     def __init__(
         self, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, held: Sequence[np.ndarray]
@@ -163,24 +163,24 @@ class _Pairs:
         self.impostor = _Kind(self.last, ~same, left, right)
 
     def metrics(self, times: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
-        """(rows,) float64 of each metric; NaN where it has no value. ``times`` is (rows, subjects)."""
+        """Each metric as (rows,) float64; NaN if undefined. ``times`` is (rows, subjects)."""
         out = _metrics(self.genuine(times), self.impostor(times), fars)
         if self.held:
             weights = _weights(times, self.same, self.left, self.right)
             found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
-            there = np.isfinite(found)  # a fold may have no pair in a resample; the mean is over the others
+            there = np.isfinite(found)  # a fold may be empty in a resample; average over the others
             with np.errstate(invalid="ignore"):
                 out["ten_fold"] = np.where(there, found, 0).sum(axis=0) / there.sum(axis=0)
         return out
 
 
 class _Kind:
-    """The genuine pairs or the impostor pairs: what each distinct score accepts of them, where subjects count several times.
+    """Weighted number of genuine (or impostor) pairs accepted at each distinct score.
 
     Args:
-        last: (k,) the last pair, by falling scores, of each distinct score.
-        chosen: (n,) bool, which pairs are of this kind.
-        sides: each (n,), a subject of every pair; a pair counts as often as the product of theirs.
+        last: (k,), the last pair, by decreasing score, of each distinct score.
+        chosen: (n,) bool, the pairs of this kind.
+        sides: each (n,), a subject of every pair; a pair's weight is the product of its subjects' counts.
     """
 
     def __init__(self, last: np.ndarray, chosen: np.ndarray, *sides: np.ndarray) -> None:
@@ -190,7 +190,7 @@ class _Kind:
         self.count = len(last)
 
     def __call__(self, times: np.ndarray) -> np.ndarray:
-        """(rows, k + 1) int64, from nothing to all; ``times`` is (rows, subjects)."""
+        """Counts (rows, k + 1) int64, from none to all; ``times`` is (rows, subjects)."""
         out = np.zeros((len(times), self.count + 1), np.int64)
         if len(self.starts):
             first, *others = (times.take(side, axis=1) for side in self.sides)
@@ -201,7 +201,7 @@ class _Kind:
 
 
 def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
-    """(rows,) float64 of each metric; NaN where it has no value. Both are (rows, k + 1), of genuine and of impostor pairs."""
+    """Each metric as (rows,) float64; NaN if undefined. Arguments are (rows, k + 1), of genuine and of impostor pairs."""
     rows = np.arange(len(accepted))
     genuine, impostor = accepted[:, -1:], false[:, -1:]
     correct = accepted - false
@@ -222,13 +222,13 @@ def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> 
 
 
 def _fold(weights: np.ndarray, same: np.ndarray, levels: np.ndarray, last: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """(rows,) weighted accuracy of one fold at the threshold that is best on the others: ``Curve.best`` with weights."""
+    """Weighted accuracy (rows,) of one fold at the best threshold on the other folds: ``Curve.best`` with weights."""
     rows = np.arange(len(weights))
     train, own = weights * ~fold, weights * fold
     signs = np.where(same, 1, -1)
     best = np.argmax(_upto(train * signs, last), axis=1)  # the first of the best
     total = _upto(train, last)
-    below = (total <= total[rows, best][:, None]).sum(axis=1)  # the next point that the other folds have pairs at
+    below = (total <= total[rows, best][:, None]).sum(axis=1)  # the next point with pairs of the other folds
     above_level, below_level = levels[best], levels[np.minimum(below, len(levels) - 1)]
     half = 0.5 * above_level + 0.5 * below_level
     middle = np.where((below_level < half) & (half <= above_level), half, above_level)
@@ -241,7 +241,7 @@ def _fold(weights: np.ndarray, same: np.ndarray, levels: np.ndarray, last: np.nd
 
 
 def _upto(weights: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """(rows, k + 1): sums of the weights of what each distinct score accepts, from nothing to all."""
+    """Total weights (rows, k + 1) of the pairs accepted at each distinct score, from none to all."""
     out = np.zeros((len(weights), len(last) + 1), np.int64)
     out[:, 1:] = np.cumsum(weights, axis=1)[:, last]
     return out

@@ -1,11 +1,11 @@
-"""Templates of several images and videos: one embedding each, and the scores of their pairs.
+"""Templates of several images and videos: aggregates their embeddings and scores pairs of templates.
 
 Maze et al.: IARPA Janus Benchmark - C. ICB, 2018. A template's images are grouped by media (a still, or the frames of one
-video): mean within media, sum over media, unit length. The three switches of public evaluators are arguments:
+video): mean within media, sum over media, then normalisation. The three switches of public evaluators are arguments:
 
-- N ``norm``: True keeps each image's embedding as long as it is, so that its length is a weight; False first gives it length 1.
-- D ``detector``: the image's embedding is multiplied by its detector's score.
-- F ``flipped``: the embedding of the mirror image is added before anything else.
+- N ``norm``: True keeps the norm of each image's embedding, which then acts as a weight; False normalises it first.
+- D ``detector``: the image's embedding is multiplied by its detector score.
+- F ``flipped``: the embedding of the mirrored image is added first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-IMAGES = 32_768  # images at a time
-TILE = 512  # embeddings in a group of which all pairs are scored together
-CHUNK = 1 << 23  # pairs that are put in order at a time
-SPAN = 1 << 24  # template numbers that a table of rows may cover; wider ones are searched
-PAIRS = 256  # pairs at a time: two blocks of 512-D float32 stay in a core's cache
+IMAGES = 32_768  # images per block
+TILE = 512  # embeddings per group; pairs between two groups are scored together
+CHUNK = 1 << 23  # pairs sorted at a time
+SPAN = 1 << 24  # largest range of template numbers for a lookup table; beyond it, binary search
+PAIRS = 256  # pairs per block: two blocks of 512-D float32 fit into a core's cache
 
 
 def aggregate(
@@ -31,10 +31,10 @@ def aggregate(
     flipped: np.ndarray | None = None,
     block: int = IMAGES,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(template numbers, rising; their embeddings (T, D), of unit length, in the features' type).
+    """Returns (template numbers, increasing; their embeddings (T, D), of unit length, in the features' dtype).
 
-    One row per image and template that it belongs to. Each block of images is one product with a sparse matrix of weights, so
-    features may be a memory map; beside the result only a block is held.
+    One row per image and template it belongs to. Each block of images is one product with a sparse weight matrix, so features
+    may be a memory map; apart from the result only one block is in memory.
 
     Args:
         features: (n, D) float32 or float64.
@@ -43,10 +43,10 @@ def aggregate(
         norm: see above.
         detector: (n,) float, see above.
         flipped: (n, D), see above.
-        block: images at a time; the last bits of the result depend on it.
+        block: images per block; the last bits of the result depend on it.
 
     Raises:
-        ValueError: lengths differ; an image's embedding or a template's sum has length 0 or is no finite number (named).
+        ValueError: lengths differ; an image's embedding or a template's sum has norm 0 or is not finite (reports which).
     """
     from scipy.sparse import csr_matrix
 
@@ -76,7 +76,7 @@ def aggregate(
 
 
 def media_sizes(rows: np.ndarray, media: np.ndarray) -> np.ndarray:
-    """(n,) int: how many images there are of the same media in the same template."""
+    """Number of images of the same media in the same template, (n,) int."""
     _, media = np.unique(media, return_inverse=True)
     pairs = rows.astype(np.int64) * (int(media.max(initial=0)) + 1) + media
     _, place, counts = np.unique(pairs, return_inverse=True, return_counts=True)
@@ -86,17 +86,17 @@ def media_sizes(rows: np.ndarray, media: np.ndarray) -> np.ndarray:
 def score_pairs(
     embeddings: np.ndarray, left: np.ndarray, right: np.ndarray, *, block: int = PAIRS, threads: int = 1
 ) -> np.ndarray:
-    """(n,) in the embeddings' type: dot products of rows ``left`` and ``right``, cosines if these have unit length.
+    """Dot products (n,) of rows ``left`` and ``right``, in the embeddings' dtype; cosines if these have unit length.
 
     A pair's score does not depend on the block, the threads or the other pairs. Memory: the result, and
-    some 300 MB per thread.
+    about 300 MB per thread.
 
     Args:
         embeddings: (T, D) float32 or float64.
         left: (n,) int, rows of ``embeddings``.
         right: (n,) int.
-        block: pairs at a time.
-        threads: how many blocks at once.
+        block: pairs per block.
+        threads: number of blocks processed in parallel.
 
     Raises:
         ValueError: the lengths differ, or a row does not exist.
@@ -117,7 +117,7 @@ def score_pairs(
         for first in range(0, len(order), block):
             last = min(first + block, len(order))
             a, b = one[: last - first], other[: last - first]
-            # "clip" writes straight into the block; the rows were checked above.
+            # mode "clip" writes directly into the block; the rows were checked above.
             np.take(embeddings, ones[first:last], axis=0, out=a, mode="clip")
             np.take(embeddings, others[first:last], axis=0, out=b, mode="clip")
             np.einsum("nd,nd->n", a, b, out=found[first:last])
@@ -134,20 +134,20 @@ def score_pairs(
 
 
 def _near(left: np.ndarray, right: np.ndarray, count: int) -> np.ndarray:
-    """An order of the pairs in which those between the same two groups of rows follow each other.
+    """An order of the pairs in which those between the same two groups of rows are adjacent.
 
-    Pairs in any order read each embedding from main memory; groups of rows stay in a core's cache.
+    In arbitrary order each embedding is read from main memory; a group of rows stays in a core's cache.
     """
-    tile = max(TILE, -(-count // 255))  # so that both groups' numbers fit into 16 bits, which are sorted in linear time
+    tile = max(TILE, -(-count // 255))  # both group numbers together fit into 16 bits, which are sorted in linear time
     groups = left // tile * 255 + right // tile
     return np.argsort(groups.astype(np.uint16), kind="stable")
 
 
 def rows_of(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Rows of the ``wanted`` template numbers in ``numbers`` (rising), as ``aggregate`` gives them.
+    """Rows of the ``wanted`` template numbers in ``numbers`` (increasing), as returned by ``aggregate``.
 
     Raises:
-        ValueError: a template is not there (names the first).
+        ValueError: a template is missing (reports the first).
     """
     low, span = int(numbers[0]), int(numbers[-1]) - int(numbers[0]) + 1
     if span <= SPAN:
@@ -165,7 +165,7 @@ def rows_of(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _lengths(vectors: np.ndarray, names: int | np.ndarray, what: str) -> np.ndarray:
-    """(n,) lengths; ``names`` are those of the rows, or the number of the first row."""
+    """Norms (n,) of the rows; ``names`` are the rows' names, or the number of the first row, for messages."""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):

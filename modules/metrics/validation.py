@@ -1,4 +1,4 @@
-"""Scored pairs as every metric takes them."""
+"""Validation of scored pairs, shared by all metrics."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def checked(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores as float64, or as float32 if they are; labels as bool.
+    """Returns scores as float64 (float32 stays float32) and labels as bool.
 
     Raises:
-        ValueError: lengths differ, a label is neither true nor false (1 or 0), a score is no finite number (names the first
-            row), or one kind of pair is absent.
+        ValueError: lengths differ, a label is not true or false (1 or 0), a score is not finite (reports the first row), or
+            there are no genuine or no impostor pairs.
     """
     scores, same = np.asarray(scores), labels(same)
     scores = scores if scores.dtype == np.float32 else scores.astype(np.float64, copy=False)
@@ -25,10 +25,10 @@ def checked(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def labels(same: np.ndarray) -> np.ndarray:
-    """Labels as bool. Lists with -1 for impostors exist; taken for true they would turn every metric around.
+    """Returns labels as bool. Some lists use -1 for impostors; converted to true it would invert every metric.
 
     Raises:
-        ValueError: a label is neither true nor false, 1 nor 0.
+        ValueError: a label is not true, false, 1 or 0.
     """
     same = np.asarray(same)
     if same.dtype != bool:
@@ -39,10 +39,10 @@ def labels(same: np.ndarray) -> np.ndarray:
 
 
 def held_out(folds: np.ndarray, pairs: int) -> list[np.ndarray]:
-    """(pairs,) bool for each fold in the order of their numbers: the pairs that are in it.
+    """For each fold, by increasing number, (pairs,) bool: True for the fold's pairs.
 
     Raises:
-        ValueError: not one fold number per pair, or fewer than two folds.
+        ValueError: the number of folds does not match the number of pairs, or there are fewer than two folds.
     """
     folds = np.asarray(folds)
     if folds.shape != (pairs,):
@@ -54,7 +54,7 @@ def held_out(folds: np.ndarray, pairs: int) -> list[np.ndarray]:
 
 
 def both_kinds(same: np.ndarray) -> None:
-    """Raises ValueError unless some pairs are genuine and some are not."""
+    """Raises ValueError unless there are both genuine and impostor pairs."""
     genuine = int(np.count_nonzero(same))
     if genuine in (0, len(same)):
         raise ValueError(f"{genuine} of {len(same)} pairs are genuine; both genuine and impostor pairs are needed")

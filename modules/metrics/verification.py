@@ -1,7 +1,7 @@
-"""How well scores tell genuine from impostor pairs: exact, by sorting, in O(n log n).
+"""Verification metrics: how well scores separate genuine from impostor pairs. Exact, by sorting, in O(n log n).
 
-A pair is accepted if score >= threshold; equal scores are accepted together. FAR is the accepted share of impostor pairs,
-TAR that of genuine pairs, FRR = 1 - TAR. Intervals are at 95 %, and stand in ``intervals.py``.
+A pair is accepted if score >= threshold; equal scores are accepted together. FAR is the fraction of impostor pairs accepted,
+TAR that of genuine pairs, FRR = 1 - TAR. Intervals are 95 % intervals, computed in ``intervals.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.validation import checked, held_out
 
 SUBJECT_BOOTSTRAP = "subject bootstrap"
-METHODS = {  # key of an interval in ``verification`` -> what it is called beside the value
+METHODS = {  # key of an interval in ``verification`` -> its ``method`` name
     "wilson": "Wilson, independent pairs",
     "student": "Student's t, over folds",
     "pair_bootstrap": "bootstrap, independent pairs",
@@ -28,47 +28,47 @@ __all__ = ["Curve", "auc", "best_threshold_accuracy", "eer", "roc", "ten_fold_ac
 
 
 def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(far, tar, thresholds): a point per distinct score, from accepting none (0, 0, inf) to accepting all (1, 1, lowest)."""
+    """Returns (far, tar, thresholds), one point per distinct score, from accepting none (0, 0, inf) to all (1, 1, lowest)."""
     curve = Curve.of(scores, same)
     return curve.far, curve.tar, curve.thresholds
 
 
 def auc(scores: np.ndarray, same: np.ndarray) -> float:
-    """Share of (genuine, impostor) combinations with the genuine pair's score above; equal scores count a half."""
+    """Fraction of (genuine, impostor) combinations in which the genuine score is higher; equal scores count one half."""
     return Curve.of(scores, same).auc()
 
 
 def eer(scores: np.ndarray, same: np.ndarray) -> float:
     """The rate at which FAR equals FRR.
 
-    Where no threshold gives equality, it is read off the straight line between the two ROC points around it, in FAR and FRR.
+    If no threshold gives equality, FAR and FRR are interpolated linearly between the two neighbouring ROC points.
     """
     return Curve.of(scores, same).eer()[0]
 
 
 def best_threshold_accuracy(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """(accuracy, threshold) of the threshold that is best on these very pairs; see ``Curve.best``."""
+    """Returns (accuracy, threshold) at the best threshold on the evaluated pairs themselves; see ``Curve.best``."""
     correct, threshold = Curve.of(scores, same).best()
     return correct / len(scores), threshold
 
 
 def val_at_far(scores: np.ndarray, same: np.ndarray, far: float) -> tuple[float, float, float]:
-    """(TAR, threshold, FAR found) at the lowest threshold whose FAR does not exceed ``far``."""
+    """Returns (TAR, threshold, obtained FAR) at the lowest threshold whose FAR does not exceed ``far``."""
     return Curve.of(scores, same).val(far)
 
 
 def ten_fold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
-    """Cross-validated accuracy: each fold is evaluated by the threshold that is best on all other folds (``Curve.best``).
+    """Cross-validated accuracy: each fold is evaluated at the best threshold on all other folds (``Curve.best``).
 
     Args:
         scores: (n,) float, higher is more similar.
         same: (n,) bool.
-        folds: (n,) int, usually ten values; the number of distinct ones counts.
+        folds: (n,) int; usually ten distinct values, but any number is allowed.
 
     Returns:
         ``value`` (mean over folds), ``low`` and ``high`` by ``method`` (Student's t over folds), ``se`` (standard error over
-        folds: standard deviation with n - 1, over the root of their number), ``folds`` and ``thresholds`` in the order of the
-        fold numbers.
+        folds: standard deviation with n - 1, divided by the root of the number of folds), ``folds`` and ``thresholds`` in the
+        order of the fold numbers.
 
     Raises:
         ValueError: there is only one fold, or the other folds lack genuine or impostor pairs.
@@ -104,13 +104,13 @@ def verification(
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Every number of one protocol, as a JSON value.
+    """All verification metrics of one protocol, as a JSON value.
 
-    Each metric has ``value`` and a 95 % interval from ``low`` to ``high``, whose ``method`` is "subject bootstrap" where
-    subjects are known and suffice. Otherwise it is that of independent pairs or folds, which is too narrow where pairs share
-    subjects; ``subjects`` says why. These other intervals always stand under their own names: ``wilson``, ``student``,
-    ``delong``, ``pair_bootstrap``. None has width 0. ``se`` of the ten-fold accuracy is a standard error over folds, not half
-    an interval.
+    Each metric has ``value`` and a 95 % interval from ``low`` to ``high``, whose ``method`` is "subject bootstrap" if subjects
+    are known and there are enough of them. Otherwise it is that of independent pairs or folds, which is too narrow if pairs
+    share subjects; ``subjects`` gives the reason. The other intervals are always included under their own names: ``wilson``,
+    ``student``, ``delong``, ``pair_bootstrap``. None has width 0. ``se`` of the ten-fold accuracy is a standard error over
+    folds, not half an interval.
 
     Args:
         scores: (n,) float, higher is more similar.
@@ -118,11 +118,11 @@ def verification(
         folds: (n,) int.
         fars: targets of ``val``; one below 1 / impostors gets a null value and a reason.
         subjects: (n,) int or text each, the subjects of the pairs' first and second images.
-        resamples: of both bootstraps, which take O(resamples x n) steps.
+        resamples: number of resamples of both bootstraps, which take O(resamples x n) steps.
         seed: of both bootstraps.
 
     Raises:
-        ValueError: a score is no finite number (names the row), or fewer than two pairs are genuine or impostor.
+        ValueError: a score is not finite (reports the row), or there are fewer than two genuine or two impostor pairs.
     """
     scores, same = checked(scores, same)
     curve = Curve.of(scores, same)
@@ -168,7 +168,7 @@ def _over_subjects(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Makes the subject bootstrap's intervals those of ``metrics``; how many subjects there are, or why it has no intervals."""
+    """Replaces the intervals in ``metrics`` by those of the subject bootstrap; returns the number of subjects, or why not."""
     try:
         found = subject_bootstrap(scores, same, *subjects, folds=folds, fars=fars, resamples=resamples, seed=seed)
     except ValueError as error:  # too few subjects, or a list whose subjects are unknown
@@ -184,7 +184,7 @@ def _over_subjects(
 
 
 def _entry(value: float, method: str, ends: tuple[float, float], **more: float) -> dict[str, Any]:
-    """A metric whose interval is, until subjects are known, that of ``method``."""
+    """A metric with the interval of ``method``, which the subject bootstrap may replace later."""
     low, high = ends
     return {"value": value, "low": low, "high": high, "method": METHODS[method], **more, method: {"low": low, "high": high}}
 

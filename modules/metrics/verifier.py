@@ -1,13 +1,13 @@
-"""LFW's settings: what a verifier may learn from the folds that it is not evaluated on.
+"""LFW's settings: what a verifier may learn from the folds it is not evaluated on.
 
 Huang, Learned-Miller: Labeled Faces in the Wild: updates and new reporting procedures. University of Massachusetts, Amherst,
 UM-CS-2014-003.
 
-- ``unsupervised``: nothing; scores are what the network gives, and only the threshold is chosen.
-- ``restricted``: the pairs of the other folds and whether each is genuine, nothing about who is in them.
-- ``unrestricted``: also who is in the images of the other folds, so any pairs of these may be made.
+- ``unsupervised``: nothing; the network's scores are used, and only the threshold is chosen.
+- ``restricted``: the pairs of the other folds and their genuine/impostor labels, but not the identities.
+- ``unrestricted``: also the identities of the images of the other folds, so new pairs of these may be formed.
 
-Each fold has a verifier of its own, and neither its pairs nor its subjects are seen while that one is fitted.
+A separate verifier is fitted for each fold; neither the fold's pairs nor its subjects are used to fit it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from modules.metrics.verification import METHODS, ten_fold_accuracy
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """What the verifiers of one setting found.
+    """Results of one setting.
 
     Attributes:
-        setting: its name.
-        scores: float64 (n,), each pair's score by the verifier of its fold; scales of different folds may differ.
+        setting: name of the setting.
+        scores: float64 (n,), each pair's score by its fold's verifier; the scale may differ between folds.
         accuracy: as ``verification.ten_fold_accuracy``.
         verifiers: one per fold, in the order of the fold numbers; empty for ``unsupervised``.
     """
@@ -42,7 +42,7 @@ class Verified:
 
 
 def unsupervised(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Verified:
-    """(n,) scores as they are; errors as ``verification.ten_fold_accuracy``."""
+    """Uses the scores (n,) unchanged; raises as ``verification.ten_fold_accuracy``."""
     return Verified("unsupervised", np.asarray(scores, np.float64), ten_fold_accuracy(scores, same, folds), ())
 
 
@@ -57,7 +57,7 @@ def restricted(
     loss: linear_verifier.Loss = "logistic",
     penalty: float = 100.0,
 ) -> Verified:
-    """A linear verifier per fold, fitted on the other folds' pairs; a pair is accepted if its score is above 0.
+    """Fits a linear verifier per fold on the other folds' pairs; a pair is accepted if its score is above 0.
 
     Args:
         embeddings: (N, D) float, usually of unit length.
@@ -70,7 +70,7 @@ def restricted(
         penalty: see ``linear_verifier.fit``.
 
     Raises:
-        ValueError: unknown feature map; fewer than two folds; the other folds lack a kind of pair; see
+        ValueError: unknown feature map; fewer than two folds; the other folds lack genuine or impostor pairs; see
             ``linear_verifier.fit``.
     """
     if features not in linear_verifier.FEATURES:
@@ -98,24 +98,24 @@ def unrestricted(
     image_folds: np.ndarray | None = None,
     shrink: float = 0.1,
 ) -> Verified:
-    """A model of subjects (``plda.py``) per fold, fitted on the images of the other folds.
+    """Fits a PLDA model (``plda.py``) per fold on the images of the other folds.
 
-    Its threshold must not come from scores of pairs that it was fitted on. So each other fold is scored by a model that has
-    seen neither that fold nor the held-out one, and the best threshold on all these scores counts: n (n - 1) / 2 further fits.
+    The threshold must not be chosen on pairs the model was fitted on. So each of the other folds is scored by a model fitted
+    without that fold and the held-out one, and the best threshold on all these scores is used: n (n - 1) / 2 further fits.
 
     Args:
         embeddings: (N, D) float.
         left: (n,) int, rows of the pairs' first images.
         right: (n,) int.
         same: (n,) bool.
-        folds: (n,) int, three distinct ones at least.
+        folds: (n,) int, at least three distinct values.
         subjects: (N,) int or text.
-        image_folds: (N,) int, the fold of each image, a number that is no fold for those that none may use; None takes the
-            images of the pairs. More images of the folds' subjects are allowed.
+        image_folds: (N,) int, the fold of each image; any number that is not a fold excludes the image. None: the images of the
+            pairs. Further images of the folds' subjects are allowed.
         shrink: see ``plda.fit``.
 
     Raises:
-        ValueError: fewer than three folds; a subject or an image is in two (named); see ``plda.fit``.
+        ValueError: fewer than three folds; a subject or an image is in two folds (reports which); see ``plda.fit``.
     """
     same, folds = labels(same), np.asarray(folds)
     embeddings, subjects = np.asarray(embeddings, np.float64), np.asarray(subjects)
@@ -155,7 +155,7 @@ def unrestricted(
 
 
 def _fold_of_images(count: int, left: np.ndarray, right: np.ndarray, folds: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """(count,) int: the fold in whose pairs each image is; a number below all folds for one that is in none."""
+    """Fold (count,) int of the pairs each image is in; a number below all folds for images in no pair."""
     places = np.full(count, numbers[0] - 1)
     for number in numbers:
         images = np.unique(np.concatenate([left[folds == number], right[folds == number]]))
