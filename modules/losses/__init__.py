@@ -1,1 +1,1 @@
-"""One file, one loss."""
+"""Losses, one per file."""

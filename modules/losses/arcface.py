@@ -1,4 +1,4 @@
-"""ArcFace: an additive angular margin (Deng et al., CVPR 2019, Eq. 3), in the three forms that public code has."""
+"""ArcFace: an additive angular margin (Deng et al., CVPR 2019, Eq. 3), in the three variants found in public code."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from modules.layers.margin_softmax import MarginSoftmax
 class ArcFaceConfig(LossConfig):
     """With theta the angle to the true class's center and m the margin, the true class's logit is s times
 
-    * ``exact``: cos(theta + m); where theta + m exceeds pi, cos(theta) - m sin(m), which goes on falling
-    * ``straight_through``: the same value, with the gradient of cos(theta): the factor sin(theta + m) / sin(theta) is 1
-    * ``clipped``: cos(theta + m), the sum being clipped to [epsilon, pi - epsilon]; no gradient where it is clipped
+    * ``exact``: cos(theta + m); where theta + m exceeds pi, cos(theta) - m sin(m), which keeps decreasing
+    * ``straight_through``: the same value with the gradient of cos(theta): the factor sin(theta + m) / sin(theta) is set to 1
+    * ``clipped``: cos(theta + m) with theta + m clipped to [epsilon, pi - epsilon]; no gradient where clipped
 
-    ``easy_margin`` sets the margin only where cos(theta) is above 0. ``sample`` is the share of classes in a training step.
+    ``easy_margin`` applies the margin only where cos(theta) > 0. ``sample`` is the fraction of classes used per training step.
     """
 
     name: Literal["arcface"] = "arcface"
@@ -36,7 +36,7 @@ class ArcFaceConfig(LossConfig):
 
 
 class ArcFace(MarginSoftmax):
-    """No angle is computed: cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m)."""
+    """Computed without angles: cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m)."""
 
     def __init__(self, dimension: int, classes: int, config: ArcFaceConfig) -> None:
         super().__init__(dimension, classes, config.scale, config.sample)
@@ -51,7 +51,7 @@ class ArcFace(MarginSoftmax):
         return found
 
     def _shifted(self, cosines: Tensor) -> Tensor:
-        """cos(theta + m). The slope of the sine is infinite at cos = +-1, so there the sine counts as a constant."""
+        """cos(theta + m). The gradient of the sine is infinite at cos = +-1, so the sine is treated as constant there."""
         sine = (1 - cosines.square()).clamp_min(torch.finfo(cosines.dtype).eps).sqrt()
         return cosines * math.cos(self.config.margin) - sine * math.sin(self.config.margin)
 

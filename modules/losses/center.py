@@ -1,4 +1,4 @@
-"""Center loss: embeddings are drawn to their class's center, and centers follow (Wen et al., ECCV 2016, Eqs. 2 to 4)."""
+"""Center loss: pulls embeddings to their class center and updates the centers (Wen et al., ECCV 2016, Eqs. 2 to 4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modules.layers.normalize import full_precision, wide
 
 
 class CenterConfig(LossConfig):
-    """``alpha`` is how far centers move towards their samples in a step. It does not depend on the loss's weight in a sum."""
+    """``alpha`` is the update rate of the centers per step. It does not depend on the loss's weight in a sum."""
 
     name: Literal["center"] = "center"
     classifies: ClassVar[bool] = False
@@ -26,8 +26,9 @@ class CenterConfig(LossConfig):
 class Center(nn.Module):
     """L = 1/2 mean ||x - c||^2 over the batch, then c += alpha sum(x - c) / (1 + n) over the n images of each class in it.
 
-    Embeddings are not normalised. Only the batch's centers are read and written: no batch x classes matrix. The centers are a
-    buffer, zero at first, moved in training mode by ``forward`` itself, so no optimiser and no gradient scaling touches them.
+    Embeddings are not normalised. Only the centers of the batch's classes are read and written, without a batch x classes
+    matrix. The centers are a buffer, initialised to zero and updated by ``forward`` in training mode, so they are not affected
+    by the optimiser or by gradient scaling.
     """
 
     def __init__(self, dimension: int, classes: int, alpha: float) -> None:
@@ -36,7 +37,7 @@ class Center(nn.Module):
         self.alpha = alpha
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """(N, dimension) and int64 (N,) to a scalar, half a squared distance, float32 or wider; moves the centers after."""
+        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar, float32 or wider; then updates the centers."""
         centers: Tensor = self.centers  # type: ignore[assignment]
         with full_precision(embeddings):
             away = wide(embeddings) - wide(centers[labels])

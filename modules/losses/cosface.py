@@ -12,11 +12,11 @@ from modules.layers.margin_softmax import MarginSoftmax
 
 
 class CosFaceConfig(LossConfig):
-    """The true class's logit is s (cos(theta) - m). ``sample`` is the share of classes in a training step."""
+    """The true class's logit is s (cos(theta) - m). ``sample`` is the fraction of classes used per training step."""
 
     name: Literal["cosface"] = "cosface"
     scale: float = Field(default=64.0, gt=0)
-    margin: float = Field(default=0.35, ge=0, le=2)  # public code has 0.35 and 0.4
+    margin: float = Field(default=0.35, ge=0, le=2)  # public code uses 0.35 and 0.4
     sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> CosFace:
@@ -24,7 +24,7 @@ class CosFaceConfig(LossConfig):
 
 
 class CosFace(MarginSoftmax):
-    """Its gradient is that of softmax at cosines; the margin changes the probabilities alone."""
+    """Has the gradient of softmax on cosines; the margin only changes the probabilities."""
 
     def __init__(self, dimension: int, classes: int, config: CosFaceConfig) -> None:
         super().__init__(dimension, classes, config.scale, config.sample)

@@ -1,4 +1,4 @@
-"""Numbers, such as an age in years: a linear layer on the embedding, trained on the error in standard deviations."""
+"""Regression of numbers, such as age in years: a linear layer on the embedding, trained on the standardised error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMS = {"l1": functional.l1_loss, "l2": functional.mse_loss, "huber": functiona
 
 
 class RegressionConfig(LossConfig):
-    """``form`` is what is made of an error: its size, its square, or Huber's loss with a threshold of one."""
+    """``form`` is the loss of an error: absolute, squared, or Huber with threshold one."""
 
     name: Literal["regression"] = "regression"
     form: Literal["l1", "l2", "huber"] = "l1"
@@ -41,18 +41,18 @@ class Regression(nn.Module):
         self.register_buffer("deviation", torch.ones(()))
 
     def prepare_values(self, values: Tensor) -> None:
-        """Sets mean and standard deviation from the training images' values, (N,)."""
+        """Sets mean and standard deviation from the values of the training images, (N,)."""
         if len(values):
             self.mean.copy_(values.double().mean())
             spread = values.double().std(correction=0)
             self.deviation.copy_(spread if spread > 0 else torch.ones(()))
 
     def predict(self, embeddings: Tensor) -> Tensor:
-        """(N, dimension) to numbers (N,) in the unit of the values."""
+        """Predictions (N,) in the unit of the values, from embeddings (N, dimension)."""
         return self.linear(embeddings).squeeze(1) * self.deviation + self.mean
 
     def forward(self, embeddings: Tensor, values: Tensor) -> Tensor:
-        """(N, dimension) and (N,) to a scalar."""
+        """Scalar loss of embeddings (N, dimension) and values (N,)."""
         found = self.linear(embeddings).squeeze(1)
         with full_precision(embeddings):
             found = wide(found)

@@ -15,11 +15,11 @@ from modules.layers.normalize import full_precision, wide
 
 
 class SoftmaxConfig(LossConfig):
-    """``label_smoothing`` spreads that share of the target evenly over all classes.
+    """``label_smoothing`` is the share of the target distributed evenly over all classes.
 
-    ``class_weights`` lets rare classes count more (Debreczeni et al. weight the classes of FairFace). Of n_c training images,
-    a class has the weight 1 / n_c (``inverse``), or (1 - beta) / (1 - beta^n_c) (``effective_number``; Cui et al., CVPR 2019,
-    Eq. 2), times a factor that makes the weights' mean 1. A class without training images has weight 0.
+    ``class_weights`` gives rare classes more weight (Debreczeni et al. weight the classes of FairFace). A class with n_c
+    training images has weight 1 / n_c (``inverse``), or (1 - beta) / (1 - beta^n_c) (``effective_number``; Cui et al., CVPR
+    2019, Eq. 2), scaled so that the mean weight is 1. A class without training images has weight 0.
     """
 
     name: Literal["softmax"] = "softmax"
@@ -41,23 +41,23 @@ class Softmax(nn.Module):
         self.linear = nn.Linear(dimension, classes)
         self.config = config
         self._prepared = config.class_weights == "none"
-        if not self._prepared:  # a buffer of its own only where it is needed: networks without it keep their keys
+        if not self._prepared:  # buffer only if needed, so that the state dict of other networks is unchanged
             self.register_buffer("class_weights", torch.full((classes,), torch.nan))
 
     def prepare(self, counts: Tensor) -> None:
-        """Sets the class weights from the training images of each class, int64 (classes,)."""
+        """Sets the class weights from the number of training images of each class, int64 (classes,)."""
         if self.config.class_weights == "none":
             return
         self.class_weights.copy_(class_weights(counts, self.config.class_weights, self.config.beta))
         self._prepared = True
 
     def logits(self, embeddings: Tensor) -> Tensor:
-        """(N, dimension) to (N, classes)."""
+        """Logits (N, classes) of embeddings (N, dimension)."""
         return self.linear(embeddings)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """(N, dimension) and int64 (N,) to a scalar in nats, float32 or wider."""
-        if not self._prepared:  # or loaded: asked once, since a GPU must be waited for
+        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in nats, float32 or wider."""
+        if not self._prepared:  # or loaded; checked only once, since the check waits for the GPU
             assert not self.class_weights.isnan().any(), "class weights: prepare(counts) was not called"
             self._prepared = True
         logits = self.logits(embeddings)
@@ -68,7 +68,7 @@ class Softmax(nn.Module):
 
 
 def class_weights(counts: Tensor, formula: str, beta: float) -> Tensor:
-    """Training images of each class, (classes,), to weights with mean 1 over the classes, float64.
+    """Class weights, float64 with mean 1, from the number of training images of each class, (classes,).
 
     Raises:
         ValueError: no class has an image.

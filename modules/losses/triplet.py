@@ -27,11 +27,11 @@ class TripletConfig(LossConfig):
     Fields:
         mining: ``semi_hard``: d_ap < d_an < d_ap + margin; ``hard_negative``: all anchors and positives, the nearest negative;
             ``batch_hard``: farthest positive and nearest negative of each anchor; ``all``; ``offline``: as ``batch_hard``,
-            among the batch and a subset of earlier images, embedded by earlier weights, which is renewed every ``every`` steps
-        negatives: of semi_hard: all of an anchor and positive, a random one, or the hardest one
-        mean_over: the triplets that mining found (of ``all``: every one in the batch), or those among them above zero
-        every: of offline, in steps
-        subset: of offline, in images: the last ones before the renewal
+            from the batch and a subset of earlier images, embedded with earlier weights and refreshed every ``every`` steps
+        negatives: for semi_hard: all negatives of an anchor and positive, a random one, or the hardest one
+        mean_over: average over the mined triplets (for ``all``: every triplet of the batch), or over those with a loss above 0
+        every: for offline, refresh interval in steps
+        subset: for offline, number of images: the last ones before the refresh
     """
 
     name: Literal["triplet"] = "triplet"
@@ -57,10 +57,10 @@ class TripletConfig(LossConfig):
 
 
 class Triplet(nn.Module):
-    """Normalises embeddings itself. Triplets are never enumerated: see ``modules.training.mining``.
+    """Normalises the embeddings. Triplets are not enumerated, see ``modules.training.mining``.
 
-    Offline mining in FaceNet sends the three images of a triplet through the network. Here positives and negatives from the
-    subset are constants: the anchor alone is moved by them. Before the first renewal the batch is all there is.
+    Offline mining in FaceNet passes the three images of a triplet through the network. Here positives and negatives from the
+    subset are constants: only the anchor gets a gradient from them. Before the first refresh only the batch is used.
     """
 
     def __init__(self, dimension: int, config: TripletConfig) -> None:
@@ -70,10 +70,10 @@ class Triplet(nn.Module):
         self.bank = Bank(dimension, config.subset, config.every) if config.mining == "offline" else None
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """(N, dimension) and int64 (N,) to a scalar, a squared distance, float32 or wider.
+        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in squared distance, float32 or wider.
 
         Raises:
-            ValueError: the batch has no two images of an identity, or no two identities.
+            ValueError: the batch has no two images of the same identity, or only one identity.
         """
         with full_precision(embeddings):
             points = unit(wide(embeddings))

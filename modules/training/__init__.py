@@ -1,1 +1,1 @@
-"""The Lightning module that trains a network, and what a training is made of."""
+"""Training: the Lightning module and its components."""

@@ -1,4 +1,4 @@
-"""When a training's state is saved: after every epoch, every few minutes, and when it is told to stop."""
+"""Saves the training state after every epoch, every few minutes, and when a stop is requested."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Report = Callable[[int, int, int, dict[str, Any]], None]
 
 
 class Stopped(Exception):
-    """Training was told to stop, and saved its state first."""
+    """Training stopped on request, after saving its state."""
 
 
 class Checkpointing(Checkpoint):
-    """Calls ``save`` at the moments a training can be resumed from; where the files go is the caller's business.
+    """Calls ``save`` at points from which training can resume; the caller decides where the files go.
 
     Args:
         save: ``save(epoch, batch, write, row)``. It must call ``write(path)`` exactly once, which writes the checkpoint to
             ``path``. At the end of an epoch ``batch`` is None and ``row`` is that epoch's row of ``history`` and ``timing``
-            in one; within an epoch ``batch`` is the number of batches done, and ``row`` is None. Called on rank 0 only.
-        minutes: between two saves within an epoch; None: none.
-        stop_requested: asked after every step and epoch. Once it is true (or SIGTERM came) the state is saved and ``Stopped``
-            is raised. The last step of an epoch is saved with the epoch, after its validation. An epoch that ends the
-            training raises nothing.
-        progress: ``progress(epoch, step, steps, metrics)`` with ``step`` batches of the epoch done of ``steps``.
-        progress_seconds: at least so long between two calls of ``progress``.
+            combined; within an epoch ``batch`` is the number of batches done, and ``row`` is None. Called on rank 0 only.
+        minutes: interval between saves within an epoch; None: no saves within an epoch.
+        stop_requested: checked after every step and epoch. Once it returns true (or on SIGTERM) the state is saved and
+            ``Stopped`` is raised. The last step of an epoch is saved with the epoch, after its validation. If the epoch ends
+            the training, nothing is raised.
+        progress: ``progress(epoch, step, steps, metrics)``, where ``step`` of ``steps`` batches of the epoch are done.
+        progress_seconds: minimum time between two calls of ``progress``.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Checkpointing(Checkpoint):
         steps = int(trainer.num_training_batches)
         self._report(trainer, pl_module, steps)
         if pl_module.batch >= steps:
-            return  # the epoch's own save follows; a checkpoint here would skip the validation on resume
+            return  # the save at the epoch's end follows; resuming from here would skip the validation
         if pl_module.batch != batch_idx + 1:
-            return  # between two steps of the optimiser there is nothing to resume from
+            return  # cannot resume between two optimiser steps
         stop = self._stopping(trainer)
         now = time.monotonic()
         due = self._agreed(trainer, self._seconds is not None and now - self._saved_at >= self._seconds)
@@ -88,7 +88,7 @@ class Checkpointing(Checkpoint):
         return self._agreed(trainer, asked or trainer.received_sigterm)
 
     def _agreed(self, trainer: pl.Trainer, mine: bool) -> bool:
-        """True where any rank says so: saving is something that all ranks do together."""
+        """True if any rank agrees: all ranks must take part in saving."""
         return mine if trainer.world_size == 1 else bool(trainer.strategy.reduce_boolean_decision(mine, all=False))
 
     def _write(self, trainer: pl.Trainer, epoch: int, batch: int | None, row: dict[str, Any] | None) -> None:
@@ -102,5 +102,5 @@ class Checkpointing(Checkpoint):
             self._save(epoch, batch, write, row)
             assert len(written) == 1, f"save must write exactly once, wrote {written}"
         else:
-            trainer.save_checkpoint(Path("unused"))  # takes part; only rank 0 writes
+            trainer.save_checkpoint(Path("unused"))  # collective call; only rank 0 writes
         self._saved_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Deterministic algorithms without their price in memory traffic."""
+"""Deterministic algorithms without the cost of filling uninitialised memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def unfilled() -> Iterator[None]:
-    """torch's deterministic mode writes NaN into all fresh memory, so that whoever reads it unwritten is found out.
+    """Turns off filling of uninitialised memory with NaN, which torch's deterministic mode does to reveal reads of it.
 
-    Nothing here does, and it costs a fifth of a training step of MobileFaceNet (tests/bench/test_step_bench.py).
+    Our code has no such reads, and filling costs a fifth of a training step of MobileFaceNet (tests/bench/test_step_bench.py).
     """
     import torch.utils.deterministic as settings
 

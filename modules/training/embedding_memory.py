@@ -1,4 +1,4 @@
-"""A snapshot of the last embeddings, refreshed every n steps."""
+"""A snapshot of the most recent embeddings, refreshed every n steps."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Bank(nn.Module):
-    """Keeps the last ``size`` embeddings in a ring, and shows them as they were at the last multiple of ``every`` steps.
+    """Ring buffer of the last ``size`` embeddings, exposed as of the last multiple of ``every`` steps.
 
-    All of it is buffers, so a resumed training sees the same snapshot. ByteRanges that nothing was written to have label -1.
+    All state is in buffers, so a resumed training sees the same snapshot. Slots that are still empty have label -1.
     """
 
     shown: Tensor
@@ -24,10 +24,10 @@ class Bank(nn.Module):
         for name in ("shown", "ring"):
             self.register_buffer(name, torch.zeros(size, dimension))
             self.register_buffer(f"{name}_labels", torch.full((size,), -1))
-        self.register_buffer("position", torch.zeros(2, dtype=torch.int64))  # steps, and the place to write next
+        self.register_buffer("position", torch.zeros(2, dtype=torch.int64))  # steps, and the next slot to write
 
     def add(self, points: Tensor, labels: Tensor) -> None:
-        """(N, dimension) and int64 (N,) of one step; counts the step."""
+        """Adds the embeddings (N, dimension) and labels int64 (N,) of one step, and counts the step."""
         points, labels = points.detach()[-self.size :], labels[-self.size :]
         steps, place = self.position.tolist()
         places = (place + torch.arange(len(points), device=points.device)) % self.size

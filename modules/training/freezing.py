@@ -1,4 +1,4 @@
-"""Which part of a backbone is trained. Frozen layers keep their weights and their statistics."""
+"""Freezes parts of a backbone. Frozen layers keep their weights and statistics."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch import nn
 from modules.layers.locally_connected import LocallyConnected
 
 CONVOLUTIONS = (nn.Conv2d, LocallyConnected)
-DECODER = "decoder"  # of a network, the only part that is trained: nothing of the backbone is
+DECODER = "decoder"  # train only the network's decoder, nothing of the backbone
 
 
 def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
-    """Turns off the gradients of what is not trained; returns the frozen layers, which must stay in evaluation mode.
+    """Turns off the gradients of frozen layers and returns these layers, which must stay in evaluation mode.
 
-    Layers count in the order in which the backbone registers them, which for all of ours is the order of the forward pass.
+    Layers are in the order in which the backbone registers them, which for all our backbones is the order of the forward pass.
 
     Args:
-        backbone: as ``configs.interfaces.BackboneConfig.build`` makes it
-        trainable: "all"; "none"; "decoder", which leaves nothing of a backbone; the number of last convolutions that are
-            trained, with all that follows the first of them (Debreczeni et al., Table VI: 5 and 7); or a stage's name: it and
-            all later layers are trained
+        backbone: as built by ``configs.interfaces.BackboneConfig.build``
+        trainable: "all"; "none"; "decoder", which freezes the whole backbone; the number of last convolutions to train,
+            together with everything after the first of them (Debreczeni et al., Table VI: 5 and 7); or a stage's name: train
+            it and all later layers
 
     Raises:
-        ValueError: no such stage, or fewer convolutions than that.
+        ValueError: there is no such stage, or fewer convolutions than requested.
     """
     layers, first = _cut(backbone, trainable)
     kept = {id(parameter) for layer in layers[first:] for parameter in layer.parameters(recurse=False)}
@@ -35,7 +35,7 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
 
 
 def freeze_recognition(network: Any) -> list[nn.Module]:
-    """Freezes all of a ``modules.network.Network`` but its decoder; returns the parts as ``freeze`` does."""
+    """Freezes all of a ``modules.network.Network`` except its decoder; returns the frozen parts as ``freeze`` does."""
     parts = [part for name, part in network.named_children() if name != DECODER]
     for part in parts:
         part.requires_grad_(False)
@@ -43,23 +43,23 @@ def freeze_recognition(network: Any) -> list[nn.Module]:
 
 
 def check(backbone: Any, trainable: int | str) -> None:
-    """Raises what ``freeze`` would raise; changes nothing."""
+    """Raises the errors of ``freeze`` without changing anything."""
     _cut(backbone, trainable)
 
 
 def _cut(backbone: Any, trainable: int | str) -> tuple[list[nn.Module], int]:
-    """The layers, and where the trained ones begin."""
+    """Returns the layers and the index of the first trained one."""
     layers = [module for module in backbone.modules() if _holds(module)]
     return layers, 0 if trainable == "all" else _first(backbone, layers, trainable)
 
 
 def _holds(module: nn.Module) -> bool:
-    """Whether it is a layer: something with weights or statistics of its own. Some normalisations hold an activation too."""
+    """Whether the module is a layer, i.e. has own weights or statistics. Some normalisations also contain an activation."""
     return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
 
 
 def _first(backbone: Any, layers: list[nn.Module], trainable: int | str) -> int:
-    """Where the trained layers begin."""
+    """Index of the first trained layer."""
     if trainable in ("none", DECODER):
         return len(layers)
     if isinstance(trainable, int):

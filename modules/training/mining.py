@@ -1,9 +1,9 @@
-"""Triplets of a batch and the gradient of their loss, without enumerating triplets.
+"""Triplet mining in a batch, and the loss with its gradient, without enumerating triplets.
 
-The hinge max(0, d_ap + margin - d_an) is linear in the distances where it is not zero. So once it is known in how many active
-triplets each distance stands (``counts``: positive for d_ap, negative for d_an), the loss is sum(counts * d) + margin * active,
-and its gradient in d is ``counts``. A rule finds the counts for some anchors at a time, from sorted distances and prefix sums
-of integers: O(B^2 log B) time and O(B) memory for all triplets, of which there are O(B^3).
+The hinge max(0, d_ap + margin - d_an) is linear in the distances where it is not zero. Given the number of active triplets that
+each distance occurs in (``counts``: positive for d_ap, negative for d_an), the loss is sum(counts * d) + margin * active, and
+its gradient with respect to d is ``counts``. A rule computes the counts for a block of anchors, from sorted distances and
+prefix sums of integers: O(B^2 log B) time and O(B) memory for all O(B^3) triplets.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK = 64  # anchors at a time: their distances stay in a processor's cache
+_BLOCK = 64  # anchors per block: their distances fit into the CPU cache
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """R anchors against C candidates; an anchor has K positives at most.
+    """R anchors and C candidates; an anchor has at most K positives.
 
     Fields:
         distances: (R, C)
-        different: bool (R, C), candidates of other identities
-        positives: int64 (R, K), candidates of the anchor's identity, where ``real``; anything elsewhere
-        real: bool (R, K)
+        different: bool (R, C), True for candidates of other identities
+        positives: int64 (R, K), candidates of the anchor's identity where ``real``; arbitrary elsewhere
+        real: bool (R, K), False for padding
         near: (R, K), distances of the positives; infinite where not ``real``
     """
 
@@ -45,16 +45,16 @@ Rule = Callable[[Anchors, float], tuple[Tensor, Tensor]]
 def triplet_loss(
     points: Tensor, labels: Tensor, margin: float, rule: Rule, over: str = "valid", bank: tuple[Tensor, Tensor] | None = None
 ) -> Tensor:
-    """The mean hinge of the triplets that ``rule`` chooses; zero, with gradient zero, where it chooses none.
+    """Mean hinge of the triplets selected by ``rule``; zero, with zero gradient, if it selects none.
 
     Args:
         points: (B, D) on the unit sphere; distances are squared and Euclidean, 2 - 2 cos
         labels: int64 (B,)
-        over: "valid" divides by the triplets that the rule calls valid, "active" by those whose hinge is above zero
-        bank: more candidates, (M, D) and int64 (M,), constant; a label below 0 is no candidate
+        over: "valid" averages over the triplets that the rule selects, "active" over those whose hinge is above zero
+        bank: additional candidates, (M, D) and int64 (M,), treated as constants; entries with a negative label are ignored
 
     Raises:
-        ValueError: the batch has no two images of an identity, or no two identities.
+        ValueError: the batch has no two images of the same identity, or only one identity.
     """
     check(labels)
     with torch.no_grad():
@@ -63,7 +63,7 @@ def triplet_loss(
 
 
 def check(labels: Tensor) -> None:
-    """Raises ValueError where no triplet can be made of a batch, saying why and what to do."""
+    """Raises ValueError if no triplet can be formed from a batch; the message gives the reason and a remedy."""
     identities = len(labels.unique())
     what = f"this batch of {len(labels)} images has {identities} identities"
     if identities == len(labels):
@@ -73,7 +73,7 @@ def check(labels: Tensor) -> None:
 
 
 class _Known(torch.autograd.Function):
-    """A scalar whose gradient was computed together with its value."""
+    """A scalar whose gradient is already known."""
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
@@ -126,18 +126,18 @@ def every(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
 
 
 def semi_hard(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
-    """All with d_ap < d_an < d_ap + margin (Schroff et al., CVPR 2015, Section 3.2)."""
+    """All triplets with d_ap < d_an < d_ap + margin (Schroff et al., CVPR 2015, Section 3.2)."""
     return _ranges(anchors, margin, None)
 
 
 def _ranges(anchors: Anchors, margin: float, upto: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Each negative meets a range of the anchor's sorted positives: those with d_an - margin < d_ap, up to ``upto``."""
+    """Each negative pairs with a range of the anchor's sorted positives: those with d_an - margin < d_ap, up to ``upto``."""
     near, at = anchors.near.sort(1)
     if upto is None:
         upto = torch.searchsorted(near, anchors.distances)  # d_ap < d_an
     since = torch.searchsorted(near + margin, anchors.distances, right=True)
     met = (upto - since).clamp_min_(0).mul_(anchors.different)
-    # How many negatives a positive meets: one more from each range's begin on, one less from its end on.
+    # Number of negatives per positive: +1 from each range's begin on, -1 from its end on.
     one = met.sign()
     steps = met.new_zeros(len(near), near.shape[1] + 1).scatter_add_(1, since, one).scatter_add_(1, upto, -one)
     triplets = met.sum()
@@ -150,7 +150,7 @@ def semi_hard_hardest(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
 
 
 def semi_hard_random(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
-    """For each anchor and positive one semi-hard negative, drawn from torch's default generator of the CPU."""
+    """For each anchor and positive one random semi-hard negative, drawn from torch's default CPU generator."""
     return _one_negative(
         anchors, margin, lambda many: (torch.rand(many.shape, dtype=torch.float64).to(many.device) * many).long()
     )

@@ -1,4 +1,4 @@
-"""Two optimisers that step together: one for recognition, one for the decoder (Xu et al., Section IV: SGD and Adam)."""
+"""Combines two optimisers: one for recognition, one for the decoder (Xu et al., Section IV: SGD and Adam)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 
 class Together(torch.optim.Optimizer):
-    """Several optimisers as one, so that clipping, mixed precision and checkpoints treat the network as a whole.
+    """Wraps several optimisers as one, so that clipping, mixed precision and checkpoints treat the network as a whole.
 
-    Each keeps its own algorithm, rates and state; ``param_groups`` lists the groups of all, which they share.
+    Each optimiser keeps its algorithm, rates and state; ``param_groups`` is the shared list of all groups.
     """
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
@@ -23,7 +23,7 @@ class Together(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step of each."""
+        """Steps each optimiser once."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -42,4 +42,4 @@ class Together(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for one, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
             one.load_state_dict(state)
-        self.param_groups = [group for one in self.optimizers for group in one.param_groups]  # loading makes new ones
+        self.param_groups = [group for one in self.optimizers for group in one.param_groups]  # loading replaces the groups

@@ -1,4 +1,4 @@
-"""A loss that is no number ends a training at once, and says where."""
+"""Stops training immediately on a non-finite loss, and reports the step."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 
 
 class NonFiniteLoss(ValueError):
-    """A loss is NaN or infinite: more steps would only spread it through the weights."""
+    """A loss is NaN or infinite; further steps would only corrupt the weights."""
 
 
 def finite(value: float, what: str, epoch: int, step: int) -> float:
-    """``value`` itself.
+    """Returns ``value`` if it is finite.
 
     Args:
         value: the loss.
-        what: which loss it is, such as "training loss".
+        what: name of the loss, such as "training loss".
         epoch: from 0.
-        step: optimiser steps done before it, over all epochs.
+        step: number of optimiser steps done before, over all epochs.
 
     Raises:
-        NonFiniteLoss: it is NaN or infinite.
+        NonFiniteLoss: ``value`` is NaN or infinite.
     """
     if not math.isfinite(value):
         where = f"in epoch {epoch} after {step} steps"

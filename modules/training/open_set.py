@@ -1,4 +1,4 @@
-"""Validation on subjects that are not trained on: how well embeddings tell them apart."""
+"""Open-set validation: verification on subjects that are not in the training set."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.nn import functional
 
 from modules.metrics.roc import Curve
 
-MOST = 2000  # images that are compared, so two million pairs at most
+MOST = 2000  # maximum number of compared images, i.e. two million pairs
 
 
 def verified(embeddings: Tensor, labels: Tensor) -> tuple[float, float] | None:
-    """(1 - AUC, 1 - EER) of all pairs of the images by cosine; None where they have no genuine or no impostor pair.
+    """Returns (1 - AUC, 1 - EER) over all pairs of images by cosine; None without genuine or without impostor pairs.
 
-    Of more than ``MOST`` images, the first so many in the order of their labels are compared.
+    If there are more than ``MOST`` images, only the first ``MOST`` in label order are used.
 
     Args:
         embeddings: (N, D)

@@ -1,4 +1,4 @@
-"""How the weights move: the fields that recipes share, and the optimiser with its schedule."""
+"""Training recipes: the fields shared by all recipes, and the optimiser with its schedule."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of 
 
 
 class Recipe(RecipeConfig):
-    """The fields of every recipe.
+    """The fields shared by all recipes.
 
-    ``nag`` is SGD with Nesterov's momentum. ``weight_decay`` is 0 because the study of the default recipe states none.
-    ``decay_norm_and_bias: false`` spares parameters of fewer than two dimensions, which are biases and normalisations.
-    An epoch improves when its validation loss is below the best one so far by more than ``min_delta``.
+    ``nag`` is SGD with Nesterov momentum. ``weight_decay`` is 0 because the paper of the default recipe specifies none.
+    ``decay_norm_and_bias: false`` excludes parameters with fewer than two dimensions (biases and normalisations) from decay.
+    An epoch counts as an improvement if its validation loss is lower than the best so far by more than ``min_delta``.
     """
 
     optimizer: Literal["nag", "sgd", "adamw", "adagrad"] = "nag"  # adagrad: Duchi et al., 2011; FaceNet's
@@ -31,20 +31,20 @@ class Recipe(RecipeConfig):
     epsilon: float = Field(default=1e-8, gt=0)  # of adamw and adagrad
     weight_decay: float = Field(default=0.0, ge=0)
     decay_norm_and_bias: bool = True
-    clip: float | None = Field(default=None, gt=0)  # largest norm of the whole gradient; None: not clipped
+    clip: float | None = Field(default=None, gt=0)  # maximum norm of the total gradient; None: no clipping
     epochs: int = Field(default=100, ge=1)  # at most
     batch_size: int = Field(default=32, ge=1)  # images per step over all devices
-    stop_after: int | None = Field(default=None, ge=1)  # stale epochs before training stops; None: never
+    stop_after: int | None = Field(default=None, ge=1)  # epochs without improvement before training stops; None: never
     min_delta: float = Field(default=0.0, ge=0)
     select: Literal["best", "last"] = "best"  # the epoch whose weights are kept
-    channels_last: Annotated[bool, Born(False)] = False  # in memory; quicker for depthwise convolutions, other last digits
-    trainable: Annotated[int | str, Born("all")] = "all"  # of the backbone, see ``freezing``; or "decoder": it alone
-    accumulate: Annotated[int, Born(1), Field(ge=1)] = 1  # parts that a batch goes through the network in, to save memory
-    ema: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None  # per step; the weights' moving average is what is kept
+    channels_last: Annotated[bool, Born(False)] = False  # memory format; faster for depthwise convolutions, changes last digits
+    trainable: Annotated[int | str, Born("all")] = "all"  # of the backbone, see ``freezing``; or "decoder" only
+    accumulate: Annotated[int, Born(1), Field(ge=1)] = 1  # micro-batches per batch, to save memory
+    ema: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None  # decay per step; the averaged weights are kept
 
     @property
     def decodes_only(self) -> bool:
-        """Whether the decoder is all that learns, and recognition is no part of the loss."""
+        """Whether only the decoder is trained, without a recognition loss."""
         return self.trainable == DECODER
 
     @property
@@ -80,7 +80,7 @@ class Recipe(RecipeConfig):
         return self
 
     def optimizer_of(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser of those ``parameters`` that are trainable, each once."""
+        """Builds the optimiser for the trainable ones among ``parameters``, without duplicates."""
         trainable = list(dict.fromkeys(parameter for parameter in parameters if parameter.requires_grad))
         groups: list[dict[str, Any]] = [{"params": trainable}]
         if not self.decay_norm_and_bias:
@@ -97,14 +97,14 @@ class Recipe(RecipeConfig):
 
 
 class OptimizerSchedule:
-    """An optimiser, its schedule, and the rule that ends training early. The base schedule is a constant rate."""
+    """An optimiser, its schedule, and early stopping. The base schedule is a constant rate."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, *, stop_after: int | None = None, min_delta: float = 0.0) -> None:
         self.optimizer = optimizer
         self.stop_after = stop_after
         self.min_delta = min_delta
         self.best: float | None = None  # lowest validation loss so far
-        self.stale = 0  # epochs since it fell
+        self.stale = 0  # epochs since the last improvement
         self.stopped = False
 
     @property
@@ -113,13 +113,13 @@ class OptimizerSchedule:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def after_step(self) -> None:
-        """To be called after each step of the optimiser."""
+        """Must be called after each optimiser step."""
 
     def after_epoch(self, validation_loss: float | None) -> bool:
-        """To be called once an epoch, after validation; True: training ends here.
+        """Must be called once per epoch, after validation; returns True if training should stop.
 
         Raises:
-            ValueError: there is no validation loss, and the recipe stops by it.
+            ValueError: there is no validation loss, but the recipe uses early stopping.
         """
         if validation_loss is None:
             if self.stop_after is not None:
@@ -134,10 +134,10 @@ class OptimizerSchedule:
         return self.stopped
 
     def schedule(self, improved: bool) -> None:
-        """What the schedule makes of an epoch's validation."""
+        """Updates the schedule after an epoch's validation."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimiser's own state (rates included), which Lightning saves with the checkpoint."""
+        """State without that of the optimiser (including rates), which Lightning saves in the checkpoint."""
         return {"best": self.best, "stale": self.stale, "stopped": self.stopped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Training of one network: steps, validation, schedule, and everything that a resumed training must know."""
+"""Trains one network: steps, validation, schedule, and the state needed to resume."""
 
 from __future__ import annotations
 
@@ -25,32 +25,31 @@ STATE = "facegrid"  # key of our part in a checkpoint
 
 
 class Recognizer(pl.LightningModule):
-    """Trains a network (see ``modules.network``) by a recipe, so that a resumed training equals an undisturbed one.
+    """Trains a network (see ``modules.network``) with a recipe; a resumed training equals an uninterrupted one.
 
-    The learning rate moves together with the optimiser's step and at the end of an epoch, in both cases before a checkpoint
-    can be taken. Random numbers of a step (dropout) are a function of (seed, epoch, batch, rank) alone.
+    The learning rate is updated together with the optimiser step and at the end of an epoch, in both cases before a checkpoint
+    can be saved. Random numbers of a step (dropout) depend only on (seed, epoch, batch, rank).
 
     Args:
-        network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; where its ``classifies`` is
-            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of the latter; where its ``loss`` is of several
-            targets, ``measure(images, labels)`` beside these.
-        recipe: its ``build`` gives the ``OptimizerSchedule``.
-        seed: of the random numbers drawn while training.
-        steps_per_epoch: steps of the optimiser that one epoch has; with ``recipe.accumulate`` each takes that many batches of
-            the loader.
-        decoder: the optimiser of ``network.decoder``, made from its parameters; None: the network has no decoder, or it is all
-            that learns (``recipe.trainable: decoder``), by the recipe's optimiser.
-        open_set: the validation images are of subjects that are not trained on, so they have no class. A network that
-            classifies is then validated by verification, see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and
+        network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; if its ``classifies`` is
+            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of ``forward``; if its ``loss`` has several
+            targets, also ``measure(images, labels)``.
+        recipe: its ``build`` returns the ``OptimizerSchedule``.
+        seed: of the random numbers used in training.
+        steps_per_epoch: optimiser steps per epoch; with ``recipe.accumulate`` each step takes that many batches of the loader.
+        decoder: builds the optimiser of ``network.decoder`` from its parameters; None: the network has no decoder, or only the
+            decoder is trained (``recipe.trainable: decoder``), with the recipe's optimiser.
+        open_set: the validation subjects are not in the training set, so they have no class. A network that classifies is then
+            validated by verification, see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and
             ``validation_accuracy`` 1 - EER.
 
     Attributes:
-        history: one row an epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
-            over images; without a classifier the loss of all validation images as one batch; where only a decoder learns, the
+        history: one row per epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
+            over images; without a classifier the loss of all validation images as one batch; if only a decoder is trained, the
             mean squared error), ``validation_accuracy`` (None without a classifier), ``lr`` of the epoch's last step, ``best``
-            (lowest validation loss so far); of several targets more, see ``TargetValidation.result``. A function of the config
-            and the data alone.
-        timing: one row an epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
+            (lowest validation loss so far); more for several targets, see ``TargetValidation.result``. Depends only on the
+            config and the data.
+        timing: one row per epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
             training and validation together.
     """
 
@@ -85,24 +84,24 @@ class Recognizer(pl.LightningModule):
             self.optimizer = Together([self.moves.optimizer, decoder(network.decoder.parameters())])
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
-        self.epoch = 0  # the position that a checkpoint taken now resumes from
+        self.epoch = 0  # position at which a checkpoint saved now would resume
         self.batch = 0
         self._used_lr = self.moves.lr
         self._train = [0.0, 0.0]  # sum of losses over images, images
-        self._validation = [0.0, 0.0, 0.0]  # sum of cross entropies, correct ones, images
-        self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, where there is no classifier
+        self._validation = [0.0, 0.0, 0.0]  # sum of cross entropies, correct predictions, images
+        self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, without a classifier
         losses = getattr(network, "loss", None)
         self._targets = TargetValidation(losses.config) if isinstance(losses, TargetLosses) else None
-        self._spent = 0.0  # seconds of this epoch before this process took it up
+        self._spent = 0.0  # seconds spent on this epoch before this process resumed it
         self._began = time.monotonic()
-        self._clock = time.time() - time.monotonic()  # whatever happens to the clock, no epoch ends before the last
-        self.train()  # Lightning takes the mode of each layer as it finds it, frozen ones too
+        self._clock = time.time() - time.monotonic()  # epoch end times increase even if the system clock changes
+        self.train()  # Lightning keeps the mode it finds for each layer, including frozen ones
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer
 
     def train(self, mode: bool = True) -> Recognizer:
-        """As every module's, but frozen layers stay in evaluation mode: their statistics do not move."""
+        """Sets the mode as usual, but frozen layers stay in evaluation mode, so that their statistics do not change."""
         super().train(mode)
         for layer in self.frozen:
             layer.eval()
@@ -110,12 +109,12 @@ class Recognizer(pl.LightningModule):
 
     @property
     def evaluated(self) -> Any:
-        """The network that is validated and kept: the average where there is one."""
+        """The network that is validated and kept: the moving average if there is one."""
         return self.network if self.average is None else self.average.module
 
     def on_fit_start(self) -> None:
         data = getattr(self.trainer, "datamodule", None)
-        if data is not None:  # the loader's sampler is made later, and leaves out what was trained on before
+        if data is not None:  # the sampler is created later and skips the batches already done
             data.start_batch(self.epoch, self.batch)
         self._began = time.monotonic()
         self.trainer.should_stop = self.moves.stopped
@@ -137,7 +136,7 @@ class Recognizer(pl.LightningModule):
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        # Here and not in on_train_batch_end, which callbacks (and so mid-epoch checkpoints) see before this module does.
+        # Not in on_train_batch_end: callbacks, and so mid-epoch checkpoints, run before this module's hook.
         super().optimizer_step(*args, **kwargs)
         self._used_lr = self.moves.lr
         self.moves.after_step()
@@ -200,7 +199,7 @@ class Recognizer(pl.LightningModule):
             self.trainer.should_stop = True
 
     def _validated(self) -> tuple[float | None, float | None, float, dict[str, Any]]:
-        """Loss, accuracy and number of images of this epoch's validation, and what the history says of each target."""
+        """Loss, accuracy and number of images of this epoch's validation, and the history entries of each target."""
         if self._targets is None or self.recipe.decodes_only:
             return *self._validated_classes(), {}
         loss, accuracy, told = self._targets.result(self._over_ranks)
@@ -217,7 +216,7 @@ class Recognizer(pl.LightningModule):
                     return None, None, float(len(labels))
                 return finite(found[0], "validation loss", self.epoch, self.global_step), found[1], float(len(labels))
             if len(labels.unique()) == len(labels):
-                return None, None, float(len(labels))  # nobody has two images to compare
+                return None, None, float(len(labels))  # no pairs to compare
             value = float(self.evaluated.loss(embeddings, labels))  # every rank sees all validation images
             return finite(value, "validation loss", self.epoch, self.global_step), None, float(len(labels))
         loss, correct, images = self._over_ranks(self._validation)
@@ -242,12 +241,12 @@ class Recognizer(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.batch == 0:
-            # Lightning counts an epoch as completed only after its last hook, where this is called. Resumed from that count,
-            # current_epoch is one too low while the loader is made, and loading processes would begin with the wrong epoch.
+            # This runs in the epoch's last hook, after which Lightning counts the epoch as completed. When resuming with that
+            # count, current_epoch is one too low while the loader is built, and its workers would start with the wrong epoch.
             for count in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
                 count["completed"] = count["processed"]
         train = list(self._train)
-        if self.batch and self.trainer.world_size > 1:  # every rank resumes from one file: rank 0 takes the sum
+        if self.batch and self.trainer.world_size > 1:  # all ranks resume from one file: rank 0 gets the sum
             train = self._over_ranks(self._train)
         checkpoint[STATE] = {
             "epoch": self.epoch,
@@ -278,6 +277,6 @@ def _average(network: Any, decay: float | None) -> Any:
 
 
 def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
-    """63 bits that depend on all four numbers and on nothing else."""
+    """A 63-bit seed that depends on exactly these four numbers."""
     text = f"{seed}/{epoch}/{batch}/{rank}".encode("ascii")
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1

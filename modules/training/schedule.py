@@ -1,4 +1,4 @@
-"""Learning rates that are a pure function of the step, and how they are carried over a resume."""
+"""Learning rate schedules that depend only on the step, so they can be resumed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from modules.training.recipe import OptimizerSchedule, Recipe
 
 
 class Scheduled(Recipe):
-    """Recipes whose rate depends on the step alone."""
+    """Base class of recipes whose rate depends only on the step."""
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
-        """Learning rate of a step, from 0."""
+        """Learning rate of a step; steps count from 0."""
         raise NotImplementedError
 
     def build(self, parameters: Any, steps_per_epoch: int) -> Stepped:
@@ -22,10 +22,10 @@ class Scheduled(Recipe):
 
 
 class Warmed(Scheduled):
-    """Recipes whose rate first climbs.
+    """Base class of recipes with a linear warm-up.
 
-    Over the first ``warmup_epochs`` the rate rises by equal steps from ``lr`` / (their number) to ``lr`` (Goyal et al.,
-    "Accurate, Large Minibatch SGD", 2017, Section 2.2). What follows has the rest of the training to itself.
+    Over the first ``warmup_epochs`` the rate increases in equal steps from ``lr`` / (number of warm-up steps) to ``lr`` (Goyal
+    et al., "Accurate, Large Minibatch SGD", 2017, Section 2.2). The schedule then spans the rest of the training.
     """
 
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
@@ -37,7 +37,7 @@ class Warmed(Scheduled):
         return self
 
     def factor(self, part: float) -> float:
-        """What ``lr`` is multiplied by when ``part`` (0 to 1) of the time after the warm-up is over."""
+        """Factor on ``lr`` after fraction ``part`` (0 to 1) of the training that follows the warm-up."""
         raise NotImplementedError
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
@@ -48,7 +48,7 @@ class Warmed(Scheduled):
 
 
 class Stepped(OptimizerSchedule):
-    """Sets ``config.rate(step, steps_per_epoch)`` before every step of the optimiser."""
+    """Sets the rate to ``config.rate(step, steps_per_epoch)`` before every optimiser step."""
 
     def __init__(self, config: Scheduled, parameters: Any, steps_per_epoch: int) -> None:
         super().__init__(config.optimizer_of(parameters), stop_after=config.stop_after, min_delta=config.min_delta)

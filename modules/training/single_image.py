@@ -1,4 +1,4 @@
-"""Whether a network can be trained on one image at a time: BatchNorm over one value per channel has no variance."""
+"""Checks whether a network can be trained with batch size 1: BatchNorm over one value per channel has no variance."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _KNOWN: dict[tuple[str, str, Size, int | str], str | None] = {}
 
 
 def check_single_image(backbone: BackboneConfig, head: HeadConfig, size: Size, trainable: int | str) -> None:
-    """Passes one image through the network in training mode, on the meta device; remembered in this process.
+    """Runs one image through the network in training mode, on the meta device; the result is cached per process.
 
     Args:
-        backbone: images to the feature map
-        head: feature map to the embedding
-        size: of the images in pixels
-        trainable: of the recipe; frozen layers use their running statistics, and so take single images
+        backbone: maps images to the feature map
+        head: maps the feature map to the embedding
+        size: of the images, in pixels
+        trainable: of the recipe; frozen layers use their running statistics, so they accept single images
 
     Raises:
-        ValueError: the network takes no single image in training.
+        ValueError: the network cannot be trained on a single image.
     """
     key = (config_key(backbone), config_key(head), size, trainable)
     if key not in _KNOWN:
@@ -41,6 +41,6 @@ def _complaint(backbone: BackboneConfig, head: HeadConfig, size: Size, trainable
         try:
             features = network(torch.empty(1, 3, *sides(size)))
             head.build(*features.shape[1:]).train()(features)
-        except Exception as error:  # torch's own words for it, or those of a user's layer
+        except Exception as error:  # raised by torch or by a user's layer
             return str(error).strip().partition("\n")[0]
     return None

@@ -1,4 +1,4 @@
-"""Validation of a network with several targets: sums over batches, and what they say at the end of an epoch."""
+"""Validation of a network with several targets: accumulates over batches and reports at the end of an epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TargetValidation:
     """One epoch's validation.
 
     Attributes:
-        images: that were measured on this device
+        images: number of images measured on this device
     """
 
     def __init__(self, config: TargetsConfig) -> None:
@@ -23,18 +23,18 @@ class TargetValidation:
         self._sums = {name: [0.0, 0.0, 0.0] for name in config.names}  # loss, score, rows
 
     def add(self, measured: Mapping[str, Measured], images: int) -> None:
-        """Takes what ``TargetLosses.measure`` found in a batch."""
+        """Adds the result of ``TargetLosses.measure`` for a batch."""
         self.images += images
         for name, found in measured.items():
             for place, value in enumerate((found.loss, found.score or 0.0, found.rows)):
                 self._sums[name][place] += value
 
     def result(self, reduce: Reduce) -> tuple[float | None, float | None, dict[str, Any]]:
-        """(validation loss, accuracy of the primary target, row of the history).
+        """Returns (validation loss, accuracy of the primary target, row of the history).
 
-        The loss is the weighted sum of the targets' losses, None where no target has a known value. The row has of each target
-        ``validation_loss_NAME`` and ``validation_accuracy_NAME``, or of numbers ``validation_mae_NAME``, the mean absolute
-        error in the column's unit; None where no value is known.
+        The loss is the weighted sum of the targets' losses, None if no target has labels. For each target the row has
+        ``validation_loss_NAME`` and ``validation_accuracy_NAME``, or for numeric targets ``validation_mae_NAME``, the mean
+        absolute error in the column's unit; None if there are no labels.
 
         Args:
             reduce: sums numbers over all devices

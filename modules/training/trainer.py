@@ -1,4 +1,4 @@
-"""One training in this process: builds the Trainer, keeps it quiet, resumes, and leaves no global setting behind."""
+"""Runs one training in this process: builds a quiet Trainer, resumes, and restores global settings afterwards."""
 
 from __future__ import annotations
 
@@ -35,25 +35,26 @@ def fit(
 
     Args:
         recognizer: a ``modules.training.recognizer.Recognizer``.
-        data: a LightningDataModule whose loaders shard themselves, with ``start_batch(epoch, batch)``, called before loaders
-            are made: that epoch then leaves out its first batches, its length unchanged.
-        accelerator: "cpu" or "gpu"; with ``devices``, ``strategy``, ``plugins``, ``precision`` as Lightning's Trainer has them.
-        threads: of computation on the CPU; None: as they are.
-        deterministic: True: an operation without a deterministic form raises. "warn" and False as in Lightning.
-        checkpoint: written by ``Checkpointing``; the training goes on from there. Loaded without unpickling code.
+        data: a LightningDataModule whose loaders handle sharding, with ``start_batch(epoch, batch)``, called before the loaders
+            are created: that epoch then skips its first batches, with its length unchanged.
+        accelerator: "cpu" or "gpu"; like ``devices``, ``strategy``, ``plugins``, ``precision`` an argument of Lightning's
+            Trainer.
+        threads: CPU threads; None: leave unchanged.
+        deterministic: True: operations without a deterministic implementation raise. "warn" and False as in Lightning.
+        checkpoint: file written by ``Checkpointing`` to resume from. Loaded without unpickling code.
         callbacks: such as ``Checkpointing``.
-        limit_batches: of training and of validation per epoch, for a quick look.
+        limit_batches: maximum training and validation batches per epoch, for a quick test.
 
     Raises:
         NonFiniteLoss: a loss is NaN or infinite.
-        Stopped: ``Checkpointing`` was told to stop.
+        Stopped: a stop was requested from ``Checkpointing``.
     """
     import pytorch_lightning as pl
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from pytorch_lightning.callbacks import Checkpoint
 
     if plugins is None and devices == 1:
-        plugins = [LightningEnvironment()]  # one device is no job step of a cluster, whatever the variables around it say
+        plugins = [LightningEnvironment()]  # ignore cluster variables in the environment: a single device is not a job step
     with _quiet(), _kept_settings(threads), tempfile.TemporaryDirectory(prefix="facegrid-fit-") as folder:
         trainer = pl.Trainer(
             accelerator=accelerator,
@@ -75,22 +76,22 @@ def fit(
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # the data's own sampler knows ranks, epochs and resumed batches
+            use_distributed_sampler=False,  # our sampler handles ranks, epochs and resumed batches
             default_root_dir=folder,
         )
         trainer.fit(recognizer, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint is not None else None)
 
 
 def _whole_steps(recognizer: Any) -> int | None:
-    """Batches of an epoch that fill steps of the optimiser; None: all of them do."""
+    """Number of batches of an epoch that form whole optimiser steps; None: all batches."""
     parts = recognizer.recipe.accumulate
     return recognizer.steps_per_epoch * parts if parts > 1 else None
 
 
 def network_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """The network's weights in a checkpoint of a ``Recognizer``, on the CPU, as ``network.load_state_dict`` takes them.
+    """The network's weights in a checkpoint of a ``Recognizer``, on the CPU, for ``network.load_state_dict``.
 
-    Their moving average where the recipe keeps one.
+    The moving average if the recipe uses one.
     """
     found = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     average = "average.module."
@@ -100,9 +101,9 @@ def network_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's tips, lines and warnings stay away from the terminal; errors do not."""
+    """Suppresses Lightning's tips, info messages and warnings; errors are still shown."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
-    # The children that report have levels of their own, so a level on the parent alone does not reach them.
+    # Child loggers have their own levels, so setting the parent's level is not enough.
     loggers += [logging.getLogger(f"{name}.utilities.rank_zero") for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [logger.level for logger in loggers]
     try:
@@ -118,7 +119,7 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _kept_settings(threads: int | None) -> Iterator[None]:
-    """The process's threads and determinism are afterwards what they were; so is the RNG's state."""
+    """Restores the process's thread count, determinism settings and RNG state on exit."""
     before = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
