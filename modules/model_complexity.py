@@ -1,4 +1,4 @@
-"""Parameters and operations of a network, counted on the meta device: nothing is computed, nothing is held."""
+"""Counts parameters and operations of a network on the meta device, without computation or memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Count:
     """The size of a network.
 
     Attributes:
-        parameters: of backbone and head, which is what a face needs at test time; the papers' number
-        flops: one image through backbone and head. A multiply-add is two; convolutions and matrix products count, while
-            normalisation, activation and pooling do not
-        loss_parameters: of the loss, mostly the classifier, and of the backbone's own classification where it has one; grows
-            with the number of classes
-        decoder_parameters, decoder_flops: of the decoder, which works in training only; 0 without one
+        parameters: of backbone and head, i.e. what is used at test time; the number given in papers
+        flops: for one image through backbone and head. A multiply-add counts as two; only convolutions and matrix products
+            count, not normalisation, activation and pooling
+        loss_parameters: of the loss (mostly the classifier) and of the backbone's auxiliary classification, if any; grows with
+            the number of classes
+        decoder_parameters, decoder_flops: of the decoder, which is only used in training; 0 without one
     """
 
     parameters: int
@@ -46,10 +46,10 @@ def count(
     size: Size,
     decoder: DecoderConfig | None = None,
 ) -> Count:
-    """Counts a network for images of that size in pixels; remembered in this process.
+    """Counts a network for images of ``size`` pixels; cached per process.
 
     Raises:
-        ValueError: the backbone cannot take images of that size, or the head or the decoder not its map.
+        ValueError: the backbone does not support the size, or the head or decoder does not support the feature map.
     """
     last = "" if decoder is None else config_key(decoder)
     key = (config_key(backbone), config_key(head), config_key(loss), last, canonical(classes), *sides(size))

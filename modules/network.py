@@ -17,7 +17,7 @@ from modules.targets import Measured, TargetLosses, TargetsConfig, head_of
 
 
 def embedding_digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 (hex) of the weights that make embeddings, of a network's ``state_dict``: classifier and decoder do not count."""
+    """SHA-256 (hex) of the weights in a ``state_dict`` that affect embeddings, i.e. without classifier and decoder."""
     total = hashlib.sha256()
     for name in sorted(name for name in state if name.startswith(("backbone.", "head."))):
         value = state[name].detach().cpu().contiguous()
@@ -27,30 +27,29 @@ def embedding_digest(state: Mapping[str, Tensor]) -> str:
 
 
 class Network(nn.Module):
-    """images -> backbone -> feature map -> head -> embedding -> loss; beside it, where asked for, map -> decoder -> images.
+    """images -> backbone -> feature map -> head -> embedding -> loss; optionally also feature map -> decoder -> images.
 
-    Weights are drawn from torch's global generator, in the order backbone, head, loss, auxiliary, decoder, and from nothing
-    else.
+    Weights are initialised from torch's global generator only, in the order backbone, head, loss, auxiliary, decoder.
 
-    A backbone with a classification of its own, such as abn, has ``auxiliary_dimension``, ``auxiliary_weight`` and
-    ``forward_auxiliary(images) -> (feature map, vectors (N, auxiliary_dimension))``. Its classifier is held here and not in the
-    backbone, whose weights so depend on no number of classes.
+    A backbone with an auxiliary classification, such as abn, has ``auxiliary_dimension``, ``auxiliary_weight`` and
+    ``forward_auxiliary(images) -> (feature map, vectors (N, auxiliary_dimension))``. The auxiliary classifier is part of this
+    class, so that the backbone's weights do not depend on the number of classes.
 
     Args:
-        backbone_config: images to the feature map
+        backbone_config: maps images to the feature map
         head_config: built for the feature map's shape at ``size``
-        loss_config: holds the classifier; of several targets see ``modules.targets``
-        classes: number of identities that are trained on; of several targets a number for each, by name
+        loss_config: contains the classifier; for several targets see ``modules.targets``
+        classes: number of training identities; for several targets the number of classes of each, by name
         size: (height, width) of the images in pixels, or one number for both
-        decoder: feature map back to images; None: no reconstruction
+        decoder: maps the feature map back to images; None: no reconstruction
         reconstruction: lambda of Xu et al. (2023), equation 2: the weight of the reconstruction's mean squared error
 
     Raises:
-        ValueError: the backbone cannot take images of that size, the head or the decoder not its map, or there is a
-            ``reconstruction`` without a decoder.
+        ValueError: the backbone does not support the image size, the head or decoder does not support the feature map, or there
+            is a ``reconstruction`` without a decoder.
 
     Attributes:
-        classifies: whether the loss has ``logits``, and so the network a ``forward``
+        classifies: whether the loss has ``logits``, so that ``forward`` is available
     """
 
     def __init__(
@@ -99,24 +98,24 @@ class Network(nn.Module):
             self.decoder = decoder.build(*shape, sides(size))
 
     def features(self, images: Tensor) -> Tensor:
-        """(N, 3, height, width) in [-1, 1] to the feature map (N, C, h, w)."""
+        """Feature map (N, C, h, w) of images (N, 3, height, width) in [-1, 1]."""
         return self.backbone(images)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, 3, height, width) in [-1, 1] to embeddings (N, dimension), not normalised."""
+        """Embeddings (N, dimension), not normalised, of images (N, 3, height, width) in [-1, 1]."""
         return self.head(self.features(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, height, width) in [-1, 1] to logits (N, classes)."""
+        """Logits (N, classes) of images (N, 3, height, width) in [-1, 1]."""
         return self.loss.logits(self.embed(images))
 
     def auxiliary_logits(self, images: Tensor) -> Tensor:
-        """(N, 3, height, width) in [-1, 1] to the logits (N, classes) of the backbone's own classification."""
+        """Logits (N, classes) of the auxiliary classification, for images (N, 3, height, width) in [-1, 1]."""
         assert self.auxiliary is not None, "this backbone classifies nothing"
         return self.auxiliary.logits(self.backbone.forward_auxiliary(images)[1])
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The training loss, a scalar; labels are int64 (N,), or of several targets as ``TargetLosses.forward`` takes them."""
+        """The training loss, a scalar; labels are int64 (N,), or for several targets as in ``TargetLosses.forward``."""
         if self.auxiliary is None:
             features = self.features(images)
         else:
@@ -131,13 +130,13 @@ class Network(nn.Module):
         return loss
 
     def measure(self, images: Tensor, labels: Tensor) -> dict[str, Measured]:
-        """What validation sums of each of several targets, see ``TargetLosses.measure``."""
+        """Validation sums of each target (for several targets), see ``TargetLosses.measure``."""
         assert isinstance(self.loss, TargetLosses), "this network has one target"
         features = self.features(images)
         return self.loss.measure(self.head(features), labels, features)
 
     def decoding_loss(self, images: Tensor) -> Tensor:
-        """The mean squared error of images made again, a scalar, where nothing but the decoder learns."""
+        """Mean squared reconstruction error, a scalar; the loss if only the decoder is trained."""
         assert self.decoder is not None, "this network has no decoder"
         with torch.no_grad():
             features = self.features(images)

@@ -1,4 +1,4 @@
-"""Shapes of feature maps and operations, found on the meta device: no weights in memory, no random number drawn."""
+"""Infers shapes of feature maps and operations on the meta device: allocates no weights and draws no random numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIZES = (16, 32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 
 
 @dataclass(frozen=True)
 class Pass:
-    """One image's way through a backbone: stage name -> (C, h, w), shallow to deep, and its operations (see ``counting``)."""
+    """One image's pass through a backbone: stage name -> (C, h, w), shallow to deep, and its operations (see ``counting``)."""
 
     stages: dict[str, Shape]
     flops: int
@@ -33,21 +33,21 @@ def sides(size: Size) -> tuple[int, int]:
 
 
 def feature_shape(backbone: BackboneConfig, size: Size) -> Shape:
-    """(C, h, w) of the feature map for images of that size; errors as ``forward_pass``."""
+    """(C, h, w) of the feature map for images of ``size``; raises as ``forward_pass``."""
     return list(stage_shapes(backbone, size).values())[-1]
 
 
 def stage_shapes(backbone: BackboneConfig, size: Size) -> dict[str, Shape]:
-    """Stage name -> (C, h, w), shallow to deep; the last is the feature map; errors as ``forward_pass``."""
+    """Stage name -> (C, h, w), shallow to deep; the last is the feature map; raises as ``forward_pass``."""
     return dict(forward_pass(backbone, size).stages)
 
 
 def forward_pass(backbone: BackboneConfig, size: Size) -> Pass:
-    """What one image of that size meets; remembered in this process.
+    """Shapes and operations for one image of ``size``; cached per process.
 
     Raises:
-        ValueError: the backbone cannot take that size (says which is the smallest that it takes), or its stages are not what
-            ``BackboneConfig.build`` promises.
+        ValueError: the backbone does not support the size (reports the smallest one it supports), or its stages violate the
+            contract of ``BackboneConfig.build``.
     """
     height, width = sides(size)
     known = (config_key(backbone), height, width)
@@ -68,7 +68,7 @@ def on_meta(backbone: BackboneConfig) -> Any:
     """The built backbone without weights, in evaluation mode; shared, so it must not be changed.
 
     Raises:
-        ValueError: the backbone cannot be built at all, such as an unknown timm model, or lacks what every backbone has.
+        ValueError: the backbone cannot be built, e.g. an unknown timm model, or does not implement the backbone interface.
     """
     key = config_key(backbone)
     if key not in _BUILT:
@@ -84,19 +84,19 @@ def on_meta(backbone: BackboneConfig) -> Any:
 
 
 def config_key(config: Any) -> str:
-    """Equal for configs that build equal networks."""
+    """A key that is equal for configs that build equal networks."""
     return f"{type(config).__module__} {canonical(config.identity())}"
 
 
 def title(backbone: BackboneConfig) -> str:
-    """How messages call a backbone: its name, and that of the model or backbone that it wraps."""
+    """Name of a backbone in messages: its name, and that of the model or backbone it wraps."""
     inner = getattr(backbone, "backbone", None)
     wrapped = title(inner) if isinstance(inner, BackboneConfig) else getattr(backbone, "model", None)
     return f"{backbone.name} ({wrapped})" if wrapped else backbone.name
 
 
 class _TooSmall(Exception):
-    """The forward pass failed, or left no cell of the map."""
+    """The forward pass failed, or the feature map is empty."""
 
 
 def _try(module: nn.Module, height: int, width: int) -> Pass:
@@ -113,7 +113,7 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
     try:
         with counter, torch.no_grad():
             output = module(torch.empty(1, 3, height, width, device="meta"))
-    except Exception as error:  # each library has its own words for an image that is too small
+    except Exception as error:  # each library raises a different error for images that are too small
         raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
     finally:
         for hook in hooks:

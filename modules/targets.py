@@ -1,6 +1,6 @@
-"""Several targets of one network: a loss for each, and a head for those that do not share the network's.
+"""Several targets of one network: one loss each, and a separate head for those that do not share the network's.
 
-A target is a column of the dataset: classes, or numbers. Rows whose value is unknown do not count for that target.
+A target is a column of the dataset: classes or numbers. Rows without a value are ignored for that target.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IDENTITY = "identity"
 
 
 class TargetPart(Config):
-    """How one target is learned: its loss, its own head or None, its weight in the sum of losses."""
+    """Configuration of one target: its loss, its own head or None, its weight in the sum of losses."""
 
     loss: component("loss")  # type: ignore[valid-type]
     head: component("head") | None = None  # type: ignore[valid-type]
@@ -29,11 +29,11 @@ class TargetPart(Config):
 
 
 class TargetsConfig(LossConfig):
-    """The losses of several targets, by name. It is made of ``targets`` in a grid file, not named there.
+    """The losses of several targets, by name. Built from ``targets`` in a grid file, not selectable by name there.
 
-    The ``primary`` target is the one whose classes the network's ``forward`` gives, and so what explainers explain:
-    ``identity`` where it is a target, else the first by name that has a classifier, else the first. Its head is the network's
-    head, so its embedding is the network's.
+    The ``primary`` target defines the classes of the network's ``forward``, and so what explainers explain: ``identity`` if it
+    is a target, else the first by name that has a classifier, else the first. Its head is the network's head, so its embedding
+    is the network's embedding.
     """
 
     name: Literal["targets"] = "targets"
@@ -41,7 +41,7 @@ class TargetsConfig(LossConfig):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The targets in the order of their columns of labels."""
+        """The targets in the order of their label columns."""
         return tuple(sorted(self.parts))
 
     @property
@@ -55,34 +55,34 @@ class TargetsConfig(LossConfig):
         return bool(self.parts[self.primary].loss.classifies)
 
     def needs(self) -> frozenset[str]:
-        """What any loss needs."""
+        """Union of the losses' needs."""
         return frozenset().union(*(part.loss.needs() for part in self.parts.values()))
 
     def build(self, dimension: int, classes: int) -> Any:
         raise AssertionError("several targets need a feature map: use build_on")
 
     def build_on(self, dimension: int, classes: Mapping[str, int], shape: tuple[int, int, int]) -> TargetLosses:
-        """The losses, and the heads beside the network's.
+        """Builds the losses and the additional heads.
 
         Args:
             dimension: of the network's embedding
-            classes: of each target; 0 for numbers
+            classes: number of classes of each target; 0 for numeric targets
             shape: (C, h, w) of the feature map
         """
         return TargetLosses(self, dimension, classes, shape)
 
 
 def head_of(head: HeadConfig, loss: LossConfig) -> HeadConfig:
-    """The head of the network: that of its primary target where this has one of its own, else ``head``."""
+    """The head of the network: that of its primary target if it defines one, else ``head``."""
     own: HeadConfig | None = loss.parts[loss.primary].head if isinstance(loss, TargetsConfig) else None
     return own or head
 
 
 class Measured(NamedTuple):
-    """Sums over the rows of a batch whose value is known.
+    """Sums over the rows of a batch that have a value.
 
-    ``loss`` sums the cross entropy, or the target's own loss where there is no classifier. ``score`` sums correct rows of a
-    target of classes, absolute errors (in the column's unit) of one of numbers; None where there is neither.
+    ``loss`` sums the cross entropy, or the target's loss if there is no classifier. ``score`` sums correct predictions for a
+    target with classes, absolute errors (in the column's unit) for a numeric target; None for others.
     """
 
     loss: float
@@ -91,7 +91,7 @@ class Measured(NamedTuple):
 
 
 class TargetLosses(nn.Module):
-    """``heads`` has the heads of targets that have one of their own, ``losses`` the loss of each target."""
+    """``heads`` holds the separate heads of targets that define one, ``losses`` the loss of each target."""
 
     def __init__(self, config: TargetsConfig, dimension: int, classes: Mapping[str, int], shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -112,15 +112,15 @@ class TargetLosses(nn.Module):
         return self.losses[_key(name)]
 
     def embedding(self, name: str, features: Tensor, embedding: Tensor) -> Tensor:
-        """(N, D): what the loss of a target sees; ``embedding`` is the network's."""
+        """Input (N, D) of a target's loss; ``embedding`` is the network's."""
         return self.heads[_key(name)](features) if _key(name) in self.heads else embedding
 
     def logits(self, embeddings: Tensor) -> Tensor:
-        """The network's embeddings (N, D) to the primary target's logits (N, classes)."""
+        """The primary target's logits (N, classes) of the network's embeddings (N, D)."""
         return self.of(self.config.primary).logits(embeddings)  # type: ignore[no-any-return]
 
     def prepare(self, labels: Tensor) -> None:
-        """Tells each loss of its training images; ``labels`` (N, targets) as ``forward`` takes them."""
+        """Prepares each loss with the training labels (N, targets), in the format of ``forward``."""
         for name, column in self._columns(labels):
             loss, known = self.of(name), column[~column.isnan()]
             if hasattr(loss, "prepare"):
@@ -133,11 +133,11 @@ class TargetLosses(nn.Module):
 
         Args:
             embeddings: of the network, (N, D)
-            labels: (N, targets) float, a column per target in the order of their names: the class or the number, NaN where
+            labels: (N, targets) float, one column per target in the order of their names: the class or the number, NaN if
                 unknown
             features: (N, C, h, w)
         """
-        total = embeddings.sum() * 0  # a batch in which nothing is known has a loss all the same
+        total = embeddings.sum() * 0  # a batch without any labels must still have a loss
         for name, column in self._columns(labels):
             known = ~column.isnan()
             if bool(known.any()):
@@ -146,7 +146,7 @@ class TargetLosses(nn.Module):
         return total
 
     def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
-        """What validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
+        """Validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
         found = {}
         for name, column in self._columns(labels):
             known = ~column.isnan()
@@ -175,11 +175,11 @@ class TargetLosses(nn.Module):
 
 
 def _key(name: str) -> str:
-    return f"target_{name}"  # a ModuleDict refuses names such as "type"
+    return f"target_{name}"  # a ModuleDict does not accept names such as "type"
 
 
 def objective(training: Any) -> LossConfig:
-    """The loss of a ``grid.spec.training.Training``: its ``loss`` alone, or that of its targets."""
+    """The loss of a ``grid.spec.training.Training``: its ``loss``, or that of its targets."""
     if not training.targets:
         loss: LossConfig = training.loss
         return loss

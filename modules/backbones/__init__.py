@@ -1,1 +1,1 @@
-"""One file, one backbone."""
+"""Backbones, one per file."""

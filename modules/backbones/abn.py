@@ -1,13 +1,13 @@
 """Attention Branch Network (Fukui et al., CVPR 2019; Ito et al., 2021, Section II-v) on any convolutional backbone.
 
-A branch looks at the backbone's feature map g through response maps r: from them comes a map M = sigmoid(conv(r)), one number
-per cell, and a classification of its own, CAM-like, from their means. What goes on is g (1 + M) (Fukui's equation 2), or g M
-(equation 1). The loss is the sum of both classifications' (equation 3); the branch's is added by ``modules.network``.
+A branch computes response maps r from the backbone's feature map g: these give an attention map M = sigmoid(conv(r)), one value
+per location, and an auxiliary, CAM-like classification from their means. The output is g (1 + M) (Fukui's equation 2), or g M
+(equation 1). The loss is the sum of both classification losses (equation 3); ``modules.network`` adds that of the branch.
 
 In the original there are as many response maps as classes. Here their number is a field and a linear layer follows their means,
-which is the same function where the numbers agree, and lets a network of many classes have an attention branch.
+which is the same function if the numbers agree, and makes the branch usable with many classes.
 
-``imagenet`` and ``checkpoint`` pretraining fill the inner backbone; the branch starts as it was drawn, unless the file is of a
+``imagenet`` and ``checkpoint`` pretraining load the inner backbone; the branch is randomly initialised unless the file is of a
 trained ABN.
 """
 
@@ -23,16 +23,16 @@ from configs.lookup import component
 
 
 class ABNConfig(BackboneConfig):
-    """Input, channels and map are the inner backbone's, which must have more than one cell; the head begins after ``attended``.
+    """Input, channels and map size are the inner backbone's; its map must be larger than 1 x 1. The head follows ``attended``.
 
-    The map M is the output of the stage ``attention``: an explanation without a method. Explainers that apply to the inner
+    The attention map M is the output of the stage ``attention``, an explanation by itself. Explainers that apply to the inner
     backbone apply here too.
 
     Fields:
-        backbone: what is attended to
+        backbone: the inner backbone
         residual: x * M + x; otherwise x * M
-        maps: response maps in the branch
-        weight: of the branch's classification in the loss; at 0 it has none
+        maps: number of response maps in the branch
+        weight: of the branch's classification in the loss; 0: no such classification
     """
 
     name: Literal["abn"] = "abn"
@@ -48,7 +48,7 @@ class ABNConfig(BackboneConfig):
         return self
 
     def build(self) -> AttentionBranchNetwork:
-        """Errors are the inner backbone's, such as a model without a spatial feature map."""
+        """Raises the inner backbone's errors, e.g. for a model without a spatial feature map."""
         return AttentionBranchNetwork(self.backbone.build(), self)
 
     def weights_of(self, source: str) -> Any:
@@ -59,9 +59,9 @@ class AttentionBranchNetwork(nn.Module):
     """An inner backbone, its attention branch, and their product.
 
     Attributes:
-        inner: the backbone that is attended to
+        inner: the inner backbone
         channels: of the feature map
-        auxiliary_dimension, auxiliary_weight: what ``modules.network`` needs to know of the second classification
+        auxiliary_dimension, auxiliary_weight: of the auxiliary classification, used by ``modules.network``
     """
 
     def __init__(self, inner: Any, config: ABNConfig) -> None:
@@ -88,10 +88,10 @@ class AttentionBranchNetwork(nn.Module):
         return self.forward_auxiliary(images)[0]
 
     def forward_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``forward``; and the means of the response maps (N, maps), which the second classification is made from.
+        """As ``forward``, plus the means of the response maps (N, maps), the input of the auxiliary classification.
 
         Raises:
-            ValueError: the inner backbone's map has one cell only.
+            ValueError: the inner backbone's feature map is 1 x 1.
         """
         features = self.inner(images)
         height, width = features.shape[2:]

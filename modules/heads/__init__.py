@@ -1,1 +1,1 @@
-"""One file, one head: feature map to embedding."""
+"""Heads (feature map to embedding), one per file."""

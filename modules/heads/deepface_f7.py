@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from configs.interfaces import HeadConfig
 from modules.layers.initialization import gaussian, he
 
-_LEAST = 0.05  # what is divided by at least, in the paper
+_LEAST = 0.05  # minimum divisor, from the paper
 
 
 class DeepFaceF7Config(HeadConfig):
-    """Takes a map of any size, and has weights for each of its cells.
+    """Accepts a feature map of any size, with weights for each location.
 
     Fields:
         dimension: of F7
-        dropout: the share of F7's outputs that is left out in training
-        normalise: divide each output by the largest it had in training, see ``Peaks``; protocols divide by the length anyway
-        initial: how weights are drawn: ``he``, or the paper's ``gaussian`` (deviation 0.01, bias 0.5)
+        dropout: dropout rate of F7's outputs
+        normalise: divide each output by its maximum in training, see ``Peaks``; protocols divide by the norm in any case
+        initial: weight initialisation: ``he``, or the paper's ``gaussian`` (standard deviation 0.01, bias 0.5)
     """
 
     name: Literal["deepface_f7"] = "deepface_f7"
@@ -38,7 +38,7 @@ class DeepFaceF7Config(HeadConfig):
 
 
 class F7(nn.Module):
-    """Linear, ReLU, division by the peaks where asked for, dropout."""
+    """Linear, ReLU, optional division by the peaks, dropout."""
 
     def __init__(self, width: int, config: DeepFaceF7Config) -> None:
         super().__init__()
@@ -49,16 +49,16 @@ class F7(nn.Module):
         gaussian(self) if config.initial == "gaussian" else he(self)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, dimension), not negative."""
+        """(N, channels, h, w) to (N, dimension), non-negative."""
         return self.dropout(self.peaks(self.relu(self.linear(features.flatten(1)))))
 
 
 class Peaks(nn.Module):
     """x_i / max(peak_i, 0.05), where peak_i is the largest x_i seen in training.
 
-    The paper takes the peaks from the training set after training, and only for comparing. Here the classifier sees the
-    divided values too, so that training and test run the same network, and old peaks fade by a thousandth per batch, because
-    the weights that made them are gone. No derivative passes through a peak.
+    The paper computes the peaks on the training set after training, and only uses them for comparison. Here the classifier gets
+    the divided values too, so that training and test use the same network, and peaks decay by a thousandth per batch, because
+    they come from outdated weights. Peaks get no gradient.
     """
 
     peak: Tensor

@@ -1,8 +1,7 @@
 """A stack of fully connected layers (Debreczeni et al., Table II, which is the default; one layer of 100 is their Table I).
 
-The study used Keras: weights are drawn as Keras draws them (Glorot and Bengio, AISTATS 2010; biases zero), and the leaky ReLU
-has its slope of 0.3. It does not say how the map becomes a vector before the stack of Table II; before that of Table I it is
-averaged.
+The paper used Keras: weights are initialised as in Keras (Glorot and Bengio, AISTATS 2010; biases zero), and the leaky ReLU has
+Keras's slope of 0.3. The paper does not specify the pooling before the stack of Table II; for Table I the map is averaged.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _PLAIN: dict[str, type[nn.Module]] = {
 
 
 class Dense(component.Config):
-    """One layer of the stack: a linear layer, its activation, and the share of outputs left out in training."""
+    """One layer of the stack: a linear layer, its activation, and its dropout rate."""
 
     width: int = Field(ge=1)
     activation: Activation = "relu"
@@ -51,7 +50,7 @@ class DenseConfig(HeadConfig):
         dimension: width of the last layer, which is the embedding
         activation, dropout: of the last layer
         hidden: the layers before it, each ``{width, activation, dropout}``; may be empty
-        pool: how the map becomes a vector: its global average or maximum, or ``flatten``, which keeps every place
+        pool: how the feature map becomes a vector: global average or maximum, or ``flatten``, which keeps every location
         slope: of ``leaky_relu`` below zero
         batch_norm: after every linear layer, before its activation (one trial of Table VI)
     """
@@ -72,7 +71,7 @@ class DenseConfig(HeadConfig):
 
 
 class DenseStack(nn.Module):
-    """Pooling, then the layers one after the other; ``stack`` holds linear, normalisation, activation and dropout of each."""
+    """Pooling, then the layers in sequence; ``stack`` holds linear, normalisation, activation and dropout of each."""
 
     def __init__(self, width: int, layers: tuple[Dense, ...], pool: Pool, slope: float, batch_norm: bool) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The head of FaceNet's NN1 (Schroff et al., "FaceNet", CVPR 2015, Table 1): two maxout layers, one linear layer, unit length.
 
-A maxout unit is the largest of p linear functions (Goodfellow et al., ICML 2013). The paper writes its 4,096 units as 32 x 128.
-At 7 x 7 cells of 256 channels the layers have 102,768,640, 33,562,624 and 524,416 parameters: the paper's 103M, 34M, 524K.
+A maxout unit is the maximum of p linear functions (Goodfellow et al., ICML 2013). The paper writes its 4,096 units as 32 x 128.
+For a 7 x 7 map of 256 channels the layers have 102,768,640, 33,562,624 and 524,416 parameters: the paper's 103M, 34M, 524K.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from modules.layers.normalize import unit, wide
 
 
 class FaceNetMaxoutConfig(HeadConfig):
-    """Takes a map of any size, and has weights for each of its cells.
+    """Accepts a feature map of any size, with weights for each location.
 
     Fields:
         dimension: of the embedding; the paper tries 64, 128, 256 and 512
         units: of each of the two maxout layers
-        pieces: linear functions of a unit, the paper's p
+        pieces: linear functions per unit, the paper's p
     """
 
     name: Literal["facenet_maxout"] = "facenet_maxout"
@@ -46,5 +46,5 @@ class FaceNetMaxout(nn.Module):
         he(self)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, dimension) float32 (float64 stays), of length 1; a vector of zeros stays zero."""
+        """(N, channels, h, w) to (N, dimension) float32 (float64 stays), of norm 1; a zero vector stays zero."""
         return unit(wide(self.fc7128(self.fc2(self.fc1(features.flatten(1))))))

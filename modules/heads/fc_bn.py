@@ -11,13 +11,13 @@ from configs.interfaces import HeadConfig
 
 
 class FcBnConfig(HeadConfig):
-    """One linear layer sees the whole map, so the head is bound to the input size that it was built for.
+    """One linear layer spans the whole feature map, so the head only works with the input size it was built for.
 
     Fields:
         dimension: of the embedding
-        dropout: share of the map's values that are set to zero in training
-        affine: what the last normalisation learns: a shift with the scale kept at 1 ("bias", as in the public networks),
-            scale and shift ("full"), or neither ("none")
+        dropout: dropout rate on the feature map
+        affine: learned parameters of the last normalisation: a shift with the scale fixed at 1 ("bias", as in the public
+            networks), scale and shift ("full"), or neither ("none")
     """
 
     name: Literal["fc_bn"] = "fc_bn"
@@ -30,7 +30,7 @@ class FcBnConfig(HeadConfig):
 
 
 class FcBn(nn.Module):
-    """In training a batch needs two images or more: the last normalisation is over embeddings."""
+    """Training needs batches of at least two images: the last normalisation is over embeddings."""
 
     def __init__(self, values: int, channels: int, dimension: int, dropout: float, affine: str) -> None:
         super().__init__()

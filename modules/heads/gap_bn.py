@@ -11,7 +11,7 @@ from configs.interfaces import HeadConfig
 
 
 class GapBnConfig(HeadConfig):
-    """Takes a map of any height and width."""
+    """Accepts a feature map of any height and width."""
 
     name: Literal["gap_bn"] = "gap_bn"
     dimension: int = Field(default=512, ge=1)
@@ -22,7 +22,7 @@ class GapBnConfig(HeadConfig):
 
 
 class GapBn(nn.Module):
-    """In training a batch needs two images or more: the normalisation is over pooled vectors."""
+    """Training needs batches of at least two images: the normalisation is over pooled vectors."""
 
     def __init__(self, channels: int, dimension: int, dropout: float) -> None:
         super().__init__()

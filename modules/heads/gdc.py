@@ -11,7 +11,7 @@ from configs.interfaces import HeadConfig
 
 
 class GDCConfig(HeadConfig):
-    """The depthwise kernel covers the whole map, so the head is bound to the input size that it was built for."""
+    """The depthwise kernel covers the whole feature map, so the head only works with the input size it was built for."""
 
     name: Literal["gdc"] = "gdc"
     dimension: int = Field(default=128, ge=1)
@@ -21,7 +21,7 @@ class GDCConfig(HeadConfig):
 
 
 class Gdc(nn.Module):
-    """Each channel has weights of its own for every cell. In training a batch needs two images or more."""
+    """Each channel has separate weights for every location. Training needs batches of at least two images."""
 
     def __init__(self, channels: int, side: tuple[int, int], dimension: int) -> None:
         super().__init__()

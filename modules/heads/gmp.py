@@ -1,6 +1,6 @@
 """The head of Xu et al. (2023, Section III-C): global max pooling in place of the last fully connected layer.
 
-Each number of the embedding is one cell of one channel, which is what lets their explanation say where it came from.
+Each component of the embedding comes from one location of one channel, so their explanation can trace it back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from configs.interfaces import HeadConfig
 
 
 class GMPConfig(HeadConfig):
-    """Takes a map of any height and width; learns nothing. ``dimension`` is the backbone's number of channels."""
+    """Accepts a feature map of any height and width; has no parameters. ``dimension`` must be the backbone's channels."""
 
     name: Literal["gmp"] = "gmp"
     dimension: int = Field(default=512, ge=1)
@@ -32,7 +32,7 @@ class GMPConfig(HeadConfig):
 
 
 class Gmp(nn.Module):
-    """The maximum over all cells; where several are largest they share the gradient evenly."""
+    """The maximum over all locations; equal maxima share the gradient evenly."""
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, channels, h, w) to (N, channels), not normalised."""

@@ -13,7 +13,7 @@ from modules.layers.pooling import Pool, pooled, pooled_width
 
 
 class L2Config(HeadConfig):
-    """``pool``: the global average, as in the paper; the maximum; or ``flatten``, which keeps every place of the map."""
+    """``pool``: the global average, as in the paper; the maximum; or ``flatten``, which keeps every location of the map."""
 
     name: Literal["l2"] = "l2"
     dimension: int = Field(default=128, ge=1)
@@ -24,7 +24,7 @@ class L2Config(HeadConfig):
 
 
 class L2(nn.Module):
-    """Embeddings lie on the unit sphere; lengths are taken in float32."""
+    """Embeddings lie on the unit sphere; norms are computed in float32."""
 
     def __init__(self, width: int, dimension: int, pool: Pool) -> None:
         super().__init__()
@@ -32,5 +32,5 @@ class L2(nn.Module):
         self.linear = nn.Linear(width, dimension)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, dimension) float32 (float64 stays), of length 1; a vector of zeros stays zero."""
+        """(N, channels, h, w) to (N, dimension) float32 (float64 stays), of norm 1; a zero vector stays zero."""
         return unit(wide(self.linear(pooled(features, self.pool))))

@@ -1,1 +1,1 @@
-"""Layers and blocks that several networks share."""
+"""Layers and blocks shared by several networks."""

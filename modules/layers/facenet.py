@@ -1,4 +1,4 @@
-"""The layers that FaceNet's networks share (Schroff et al., "FaceNet", CVPR 2015)."""
+"""Layers shared by FaceNet's networks (Schroff et al., "FaceNet", CVPR 2015)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from modules.layers.initialization import he
 
 
 class FaceNetBackbone(nn.Module):
-    """Layers in a row, each of which is a stage.
+    """A sequence of layers, each of which is a stage.
 
     Args:
         layers: name -> module with a spatial output, in order; weights are initialized by ``modules.layers.initialization.he``
-        channels: of the last one's output
+        channels: of the last layer's output
     """
 
     def __init__(self, layers: Mapping[str, nn.Module], channels: int) -> None:
@@ -35,7 +35,7 @@ class FaceNetBackbone(nn.Module):
 
 
 def convolution(channels: int, out: int, kernel: int, *, stride: int = 1, batch_norm: bool = False) -> nn.Sequential:
-    """A convolution and ReLU; n cells become ceil(n / stride). With ``batch_norm`` its bias is the normalisation's."""
+    """A convolution and ReLU; side n becomes ceil(n / stride). With ``batch_norm`` the normalisation provides the bias."""
     layers: list[nn.Module] = [nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=not batch_norm)]
     if batch_norm:
         layers.append(nn.BatchNorm2d(out))
@@ -43,27 +43,27 @@ def convolution(channels: int, out: int, kernel: int, *, stride: int = 1, batch_
 
 
 def max_pool(stride: int = 2) -> nn.MaxPool2d:
-    """3x3; n cells become ceil(n / stride)."""
+    """3x3 max pooling; side n becomes ceil(n / stride)."""
     return nn.MaxPool2d(3, stride, padding=1)
 
 
 class ResponseNorm(nn.Module):
     """Local response normalisation over five neighbouring channels: x / (2 + 1e-4 sum of x^2) ^ 0.75.
 
-    The constants are those of Krizhevsky et al. (NIPS 2012, Section 3.3); FaceNet states none. The sum is taken in float32: in
-    half precision the square of 256 is already infinite.
+    The constants are those of Krizhevsky et al. (NIPS 2012, Section 3.3); FaceNet gives none. The sum is computed in float32:
+    in half precision the square of 256 already overflows.
     """
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, h, w) to the same."""
-        # torch takes the mean over the channels instead of the sum
+        # torch uses the mean over the channels instead of the sum
         return functional.local_response_norm(features.float(), size=5, alpha=5e-4, beta=0.75, k=2.0).to(features.dtype)
 
 
 class L2Pool(nn.Module):
-    """Root of the mean of squares in 3x3 windows, in float32; a constant map stays what it is, also at the border.
+    """Root mean square over 3x3 windows, in float32; a constant map is unchanged, also at the border.
 
-    Where a window is all zero, the derivative is taken as 0; a root has none there, and autograd would give NaN.
+    For an all-zero window the derivative is defined as 0; the root has none there, and autograd would give NaN.
     """
 
     def __init__(self, stride: int = 1) -> None:
@@ -71,7 +71,7 @@ class L2Pool(nn.Module):
         self.stride = stride
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, C, h, w) to (N, C, ceil(h / stride), ceil(w / stride)), not negative."""
+        """(N, C, h, w) to (N, C, ceil(h / stride), ceil(w / stride)), non-negative."""
         squares = functional.avg_pool2d(features.float().square(), 3, self.stride, padding=1, count_include_pad=False)
         empty = squares == 0
         return squares.masked_fill(empty, 1.0).sqrt().masked_fill(empty, 0.0).to(features.dtype)

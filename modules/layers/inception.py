@@ -1,4 +1,4 @@
-"""Inception modules with max or L2 pooling, and the FaceNet networks made of them (Schroff et al., CVPR 2015, Table 2)."""
+"""Inception modules with max or L2 pooling, and FaceNet's networks built from them (Schroff et al., CVPR 2015, Table 2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from modules.layers.facenet import FaceNetBackbone, L2Pool, ResponseNorm, convol
 
 @dataclass(frozen=True)
 class Widths:
-    """One row of the table: output channels of each convolution of a module; 0 leaves a path or projection out."""
+    """One row of the table: output channels of each convolution of a module; 0 omits a path or projection."""
 
     one: int  # 1x1
     reduce3: int  # 1x1 before the 3x3
@@ -22,12 +22,12 @@ class Widths:
     reduce5: int  # 1x1 before the 5x5
     five: int
     pool: Literal["max", "l2"]
-    project: int  # 1x1 after the pooling; 0: the pooled input itself
+    project: int  # 1x1 after the pooling; 0: no projection
     stride: int = 1  # of 3x3, 5x5 and pooling; a module with stride 2 has no 1x1 path
 
 
 class Inception(nn.Module):
-    """Up to four paths side by side, their channels joined: 1x1; 1x1, 3x3; 1x1, 5x5; 3x3 pooling, 1x1."""
+    """Up to four parallel paths with concatenated channels: 1x1; 1x1, 3x3; 1x1, 5x5; 3x3 pooling, 1x1."""
 
     def __init__(self, channels: int, widths: Widths, batch_norm: bool = False) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def inception_backbone(
         stem: channels of the first convolution (stride 2), of the 1x1 after the first pooling, and of the 3x3 after it
         table: name -> widths, in order
         first_kernel: of the first convolution
-        batch_norm: whether every convolution is followed by a batch normalisation, which the paper does not have
+        batch_norm: add a batch normalisation after every convolution, which the paper does not have
     """
     first, reduce, channels = stem
     layers: dict[str, nn.Module] = {

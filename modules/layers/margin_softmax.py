@@ -1,4 +1,4 @@
-"""What margin losses share: cosines to class centers, a margin on the true class's cosine, cross-entropy at a scale."""
+"""Base of margin losses: cosines to class centers, a margin on the true class's cosine, scaled cross-entropy."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from modules.layers.partial_fc import RowKeeper, sampled_classes
 
 
 class MarginSoftmax(nn.Module):
-    """Mean cross-entropy of s * cosine, the true class's cosine being lowered by ``margined``.
+    """Mean cross-entropy of s * cosine, where ``margined`` lowers the true class's cosine.
 
     Embeddings and centers are normalised here. Everything is computed in float32 or wider: a cosine in half precision is off by
-    0.001 near 1, which s = 64 and the slope of the margin turn into noise.
+    0.001 near 1, which s = 64 and the gradient of the margin amplify to noise.
 
     Args:
         dimension: of embeddings
-        classes: rows of ``weight``, the class centers; drawn from a normal distribution with deviation 0.01, so that a center's
-            length is small and its direction moves quickly at first
+        classes: rows of ``weight``, the class centers; initialised from a normal distribution with standard deviation 0.01, so
+            that a center's norm is small and its direction changes quickly at first
         scale: s
-        sample: share of classes in a training step, see ``modules.layers.partial_fc``; in evaluation mode all classes count
+        sample: fraction of classes per training step, see ``modules.layers.partial_fc``; evaluation mode uses all classes
     """
 
     def __init__(self, dimension: int, classes: int, scale: float, sample: float) -> None:
@@ -33,16 +33,16 @@ class MarginSoftmax(nn.Module):
         self.keeper: RowKeeper | None = None
 
     def margined(self, cosines: Tensor) -> Tensor:
-        """Cosines to the true class, any shape, to what stands in their place."""
+        """Applies the margin to cosines to the true class; any shape."""
         raise NotImplementedError
 
     def logits(self, embeddings: Tensor) -> Tensor:
-        """(N, dimension) to s * cosine, (N, classes), without the margin."""
+        """Logits s * cosine, (N, classes), without the margin, of embeddings (N, dimension)."""
         with full_precision(embeddings):
             return self.scale * self._cosines(embeddings, self.weight)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """(N, dimension) and int64 (N,) to a scalar in nats, float32 or wider."""
+        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in nats, float32 or wider."""
         with full_precision(embeddings):
             weight: Tensor = self.weight
             if self.sample < 1 and self.training:
@@ -59,7 +59,7 @@ class MarginSoftmax(nn.Module):
 
 
 def keep_unsampled(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """To be called once, when the optimiser of ``network`` is made: its steps then leave unsampled classes where they are."""
+    """Must be called once, after creating the optimiser of ``network``: its steps then leave unsampled classes unchanged."""
     for module in network.modules():
         if isinstance(module, MarginSoftmax) and module.sample < 1:
             module.keeper = RowKeeper(module.weight, optimizer)

@@ -1,26 +1,26 @@
-"""Vectors on the unit sphere, computed in float32 or wider whatever the precision around them."""
+"""L2 normalisation in float32 or wider, also under autocast."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-SHORTEST = 1e-12  # a vector no longer than this has no direction
+SHORTEST = 1e-12  # vectors with at most this norm count as zero
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:
-    """The context in which autocast of ``tensor``'s device is off."""
+    """Context that disables autocast on ``tensor``'s device."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """float16 and bfloat16 as float32; float32 and float64 as they are."""
+    """Converts float16 and bfloat16 to float32; float32 and float64 are unchanged."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def unit(rows: Tensor) -> Tensor:
-    """(N, D) to rows of length one. A row that is zero stays zero, with gradient zero: 0 / 0 would be NaN, 0 / 1e-12 would
-    send a gradient through that float16 cannot hold."""
+    """Normalises rows (N, D) to norm one. A zero row stays zero, with zero gradient: 0 / 0 would be NaN, and 0 / 1e-12 would
+    give a gradient that overflows float16."""
     length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     known = length > SHORTEST
     return torch.where(known, rows / torch.where(known, length, 1), 0)

@@ -1,8 +1,8 @@
-"""Sampling of classes in a step, and optimiser steps that leave the rows of the other classes where they are.
+"""Partial FC: samples classes per step, with optimiser steps that leave the other classes' rows unchanged.
 
-Partial FC (An et al., "Killing Two Birds with One Stone", CVPR 2022): the classes of the batch are always there, others are
-drawn up to a share of all. The gradient of a row that was not drawn is zero, yet momentum, weight decay and Adam's averages
-would move it. So for the time of a step the optimiser is shown the drawn rows alone, of weights, gradient and its own state.
+An et al., "Killing Two Birds with One Stone", CVPR 2022: the classes of the batch are always included, others are sampled up to
+a fraction of all classes. The gradient of a row that was not sampled is zero, but momentum, weight decay and Adam's averages
+would still change it. So during a step the optimiser only sees the sampled rows of weights, gradient and its state.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 def sampled_classes(labels: Tensor, classes: int, share: float) -> Tensor:
     """The classes of a step, ascending, int64: all in ``labels``, and random others up to ``share`` of ``classes``.
 
-    More than that share where the batch alone has more. Draws ``classes`` numbers from torch's default generator of the CPU, so
-    that a GPU sees the same classes.
+    Exceeds that share if the batch alone does. Draws ``classes`` numbers from torch's default CPU generator, so that a GPU gets
+    the same classes.
     """
     present = labels.unique()
     order = torch.rand(classes).to(labels.device)
@@ -28,16 +28,16 @@ def sampled_classes(labels: Tensor, classes: int, share: float) -> Tensor:
 
 
 class RowKeeper:
-    """Makes every step of ``optimizer`` pass by the rows of ``parameter`` that had no part in its gradient.
+    """Makes every step of ``optimizer`` skip the rows of ``parameter`` that did not contribute to its gradient.
 
-    Such rows keep their place and their optimiser state to the bit. Counts that a whole parameter shares (Adam's ``step``)
-    go on, so a row's averages are corrected as if it had been there since the first step. Between steps the optimiser's state
-    has its usual shapes: checkpoints are as ever.
+    Such rows and their optimiser state are bitwise unchanged. Counters shared by the whole parameter (Adam's ``step``) still
+    increase, so a row's averages are bias-corrected as if it had been included since the first step. Between steps the
+    optimiser's state has its usual shapes, so checkpoints are not affected.
     """
 
     def __init__(self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
         self.parameter = parameter
-        self._rows: list[Tensor] = []  # of each forward pass that has a part in the present gradient
+        self._rows: list[Tensor] = []  # of each forward pass that contributes to the current gradient
         self._accumulated = False
         self._full: tuple[Tensor, Tensor, dict[str, Tensor], Tensor] | None = None
         parameter.register_post_accumulate_grad_hook(self._note_gradient)
@@ -45,14 +45,14 @@ class RowKeeper:
         optimizer.register_step_post_hook(self._after)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """``parameter[rows]``, remembered once its gradient arrives; ``rows`` has no row twice."""
+        """Returns ``parameter[rows]`` and records ``rows`` when its gradient arrives; ``rows`` must be unique."""
         found = self.parameter[rows]
         if found.requires_grad:
             found.register_hook(lambda _: self._note_rows(rows))
         return found
 
     def _note_rows(self, rows: Tensor) -> None:
-        if self._accumulated and self.parameter.grad is None:  # dropped without a step: fp16 met an overflow
+        if self._accumulated and self.parameter.grad is None:  # gradient was dropped without a step (fp16 overflow)
             self._rows.clear()
         self._accumulated = False
         self._rows.append(rows)
@@ -92,7 +92,7 @@ class RowKeeper:
         moved = self.parameter.data
         state = optimizer.state.get(self.parameter, {})
         for key, value in state.items():
-            if isinstance(value, Tensor) and value.shape == moved.shape:  # a step may be the first to have it
+            if isinstance(value, Tensor) and value.shape == moved.shape:  # the first step creates the state
                 full = kept[key] if key in kept else torch.zeros_like(weights, dtype=value.dtype)
                 state[key] = full.index_copy_(0, rows, value)
         self._show(weights.index_copy_(0, rows, moved), gradient)
@@ -100,6 +100,6 @@ class RowKeeper:
         self._rows.clear()
 
     def _show(self, weights: Tensor, gradient: Tensor) -> None:
-        self.parameter.grad = None  # a gradient of another shape is refused
+        self.parameter.grad = None  # torch rejects a gradient of another shape
         self.parameter.data = weights
         self.parameter.grad = gradient

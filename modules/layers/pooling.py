@@ -1,4 +1,4 @@
-"""From a feature map to a vector, as heads do it first."""
+"""Pooling of a feature map to a vector, the first step of heads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pool = Literal["average", "max", "flatten"]
 
 
 def pooled(features: Tensor, pool: Pool) -> Tensor:
-    """(N, C, h, w) to (N, C), the mean or the maximum over all places, or to (N, C h w)."""
+    """(N, C, h, w) to (N, C), the mean or the maximum over all locations, or flattened to (N, C h w)."""
     if pool == "average":
         return features.mean(dim=(2, 3))
     if pool == "max":
@@ -19,5 +19,5 @@ def pooled(features: Tensor, pool: Pool) -> Tensor:
 
 
 def pooled_width(channels: int, height: int, width: int, pool: Pool) -> int:
-    """How many numbers ``pooled`` leaves of a map."""
+    """Length of the vector returned by ``pooled``."""
     return channels * height * width if pool == "flatten" else channels

@@ -12,7 +12,7 @@ class TimmBackbone(nn.Module):
     """The part of a timm network that ``forward_features`` runs.
 
     Args:
-        body: the network; parts that the feature map does not use are best removed before
+        body: the network; parts not used by the feature map should be removed first
         channels: of the feature map
         stages: names of modules of ``body`` with spatial outputs, shallow to deep; the last one gives the feature map
     """
@@ -33,20 +33,20 @@ class TimmBackbone(nn.Module):
 
 
 def create(model: str, **options: Any) -> Any:
-    """A timm network with fresh weights and no classifier; never downloads."""
+    """A timm network with random weights and no classifier; never downloads."""
     import timm
 
     return timm.create_model(model, pretrained=False, num_classes=0, **options)
 
 
 def remove(body: nn.Module, names: Collection[str]) -> None:
-    """Puts the identity in their place: layers that the map does not use would be counted and decayed, but never trained."""
+    """Replaces modules by the identity: layers not used by the feature map would be counted and decayed, but not trained."""
     for name in names:
         body.set_submodule(name, nn.Identity())
 
 
 def pure(module: nn.Module) -> nn.Module:
-    """Turns in-place activations off: the numbers are the same, and an output that an explainer keeps stays what it was."""
+    """Turns off in-place activations: results are the same, and outputs kept by explainers are not overwritten."""
     for part in module.modules():
         if getattr(part, "inplace", False):
             part.inplace = False  # type: ignore[assignment]
@@ -62,6 +62,6 @@ def efficientnet(
     if head:
         stages.append("bn2")
     else:
-        # The convolution's normalisation holds its activation too, so the map is the last block's linear output.
+        # The convolution's normalisation includes its activation, so the feature map is the last block's linear output.
         remove(body, ["conv_head", "bn2"])
     return TimmBackbone(body, channels, stages)

@@ -15,7 +15,7 @@ class VggFeatures(nn.Module):
 
     Args:
         depths: convolutions of each block, (2, 2, 3, 3, 3) for VGG-16
-        border: what the first convolution sees outside the image, RGB in [-1, 1]; None: zeros, which is mid-grey
+        border: padding colour of the first convolution, RGB in [-1, 1]; None: zeros, which is mid-grey
     """
 
     channels = 512
@@ -36,7 +36,7 @@ class VggFeatures(nn.Module):
             self._stages[f"pool{block}"] = len(layers) - 1
         self.features = nn.Sequential(*layers)
         for layer in self.features:
-            if isinstance(layer, nn.Conv2d):  # as torchvision draws them
+            if isinstance(layer, nn.Conv2d):  # torchvision's initialisation
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
@@ -50,7 +50,7 @@ class VggFeatures(nn.Module):
 
 
 def _framed(images: Tensor, colour: Colour) -> Tensor:
-    """(N, 3, H, W) to (N, 3, H + 2, W + 2)."""
+    """Pads images (N, 3, H, W) with a colour to (N, 3, H + 2, W + 2)."""
     height, width = images.shape[2:]
     paint = images.new_tensor(colour).view(1, 3, 1, 1)
     side = paint.expand(len(images), 3, height, 1)
