@@ -1,20 +1,21 @@
 """DeepFace up to its last locally connected layer (Taigman et al., "DeepFace", CVPR 2014, Section 3.1).
 
-C1 32 @ 11x11, M2 3x3/2, C3 16 @ 9x9, L4 16 @ 9x9, L5 16 @ 7x7/2, L6 16 @ 5x5; ReLU after each but M2. C are convolutions, M a
-pooling, L locally connected. Input 152 x 152; the last map is L6, (16, 21, 21); the head begins with F7 (``deepface_f7``),
-and F8 is the ``softmax`` loss.
+C1 32 @ 11x11, M2 3x3/2, C3 16 @ 9x9, L4 16 @ 9x9, L5 16 @ 7x7/2, L6 16 @ 5x5; ReLU after each except M2. C: convolution, M:
+max pooling, L: locally connected. Input 152 x 152; the last map is L6, (16, 21, 21); the head starts with F7
+(``deepface_f7``), and F8 is the ``softmax`` loss.
 
-No layer is padded, and M2 keeps the incomplete window at its end (142 to 71 cells). This gives the paper's maps (142, 71, 63,
+No layer is padded, and M2 keeps the incomplete window at its end (142 to 71). This gives the paper's map sizes (142, 71, 63,
 55, 25, 21) and its count: with F7 of 4,096 and F8 of 4,030 classes there are 118,850,144 weights and 73,630 biases, 118.9
-million. Without the incomplete window M2 has 70 cells, and there are 113.0 million weights; padding M2 would give 71 cells too.
+million. Without the incomplete window M2 has side 70, and there are 113.0 million weights; padding M2 would give side 71 too.
 
-The ablations are shallower, not smaller: what is left works on larger maps. With F7 and F8 they have 237 (without c3), 267
-(without l4_l5) and 368 million parameters (without c3_l4_l5).
+The ablations are shallower but not smaller, since the remaining layers work on larger maps. With F7 and F8 they have 237
+(without c3), 267 (without l4_l5) and 368 million parameters (without c3_l4_l5).
 
-A locally connected layer has weights for one map size, so the network takes one image size: the field ``size``.
+A locally connected layer has weights for one map size, so the network accepts only one image size: the field ``size``.
 
-Every stage has a spatial map, so all explainers run. Those that weigh channels (CAM, Grad-CAM and its kin) mean most at c1, m2
-and c3: from l4 on a channel has another filter at every place, so one weight per channel says little.
+Every stage has a spatial map, so all explainers run. Those that weight channels (CAM, Grad-CAM and variants) are most
+meaningful at c1, m2 and c3: from l4 on a channel has a different filter at every location, so one weight per channel is of
+little use.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class DeepFaceConfig(BackboneConfig):
 
     Fields:
         size: height and width of the images in pixels, 152 in the paper; must be the cell's input size
-        without: layers that are left out: ``c3``, ``l4_l5`` and ``c3_l4_l5`` are the paper's DF-sub1, DF-sub2 and DF-sub3
-        view: what the first layer sees, the colours or the ``Gradients`` of the ensemble's second network
-        initial: how weights are drawn: ``he``, or the paper's ``gaussian`` (deviation 0.01, bias 0.5)
+        without: omitted layers: ``c3``, ``l4_l5`` and ``c3_l4_l5`` are the paper's DF-sub1, DF-sub2 and DF-sub3
+        view: input of the first layer, the colours or the ``Gradients`` of the ensemble's second network
+        initial: weight initialisation: ``he``, or the paper's ``gaussian`` (standard deviation 0.01, bias 0.5)
     """
 
     name: Literal["deepface"] = "deepface"
@@ -61,7 +62,7 @@ class DeepFaceConfig(BackboneConfig):
 
 
 class DeepFace(nn.Module):
-    """See the top of this file; arguments as in ``Config``."""
+    """See the module docstring; arguments as in ``Config``."""
 
     channels = 16
 
@@ -85,7 +86,7 @@ class DeepFace(nn.Module):
         gaussian(self.layers) if initial == "gaussian" else he(self.layers)
 
     def stages(self) -> dict[str, nn.Module]:
-        """c1, m2, c3, l4, l5 and l6, as far as they are there; l6 is the feature map."""
+        """c1, m2, c3, l4, l5 and l6, without omitted ones; l6 is the feature map."""
         return dict(self.layers.named_children())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ def _after_m2(size: int) -> int:
 
 
 def _cells(size: int, without: str) -> int:
-    """Side of the last map; below 1 where the image is too small."""
+    """Side of the last map; below 1 if the image is too small."""
     if size < 13:
         return 0
     cells = _after_m2(size) - (0 if "c3" in without else 8)

@@ -1,11 +1,11 @@
 """The improved residual networks of the ArcFace family (Deng et al., "ArcFace", CVPR 2019; blocks after Han et al., CVPR 2017).
 
 A unit is BN - 3x3 convolution - BN - PReLU - 3x3 convolution - BN, added to its input with nothing after the sum; the second
-convolution strides. The first convolution keeps the resolution, so that 112 x 112 pixels end as 7 x 7 cells and not as 4 x 4.
+convolution has the stride. The first convolution keeps the resolution, so that 112 x 112 pixels give a 7 x 7 map, not 4 x 4.
 
-What follows in the public networks (BN, dropout, a linear layer over the whole map, BN) is the head ``fc_bn``: with it and 512
-dimensions at 112 x 112 the depths 50 and 100 have their 43.59 and 65.16 million parameters. Layers are called as in those
-networks' files, so that ``checkpoint`` pretraining reads such a file as it is (its head too, with ``layout: insightface``).
+The remaining layers of the public networks (BN, dropout, a linear layer over the whole map, BN) are the head ``fc_bn``: with it
+and 512 dimensions at 112 x 112 the depths 50 and 100 have their 43.59 and 65.16 million parameters. Layers are named as in
+those networks' files, so that ``checkpoint`` pretraining reads them directly (the head too, with ``layout: insightface``).
 
 The network of Xu et al. (2023) is depth 50 with the head ``gmp``.
 """
@@ -23,9 +23,9 @@ _WIDTHS = (64, 128, 256, 512)
 
 
 class IResNetConfig(BackboneConfig):
-    """Made for 112 x 112: the map is 512 x 7 x 7 there, one cell per 16 pixels at any size, and takes both signs.
+    """Designed for 112 x 112, where the map is 512 x 7 x 7; stride 16 at any size. Map values have both signs.
 
-    The head begins after ``layer4``. Explainers that need ReLU (guided backpropagation, Deconvnet) do not apply: it has PReLU.
+    The head follows ``layer4``. Explainers that need ReLU (guided backpropagation, Deconvnet) do not apply: it has PReLU.
     """
 
     name: Literal["iresnet"] = "iresnet"
@@ -52,7 +52,7 @@ class IResNet(nn.Module):
             before = width
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, 0, 0.1)  # as the public networks are drawn
+                nn.init.normal_(module.weight, 0, 0.1)  # as in the public networks
 
     def stages(self) -> dict[str, nn.Module]:
         """prelu, at full resolution, and layer1 to layer4; the last is the feature map."""

@@ -1,11 +1,11 @@
 """MobileFaceNet (Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification", CCBR 2018, Table 1).
 
-Inverted residual blocks with PReLU, and early downsampling: 112 pixels end as 7 cells. The global depthwise convolution and
-the linear layer that follow in the paper are the head ``gdc``; with it the network has 1,003,136 parameters at 112 x 112 and
-999,552 at 112 x 96, where the paper says 0.99 million.
+Inverted residual blocks with PReLU, and early downsampling: 112 pixels give a map of side 7. The global depthwise convolution
+and the linear layer that follow in the paper are the head ``gdc``; with it the network has 1,003,136 parameters at 112 x 112
+and 999,552 at 112 x 96; the paper gives 0.99 million.
 
-``checkpoint`` pretraining with ``layout: mobilefacenet_xiaoccer`` reads a public face-trained one, for 112 x 96; it was trained
-on pixels (x - 127.5) / 128, which is 0.4 % less than our [-1, 1].
+``checkpoint`` pretraining with ``layout: mobilefacenet_xiaoccer`` reads a public network trained on faces at 112 x 96 with
+pixels (x - 127.5) / 128, a range 0.4 % smaller than our [-1, 1].
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ BLOCKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128
 
 
 class MobileFaceNetConfig(BackboneConfig):
-    """Made for 112 x 112 or 112 x 96 (height x width): the map is 512 x 7 x 7 or 512 x 7 x 6, one cell per 16 pixels.
+    """Designed for 112 x 112 or 112 x 96 (height x width): the map is 512 x 7 x 7 or 512 x 7 x 6, stride 16.
 
-    The head begins after ``last``. Explainers that need ReLU (guided backpropagation, Deconvnet) do not apply: it has PReLU.
+    The head follows ``last``. Explainers that need ReLU (guided backpropagation, Deconvnet) do not apply: it has PReLU.
     """
 
     name: Literal["mobilefacenet"] = "mobilefacenet"

@@ -1,7 +1,7 @@
-"""Any network of timm that makes a spatial feature map: ``{name: timm, model: convnext_tiny}``.
+"""Any timm network with a spatial feature map: ``{name: timm, model: convnext_tiny}``.
 
-A tag pins published weights ("resnet50.a1_in1k"): ``imagenet`` pretraining then looks for that file, and for tags that are not
-of ImageNet-1k, or where no tag is given, it does not apply.
+A tag selects published weights ("resnet50.a1_in1k"), which ``imagenet`` pretraining then loads. Without a tag, or with a tag
+that is not of ImageNet-1k, ``imagenet`` pretraining does not apply.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from modules.weights.published import PinnedWeights, on_hugging_face
 
 
 class TimmConfig(BackboneConfig):
-    """Channels and stages are the model's; stages that give no (N, C, h, w) are left out."""
+    """Channels and stages are the model's; stages whose output is not (N, C, h, w) are omitted."""
 
     name: Literal["timm"] = "timm"
     model: str
 
     def build(self) -> TimmFeatures:
-        """The network up to its feature map, without the parts that the map does not use.
+        """The network up to its feature map, without the parts that the feature map does not use.
 
         Raises:
             ValueError: timm has no such model or tag, or the model has no spatial feature map.
@@ -44,15 +44,15 @@ class TimmConfig(BackboneConfig):
 
 @dataclass(frozen=True)
 class _Look:
-    """What one pass through a model shows.
+    """Structure of a model, found by one forward pass.
 
     Attributes:
         channels: of the feature map
         stages: names of timm's own stages with spatial outputs
         last: whether the last stage's output is the feature map itself
-        turned: whether the model gives (N, h, w, C)
-        unused: the largest modules none of whose parameters the map depends on
-        unused_tops: first parts of names that only the classifier or unused modules have
+        turned: whether the model's output is (N, h, w, C)
+        unused: the largest modules whose parameters do not affect the feature map
+        unused_tops: first name components that only occur in the classifier or in unused modules
     """
 
     channels: int
@@ -64,14 +64,14 @@ class _Look:
 
 
 class TimmFeatures(TimmBackbone):
-    """A timm network whose map is made (N, C, h, w), and named ``map`` where no stage of timm's gives it."""
+    """A timm network with its feature map as (N, C, h, w), available as stage ``map`` if no timm stage outputs it."""
 
     def __init__(self, body: nn.Module, found: _Look) -> None:
         super().__init__(body, found.channels, found.stages)
         self.map: nn.Module | None = None if found.last else (_ChannelsFirst() if found.turned else nn.Identity())
 
     def stages(self) -> dict[str, nn.Module]:
-        """timm's stages, and ``map`` where the feature map comes after them."""
+        """timm's stages, and ``map`` if the feature map comes after them."""
         return super().stages() | ({} if self.map is None else {"map": self.map})
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """The "modified ResNet" of Zhong and Deng ("Deep Difference Analysis in Similar-looking Face Recognition", ICPR 2018).
 
-Known are its input, 104 x 96 aligned faces, its residual blocks, its embedding layer and its losses (softmax and center). Of
-the layers in its Figure 1 nothing is said. Ours are those that the center loss came with (Wen et al., ECCV 2016): plain
-convolutions that widen, max pooling that halves, and residual units of two 3x3 convolutions in between; 27 convolutions by
-default. Everything that the paper leaves open is a field.
+The paper specifies the input (104 x 96 aligned faces), residual blocks, the embedding layer and the losses (softmax and
+center), but not the layers in its Figure 1. We use those of the center loss paper (Wen et al., ECCV 2016): plain convolutions
+that increase the width, max pooling that halves the resolution, and residual units of two 3x3 convolutions in between; 27
+convolutions by default. Everything that the paper leaves open is a field.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from configs.interfaces import BackboneConfig
 class ZhongResNetConfig(BackboneConfig):
     """Made for 104 x 96 (height x width): the map is 512 x 6 x 6 there.
 
-    The head begins after the last stage and holds the paper's embedding layer: ``fc_bn``. With ReLU every explainer applies,
-    with PReLU those that need ReLU (guided backpropagation, Deconvnet) do not.
+    The head follows the last stage and contains the paper's embedding layer: ``fc_bn``. With ReLU every explainer applies; with
+    PReLU those that need ReLU (guided backpropagation, Deconvnet) do not.
 
     Fields:
-        units: residual units of each stage; a stage halves the resolution
-        width: channels of the first stage; each further one has twice as many
+        units: number of residual units of each stage; a stage halves the resolution
+        width: channels of the first stage; doubled in each further stage
         activation: after every convolution; the paper compares with Deconvnet, which is defined for ReLU
         norm: normalisation after every convolution; "none" is the form of Wen et al.
     """
@@ -66,7 +66,7 @@ class ZhongResNet(nn.Module):
 
 
 class Unit(nn.Module):
-    """Two 3x3 convolutions, each with its activation, added to what they see."""
+    """Two 3x3 convolutions, each with its activation, added to their input."""
 
     def __init__(self, width: int, config: ZhongResNetConfig) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Unit(nn.Module):
 
 
 def _layer(channels: int, width: int, config: ZhongResNetConfig) -> nn.Sequential:
-    """A 3x3 convolution that keeps the resolution, drawn so that signals neither grow nor vanish (He et al., ICCV 2015)."""
+    """A 3x3 convolution that keeps the resolution, initialised to preserve the signal's variance (He et al., ICCV 2015)."""
     batch = config.norm == "batch"
     convolution = nn.Conv2d(channels, width, 3, padding=1, bias=not batch)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")

@@ -1,1 +1,1 @@
-"""One file, one decoder: feature map back to image."""
+"""Decoders (feature map to image), one per file."""

@@ -1,7 +1,7 @@
 """The decoder of Xu et al. (2023, Section III-C): a stack of four transposed convolutions from feature map to face.
 
-A kernel of 4 with stride 2 and padding 1 doubles the resolution exactly: 7 - 14 - 28 - 56 - 112 for the map of an iresnet
-whose images have 112 pixels a side. The paper gives neither widths nor what stands between the layers; ours are batch
+Kernel 4 with stride 2 and padding 1 doubles the resolution exactly: 7 - 14 - 28 - 56 - 112 for the feature map of an iresnet on
+images of 112 x 112 pixels. The paper specifies neither the widths nor the operations between the layers; we use batch
 normalisation and ReLU, and tanh at the end, for pixels in [-1, 1].
 """
 
@@ -19,11 +19,11 @@ _NARROWEST = 16
 
 
 class TransposedConfig(DecoderConfig):
-    """Takes a map of any height and width, of which the images have ``2 ** layers`` times as many pixels a side.
+    """Accepts a feature map of any height and width; each side of the image is ``2 ** layers`` times larger.
 
     Fields:
-        layers: transposed convolutions
-        width: channels after the first one; each further layer has half as many, but not fewer than 16, and the last one three
+        layers: number of transposed convolutions
+        width: channels after the first one; each further layer has half as many, but at least 16, and the last one three
     """
 
     name: Literal["transposed"] = "transposed"
@@ -32,7 +32,7 @@ class TransposedConfig(DecoderConfig):
 
     def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Transposed:
         """Raises:
-        ValueError: what comes out has not the size of the images.
+        ValueError: the output size differs from the image size.
         """
         wanted = (size, size) if isinstance(size, int) else size
         found = (height << self.layers, width << self.layers)
@@ -46,7 +46,7 @@ class TransposedConfig(DecoderConfig):
 
 
 class Transposed(nn.Module):
-    """One transposed convolution for each of ``channels``, the numbers of channels that they take; the last one gives RGB."""
+    """One transposed convolution per entry of ``channels``, its number of input channels; the last one outputs RGB."""
 
     def __init__(self, channels: list[int]) -> None:
         super().__init__()

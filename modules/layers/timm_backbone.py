@@ -56,7 +56,7 @@ def pure(module: nn.Module) -> nn.Module:
 def efficientnet(
     model: str, *, head: bool, channels: int, drop_path: float = 0.0, bn_momentum: float | None = None
 ) -> TimmBackbone:
-    """An EfficientNet: stem, seven stages of blocks, and the final 1x1 convolution where ``head`` is true."""
+    """An EfficientNet: stem, seven stages of blocks, and the final 1x1 convolution if ``head`` is true."""
     body = create(model, drop_path_rate=drop_path, bn_momentum=bn_momentum)
     stages = ["bn1", *(f"blocks.{stage}" for stage in range(len(body.blocks)))]
     if head:

@@ -1,1 +1,1 @@
-"""One file, one origin of initial weights."""
+"""Sources of initial weights, one per file."""

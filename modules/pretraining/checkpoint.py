@@ -1,4 +1,4 @@
-"""Training starts from the weights in a file of the user's."""
+"""Initialises a network from a weight file provided by the user."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from modules.shape_inference import Size, feature_shape, on_meta, title
 from modules.weights.files import fit, holder, read, sha256, under
 from modules.weights.layouts import LAYOUTS
 
-_BACKBONE, _HEAD = "backbone.", "head."  # where facegrid's own model.safetensors keeps them
+_BACKBONE, _HEAD = "backbone.", "head."  # prefixes in facegrid's model.safetensors
 
 
 class CheckpointConfig(PretrainingConfig):
     """A safetensors file, or a torch file of tensors and plain values.
 
-    Every weight of the backbone must be in the file with its shape. What the file has besides is refused where it belongs to a
-    part that the backbone has (a deeper network of the family), and left out otherwise (a classifier).
+    Every weight of the backbone must be in the file with the same shape. Additional weights raise an error if they belong to a
+    part that the backbone has (a deeper network of the family), and are ignored otherwise (a classifier).
 
     Fields:
         path: the file
-        prefix: what stands before each name in the file; left out, "backbone." is taken off a file of facegrid's own
-        key: the entry of a torch file that holds the weights, such as "state_dict"; left out, what the layout says
-        layout: whose names the file has; see ``modules.weights.layouts``
-        head: the head's weights are taken from the file too
+        prefix: prefix of each name in the file; default: "backbone." for files of facegrid
+        key: the entry of a torch file that holds the weights, such as "state_dict"; default: that of the layout
+        layout: naming scheme of the file; see ``modules.weights.layouts``
+        head: load the head's weights from the file too
     """
 
     name: Literal["checkpoint"] = "checkpoint"
@@ -57,30 +57,30 @@ class CheckpointConfig(PretrainingConfig):
         """Compares the file's names and shapes with the backbone's.
 
         Raises:
-            ValueError: the file is missing, unreadable or of another network; names file and key.
+            ValueError: the file is missing, unreadable or of another network; reports file and key.
         """
         self._of_backbone(backbone, on_meta(backbone), "meta")
 
     def check_head(self, backbone: BackboneConfig, head: HeadConfig, size: Size) -> None:
-        """Where ``head`` is true: compares the file with the head that images of that size get; errors as ``check``."""
+        """If ``head`` is true: compares the file with the head built for images of ``size``; raises as ``check``."""
         if self.head:
             with torch.random.fork_rng(devices=[]), torch.device("meta"):
                 built = head.build(*feature_shape(backbone, size))
             self._of_head(backbone, head, built, "meta")
 
     def content(self, backbone: BackboneConfig) -> str | None:
-        """SHA-256 (hex) of the file; errors as ``check``. Fields that say how it is read are part of it where they matter."""
+        """SHA-256 (hex) of the file, including the fields that affect how it is read; raises as ``check``."""
         self.check(backbone)
         layout = "" if self.layout == "own" else f":{self.layout}"
         return f"{sha256(self._file)}{layout}{':head' if self.head else ''}"
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Fills every parameter and buffer of the backbone; errors as ``check``."""
+        """Loads every parameter and buffer of the backbone; raises as ``check``."""
         target, state = self._of_backbone(config, backbone, "cpu")
         target.load_state_dict(state)
 
     def load_head(self, head: Any, backbone: BackboneConfig, config: HeadConfig) -> None:
-        """Where ``head`` is true: fills every parameter and buffer of the built head; errors as ``check``."""
+        """If ``head`` is true: loads every parameter and buffer of the built head; raises as ``check``."""
         if self.head:
             head.load_state_dict(self._of_head(backbone, config, head, "cpu"))
 
@@ -89,7 +89,7 @@ class CheckpointConfig(PretrainingConfig):
         return self.path.expanduser()
 
     def _read(self, config: BackboneConfig, device: str) -> dict[str, Tensor]:
-        """The file's tensors; under the names ``backbone.*`` and ``head.*`` where a layout is given."""
+        """The file's tensors; renamed to ``backbone.*`` and ``head.*`` if a layout is given."""
         missing = self.missing(config)
         if missing is not None:
             raise ValueError(str(missing))
@@ -103,11 +103,11 @@ class CheckpointConfig(PretrainingConfig):
             raise ValueError(f"{self._file}: {error}") from error
 
     def _of_backbone(self, config: BackboneConfig, built: Any, device: str) -> tuple[Any, dict[str, Tensor]]:
-        """What takes the weights, and the weights under its names."""
+        """Returns the module to load, and the weights under its names."""
         found = self._read(config, device)
         wanted = built.state_dict()
         ours = any(name.startswith(_BACKBONE) for name in found) and not any(name.startswith(_BACKBONE) for name in wanted)
-        given = self.prefix if self.layout == "own" else None  # with a layout it is off already
+        given = self.prefix if self.layout == "own" else None  # a layout has already removed the prefix
         found = under(found, (_BACKBONE if ours else "") if given is None else given, self._file)
         target = holder(built, found)
         try:

@@ -1,7 +1,7 @@
-"""Training starts from published ImageNet weights, pinned by name for each backbone. Nothing is ever downloaded here.
+"""Initialises a network from published ImageNet weights, pinned by name for each backbone. Never downloads anything.
 
-Inputs stay in [-1, 1] whatever normalisation the weights were trained with, as in Ito et al. (2021); each backbone's file says
-which one that was.
+Inputs stay in [-1, 1], regardless of the normalisation the weights were trained with, as in Ito et al. (2021); each backbone's
+file documents that normalisation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from modules.weights.published import PinnedWeights
 
 
 class ImageNetConfig(PretrainingConfig):
-    """Looks in ``weights_dir`` first, then where torch hub, Hugging Face and pip leave files."""
+    """Searches ``weights_dir`` first, then the caches of torch hub and Hugging Face and installed packages."""
 
     name: Literal["imagenet"] = "imagenet"
     weights_dir: Annotated[Path | None, LOCATION] = None
@@ -45,18 +45,18 @@ class ImageNetConfig(PretrainingConfig):
         """Compares the file's names and shapes with the backbone's.
 
         Raises:
-            ValueError: the file is missing, damaged or of another network; names file and key.
+            ValueError: the file is missing, damaged or of another network; reports file and key.
         """
         self._state(backbone, holder(on_meta(backbone), ()), "meta")
 
     def content(self, backbone: BackboneConfig) -> str | None:
-        """ "<tag>:<SHA-256 of the file>"; errors as ``check``."""
+        """ "<tag>:<SHA-256 of the file>"; raises as ``check``."""
         self.check(backbone)
         pinned = self._pinned(backbone)
         return f"{pinned.tag}:{sha256(self._file(backbone, pinned))}"
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Fills every parameter and buffer of the backbone, of an abn those of its inner one; errors as ``check``."""
+        """Loads every parameter and buffer of the backbone (for abn: of its inner backbone); raises as ``check``."""
         target = holder(backbone, ())
         target.load_state_dict(self._state(config, target, "cpu"))
 

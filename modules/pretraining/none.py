@@ -1,4 +1,4 @@
-"""Training starts from random weights."""
+"""No pretraining: random initial weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from configs.interfaces import BackboneConfig, PretrainingConfig
 
 
 class NoPretrainingConfig(PretrainingConfig):
-    """Leaves the weights as they were drawn."""
+    """Keeps the random initialisation."""
 
     name: Literal["none"] = "none"
 

@@ -1,4 +1,4 @@
-"""Training starts from a training on other data: the same backbone, head and loss, trained by a stage of its own."""
+"""Initialises a network from a training on other data: the same backbone, head and loss, trained in a separate stage."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from modules.weights.files import fit, read, under
 
 
 class SourceConfig(TrainedPretrainingConfig):
-    """What the pretrain stage trains on, and how.
+    """Settings of the pretrain stage.
 
     Fields:
-        data: the images
-        detector: how their faces are cut out
-        recipe: how the weights move; None: as in the cell
-        epochs: how long; None: as the recipe says
+        data: the dataset
+        detector: the face detector for cropping
+        recipe: the training recipe; None: that of the cell
+        epochs: number of epochs; None: that of the recipe
     """
 
     name: Literal["source"] = "source"
@@ -32,10 +32,10 @@ class SourceConfig(TrainedPretrainingConfig):
     epochs: int | None = Field(default=None, ge=1)
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Takes the ``backbone.*`` weights of ``made``, a safetensors file of the pretrain stage.
+        """Loads the ``backbone.*`` weights of ``made``, a safetensors file of the pretrain stage.
 
         Raises:
-            ValueError: the file is of another network; names file and key.
+            ValueError: the file is of another network; reports file and key.
         """
         assert made is not None, "the pretrain stage comes before the training that starts from it"
         backbone.load_state_dict(fit(under(read(made), "backbone.", made), backbone.state_dict(), made))

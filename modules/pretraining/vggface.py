@@ -1,9 +1,9 @@
-"""Training starts from the published weights of VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015), a VGG-16.
+"""Initialises a VGG-16 from the published weights of VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015).
 
-The file is the user's own; nothing is downloaded. Its first layer is changed to take our pixels (see ``vggface_weights``).
-With ``border: vggface_mean`` in the backbone the features are those of the published network to the last pixel; with the
-default, the first layer's outermost ring of cells differs, because there it sees mid-grey outside the image and not the mean
-face colour.
+The user provides the file; nothing is downloaded. Its first layer is converted to our pixel range (see ``vggface_weights``).
+With ``border: vggface_mean`` in the backbone the features equal those of the published network at every location; with the
+default, the outermost ring of the first layer's output differs, because it is padded with mid-grey instead of the mean face
+colour.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class VGGFaceConfig(PretrainingConfig):
     """A safetensors file, or a torch file of tensors and plain values, with the names conv1_1.weight ... fc8.bias.
 
     Fields:
-        path: the file; left out, it is looked for where torch's hub would keep Oxford's ``vgg_face_dag.pth``
-        order: of the colours that the file's first layer takes, which the file does not say. ``rgb``: ``vgg_face_dag.pth`` and
-            whatever else comes from Oxford's MatConvNet model. ``bgr``: what comes from the Caffe or the Torch7 model
+        path: the file; default: Oxford's ``vgg_face_dag.pth`` in the torch hub cache
+        order: colour order of the file's first layer, which the file does not record. ``rgb``: ``vgg_face_dag.pth`` and other
+            files converted from Oxford's MatConvNet model. ``bgr``: files converted from the Caffe or the Torch7 model
     """
 
     name: Literal["vggface"] = "vggface"
@@ -48,17 +48,18 @@ class VGGFaceConfig(PretrainingConfig):
         """Compares the file's names and shapes with the backbone's.
 
         Raises:
-            ValueError: the file is missing, unreadable or of another network, or the backbone is no VGG-16; names file and key.
+            ValueError: the file is missing, unreadable or of another network, or the backbone is not VGG-16; reports file and
+                key.
         """
         self._state(backbone, holder(on_meta(backbone), ()), "meta")
 
     def content(self, backbone: BackboneConfig) -> str | None:
-        """SHA-256 (hex) of the file and the order of its colours; errors as ``check``."""
+        """SHA-256 (hex) of the file and its colour order; raises as ``check``."""
         self.check(backbone)
         return f"{sha256(self._file(backbone))}:{self.order}"
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Fills every parameter of the backbone, of an abn those of its inner one; errors as ``check``."""
+        """Loads every parameter of the backbone (for abn: of its inner backbone); raises as ``check``."""
         target = holder(backbone, ())
         target.load_state_dict(self._state(config, target, "cpu"))
 

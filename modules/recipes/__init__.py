@@ -1,1 +1,1 @@
-"""One file, one training recipe."""
+"""Training recipes, one per file."""

@@ -1,4 +1,4 @@
-"""Half a cosine from the full rate to the lowest (Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts)."""
+"""Cosine decay of the learning rate (Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts)."""
 
 from __future__ import annotations
 

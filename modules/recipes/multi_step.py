@@ -1,4 +1,4 @@
-"""The rate is multiplied by a factor at given epochs: Deng et al. (ArcFace, 2019) divide by ten, as most papers before them."""
+"""Step decay: multiplies the rate by a factor at given epochs; Deng et al. (ArcFace, 2019) divide by ten, as do most papers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from modules.training.schedule import Warmed
 
 
 class MultiStepConfig(Warmed):
-    """``milestones`` are epochs from the start of training, 1 being the end of the first; they may be fractions."""
+    """``milestones`` are epochs from the start of training, 1 being the end of the first; fractions are allowed."""
 
     name: Literal["multi_step"] = "multi_step"
     select: Literal["best", "last"] = "last"

@@ -1,4 +1,4 @@
-"""Nothing is trained: a pretrained network is measured and explained as it is."""
+"""No training: a pretrained network is evaluated and explained unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from configs.interfaces import RecipeConfig
 
 
 class NoRecipeConfig(RecipeConfig):
-    """``data`` is then only detected in and looked at: nobody in it counts as trained on. No class can be explained."""
+    """``data`` is only used for detection and inspection; its subjects do not count as training subjects. Classes cannot be
+    explained."""
 
     name: Literal["none"] = "none"
     epochs: Literal[0] = 0
@@ -16,5 +17,5 @@ class NoRecipeConfig(RecipeConfig):
     trains: ClassVar[bool] = False
 
     def build(self, parameters: Any, steps_per_epoch: int) -> Any:
-        """Never called, because nothing moves."""
+        """Never called, since nothing is trained."""
         raise AssertionError("recipe none has no steps")

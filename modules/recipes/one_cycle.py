@@ -1,4 +1,4 @@
-"""One rise and one fall of the learning rate by steps, for short trainings (Smith and Topin, "Super-Convergence", 2018)."""
+"""One-cycle schedule of the learning rate, per step, for short trainings (Smith and Topin, "Super-Convergence", 2018)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from modules.training.schedule import Scheduled
 
 
 class OneCycleConfig(Scheduled):
-    """The rate climbs from ``lr / start_divisor`` to ``lr`` over ``rise`` of all steps, then falls to
-    ``lr / start_divisor / end_divisor``. Momentum does not move."""
+    """The rate increases from ``lr / start_divisor`` to ``lr`` over the fraction ``rise`` of all steps, then decreases to
+    ``lr / start_divisor / end_divisor``. Momentum is constant."""
 
     name: Literal["one_cycle"] = "one_cycle"
     epochs: int = Field(default=8, ge=1)
@@ -23,7 +23,7 @@ class OneCycleConfig(Scheduled):
     end_divisor: float = Field(default=1e4, ge=1)
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
-        """The peak is at step ``rise * total - 1``, the end at ``total - 1``, of ``total`` steps in all."""
+        """The peak is at step ``rise * total - 1``, the end at ``total - 1``, where ``total`` is the number of steps."""
         total = steps_per_epoch * self.epochs
         low = self.lr / self.start_divisor
         peak = max(self.rise * total - 1, 0.0)

@@ -1,8 +1,8 @@
-"""The learning rate falls when validation stands still: the recipe of Ito et al.'s comprehensive study of face recognition.
+"""Reduces the learning rate when validation stagnates: the recipe of Ito et al.'s comprehensive study of face recognition.
 
-Nesterov's accelerated gradient at rate 0.01. Five stale epochs in a row reduce the rate, ten of them or 100 epochs end the
-training, and the best epoch's weights are kept. How far the rate falls can be read in two ways: times 0.1 (the default here) or
-times 0.9 (``factor: 0.9``). Batch size, momentum and weight decay are not stated.
+Nesterov's accelerated gradient with rate 0.01. Five consecutive epochs without improvement reduce the rate, ten of them or 100
+epochs in total end the training, and the best epoch's weights are kept. The reduction can be read in two ways: times 0.1 (the
+default here) or times 0.9 (``factor: 0.9``). Batch size, momentum and weight decay are not given in the paper.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from modules.training.recipe import OptimizerSchedule, Recipe
 
 
 class PlateauConfig(Recipe):
-    """``patience`` is exact: the rate falls at the end of the ``patience``-th stale epoch in a row.
+    """``patience`` is exact: the rate is reduced at the end of the ``patience``-th consecutive epoch without improvement.
 
-    ``torch.optim.lr_scheduler.ReduceLROnPlateau(patience=5)`` would wait for the sixth; its relative threshold is absent too.
+    ``torch.optim.lr_scheduler.ReduceLROnPlateau(patience=5)`` would wait for the sixth; its relative threshold is not used
+    either.
     """
 
     name: Literal["plateau"] = "plateau"
@@ -39,7 +40,7 @@ class Plateau(OptimizerSchedule):
     def __init__(self, config: PlateauConfig, parameters: Any) -> None:
         super().__init__(config.optimizer_of(parameters), stop_after=config.stop_after, min_delta=config.min_delta)
         self.config = config
-        self.waited = 0  # stale epochs since the last improvement or reduction
+        self.waited = 0  # epochs since the last improvement or reduction
 
     def after_epoch(self, validation_loss: float | None) -> bool:
         if validation_loss is None:

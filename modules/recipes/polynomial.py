@@ -1,4 +1,4 @@
-"""The rate falls as a power of what remains: ``lr`` (1 - t)^power, as the ArcFace family is trained today (power 2)."""
+"""Polynomial decay of the rate, ``lr`` (1 - t)^power, as used for the ArcFace family today (power 2)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Names of EfficientNet-Lite weights: from the EfficientNet-PyTorch family's to timm's.
+"""Renames EfficientNet-Lite weights from the EfficientNet-PyTorch family's names to timm's.
 
-The blocks are numbered through in the one, and by stage and place in the other. A block without expansion has two
-convolutions (depthwise, projection), any other has three (expansion, depthwise, projection); timm numbers a block's
-normalisations from 1 in the order of use, the other family gives the expansion's the number 0 and the others 1 and 2.
+The former numbers blocks consecutively, timm by stage and position. A block without expansion has two convolutions (depthwise,
+projection), any other has three (expansion, depthwise, projection); timm numbers a block's normalisations from 1 in the order
+of use, the other family uses 0 for the expansion's and 1 and 2 for the others.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ LITE1 = (1, 3, 3, 4, 4, 5, 1)
 
 
 def to_timm(state: Mapping[str, Tensor], depths: Sequence[int]) -> dict[str, Tensor]:
-    """The same tensors under timm's names; ``depths`` is the number of blocks of each stage.
+    """Renames the tensors to timm's names; ``depths`` is the number of blocks of each stage.
 
     Raises:
-        ValueError: a name belongs to no EfficientNet-Lite of these depths.
+        ValueError: a name does not belong to an EfficientNet-Lite of these depths.
     """
     places = [f"blocks.{stage}.{index}" for stage, depth in enumerate(depths) for index in range(depth)]
     expanded = {name.split(".")[1] for name in state if name.startswith("_blocks.") and "._expand_conv." in name}

@@ -1,4 +1,4 @@
-"""Weights in files: read without running code, compared name by name, digested once."""
+"""Weight files: safe reading (no code execution), comparison by name, cached digests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 _DIGESTS: dict[tuple[str, int, int], str] = {}
-_BODY = "body."  # a backbone that wraps another library's network keeps it here; files hold the library's own names
+_BODY = "body."  # attribute of a backbone that wraps a library's network; files use the library's names
 _COUNTER = ".num_batches_tracked"
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes; remembered in this process while path, size and modification time stay."""
+    """SHA-256 (hex) of a file's bytes; cached per process by path, size and modification time."""
     place = path.resolve()
     facts = place.stat()
     known = (str(place), facts.st_size, facts.st_mtime_ns)
@@ -28,15 +28,15 @@ def sha256(path: Path) -> str:
 
 
 def read(path: Path, key: str | None = None, device: str = "cpu") -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a torch file that holds nothing but tensors and plain values.
+    """The tensors of a safetensors file, or of a torch file that contains only tensors and plain values.
 
     Args:
-        path: the file; ``.safetensors`` says which kind it is
-        key: the entry of a torch file that holds the weights ("state_dict"); inner entries are joined by dots ("ema.model")
-        device: "meta" gives names and shapes without the numbers
+        path: the file; the suffix ``.safetensors`` determines the format
+        key: the entry of a torch file that holds the weights ("state_dict"); nested entries are joined by dots ("ema.model")
+        device: "meta" returns names and shapes without data
 
     Raises:
-        ValueError: the file cannot be read, would run code, or has no weights at ``key``.
+        ValueError: the file cannot be read, would execute code, or has no weights at ``key``.
     """
     if path.suffix == ".safetensors":
         if key is not None:
@@ -61,18 +61,18 @@ def fit(
     dropped: tuple[str, ...] | None = None,
     part: str = "backbone",
 ) -> dict[str, Tensor]:
-    """The tensors of ``found`` under the names of ``wanted``, each name present and each shape equal.
+    """Matches the tensors of ``found`` to the names of ``wanted``; every name must be present and every shape equal.
 
     Args:
-        found: what the file holds
+        found: the tensors of the file
         wanted: the state dict of the backbone; may be on the meta device
         path: for messages
-        dropped: first parts of names that may be left over ("classifier"); None: any first part that the backbone does not
-            have, so that a deeper network of the same family is still refused
-        part: what is filled, for messages
+        dropped: first name components that may be unused ("classifier"); None: any first component that the backbone does not
+            have, so that a deeper network of the same family is still rejected
+        part: the part to load, for messages
 
     Raises:
-        ValueError: names the first key that is missing, of another shape, or left over.
+        ValueError: reports the first key that is missing, has another shape, or is unused.
     """
     if wanted and all(name.startswith(_BODY) for name in wanted) and not any(name.startswith(_BODY) for name in found):
         return {_BODY + name: value for name, value in fit(found, _without(wanted, _BODY), path, dropped, part).items()}
@@ -82,7 +82,7 @@ def fit(
             if found[name].shape != value.shape:
                 _refuse(path, f"{name} has shape {tuple(found[name].shape)}, this {part} has {tuple(value.shape)}")
             chosen[name] = found[name]
-        elif name.endswith(_COUNTER):  # files older than torch 0.4.1 lack it; nothing is computed from it
+        elif name.endswith(_COUNTER):  # missing in files from before torch 0.4.1; not used in computations
             chosen[name] = torch.zeros_like(value)
         else:
             _refuse(path, f"{name} is missing")
@@ -95,18 +95,18 @@ def fit(
 
 
 def holder(built: Any, found: Iterable[str]) -> Any:
-    """What a file with the names ``found`` fills: the backbone; of one around another one (``inner``), as abn is, that other
-    one, unless the file has names of both.
+    """The module that a file with the names ``found`` belongs to: the backbone, or, for a wrapper such as abn, its ``inner``
+    backbone unless the file has names of both.
     """
     inner = getattr(built, "inner", None)
     return built if inner is None or any(name.startswith("inner.") for name in found) else inner
 
 
 def under(found: Mapping[str, Tensor], prefix: str, path: Path) -> dict[str, Tensor]:
-    """The tensors whose names start with ``prefix``, without it.
+    """The tensors whose names start with ``prefix``, with the prefix removed.
 
     Raises:
-        ValueError: none does; shows the first name that is there.
+        ValueError: there are none; reports the first name in the file.
     """
     chosen = _without(found, prefix)
     if not chosen:

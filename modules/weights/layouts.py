@@ -1,4 +1,4 @@
-"""How other projects' files name the layers of networks that we have too: from their names to ``backbone.*`` and ``head.*``."""
+"""Layer names in other projects' weight files, and their conversion to ``backbone.*`` and ``head.*``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Layout:
-    """One project's names.
+    """Naming scheme of one project.
 
     Attributes:
-        whose: how messages call the network: "MobileFaceNet of Xiaoccer"
-        key: the entry of the torch file that holds the weights, where it is not the file itself
-        rules: (pattern, replacement): the first pattern that a whole name matches gives the new name
+        whose: name of the network in messages: "MobileFaceNet of Xiaoccer"
+        key: the entry of the torch file that holds the weights, if not the top level
+        rules: (pattern, replacement): the first pattern that matches the whole name determines the new name
     """
 
     whose: str
@@ -24,10 +24,10 @@ class Layout:
     rules: Sequence[tuple[str, str]]
 
     def convert(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The same tensors under our names.
+        """Renames the tensors to our names.
 
         Raises:
-            ValueError: a name is none of this layout's.
+            ValueError: a name does not belong to this layout.
         """
         return {self._renamed(name): value for name, value in state.items()}
 
@@ -56,8 +56,8 @@ def _xiaoccer() -> list[tuple[str, str]]:
 
 
 LAYOUTS: dict[str, Layout | None] = {
-    "own": None,  # facegrid's own names, or those of the library that a backbone wraps
-    "insightface": Layout(  # heads fc_bn; backbones iresnet, which has the public names already
+    "own": None,  # facegrid's names, or those of the library that a backbone wraps
+    "insightface": Layout(  # head fc_bn; backbone iresnet, which already uses the public names
         "iresnet of InsightFace",
         None,
         [

@@ -1,4 +1,4 @@
-"""Published weights, pinned by name, and the places where other tools leave them. Nothing here downloads."""
+"""Published weights, pinned by name, and where other tools cache them. Never downloads anything."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ ByteRanges = Callable[[], tuple[Path, ...]]
 
 
 def unchanged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The file's names are already those of the backbone."""
+    """No conversion: the file already uses the backbone's names."""
     return dict(state)
 
 
 @dataclass(frozen=True)
 class PinnedWeights:
-    """One published file of weights.
+    """One published weight file.
 
     Attributes:
         tag: its name, part of a result's identity: "timm/resnet34.tv_in1k"
-        file: how the file is called inside ``weights_dir``
-        files: gives the paths to look at when ``weights_dir`` does not have it, the preferred one first
-        how: what a user does to get it
-        convert: the file's names to those of the backbone's library
-        dropped: first parts of names that the file has and the backbone leaves out, such as its classifier
-        sha256: what the file's SHA-256 starts with, where the publisher states it
+        file: its file name inside ``weights_dir``
+        files: returns the paths to try if it is not in ``weights_dir``, the preferred one first
+        how: instructions for obtaining the file
+        convert: converts the file's names to those of the backbone's library
+        dropped: first name components of the file that the backbone does not use, such as its classifier
+        sha256: first digits of the file's SHA-256, if given by the publisher
     """
 
     tag: str
@@ -56,7 +56,7 @@ def on_hugging_face(repository: str, dropped: tuple[str, ...]) -> PinnedWeights:
 
 
 def from_torchvision(file: str) -> PinnedWeights:
-    """A file of torchvision's, whose name ends with the first digits of its SHA-256; its classifier is left out."""
+    """A torchvision file, whose name ends with the first digits of its SHA-256; its classifier is ignored."""
     return PinnedWeights(
         tag=f"torchvision/{file}",
         file=file,
@@ -82,24 +82,24 @@ def in_package(package: str, file: str, extra: str, convert: Convert, dropped: t
 
 
 def hugging_face_cache(repository: str) -> tuple[Path, ...]:
-    """Where ``model.safetensors`` of a repository would be in the Hugging Face cache; the snapshot of "main" first."""
+    """Paths of a repository's ``model.safetensors`` in the Hugging Face cache; the snapshot of "main" first."""
     root = _hugging_face_root() / f"models--{repository.replace('/', '--')}"
     main = root / "refs" / "main"
     first = [main.read_text(encoding="utf-8").strip()] if main.is_file() else []
     others = sorted(place.name for place in root.glob("snapshots/*") if place.name not in first)
-    names = [*first, *others] or ["*"]  # the star is for the message that says where it was looked for
+    names = [*first, *others] or ["*"]  # the star appears in the error message listing the searched paths
     return tuple(root / "snapshots" / name / "model.safetensors" for name in names)
 
 
 def torch_hub_cache(file: str) -> tuple[Path, ...]:
-    """Where torch's hub and torchvision would keep ``file``."""
+    """Path of ``file`` in the cache of torch hub and torchvision."""
     from torch import hub
 
     return (Path(hub.get_dir()) / "checkpoints" / file,)
 
 
 def package_file(package: str, path: str) -> tuple[Path, ...]:
-    """Where ``path`` of an installed package is, found without importing it; nothing when it is not installed."""
+    """Location of ``path`` in an installed package, without importing it; empty if the package is not installed."""
     spec = importlib.util.find_spec(package)
     return tuple(Path(root) / path for root in (spec.submodule_search_locations or ())) if spec else ()
 

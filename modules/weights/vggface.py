@@ -1,12 +1,12 @@
-"""The weights of VGG-Face (Parkhi et al., BMVC 2015): from the layout that Oxford published to VGG-16's names and our pixels.
+"""Converts the weights of VGG-Face (Parkhi et al., BMVC 2015) from Oxford's layout to VGG-16's names and our pixel range.
 
-The published network has the names conv1_1 ... conv5_3, fc6, fc7, fc8, and takes pixels from 0 to 255 less a mean colour. Ours
-takes v in [-1, 1], which is (pixel - 127.5) / 127.5. So in the first layer, with pixel = 127.5 v + 127.5,
+The published network uses the names conv1_1 ... conv5_3, fc6, fc7, fc8, and pixels from 0 to 255 minus a mean colour. Ours
+uses v in [-1, 1], which is (pixel - 127.5) / 127.5. So in the first layer, with pixel = 127.5 v + 127.5,
 
     sum w (pixel - mean) + b = sum (127.5 w) v + (b + sum w (127.5 - mean)).
 
-The published network pads with zeros, that is, with its mean colour. In our pixels this is the colour ``MEAN_FACE``: the
-conversion is exact up to the border where the first convolution sees that colour outside the image.
+The published network pads with zeros, i.e. with its mean colour. In our pixel range this is the colour ``MEAN_FACE``: the
+conversion is exact including the border if the first convolution is padded with that colour.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAME = re.compile(r"conv_?([1-5])_([1-3])\.(weight|bias)")
 
 
 def published() -> PinnedWeights:
-    """Oxford's own conversion to torch. The publisher states no digest."""
+    """Oxford's conversion to torch, published without a digest."""
     return PinnedWeights(
         tag=f"oxford/{_FILE}",
         file=_FILE,
@@ -45,12 +45,12 @@ def published() -> PinnedWeights:
 
 
 def to_vgg16(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under torchvision's names, the classifier under its own; also reads names like "conv_1_1".
+    """Renames the tensors to torchvision's names, keeping the classifier's; also accepts names like "conv_1_1".
 
     Raises:
-        ValueError: a name belongs to no VGG-Face.
+        ValueError: a name does not belong to VGG-Face.
     """
-    starts = [0, *accumulate(2 * depth + 1 for depth in _DEPTHS)]  # each convolution has its ReLU, each block its pooling
+    starts = [0, *accumulate(2 * depth + 1 for depth in _DEPTHS)]  # a ReLU per convolution, a pooling per block
     found = {}
     for name, value in state.items():
         match = _NAME.fullmatch(name)
@@ -64,11 +64,11 @@ def to_vgg16(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def for_our_pixels(state: Mapping[str, Tensor], order: Order) -> dict[str, Tensor]:
-    """The tensors of VGG-16 with the first layer changed to take RGB in [-1, 1]; see the top of this file.
+    """The tensors of VGG-16 with the first layer converted to RGB in [-1, 1]; see the module docstring.
 
     Args:
         state: under torchvision's names, with ``features.0.weight`` (out, 3, h, w) and ``features.0.bias`` (out,)
-        order: of the colours that the given weights take
+        order: colour order of the given weights
     """
     weight, bias = state[f"{FIRST}.weight"], state[f"{FIRST}.bias"]
     rgb = (weight.flip(1) if order == "bgr" else weight).double()
