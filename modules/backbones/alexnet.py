@@ -1,11 +1,11 @@
 """AlexNet's five convolutions (Krizhevsky et al., NIPS 2012, in the narrower form of Krizhevsky 2014 that torchvision has).
 
-Ito et al. (2021) keep the convolutions and replace what follows: with the ``gap_bn`` head the network has their 2,601,792
-parameters. Layer for layer the ``features`` of torchvision's AlexNet, under the same names; dropout and the two wide linear
-layers are gone.
+Ito et al. (2021) keep the convolutions and replace the rest: with the ``gap_bn`` head the network has their 2,601,792
+parameters. Identical to ``features`` of torchvision's AlexNet, with the same names; dropout and the two wide linear layers are
+removed.
 
-Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation. The study feeds [-1, 1], and so do
-we: the first layer adapts in training.
+ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
+do we: the first layer adapts in training.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STAGES = {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11, "pool5":
 
 
 class AlexNetConfig(BackboneConfig):
-    """256 channels, one cell of the map per 32 pixels; the smallest image has 63 pixels."""
+    """256 channels, stride 32; the smallest image side is 63 pixels."""
 
     name: Literal["alexnet"] = "alexnet"
 

@@ -1,14 +1,14 @@
 """EfficientNet-B1 (Tan and Le, ICML 2019) without its final 1x1 convolution: 23 blocks, 320 channels.
 
-Only so does the network with the ``gap_bn`` head have the 6,266,016 parameters of Ito et al. (2021). In timm the normalisation
-after that convolution (``bn2``) holds its activation too, and both go with it: the feature map is the linear output of the
-last block, and takes both signs.
+Only without it does the network with the ``gap_bn`` head have the 6,266,016 parameters of Ito et al. (2021). In timm the
+normalisation after that convolution (``bn2``) includes its activation, and both are removed with it: the feature map is the
+linear output of the last block, with values of both signs.
 
-TF padding, the rate of dropped paths and the slow running statistics are those of EfficientNet-PyTorch, which the study
-used. The slow statistics need a few hundred steps to settle: for a short training set ``bn_momentum: 0.1``.
+TF padding, the drop-path rate and the slow running statistics are those of EfficientNet-PyTorch, which Ito et al. used. The
+slow statistics need a few hundred steps to converge: for short trainings use ``bn_momentum: 0.1``.
 
-Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation. The study feeds [-1, 1], and so do
-we: the first layer adapts in training.
+ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
+do we: the first layer adapts in training.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from modules.weights.published import PinnedWeights, on_hugging_face
 
 
 class EfficientNetB1Config(BackboneConfig):
-    """320 channels, one cell of the map per 32 pixels."""
+    """320 channels, stride 32."""
 
     name: Literal["efficientnet_b1"] = "efficientnet_b1"
-    drop_path: float = Field(default=0.2, ge=0, lt=1)  # of the last block; grows linearly from 0 at the first
-    bn_momentum: float = Field(default=0.01, gt=0, le=1)  # share of the new batch in the running statistics
+    drop_path: float = Field(default=0.2, ge=0, lt=1)  # rate of the last block; increases linearly from 0 at the first
+    bn_momentum: float = Field(default=0.01, gt=0, le=1)  # weight of the new batch in the running statistics
 
     def build(self) -> TimmBackbone:
         return efficientnet(

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite1: EfficientNet without squeeze-and-excitation and with ReLU6, made for small devices.
+"""EfficientNet-Lite1: EfficientNet without squeeze-and-excitation and with ReLU6, designed for small devices.
 
-Has genuine ImageNet weights in a Python package, so it needs no hub. They were trained on (pixel - 127) / 128, which is
-our [-1, 1] but for 1/255.
+The original ImageNet weights are available in a Python package, so no hub is needed. They were trained on (pixel - 127) / 128,
+which equals our [-1, 1] up to 1/255.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from modules.weights.published import PinnedWeights, in_package
 
 
 class EfficientNetLite1Config(BackboneConfig):
-    """1280 channels, one cell of the map per 32 pixels; TF padding."""
+    """1280 channels, stride 32; TF padding."""
 
     name: Literal["efficientnet_lite1"] = "efficientnet_lite1"
-    drop_path: float = Field(default=0.0, ge=0, lt=1)  # of the last block; grows linearly from 0 at the first
+    drop_path: float = Field(default=0.0, ge=0, lt=1)  # rate of the last block; increases linearly from 0 at the first
 
     def build(self) -> TimmBackbone:
         return efficientnet("tf_efficientnet_lite1", head=True, channels=1280, drop_path=self.drop_path)

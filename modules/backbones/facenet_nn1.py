@@ -2,11 +2,11 @@
 
 Eleven convolutions, two response normalisations, four poolings, one concatenation; then the three fully connected layers and
 the L2 normalisation of the ``facenet_maxout`` head. With it the network has 140,025,664 parameters and 1.61 billion
-multiply-adds, and every row of the paper's table is met. The paper counts a multiply-add, and a bias, as ONE operation;
-``modules.model_complexity`` counts a multiply-add as two, and no bias.
+multiply-adds, and matches every row of the paper's table. The paper counts a multiply-add, and a bias, as ONE operation;
+``modules.model_complexity`` counts a multiply-add as two, and no biases.
 
-Input 220 x 220; the last map is ``concat``, (256, 7, 7), where the head begins. The table gives the concatenation one input, so
-here it hands on what it gets. Larger and smaller images work too, with a map of one cell per 32 pixels, rounded up.
+Input 220 x 220; the last map is ``concat``, (256, 7, 7), followed by the head. The table lists a single input of the
+concatenation, so here it is the identity. Other image sizes work too; the map has stride 32, rounded up.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """

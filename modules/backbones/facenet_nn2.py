@@ -1,9 +1,9 @@
 """FaceNet's NN2, an Inception network (Schroff et al., "FaceNet", CVPR 2015, Table 2).
 
-Input 224 x 224; the last map is ``inception5b``, (1024, 7, 7); the head begins with the global average pooling: with the ``l2``
+Input 224 x 224; the last map is ``inception5b``, (1024, 7, 7); the head starts with the global average pooling: with the ``l2``
 head of 128 the network has 7.5 million parameters and 1.6 billion multiply-adds (a multiply-add is one operation in the paper,
-two in ``modules.model_complexity``). L2 pooling is the root of the mean square; the paper does not say whether it is mean
-or sum. Other image sizes work too, with a map of one cell per 32 pixels, rounded up.
+two in ``modules.model_complexity``). L2 pooling is the root mean square; the paper does not specify whether it is mean or sum.
+Other image sizes work too; the map has stride 32, rounded up.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """

@@ -1,12 +1,12 @@
-"""A network for FaceNet's NNS1, the small Inception of 220 million operations (Schroff et al., "FaceNet", CVPR 2015, Fig. 5).
+"""A network like FaceNet's NNS1, the small Inception of 220 million operations (Schroff et al., "FaceNet", CVPR 2015, Fig. 5).
 
-The paper states the operations but not the layers, so these are ours: the modules of NN2 at half their width, after a stem of
-32, 16 and 64 channels. At 165 x 165 pixels, the paper's input, and with the ``l2`` head of 128, they take 221.5 million
+The paper gives the operations but not the layers, so the layers are ours: the modules of NN2 at half their width, after a stem
+of 32, 16 and 64 channels. At 165 x 165 pixels, the paper's input, and with the ``l2`` head of 128, they need 221.5 million
 multiply-adds; a multiply-add is one operation in the paper, two in ``modules.model_complexity``. They have 1.9 million
-parameters where the paper's have 26 million: the number of operations matches, the number of parameters does not.
+parameters, the paper's 26 million: the number of operations matches, the number of parameters does not.
 
-Input 165 x 165; the last map is ``inception5b``, (512, 6, 6), where the head begins. Other image sizes work too, with a map of
-one cell per 32 pixels, rounded up.
+Input 165 x 165; the last map is ``inception5b``, (512, 6, 6), followed by the head. Other image sizes work too; the map has
+stride 32, rounded up.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """

@@ -1,13 +1,13 @@
-"""A network for FaceNet's NNS2, the tiny Inception of 20 million operations (Schroff et al., "FaceNet", CVPR 2015, Fig. 5).
+"""A network like FaceNet's NNS2, the tiny Inception of 20 million operations (Schroff et al., "FaceNet", CVPR 2015, Fig. 5).
 
-The paper states the operations but not the layers, so these are ours: five Inception modules after a stem of 16, 16 and 32
-channels whose first convolution is 5x5. With the ``l2`` head of 128 they take 21.0 million multiply-adds at 140 x 116 pixels,
-the paper's input, and 19.6 million at 128 x 128, the square of as many pixels; a multiply-add is one operation in the paper,
-two in ``modules.model_complexity``. They have 0.3 million parameters where the paper's have 4.3 million: the number of
-operations matches, the number of parameters does not.
+The paper gives the operations but not the layers, so the layers are ours: five Inception modules after a stem of 16, 16 and 32
+channels whose first convolution is 5x5. With the ``l2`` head of 128 they need 21.0 million multiply-adds at 140 x 116 pixels,
+the paper's input, and 19.6 million at 128 x 128, a square with about as many pixels; a multiply-add is one operation in the
+paper, two in ``modules.model_complexity``. They have 0.3 million parameters, the paper's 4.3 million: the number of operations
+matches, the number of parameters does not.
 
-Input 128 x 128; the last map is ``inception5a``, (384, 4, 4), where the head begins. Other image sizes work too, with a map of
-one cell per 32 pixels, rounded up.
+Input 128 x 128; the last map is ``inception5a``, (384, 4, 4), followed by the head. Other image sizes work too; the map has
+stride 32, rounded up.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """

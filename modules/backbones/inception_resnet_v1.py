@@ -1,7 +1,7 @@
-"""Inception-ResNet-v1 (Szegedy et al., AAAI 2017), in the form of facenet-pytorch, without what follows its last block.
+"""Inception-ResNet-v1 (Szegedy et al., AAAI 2017) as in facenet-pytorch, up to its last block.
 
 Layer names are facenet-pytorch's, so that ``checkpoint`` pretraining reads its published files (VGGFace2, CASIA-WebFace); their
-pooling, linear layer, normalisation and classifier are left out. Nothing is downloaded here.
+pooling, linear layer, normalisation and classifier are omitted. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _AFTER = ("avgpool_1a", "dropout", "last_linear", "last_bn")
 
 
 class InceptionResNetV1Config(BackboneConfig):
-    """Made for 160 x 160, where the map is 1792 x 3 x 3 (8 x 8 at 299); the smallest image has 75 pixels.
+    """Designed for 160 x 160, where the map is 1792 x 3 x 3 (8 x 8 at 299); the smallest image side is 75 pixels.
 
-    The head begins after ``block8``, whose output is linear and takes both signs.
+    The head follows ``block8``, whose output is linear, with values of both signs.
     """
 
     name: Literal["inception_resnet_v1"] = "inception_resnet_v1"

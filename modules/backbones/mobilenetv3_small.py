@@ -1,7 +1,7 @@
-"""MobileNetV3-Small (Howard et al., ICCV 2019): the smallest backbone here, for quick looks.
+"""MobileNetV3-Small (Howard et al., ICCV 2019): the smallest backbone here, for quick tests.
 
-The map is what stands before the global pooling. No ImageNet weights are pinned for it: use the ``timm`` backbone with a tagged
-name for those that timm's authors trained.
+The feature map is the input of the global pooling. No ImageNet weights are pinned for it: for weights trained by timm's authors
+use the ``timm`` backbone with a tagged name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from modules.layers.timm_backbone import TimmBackbone, create, remove
 
 
 class MobileNetV3SmallConfig(BackboneConfig):
-    """576 channels, one cell of the map per 32 pixels."""
+    """576 channels, stride 32."""
 
     name: Literal["mobilenetv3_small"] = "mobilenetv3_small"
 

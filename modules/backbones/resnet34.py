@@ -1,11 +1,11 @@
 """ResNet-34 (He et al., CVPR 2016): 16 blocks of two 3x3 convolutions.
 
-With the ``gap_bn`` head it has the 21,548,352 parameters of Ito et al. (2021). timm's network, whose topology is
-torchvision's, which the study used; fresh weights are drawn as torchvision draws them, so the last normalisation of a block
-starts at one (timm's own default is zero).
+With the ``gap_bn`` head it has the 21,548,352 parameters of Ito et al. (2021). Uses timm's network, which has the topology of
+torchvision's network used by Ito et al.; weights are initialised as in torchvision, so the scale of the last normalisation of a
+block starts at one (timm's default is zero).
 
-Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation. The study feeds [-1, 1], and so do
-we: the first layer adapts in training.
+ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
+do we: the first layer adapts in training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from modules.weights.published import PinnedWeights, on_hugging_face
 
 
 class ResNet34Config(BackboneConfig):
-    """512 channels, one cell of the map per 32 pixels."""
+    """512 channels, stride 32."""
 
     name: Literal["resnet34"] = "resnet34"
 

@@ -1,11 +1,11 @@
 """SqueezeNet 1.1 (Iandola et al., 2016): AlexNet's accuracy on ImageNet with a fiftieth of its parameters.
 
-Layer for layer the ``features`` of torchvision's SqueezeNet 1.1, under the same names: 722,496 parameters, 0.26 billion
-multiply-adds. Input 224 x 224, or any from 17 x 17; the last map is ``fire9``, (512, 13, 13); the head begins where the
-network has dropout and the 1x1 convolution to its 1,000 classes, which are gone.
+Identical to ``features`` of torchvision's SqueezeNet 1.1, with the same names: 722,496 parameters, 0.26 billion multiply-adds.
+Input 224 x 224, or any size from 17 x 17; the last map is ``fire9``, (512, 13, 13); the head replaces the dropout and the 1x1
+convolution to 1,000 classes.
 
-Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation; we feed [-1, 1], and the first layer
-adapts in training.
+ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation; we use [-1, 1], and the first
+layer adapts in training.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """
@@ -38,7 +38,7 @@ _STAGES = {
 
 
 class SqueezeNetConfig(BackboneConfig):
-    """512 channels, one cell of the map per 16 pixels."""
+    """512 channels, stride 16."""
 
     name: Literal["squeezenet"] = "squeezenet"
 
@@ -50,7 +50,7 @@ class SqueezeNetConfig(BackboneConfig):
 
 
 class SqueezeNet(nn.Module):
-    """One convolution, then eight fire modules, with three poolings among them that keep the incomplete window."""
+    """One convolution, then eight fire modules, interleaved with three poolings that keep the incomplete window."""
 
     channels = 512
 
@@ -72,7 +72,7 @@ class SqueezeNet(nn.Module):
             Fire(512, 64, 256),
         )
         for part in self.modules():
-            if isinstance(part, nn.Conv2d):  # as torchvision draws them
+            if isinstance(part, nn.Conv2d):  # torchvision's initialisation
                 nn.init.kaiming_uniform_(part.weight)
                 nn.init.zeros_(part.bias)  # type: ignore[arg-type]
 
@@ -86,7 +86,7 @@ class SqueezeNet(nn.Module):
 
 
 class Fire(nn.Module):
-    """A 1x1 convolution to few channels, then 1x1 and 3x3 side by side, their channels joined; ReLU after each."""
+    """A 1x1 convolution to few channels, then parallel 1x1 and 3x3 with concatenated channels; ReLU after each."""
 
     def __init__(self, channels: int, squeeze: int, expand: int) -> None:
         super().__init__()

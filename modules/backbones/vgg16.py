@@ -1,11 +1,11 @@
 """VGG-16's thirteen convolutions (Simonyan and Zisserman, ICLR 2015, D), and VGG-Face's (Parkhi et al., BMVC 2015).
 
-Layer for layer the ``features`` of torchvision's VGG-16, under the same names: 14,714,688 parameters, 15.3 billion
-multiply-adds. Input 224 x 224, or any from 32 x 32; the last map is ``pool5``, (512, 7, 7), where the head begins: the
-adaptive pooling and the three wide linear layers are gone.
+Identical to ``features`` of torchvision's VGG-16, with the same names: 14,714,688 parameters, 15.3 billion multiply-adds.
+Input 224 x 224, or any size from 32 x 32; the last map is ``pool5``, (512, 7, 7), followed by the head, which replaces the
+adaptive pooling and the three wide linear layers.
 
-Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation; we feed [-1, 1], and the first layer
-adapts in training. Weights of VGG-Face are converted to [-1, 1] by the pretraining ``vggface``.
+ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation; we use [-1, 1], and the first
+layer adapts in training. The pretraining ``vggface`` converts the weights of VGG-Face to [-1, 1].
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """
@@ -26,8 +26,8 @@ class VGG16Config(BackboneConfig):
     """512 channels.
 
     Fields:
-        border: what the first convolution sees outside the image: mid-grey, which is zero padding, or the mean colour of
-            VGG-Face's training images, with which its converted weights give the published features up to the last pixel
+        border: padding of the first convolution: mid-grey, which is zero padding, or the mean colour of VGG-Face's training
+            images, with which its converted weights give the published features at every location
     """
 
     name: Literal["vgg16"] = "vgg16"

@@ -1,11 +1,11 @@
 """VGG-19's sixteen convolutions (Simonyan and Zisserman, ICLR 2015, configuration E).
 
-Layer for layer the ``features`` of torchvision's VGG-19, under the same names: 20,024,384 parameters, 19.5 billion
-multiply-adds. Input 224 x 224, or any from 32 x 32; the last map is ``pool5``, (512, 7, 7), where the head begins: the
-adaptive pooling and the three wide linear layers are gone.
+Identical to ``features`` of torchvision's VGG-19, with the same names: 20,024,384 parameters, 19.5 billion multiply-adds.
+Input 224 x 224, or any size from 32 x 32; the last map is ``pool5``, (512, 7, 7), followed by the head, which replaces the
+adaptive pooling and the three wide linear layers.
 
-Weights from ImageNet were trained on inputs normalised with ImageNet's mean and deviation; we feed [-1, 1], and the first layer
-adapts in training.
+ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation; we use [-1, 1], and the first
+layer adapts in training.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
 """
