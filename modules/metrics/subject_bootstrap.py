@@ -12,8 +12,8 @@ sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the se
 71 and 96 %.
 
 The variance of single impostor pairs, which is no subject's, counts threefold in these resamples (Owen, theorem 2), and
-intervals are 1.2 to 1.5 times too wide. A second bootstrap, of the impostor pairs alone, estimates it, and it is subtracted once:
-it then counts for both subjects of a pair. Subtracted twice, what remains is the cluster-robust variance of dyadic data
+intervals are 1.2 to 1.5 times too wide. A second bootstrap, of the impostor pairs alone, estimates it, and it is subtracted
+once: it then counts for both subjects of a pair. Subtracted twice, what remains is the cluster-robust variance of dyadic data
 (Aronow, Samii and Assenova, Political Analysis 23, 2015), which was too small for 60 subjects (docs/results.md). In lists of
 more than a million impostor pairs nothing is subtracted: few of their errors are independent, and intervals are too wide at
 most.
