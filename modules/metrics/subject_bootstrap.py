@@ -11,11 +11,12 @@ size (``intervals.effective``). Percentile intervals fail near 0 and 1, where mo
 sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of 0.993 in
 71 and 96 %.
 
-The variance of single impostor pairs, which is no subject's, counts threefold in these resamples (Owen, theorem 2). Twice that
-variance is therefore subtracted, as a second bootstrap of the impostor pairs alone estimates it. What remains is the
-cluster-robust variance of dyadic data (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data.
-Political Analysis 23, 2015). In lists of more than a million impostor pairs it is not subtracted: few of their errors are
-independent, and intervals are too wide at most.
+The variance of single impostor pairs, which is no subject's, counts threefold in these resamples (Owen, theorem 2), and
+intervals are 1.2 to 1.5 times too wide. A second bootstrap, of the impostor pairs alone, estimates it, and it is subtracted
+once: it then counts for both subjects of a pair. Subtracted twice, what remains is the cluster-robust variance of dyadic data
+(Aronow, Samii and Assenova, Political Analysis 23, 2015), which was too small for 60 subjects (docs/results.md). In lists of
+more than a million impostor pairs nothing is subtracted: few of their errors are independent, and intervals are too wide at
+most.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def subject_bootstrap(
 
     def interval(key: str) -> Interval:
         product = _variance(values[key])
-        variance = max(product - 2 * _variance(singles[key]), product / 3) if singles else product
+        variance = max(product - _variance(singles[key]), product / 2) if singles else product
         return effective(float(shares[key][0]), variance, len(names), len(scores))
 
     return Intervals(
