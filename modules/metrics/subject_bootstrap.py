@@ -7,12 +7,10 @@ further genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli
 1, 2007.
 
 The resamples give the variance of each metric. All metrics are shares, and the interval is Wilson's at the effective sample
-size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie: in 100 simulated
-sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of 0.993 in
-71 and 96 %.
+size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie.
 
-The variance of single impostor pairs, which is no subject's, counts threefold in these resamples (Owen, theorem 2), and
-intervals are 1.2 to 1.5 times too wide. A second bootstrap, of the impostor pairs alone, estimates it, and it is subtracted
+The variance of single impostor pairs, which is no subject's, counts threefold in these resamples (Owen, theorem 2), so
+intervals would be too wide. A second bootstrap, of the impostor pairs alone, estimates it, and it is subtracted
 once: it then counts for both subjects of a pair. Subtracted twice, what remains is the cluster-robust variance of dyadic data
 (Aronow, Samii and Assenova, Political Analysis 23, 2015), which was too small for 60 subjects (docs/results.md). In lists of
 more than a million impostor pairs nothing is subtracted: few of their errors are independent, and intervals are too wide at
