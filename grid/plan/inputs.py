@@ -330,7 +330,7 @@ class InputResolver:
         return found
 
     def _alike(self, data: DatasetConfig, trained: Sequence[DatasetConfig], bits: int) -> np.ndarray:
-        """Rows of ``data`` that are near-duplicates of training images; all training sets are queried so that all get hashed."""
+        """Rows of ``data`` that are near-duplicates of training images; queries all training sets, so that all get hashed."""
         rows = [np.zeros(0, np.int64)]
         blocks: list[Blocked] = []
         for one in [data, *trained]:
