@@ -39,8 +39,7 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
     """Downloads the public files of a dataset into its ``root``; existing files are kept.
 
     Raises:
-        BadInput: the dataset has no public source (the message says how to request it), the server does not answer, or its
-            files differ.
+        BadInput: the dataset has no public source (says how to request it), the server does not answer, or its files differ.
     """
     if name not in known("data") and name in known("protocol"):
         described: Any = lookup("protocol", name)

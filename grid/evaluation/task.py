@@ -21,8 +21,7 @@ PACKAGE = "grid.evaluation"
 
 
 class EvaluationTask:
-    """One task. The class describes it; its module's functions ``rows`` and ``evaluate`` compute the results, and only their
-    code affects them.
+    """One task: a description. Its module's functions ``rows`` and ``evaluate`` compute, and only their code affects results.
 
     Attributes:
         question: the protocol's method that returns the evaluation data for a manifest. The returned object has a ``digest``,
@@ -48,9 +47,7 @@ class EvaluationTask:
         return found
 
     def evaluate(self, asked: Any, seen: Any, protocol: Any) -> Any:
-        """The ``EvaluationResult`` of a protocol's evaluation data, given ``Embedded`` images: see
-        ``grid.evaluation.evaluator``.
-        """
+        """The ``EvaluationResult`` of a protocol's evaluation data and ``Embedded`` images: see ``grid.evaluation.evaluator``."""
         return importlib.import_module(self.module).evaluate(asked, seen, protocol)
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
@@ -58,9 +55,7 @@ class EvaluationTask:
         return measures_in(found)
 
     def placed(self, asked: Any, rows: np.ndarray) -> Any:
-        """Translates evaluation data of a subset of a manifest to the whole; ``rows`` maps the subset's rows to those of the
-        whole.
-        """
+        """Translates evaluation data of a subset of a manifest to the whole; ``rows`` maps the subset's rows to the whole."""
         return dataclasses.replace(asked, rows=rows[asked.rows])
 
     def sample(self, asked: Any, count: int) -> Any | None:

@@ -49,8 +49,8 @@ class RayHealth:
         self._thread.join()
 
     def _end_processes(self) -> None:
-        """Kills the remaining processes of a lost local Ray: its workers outlive it and would run alongside those of the next
-        one.
+        """Kills the remaining processes of a lost local Ray, whose workers would outlive it and run alongside those of the
+        next.
         """
         import psutil
 

@@ -153,8 +153,9 @@ def _unusable(folder: Path) -> str | None:
 
 
 def _start(**settings: Any) -> None:
-    """Starts Ray on this machine. Ray gives its own processes 30 s to start, which may be too short on a busy machine, so there
-    are two tries.
+    """Starts Ray on this machine, with two tries.
+
+    Ray gives its own processes 30 s to start, which may be too short on a busy machine.
     """
     import ray
 

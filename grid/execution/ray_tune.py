@@ -30,8 +30,7 @@ class RayExecutor(Executor):
 
         Raises:
             BadInput: Ray cannot be started or reached, or no node has the resources.
-            RayLost: the raylet or the GCS ended. If Ray itself hangs because of it, the process exits with the same message and
-                code.
+            RayLost: the raylet or the GCS ended. If Ray itself hangs then, the process exits with the same message and code.
         """
         store = session.ledger.store
         if not store.shared:

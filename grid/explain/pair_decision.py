@@ -47,7 +47,7 @@ def cosine_of(network: Any, images: torch.Tensor, limit: Limit | None) -> float:
     """The cosine of images (2, 3, H, W), embedded with the views of the threshold's protocol.
 
     Raises:
-        BadInput: an embedding has length zero or is not finite.
+        BadInput: an embedding has length zero.
     """
     evaluated = limit.evaluated if limit else None
     look: Any = SimpleNamespace(

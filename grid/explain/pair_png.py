@@ -1,6 +1,4 @@
-"""Draws one image of two faces: the crops, and below them each method's two maps on a common scale. The output is
-deterministic.
-"""
+"""Draws one image of two faces: the crops, and below them each method's two maps on a common scale. Deterministic."""
 
 from __future__ import annotations
 

@@ -39,8 +39,7 @@ def explain(
     explain the plain embeddings.
 
     Raises:
-        BadInput: a file is not an image, or has no face and the network's detector rejects such images; the output cannot be
-            written.
+        BadInput: a file is not an image, or has no face that the network's detector requires; the image cannot be written.
     """
     if to.suffix.lower() != ".png" or not to.absolute().parent.is_dir():
         raise BadInput(f"--to {to}: give a file .png in a folder that exists")

@@ -53,8 +53,7 @@ def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dic
 def dropped(
     record: Mapping[str, Any], trainings: Iterable[str], labels: Iterable[str]
 ) -> tuple[dict[str, Any], list[Explained]]:
-    """The record without the additions ``labels`` of these trainings, and the removed entries; scores are removed with their
-    explanation.
+    """The record without the additions ``labels`` of these trainings, and the removed entries, among them their scores.
 
     Labels omit the prefixes ``explain:`` and ``score:``: "rise", or "rise:sanity" for a score alone.
     """

@@ -86,9 +86,7 @@ class Attempt:
         return row
 
     def finish(self, facts: Mapping[str, Any], inputs: Mapping[str, str], source: str, keep: Iterable[str]) -> Marker:
-        """Hashes the outputs ``keep`` and creates the marker; if a marker of the same generation exists, the existing one is
-        kept.
-        """
+        """Hashes the outputs ``keep`` and creates the marker; an existing marker of the same generation takes precedence."""
         outputs = {}
         for name in sorted(set(keep)):
             self.ledger.store.upload(self.path / name, f"{self.prefix}/{name}")

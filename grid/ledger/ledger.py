@@ -40,8 +40,8 @@ class Ledger(LedgerReader):
         """Invalidates a marker; the stage must be computed again, and attempts begun so far are not resumed.
 
         Args:
-            generation: of that marker, as returned by ``status``; a marker that another launch has written since is kept. None:
-                the newest
+            generation: of that marker, as returned by ``status``; a marker written since by another launch is kept. None:
+                newest
         """
         names = self.store.names(f"{kind}/{id}")
         done = numbers(names, "done-")

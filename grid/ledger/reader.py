@@ -246,8 +246,7 @@ class LedgerReader:
         return None
 
     def saved(self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None) -> list[Resume]:
-        """The checkpoints left by attempts, furthest first, the newest first among equals; like ``checkpoint``, but reads no
-        file.
+        """The checkpoints left by attempts, furthest first, then newest first; like ``checkpoint``, but reads no file.
 
         Attempts that began before a marker was voided are excluded.
         """

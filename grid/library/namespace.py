@@ -21,8 +21,10 @@ def plain(name: str) -> str:
 
 @cache
 def titles(kind: str) -> dict[str, str]:
-    """Title -> file name, for every component of ``kind``. Titles come from the Config classes, read from the sources:
-    ``ArcFace`` from ``class ArcFaceConfig`` in ``arcface.py``. Nothing is imported for it.
+    """Title -> file name, for every component of ``kind``.
+
+    Titles come from the Config classes, read from the sources: ``ArcFace`` from ``class ArcFaceConfig`` in ``arcface.py``.
+    Nothing is imported for it.
     """
     spec = importlib.util.find_spec(PACKAGES[kind])
     assert spec is not None, PACKAGES[kind]

@@ -55,8 +55,7 @@ class Study:
             more: axis=level; axes with one level may be omitted
 
         Raises:
-            BadInput: an unknown axis or level, none or several such cells, or a cell that is not trained; the message lists the
-                choices.
+            BadInput: an unknown axis or level, none or several such cells, or a cell that is not trained; lists the choices.
         """
         from grid.library.network import TrainedNetwork
         from grid.results.model_loader import find

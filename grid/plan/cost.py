@@ -21,8 +21,7 @@ from modules.training.single_image import check_single_image
 
 @uncollected()
 def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
-    """Per cell: ``parameters``, ``flops`` of one image's forward pass, ``training_flops`` (upper bound), ``disk_bytes``; and
-    totals.
+    """Per cell: ``parameters``, ``flops`` per forward pass of one image, maximum ``training_flops``, ``disk_bytes``; totals.
 
     Disk space, in bytes, covers two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
 
@@ -50,8 +49,9 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
 
 
 def _check_layers(plan: Plan) -> None:
-    """Rejects a network stage that only some networks have in the cells that lack it; a name that no network has is a
-    misspelling.
+    """Raises BadInput for a network stage that no network of the grid has, which is a misspelling.
+
+    A stage that only some networks have is refused in the cells that lack it.
     """
     asked = {
         (explainer.title, layer)

@@ -386,9 +386,7 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
 
 
 def _readable(find: Callable[[], Any]) -> Any:
-    """The result of ``find``; an OSError, such as a loop of symbolic links or a folder without permission, is raised as
-    ValueError.
-    """
+    """The result of ``find``; an OSError, such as of a symbolic link loop or a missing permission, becomes a ValueError."""
     try:
         return find()
     except OSError as error:

@@ -69,8 +69,7 @@ def logarithmic(far: np.ndarray, decades: float) -> np.ndarray:
 
 
 def thin(x: np.ndarray, y: np.ndarray, step: float = STEP) -> np.ndarray:
-    """(k, 2): points of a curve ascending in x and y; in each ``step`` x ``step`` square only the first and last point are
-    kept.
+    """(k, 2): points of a curve ascending in x and y; keeps the first and last point in each ``step`` x ``step`` square.
 
     At most 4 / step + 2 points, regardless of the number of pairs.
     """

@@ -71,9 +71,7 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
 
 
 def _evaluated(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
-    """The ``verification`` results on the pairs compared by all members, i.e. without pairs for which some member dropped a
-    face.
-    """
+    """The ``verification`` results on the pairs compared by all members: no member dropped one of their faces."""
     tables = [pq.read_table(study.ledger.path(marker, "scores.parquet")) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
     common = set(pairs[0]).intersection(*pairs[1:])

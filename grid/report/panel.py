@@ -1,6 +1,4 @@
-"""A sheet of images as one PNG: labels on the left, a band of tiles per row, the row's scale on the right. Equal panels give
-equal bytes.
-"""
+"""A sheet of images as one PNG: labels left, a band of tiles per row, the row's scale right. Equal panels give equal bytes."""
 
 from __future__ import annotations
 

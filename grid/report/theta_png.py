@@ -1,5 +1,7 @@
-"""Pairwise occlusion as shown by Zhong and Deng: Delta of the reference pairs, their maxima with Theta, and pairs under the
-normalised map (their Figs. 3 and 4, and 5 and 6 in the layout).
+"""Pairwise occlusion as shown by Zhong and Deng.
+
+Delta of the reference pairs, their maxima with Theta, and pairs under the normalised map (their Figs. 3 and 4, and 5 and 6 in
+the layout).
 """
 
 from __future__ import annotations

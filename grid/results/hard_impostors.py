@@ -1,6 +1,4 @@
-"""Mines look-alike impostor pairs with a network of a finished study, and writes the file that the protocol ``lookalike``
-reads.
-"""
+"""Mines look-alike impostor pairs with a network of a finished study: the input file of the protocol ``lookalike``."""
 
 from __future__ import annotations
 

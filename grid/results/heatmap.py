@@ -16,9 +16,7 @@ PAPER = 200  # grey level where there is no image
 
 @dataclass(frozen=True)
 class Scale:
-    """The raw values at the ends of the colour map, in the method's unit; signed scales are symmetric about 0, others start at
-    0.
-    """
+    """The raw values at the ends of the colour map, in the method's unit; symmetric about 0 if signed, else starting at 0."""
 
     low: float = 0.0
     high: float = 0.0

@@ -115,8 +115,7 @@ class StageKind:
         return str(label)
 
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
-        """The result of a finished stage shown in tables: a JSON value with entries, see ``Measure.key``; None if there is
-        none.
+        """The result of a finished stage shown in tables: a JSON value with entries, see ``Measure.key``; None: nothing.
 
         By default the content of ``result.json`` or, without it, the numbers in the stage's facts.
         """
@@ -134,8 +133,9 @@ class StageKind:
         return measures_in(found)
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        """The numbers of a finished stage logged to tracking, by name; the parts of a name are groups. By default those of
-        tables, headlines first.
+        """The numbers of a finished stage logged to tracking, by name; the parts of a name are groups.
+
+        By default those of tables, headlines first.
         """
         result = self.result(stage)
         if result is None:
@@ -172,9 +172,7 @@ class StageKind:
         return self.computes or type(self).__module__
 
     def sources(self, configs: Iterable[Config]) -> set[str]:
-        """The modules whose code affects the results of a stage with these configs, in addition to those of the components in
-        them.
-        """
+        """The modules whose code affects the results of a stage with these configs, besides those of the components in them."""
         return {self.module}
 
     def run(self, config: Mapping[str, Any], context: Any) -> Any:
@@ -209,9 +207,7 @@ def stage_kind(name: str) -> StageKind:
 
 
 def known_kind(name: str) -> StageKind:
-    """Like ``stage_kind``, for reading results: if a user's module is unavailable, the defaults for user-defined kinds are
-    used.
-    """
+    """Like ``stage_kind``, for reading results: if a user's module is unavailable, uses the defaults for user-defined kinds."""
     try:
         return stage_kind(name)
     except ValueError:

@@ -9,8 +9,8 @@ from typing import Any
 class StageName(str):
     """The name of a stage within its cell: its kind, and the titles of its subjects. As text it is the label shown to users.
 
-    ``StageName("score", "gradcam", "sanity")`` reads ``score:gradcam:sanity``. The text is never parsed: use ``kind`` and
-    ``titles``.
+    ``StageName("score", "gradcam", "sanity")`` reads ``score:gradcam:sanity``. Use ``kind`` and ``titles``; the text is not
+    parsed.
     """
 
     kind: str

@@ -28,9 +28,7 @@ REFERENCE = 40  # number of pairs for tuning methods, half of them genuine
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``manifest.json``, ``images.npy`` (the crops) and one file per map (float32, raw), or the reason why there are
-    none.
-    """
+    """Writes ``manifest.json``, ``images.npy`` (the crops) and one file per map (float32, raw), or why there are none."""
     training: Training = config["training"]
     explainer = config["explainer"]
     trained = faces_of(context, training.data, training.detector, training.input.pixels)

@@ -92,8 +92,7 @@ def pair_probes(context: Context, training: Training, protocol: Any, count: int,
 
 
 def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequence[str]) -> np.ndarray | None:
-    """bool (N, height, width): the ground-truth region where each crop differs from the other one of its pair; None if none is
-    known.
+    """bool (N, height, width): the true region where each crop differs from the other one of its pair; None if none is known.
 
     ``keys`` are of N images, left and right alternating. A row is empty if its region is unknown or was cropped away by the
     detector. The region of the full image is cropped exactly like the image; a pixel counts if at least half of it lies inside.

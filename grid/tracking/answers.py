@@ -21,9 +21,7 @@ ADVICE = {
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the server does not answer, or answers that it is unavailable: the whole pass stops. Other errors concern one
-    run.
-    """
+    """Whether the server is unavailable, so that the whole pass stops. Other errors concern one run."""
     import requests
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException

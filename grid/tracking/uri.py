@@ -46,8 +46,7 @@ def tracking_of(record: Mapping[str, Any], study: Path) -> str:
         study: the study's folder.
 
     Raises:
-        BadInput: the study is not on a local disk and names no tracking URI; MLflow does not support the URI; a password is
-            missing.
+        BadInput: the study is not on a local disk and names no tracking URI; MLflow does not support it; a password is missing.
     """
     named = record.get("tracking")
     return _checked(_with_secrets(str(named), record)) if named else default_tracking(study)
