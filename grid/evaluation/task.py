@@ -47,7 +47,7 @@ class EvaluationTask:
         return found
 
     def evaluate(self, asked: Any, seen: Any, protocol: Any) -> Any:
-        """The ``EvaluationResult`` of a protocol's evaluation data and ``Embedded`` images: see ``grid.evaluation.evaluator``."""
+        """The ``EvaluationResult`` of a protocol's evaluation data and ``Embedded`` images; see ``evaluator.py``."""
         return importlib.import_module(self.module).evaluate(asked, seen, protocol)
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:

@@ -49,9 +49,7 @@ class RayHealth:
         self._thread.join()
 
     def _end_processes(self) -> None:
-        """Kills the remaining processes of a lost local Ray, whose workers would outlive it and run alongside those of the
-        next.
-        """
+        """Kills the remaining processes of a lost local Ray: its workers outlive it, and would run alongside the next one's."""
         import psutil
 
         if self.local:

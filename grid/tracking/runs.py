@@ -110,7 +110,7 @@ class Runs:
         del self.known[cell]
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
-        """Writes a change and everything else that differs from the record: files first, each tick after what it marks as done."""
+        """Writes a change and everything else that differs from the record: files first, ticks after what they mark as done."""
         if change.files is not None and change.owners:
             known.files = copied_files(self.client, known) | change.owners
             text = json.dumps(known.files, indent=1, sort_keys=True)
