@@ -103,7 +103,7 @@ def _intervals(
 
 
 def _levels(scores: np.ndarray) -> np.ndarray:
-    """Ranks of the scores, reduced to few levels if there are many scores; equal scores stay equal."""
+    """The scores, or numbers in the same order with few distinct levels if there are many scores; equal scores stay equal."""
     if len(scores) <= EXACT:
         return scores
     order = np.argsort(-scores, kind="stable")

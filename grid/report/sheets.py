@@ -167,7 +167,7 @@ def jpeg(tile: np.ndarray) -> bytes:
 
 
 def _shared(study: Study, owners: Sequence[Row], among: Sequence[Row]) -> str:
-    """The levels that the cells with the same crops share and the others lack."""
+    """The levels that the cells with the same crops share and some other cells lack."""
     told = []
     for axis in study.axes:
         levels = {row.cell.levels.get(axis) for row in owners}
