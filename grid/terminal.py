@@ -40,7 +40,7 @@ class SafeConsole(Console):
                 yield segment
 
 
-out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width of its own
+out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width
 err = SafeConsole(stderr=True, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]

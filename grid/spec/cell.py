@@ -23,7 +23,7 @@ class Cell(Training):
     pretrain_seed: int = 0
     protocols: tuple[component("protocol"), ...] = ()  # type: ignore[valid-type]
     explainers: tuple[component("explainer"), ...] = ()  # type: ignore[valid-type]
-    stages: tuple[component("stage"), ...] = ()  # type: ignore[valid-type]  # of kinds of a user's own
+    stages: tuple[component("stage"), ...] = ()  # type: ignore[valid-type]  # of user-defined kinds
 
     def training(self) -> Training:
         return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # already validated

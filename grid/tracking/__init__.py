@@ -1,1 +1,1 @@
-"""MLflow tracking: copies from a study's ledger whatever MLflow lacks. Nothing else writes to MLflow."""
+"""MLflow tracking: copies from a study's ledger what MLflow lacks. Nothing else writes to MLflow."""
