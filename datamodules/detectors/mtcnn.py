@@ -66,7 +66,7 @@ class MTCNNConfig(DetectorConfig):
         return {**rest, "alignment": box}
 
     def identity(self) -> dict[str, Any]:
-        """Keeps the original form of the alignment box, its margin among the other fields, so that existing identities stay valid."""
+        """Keeps the alignment box in its original form, as a margin among the other fields, for existing identities."""
         found = super().identity()
         if self.alignment.name == "box":
             box = found.pop("alignment")
