@@ -160,7 +160,7 @@ class PKSampler(Resumable):
 
 
 def _most_batches(groups: np.ndarray, subjects: int) -> int:
-    """The largest T for which T batches of groups of ``subjects`` different subjects exist: sum min(groups, T) >= T subjects."""
+    """The largest T for which T batches of ``subjects`` distinct subjects can be filled: sum min(groups, T) >= T subjects."""
     low, high = 1, int(groups.sum()) // subjects
     while low < high:
         middle = (low + high + 1) // 2

@@ -30,6 +30,6 @@ class Jpeg:
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
         """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
-        # Channels are swapped because albumentations passes RGB to OpenCV's encoder, which expects BGR and weights the channels accordingly.
+        # Swapped because albumentations passes RGB to OpenCV's encoder, which expects BGR and weights the channels accordingly.
         swapped = np.ascontiguousarray(image[..., ::-1])
         return np.ascontiguousarray(self.bgr(swapped, seed)[..., ::-1])
