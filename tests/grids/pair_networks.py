@@ -100,7 +100,7 @@ def images(count: int = 3, seed: int = 1, double: bool = True) -> Tensor:
 
 
 class Bright:
-    """A network without parameters: its embedding is the pooled image, 4 x 4 cells of 3 channels, and 1, for a non-zero norm."""
+    """A network without parameters; its embedding is the pooled image, 4 x 4 cells of 3 channels, and a 1 for its norm."""
 
     class _Body(nn.Module):
         def stages(self) -> dict[str, nn.Module]:
