@@ -2,7 +2,7 @@
 
 The identity covers everything a result depends on. Every field is part of it, except:
 
-* ``LOCATION``: a path or an address. The content counts instead, see ``kinds.py``. ``NAMING``: a title in reports.
+* ``LOCATION``: a path or an address. The content counts instead. ``NAMING``: a title in reports.
 * ``Born(value)``: the field was added later. At that value it is left out, so that existing identities do not change.
 
 A change of behaviour without a change of fields raises the class's ``version``.

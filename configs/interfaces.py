@@ -1,7 +1,7 @@
 """Interfaces of the component kinds.
 
-Planning only uses configs, so their methods need no GPU, no network access and no import heavier than torch. The objects that
-compute are made by ``build``, which may import heavy packages inside the function.
+Planning only uses configs, so their methods need neither a GPU nor the network, and no import heavier than torch. The
+objects that compute are made by ``build``, which may import heavy packages inside the function.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class ProtocolConfig(ThirdParty, Component, ABC):
     """An evaluation protocol: the image pairs to compare, or another ``task`` on embeddings."""
 
     kind: ClassVar[str] = "protocol"
-    task: ClassVar[str] = "verification"  # a file in ``grid/evaluators``, or the dotted path of a user's module
+    task: ClassVar[str] = "verification"  # a file in ``grid/evaluation``, or the dotted path of a user's module
     label: Annotated[str | None, NAMING] = None  # title in reports; must be unique within a grid
     flip_test: bool = False  # add the embedding of the mirrored image before normalisation
     # Add the embeddings of the four corner crops, whose sides are this fraction of the image's.
