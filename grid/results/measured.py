@@ -77,8 +77,12 @@ def _of_stage(ledger: Ledger, name: StageName, marker: Marker, start: Result) ->
                 count = marker.facts.get("validation_images")
                 yield dataclasses.replace(start, metric=key, value=float(value), split="validation", n=count)
         for key in TRAINED:
-            if marker.facts.get(key) is not None:
-                yield dataclasses.replace(start, metric=key, value=float(marker.facts[key]), split="train")
+            found = marker.facts.get(key)
+            for part, value in (
+                found.items() if isinstance(found, Mapping) else [("", found)]
+            ):  # by target where there are several
+                if value is not None:
+                    yield dataclasses.replace(start, metric=f"{key}_{part}".strip("_"), value=float(value), split="train")
 
 
 def _filled(start: Result, metric: str, entry: Mapping[str, Any], count: int | None) -> Result:
