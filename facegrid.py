@@ -1,7 +1,7 @@
 """facegrid as a library and as a command.
 
 ``grid``, ``modules``, ``datamodules``, ``configs`` and ``cluster`` are facegrid's own packages. Their names are common, so
-importing this module pins them to where it lies: packages of the same name in the working directory, in a notebook's folder or
+importing this module pins them to its own folder: packages of the same name in the working directory, in a notebook's folder or
 on ``PYTHONPATH`` can neither replace nor break them.
 """
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent
 
 
 class OwnPackages:
-    """Finds facegrid's packages beside this file, whatever the order of ``sys.path`` is."""
+    """Finds facegrid's packages next to this file, regardless of the order of ``sys.path``."""
 
     @classmethod
     def find_spec(cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -27,7 +27,7 @@ class OwnPackages:
 
 
 def pin_packages() -> None:
-    """Puts ``OwnPackages`` first; Ray calls this in each worker before anything of facegrid is imported.
+    """Puts ``OwnPackages`` first; Ray calls this in each worker before any facegrid module is imported.
 
     Raises:
         ImportError: a package of the same name was imported before.
@@ -48,7 +48,7 @@ pin_packages()
 
 
 def main() -> None:
-    """The command ``facegrid``."""
+    """The ``facegrid`` command."""
     from grid.cli.main import main as run
 
     run()
@@ -69,7 +69,7 @@ _KINDS = {  # namespace -> kind of component
 
 
 def __getattr__(name: str) -> Any:
-    """Public names, each imported when it is first used, so that ``import facegrid`` takes no time."""
+    """Public names, imported lazily, so that ``import facegrid`` is fast."""
     if name in _KINDS:
         from grid.library.namespace import Namespace
 

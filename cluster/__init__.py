@@ -1,1 +1,1 @@
-"""What touches machines: resources, preflight, launcher files."""
+"""Machines: resources, preflight, launcher files."""

@@ -1,4 +1,4 @@
-"""What travels to the nodes of a cluster: this checkout, so that workers run exactly the submitted code."""
+"""Ships this checkout to the nodes of a cluster, so that workers run exactly the submitted code."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ EXCLUDED = (
 
 
 def working_dir() -> dict[str, Any]:
-    """The part of a Ray ``runtime_env`` that ships the checkout (at most 500 MiB, so environments and studies stay here)."""
+    """The part of a Ray ``runtime_env`` that ships the checkout (at most 500 MiB, so environments and studies are excluded)."""
     return {"working_dir": str(Path(__file__).resolve().parent.parent), "excludes": list(EXCLUDED)}

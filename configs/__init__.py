@@ -1,1 +1,1 @@
-"""What a grid file may say: the base of every config, the lookup by name, and the shipped grids."""
+"""The contents of a grid file: config base classes, lookup of components by name, and the shipped grids."""

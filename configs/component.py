@@ -1,11 +1,11 @@
-"""The base of every Config: frozen, closed, and able to state its identity.
+"""Base classes of all configs: immutable, with unknown keys refused, and with an identity.
 
-Identity is what a result depends on. A field counts unless it is marked:
+The identity covers everything a result depends on. Every field is part of it, except:
 
-* ``LOCATION``: where something lies (a path, an address). Content counts instead, see ``kinds.py``. ``NAMING``: a title.
-* ``Born(value)``: the field was added later; at that value it is left out, so older identities survive.
+* ``LOCATION``: a path or an address. The content counts instead. ``NAMING``: a title in reports.
+* ``Born(value)``: the field was added later. At that value it is left out, so that existing identities do not change.
 
-A change of meaning without a change of fields bumps the class's ``version``.
+A change of behaviour without a change of fields raises the class's ``version``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 @dataclass(frozen=True)
 class Outside:
-    """Marks a field that no result depends on; ``why`` says so."""
+    """Marks a field that does not affect results; ``why`` gives the reason."""
 
     why: str
 
@@ -34,14 +34,14 @@ NAMING = Outside("how reports call it")
 
 @dataclass(frozen=True)
 class Born:
-    """Marks a field added after results existed; ``value`` is what they all had."""
+    """Marks a field added after results existed; ``value`` is the value that those results had implicitly."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something a component needs and does not find: ``what`` is absent, ``remedy`` says what to do."""
+    """Something a component needs but cannot find: ``what`` is absent, and ``remedy`` says how to provide it."""
 
     what: str
     remedy: str
@@ -51,7 +51,7 @@ class Missing:
 
 
 class Config(BaseModel):
-    """Base of every config: keyword-only, frozen, unknown keys refused, NaN and infinity refused."""
+    """Base of every config: keyword-only and frozen; unknown keys, NaN and infinity are refused."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -65,7 +65,7 @@ class Config(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _absolute(cls, value: Any) -> Any:
-        """Paths are made absolute where they are read: workers run in other folders."""
+        """Makes paths absolute on reading, because workers run in other folders."""
         return Path(os.path.abspath(os.path.expanduser(value))) if isinstance(value, Path) else value
 
     def identity(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Config(BaseModel):
 
 
 class Component(Config):
-    """A config chosen by name: ``{name: arcface, margin: 0.5}`` is found by ``lookup.py``, among those of its ``kind``."""
+    """A config chosen by name: ``lookup.py`` finds ``{name: arcface, margin: 0.5}`` among the components of its ``kind``."""
 
     kind: ClassVar[str] = ""
     name: str
@@ -89,7 +89,7 @@ class Component(Config):
 
 @cache
 def _counted(kind: type[Config]) -> tuple[tuple[str, Born | None], ...]:
-    """The fields of a class that count, each with its birth value if it has one; a plan asks some 100,000 times."""
+    """The fields of a class that count, each with its ``Born`` mark or None. Cached: a plan asks some 100,000 times."""
     found = []
     for key, field in kind.model_fields.items():
         if not any(isinstance(mark, Outside) for mark in field.metadata):
@@ -101,7 +101,7 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=T
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, ASCII only, no NaN."""
+    """The canonical JSON text of a value: sorted keys, no spaces, ASCII only, no NaN."""
     return _encode(value)
 
 

@@ -1,4 +1,4 @@
-"""What explainers and their scores must be able to say, before any of them is built: see ``configs.interfaces``."""
+"""Interfaces of explainer and score configs; see ``configs.interfaces`` for the other kinds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from configs.lookup import component
 
 
 class ScoreConfig(Component, ABC):
-    """How good the maps of an explainer are: a stage of its own after the explanation."""
+    """A quality measure of an explainer's maps; runs as a separate stage after the explanation."""
 
     kind: ClassVar[str] = "score"
-    label: Annotated[str | None, NAMING, Field(pattern=r"^[^:]+$")] = None  # how reports call it; one each under an explainer
+    label: Annotated[str | None, NAMING, Field(pattern=r"^[^:]+$")] = None  # title in reports; unique within an explainer
 
     @property
     def title(self) -> str:
@@ -31,27 +31,27 @@ _BY_PAIRS = Outside("which protocol the pairs are from; its images and pairs cou
 
 
 class ExplainerConfig(Component, ABC):
-    """What makes attribution maps of single images; with ``pairs``, of the two images of each pair, by their cosine.
+    """A method that makes attribution maps of single images or, with ``pairs``, of both images of each pair.
 
-    ``pair_target``: what is explained of each image of a pair: ``cosine`` with the other image, what makes them alike;
-    ``distance``, 1 - cosine, what makes them differ; or ``top_class``, the network's own first choice.
+    ``pair_target`` is the scalar that is explained for each image of a pair: ``cosine`` with the other image (similarity),
+    ``distance`` = 1 - cosine (dissimilarity), or ``top_class``, the class that the network predicts.
     """
 
     kind: ClassVar[str] = "explainer"
     of: ClassVar[Literal["image", "pair"]] = "image"
     label: Annotated[str | None, NAMING] = None
-    images: int = 8  # how many probe images
-    pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # how many probe pairs instead, half of them genuine
-    pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # of each image of a pair
+    images: int = 8  # number of probe images
+    pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # number of probe pairs, used instead of images; half of them genuine
+    pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # for each image of a pair
     scores: Annotated[tuple[component("score"), ...], OWN_STAGES] = ()  # type: ignore[valid-type]  # how good its maps are
-    protocol: Annotated[str | None, _BY_PAIRS] = None  # title of the one that has the pairs; None: the first that has any
-    # Keys of the images themselves, in place of some by number; of pairs, left and right one after the other.
+    protocol: Annotated[str | None, _BY_PAIRS] = None  # title of the pairs' protocol; None: the first one with pairs
+    # Keys of the images to explain, instead of sampled ones; for pairs: left, right, left, right, ...
     chosen: Annotated[tuple[str, ...], Born(())] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _counted(cls, value: Any) -> Any:
-        """As many as are chosen, where no number is given."""
+        """Derives ``images`` or ``pairs`` from ``chosen`` where no number is given."""
         if not isinstance(value, dict) or not isinstance(value.get("chosen"), (list, tuple)) or not value["chosen"]:
             return value
         count = len(value["chosen"])
@@ -79,7 +79,7 @@ class ExplainerConfig(Component, ABC):
 
 
 class PairExplainerConfig(ExplainerConfig, ABC):
-    """What looks at two images at a time."""
+    """An explainer that takes both images of a pair at once."""
 
     of: ClassVar[Literal["image", "pair"]] = "pair"
     images: Literal[0] = 0

@@ -1,7 +1,7 @@
-"""What each kind of component must be able to say, before any of it is built.
+"""Interfaces of the component kinds.
 
-The plan asks these questions of a Config, so answering them needs neither a GPU nor the network, and no import heavier than
-torch. Everything that computes is made by ``build`` and may import what it likes, inside the function.
+Planning only uses configs, so their methods need neither a GPU nor the network, and no import heavier than torch. The
+objects that compute are made by ``build``, which may import heavy packages inside the function.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ Progress = Callable[[int, int], None]
 
 
 class Manifest(Protocol):
-    """What is known of a dataset's images after the skip policy: rows in a fixed order."""
+    """The images of a dataset after the skip policy was applied, as rows in a fixed order."""
 
     @property
     def keys(self) -> Sequence[str]: ...  # one stable key per image, such as "Ann_Veneman/Ann_Veneman_0003.jpg"
     @property
-    def identities(self) -> Sequence[str]: ...  # the subject of each image, same length
+    def identities(self) -> Sequence[str]: ...  # the subject of each image
     @property
-    def widths(self) -> Sequence[int]: ...  # pixels
+    def widths(self) -> Sequence[int]: ...  # in pixels
     @property
     def heights(self) -> Sequence[int]: ...
     @property
     def digests(self) -> Sequence[str]: ...  # SHA-256 of each image's bytes
     @property
-    def skipped(self) -> Mapping[str, str]: ...  # key -> why, for images that the policy left out
+    def skipped(self) -> Mapping[str, str]: ...  # key -> reason, for images left out by the skip policy
     @property
-    def digest(self) -> str: ...  # SHA-256 of content: keys, identities and image bytes
+    def digest(self) -> str: ...  # SHA-256 of the content: keys, identities and image bytes
 
-    def subset(self, rows: Iterable[int]) -> Manifest: ...  # those rows, in that order
+    def subset(self, rows: Iterable[int]) -> Manifest: ...  # these rows, in this order
 
 
 class ThirdParty:
-    """Third-party data: what is needed, under which licence, and how to obtain it.
+    """Third-party data: what is needed, its licence, and how to obtain it.
 
     Attributes:
-        needs: what must lie where, by field
-        terms: under which terms it is given out
-        origin: who gives it out, and how
+        needs: files or folders needed, by field
+        terms: licence or terms of use
+        origin: who distributes it, and how
     """
 
     needs: ClassVar[str] = ""
@@ -58,76 +58,76 @@ class ThirdParty:
 
     @classmethod
     def how(cls) -> str:
-        """The remedy where it is missing."""
+        """What to do when the data is missing."""
         return f"{cls.origin} (terms: {cls.terms}); it needs {cls.needs}"
 
 
 class DatasetConfig(ThirdParty, Component, ABC):
-    """Images of subjects."""
+    """Face images labelled by subject."""
 
     kind: ClassVar[str] = "data"
-    server: ClassVar[str | None] = None  # address below which a public server has ``sources``
-    sources: ClassVar[tuple[Any, ...]] = ()  # what a public server has, of ``datamodules.download.Source``
-    identified: ClassVar[bool] = True  # False: it names no subjects, so every image has an identity of its own
+    server: ClassVar[str | None] = None  # URL prefix of a public server that has ``sources``
+    sources: ClassVar[tuple[Any, ...]] = ()  # files on public servers, ``datamodules.download.Source``
+    identified: ClassVar[bool] = True  # False: no subject labels; every image is its own identity
     on_bad_image: Literal["fail", "skip"] = "fail"
-    # The same file under two identities: a training is refused, or trains without these images, or with them.
+    # Policy for one file under two identities: refuse to train, leave these images out, or train with them.
     on_identity_conflict: Literal["fail", "skip", "keep"] = "fail"
 
     @property
     @abstractmethod
     def namespace(self) -> str:
-        """Identities of two datasets are comparable when their namespaces are equal ("lfw")."""
+        """Identities of two datasets can be compared if their namespaces are equal ("lfw")."""
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        """Identity -> name, of the subjects whose names are known; normalised by ``datamodules.list_readers.subject_names``.
+        """Identity -> name, for the subjects whose names are known; normalised by ``datamodules.list_readers.subject_names``.
 
-        Names are comparable between datasets, identities only within a namespace.
+        Names can be compared between datasets, identities only within a namespace.
         """
         return {}
 
     def missing(self) -> Missing | None:
-        """What must be on disk and is not."""
+        """The files it needs that are not on disk; None if all are there."""
         return None
 
     def columns(self, manifest: Manifest) -> Mapping[str, Column]:
-        """What is known of each image beside its identity, by name: a training may target it. In the manifest's order."""
+        """Labels of each image beside its identity, by name, in the manifest's order; a training may use one as its target."""
         return {}
 
     def left_out(self) -> dict[str, str]:
-        """Images in its folder that it does not take, in words: ``unread`` formats, and ``misplaced`` files."""
+        """Images in its folder that it does not use, as text: ``unread`` (unsupported formats) and ``misplaced`` files."""
         return {}
 
     def repairs(self) -> str:
-        """What was damaged in its lists and was read all the same, in words; empty where nothing was."""
+        """Damage in its lists that was repaired while reading, as text; empty if there was none."""
         return ""
 
     @abstractmethod
     def manifest(self, cache: Path) -> Manifest | None:
-        """The manifest as far as it is known without reading images; None where a scan is due.
+        """The manifest if it is known without reading images; None if a scan is needed.
 
-        ``cache`` is a folder that scans are kept in; it need not exist. A cached scan counts only while the files' names,
-        sizes and modification times are what they were.
+        ``cache`` is the folder of cached scans; it need not exist. A cached scan is valid only while the files' names, sizes
+        and modification times are unchanged.
 
         Raises:
-            ValueError: an image is unreadable and the policy is ``fail``: names the first and counts them all.
+            ValueError: an image is unreadable and the policy is ``fail``; names the first one and gives their number.
         """
 
     @abstractmethod
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
-        """Reads every image once, keeps the result in ``cache``, and returns the manifest; errors as ``manifest``."""
+        """Reads every image once, caches the result in ``cache`` and returns the manifest; errors as ``manifest``."""
 
     @abstractmethod
     def build(self, manifest: Manifest) -> Dataset:
-        """The images themselves, row i of the dataset being row i of the manifest."""
+        """Access to the images: row i of the dataset is row i of the manifest."""
 
 
 class Column(Protocol):
-    """One value per image, see ``datamodules.columns``."""
+    """One label per image, see ``datamodules.columns``."""
 
     @property
-    def values(self) -> np.ndarray: ...  # int64 (N,), -1 where unknown; numbers are float64, NaN where unknown
+    def values(self) -> np.ndarray: ...  # int64 (N,), -1 if unknown; or float64 (N,), NaN if unknown
     @property
-    def classes(self) -> tuple[str, ...] | None: ...  # their names; None: the values are numbers
+    def classes(self) -> tuple[str, ...] | None: ...  # names of the classes; None if the values are numbers
     @property
     def known(self) -> np.ndarray: ...  # bool (N,)
     @property
@@ -145,15 +145,15 @@ class Dataset(Protocol):
 
 
 class DetectorConfig(Component, ABC):
-    """Where the face is, and how it is cut out."""
+    """Face detection and cropping."""
 
     kind: ClassVar[str] = "detector"
-    trivial: ClassVar[bool] = False  # True: needs no stage; the box follows from the image size alone
+    trivial: ClassVar[bool] = False  # True: needs no detection stage, the box follows from the image size
     on_missing_face: Literal["center_crop", "drop", "fail"] = "center_crop"
 
     @abstractmethod
     def detection(self) -> dict[str, Any]:
-        """The part of the config that decides boxes and landmarks; crop settings are left out."""
+        """The part of the config that affects boxes and landmarks; crop settings are left out."""
 
     @abstractmethod
     def build(self, device: str = "cpu") -> Detector: ...
@@ -161,13 +161,13 @@ class DetectorConfig(Component, ABC):
 
 class Detector(Protocol):
     def detect(self, images: Sequence[np.ndarray]) -> list[Detection]:
-        """One Detection per image; independent of how images are grouped, of their order and of thread count."""
+        """One Detection per image; independent of batching, order and number of threads."""
 
     def of_manifest(self, manifest: Manifest) -> Any:
-        """Trivial detectors only: the Detections of all images, none of which is read."""
+        """For trivial detectors only: the Detections of all images, without reading them."""
 
     def crop(self, image: np.ndarray, detection: Detection, size: int | tuple[int, int]) -> np.ndarray:
-        """(height, width, 3) uint8; one number is the side of a square."""
+        """Crop of the face, uint8 (height, width, 3); a single ``size`` means a square."""
 
 
 class Detection(Protocol):
@@ -178,14 +178,14 @@ class Detection(Protocol):
     @property
     def score(self) -> float: ...  # 0 to 1
     @property
-    def landmarks(self) -> tuple[tuple[float, float], ...]: ...  # five (x, y): eyes, nose, mouth corners; or none
+    def landmarks(self) -> tuple[tuple[float, float], ...]: ...  # five (x, y): eyes, nose, mouth corners; or empty
 
 
 class AlignmentConfig(Component, ABC):
-    """How a face that was found is cut out, or brought into a common place; no image is looked at a second time for it."""
+    """How a detected face is cropped or aligned, given its detection alone."""
 
     kind: ClassVar[str] = "alignment"
-    # Where the parts of a face lie in its crops, see ``datamodules.geometry.parts``; None: unknown.
+    # Positions of the parts of the face in the crops, see ``datamodules.geometry.parts``; None if unknown.
     geometry: ClassVar[str | None] = None
 
     @abstractmethod
@@ -194,10 +194,10 @@ class AlignmentConfig(Component, ABC):
 
 class Alignment(Protocol):
     def crop(self, image: np.ndarray, detection: Detection, size: int | tuple[int, int]) -> np.ndarray:
-        """(height, width, 3) uint8; one number is the side of a square. Where no face was found, the image's centre.
+        """The crop, uint8 (height, width, 3); a single ``size`` means a square. Without a face, a crop of the image's centre.
 
         Raises:
-            ValueError: the face has no landmarks, and they are needed.
+            ValueError: landmarks are needed and the detection has none.
         """
 
 
@@ -205,7 +205,7 @@ class AugmentationConfig(Component, ABC):
     kind: ClassVar[str] = "augmentation"
 
     def check(self, detector: DetectorConfig) -> None:
-        """Raises ValueError where crops of that detector are not what this augmentation takes them for."""
+        """Raises ValueError if the augmentation cannot be used on crops of that detector."""
 
     @abstractmethod
     def build(self) -> Augmentation: ...
@@ -213,38 +213,38 @@ class AugmentationConfig(Component, ABC):
 
 class Augmentation(Protocol):
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (size, size, 3) to the same; a pure function of image and seed."""
+        """uint8 (size, size, 3) to the same shape; a pure function of image and seed."""
 
 
 class BatchesConfig(Component, ABC):
-    """Which images are trained on together, and in which order."""
+    """Composition and order of the training batches."""
 
     kind: ClassVar[str] = "batches"
-    pairs: ClassVar[bool] = False  # True: every batch has two images of an identity, and one of another
+    pairs: ClassVar[bool] = False  # True: every batch has two images of one subject, and one of another
 
     def check(self, batch_size: int, subjects: int | None = None) -> None:
-        """Raises ValueError where batches of that many images cannot be made, of so many subjects where they are known."""
+        """Raises ValueError if batches of this size are impossible, given the number of subjects if it is known."""
 
     def at_most(self, batch_size: int, subjects: int) -> int:
-        """The largest batch up to ``batch_size`` that so few subjects allow, for a quick look."""
+        """The largest possible batch size up to ``batch_size`` for so few subjects; used by quick runs."""
         return batch_size
 
     @abstractmethod
     def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> Any:
-        """A sampler as ``datamodules.samplers`` has them, of manifest rows (N,) with the classes ``labels`` (N,) int64."""
+        """A sampler as in ``datamodules.samplers``, over manifest rows (N,) with class ``labels`` (N,) int64."""
 
 
 class ProtocolConfig(ThirdParty, Component, ABC):
-    """Which pairs are compared, of which images; or what else is asked of embeddings (``task``)."""
+    """An evaluation protocol: the image pairs to compare, or another ``task`` on embeddings."""
 
     kind: ClassVar[str] = "protocol"
-    task: ClassVar[str] = "verification"  # a file of ``grid/evaluators``, or the dotted path of a module of a user's own
-    label: Annotated[str | None, NAMING] = None  # how reports call it; must differ between the protocols of a grid
-    flip_test: bool = False  # add the embedding of the mirror image before normalising
-    # Add the embeddings of the four corners with this share of the sides.
+    task: ClassVar[str] = "verification"  # a file in ``grid/evaluation``, or the dotted path of a user's module
+    label: Annotated[str | None, NAMING] = None  # title in reports; must be unique within a grid
+    flip_test: bool = False  # add the embedding of the mirrored image before normalisation
+    # Add the embeddings of the four corner crops, whose sides are this fraction of the image's.
     multi_crop: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None
-    overlap: Literal["refuse", "drop"] = "refuse"  # pairs of subjects that were trained on
-    # Images are compared with those that were trained on: nearly the same are those whose 64-bit hashes differ by so many.
+    overlap: Literal["refuse", "drop"] = "refuse"  # policy for pairs with training subjects
+    # Largest difference in bits between the 64-bit hashes of a test and a training image that count as near duplicates.
     near: Annotated[int | None, Born(None), Field(ge=0, le=15)] = None
 
     @property
@@ -253,14 +253,14 @@ class ProtocolConfig(ThirdParty, Component, ABC):
 
     @abstractmethod
     def dataset(self) -> DatasetConfig:
-        """The dataset that the pairs' images are in."""
+        """The dataset with the images of the pairs."""
 
     def missing(self) -> Missing | None:
-        """What must be on disk and is not."""
+        """The files it needs that are not on disk; None if all are there."""
         return self.dataset().missing()
 
     def evaluation_identity(self) -> dict[str, Any]:
-        """What decides numbers beside the images and what is asked of them: a part of the evaluation's identity."""
+        """The settings that affect the results beside the images and the pairs; part of the evaluation's identity."""
         return {} if self.multi_crop is None else {"multi_crop": self.multi_crop}
 
     @abstractmethod
@@ -268,38 +268,38 @@ class ProtocolConfig(ThirdParty, Component, ABC):
         """The pairs, in the protocol's order.
 
         Raises:
-            ValueError: the list names an image that the manifest does not have (names list, line and image).
+            ValueError: the list names an image that is not in the manifest; gives list, line and image.
         """
 
     def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
-        """Where image ``row`` truly differs from image ``other``: bool (height, width) of the full image ``row``.
+        """Ground truth of where image ``row`` differs from image ``other``: bool (height, width) of the full image ``row``.
 
-        ``dataset`` is built of ``dataset()``, ``row`` and ``other`` are rows of its manifest. None where nobody knows.
+        ``dataset`` is built from ``dataset()``; ``row`` and ``other`` are rows of its manifest. None if unknown.
         """
         return None
 
 
 class Pairs(Protocol):
-    """Rows of the manifest compared with each other; four arrays of one length."""
+    """Pairs of manifest rows to compare; four arrays of equal length."""
 
     @property
-    def left(self) -> np.ndarray: ...  # int64 row
+    def left(self) -> np.ndarray: ...  # int64, row of the manifest
     @property
     def right(self) -> np.ndarray: ...
     @property
-    def same(self) -> np.ndarray: ...  # bool: genuine
+    def same(self) -> np.ndarray: ...  # bool: True for genuine pairs
     @property
-    def fold(self) -> np.ndarray: ...  # int64 from 0
+    def fold(self) -> np.ndarray: ...  # int64, from 0
 
 
 class BackboneConfig(Component, ABC):
-    """Images to a feature map."""
+    """The network from image to feature map."""
 
     kind: ClassVar[str] = "backbone"
 
     @abstractmethod
     def build(self) -> Any:
-        """An ``nn.Module``: (N, 3, H, W) float in [-1, 1] to (N, channels, h, w), with
+        """An ``nn.Module`` from (N, 3, H, W) float in [-1, 1] to (N, channels, h, w), with
 
         * ``channels: int``, of the output
         * ``stages() -> dict[str, nn.Module]``: named modules with spatial outputs, shallow to deep; the last one's output is
@@ -307,7 +307,7 @@ class BackboneConfig(Component, ABC):
         """
 
     def weights_of(self, source: str) -> Any:
-        """Where ``source`` ("imagenet") weights for this backbone stand; None where nobody published any."""
+        """Location of the ``source`` ("imagenet") weights of this backbone; None if there are no published ones."""
         return None
 
 
@@ -321,25 +321,25 @@ class HeadConfig(Component, ABC):
 
 
 class DecoderConfig(Component, ABC):
-    """Feature map back to the image; trained beside the recognition loss."""
+    """Reconstructs the image from the feature map; trained together with the recognition loss."""
 
     kind: ClassVar[str] = "decoder"
 
     @abstractmethod
     def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Any:
-        """An ``nn.Module``: (N, channels, height, width) to (N, 3, H, W) in [-1, 1]; ``size`` is (H, W) or one number for both.
+        """An ``nn.Module`` from (N, channels, height, width) to (N, 3, H, W) in [-1, 1]; ``size`` is (H, W) or one number.
 
         Raises:
-            ValueError: it cannot give images of that size from such a map; says what it would give.
+            ValueError: it cannot produce this size from such a map; says which size it would produce.
         """
 
 
 class LossConfig(Component, ABC):
-    """Embeddings and labels to a scalar.
+    """Maps embeddings and labels to a scalar.
 
-    What it builds may have ``prepare(counts)``: called once before training with the training images of each class, int64
-    (classes,). What that sets is in ``state_dict``. One that predicts numbers has ``prepare_values(values)`` instead, with the
-    training images' values, and ``predict(embeddings) -> (N,)``; its labels are numbers.
+    The built loss may have ``prepare(counts)``, called once before training with the number of training images of each class,
+    int64 (classes,); what it sets is in ``state_dict``. A loss that predicts numbers (its labels are numbers) has
+    ``prepare_values(values)`` instead, with the training images' values, and ``predict(embeddings) -> (N,)``.
     """
 
     kind: ClassVar[str] = "loss"
@@ -347,7 +347,7 @@ class LossConfig(Component, ABC):
     classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
 
     def needs(self) -> frozenset[str]:
-        """What every batch must have: "pairs" are two images of an identity, and one of another."""
+        """Requirements on every batch: "pairs" means two images of one subject, and one of another."""
         return frozenset()
 
     @abstractmethod
@@ -357,14 +357,14 @@ class LossConfig(Component, ABC):
 
 @runtime_checkable
 class PreparedLoss(Protocol):
-    """A built loss that is told, before the first step, how many training images each class has; most need not be."""
+    """A built loss that needs the number of training images of each class before the first step; most do not."""
 
     def prepare(self, counts: Any) -> None:
         """``counts``: int64 tensor (classes,)."""
 
 
 class PretrainingConfig(Component, ABC):
-    """What the backbone's weights are before training."""
+    """Initial weights of the backbone."""
 
     kind: ClassVar[str] = "pretraining"
 
@@ -372,67 +372,67 @@ class PretrainingConfig(Component, ABC):
         return None
 
     def check(self, backbone: BackboneConfig) -> None:
-        """Raises ValueError where the weights are there but are not this backbone's."""
+        """Raises ValueError if the weights exist but do not fit this backbone."""
 
     def impossible(self, backbone: BackboneConfig) -> str | None:
-        """Why this can never apply to that backbone (a reason for a skip rule), or None."""
+        """Why this can never be used with that backbone (the reason of a skip rule), or None."""
         return None
 
     def content(self, backbone: BackboneConfig) -> str | None:
-        """Digest of the weights that will be loaded; None where there are none or where they are made by a stage."""
+        """Digest of the weights to load; None if there are none or if a stage makes them."""
         return None
 
     @abstractmethod
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Puts the weights into a built backbone; ``made`` is the file of the pretrain stage, for ``source``."""
+        """Loads the weights into a built backbone; ``made`` is the file made by the pretrain stage, for ``source``."""
 
     def load_head(self, head: Any, backbone: BackboneConfig, config: HeadConfig) -> None:
-        """Puts weights into a built head, where there are any for it."""
+        """Loads weights into a built head, if there are any for it."""
 
     def check_head(self, backbone: BackboneConfig, head: HeadConfig, size: tuple[int, int]) -> None:
-        """Raises ValueError where the weights have a head, and it is not this one; ``size`` of the input: height, width."""
+        """Raises ValueError if the weights include a different head; ``size`` of the input is (height, width)."""
 
 
 class TrainedPretrainingConfig(PretrainingConfig, ABC):
-    """Weights that a ``pretrain`` stage of the same grid makes: the cell's network, trained on other data."""
+    """Weights made by a ``pretrain`` stage of the same grid: the cell's network, trained on other data."""
 
     data: Any  # DatasetConfig
     detector: Any  # DetectorConfig
-    recipe: Any = None  # RecipeConfig; None: as in the cell
-    epochs: int | None = None  # None: as the recipe says
+    recipe: Any = None  # RecipeConfig; None: the cell's recipe
+    epochs: int | None = None  # None: the recipe's epochs
 
 
 class RecipeConfig(Component, ABC):
-    """How the weights move: optimiser, schedule, lengths. One that trains derives from ``modules.training.recipe.Recipe``."""
+    """Optimizer, schedule and length of training. Recipes that train derive from ``modules.training.recipe.Recipe``."""
 
     kind: ClassVar[str] = "recipe"
-    trains: ClassVar[bool] = True  # False: weights stay as they were loaded
+    trains: ClassVar[bool] = True  # False: the weights are used as loaded
     epochs: int
     batch_size: int
 
     @property
     def needs_validation(self) -> bool:
-        """Whether it cannot go on without a validation loss, so that a plan refuses a split that gives none."""
+        """Whether it needs a validation loss; if so, a plan refuses a split without one."""
         return False
 
     @property
     def decodes_only(self) -> bool:
-        """Whether the decoder is all that learns, and recognition is no part of the loss."""
+        """Whether only the decoder is trained, without a recognition loss."""
         return False
 
     @property
     def part_size(self) -> int:
-        """Images that go through the network together: the batch, or a part of it."""
+        """Images per forward pass: the batch, or a part of it (gradient accumulation)."""
         return self.batch_size
 
     @property
     def learning_part(self) -> int | str:
-        """How much of the backbone learns, see ``modules.training.freezing``."""
+        """The part of the backbone that is trained, see ``modules.training.freezing``."""
         return "all"
 
     @property
     def optimizer_copies(self) -> int:
-        """Tensors of state that the optimiser keeps per parameter."""
+        """Optimizer state tensors per parameter."""
         return 2
 
     @abstractmethod

@@ -1,7 +1,7 @@
-"""File name = YAML name = registry.
+"""Finds components by name; the file name is the name in a grid file.
 
-``{name: gradcam}`` as an explainer is the ``Config`` of ``modules/explainers/gradcam.py``; a dotted name is a module of the
-user's own package. Nothing registers itself: the folder is the list.
+The explainer ``{name: gradcam}`` is the ``Config`` of ``modules/explainers/gradcam.py``; a dotted name is a module in the
+user's own package. There is no registration: the files of the folder are the choices.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ PACKAGES = {
     "explainer": "modules.explainers",
     "score": "modules.explanation_metrics",
 }
-KINDS = (*PACKAGES, "stage")  # a stage is always a module of a user's own
-OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # the packages of this project
-SHOWN = 300  # characters of a value in a message
-LISTED = 100  # names in a message
-SHORTHANDS = {"loss": weighted_sum}  # kind -> what spells out a name that says more than a name
+KINDS = (*PACKAGES, "stage")  # stages are always user modules
+OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # this project's packages
+SHOWN = 300  # characters of a value in an error message
+LISTED = 100  # names in an error message
+SHORTHANDS = {"loss": weighted_sum}  # kind -> function that expands a shorthand name
 
 
 @cache
 def known(kind: str) -> tuple[str, ...]:
-    """The names that ``kind`` may have, sorted: the files of its folder."""
-    if kind not in PACKAGES:  # users alone have such components
+    """The names available for ``kind``, sorted: the files of its folder."""
+    if kind not in PACKAGES:  # only users have components of this kind
         return ()
     spec = importlib.util.find_spec(PACKAGES[kind])
     assert spec is not None, f"no package {PACKAGES[kind]}"
@@ -64,7 +64,7 @@ def lookup(kind: str, name: str) -> type[Component]:
     """The Config class of the component ``name`` of ``kind``.
 
     Raises:
-        ValueError: nothing has that name; says what is known and what is nearest.
+        ValueError: there is no such component; lists the known names and the closest one.
     """
     if "." in name:
         return _own(kind, name)
@@ -80,7 +80,7 @@ def lookup(kind: str, name: str) -> type[Component]:
 
 
 def config_classes(module: ModuleType, kind: str) -> list[type[Component]]:
-    """The concrete Config classes of ``kind`` that a module defines itself; a component's module has exactly one."""
+    """The concrete Config classes of ``kind`` defined in a module itself; a component's module has exactly one."""
     return [
         found
         for found in vars(module).values()
@@ -102,7 +102,7 @@ def _own(kind: str, name: str) -> type[Component]:
         if error.name and name.startswith(error.name):
             raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error}){_hidden(name)}") from error
         raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
-    except Exception as error:  # whatever a user's own module raises
+    except Exception as error:  # a user's module may raise anything
         raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     found = config_classes(module, kind)
     if len(found) != 1:
@@ -115,7 +115,7 @@ def _own(kind: str, name: str) -> type[Component]:
 
 
 def _hidden(name: str) -> str:
-    """The end of a message where the user has a package whose name is also one of this project's."""
+    """The end of the error message when the user's package has the same name as one of this project's."""
     head = name.partition(".")[0]
     own = importlib.util.find_spec(head) if head in OWN else None
     if own is None:
@@ -129,7 +129,7 @@ def _hidden(name: str) -> str:
 
 
 def _where(error: BaseException) -> str:
-    """An error of a user's module in one line, with the line of code that raised it."""
+    """An error in a user's module on one line, with the place in the code that raised it."""
     said = " ".join(str(error).split())
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
@@ -140,13 +140,13 @@ def _where(error: BaseException) -> str:
 
 
 def shortened(value: Any) -> str:
-    """``repr`` of what a user wrote, cut where it would fill the screen."""
+    """``repr`` of a user's value, truncated if very long."""
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... ({len(text):,} characters)"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of an error message: what is near ``name``, and what is known."""
+    """The end of an error message: the closest name and the known ones."""
     choices = sorted(names)
     near = difflib.get_close_matches(name[:SHOWN], choices, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -155,7 +155,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def resolve(kind: str, value: Any) -> Component:
-    """The Config that ``value`` describes: a name, or a mapping with a name. Equal values give one object."""
+    """The Config described by ``value``, a name or a mapping with a name. Equal values return the same object."""
     if isinstance(value, Component):
         return value
     if isinstance(value, str):
@@ -174,9 +174,9 @@ def resolve(kind: str, value: Any) -> Component:
 
 
 _text = json.JSONEncoder(sort_keys=True, default=repr).encode
-_resolved: dict[tuple[str, str], Component] = {}  # configs are frozen; a grid of 10,000 cells has some dozens of them
+_resolved: dict[tuple[str, str], Component] = {}  # configs are frozen; 10,000 cells share a few dozen of them
 
 
 def component(kind: str) -> Any:
-    """The type of a field that holds a component of ``kind``; dumps keep the subclass's fields."""
+    """The type of a field that holds a component of ``kind``; dumps include the subclass's fields."""
     return Annotated[SerializeAsAny[Component], BeforeValidator(partial(resolve, kind))]

@@ -1,4 +1,4 @@
-"""``softmax + 0.008 center``: a weighted sum of losses in one line of a grid file."""
+"""The shorthand ``softmax + 0.008 center`` for a weighted sum of losses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from typing import Any
 
 _TERM = re.compile(r"(?:(?P<weight>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?:\s*\*\s*|\s+))?(?P<name>[A-Za-z_][\w.]*)")
-_PLUS = re.compile(r"(?<!\d[eE])\+")  # not the one in 1e+3
+_PLUS = re.compile(r"(?<!\d[eE])\+")  # but not the plus of 1e+3
 
 
 def weighted_sum(value: dict[str, Any]) -> dict[str, Any]:
-    """``{name: "softmax + 0.008 center"}`` spelled out as ``{name: sum, terms: [...]}``; a plain name stays as it is.
+    """Expands ``{name: "softmax + 0.008 center"}`` to ``{name: sum, terms: [...]}``; a plain name is returned unchanged.
 
     Raises:
-        ValueError: a term is no ``name`` or ``weight name``, or other keys stand beside the sum.
+        ValueError: a term is neither ``name`` nor ``weight name``, or there are keys beside the sum.
     """
     text = value["name"]
     if not re.search(r"[+*\s]", text):

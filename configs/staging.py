@@ -1,4 +1,4 @@
-"""What a grid file says of a stage of a user's own kind."""
+"""The interface of a user's own stage."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from configs.component import NAMING, Component
 
 
 class StageConfig(Component, ABC):
-    """Settings of a stage after the training: ``stages: [{name: my_package.my_stage, ...}]``.
+    """A user's stage that runs after training: ``stages: [{name: my_package.my_stage, ...}]``.
 
-    The module has ``run(config, context)`` beside its config, and may have a ``Kind``: see ``grid.spec.stage_kind.StageKind``.
+    The module defines ``run(config, context)`` beside its config, and optionally a ``Kind``: see
+    ``grid.spec.stage_kind.StageKind``.
     """
 
     kind: ClassVar[str] = "stage"
-    label: Annotated[str | None, NAMING, Field(min_length=1)] = None  # how reports call it; tells two of one name apart
+    label: Annotated[str | None, NAMING, Field(min_length=1)] = None  # title in reports; distinguishes stages of the same name
 
     @property
     def title(self) -> str:

@@ -1,1 +1,1 @@
-"""Images of faces: datasets, detectors, augmentations, protocols, and the Lightning data module over them."""
+"""Face images: datasets, detectors, augmentations, protocols, and their Lightning data module."""

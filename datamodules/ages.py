@@ -1,4 +1,4 @@
-"""Ages and genders as the attribute datasets tell them, and the columns made of them."""
+"""Age and gender labels of the attribute datasets, and the columns made of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from datamodules.columns import Column
 
-AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")  # FairFace's; 70 is in the last
+AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")  # FairFace's; the last includes 70
 STARTS = (0, 3, 10, 20, 30, 40, 50, 60, 70)
 GENDERS = ("Male", "Female")
-OLDEST = 150  # years that are believed
+OLDEST = 150  # largest age in years accepted as valid
 
 
 def age_band(years: int) -> int:
@@ -21,11 +21,11 @@ def age_band(years: int) -> int:
 
 
 def age_columns(years: Sequence[int]) -> dict[str, Column]:
-    """``age``, the bands of ages in years, and ``age_years``, the ages themselves."""
+    """``age`` (bands) and ``age_years``, from ages in years."""
     bands = np.array([age_band(one) for one in years], np.int64)
     return {"age": Column(bands, AGES), "age_years": Column.number(years, "years")}
 
 
 def classes(values: Sequence[int], names: tuple[str, ...]) -> Column:
-    """A column of numbers of classes."""
+    """A column of class indices."""
     return Column(np.array(values, np.int64), names)

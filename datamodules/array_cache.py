@@ -1,4 +1,4 @@
-"""A folder of arrays that were expensive to compute, kept under a limit of bytes."""
+"""A cache folder of arrays that are expensive to compute, with a size limit in bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from datamodules import cache_file
 
 
 class ArrayCache:
-    """Arrays under names; a name stands for one content. Safe for several processes, each of which gets a whole array.
+    """Cached arrays by name; a name identifies one content. Safe for concurrent processes, which never see partial arrays.
 
-    A damaged array is computed again.
+    Damaged arrays are recomputed.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -26,7 +26,7 @@ class ArrayCache:
         self.limit = limit_bytes
 
     def get(self, name: str, shape: tuple[int, ...], build: Callable[[], Iterable[np.ndarray]]) -> np.memmap:
-        """The uint8 array ``name``, read-only; where it is not there, ``build`` gives its rows in order.
+        """The uint8 array ``name``, read-only; if it is not cached, ``build`` gives its rows in order.
 
         Raises:
             OSError: the disk is full.
@@ -42,7 +42,7 @@ class ArrayCache:
                 _write(file, shape, build())
                 self._make_room(file.tell() + cache_file.DIGEST, keep=path)
                 file.flush()
-                # before the file gets its name, under which another process may remove it
+                # open it before renaming it to its final name, under which another process may remove it
                 found = np.load(file.name, mmap_mode="r")
 
             cache_file.save(path, write)
@@ -55,9 +55,9 @@ class ArrayCache:
             return None
         try:
             found = np.load(path, mmap_mode="r")
-        except FileNotFoundError:  # just removed by another process
+        except FileNotFoundError:  # removed by another process meanwhile
             return None
-        with contextlib.suppress(OSError):  # the time of last use, for what is removed first; the time of writing stays
+        with contextlib.suppress(OSError):  # only the access time, by which old arrays are removed
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         if not isinstance(found, np.memmap) or found.shape != shape:
             logging.getLogger("facegrid").warning("%s is no array of shape %s; it is computed again", path, shape)
@@ -70,20 +70,20 @@ class ArrayCache:
             try:
                 state = path.stat()
             except FileNotFoundError:
-                continue  # another process was faster
+                continue  # removed by another process
             if path != keep:
                 files.append((state.st_atime, state.st_size, path))
-        writing = cache_file.sweep(self.folder) - (size - cache_file.DIGEST)  # by others
+        writing = cache_file.sweep(self.folder) - (size - cache_file.DIGEST)  # by other processes
         used = sum(item[1] for item in files) + size + max(0, writing)
         for _, length, path in sorted(files):
             if used <= self.limit:
                 break
-            path.unlink(missing_ok=True)  # who has it open keeps it: the bytes go with the last reader
+            path.unlink(missing_ok=True)  # processes with an open mapping keep the data until they close it
             used -= length
 
 
 def _write(file: BinaryIO, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
-    # Plain writes: a full disk is then an OSError, whereas through a memory map it kills the process.
+    # Ordinary writes: a full disk then raises OSError, whereas writing through a memory map kills the process.
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     count = 0
     for row in rows:

@@ -1,7 +1,7 @@
-"""Files of a cache: written whole, synced, and followed by the digest of their own bytes.
+"""Cache files: written atomically, synced, and followed by a digest of their content.
 
-A cache file that is not what was written is removed with one line of notice and computed again. Temporary files are locked by
-whoever writes them, so those of dead writers can be told from others, also between containers that share process ids.
+A damaged cache file is removed with a one-line notice and recomputed. Temporary files are locked by their writers, so that
+those of dead writers are recognised, even between containers that share process ids.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-DIGEST = 32  # bytes of SHA-256 at the end of a file
+DIGEST = 32  # bytes of SHA-256 at the end of each file
 BLOCK = 1 << 20
-YOUNG = 60.0  # seconds; a temporary file this young may not be locked yet
-ABANDONED = 24 * 3600.0  # seconds after which a temporary file is removed where files cannot be locked
+YOUNG = 60.0  # seconds; a younger temporary file may not be locked yet
+ABANDONED = 24 * 3600.0  # seconds after which a temporary file is removed on file systems without locks
 
 _verified: set[tuple[str, int, int, int]] = set()  # path, inode, mtime_ns, size: each file is read once per process
 
 
 def save(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Writes a file, all of it or nothing; ``write`` gets it open.
+    """Writes a file atomically; ``write`` is called with the open file.
 
     Raises:
-        OSError: such as a full disk; nothing is left then.
+        OSError: such as a full disk; no file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "w+b") as file:
-            with contextlib.suppress(OSError):  # a file system without locks: age decides
+            with contextlib.suppress(OSError):  # a file system without locks: the age decides instead
                 fcntl.flock(file, fcntl.LOCK_EX)
             write(file)
             file.flush()
@@ -57,7 +57,7 @@ def save(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def whole(path: Path) -> bool:
-    """Whether the file is there and what was written; one that is not is removed, so that it is computed again."""
+    """Whether the file exists and is undamaged; a damaged file is removed, so that it is recomputed."""
     try:
         with open(path, "rb") as file:
             found = os.fstat(file.fileno())
@@ -75,25 +75,25 @@ def whole(path: Path) -> bool:
         _verified.add(key)
         return True
     logging.getLogger("facegrid").warning("%s is damaged; it is computed again", path)
-    with contextlib.suppress(OSError):  # another's folder: it is passed over all the same
+    with contextlib.suppress(OSError):  # no permission in another user's folder: the file is ignored anyway
         path.unlink()
     return False
 
 
 def read(path: Path) -> memoryview | None:
-    """The content of a file, mapped into memory; None where it is absent or damaged."""
+    """The content of a file, memory-mapped; None if it is absent or damaged."""
     if not whole(path):
         return None
     try:
         with open(path, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
-        return None  # just removed by another process
+        return None  # removed by another process meanwhile
     return memoryview(mapped)[: len(mapped) - DIGEST]
 
 
 def sweep(folder: Path) -> int:
-    """Removes the temporary files of dead writers; returns the bytes of those that are being written."""
+    """Removes the temporary files of dead writers; returns the total bytes of those still being written."""
     used = 0
     for path in folder.glob("*.tmp"):
         try:
@@ -103,7 +103,7 @@ def sweep(folder: Path) -> int:
             else:
                 used += state.st_size
         except FileNotFoundError:
-            continue  # another process was faster
+            continue  # removed by another process
     return used
 
 

@@ -1,4 +1,4 @@
-"""What a dataset knows of each image: a named column of classes or of numbers."""
+"""Image labels: a named column of classes or numbers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from configs.component import digest
 
-UNKNOWN = -1  # instead of the number of a class
+UNKNOWN = -1  # instead of a class index
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One value per image, in the order of the manifest.
+    """One value per image, in the manifest's order.
 
     Attributes:
-        values: int64 (N,), index into ``classes``, -1 where unknown; or float64 (N,), NaN where unknown
-        classes: names of the classes; None: the values are numbers
+        values: int64 (N,), index into ``classes``, -1 if unknown; or float64 (N,), NaN if unknown
+        classes: names of the classes; None if the values are numbers
         unit: of numbers, such as "years"
 
     Raises:
@@ -49,14 +49,14 @@ class Column:
 
     @classmethod
     def categorical(cls, labels: Iterable[str | None], classes: Sequence[str] | None = None) -> Column:
-        """A column of names; None where unknown.
+        """A column of class names; None means unknown.
 
         Args:
-            labels: the name of each image's class
+            labels: the class name of each image
             classes: their order; None: sorted by name
 
         Raises:
-            ValueError: a label is none of ``classes``.
+            ValueError: a label is not in ``classes``.
         """
         told = list(labels)
         names = tuple(sorted({label for label in told if label is not None}) if classes is None else classes)
@@ -67,7 +67,7 @@ class Column:
 
     @classmethod
     def number(cls, values: Iterable[float | None], unit: str = "") -> Column:
-        """A column of numbers; None where unknown."""
+        """A column of numbers; None means unknown."""
         return cls(np.array([np.nan if value is None else value for value in values], np.float64), None, unit)
 
     def __len__(self) -> int:
@@ -75,11 +75,11 @@ class Column:
 
     @cached_property
     def known(self) -> np.ndarray:
-        """bool (N,): the images whose value is known."""
+        """bool (N,): True if the image's value is known."""
         return np.isfinite(self.values) if self.classes is None else self.values >= 0
 
     def counts(self) -> dict[str, int]:
-        """How many images each class has, in the order of the classes."""
+        """The number of images of each class, in the order of the classes."""
         assert self.classes is not None, "a column of numbers has no classes"
         found = np.bincount(self.values[self.known], minlength=len(self.classes))
         return dict(zip(self.classes, found.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The same file under two identities: one of the labels is wrong, and a network would be trained on both."""
+"""Label conflicts: the same file under two identities, one of which is wrong; a network would be trained on both."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from configs.interfaces import Manifest
 
 
 def conflicts(manifest: Manifest) -> list[list[int]]:
-    """Rows whose images are the same bytes under different identities, grouped by file, in the manifest's order."""
+    """Rows of byte-identical images with different identities, grouped by file, in the manifest's order."""
     if len(set(manifest.digests)) == len(manifest.digests):
         return []
     rows: dict[str, list[int]] = {}
@@ -16,7 +16,7 @@ def conflicts(manifest: Manifest) -> list[list[int]]:
 
 
 def described(manifest: Manifest, found: list[list[int]]) -> str:
-    """The conflicts in words: how many, and the first."""
+    """The conflicts as text: their number and the first one."""
     one, other = next(
         (one, other) for one in found[0] for other in found[0] if manifest.identities[one] != manifest.identities[other]
     )
@@ -25,6 +25,6 @@ def described(manifest: Manifest, found: list[list[int]]) -> str:
 
 
 def without(manifest: Manifest, found: list[list[int]]) -> Manifest:
-    """The manifest without all images of the conflicts: their identity is not known."""
+    """The manifest without any image of the conflicts, as their identity is unknown."""
     out = {row for same in found for row in same}
     return manifest.subset(row for row in range(len(manifest.keys)) if row not in out)

@@ -1,4 +1,4 @@
-"""Contact sheets: many small images on one."""
+"""Contact sheets of images."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _LINE = 14  # pixels per label
 
 
 def contact_sheet(images: Sequence[np.ndarray], columns: int, labels: Sequence[str] | None = None, gap: int = 2) -> np.ndarray:
-    """Puts images in rows of ``columns``, each with its label below.
+    """Arranges images in rows of ``columns``, each with its label below.
 
     Args:
         images: RGB uint8, all of one (height, width, 3)
         columns: images per row
-        labels: one text per image, of one line or several; what is wider than its image is cut off
+        labels: one text per image, of one or more lines; text wider than the image is cut off
         gap: white pixels around every image
 
     Returns:
         RGB uint8.
 
     Raises:
-        ValueError: no images, images of different shapes, or another number of labels.
+        ValueError: no images, images of different shapes, or a different number of labels.
     """
     shapes = {image.shape for image in images}
     if len(shapes) != 1:

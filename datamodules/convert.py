@@ -1,11 +1,11 @@
-"""Writes any dataset as shards: tar archives that a cluster reads from front to back.
+"""Writes any dataset as shards: tar archives for sequential reading on a cluster.
 
-Image i of the dataset becomes the members ``000000i.jpg`` (its bytes as they are, whatever the format) and ``000000i.json``
-(key, identity, class number). Where a dataset has no bytes of its own, as drawn faces, the image is encoded as PNG, which loses
-nothing. The same dataset gives the same bytes on every machine.
+Image i of the dataset becomes the members ``000000i.jpg`` (its original bytes, whatever the format) and ``000000i.json``
+(key, identity, class number). If a dataset has no image files, such as drawn faces, the image is encoded as PNG (lossless).
+The output is byte-identical on every machine.
 
-The archives are written in a folder beside the target, which takes the target's name when all is done: so there is a whole
-dataset or none. A conversion that was interrupted goes on behind the last archive that was finished.
+The archives are written to a folder beside the target, which is renamed to the target at the end, so that the target is either
+complete or absent. An interrupted conversion resumes after the last finished archive.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SIGNS = {b"\xff\xd8": "jpg", b"\x89PNG": "png", b"BM": "bmp", b"RIFF": "webp", b
 
 @runtime_checkable
 class Originals(Protocol):
-    """A dataset that gives the bytes of its images as they are."""
+    """A dataset that can return the original bytes of its images."""
 
     def data(self, index: int) -> bytes: ...
 
@@ -53,22 +53,22 @@ def convert(
     mebibytes_per_shard: int = 1024,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Writes ``data`` to the folder ``target``, which the dataset ``{name: shards, root: <target>}`` reads.
+    """Writes ``data`` to the folder ``target``, to be read as the dataset ``{name: shards, root: <target>}``.
 
     Args:
-        data: any dataset; where its images were never scanned, that is done first
-        cache: the folder that scans are kept in
-        target: a folder that is not there, or is empty
-        images_per_shard: an archive is closed after so many images
-        mebibytes_per_shard: or after so many MiB; an archive has one image at least
+        data: any dataset; it is scanned first if necessary
+        cache: the folder of cached scans
+        target: a folder that does not exist or is empty
+        images_per_shard: maximum number of images per archive
+        mebibytes_per_shard: maximum size of an archive in MiB; it has at least one image
         progress: called with (done, total) while images are read, by a scan and by the conversion
 
     Returns:
         target, images, subjects, shards, bytes; ``digest`` of the manifest of the converted dataset; ``original``: whether the
-        images kept their bytes, so that the digest is that of ``data``, too; ``skipped``: bad images that were left out.
+        images kept their bytes, in which case the digest equals that of ``data``; ``skipped``: bad images that were left out.
 
     Raises:
-        ValueError: the target exists, another process writes it, the dataset is not there, or an image is bad and
+        ValueError: the target exists or is being written by another process, the dataset is missing, or an image is bad and
             ``on_bad_image`` is "fail".
     """
     if images_per_shard < 1 or mebibytes_per_shard < 1:
@@ -113,13 +113,13 @@ def convert(
 
 @contextmanager
 def _workplace(target: Path) -> Iterator[Path]:
-    """A folder beside ``target`` that takes its name when the block ends well, and stays for another attempt when not."""
+    """A folder beside ``target`` that is renamed to it if the block succeeds, and kept for another attempt otherwise."""
     folder = target.with_name(f".{target.name}.partial")
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system gives it back when the process dies
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system when the process dies
         except OSError as error:
             raise ValueError(f"{target}: another process is converting to it") from error
         if not folder.exists() or os.fstat(handle).st_ino != folder.stat().st_ino:
@@ -128,7 +128,7 @@ def _workplace(target: Path) -> Iterator[Path]:
         (folder / STATE).unlink(missing_ok=True)
         os.fsync(handle)
         try:
-            os.rename(folder, target)  # onto nothing, or an empty folder
+            os.rename(folder, target)  # the target is absent or an empty folder
         except OSError as error:
             raise ValueError(f"{target}: cannot be made from {folder}: {error.strerror}") from error
     finally:
@@ -138,9 +138,9 @@ def _workplace(target: Path) -> Iterator[Path]:
 def _shards(
     dataset: Dataset, folder: Path, plan: str, images: int, size: int, progress: Progress | None
 ) -> tuple[list[Shard], list[str]]:
-    """Writes the archives that are not there yet; all of them, and the digests of the images that were encoded."""
+    """Writes the missing archives; returns all archives, and the digests of the images that were encoded."""
     original = isinstance(dataset, Originals)
-    shards = _finished(folder, plan) if original else []  # what was encoded is known to nobody but this process
+    shards = _finished(folder, plan) if original else []  # digests of encoded images are not on disk
     for path in folder.iterdir():
         if path.name not in {STATE, *(shard.file for shard in shards)}:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -159,11 +159,11 @@ def _shards(
 
 
 def _finished(folder: Path, plan: str) -> list[Shard]:
-    """The archives that an earlier attempt at the same finished."""
+    """The archives finished by an earlier, identical attempt."""
     try:
         state = json.loads((folder / STATE).read_text(encoding="ascii"))
         shards = [Shard(**shard) for shard in state["shards"]] if state["plan"] == plan else []
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or lost with the power: all is written again
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or lost in a power failure: write all again
         return []
     for place, shard in enumerate(shards):
         file = folder / shard.file
@@ -182,7 +182,7 @@ def _shard(
     digests: list[str],
     progress: Progress | None,
 ) -> Shard:
-    """Writes one archive of the images from ``first``."""
+    """Writes one archive, starting at image ``first``."""
     manifest, total = dataset.manifest, len(dataset)
     sha, row, written = hashlib.sha256(), first, 0
     temporary = path.with_suffix(".tmp")
@@ -213,7 +213,7 @@ def _shard(
 
 
 def _member(name: str, data: bytes) -> bytes:
-    """Header, bytes and padding; of owner and time nothing is told."""
+    """Header, bytes and padding of a tar member, without owner and time."""
     info = tarfile.TarInfo(name)
     info.size = len(data)
     return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % BLOCK)

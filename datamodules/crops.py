@@ -1,4 +1,4 @@
-"""The faces of a dataset, cut out and resized: computed once, kept on disk, read without copying."""
+"""Face crops of a dataset: computed once, cached on disk and memory-mapped."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from datamodules.array_cache import ArrayCache
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size, sides
 
-BLOCK = 256  # images in memory at a time
-FORMAT = 2  # of the cache: files of another one are not read
+BLOCK = 256  # images held in memory at a time
+FORMAT = 2  # version of the cache format; files of other versions are not read
 
 
 class CropTable:
     """Random access to crops; row i is row i of the manifest.
 
     Attributes:
-        size: pixels of the side, or height and width
-        kept: int64, the rows that remain: all, but without those of faces not found where the policy is ``drop``
-        missing: how many faces were not found
+        size: side in pixels, or height and width
+        kept: int64, the remaining rows, without undetected faces if the policy is ``drop``
+        missing: number of undetected faces
     """
 
     def __init__(self, source: FlyingCrops | np.memmap, size: Size, kept: np.ndarray, missing: int) -> None:
@@ -40,16 +40,16 @@ class CropTable:
         return len(self.source)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """RGB, uint8, (height, width, 3); the caller's own copy."""
+        """RGB, uint8, (height, width, 3); a copy."""
         return np.array(self.source[index])
 
     @property
     def on_disk(self) -> bool:
-        """Whether crops are read from the cache rather than computed each time."""
+        """Whether crops are read from the cache rather than computed on each access."""
         return isinstance(self.source, np.memmap)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A pickled memmap is a copy of the whole table; a worker process opens the file instead.
+        # Pickling a memmap would copy the whole table; a worker process reopens the file instead.
         state = dict(self.__dict__)
         if isinstance(self.source, np.memmap):
             state["source"] = Path(str(self.source.filename))
@@ -62,7 +62,7 @@ class CropTable:
 
 
 class FlyingCrops:
-    """Crops that are computed whenever they are asked for."""
+    """Crops computed on each access."""
 
     def __init__(self, dataset: Dataset, detections: Detections, detector: Detector, size: Size) -> None:
         self.dataset = dataset
@@ -78,7 +78,7 @@ class FlyingCrops:
         return self.detector.crop(self.dataset.image(index), face, self.size)
 
     def in_order(self, progress: Progress | None) -> Iterator[np.ndarray]:
-        """All crops, read and cut on two threads, a block at a time."""
+        """All crops in order, read and cut by two threads, one block at a time."""
         count = len(self)
         with ThreadPoolExecutor(2) as pool:
             for start in range(0, count, BLOCK):
@@ -97,14 +97,14 @@ def crops(
     limit_bytes: int,
     progress: Progress | None = None,
 ) -> CropTable:
-    """The faces of ``dataset`` as squares of ``size`` pixels, or of that height and width.
+    """Face crops of ``dataset``: squares of ``size`` pixels, or of that height and width.
 
-    They are kept in the folder ``cache``, which never grows over ``limit_bytes``: what was not used for longest is removed.
-    A table that is larger than that by itself is not kept; its crops are computed when asked for. Several processes may build
-    the same table at once; each gets a whole one.
+    They are cached in the folder ``cache``, which never exceeds ``limit_bytes``: the least recently used tables are removed.
+    A table larger than the limit is not cached; its crops are computed on access. Several processes may build the same table
+    concurrently; none of them sees a partial one.
 
     Args:
-        detections: a row for each image of the dataset, in whatever order
+        detections: a row for each image of the dataset, in any order
 
     Raises:
         ValueError: an image has no row; or a face was not found and the policy is ``fail``: names the first, counts all.
@@ -129,7 +129,8 @@ def crops(
 
 
 def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size) -> str:
-    # The policy chooses rows, not pixels: two policies share a table. Libraries that decode and resize decide pixels.
+    # The policy selects rows and does not affect pixels, so policies share a table. The versions of image libraries affect
+    # pixels.
     settings = {key: value for key, value in detector.identity().items() if key != "on_missing_face"}
     libraries = {name: version(name) for name in ("pillow", "opencv-python-headless")}
     parts = {"manifest": manifest, "detections": detections, "detector": settings, "size": size, "libraries": libraries}

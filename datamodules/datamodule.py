@@ -1,4 +1,4 @@
-"""The Lightning data module over the crops of one dataset."""
+"""The Lightning data module for the face crops of a dataset."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Images as ``to_tensor`` makes each of them, bit for bit: float32 (B, 3, H, W); labels (B, ...) and rows int64 (B,)."""
+    """Collates images bit-identically to ``to_tensor``: float32 (B, 3, H, W), labels (B, ...) and rows int64 (B,)."""
     height, width, _ = items[0][0].shape
     images = np.empty((len(items), 3, height, width), np.float32)
     for place, (image, _, _) in enumerate(items):
         images[place] = image.transpose(2, 0, 1)
-    # By NumPy: torch would start threads of its own in whatever thread this runs.
+    # With NumPy, because torch would start threads of its own in the calling thread.
     images /= np.float32(127.5)
     images -= np.float32(1)
     labels = torch.from_numpy(np.stack([item[1] for item in items]))
@@ -38,7 +38,7 @@ def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.T
 
 
 class TrainFaces(Dataset[Item]):
-    """Item (epoch, row): image uint8 (height, width, 3), label, row."""
+    """Training images: item (epoch, row) is image uint8 (height, width, 3), label, row."""
 
     def __init__(self, crops: CropTable, labels: np.ndarray, augmentation: Augmentation, seed: int) -> None:
         self.crops = crops
@@ -56,7 +56,7 @@ class TrainFaces(Dataset[Item]):
 
 
 class PlainFaces(Dataset[Item]):
-    """Item i: the crop of ``rows[i]`` without augmentation, as in ``TrainFaces``."""
+    """Images without augmentation: item i is the crop of ``rows[i]``, with label and row as in ``TrainFaces``."""
 
     def __init__(self, crops: CropTable, labels: np.ndarray, rows: Sequence[int] | np.ndarray) -> None:
         self.crops = crops
@@ -74,26 +74,26 @@ class PlainFaces(Dataset[Item]):
 def _one_thread(_: int) -> None:
     import cv2
 
-    cv2.setNumThreads(0)  # a forked process has lost OpenCV's threads, and may wait for them for ever
+    cv2.setNumThreads(0)  # OpenCV's threads do not exist in a forked process, which may wait for them forever
 
 
 class FaceDataModule(pl.LightningDataModule):
-    """Batches (images (B, 3, H, W), labels (B,), rows (B,)); their bytes do not depend on ``workers``.
+    """Batches (images (B, 3, H, W), labels (B,), rows (B,)), bit-identical for any number of ``workers``.
 
-    The trainer must be made with ``use_distributed_sampler=False``: the sampler shares an epoch between the ranks itself. Every
+    Use a trainer with ``use_distributed_sampler=False``, because the sampler itself divides an epoch between the ranks. Every
     rank validates on all validation rows, in order.
 
     Args:
         crops: the images, by row of the manifest
-        labels: (len(crops), ...), the label of each row, as the network takes it
+        labels: (len(crops), ...), the label of each row, as passed to the loss
         train_rows: rows to train on
         validation_rows: rows to validate on; may be empty
         augmentation: applied in training only
         batch_size: images per step and rank
-        seed: decides order and augmentation
-        workers: processes that load; 0: a thread of this one, which makes the next batch while one is trained on
-        batches: which images come together; None: all, shuffled
-        identities: int64 (len(crops),), by which ``batches`` chooses; None: the labels
+        seed: seed of order and augmentation
+        workers: number of loader processes; 0: a thread of this process prepares the next batch during a training step
+        batches: composition of the batches; None: shuffled images
+        identities: int64 (len(crops),), used by ``batches``; None: the labels
 
     Raises:
         ValueError: there is nothing to train on.
@@ -127,21 +127,21 @@ class FaceDataModule(pl.LightningDataModule):
         self._start = (0, 0)
 
     def start_batch(self, epoch: int, batch: int) -> None:
-        """After a resume within ``epoch``: its first ``batch`` batches were trained on before and are skipped."""
+        """After a resume within ``epoch``, skips its first ``batch`` batches, which were already trained on."""
         self._start = (epoch, batch)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of a whole epoch on each rank."""
+        """Batches per complete epoch on each rank."""
         sampler = self.sampler()
         return len(sampler) // self.batch_size if sampler.drop_last else 1
 
     def sampler(self) -> Any:
-        """The order of training, for the trainer's rank and epoch."""
+        """The training sampler for the trainer's rank and epoch."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         sampler = self.batches.build(self.train_rows, self.identities[self.train_rows], self.batch_size, self.seed, rank, world)
-        # Lightning makes the first iterator before it tells the sampler the epoch, and workers start at once.
+        # Lightning creates the first iterator before it sets the sampler's epoch, and workers start immediately.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
         sampler.start_batch(*self._start)
         return sampler
@@ -162,6 +162,6 @@ class FaceDataModule(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_one_thread,
-            generator=torch.Generator().manual_seed(self.seed % 2**63),  # else each iterator draws from torch's global state
+            generator=torch.Generator().manual_seed(self.seed % 2**63),  # otherwise each iterator uses torch's global generator
             **more,
         )

@@ -1,4 +1,4 @@
-"""What a detector found in the images of a dataset."""
+"""Results of a face detector on a dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from configs.interfaces import Detection as AnyDetection
 
-POINTS = 5  # left and right eye, nose, left and right corner of the mouth, as seen in the image
+POINTS = 5  # left and right eye, nose, left and right mouth corner; left in the image
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -32,10 +32,10 @@ class Detection:
     """One face in one image.
 
     Attributes:
-        found: False when the detector saw no face; the box is then four zeros
-        box: x0, y0, x1, y1 in pixels of the full image; may reach beyond its edges
+        found: False if no face was detected; the box is then four zeros
+        box: x0, y0, x1, y1 in pixels of the full image; may extend beyond it
         score: 0 to 1
-        landmarks: five (x, y) in pixels: eyes, nose, corners of the mouth; empty when unknown
+        landmarks: five (x, y) in pixels: eyes, nose, corners of the mouth; empty if unknown
     """
 
     found: bool
@@ -56,7 +56,7 @@ class Detections:
         found: bool (N,)
         boxes: float32 (N, 4)
         scores: float32 (N,)
-        landmarks: float32 (N, 5, 2), NaN where unknown
+        landmarks: float32 (N, 5, 2), NaN if unknown
     """
 
     keys: tuple[str, ...]
@@ -76,7 +76,7 @@ class Detections:
 
     @classmethod
     def of(cls, keys: Sequence[str], rows: Sequence[AnyDetection]) -> Detections:
-        """The table of one Detection per key."""
+        """A table with one Detection per key."""
         assert len(keys) == len(rows), (len(keys), len(rows))
         landmarks = np.full((len(rows), POINTS, 2), np.nan, np.float32)
         for place, row in enumerate(rows):
@@ -92,7 +92,7 @@ class Detections:
 
     @classmethod
     def concat(cls, parts: Iterable[Detections]) -> Detections:
-        """The rows of all parts, one part after the other."""
+        """The concatenated rows of all parts."""
         tables = list(parts)
         if not tables:
             return cls.of((), ())
@@ -140,14 +140,14 @@ class Detections:
         """The Detection of the image ``key``.
 
         Raises:
-            ValueError: nothing was detected for that image.
+            ValueError: there is no detection for that image.
         """
         if key not in self.index:
             raise ValueError(f"no detection for the image {key}; run the detect stage on this dataset again")
         return self.at(self.index[key])
 
     def save(self, path: Path) -> None:
-        """Writes Parquet, all of it or nothing; equal tables give equal bytes."""
+        """Writes Parquet atomically; equal tables give equal bytes."""
         columns = [
             pa.array(self.keys, pa.string()),
             pa.array(self.found.tolist(), pa.bool_()),
@@ -161,7 +161,7 @@ class Detections:
 
     @classmethod
     def load(cls, path: Path) -> Detections:
-        """Reads what ``save`` wrote."""
+        """Reads a file written by ``save``."""
         table = pq.read_table(path, schema=SCHEMA).combine_chunks()
         count = table.num_rows
 

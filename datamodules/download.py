@@ -1,4 +1,4 @@
-"""Files from public servers: whole or not there, resumed after an interruption, checked by digest."""
+"""Downloads from public servers: atomic, resumable, verified by digest."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pathlib import Path, PurePosixPath
 from configs.interfaces import Progress
 
 CHUNK = 1 << 18  # bytes
-TRIES = 5  # in a row without a single new byte
-PATIENCE = 60.0  # seconds without an answer
+TRIES = 5  # consecutive attempts without receiving a byte
+PATIENCE = 60.0  # timeout in seconds
 AGENT = "facegrid"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file of a public server.
+    """One file on a public server.
 
     Attributes:
-        name: what it is called in the dataset's folder
-        address: below the base address
+        name: file name in the dataset's folder
+        address: relative to the base address
         sha256: of the file, hex
         size: bytes
-        unpack: for a tar archive: the folder in it whose content goes to ``into``; None: the file is kept as it is
-        into: below the dataset's folder
+        unpack: for a tar archive, the folder in it whose content goes to ``into``; None: the file is not unpacked
+        into: relative to the dataset's folder
     """
 
     name: str
@@ -46,16 +46,16 @@ class Source:
 def fetch(
     source: Source, base: str, folder: Path, progress: Progress | None = None, wait: Callable[[float], None] = time.sleep
 ) -> bool:
-    """Puts the file, or what the archive holds, into ``folder``; False where it was there already.
+    """Downloads the file, or unpacks the archive, into ``folder``; False if it was already there.
 
-    What an interrupted download left is gone on from, where the server allows it. An archive is unpacked beside its place and
-    moved there whole; then it is removed.
+    An interrupted download resumes if the server supports it. An archive is unpacked beside its destination, moved there when
+    complete, and then removed.
 
     Args:
-        base: address that ``source.address`` stands below, such as "https://example.org/files"
+        base: base address for ``source.address``, such as "https://example.org/files"
 
     Raises:
-        ValueError: the server does not answer, or gives another file; names the address and what to do.
+        ValueError: the server does not answer or sends a different file; gives the address and what to do.
     """
     place = folder / (source.into if source.unpack is not None else source.name)
     if (place.is_dir() and any(place.iterdir())) or (place.is_file() and _sha256(place) == source.sha256):
@@ -85,7 +85,7 @@ def _download(address: str, part: Path, source: Source, progress: Progress | Non
         try:
             _append(address, part, have, source, progress)
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # what we have is longer than what they have
+            if error.code == 416:  # our partial file is longer than the server's file
                 part.unlink(missing_ok=True)
             elif error.code < 500 and error.code not in (408, 425, 429):
                 raise ValueError(
@@ -108,7 +108,7 @@ def _download(address: str, part: Path, source: Source, progress: Progress | Non
 
 
 def _append(address: str, part: Path, have: int, source: Source, progress: Progress | None) -> None:
-    """Reads from byte ``have`` on, or from the start where the server cannot go on."""
+    """Downloads from byte ``have``, or from the start if the server cannot resume."""
     request = urllib.request.Request(address, headers={"User-Agent": AGENT, **({"Range": f"bytes={have}-"} if have else {})})
     with contextlib.closing(urllib.request.urlopen(request, timeout=PATIENCE)) as answer:
         goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
@@ -126,10 +126,10 @@ def _append(address: str, part: Path, have: int, source: Source, progress: Progr
 
 
 def unpack(archive: Path, inside: str, place: Path) -> None:
-    """The files below the folder ``inside`` of a tar archive, as the new folder ``place``; all of them or nothing.
+    """Extracts the files below the folder ``inside`` of a tar archive as the new folder ``place``, atomically.
 
     Raises:
-        ValueError: the archive is damaged, or a member is a link, a device, or would lie outside; names it.
+        ValueError: the archive is damaged, or a member is a link, a device, or outside of the folder; names it.
     """
     made = place.with_name(f".{place.name}.{os.getpid()}")
     root = PurePosixPath(inside)

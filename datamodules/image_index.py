@@ -1,10 +1,10 @@
-"""Reads every image once and remembers what was found.
+"""Reads every image of a dataset once and caches the results.
 
-The memory is a set of Parquet files in the cache folder. A row holds a file's name, size and modification time, and what
-reading it gave. Each scan adds a file with its new rows under a name made of their content, so that several processes may scan
-at once and none undoes another's work. A row counts only while size and time are what they were.
+The cache is a set of Parquet files. A row has a file's name, size and modification time, and the result of reading it. Each
+scan adds a file with its new rows, named by their content, so that several processes can scan concurrently without overwriting
+each other's results. A row is valid while size and modification time are unchanged.
 
-Images are files below a folder, or lie in a file that holds many (``Source``); size and time are then those of that file.
+Images are files in a folder or lie in a container file (``Source``), whose size and modification time are then used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from datamodules import cache_file
 from datamodules.images import decode
 from datamodules.manifest import Manifest
 
-VERSION = 2  # to raise when decoding changes its meaning, or the files their form: older rows then no longer count
+VERSION = 2  # raise to invalidate cached rows: after a change in decoding or in the file format
 THREADS = min(8, os.cpu_count() or 1)
-BLOCK = 512  # images handed to the threads at a time
-PART = 51_200  # images after which new rows are kept, so that an interrupted scan of millions goes on from there
+BLOCK = 512  # images given to the threads at a time
+PART = 51_200  # number of images after which new rows are saved, so that an interrupted scan of millions can resume
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -42,32 +42,32 @@ SCHEMA = pa.schema(
     ]
 )
 
-Images = Sequence[tuple[str, str]]  # (key, identity); the key is the file's path below the root, with slashes
+Images = Sequence[tuple[str, str]]  # (key, identity); the key is the file's path relative to the root, with slashes
 Stamp = tuple[str, int, int]  # key, size, mtime_ns
 Facts = tuple[int, int, str, str]  # width, height, sha256, error
 
 
 class Source(Protocol):
-    """How the images of a scan are reached; row i is the i-th of them."""
+    """How a scan reads its images; row i is the i-th of them."""
 
     def stamps(self, images: Images) -> list[Stamp]:
-        """Key, size and modification time of each; ValueError where a file is absent."""
+        """Key, size and modification time of each image; ValueError if a file is missing."""
 
     def read(self, row: int, key: str) -> bytes:
-        """The bytes of an image; ValueError where they cannot be read at all."""
+        """The bytes of an image; ValueError if they cannot be read at all."""
 
     def name(self, row: int, key: str) -> str:
-        """What errors call an image: the file, and the place in it."""
+        """Description of an image in error messages: the file, and the place in it."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Images that are files below ``root``; the key is the path."""
+    """Images in files below ``root``; the key is the path."""
 
     root: Path
 
     def stamps(self, images: Images) -> list[Stamp]:
-        with ThreadPoolExecutor(THREADS) as pool:  # on a network disk, asking one by one takes minutes
+        with ThreadPoolExecutor(THREADS) as pool:  # sequential calls take minutes on a network disk
             found = [item for block in pool.map(self._stamps, _blocks(images, 1000)) for item in block]
         wrong = [item for item in found if isinstance(item, str)]
         if wrong:
@@ -77,14 +77,14 @@ class Folder:
     def read(self, row: int, key: str) -> bytes:
         try:
             return (self.root / key).read_bytes()
-        except OSError as error:  # a disk or a permission, not an image: no policy covers that
+        except OSError as error:  # a disk or permission error, not a bad image: not covered by the policy
             raise ValueError(f"{self.root / key}: {error.strerror}") from error
 
     def name(self, row: int, key: str) -> str:
         return str(self.root / key)
 
     def _stamps(self, block: Images) -> list[Stamp | str]:
-        """The stamp of each file, or what is wrong with it."""
+        """The stamp of each file, or an error message."""
         found: list[Stamp | str] = []
         for key, _ in block:
             try:
@@ -95,16 +95,16 @@ class Folder:
             except OSError as error:
                 found.append(f"{self.root / key}: {error.strerror}")
             else:
-                whole = stat.S_ISREG(state.st_mode)  # reading a pipe would wait for ever
+                whole = stat.S_ISREG(state.st_mode)  # reading a pipe would block forever
                 found.append((key, state.st_size, state.st_mtime_ns) if whole else f"{self.root / key}: is no file")
         return found
 
 
 def cached(root: Path, images: Images, policy: str, cache: Path, source: Source | None = None) -> Manifest | None:
-    """The manifest of ``images`` when each file was scanned as it is now; None where a scan is due. Reads no image.
+    """The manifest of ``images`` if each file has a valid row; None if a scan is needed. Reads no image.
 
     Raises:
-        ValueError: a file is absent; or an image is known to be bad and ``policy`` is "fail".
+        ValueError: a file is missing; or an image is known to be bad and ``policy`` is "fail".
     """
     source = source or Folder(root)
     known = _recall(root, cache)
@@ -119,10 +119,10 @@ def cached(root: Path, images: Images, policy: str, cache: Path, source: Source 
 def scan(
     root: Path, images: Images, policy: str, cache: Path, progress: Progress | None = None, source: Source | None = None
 ) -> Manifest:
-    """Reads those images that were not scanned as they are now, keeps what was found, and returns the manifest.
+    """Reads the images without a valid row, caches the results, and returns the manifest.
 
     Raises:
-        ValueError: a file is absent or may not be read; or an image is bad and ``policy`` is "fail"; or all are bad.
+        ValueError: a file is missing or not readable; or an image is bad and ``policy`` is "fail"; or all are bad.
     """
     origin = source or Folder(root)
     known = _recall(root, cache)
@@ -177,7 +177,7 @@ def _recall(root: Path, cache: Path) -> dict[Stamp, Facts]:
     known: dict[Stamp, Facts] = {}
     for file in sorted(cache.glob(f"{_prefix(root)}*.parquet")):
         if (data := cache_file.read(file)) is None:
-            continue  # its images are read again
+            continue  # its images will be read again
         columns = pq.read_table(pa.BufferReader(data), schema=SCHEMA).to_pydict()
         key, size, time, width, height, sha256, error = (columns[name] for name in SCHEMA.names)
         facts = zip(width, height, sha256, error, strict=True)

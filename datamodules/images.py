@@ -1,4 +1,4 @@
-"""Reads one image, the same way wherever an image is read."""
+"""Image decoding; all images are read by this module."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-# Pillow knows some forty formats; one of them, EPS, starts Ghostscript. These are the ones that image datasets use.
+# Formats used by image datasets. Pillow supports some forty, and one of them, EPS, runs Ghostscript.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
-MOST_PIXELS = 89_478_485  # 256 MiB of RGB; beyond it Pillow warns of decompression bombs, and beyond twice that refuses itself
+MOST_PIXELS = 89_478_485  # 256 MiB of RGB; above it Pillow warns of decompression bombs, above twice that it refuses
 
 
 def read_image(path: Path) -> np.ndarray:
     """The image in the file ``path``: RGB, uint8, (height, width, 3).
 
     Raises:
-        ValueError: the file is absent, empty, truncated or no image; names the file and says why.
+        ValueError: the file is missing, empty, truncated or not an image; gives the file and the reason.
     """
     try:
         data = path.read_bytes()
@@ -28,16 +28,15 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def decode(data: bytes, name: str) -> np.ndarray:
-    """The image in ``data``, every pixel of it: RGB, uint8, (height, width, 3).
+    """Decodes the image in ``data`` completely: RGB, uint8, (height, width, 3).
 
-    The image is turned upright by its EXIF orientation. Transparent pixels lie on white. Pixels of 16 bits are scaled to 8:
-    65535 becomes 255; grey ones are rounded, of colours the upper byte counts. Of a moving image, the first frame counts.
-    The format is one of ``FORMATS``, whatever the file is called.
-    An image has ``MOST_PIXELS`` at most, whatever its width: 20,000 x 4,473 pixels are read, and 20,000 x 4,474 refused before
-    they are unpacked.
+    The image is rotated according to its EXIF orientation. Transparent pixels are blended onto white. 16-bit pixels are scaled
+    to 8 bits (65535 becomes 255): grey ones are rounded, for colours the upper byte is used. Of an animation, the first frame
+    is used. The format is one of ``FORMATS``, regardless of the file name. An image has at most ``MOST_PIXELS``, whatever its
+    width: 20,000 x 4,473 pixels are accepted, 20,000 x 4,474 are refused before they are decompressed.
 
     Raises:
-        ValueError: begins with ``name`` and says why there is no image.
+        ValueError: starts with ``name`` and gives the reason.
     """
     if not data:
         raise ValueError(f"{name}: the file is empty")
@@ -50,9 +49,9 @@ def decode(data: bytes, name: str) -> np.ndarray:
             pixels = np.array(_rgb(image))
     except UnidentifiedImageError as error:
         raise ValueError(f"{name}: no image of a known format{_unknown(data)}") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter where warnings are errors
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter if warnings are errors
         raise ValueError(f"{name}: an image has {MOST_PIXELS:,} pixels at most ({error})") from error
-    except Exception as error:  # Pillow's readers raise OSError, SyntaxError, struct.error and others for broken files
+    except Exception as error:  # Pillow raises OSError, SyntaxError, struct.error and others for damaged files
         raise ValueError(f"{name}: {error}") from error
     assert pixels.dtype == np.uint8, pixels.dtype
     assert pixels.ndim == 3, pixels.shape
@@ -60,7 +59,7 @@ def decode(data: bytes, name: str) -> np.ndarray:
 
 
 def _unknown(data: bytes) -> str:
-    """Names the format of ``data`` where Pillow has a decoder for it that is not in ``FORMATS``; decodes nothing."""
+    """The format of ``data`` if Pillow could decode it but it is not in ``FORMATS``; decodes nothing."""
     Image.init()
     start = data[:32].ljust(32, b"\0")
     signatures = {kind: Image.OPEN[kind][1] for kind in Image.ID if kind not in FORMATS}
@@ -80,7 +79,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _narrow(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits as RGB of 8; Pillow's own conversion clips at 255, which turns most of such an image white."""
+    """16-bit grey as 8-bit RGB; Pillow's own conversion clips at 255, which turns most of such an image white."""
     wide = np.asarray(image, dtype=np.int64)
     if wide.min() < 0 or wide.max() > 65535:
         raise ValueError(f"pixels from {wide.min()} to {wide.max()}, which is no range of 16 bits")

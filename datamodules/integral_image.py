@@ -1,7 +1,7 @@
-"""Means over rectangles of an image, from its summed-area table: exact integers until the last division.
+"""Means over image rectangles from a summed-area table; exact integers until the final division.
 
-Crow: Summed-Area Tables for Texture Mapping. SIGGRAPH 1984. An image is shrunk as torch's ``interpolate(mode="area")`` does
-it: pixel i of n averages the pixels from floor(i * side / n) up to ceil((i + 1) * side / n).
+Crow: Summed-Area Tables for Texture Mapping. SIGGRAPH 1984. Downscaling is that of torch's ``interpolate(mode="area")``:
+pixel i of n averages the pixels from floor(i * side / n) up to ceil((i + 1) * side / n).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-EXACT = 2**31 // 255  # pixels whose sum an int32 holds
-CENTRE, SCALE = 127.5, 0.0078125  # pixels to about [-1, 1], as the networks were trained
+EXACT = 2**31 // 255  # number of pixels whose sum fits into int32
+CENTRE, SCALE = 127.5, 0.0078125  # normalisation of pixels to about [-1, 1], as in the networks' training
 
 
 class IntegralImage:
-    """One image, of which any rectangle can be averaged in constant time.
+    """An image whose rectangles can be averaged in constant time.
 
     Args:
         image: RGB, uint8, (height, width, 3)
@@ -26,7 +26,7 @@ class IntegralImage:
         self._sums = cv2.integral(np.ascontiguousarray(image), sdepth=deep)
 
     def whole(self, height: int, width: int) -> np.ndarray:
-        """The whole image at another size: float32 (height, width, 3), centred and scaled."""
+        """The whole image resized: float32 (height, width, 3), normalised."""
         top, bottom = _edges(np.int64(self.height), height)
         left, right = _edges(np.int64(self.width), width)
         rows = self._sums.take(bottom, axis=0)
@@ -36,12 +36,12 @@ class IntegralImage:
         return _centred(sums, (bottom - top)[:, None] * (right - left)[None])
 
     def parts(self, boxes: np.ndarray, side: int) -> np.ndarray:
-        """Rectangles of the image as squares of ``side`` pixels: float32 (N, side, side, 3), centred and scaled.
+        """Rectangles of the image as squares of ``side`` pixels: float32 (N, side, side, 3), normalised.
 
-        What lies outside the image is black, as in the paper's own code.
+        Pixels outside the image are black, as in the authors' code.
 
         Args:
-            boxes: int64 (N, 4): x0, y0, x1, y1; the pixels x0 <= x < x1 and y0 <= y < y1; one pixel at least
+            boxes: int64 (N, 4): x0, y0, x1, y1; the pixels x0 <= x < x1 and y0 <= y < y1; at least one pixel
         """
         left, right = (edge + boxes[:, :1] for edge in _edges(boxes[:, 2:3] - boxes[:, :1], side))
         top, bottom = (edge + boxes[:, 1:2] for edge in _edges(boxes[:, 3:] - boxes[:, 1:2], side))
@@ -57,7 +57,7 @@ class IntegralImage:
 
 
 def _edges(length: np.ndarray | np.int64, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where each of ``count`` parts of a side begins and ends; parts overlap where pixels do not divide."""
+    """Start and end of each of ``count`` parts of a side; parts overlap if the side is not divisible."""
     index = np.arange(count)
     return index * length // count, -(-(index + 1) * length // count)
 

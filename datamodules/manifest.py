@@ -1,4 +1,4 @@
-"""What is known of a dataset's images, without the images."""
+"""The table of a dataset's images, without the images themselves."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Manifest:
     Attributes:
         keys: one stable key per image, such as "Ann_Veneman/Ann_Veneman_0003.jpg"
         identities: the subject of each image
-        widths: pixels, after the image was turned upright
+        widths: pixels, after applying the EXIF orientation
         heights: pixels
         digests: SHA-256 (hex) of each image's bytes
-        skipped: key -> why, for images that the policy left out
+        skipped: key -> reason, for images left out by the skip policy
 
     Raises:
         ValueError: the columns differ in length, or a key occurs twice.
@@ -49,18 +49,18 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over the rows in order: key, identity and image bytes. Sizes follow from the bytes."""
+        """SHA-256 (hex) over the rows in order: key, identity and image bytes. Sizes are implied by the bytes."""
         total = hashlib.sha256()
         for row in zip(self.keys, self.identities, self.digests, strict=True):
             for cell in row:
-                # The length goes first, so that no two different tables give the same stream of bytes.
+                # Each length is hashed first, so that different tables cannot give the same byte stream.
                 data = cell.encode()
                 total.update(len(data).to_bytes(8, "little"))
                 total.update(data)
         return total.hexdigest()
 
     def subset(self, rows: Iterable[int]) -> Manifest:
-        """The manifest of the given rows, in the given order; what was skipped stays on record."""
+        """The manifest of the given rows, in the given order; ``skipped`` is kept."""
         chosen = [int(row) for row in rows]
         return Manifest(
             keys=tuple(self.keys[row] for row in chosen),

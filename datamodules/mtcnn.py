@@ -1,12 +1,12 @@
-"""The cascade of MTCNN: from one image to the faces in it. The weights are facenet-pytorch's, the cascade is our own.
+"""The MTCNN cascade, from an image to its faces, with facenet-pytorch's weights and our own implementation.
 
 Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks. IEEE Signal
 Processing Letters 23 (10), 2016.
 
-Faces are a function of one image's pixels: it passes the networks alone, pixels are averaged in whole numbers, and of equal
-scores the one that comes first counts: large windows after small ones, from top to bottom, from left to right. Where
-facenet-pytorch clips a box that leaves the image, which changes its aspect, here the part outside is black, as in the
-authors' code. Elsewhere the faces are facenet-pytorch's, up to rounding.
+The result depends only on the image's pixels: each image passes the networks alone, pixels are averaged in integers, and ties
+between scores go to the first window (small before large, then top to bottom, then left to right). facenet-pytorch clips boxes
+that extend beyond the image, which changes their aspect ratio; here the part outside is black, as in the authors' code.
+Otherwise the faces equal facenet-pytorch's up to rounding.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import torch
 from datamodules.integral_image import IntegralImage
 from datamodules.mtcnn_networks import Networks
 
-CELL, STRIDE = 12, 2  # pixels that P-Net sees, and how far its windows are apart
+CELL, STRIDE = 12, 2  # P-Net's receptive field and stride in pixels
 
 
 class Found(NamedTuple):
     """Faces, the most probable first.
 
     Attributes:
-        boxes: float32 (N, 4): x0, y0, x1, y1 in pixels; may reach beyond the image
+        boxes: float32 (N, 4): x0, y0, x1, y1 in pixels; may extend beyond the image
         scores: float32 (N,)
         points: float32 (N, 5, 2)
     """
@@ -41,13 +41,13 @@ NONE = Found(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0,
 
 
 def faces(networks: Networks, image: np.ndarray, smallest: int, thresholds: Sequence[float], factor: float) -> Found:
-    """The faces in an image.
+    """Detects the faces in an image.
 
     Args:
         image: RGB, uint8, (height, width, 3)
-        smallest: pixels of the smallest face
-        thresholds: scores that a face needs after each of the three networks
-        factor: from one scale of the pyramid to the next
+        smallest: minimum face size in pixels
+        thresholds: minimum scores after each of the three networks
+        factor: scale factor of the image pyramid
     """
     areas = IntegralImage(image)
     with torch.inference_mode():
@@ -58,7 +58,7 @@ def faces(networks: Networks, image: np.ndarray, smallest: int, thresholds: Sequ
 
 
 def scales(height: int, width: int, smallest: int, factor: float) -> list[float]:
-    """Of the image pyramid: until the image is smaller than what P-Net sees."""
+    """Scales of the image pyramid, down to the receptive field of P-Net."""
     found, scale = [], CELL / smallest
     side = min(height, width) * scale
     while side >= CELL:
@@ -69,7 +69,7 @@ def scales(height: int, width: int, smallest: int, factor: float) -> list[float]
 
 
 def _proposals(networks: Networks, areas: IntegralImage, smallest: int, threshold: float, factor: float) -> np.ndarray:
-    """Squares (N, 4), float32."""
+    """P-Net's proposals as squares (N, 4), float32."""
     every = [np.zeros((0, 9), np.float32)]
     for scale in scales(areas.height, areas.width, smallest, factor):
         canvas = areas.whole(int(areas.height * scale + 1), int(areas.width * scale + 1))
@@ -106,7 +106,7 @@ def _outputs(networks: Networks, areas: IntegralImage, boxes: np.ndarray, thresh
 
 
 def _pixels(boxes: np.ndarray) -> np.ndarray:
-    """Whole pixels, int64; corners count from 1 and both are inside, as in the authors' code."""
+    """Boxes in whole pixels, int64; corners count from 1 and are inclusive, as in the authors' code."""
     found = np.trunc(boxes).astype(np.int64)
     found[:, :2] -= 1
     found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 1)
@@ -118,7 +118,7 @@ def _moved(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def _squares(boxes: np.ndarray) -> np.ndarray:
-    """With the same centres and the longer of the two sides."""
+    """Squares with the same centres and the longer of the two sides."""
     side = boxes[:, 2:] - boxes[:, :2]
     longer = side.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + side * np.float32(0.5) - longer * np.float32(0.5)
@@ -126,19 +126,19 @@ def _squares(boxes: np.ndarray) -> np.ndarray:
 
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Rows of the boxes that no better one overlaps by more than ``threshold`` of their union, best first.
+    """Non-maximum suppression: rows of the boxes that no better one overlaps with an IoU above ``threshold``, best first.
 
-    Of equal scores the row that comes first is the better one.
+    Ties between scores go to the first row.
     """
     from torchvision.ops import nms
 
     order = np.argsort(-scores, kind="stable")
-    ranks = torch.arange(len(order), 0, -1, dtype=torch.float32)  # no ties are left to the library
+    ranks = torch.arange(len(order), 0, -1, dtype=torch.float32)  # distinct, so the library has no ties to break
     return order[nms(torch.from_numpy(boxes[order]), ranks, threshold).numpy()]
 
 
 def _contained(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """As ``suppressed``, by the share of the smaller box, with sides counted in whole pixels."""
+    """As ``suppressed``, with the overlap relative to the smaller box, and sides counted in whole pixels."""
     left = np.argsort(-scores, kind="stable")
     areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
     kept = []

@@ -1,9 +1,9 @@
-"""The three networks of MTCNN, with the weights of facenet-pytorch, arranged for speed on a CPU.
+"""The three networks of MTCNN with facenet-pytorch's weights, optimised for CPUs.
 
-What is computed is what facenet-pytorch's modules compute, up to rounding. Features lie channels last, which pools in a fifth
-of the time; the first activation and pooling of P-Net work on whole rows, because torch's own are slow with ten channels; the
-score of a face is the sigmoid of a difference, where the softmax of two numbers was. R-Net and O-Net see blocks of a few fixed
-sizes, filled up with zeros: such blocks stay in the processor's cache, and their kernels are compiled once.
+The results equal those of facenet-pytorch's modules up to rounding. Features are channels-last, which makes pooling five times
+as fast; the first activation and pooling of P-Net work on whole rows, as torch's own are slow with ten channels; the face score
+is the sigmoid of a difference instead of a softmax of two numbers. R-Net and O-Net get zero-padded batches of a few fixed
+sizes, which fit the processor's cache and whose kernels are compiled only once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-REFINED, OUTPUT = (8, 32), (2, 12)  # faces that pass R-Net and O-Net together: a multiple of the first, at most the second
+REFINED, OUTPUT = (8, 32), (2, 12)  # batch sizes of R-Net and O-Net: a multiple of the first number, at most the second
 
 
 class Networks:
-    """P-Net, R-Net and O-Net on one device; inputs are channels-last arrays, outputs numpy arrays of float32."""
+    """P-Net, R-Net and O-Net on one device; inputs are channels-last arrays, outputs float32 NumPy arrays."""
 
     def __init__(self, device: torch.device) -> None:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
@@ -36,7 +36,7 @@ class Networks:
         self._o_dense = _rows_first(nets[2].dense5, 128)
 
     def propose(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (h, w) and box offsets (h, w, 4) of the windows of 12 pixels, every second pixel; of one (H, W, 3)."""
+        """Scores (h, w) and box offsets (h, w, 4) of the 12-pixel windows at stride 2 of an image (H, W, 3)."""
         net = self._p
         x = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None]
         x = _halved(_prelu(net.conv1(x), net.prelu1))
@@ -71,7 +71,7 @@ class Networks:
 
 
 def _in_blocks(faces: np.ndarray, net: Callable[[Tensor], Tensor], step: int, most: int, device: torch.device) -> np.ndarray:
-    """(N, numbers): the first is made a score."""
+    """The outputs (N, numbers) of ``net``, computed in batches; the first number is turned into a score."""
     found = []
     for start in range(0, len(faces), most):
         part = faces[start : start + most]
@@ -89,19 +89,19 @@ def _of(layer: Any) -> tuple[Tensor, Tensor]:
 
 
 def _faceness(layer: Any) -> tuple[Tensor, Tensor]:
-    """One row where there were two: the softmax of two numbers is the sigmoid of their difference."""
+    """Merges two output rows into one: the softmax of two numbers is the sigmoid of their difference."""
     weight, bias = _of(layer)
     return weight[1:] - weight[:1], bias[1:] - bias[:1]
 
 
 def _weights(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Linear layers beside each other as one."""
+    """Several linear layers combined into one."""
     weight = torch.cat([weight.detach().flatten(1) for weight, _ in parts])
     return weight, torch.cat([bias.detach() for _, bias in parts])
 
 
 def _rows_first(layer: nn.Linear, channels: int) -> tuple[Tensor, Tensor]:
-    """The layer takes (width, height, channels) flattened; here it takes (height, width, channels)."""
+    """Weights for input flattened from (height, width, channels); the layer expects (width, height, channels)."""
     weight = layer.weight.detach()
     side = round((weight.shape[1] / channels) ** 0.5)
     turned = weight.view(len(weight), side, side, channels).transpose(1, 2).reshape(len(weight), -1)
@@ -109,7 +109,7 @@ def _rows_first(layer: nn.Linear, channels: int) -> tuple[Tensor, Tensor]:
 
 
 def _prelu(x: Tensor, layer: nn.PReLU) -> Tensor:
-    """In place, on whole rows of (width, channels): torch's own goes pixel by pixel."""
+    """PReLU in place on whole rows of (width, channels); torch's own works pixel by pixel."""
     count, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).view(count, height, width * channels)
     negative = rows.clamp(max=0)
@@ -118,7 +118,7 @@ def _prelu(x: Tensor, layer: nn.PReLU) -> Tensor:
 
 
 def _halved(x: Tensor) -> Tensor:
-    """The maximum over squares of two pixels; a last single row or column stands for itself."""
+    """2 x 2 max pooling; an odd last row or column is kept."""
     for axis in (2, 3):
         every, odd = (slice(None),) * axis, x[(slice(None),) * axis + (slice(1, None, 2),)]
         found = x[(*every, slice(0, None, 2))].clone()

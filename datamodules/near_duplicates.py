@@ -1,9 +1,9 @@
-"""Finds images that are nearly the same in two sets of millions: resized, compressed again, slightly brighter.
+"""Finds near duplicates between two sets of millions of images: resized, recompressed or slightly brightened copies.
 
 An image's hash has 64 bits, the signs of the lowest frequencies of its brightness (Zauner: Implementation and benchmarking
-of perceptual image hash functions. 2010). Two hashes that differ by at most k bits agree in one of k + 1 parts, so only
+of perceptual image hash functions. 2010). Two hashes that differ in at most k bits agree in one of k + 1 parts, so only
 images that share a part are compared (Norouzi, Punjani, Fleet: Fast search in Hamming space with multi-index hashing.
-CVPR 2012). Faces that are cut and aligned alike have similar low frequencies, so a pair that is found is confirmed by its
+CVPR 2012). Faces with the same crop and alignment have similar low frequencies, so each match is verified by the images'
 thumbnails.
 """
 
@@ -23,17 +23,17 @@ from configs.interfaces import Dataset, Progress
 from datamodules import cache_file
 
 BITS = 64
-SIDE = 32  # pixels of the square that is hashed
-THUMB = 16  # pixels of the thumbnail's side
-CONTRAST = 2.0  # grey levels: an image whose brightness varies less has no structure to hash
-ALIKE = 0.97  # correlation of two thumbnails of one image
+SIDE = 32  # side in pixels of the square that is hashed
+THUMB = 16  # side of the thumbnail in pixels
+CONTRAST = 2.0  # grey levels; an image with less variation has no structure to hash
+ALIKE = 0.97  # minimum correlation of the thumbnails of two near duplicates
 PAIRS = 1 << 22  # candidates in memory at a time
 BLOCK = 64  # images read at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Prints:
-    """What is compared of N images.
+    """Fingerprints of N images.
 
     Attributes:
         hashes: uint64 (N,)
@@ -49,7 +49,7 @@ class Prints:
         return len(self.hashes)
 
     def save(self, path: Path) -> None:
-        """Whole or not at all."""
+        """Writes the file atomically."""
 
         def write(file: BinaryIO) -> None:
             np.savez(file, hashes=self.hashes, thumbs=self.thumbs, structured=self.structured)
@@ -58,7 +58,7 @@ class Prints:
 
     @classmethod
     def load(cls, path: Path) -> Prints | None:
-        """What was saved; None where it is absent or damaged."""
+        """Reads a saved file; None if it is absent or damaged."""
         data = cache_file.read(path)
         if data is None:
             return None
@@ -67,7 +67,7 @@ class Prints:
 
 
 def prints(dataset: Dataset, progress: Progress | None = None) -> Prints:
-    """The hashes of a dataset's images, row by row; every image is read once."""
+    """Fingerprints of a dataset's images, row by row; every image is read once."""
     count = len(dataset)
     found: list[tuple[int, np.ndarray, bool]] = []
     with ThreadPoolExecutor(2) as pool:
@@ -84,10 +84,10 @@ def prints(dataset: Dataset, progress: Progress | None = None) -> Prints:
 
 
 def image_print(image: np.ndarray) -> tuple[int, np.ndarray, bool]:
-    """(hash, thumbnail uint8 (256,), whether there is structure) of an image, uint8 (height, width, 3)."""
+    """(hash, thumbnail uint8 (256,), whether it has structure) of an image, uint8 (height, width, 3)."""
     grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     thumb = cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA).ravel()
-    low = (_COSINES @ grey.astype(np.float64) @ _COSINES.T).ravel()[1 : BITS + 1]  # without the mean brightness
+    low = (_COSINES @ grey.astype(np.float64) @ _COSINES.T).ravel()[1 : BITS + 1]  # without the mean
     bits = np.packbits(low > np.median(low))
     return int.from_bytes(bits.tobytes(), "big"), thumb, bool(grey.std() >= CONTRAST)
 
@@ -98,13 +98,13 @@ def _cosines() -> np.ndarray:
     return rows
 
 
-_COSINES = _cosines()  # 9 x 9 frequencies; row by row, the first after the mean and the 63 that follow
+_COSINES = _cosines()  # 9 x 9 frequencies; in row order, the 64 after the mean are used
 
 
 def near(ours: Prints, theirs: Prints, bits: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (row of ours, row of theirs), int64 (n, 2), sorted, and the bits by which their hashes differ, int64 (n,).
+    """Pairs (row of ours, row of theirs), int64 (n, 2), sorted, and the Hamming distances of their hashes, int64 (n,).
 
-    All pairs whose hashes differ by at most ``bits`` are found, and those kept whose thumbnails correlate by 0.97.
+    All pairs whose hashes differ in at most ``bits`` are found; those whose thumbnails correlate by at least 0.97 are kept.
 
     Raises:
         ValueError: ``bits`` is not from 0 to 15.
@@ -123,7 +123,7 @@ def near(ours: Prints, theirs: Prints, bits: int = 4) -> tuple[np.ndarray, np.nd
 
 
 def _candidates(ours: np.ndarray, theirs: np.ndarray, bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Blocks of (left, right) whose hashes differ by at most ``bits``; a pair may come more than once."""
+    """Blocks of (left, right) whose hashes differ in at most ``bits``; a pair may occur more than once."""
     edges = np.linspace(0, BITS, bits + 2).astype(int)
     for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         mask = np.uint64((1 << (high - low)) - 1)
@@ -146,7 +146,7 @@ def _candidates(ours: np.ndarray, theirs: np.ndarray, bits: int) -> Iterator[tup
 
 
 def _correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """float32 (n,): correlation of the images' grey levels."""
+    """float32 (n,): correlation of the thumbnails' grey levels."""
     a, b = (each.astype(np.float32) - each.mean(axis=1, dtype=np.float32, keepdims=True) for each in (ours, theirs))
     size = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
     product: np.ndarray = np.einsum("nd,nd->n", a, b) / np.maximum(size, np.float32(1e-6))

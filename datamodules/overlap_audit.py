@@ -1,4 +1,4 @@
-"""Who and what is in a training set and in an evaluation set: the same names, the same files, nearly the same images."""
+"""Overlap between a training set and an evaluation set: equal names, identical files, near-duplicate images."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What two sets share.
+    """The overlap of two sets.
 
     Attributes:
         names: (subject of the training set, subject of the evaluation set, normalised name), sorted
-        identical: int64 (A, 2), rows (training, evaluation) whose files are the same bytes
-        near: int64 (B, 2), rows whose images are nearly the same; byte-identical ones are not repeated
-        distance: int64 (B,), bits by which their hashes differ
-        unhashed: (training, evaluation) images without structure, such as uniform ones, which were not compared
-        named: (training, evaluation) how many subjects have names; (0, 0) where names were not compared
+        identical: int64 (A, 2), rows (training, evaluation) of byte-identical files
+        near: int64 (B, 2), rows of near duplicates, without byte-identical ones
+        distance: int64 (B,), Hamming distance of their hashes
+        unhashed: (training, evaluation) number of images without structure, such as uniform ones, which were not compared
+        named: (training, evaluation) number of subjects with names; (0, 0) if names were not compared
         train: the training manifest
         evaluation: the evaluation manifest
     """
@@ -47,11 +47,11 @@ class Audit:
         return not (self.names or len(self.identical) or len(self.near))
 
     def subjects(self) -> tuple[str, ...]:
-        """The subjects of the training set whose names are in the evaluation set."""
+        """The subjects of the training set whose names occur in the evaluation set."""
         return tuple(sorted({who for who, _, _ in self.names}))
 
     def rows(self, findings: Iterable[Finding] = FINDINGS, side: Literal["train", "evaluation"] = "train") -> np.ndarray:
-        """int64, sorted: the rows of one side that these findings speak against; a shared name is against all of its images."""
+        """int64, sorted: the rows of one side affected by these findings; a shared name affects all images of the subject."""
         column = 0 if side == "train" else 1
         manifest = self.train if side == "train" else self.evaluation
         found: set[int] = set()
@@ -100,11 +100,11 @@ def audit(
     Args:
         train: the training manifest
         evaluation: the evaluation manifest
-        train_names: subject -> name; None: identities are names (as LFW's folders are); an empty mapping: no names are known
+        train_names: subject -> name; None: identities are names (such as LFW's folders); an empty mapping: names are unknown
         evaluation_names: the same for the evaluation set
-        train_prints: hashes of the training images, row by row (``near_images.prints``); None compares no images
-        evaluation_prints: hashes of the evaluation images
-        bits: images are nearly the same where their 64-bit hashes differ by at most so many
+        train_prints: fingerprints of the training images, row by row (``near_duplicates.prints``); None: do not compare images
+        evaluation_prints: fingerprints of the evaluation images
+        bits: largest Hamming distance of the 64-bit hashes of near duplicates
     """
     ours, theirs = _named(train, train_names), _named(evaluation, evaluation_names)
     names = sorted((a, b, name) for name in ours.keys() & theirs.keys() for a in ours[name] for b in theirs[name])

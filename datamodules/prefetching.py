@@ -1,4 +1,4 @@
-"""Loads the next batches in a thread of this process, while the current one is trained on."""
+"""Prepares the next batches in a thread of this process during a training step."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader
 
-AHEAD = 2  # batches that are ready or being made; more would only hold memory
-POLL = 0.1  # seconds after which a thread that nobody waits for looks whether it is needed
+AHEAD = 2  # batches that are ready or in preparation; more would only use memory
+POLL = 0.1  # seconds between checks of an idle thread whether it is still needed
 
 Item = TypeVar("Item")
 _END = object()
@@ -22,12 +22,12 @@ class _Failure:
 
 
 def ahead(items: Iterable[Item], count: int = AHEAD) -> Iterator[Item]:
-    """The same items in the same order; while one is used, a thread makes those that follow, ``count`` at most.
+    """The same items in the same order, with up to ``count`` following items prepared in a thread.
 
-    The thread begins at once, not when the first item is asked for. What raises there raises here, in its place. The thread
-    ends with the items, or soon after this iterator is closed or forgotten.
+    The thread starts immediately, not at the first request. Exceptions in it are raised here, in their place. The thread
+    ends with the items, or soon after this iterator is closed or garbage-collected.
     """
-    ready: queue.Queue[Any] = queue.Queue(max(1, count - 1))  # one more is in the making
+    ready: queue.Queue[Any] = queue.Queue(max(1, count - 1))  # one more is in preparation
     unwanted = threading.Event()
 
     def put(item: Any) -> bool:
@@ -54,7 +54,7 @@ def ahead(items: Iterable[Item], count: int = AHEAD) -> Iterator[Item]:
 
 
 class _Taken(Iterator[Any]):
-    """The receiving end."""
+    """The consumer side."""
 
     def __init__(self, ready: queue.Queue[Any], unwanted: threading.Event, thread: threading.Thread) -> None:
         self._ready, self._unwanted, self._thread = ready, unwanted, thread
@@ -72,7 +72,7 @@ class _Taken(Iterator[Any]):
         return item
 
     def close(self) -> None:
-        """Ends the thread: what it is making at this moment is its last."""
+        """Stops the thread after the item in preparation."""
         self._over = True
         self._unwanted.set()
 
@@ -81,7 +81,7 @@ class _Taken(Iterator[Any]):
 
 
 class PrefetchingLoader(DataLoader[Any]):
-    """A DataLoader whose batches, where there are no loading processes, are made by a thread of this one."""
+    """A DataLoader that, without worker processes, prepares batches in a thread of this process."""
 
     def __iter__(self) -> Any:
         batches = super().__iter__()

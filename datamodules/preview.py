@@ -1,4 +1,4 @@
-"""What augmentation makes of a dataset's faces: a contact sheet to look at before anything is trained."""
+"""Preview of a dataset's augmentation as a contact sheet, to check it before training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from datamodules.contact_sheet import contact_sheet
 from datamodules.detectors import none as no_detector
 from datamodules.geometry.cutting import Size
 
-CELL = 200  # pixels that an image is enlarged towards, so that labels fit
-LETTER = 6.2  # pixels of a label's letter
+CELL = 200  # pixels up to which an image is enlarged, to make room for labels
+LETTER = 6.2  # pixels per character of a label
 
 
 def show(
@@ -32,20 +32,20 @@ def show(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Draws ``count`` images of different subjects, as far as there are so many, and shows each in a row.
+    """Shows up to ``count`` randomly chosen images of different subjects, one per row.
 
-    A row has the crop, and what a training with that ``seed`` sees of it in its first ``epochs``. A label says which image it
-    is, and which steps changed it. The same arguments give the same image.
+    A row has the crop and its augmented versions in the first ``epochs`` of a training with that ``seed``. Labels give the
+    image and the augmentation steps that changed it. The same arguments give the same sheet.
 
     Args:
-        detector: cuts the faces out of the images that are shown, and of no others; None: the whole image
-        augmentation: None: none, and the crops alone are shown
+        detector: crops the shown images, and runs on no others; None: the whole image
+        augmentation: None: only the crops are shown
         size: of the crops in pixels, a side or height and width
-        cache: where scans of the dataset are kept, see ``DatasetConfig.manifest``; None: nowhere
-        progress: of the scan, where one is due
+        cache: the folder of cached scans, see ``DatasetConfig.manifest``; None: nothing is cached
+        progress: progress of the scan, if one is needed
 
     Returns:
-        RGB uint8; small crops are enlarged by whole factors, each pixel to a square.
+        RGB uint8; small crops are enlarged by integer factors.
 
     Raises:
         ValueError: the dataset has no images, or bad ones that its policy refuses; or a face was not found and the detector's
@@ -86,7 +86,7 @@ def _manifest(data: DatasetConfig, cache: Path | None, progress: Progress | None
 
 
 def _choose(identities: Sequence[str], count: int, seed: int) -> list[int]:
-    """Rows in their order: one of each subject that is drawn; where subjects are too few, further images of them."""
+    """Rows in order: one per chosen subject; if there are too few subjects, further images of them."""
     order = np.random.default_rng(seed).permutation(len(identities)).tolist()
     _, first = np.unique(np.array([identities[row] for row in order]), return_index=True)
     firsts = {order[place] for place in first.tolist()}
@@ -109,7 +109,7 @@ def _crops(
 
 
 def _augmented(augment: Augmentation, name: str, crop: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
-    """The image, and the names of what changed it."""
+    """The image, and the names of the steps that changed it."""
     done, image = [], crop
     for step, after in augment.after_each(crop, seed) if isinstance(augment, Pipeline) else ((name, augment(crop, seed)),):
         if not np.array_equal(after, image):
@@ -119,6 +119,6 @@ def _augmented(augment: Augmentation, name: str, crop: np.ndarray, seed: int) ->
 
 
 def _short(text: str, width: int) -> str:
-    """The end of a text that is too long for so many pixels, which says more than its beginning."""
+    """The end of a text that is too long for the width in pixels; the end is more informative."""
     letters = int(width / LETTER)
     return text if len(text) <= letters else ".." + text[2 - letters :]

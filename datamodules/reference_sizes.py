@@ -1,4 +1,4 @@
-"""How many images and subjects the known sets have, so that a copy with fewer is not called whole."""
+"""Published numbers of images and subjects of known datasets, to detect incomplete copies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from configs.interfaces import DatasetConfig, Manifest
 
-Counts = tuple[int, int | None]  # images; subjects, None where the set names none or its files count them otherwise
+Counts = tuple[int, int | None]  # images; subjects, None if the set does not label them or its files count them differently
 
 COUNTS: Mapping[tuple[str, str | None], Counts] = {
     ("lfw", None): (13_233, 5_749),
@@ -18,19 +18,19 @@ COUNTS: Mapping[tuple[str, str | None], Counts] = {
     ("cfp", None): (7_000, 500),
     ("fairface", "train"): (86_744, None),
     ("fairface", "val"): (10_954, None),
-    ("utkface", None): (23_705, None),  # of 23,708 files, three have no name of the form that tells their race
+    ("utkface", None): (23_705, None),  # 23,708 files, three of which have malformed names without a race
     ("ijb", "ijbb"): (227_630, None),
     ("ijb", "ijbc"): (469_375, None),
 }
-PARTS = ("split", "set")  # fields that say which of several sets is meant
-# Fields that take no image away.
+PARTS = ("split", "set")  # fields that select one of several sets
+# Fields that do not reduce the number of images.
 HARMLESS = frozenset(
     {"name", "root", "names_file", "on_bad_image", "on_bad_name", "on_identity_conflict", "on_damaged_age", *PARTS}
 )
 
 
 def published(data: DatasetConfig) -> Counts | None:
-    """The counts of the set as its authors give it out; None where nobody counts it, or the settings take a part of it."""
+    """The published counts of the set; None if they are unknown or the settings select a part of it."""
     fields = type(data).model_fields
     taken = [key for key, field in fields.items() if key not in HARMLESS and getattr(data, key) != field.default]
     part = next((getattr(data, key) for key in PARTS if key in fields), None)
@@ -38,13 +38,13 @@ def published(data: DatasetConfig) -> Counts | None:
 
 
 def absent(data: DatasetConfig, manifest: Manifest) -> dict[str, str]:
-    """What is missing of the published set, in words, by ``images`` and ``subjects``; unreadable images are not missing."""
+    """Missing parts of the published set, as text, by ``images`` and ``subjects``; unreadable images are not missing."""
     counts = published(data)
     if counts is None:
         return {}
     found: dict[str, Any] = {
         "images": len(manifest.keys) + len(manifest.skipped),
-        "subjects": len(set(manifest.identities)) if not manifest.skipped else None,  # one may have bad images alone
+        "subjects": len(set(manifest.identities)) if not manifest.skipped else None,  # a subject may have only bad images
     }
     wanted = dict(zip(found, counts, strict=True))
     return {

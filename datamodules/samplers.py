@@ -1,4 +1,4 @@
-"""In which order images are trained on: a function of seed and epoch, and of nothing else."""
+"""Training order as a pure function of seed and epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.utils.data import Sampler
 
 
 class Resumable(Sampler[tuple[int, int]]):
-    """What samplers share: whose share it is, which epoch comes next, and where a resumed training begins."""
+    """Common base of the samplers: sharing between ranks, the next epoch, and resuming within an epoch."""
 
     batch_size: int
 
@@ -22,33 +22,33 @@ class Resumable(Sampler[tuple[int, int]]):
         self._start = (0, 0)  # epoch, batch
 
     def set_epoch(self, epoch: int) -> None:
-        """The epoch to yield next; Lightning calls this."""
+        """Sets the next epoch; called by Lightning."""
         self.epoch = epoch
 
     def start_batch(self, epoch: int, batch: int) -> None:
-        """In ``epoch``, the first ``batch`` batches were trained on before: they are skipped. Other epochs are whole."""
+        """In ``epoch``, skips the first ``batch`` batches, which were already trained on. Other epochs are complete."""
         self._start = (epoch, batch)
 
     def _rest(self, share: np.ndarray) -> Iterator[tuple[int, int]]:
-        """This rank's rows of the epoch, less those that were trained on before."""
+        """This rank's rows of the epoch, without those already trained on."""
         epoch = self.epoch
         skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
         return iter([(epoch, row) for row in share[skipped:].tolist()])
 
 
 class EpochSampler(Resumable):
-    """Yields (epoch, row): each epoch, every row once, in an order that follows from (seed, epoch).
+    """Yields (epoch, row): every row once per epoch, in an order given by (seed, epoch).
 
-    Of several ranks, rank r takes items r, r + world, r + 2 world, ... of the one order, so that all together see what a single
-    one would see. What does not divide by ``world`` is left out of that epoch. Set Lightning's
-    ``use_distributed_sampler=False``, or it divides once more.
+    With several ranks, rank r takes items r, r + world, r + 2 world, ... of the common order, so that all ranks together see
+    what a single process would. The remainder of a division by ``world`` is left out of that epoch. Set Lightning's
+    ``use_distributed_sampler=False``; otherwise the rows are divided twice.
 
     Args:
         rows: rows of the manifest
         batch_size: images per step and rank
         seed: any integer
         rank: from 0 to world - 1
-        world: how many processes share an epoch
+        world: number of processes
     """
 
     def __init__(self, rows: Sequence[int] | np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -60,17 +60,17 @@ class EpochSampler(Resumable):
 
     @property
     def drop_last(self) -> bool:
-        """Whether a last, smaller batch is left out: where there is a whole one. BatchNorm cannot train on one image."""
+        """Whether a smaller last batch is left out, which it is if there is a full one. BatchNorm cannot train on one image."""
         return len(self) >= self.batch_size
 
     def order(self, epoch: int) -> np.ndarray:
-        """All rows in the order of ``epoch``, before ranks take their share: int64."""
-        # A seed of two words: (1, 2) and (2, 1) are unrelated. NumPy's words are not negative.
+        """All rows in the order of ``epoch``, before they are divided between ranks: int64."""
+        # A seed of two words, so that (1, 2) and (2, 1) are unrelated. NumPy's words are not negative.
         random = np.random.default_rng([self.seed % 2**64, epoch])
         return self.rows[random.permutation(len(self.rows))]
 
     def __len__(self) -> int:
-        """Images of a whole epoch on this rank; a resumed epoch yields fewer."""
+        """Images per complete epoch on this rank; a resumed epoch yields fewer."""
         return len(self.rows) // self.world
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -81,29 +81,29 @@ class EpochSampler(Resumable):
 class PKSampler(Resumable):
     """Yields (epoch, row) in batches of P subjects with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
 
-    In every epoch a subject's images are shuffled and cut into groups of K. A last group that is too small is filled with the
-    subject's images from the first one on; so a subject with fewer than K images has one group with repeated images, and a
-    subject with one image has it K times. A batch has groups of P different subjects. An epoch has T batches, the largest
-    number that can be filled: a subject with more than T groups omits the rest, and fewer than P of the remaining groups are
-    omitted. The choice is random and differs between epochs.
+    In every epoch a subject's images are shuffled and split into groups of K. An incomplete last group is filled up with the
+    subject's first images; a subject with fewer than K images thus has one group with repetitions, and a subject with one image
+    has it K times. A batch has groups of P different subjects. An epoch has T batches, the largest number that can be filled:
+    subjects with more than T groups omit the rest, and fewer than P of the remaining groups are omitted. The choice is random
+    and differs between epochs.
 
-    Whole batches are shared: of several ranks, rank r takes batches r, r + world, ...; what does not divide by ``world`` is
-    left out of that epoch.
+    Ranks share whole batches: rank r takes batches r, r + world, ...; the remainder of a division by ``world`` is left out of
+    that epoch.
 
     Args:
         rows: rows of the manifest
         labels: the subject of each of ``rows``, any integers
-        subjects: P, of a batch
-        images: K, of a subject in a batch
+        subjects: P, subjects per batch
+        images: K, images per subject in a batch
         seed: any integer
         rank: from 0 to world - 1
-        world: how many processes share an epoch
+        world: number of processes
 
     Raises:
-        ValueError: no subject has two images, or subjects are too few for P or for ``world``.
+        ValueError: no subject has two images, or there are too few subjects for P or for ``world``.
     """
 
-    drop_last = True  # every batch is whole
+    drop_last = True  # all batches are complete
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class PKSampler(Resumable):
             )
 
     def order(self, epoch: int) -> np.ndarray:
-        """All rows in the order of ``epoch``, before ranks take their share: int64, (T * P * K,)."""
+        """All rows in the order of ``epoch``, before they are divided between ranks: int64, (T * P * K,)."""
         random = np.random.default_rng([self.seed % 2**64, epoch])
         groups = []
         for one in random.permutation(len(self._images_of)):
@@ -145,12 +145,12 @@ class PKSampler(Resumable):
             groups.append(whole[random.permutation(len(whole))[: self._batches]])
         every = np.concatenate(groups)
         kept = np.sort(random.permutation(len(every))[: self._batches * self.subjects])
-        # A subject has T groups at most, one after the other: dealt out in turn, no two fall into one batch.
+        # Each subject has at most T consecutive groups; dealt out in turn to T batches, no two fall into the same batch.
         dealt = every[kept].reshape(self.subjects, self._batches, self.images).swapaxes(0, 1)
         return self.rows[dealt[random.permutation(self._batches)]].reshape(-1)
 
     def __len__(self) -> int:
-        """Images of a whole epoch on this rank; a resumed epoch yields fewer."""
+        """Images per complete epoch on this rank; a resumed epoch yields fewer."""
         return self._batches // self.world * self.batch_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -160,7 +160,7 @@ class PKSampler(Resumable):
 
 
 def _most_batches(groups: np.ndarray, subjects: int) -> int:
-    """The largest T such that T batches can have groups of ``subjects`` subjects: sum min(groups, T) >= T subjects."""
+    """The largest T for which T batches of ``subjects`` distinct subjects can be filled: sum min(groups, T) >= T subjects."""
     low, high = 1, int(groups.sum()) // subjects
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Which images are held out of training for validation: a share of each identity's images, or whole identities."""
+"""Training and validation split: holds out a fraction of each identity's images, or whole identities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 By = Literal["images", "identities"]
-FEWEST = 2  # identities on either side: fewer have no impostor pair
+FEWEST = 2  # minimum number of identities on either side; fewer give no impostor pair
 
 
 def split(
@@ -17,22 +17,22 @@ def split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Holds out ``fraction`` of EACH identity's images, or of the identities with all their images.
 
-    By images, an identity with n images gives ``held_images(n, fraction)`` of them. Which ones follows from the hashes of
-    (seed, key): an identity's images are divided in the same way whoever else is in the dataset. By identities, see
-    ``held_identities``. A fraction of 0 holds out nothing.
+    By images, ``held_images(n, fraction)`` of an identity's n images are held out, chosen by the hashes of (seed, key), so that
+    the split of an identity does not depend on the rest of the dataset. By identities, see ``held_identities``. A fraction of 0
+    holds out nothing.
 
     Args:
         keys: the images' keys
         identities: the identity of each image
         fraction: from 0 to below 1
         seed: any integer
-        by: what is held out
+        by: hold out images or identities
 
     Returns:
         Rows for training and rows for validation, int64, each sorted.
 
     Raises:
-        ValueError: the fraction is impossible, or there are too few identities to hold some out.
+        ValueError: the fraction is invalid, or there are too few identities to hold some out.
     """
     _check(fraction)
     images: dict[str, list[int]] = {}
@@ -50,15 +50,15 @@ def split(
 
 
 def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Holds out ``fraction`` of the images and, as nearly as can be, of each combination of classes.
+    """Holds out ``fraction`` of the images and, as nearly as possible, of each combination of classes.
 
-    Images are sorted by their classes and, within a combination, by the hashes of (seed, key); of that order one in
-    1 / ``fraction`` is held out. A class with two images or more of which none would be held out gives its first one, and one
-    whose images would all be held out keeps it.
+    Images are sorted by their classes and, within a combination, by the hashes of (seed, key); every (1 / ``fraction``)-th
+    image in that order is held out. If a class with at least two images would have none held out, its first one is; if all
+    would be held out, it keeps its first one.
 
     Args:
         keys: the images' keys
-        columns: int64 (N,) each, the class of each image, -1 where unknown
+        columns: int64 (N,) each, the class of each image, -1 if unknown
         fraction: from 0 to below 1
         seed: any integer
 
@@ -84,14 +84,14 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
 
 
 def held_images(count: int, fraction: float) -> int:
-    """How many of an identity's ``count`` images are held out: round(fraction count), but one at least and never all."""
+    """Number of held-out images of an identity with ``count`` images: round(fraction count), at least one and never all."""
     return min(max(int(fraction * count + 0.5), 1), count - 1) if fraction > 0 else 0
 
 
 def held_identities(identities: Iterable[str], fraction: float, seed: int) -> list[str]:
-    """Which of the identities are held out: round(fraction n) of them by the hashes of (seed, identity), sorted by these.
+    """The held-out identities: round(fraction n) of them, chosen and sorted by the hashes of (seed, identity).
 
-    Two at least, and two at least are left.
+    At least two are held out, and at least two are left.
 
     Raises:
         ValueError: there are fewer than four.

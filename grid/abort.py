@@ -1,4 +1,4 @@
-"""Ends a launch from a background thread: the main thread, wherever it waits, gets an exception."""
+"""Ends a launch from a background thread by raising an exception in the main thread, wherever that is waiting."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNAL = signal.SIGUSR1
-PATIENCE = 60.0  # seconds in which the main thread must have left what it does
+PATIENCE = 60.0  # seconds for the main thread to stop what it is doing
 SHOW_CURSOR = "\x1b[?25h"  # a live table hides it
 
 
 class LaunchAborted(RuntimeError):
-    """This launch cannot go on; finished stages and checkpoints are kept. One line, exit code 1."""
+    """This launch cannot continue; finished stages and checkpoints are kept. One line, exit code 1."""
 
 
 class Aborter:
-    """Carries an exception of a background thread to the main thread."""
+    """Passes an exception from a background thread to the main thread."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
@@ -37,7 +37,7 @@ class Aborter:
             signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
 
     def _insist(self) -> None:
-        """Where the main thread hangs in foreign code, such as in Ray without its raylet."""
+        """Handles a main thread that hangs in foreign code, such as in Ray without its raylet."""
         if not self._left.wait(self.patience):
             cursor = SHOW_CURSOR if os.isatty(2) else ""
             os.write(2, f"{cursor}\nfacegrid: {self.error}\n".encode(errors="replace"))
@@ -45,7 +45,7 @@ class Aborter:
 
     @contextmanager
     def armed(self) -> Iterator[None]:
-        """While in this block, ``abort`` interrupts the main thread and its error is raised from the block.
+        """While in this block, ``abort`` interrupts the main thread, and its error is raised from the block.
 
         The interruption is a KeyboardInterrupt, the only exception that Ray and Tune let through. Blocks may be nested.
         """
@@ -55,7 +55,7 @@ class Aborter:
 
         def handle(number: int, frame: FrameType | None) -> None:
             if self.error is not None and self._armed:
-                self._armed = False  # once; cleaning up after it is not interrupted
+                self._armed = False  # only once; cleanup afterwards is not interrupted
                 raise KeyboardInterrupt
             if callable(before):
                 before(number, frame)

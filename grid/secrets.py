@@ -1,4 +1,4 @@
-"""Addresses without the secrets in them: what is printed, stored or copied never holds a password, token or signed query."""
+"""Masks secrets in addresses: nothing printed, stored or copied contains a password, token or signed query."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from urllib.parse import unquote
 
 SECRET = "***"
-# query parameters that are shown; every other one may be a password under some name
+# query parameters that are shown; any other one may be a password
 HARMLESS = frozenset(("application_name", "cache", "charset", "connect_timeout", "driver", "mode", "sslmode", "timeout", "uri"))
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>]+")
 
 
 def masked(uri: str) -> str:
-    """The URI with ``***`` for its user info, for query parameters that are not known to be harmless, and for its fragment.
+    """The URI with ``***`` for its user info, its fragment, and query parameters that are not known to be harmless.
 
-    User info is everything up to the last ``@``, whatever it holds: passwords are often written without the encoding that
-    URIs require. It is hidden whole, since a token may stand in the place of a user name. Masking twice changes nothing.
+    User info is everything up to the last ``@``: passwords are often written without the encoding that URIs require. It is
+    masked entirely, since a token may be used as a user name. Masking is idempotent.
     """
     scheme, sign, rest = uri.partition("://")
     if not sign:
         return uri
-    if not rest.startswith("/"):  # as of a file, whose path may hold any character
+    if not rest.startswith("/"):  # a file URI, whose path may contain any character
         _, at, host = rest.rpartition("@")
         rest = f"{SECRET}@{host}" if at else rest
     rest, hash, _ = rest.partition("#")
@@ -30,10 +30,10 @@ def masked(uri: str) -> str:
 
 
 def masked_text(text: str, *uris: str) -> str:
-    """A text, such as an error's, with every URI in it masked.
+    """A text, such as an error message, with every URI in it masked.
 
     Args:
-        uris: known addresses, whose secrets are hidden also where they occur alone
+        uris: known addresses, whose secrets are also masked where they occur alone
     """
     for uri in uris:
         text = text.replace(uri, masked(uri))
@@ -48,7 +48,7 @@ def _parameter(part: str) -> str:
 
 
 def _secrets(uri: str) -> set[str]:
-    """User info, passwords and masked query values of a URI, raw and decoded; those of one or two characters are no use."""
+    """User info, passwords and masked query values of a URI, raw and decoded; values of one or two characters are omitted."""
     rest = uri.partition("://")[2]
     info = "" if rest.startswith("/") else rest.rpartition("@")[0]
     password = info.partition(":")[2]

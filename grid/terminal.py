@@ -1,8 +1,8 @@
-"""Where commands print, and the options that many of them have.
+"""Console output of commands, and options shared by many of them.
 
-Names of files, levels and subjects come from users and from data. They reach the terminal as plain text: these consoles read
-no markup and no emoji codes in what they print, and show control characters as a replacement character. ``styled`` is the one
-way to print with colours.
+File names, levels and subject names come from users and from data. They are printed as plain text: these consoles interpret no
+markup or emoji codes in what they print, and replace control characters by a replacement character. Coloured output is only
+possible with ``styled``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-# C0 and C1 control characters but tab and newline, changes of text direction, line separators, lone surrogates
+# C0 and C1 control characters except tab and newline, bidirectional controls, line separators, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 PLAIN = {"±": "~", "·": "-", "–": "-", "—": "-", "×": "x", "✓": "x", "≤": "<", "≥": ">"}
 
 
 class SafeConsole(Console):
-    """A console that prints any text and lets none of it control the terminal."""
+    """A console that prints any text safely: no text can control the terminal."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **settings)
@@ -40,7 +40,7 @@ class SafeConsole(Console):
                 yield segment
 
 
-out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width of its own
+out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width
 err = SafeConsole(stderr=True, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
@@ -50,17 +50,17 @@ WhereText = Annotated[
 
 
 def printable(text: str) -> str:
-    """``text`` with every character replaced that a terminal would obey instead of show."""
+    """``text`` with every control character replaced that a terminal would interpret."""
     return _UNPRINTABLE.sub(REPLACEMENT, text)
 
 
 def styled(template: str, *values: object) -> Text:
-    """``styled("[red]failed[/] {}: {}", title, error)``: rich markup counts in the template and not in the values."""
+    """``styled("[red]failed[/] {}: {}", title, error)``: rich markup is interpreted in the template but not in the values."""
     text = Text.from_markup(template, emoji=False)
     places = [offset for place in re.finditer(re.escape("{}"), text.plain) for offset in place.span()]
     found = Text()
     for number, part in enumerate(text.divide(places)):
-        if number % 2:  # a place for a value, which takes the style that stands there
+        if number % 2:  # a placeholder; its value takes the style at that position
             value = Text(str(values[number // 2]))
             for span in part.spans:
                 value.stylize(span.style)
@@ -70,14 +70,14 @@ def styled(template: str, *values: object) -> Text:
 
 
 def degrade_output() -> None:
-    """Lets stdout and stderr replace what their encoding lacks (ASCII, Latin-1) instead of failing."""
+    """Makes stdout and stderr replace characters missing from their encoding (ASCII, Latin-1) instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="facegrid-degrade")
 
 
 def _degrade(error: UnicodeError) -> tuple[str, int]:
-    """One ASCII character for each that the encoding lacks, so that tables keep their columns."""
+    """One ASCII character for each missing one, so that table columns stay aligned."""
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
     return "".join(PLAIN.get(one) or _base(one) for one in lacking), error.end

@@ -1,1 +1,1 @@
-"""One file, one way to cut out a face that was found."""
+"""Alignments: one file per method to crop a detected face."""

@@ -1,8 +1,8 @@
-"""DeepFace's alignment in the plane: the similarity from fiducials to anchor points.
+"""DeepFace's 2D alignment: a similarity transform from fiducial points to anchor points.
 
-Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2. Theirs are six points (one for the middle of the mouth), found
-again on each warped image until nothing moves. Ours are five, detected once: fitted by least squares they do not move when the
-same points are fitted again, so there is nothing to repeat without a second detection.
+Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2. The paper uses six points (one for the middle of the mouth) and
+detects them again on each warped image until the transform converges. Here five points are detected once; a least-squares fit
+to the same points does not change when repeated, so there is no iteration.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Align2DConfig(AlignmentConfig):
 
 
 class Align2d:
-    """The anchors are those of ``datamodules.geometry.framing``; bilinear; what lies outside the image is black."""
+    """Uses the anchors of ``datamodules.geometry.framing``; bilinear, black outside the image."""
 
     def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
-        """uint8 (height, width, 3) as ``size`` says; where no face was found, ``cutting.stand_in``.
+        """The aligned face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
 
         Raises:
             ValueError: the face has no landmarks.

@@ -1,4 +1,4 @@
-"""The detected box with a margin, resized without regard to its aspect, as facenet-pytorch's ``extract_face`` does it."""
+"""The detected box with a margin, resized without keeping the aspect ratio, as in facenet-pytorch's ``extract_face``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datamodules.geometry.cutting import CENTRE, Size, centred_square, cut, side
 class BoxConfig(AlignmentConfig):
     name: Literal["box"] = "box"
     geometry: ClassVar[str | None] = "box"
-    margin: Annotated[int, Field(ge=0)] = 20  # pixels of the output crop, both sides together
+    margin: Annotated[int, Field(ge=0)] = 20  # pixels of the output crop, sum of both sides
 
     def build(self) -> Box:
         return Box(self.margin)
@@ -27,13 +27,13 @@ class Box:
         self.margin = margin
 
     def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
-        """uint8 (height, width, 3) as ``size`` says.
+        """The crop, uint8 (height, width, 3) as in ``size``.
 
-        The box is widened so that ``margin`` pixels of the output surround it (half on each side), is clipped at the image's
-        edges, and is resized. Where no face was found, the square in the image's centre with half its shorter side is taken.
+        The box is enlarged so that it has a margin of ``margin`` output pixels (half on each side), clipped to the image, and
+        resized. If no face was found, the centred square with half the image's shorter side is used.
 
         Raises:
-            ValueError: the margin leaves no room for a face.
+            ValueError: the margin is too large for the crop.
         """
         box = self._window(image, detection, size) if detection.found else None
         return cut(image, box or centred_square(image, CENTRE), size)

@@ -1,10 +1,10 @@
-"""DeepFace's alignment in space: the face as it would look from the front.
+"""DeepFace's 3D alignment (frontalisation).
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1. An affine camera is fitted to the landmarks, and each triangle
-of a mean face is warped from where the camera sees it to where it is seen from the front. Theirs has 67 landmarks; here are
-five, so the relief between them is that of ``datamodules.geometry.face_model``. A landmark that the camera does not meet keeps
-its distance from the mean one, which they get by adding residuals to the target. As in the paper, what cannot be seen is
-blended with its mirror image.
+of a mean face is warped from its place in the image to its place in the frontal view. The paper uses 67 landmarks; here there
+are five, and the relief between them is that of ``datamodules.geometry.face_model``. The camera's residuals at the landmarks
+are kept in the frontal view; the paper does this by adding them to the target. As in the paper, invisible parts are blended
+with their mirror image.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from datamodules.geometry import camera, face_model, framing
 from datamodules.geometry.cutting import Size, sides, stand_in
 from datamodules.geometry.fiducials import landmarks, similarity
 
-CLEAR = 0.35  # area in the image per area of the frontal view (1 from the front) from which on no mirror image is used
-HIDDEN = 6.0  # millimetres that something must stand before a point to hide it
-SOFT = 9  # pixels per 152 of the crop's height over which the mirror image is faded in
+CLEAR = 0.35  # area in the image per area of the frontal view (1 if frontal) above which the mirror image is not used
+HIDDEN = 6.0  # millimetres by which something must be in front of a point to hide it
+SOFT = 9  # width of the blend with the mirror image, in pixels per 152 of the crop's height
 
 
 class Frontal3DConfig(AlignmentConfig):
     name: Literal["frontal3d"] = "frontal3d"
-    mirror: bool = True  # what cannot be seen is taken from the other half of the face, where that can be seen
+    mirror: bool = True  # fill invisible parts from the other half of the face where it is visible
 
     def build(self) -> Frontal3d:
         return Frontal3d(self.mirror)
 
 
 class Surface(NamedTuple):
-    """The mean face at every pixel of a crop, seen from the front."""
+    """The mean face at every pixel of a frontal crop."""
 
     points: np.ndarray  # float64 (height, width, 4): x, y, z in millimetres, and 1
-    slopes: np.ndarray  # float64 (height, width, 2): of z across and down
+    slopes: np.ndarray  # float64 (height, width, 2): slope of z in x and y
 
 
 @lru_cache(maxsize=4)
 def surface(height: int, width: int) -> Surface:
-    """The surface under a crop of that size."""
+    """The surface for a crop of that size."""
     scale, (left, top) = framing.scale((height, width)), framing.origin((height, width))
     x, y = np.meshgrid((np.arange(width) - left) / scale, (np.arange(height) - top) / scale)
     z, across, down = face_model.heights(x, y)
@@ -50,13 +50,13 @@ def surface(height: int, width: int) -> Surface:
 
 
 class Frontal3d:
-    """Bilinear; what lies outside the image is black."""
+    """Bilinear, black outside the image."""
 
     def __init__(self, mirror: bool = True) -> None:
         self.mirror = mirror
 
     def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
-        """uint8 (height, width, 3) as ``size`` says; where no face was found, ``cutting.stand_in``.
+        """The frontalised face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
 
         Raises:
             ValueError: the face has no landmarks.
@@ -77,23 +77,23 @@ class Frontal3d:
 
 
 def visible(shape: Surface, seen: np.ndarray) -> np.ndarray:
-    """How well each pixel of the frontal view is seen by a camera: float32 (height, width), 0 to 1."""
-    towards = np.cross(seen[0, :3], seen[1, :3])  # to the viewer; as long as a frontal millimetre square is large in the image
+    """Visibility of each pixel of the frontal view in the image: float32 (height, width), 0 to 1."""
+    towards = np.cross(seen[0, :3], seen[1, :3])  # towards the viewer; length: image area of a frontal mm^2
     clear = np.clip((towards[2] - np.einsum("hwk,k->hw", shape.slopes, towards[:2])) / CLEAR, 0, 1)
     flat = np.einsum("hwk,ck->hwc", shape.points, seen)
     depth = np.einsum("hwk,k->hw", shape.points[..., :3], towards / np.linalg.norm(towards))
     cell = 2 * (shape.points[0, 1, 0] - shape.points[0, 0, 0])
     place = np.floor((flat - flat.min(axis=(0, 1))) / cell).astype(np.int64)
     place = place[..., 1] * (place[..., 0].max() + 1) + place[..., 0]
-    front = np.full(int(place.max()) + 1, -np.inf)  # the nearest of what falls into a cell of the image
+    front = np.full(int(place.max()) + 1, -np.inf)  # the nearest depth in each cell of the image
     np.maximum.at(front, place.ravel(), depth.ravel())
-    steep = cell * np.hypot(*np.moveaxis(shape.slopes, 2, 0))  # what depth may differ by within one cell
+    steep = cell * np.hypot(*np.moveaxis(shape.slopes, 2, 0))  # possible depth difference within a cell
     clear[front[place] - depth > HIDDEN + steep] = 0
     return clear.astype(np.float32)
 
 
 def blended(crop: np.ndarray, clear: np.ndarray) -> np.ndarray:
-    """The crop where it is seen, its mirror image where only that is seen, with a soft border between the two."""
+    """The crop with invisible parts replaced by their mirror image where that is visible, with a soft border."""
     side = max(1, round(SOFT * len(crop) / 152)) | 1
     sure = cv2.erode(clear, np.ones((side, side), np.uint8))
     weight = cv2.blur(sure, (side, side), borderType=cv2.BORDER_REPLICATE)

@@ -1,7 +1,7 @@
-"""Rotation, scale and shift that bring five landmarks to the places that face-recognition networks are trained with.
+"""Similarity transform of five landmarks to the template used by face-recognition networks.
 
-The places are those of the ArcFace family (Deng et al., CVPR 2019, Section 3.1, and public code) for 112 x 112; the transform
-is the least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.geometry.fiducials`` for other sizes.
+The template is that of ArcFace (Deng et al., CVPR 2019, Section 3.1, and public code) for 112 x 112; the transform is the
+least-squares one (Umeyama, IEEE TPAMI 13 (4), 1991). See ``datamodules.geometry.fiducials`` for other sizes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class SimilarityConfig(AlignmentConfig):
 
 
 class Similarity:
-    """Bilinear; what lies outside the image is black."""
+    """Bilinear, black outside the image."""
 
     def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
-        """uint8 (height, width, 3) as ``size`` says; where no face was found, ``cutting.stand_in``.
+        """The aligned face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
 
         Raises:
             ValueError: the face has no landmarks.

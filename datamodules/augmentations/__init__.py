@@ -1,1 +1,1 @@
-"""One file, one augmentation pipeline."""
+"""Augmentations: one file per pipeline."""

@@ -1,4 +1,4 @@
-"""What augmentations share: seeds that follow from place and time, ranges, and albumentations as a pure function."""
+"""Common parts of the augmentations: seeds, parameter ranges, and albumentations as a pure function."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ ORDERED = AfterValidator(_ordered)
 
 
 def augmentation_seed(seed: int, epoch: int, row: int) -> int:
-    """32 bits that follow from the three numbers, the same on every machine and in every process."""
+    """A 32-bit seed from the three numbers, the same on every machine and in every process."""
     return int.from_bytes(hashlib.sha256(f"{seed} {epoch} {row}".encode()).digest()[:4], "little")
 
 
 def step_seed(seed: int, place: int) -> int:
-    """32 bits for step ``place`` of a pipeline: each step draws its own numbers, whatever the others draw."""
+    """A 32-bit seed for step ``place`` of a pipeline; steps draw independent random numbers."""
     return int.from_bytes(hashlib.sha256(f"{seed} step {place}".encode()).digest()[:4], "little")
 
 
 def library() -> Any:
-    """The module albumentations, imported without asking the network for a newer version."""
+    """The module albumentations, imported without its online check for a newer version."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
     import albumentations
 
@@ -43,10 +43,10 @@ def library() -> Any:
 
 
 class Seeded:
-    """A transform of albumentations as a function of image and seed, and of nothing else.
+    """An albumentations transform as a pure function of image and seed.
 
-    Such a transform keeps its random state in itself: two threads that share it draw each other's numbers. So each thread has
-    a copy of its own, which is seeded for every image.
+    Transforms hold their random state, so threads that share one would disturb each other's random numbers. Each thread
+    therefore has its own copy, which is seeded for every image.
     """
 
     def __init__(self, transform: Any) -> None:
@@ -54,7 +54,7 @@ class Seeded:
         self._mine = threading.local()
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same."""
+        """uint8 (height, width, 3) to the same shape."""
         transform = getattr(self._mine, "transform", None)
         if transform is None:
             transform = self._mine.transform = copy.deepcopy(self.transform)
@@ -63,7 +63,7 @@ class Seeded:
         return changed
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"transform": self.transform}  # a process that is sent this makes its own copies
+        return {"transform": self.transform}  # an unpickled instance makes its own copies per thread
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["transform"])  # type: ignore[misc]

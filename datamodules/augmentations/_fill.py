@@ -1,4 +1,4 @@
-"""What stands where a part of an image was taken out."""
+"""Fill methods for removed image regions."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Literal
 import numpy as np
 
 Fill = Literal["black", "grey", "mean", "noise"]
-GREY = 128  # the number next to zero once pixels are in [-1, 1]
+GREY = 128  # the value closest to zero after normalisation to [-1, 1]
 
 
 def fill(image: np.ndarray, box: tuple[int, int, int, int], how: Fill, random: np.random.Generator) -> None:
-    """Fills the pixels x0 <= x < x1, y0 <= y < y1 of ``image`` in place; what of the box lies outside is left out.
+    """Fills the pixels x0 <= x < x1, y0 <= y < y1 of ``image`` in place; the box is clipped to the image.
 
     Args:
         image: uint8 (height, width, 3)
         box: x0, y0, x1, y1 in pixels
-        how: black, grey (128), the mean colour of the whole image as it is, or noise: each value of each pixel drawn uniformly
-        random: draws the noise
+        how: black, grey (128), the current mean colour of the whole image, or noise: uniform for each value of each pixel
+        random: random generator for the noise
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = box

@@ -1,4 +1,4 @@
-"""Small changes that leave the subject the same: mirror, position, scale, rotation, brightness, contrast."""
+"""Small identity-preserving changes: mirror, shift, scale, rotation, brightness, contrast."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from datamodules.augmentations._base import Probability, Seeded, library
 class BasicConfig(AugmentationConfig):
     name: Literal["basic"] = "basic"
     flip: Probability = 0.5
-    move: Probability = 0.5  # probability of shift, scale and rotation, which come together
-    shift: Annotated[float, Field(ge=0, lt=1)] = 0.05  # at most, as a share of the side
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.08  # at most: from 1 - scale to 1 + scale
-    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0  # at most, in degrees
+    move: Probability = 0.5  # probability of shift, scale and rotation, which are applied together
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.05  # maximum, as a fraction of the side
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.08  # maximum: factor from 1 - scale to 1 + scale
+    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0  # maximum, in degrees
     light: Probability = 0.5  # probability of a change of brightness and contrast
-    brightness: Annotated[float, Field(ge=0, le=1)] = 0.15  # at most, as a share of white
-    contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # at most: factor from 1 - contrast to 1 + contrast
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum, as a fraction of white
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum: factor from 1 - contrast to 1 + contrast
 
     def build(self) -> Seeded:
         import cv2

@@ -1,4 +1,4 @@
-"""Out of focus: a Gaussian blur."""
+"""Gaussian blur."""
 
 from __future__ import annotations
 

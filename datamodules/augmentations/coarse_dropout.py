@@ -1,4 +1,4 @@
-"""Small rectangles fall out of the image: the other augmentation of Debreczeni et al.'s final training; no sizes are stated."""
+"""Coarse dropout: removes small rectangles; one of Debreczeni et al.'s two final augmentations; they state no sizes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 class CoarseDropoutConfig(AugmentationConfig):
     name: Literal["coarse_dropout"] = "coarse_dropout"
-    holes: Annotated[tuple[Count, Count], ORDERED] = (2, 8)  # from fewest to most
-    side: Annotated[tuple[Share, Share], ORDERED] = (0.06, 0.14)  # of a hole, as a share of the image's height and width
+    holes: Annotated[tuple[Count, Count], ORDERED] = (2, 8)  # minimum and maximum number
+    side: Annotated[tuple[Share, Share], ORDERED] = (0.06, 0.14)  # of a hole, as a fraction of the image's height and width
     fill: Literal["black", "grey", "noise"] = "black"
     probability: Probability = 0.5
 
     def build(self) -> Seeded:
-        """Holes lie wholly inside the image and may overlap; height and width of each are drawn apart."""
+        """Holes lie completely inside the image and may overlap; their height and width are drawn independently."""
         fill = {"black": 0, "grey": GREY, "noise": "random"}[self.fill]
         return Seeded(library().CoarseDropout(self.holes, self.side, self.side, fill=fill, p=self.probability))

@@ -1,4 +1,4 @@
-"""Another light and another camera: brightness, contrast, saturation and hue, in an order that is drawn too."""
+"""Colour jitter: brightness, contrast, saturation and hue, in random order."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class ColourConfig(AugmentationConfig):
     name: Literal["colour"] = "colour"
-    brightness: Share = 0.25  # at most: factor from 1 - brightness to 1 + brightness; so are the next two
+    brightness: Share = 0.25  # maximum: factor from 1 - brightness to 1 + brightness; likewise the next two
     contrast: Share = 0.25
     saturation: Share = 0.4
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02  # at most, to either side, as a share of the circle of colours
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02  # maximum shift in either direction, as a fraction of the colour circle
     probability: Probability = 0.5
 
     def build(self) -> Seeded:

@@ -1,5 +1,6 @@
-"""One square of the image is taken out (DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with Cutout,
-2017)."""
+"""Cutout: removes one square of the image (DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with
+Cutout, 2017).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from datamodules.augmentations._fill import Fill, fill
 
 class CutoutConfig(AugmentationConfig):
     name: Literal["cutout"] = "cutout"
-    side: Annotated[float, Field(gt=0, le=1)] = 0.3  # of the square, as a share of the image's shorter side
-    fill: Fill = "grey"  # which is what the paper's zero is, of normalised pixels
+    side: Annotated[float, Field(gt=0, le=1)] = 0.3  # of the square, as a fraction of the image's shorter side
+    fill: Fill = "grey"  # corresponds to the paper's zero of normalised pixels
     probability: Probability = 0.5
 
     def build(self) -> Cutout:
@@ -24,13 +25,13 @@ class CutoutConfig(AugmentationConfig):
 
 
 class Cutout:
-    """The square's middle is any pixel of the image, so that a part of it may lie outside (Section 3.1)."""
+    """The square's centre is any pixel of the image, so part of the square may lie outside (Section 3.1)."""
 
     def __init__(self, config: CutoutConfig) -> None:
         self.config = config
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same; a pure function of image and seed."""
+        """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
         random = np.random.default_rng(seed)
         if random.random() >= self.config.probability:
             return image

@@ -1,8 +1,8 @@
-"""Parts of the face are hidden: boxes around an eye, the nose or the mouth are filled, so that no part is relied on alone.
+"""Erases facial parts: fills boxes around an eye, the nose or the mouth, so that the network does not rely on a single part.
 
-Random erasing (Zhong et al., AAAI 2020) where the parts lie. Nothing is detected: where they lie follows from how the face was
-cut out, see ``datamodules.geometry.parts``. So this step stands before those that move the face (rotate, zoom); a mirror image
-does no harm.
+Random erasing (Zhong et al., AAAI 2020) at the parts' positions. Nothing is detected: the positions follow from how the face
+was cropped, see ``datamodules.geometry.parts``. This step must therefore precede those that move the face (rotate, zoom); a
+flip before it does no harm.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class ErasePartsConfig(AugmentationConfig):
     name: Literal["erase_parts"] = "erase_parts"
     geometry: Geometry = "aligned"  # how the crops were made
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("left_eye", "right_eye", "nose", "mouth")
-    most: Annotated[int, Field(ge=1)] = 1  # parts of an image that are hidden, from 1 to so many
-    jitter: Annotated[float, Field(ge=0, lt=0.5)] = 0.15  # each edge of a box moves by so much of its side at most
+    most: Annotated[int, Field(ge=1)] = 1  # maximum number of hidden parts; at least one is hidden
+    jitter: Annotated[float, Field(ge=0, lt=0.5)] = 0.15  # maximum shift of each edge of a box, as a fraction of its side
     fill: Fill = "noise"
     probability: Probability = 0.5
 
@@ -45,7 +45,7 @@ class EraseParts:
         self.config = config
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same; a pure function of image and seed."""
+        """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
         random, config = np.random.default_rng(seed), self.config
         if random.random() >= config.probability:
             return image

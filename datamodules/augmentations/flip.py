@@ -1,4 +1,4 @@
-"""Mirror images: left and right change places."""
+"""Horizontal flip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from configs.interfaces import AugmentationConfig
 
 class FlipConfig(AugmentationConfig):
     name: Literal["flip"] = "flip"
-    # Written as probability, as in the other steps of a pipeline, or as p, which was first.
+    # ``probability`` as in the other pipeline steps, or ``p``, the original name.
     p: Annotated[float, Field(ge=0, le=1, validation_alias=AliasChoices("p", "probability"))] = 0.5
 
     def build(self) -> Flip:
@@ -24,6 +24,6 @@ class Flip:
         self.p = p
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """The image or its mirror image, as ``seed`` decides."""
+        """The image or its mirror image, depending on ``seed``."""
         mirrored = np.random.default_rng(seed).random() < self.p
         return np.ascontiguousarray(image[:, ::-1]) if mirrored else image

@@ -1,4 +1,4 @@
-"""Loses what a JPEG file loses: one of the two augmentations of Debreczeni et al.'s final training, who state no quality."""
+"""JPEG compression; one of two augmentations in Debreczeni et al.'s final training, quality not stated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 
 class JPEGConfig(AugmentationConfig):
     name: Literal["jpeg"] = "jpeg"
-    quality: Annotated[tuple[Quality, Quality], ORDERED] = (20, 80)  # drawn from lowest to highest, both included
+    quality: Annotated[tuple[Quality, Quality], ORDERED] = (20, 80)  # minimum and maximum, both inclusive
     probability: Probability = 0.5
 
     def build(self) -> Jpeg:
@@ -23,13 +23,13 @@ class JPEGConfig(AugmentationConfig):
 
 
 class Jpeg:
-    """Writes and reads the image in memory; colour has half the resolution, as is usual."""
+    """Encodes and decodes the image in memory; colour has half the resolution, as is usual."""
 
     def __init__(self, config: JPEGConfig) -> None:
         self.bgr = Seeded(library().ImageCompression("jpeg", config.quality, p=config.probability))
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same; a pure function of image and seed."""
-        # Albumentations hands RGB to OpenCV's encoder, which takes the first channel for blue and weighs it as blue.
+        """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
+        # Swapped because albumentations passes RGB to OpenCV's encoder, which expects BGR and weights the channels accordingly.
         swapped = np.ascontiguousarray(image[..., ::-1])
         return np.ascontiguousarray(self.bgr(swapped, seed)[..., ::-1])

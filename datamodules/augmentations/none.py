@@ -1,4 +1,4 @@
-"""No augmentation: the images as they are."""
+"""No augmentation."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class NoAugmentationConfig(AugmentationConfig):
 
 class Unchanged:
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """The image itself."""
+        """The image unchanged."""
         return image

@@ -1,4 +1,4 @@
-"""Augmentations one after the other: ``{name: pipeline, steps: [flip, {name: jpeg, quality: [30, 90]}, blur]}``."""
+"""A sequence of augmentations: ``{name: pipeline, steps: [flip, {name: jpeg, quality: [30, 90]}, blur]}``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Step = Annotated[SerializeAsAny[AugmentationConfig], BeforeValidator(partial(res
 
 class PipelineConfig(AugmentationConfig):
     name: Literal["pipeline"] = "pipeline"
-    steps: tuple[Step, ...] = Field(min_length=1)  # in this order; each happens or not by a probability of its own
+    steps: tuple[Step, ...] = Field(min_length=1)  # applied in this order, each with its own probability
 
     def check(self, detector: DetectorConfig) -> None:
         for step in self.steps:
@@ -29,13 +29,13 @@ class PipelineConfig(AugmentationConfig):
 
 
 class Pipeline:
-    """Each step's seed follows from the image's seed and the step's place, so that steps are independent of each other."""
+    """A step's seed is derived from the image's seed and the step's position, so that steps are independent of each other."""
 
     def __init__(self, steps: list[tuple[str, Augmentation]]) -> None:
         self.steps = steps
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same; a pure function of image and seed."""
+        """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
         for _, image in self.after_each(image, seed):  # noqa: B007, B020
             pass
         return image

@@ -1,4 +1,4 @@
-"""The head tilts: rotation around the middle of the image."""
+"""Rotation around the image's centre."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from datamodules.augmentations._base import Probability, Seeded, library
 
 class RotateConfig(AugmentationConfig):
     name: Literal["rotate"] = "rotate"
-    degrees: Annotated[float, Field(gt=0, le=180)] = 15.0  # at most, to either side; drawn uniformly
+    degrees: Annotated[float, Field(gt=0, le=180)] = 15.0  # maximum in either direction; drawn uniformly
     probability: Probability = 0.5
 
     def build(self) -> Seeded:
-        """Interpolates linearly; beyond its edges the image is mirrored."""
+        """Linear interpolation; the image is mirrored beyond its edges."""
         import cv2
 
         limits = (-self.degrees, self.degrees)

@@ -1,4 +1,4 @@
-"""The face comes nearer or goes farther; its middle stays in the middle, and the image keeps its size."""
+"""Zoom in or out around the image's centre, at constant image size."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Factor = Annotated[float, Field(ge=0.1, le=10)]
 
 class ZoomConfig(AugmentationConfig):
     name: Literal["zoom"] = "zoom"
-    factor: Annotated[tuple[Factor, Factor], ORDERED] = (0.85, 1.2)  # below 1 farther, above 1 nearer; drawn uniformly
+    factor: Annotated[tuple[Factor, Factor], ORDERED] = (0.85, 1.2)  # below 1 zooms out, above 1 zooms in; drawn uniformly
     probability: Probability = 0.5
 
     def build(self) -> Seeded:
-        """Interpolates linearly; beyond its edges the image is mirrored."""
+        """Linear interpolation; the image is mirrored beyond its edges."""
         import cv2
 
         return Seeded(library().Affine(scale=self.factor, border_mode=cv2.BORDER_REFLECT_101, p=self.probability))

@@ -1,1 +1,1 @@
-"""One file, one way to put images into batches."""
+"""Batch composition: one file per method."""

@@ -11,7 +11,7 @@ from datamodules.samplers import PKSampler
 
 
 class PKConfig(BatchesConfig):
-    """``images`` is K; P follows from the batch's size."""
+    """``images`` is K; P follows from the batch size."""
 
     name: Literal["pk"] = "pk"
     images: Annotated[int, Field(ge=2)] = 4

@@ -1,4 +1,4 @@
-"""Every image once an epoch, in an order of its own."""
+"""Every image once per epoch, in a new random order each time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One file, one dataset; the file name is its name in a grid file."""
+"""Datasets: one file each; the file name is the name in a grid file."""

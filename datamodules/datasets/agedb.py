@@ -1,7 +1,7 @@
-"""AgeDB: 16,488 photographs of 568 famous subjects, 1 to 101 years old.
+"""AgeDB: 16,488 images of 568 famous subjects, aged 1 to 101 years.
 
 Moschoglou, Papaioannou, Sagonas, Deng, Kotsia, Zafeiriou: AgeDB: the first manually collected, in-the-wild age database. CVPR
-workshops 2017. A file is called ``number_name_age_sex.jpg``, such as ``0_MariaCallas_35_f.jpg``.
+workshops 2017. File names are ``number_name_age_sex.jpg``, such as ``0_MariaCallas_35_f.jpg``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AgeDBDatasetConfig(FilesConfig):
     needs: ClassVar[str] = "root: the folder with the images, or with folders of them"
     terms: ClassVar[str] = "non-commercial research only"
     origin: ClassVar[str] = "the authors (iBUG group, Imperial College London) send the archive's password on request"
-    root: Annotated[Path, LOCATION]  # images in it, or in folders of it
+    root: Annotated[Path, LOCATION]  # contains the images, directly or in subfolders
 
     @property
     def namespace(self) -> str:
@@ -54,7 +54,7 @@ class AgeDBDatasetConfig(FilesConfig):
         return choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images)
 
     def _places(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder from the root on, behind links too but none twice, and the names of its files."""
+        """Each folder below the root, following links but visiting none twice, and its file names."""
         seen: set[str] = set()
         for place, folders, names in os.walk(self.root, followlinks=True):
             if (real := os.path.realpath(place)) in seen:
@@ -65,7 +65,7 @@ class AgeDBDatasetConfig(FilesConfig):
             yield place, names
 
     def columns(self, manifest: Manifest) -> dict[str, Column]:
-        """Age in bands and years, and gender, of each image of the manifest."""
+        """Age (in bands and in years) and gender of each image of the manifest."""
         parts = [_parts(key, self.root) for key in manifest.keys]
         genders = [GENDERS.index("Male" if gender == "m" else "Female") for _, _, gender in parts]
         return {**age_columns([age for _, age, _ in parts]), "gender": classes(genders, GENDERS)}

@@ -1,8 +1,8 @@
 """The images of an InsightFace verification set, such as ``lfw.bin``, ``agedb_30.bin`` or ``cfp_fp.bin``.
 
-Such a file says which pairs are one subject, but not who. So each pair has subjects of its own: one if it is genuine, two if it
-is not. Their names begin with the digest of the file. Hence the subjects of two files are never taken for the same, whatever
-the files are called, and subjects of a training set are not found in here: their images can be, byte by byte.
+Such a file labels pairs as genuine or impostor but does not identify subjects. Each pair is therefore given identities of its
+own: one if it is genuine, two if not. Identity names start with the file's digest, so that identities of different files never
+match, whatever the file names. Subject overlap with a training set cannot be detected, but byte-identical images can.
 """
 
 from __future__ import annotations
@@ -56,6 +56,6 @@ def key(pair: int, side: int) -> str:
 
 
 def identities(sha256: str, pair: int, same: bool) -> tuple[str, str]:
-    """The names of the subjects of a pair."""
+    """The identities of the two images of a pair."""
     name = f"{sha256[:16]}/pair-{pair:06d}"
     return (name, name) if same else (f"{name}-0", f"{name}-1")

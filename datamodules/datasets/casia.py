@@ -1,4 +1,4 @@
-"""CASIA-WebFace: 494,414 photographs of 10,575 subjects, in numbered folders.
+"""CASIA-WebFace: 494,414 images of 10,575 subjects, in numbered folders.
 
 Yi, Lei, Liao, Li: Learning face representation from scratch. 2014 (arXiv:1411.7923).
 """
@@ -28,8 +28,8 @@ class CasiaDatasetConfig(FilesConfig):
         "the authors (Institute of Automation, Chinese Academy of Sciences) no longer give it out; academic mirrors do"
     )
     root: Annotated[Path, LOCATION]
-    subjects: PositiveInt | None = None  # at most so many subjects, by number
-    names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the subjects, for the identity audit
+    subjects: PositiveInt | None = None  # maximum number of subjects, in numerical order
+    names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the subjects, for the overlap audit
 
     @property
     def namespace(self) -> str:
@@ -55,7 +55,7 @@ class CasiaDatasetConfig(FilesConfig):
         return choose(subject_folders(self.root), self.min_images, self.subjects)
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
-        """As the list says; empty without one."""
+        """The names from ``names_file``; empty without one."""
         if self.names_file is None:
             return {}
         known = read_numbered_names(self.names_file)

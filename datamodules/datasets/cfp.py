@@ -1,7 +1,7 @@
-"""Celebrities in Frontal-Profile: 500 subjects, each ten times from the front and four times in profile.
+"""Celebrities in Frontal-Profile: 500 subjects with ten frontal and four profile images each.
 
 Sengupta, Chen, Castillo, Patel, Chellappa, Jacobs: Frontal to profile face verification in the wild. WACV 2016. The key of an
-image is its path below ``Data/Images``, such as "001/frontal/01.jpg"; the subject is its first folder.
+image is its path below ``Data/Images``, such as "001/frontal/01.jpg"; its first folder is the subject.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Faces drawn by the project itself: no download, no licence, and the mask of every part is known.
+"""Synthetic faces drawn by this project: no download, no licence, and known masks of all facial parts.
 
-Subject ``number`` of population ``seed`` looks the same in every config. A look-alike is another subject, who has all but one
-part from a base subject and was photographed in the same shots: shot k of both differs inside that part only. So it is known
-where a correct explanation of "these are two subjects" must point. With an occluder, every shot of the subjects (not of their
-look-alikes) is there a second time, in which they wear it: it differs from the first inside the occluder only.
+Subject ``number`` of population ``seed`` looks the same in every config. A look-alike is a separate subject that differs from
+its base subject in one part and has the same shots: shot k of both differs only inside that part, which is the ground truth for
+explanations of why they are two subjects. With an occluder, every shot of the subjects (not of their look-alikes) is repeated
+with the occluder worn; the two images differ only inside the occluder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from datamodules.synthetic_faces import drawing
 from datamodules.synthetic_faces.drawn_faces import DrawnFaces, Occluder, Sample
 from datamodules.synthetic_faces.population import SWAPS, subject
 
-WORD = 2**32 - 1  # numbers that seed a generator are one word each
+WORD = 2**32 - 1  # limit of each number that seeds a random generator
 
 
 class DrawnDatasetConfig(DatasetConfig):
@@ -38,9 +38,9 @@ class DrawnDatasetConfig(DatasetConfig):
     first: int = Field(default=0, ge=0)  # number of the first subject
     seed: int = Field(default=0, ge=0, le=WORD)  # of the population
     size: int = Field(default=160, ge=64)  # pixels
-    variation: float = Field(default=1.0, ge=0, le=2)  # between shots; 0 makes all shots of a subject one image
-    look_alikes: int = Field(default=0, ge=0)  # subjects appended, each differing from a base subject in one part
-    occluder: Annotated[Occluder, Born("none")] = "none"  # shots appended, in which every subject wears it
+    variation: float = Field(default=1.0, ge=0, le=2)  # between shots; with 0 all shots of a subject are the same image
+    look_alikes: int = Field(default=0, ge=0)  # number of extra subjects, each differing from a base subject in one part
+    occluder: Annotated[Occluder, Born("none")] = "none"  # worn in additional shots of every subject
 
     @model_validator(mode="after")
     def _numbers_exist(self) -> DrawnDatasetConfig:
@@ -58,14 +58,14 @@ class DrawnDatasetConfig(DatasetConfig):
         return f"drawn/{self.seed}"
 
     def people(self) -> list[tuple[int, str | None]]:
-        """(number, None) of every subject, then (number of the base, part that differs) of every look-alike."""
+        """(number, None) of every subject, then (number of the base subject, part that differs) of every look-alike."""
         numbers = range(self.first, self.first + self.subjects)
         plain: list[tuple[int, str | None]] = [(number, None) for number in numbers]
         turns = (divmod(index, self.subjects) for index in range(self.look_alikes))
         return plain + [(self.first + place, SWAPS[(place + turn) % len(SWAPS)]) for turn, place in turns]
 
     def manifest(self, cache: Path) -> Manifest:
-        """Immediate: the images are a function of what their digests are made of; ``cache`` is not used."""
+        """Always known without a scan, as the digests are those of the drawing parameters; ``cache`` is not used."""
         shown = self.samples()
         return Manifest(
             keys=tuple(each.key for each in shown),
@@ -76,7 +76,7 @@ class DrawnDatasetConfig(DatasetConfig):
         )
 
     def samples(self) -> list[Sample]:
-        """All of them, in the manifest's order."""
+        """All samples, in the manifest's order."""
         shots, people = range(self.shots), self.people()
         plain = [Sample(number, part, index) for number, part in people for index in shots]
         if self.occluder == "none":
@@ -92,7 +92,7 @@ class DrawnDatasetConfig(DatasetConfig):
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
 
     def columns(self, manifest: AnyManifest) -> dict[str, Column]:
-        """Age (bands, and years) and gender of the subject of each image."""
+        """Age (in bands and in years) and gender of the subject of each image."""
         known = {each.key: each.number for each in self.samples()}
         people = {number: subject(self.seed, number) for number in sorted(set(known.values()))}
         shown = [people[known[key]] for key in manifest.keys]

@@ -1,9 +1,9 @@
-"""FairFace: 97,698 photographs with bands of age, gender and seven groups of race.
+"""FairFace: 97,698 images labelled with age band, gender and one of seven race groups.
 
 Karkkainen, Joo: FairFace: face attribute dataset for balanced race, gender, and age for bias measurement and mitigation.
-WACV 2021. 86,744 images are its training part, 10,954 its validation part. It names no subjects: every image is its own
-subject here, so it is for attributes, not for verification. Debreczeni et al. test on a fifth of the training part, 17,349
-images, and not on the validation part: ``part: held_out`` is such a fifth.
+WACV 2021. 86,744 images are its training split, 10,954 its validation split. It has no subject labels: every image is its own
+identity, so it is for attributes, not for verification. Debreczeni et al. test on a fifth of the training split, 17,349
+images, and not on the validation split: ``part: held_out`` is such a fifth.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class FairFaceDatasetConfig(FilesConfig):
     origin: ClassVar[str] = "the authors' public repository (Joo and Karkkainen)"
     root: Annotated[Path, LOCATION]
     split: Literal["train", "val"] = "train"
-    part: Literal["all", "fit", "held_out"] = "all"  # of the split
-    held_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the split that ``held_out`` has, and ``fit`` has not
-    held_seed: int = 0  # decides which
-    on_damaged_age: Literal["refuse", "repair"] = "refuse"  # "9-Mar" and the like, where a spreadsheet took 3-9 for a date
+    part: Literal["all", "fit", "held_out"] = "all"  # of the split; fit and held_out are complements
+    held_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # fraction of the split in ``held_out``
+    held_seed: int = 0  # seed of that choice
+    on_damaged_age: Literal["refuse", "repair"] = "refuse"  # ages such as "9-Mar", where a spreadsheet turned 3-9 into a date
 
     @model_validator(mode="after")
     def _nobody_twice(self) -> FairFaceDatasetConfig:
@@ -57,7 +57,7 @@ class FairFaceDatasetConfig(FilesConfig):
         return None
 
     def file(self) -> Path:
-        """The table of the split."""
+        """The split's table."""
         return self.root / f"fairface_label_{self.split}.csv"
 
     def folder(self) -> Path:
@@ -84,7 +84,7 @@ class FairFaceDatasetConfig(FilesConfig):
         return f"{count} ages that a spreadsheet had made dates" if count else ""
 
     def table(self) -> Table:
-        """The table of the whole split; ``table().repaired`` counts the ages that were repaired."""
+        """The table of the whole split; ``table().repaired`` is the number of repaired ages."""
         return read_table(self.file(), self.on_damaged_age)
 
     def _chosen(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""One folder of images, whose file names tell the subject: ``Ann_Veneman_0003.jpg`` shows Ann_Veneman."""
+"""One folder of images whose file names contain the subject: ``Ann_Veneman_0003.jpg`` shows Ann_Veneman."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class FlatDatasetConfig(FilesConfig):
     terms: ClassVar[str] = "your own"
     origin: ClassVar[str] = "your own images"
     root: Annotated[Path, LOCATION]
-    space: str = "flat"  # datasets with one space have one set of subjects
-    subject: str = r"(.+)_\d+"  # pattern of the name without its suffix; the first group is the subject
-    subjects: PositiveInt | None = None  # at most so many subjects, by name
+    space: str = "flat"  # namespace of the subjects; datasets with the same space share their subjects
+    subject: str = r"(.+)_\d+"  # regular expression for the file name without suffix; its first group is the subject
+    subjects: PositiveInt | None = None  # maximum number of subjects, in order of name
 
     @field_validator("subject")
     @classmethod
@@ -67,6 +67,6 @@ class FlatDatasetConfig(FilesConfig):
 
 
 def image_names(folder: Path) -> list[str]:
-    """The image files that lie in ``folder`` itself, sorted; hidden ones are left out."""
+    """The image files directly in ``folder``, sorted; hidden files are ignored."""
     names = (entry.name for entry in os.scandir(folder) if entry.is_file())
     return sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))

@@ -18,9 +18,9 @@ class FolderDatasetConfig(FilesConfig):
     terms: ClassVar[str] = "your own"
     origin: ClassVar[str] = "your own images"
     root: Annotated[Path, LOCATION]
-    space: str = "folder"  # datasets with one space have one set of subjects: equal folder names are the same subject
-    subjects: PositiveInt | None = None  # at most so many subjects, by name
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each subject's images, by name, for ablations of the data's size
+    space: str = "folder"  # datasets with the same space share subjects: equal folder names are the same subject
+    subjects: PositiveInt | None = None  # maximum number of subjects, in order of name
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of each subject's images, for data-size ablations
 
     @property
     def namespace(self) -> str:

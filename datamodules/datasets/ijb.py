@@ -1,8 +1,9 @@
-"""IJB-B and IJB-C, as the field evaluates them: loosely cropped faces, with landmarks and detector's scores in lists.
+"""IJB-B and IJB-C in their common form: loosely cropped faces, with lists of landmarks and detection scores.
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
-dataset and protocol. ICB 2018. The lists of the 1:1 protocol name no subjects, so the identity of an image is the first
-template that it is in ("template 69544"): good for counting, not for telling whether two templates show one subject.
+dataset and protocol. ICB 2018. The lists of the 1:1 protocol do not identify subjects, so the identity of an image is the first
+template that contains it ("template 69544"). It can be used for counting, but not to tell whether two templates are of the same
+subject.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class IJBDatasetConfig(FilesConfig):
         return self.lacking(files(self.set).faces, files(self.set).points)
 
     def lacking(self, *names: str) -> Missing | None:
-        """Which of these lists are not in ``meta``."""
+        """Which of these lists are missing in ``meta``; None if all are there."""
         absent = [self.meta() / name for name in names if not (self.meta() / name).is_file()]
         return Missing(f"no list {absent[0]} ({len(absent)} of {len(names)} are absent)", self.how()) if absent else None
 
@@ -68,11 +69,11 @@ class IJBDatasetConfig(FilesConfig):
         return list(found.items())
 
     def faces(self) -> Faces:
-        """Image, template and medium, line by line of the list."""
+        """Image, template and medium of each line of the list."""
         return read_faces(self.meta() / files(self.set).faces)
 
     def points(self, manifest: Manifest) -> Points:
-        """Landmarks and scores of the manifest's images, row by row.
+        """Landmarks and detection scores of the manifest's images, in its order.
 
         Raises:
             ValueError: an image has none; names it.
@@ -88,7 +89,7 @@ class IJBDatasetConfig(FilesConfig):
         return Points(listed.file, tuple(manifest.keys), listed.points[rows], listed.scores[rows])
 
     def detections(self, manifest: Manifest) -> Detections:
-        """What the lists say of each image, in place of a detector: the box is the whole loose crop."""
+        """The lists' landmarks and scores, used instead of a detector; the box is the whole loose crop."""
         listed = self.points(manifest)
         boxes = np.zeros((len(manifest.keys), 4), np.float32)
         boxes[:, 2], boxes[:, 3] = manifest.widths, manifest.heights

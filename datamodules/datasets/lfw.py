@@ -15,7 +15,7 @@ from datamodules.formats.files import FilesConfig, Images, choose, subject_folde
 from datamodules.list_readers.lfw import FILES, ListName, read_list
 from datamodules.list_readers.subject_names import normalised
 
-# A copy that scikit-learn's authors keep; the data set's own home page is no longer there.
+# A copy kept by the authors of scikit-learn; the dataset's home page no longer exists.
 FUNNELED = (
     Source("pairs.txt", "5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592", 155_335),
     Source("pairsDevTest.txt", "5976009", "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c", 26_002),
@@ -41,15 +41,15 @@ class LFWDatasetConfig(FilesConfig):
     server: ClassVar[str | None] = "https://ndownloader.figshare.com/files"
     sources: ClassVar[tuple[Source, ...]] = FUNNELED
     root: Annotated[Path, LOCATION]
-    exclude: tuple[ListName, ...] = ()  # subjects named in these lists are left out
-    only: ListName | None = None  # the images that this list names, and no others
+    exclude: tuple[ListName, ...] = ()  # leave out the subjects named in these lists
+    only: ListName | None = None  # use only the images named in this list
 
     @property
     def namespace(self) -> str:
         return "lfw"
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
-        """The subjects' folders are called by their names."""
+        """The names are the subjects' folder names."""
         return {who: normalised(who) for who in identities}
 
     def missing(self) -> Missing | None:

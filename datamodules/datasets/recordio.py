@@ -1,10 +1,10 @@
-"""Training sets of the ArcFace family as MXNet RecordIO (``.rec`` with ``.idx``): MS1MV2, MS1MV3, Glint360K, CASIA-WebFace.
+"""Training sets in MXNet RecordIO (``.rec`` with ``.idx``), as used for ArcFace: MS1MV2, MS1MV3, Glint360K, CASIA-WebFace.
 
 Deng, Guo, Xue, Zafeiriou: ArcFace: Additive angular margin loss for deep face recognition. CVPR 2019.
 
-Record 0 of such a file holds no image: its two labels are the number of the first record that stands for a subject, and that of
-the record behind the last. A subject's record has two labels, too: the first image of the subject, and the one behind the last.
-The labels are float32, which is inexact beyond 2**24. So every image's own label says who it shows, and the rest must agree.
+Record 0 contains no image: its two labels are the number of the first subject record and the number after the last one. A
+subject record has two labels as well: its subject's first image, and the one after the last. These labels are float32, which is
+not exact beyond 2**24. Each image's own label is therefore authoritative, and the rest must agree with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datamodules.formats.byte_ranges import ByteRanges, Listing
 from datamodules.formats.containers import SubjectsConfig, Unwrap
 from datamodules.formats.recordio import Records, image_bytes, read_headers, read_index
 
-EXACT = 1 << 24  # whole numbers up to here are exact in float32
+EXACT = 1 << 24  # float32 represents integers up to here exactly
 
 
 class RecordIODatasetConfig(SubjectsConfig):
@@ -30,7 +30,7 @@ class RecordIODatasetConfig(SubjectsConfig):
         "training sets of the InsightFace project (MS1MV2, MS1MV3, Glint360K, CASIA-WebFace) come in this form"
     )
     root: Annotated[Path, LOCATION]
-    space: str = "recordio"  # datasets with one space have one set of subjects: equal labels are the same subject
+    space: str = "recordio"  # datasets with the same space share subjects: equal labels are the same subject
 
     @property
     def namespace(self) -> str:
@@ -47,7 +47,7 @@ class RecordIODatasetConfig(SubjectsConfig):
         return rec, rec.with_suffix(".idx")
 
     def listing(self, files: tuple[Path, ...]) -> Listing:
-        """Keys are the records' numbers, identities their labels."""
+        """Keys are record numbers, identities are labels."""
         records = read_headers(files[0], *read_index(files[1]))
         rows = image_rows(files[0], records)
         labels = records.labels[rows, 0]
@@ -57,7 +57,7 @@ class RecordIODatasetConfig(SubjectsConfig):
             raise ValueError(f"{files[0]}, offset {records.offset[rows][place]}: the label {labels[place]} is no class number")
         numbers = records.number[rows].tolist()
         classes = labels.astype(np.int64).tolist()
-        names = {label: str(label) for label in set(classes)}  # one text per subject, not per image
+        names = {label: str(label) for label in set(classes)}  # one string object per subject, not per image
         return Listing(
             keys=tuple(f"{number:08d}" for number in numbers),
             identities=tuple(names[label] for label in classes),
@@ -75,10 +75,10 @@ class RecordIODatasetConfig(SubjectsConfig):
 
 
 def image_rows(path: Path, records: Records) -> np.ndarray:
-    """The rows of records that hold images, int64 (N,).
+    """The rows of the records that contain images, int64 (N,).
 
     Raises:
-        ValueError: record 0 says which those are, and the file is otherwise; names file and offset.
+        ValueError: the file disagrees with record 0; gives file and offset.
     """
     subjects = (records.flag == 2) & (records.payload == 0)
     first = int(np.argmin(records.number))
@@ -99,7 +99,7 @@ def image_rows(path: Path, records: Records) -> np.ndarray:
 
 
 def _check_subjects(path: Path, records: Records, start: int) -> None:
-    """The ranges of the subjects' records are the runs of equal labels of the images."""
+    """Checks that the subject records' ranges are the runs of equal image labels."""
     labels = records.labels[1:start, 0]
     edges = np.flatnonzero(np.diff(labels)) + 2
     runs = np.stack([np.append(1, edges), np.append(edges, start)], axis=1).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Shards: a folder of tar archives with KEY.jpg and KEY.json (or KEY.cls), as `facegrid data convert` or webdataset write them.
+"""Shards: a folder of tar archives with KEY.jpg and KEY.json (or KEY.cls), from `facegrid data convert` or webdataset.
 
-Where the writer's ``manifest.json`` stands beside the archives, names, counts and digests must be as it says.
+If the writer's ``manifest.json`` is there too, names, counts and digests must match it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ShardsDatasetConfig(SubjectsConfig):
     terms: ClassVar[str] = "those of the set that was converted"
     origin: ClassVar[str] = "`facegrid data convert` writes it"
     root: Annotated[Path, LOCATION]
-    space: str | None = None  # datasets with one space have one set of subjects; None: that of the dataset that was converted
+    space: str | None = None  # datasets with the same space share subjects; None: the space of the converted dataset
 
     @property
     def namespace(self) -> str:
@@ -84,5 +84,5 @@ class ShardsDatasetConfig(SubjectsConfig):
 
 
 def as_it_is(data: bytes, coding: int) -> bytes:
-    """A member of an archive is the image."""
+    """The member's bytes are the image, without further decoding."""
     return data

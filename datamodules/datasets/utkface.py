@@ -1,8 +1,8 @@
-"""UTKFace: photographs whose file names tell age, sex and race.
+"""UTKFace: photographs with age, sex and race in their file names.
 
-Zhang, Song, Qi: Age progression/regression by conditional adversarial autoencoder. CVPR 2017. A file is called
+Zhang, Song, Qi: Age progression/regression by conditional adversarial autoencoder. CVPR 2017. File names are
 ``age_sex_race_time.jpg`` (also ``.jpg.chip.jpg``): sex 0 male, 1 female; race 0 White, 1 Black, 2 Asian, 3 Indian, 4
-others. It names no subjects: every image is its own subject here, so it is for attributes, not for verification. Some
+others. It has no subject labels: every image is its own identity, so it is for attributes, not for verification. Some
 published names lack a part.
 """
 
@@ -35,7 +35,7 @@ class UTKFaceDatasetConfig(FilesConfig):
     needs: ClassVar[str] = "root: the folder of the aligned and cropped images"
     terms: ClassVar[str] = "non-commercial research only"
     origin: ClassVar[str] = "public, at the authors' home page (University of Tennessee, Knoxville)"
-    root: Annotated[Path, LOCATION]  # the images, or a folder images/ of them
+    root: Annotated[Path, LOCATION]  # contains the images, directly or in a folder images/
     on_bad_name: Literal["fail", "skip"] = "fail"
 
     @model_validator(mode="after")
@@ -88,13 +88,13 @@ class UTKFaceDatasetConfig(FilesConfig):
         }
 
     def _told(self, manifest: Table) -> Table:
-        """With the wrong names among what was skipped."""
+        """The manifest with malformed names added to the skipped images."""
         bad = {name: WRONG for name in image_names(self.folder()) if parts(name) is None}
         return dataclasses.replace(manifest, skipped={**bad, **manifest.skipped}) if bad else manifest
 
 
 def parts(name: str) -> tuple[int, int, int] | None:
-    """(years, gender, race) that a file name tells; None where it is malformed."""
+    """(years, gender, race) from a file name; None if it is malformed."""
     match = NAME.fullmatch(name)
     if match is None or int(match[1]) > OLDEST:
         return None

@@ -1,4 +1,4 @@
-"""VGGFace2: 3.31 million photographs of 9,131 subjects, of whom 500 are its test part.
+"""VGGFace2: 3.31 million images of 9,131 subjects, 500 of them in its test part.
 
 Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognising faces across pose and age. FG 2018.
 """
@@ -27,8 +27,8 @@ class VGGFace2DatasetConfig(FilesConfig):
     origin: ClassVar[str] = "the authors (Visual Geometry Group, Oxford) give it out on request, and so do academic mirrors"
     root: Annotated[Path, LOCATION]
     split: Literal["train", "test"] = "test"
-    subjects: PositiveInt | None = None  # at most so many subjects, by number
-    names_file: Annotated[Path | None, LOCATION] = None  # identity_meta.csv, the subjects' names, for the identity audit
+    subjects: PositiveInt | None = None  # maximum number of subjects, in numerical order
+    names_file: Annotated[Path | None, LOCATION] = None  # identity_meta.csv, the subjects' names, for the overlap audit
 
     @property
     def namespace(self) -> str:
@@ -53,7 +53,7 @@ class VGGFace2DatasetConfig(FilesConfig):
         return choose(subject_folders(self.folder()), self.min_images, self.subjects)
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
-        """As the list says; empty without one."""
+        """The names from ``names_file``; empty without one."""
         if self.names_file is None:
             return {}
         known = read_identity_meta(self.names_file)

@@ -1,1 +1,1 @@
-"""One file, one way to find and cut out the face."""
+"""Face detectors: one file each."""

@@ -1,13 +1,13 @@
 """MTCNN with the weights of facenet-pytorch.
 
 Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks. IEEE Signal
-Processing Letters 23 (10), 2016. The cascade is ``datamodules.mtcnn``.
+Processing Letters 23 (10), 2016. ``datamodules.mtcnn`` implements the cascade.
 
-Boxes are the same bytes however images are grouped, in whatever order, on however many threads. For that each image passes the
-networks alone, on one thread: in a batch, and with more threads, sums are taken in another order, and boxes move by 1e-5
-pixels. What threads there are work on different images.
+Boxes are bit-identical regardless of batching, order and number of threads. To this end each image passes the networks alone,
+on one thread: batches and threads change the order of summation, which moves boxes by 1e-5 pixels. Multiple threads work on
+different images.
 
-How a face is cut out is the ``alignment``; ``margin: 8`` is short for ``alignment: {name: box, margin: 8}``.
+The ``alignment`` crops the face; ``margin: 8`` is short for ``alignment: {name: box, margin: 8}``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import Size
 
 WEIGHTS = "facenet-pytorch 2.5.3"
-CASCADE = 2  # to be raised whenever any box changes; 1 was facenet-pytorch's own
-CONFIDENT = 0.9  # what largest_over_threshold asks for, as in facenet-pytorch
+CASCADE = 2  # raise whenever any box changes; 1 was facenet-pytorch's own cascade
+CONFIDENT = 0.9  # threshold of largest_over_threshold, as in facenet-pytorch
 OFF_CENTRE = 2.0  # weight of the squared distance from the centre, as in facenet-pytorch
 
 Selection = Literal["center_weighted_size", "probability", "largest", "largest_over_threshold"]
@@ -40,10 +40,10 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 class MTCNNConfig(DetectorConfig):
     name: Literal["mtcnn"] = "mtcnn"
     alignment: component("alignment") = Field(default_factory=lambda: {"name": "box"})  # type: ignore[valid-type]
-    selection_method: Selection = "center_weighted_size"  # which of several faces
+    selection_method: Selection = "center_weighted_size"  # which face to choose among several
     min_face_size: Annotated[int, Field(ge=12)] = 20  # pixels
     thresholds: tuple[Probability, Probability, Probability] = (0.6, 0.7, 0.7)  # of the three networks
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.709  # from one scale of the image pyramid to the next
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.709  # scale factor of the image pyramid
 
     @model_validator(mode="before")
     @classmethod
@@ -66,7 +66,7 @@ class MTCNNConfig(DetectorConfig):
         return {**rest, "alignment": box}
 
     def identity(self) -> dict[str, Any]:
-        """With the alignment box as it was before there were others: its margin stands beside the other fields."""
+        """Keeps the alignment box in its original form, as a margin among the other fields, for existing identities."""
         found = super().identity()
         if self.alignment.name == "box":
             box = found.pop("alignment")
@@ -83,7 +83,7 @@ class MTCNNConfig(DetectorConfig):
 
 
 class Mtcnn:
-    """Detects with the three networks, which are loaded when first needed; cropping needs none."""
+    """Detects faces with the three networks, which are loaded on first use; cropping does not need them."""
 
     def __init__(self, config: MTCNNConfig, device: str = "cpu") -> None:
         self.config = config
@@ -91,21 +91,21 @@ class Mtcnn:
         self.alignment: Alignment = config.alignment.build()
 
     def detect(self, images: Sequence[np.ndarray]) -> list[AnyDetection]:
-        """One Detection per image, each a function of that image's pixels alone.
+        """One Detection per image, which depends only on that image's pixels.
 
         Args:
             images: RGB, uint8, (height, width, 3), of any sizes
         """
-        _ = self._networks  # loaded before the threads start
+        _ = self._networks  # load the networks before the threads start
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 return list(pool.map(self._one, images))
-        finally:  # a thread that asks for one changes what later threads begin with
+        finally:  # set_num_threads in one thread changes the default of later threads
             torch.set_num_threads(threads)
 
     def of_manifest(self, manifest: Manifest) -> Any:
-        """Never called: sizes do not tell where faces are, which is why ``Config.trivial`` is False."""
+        """Never called: image sizes do not determine boxes, so ``Config.trivial`` is False."""
         raise AssertionError("mtcnn must see the images")
 
     def crop(self, image: np.ndarray, detection: AnyDetection, size: Size) -> np.ndarray:
@@ -128,18 +128,18 @@ class Mtcnn:
         if chosen is None:
             return MISSED
         x0, y0, x1, y1 = found.boxes[chosen].tolist()
-        if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:  # a box that leaves nothing to crop
+        if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:  # the box leaves nothing to crop
             return MISSED
         points = tuple((x, y) for x, y in found.points[chosen].tolist())
         return Detection(True, (x0, y0, x1, y1), float(found.scores[chosen]), points)
 
 
 def choose(boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int], method: Selection) -> int | None:
-    """Which of the faces is meant: its row, or None.
+    """The row of the selected face, or None.
 
-    The methods are facenet-pytorch's: the most probable face, the largest, the largest of those over 0.9, or the one with the
-    greatest area minus twice the squared distance of its centre from the image's. Of equal
-    faces the larger, then the first, counts.
+    The methods are facenet-pytorch's: the most probable face, the largest, the largest with a score over 0.9, or the one with
+    the greatest area minus twice the squared distance of its centre from the image's. Ties go to the larger face, then to the
+    first.
 
     Args:
         boxes: (N, 4), x0, y0, x1, y1

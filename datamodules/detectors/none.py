@@ -1,4 +1,4 @@
-"""No detection: the image itself, or its centre, as the comparison level of detection studies."""
+"""No detection: the image or its centre, the baseline of detection studies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from datamodules.geometry.cutting import Size, cut
 
 class NoDetectorConfig(DetectorConfig):
     name: Literal["none"] = "none"
-    # Share of width and of height that is kept, around the centre; 1 keeps the whole image, without regard to its aspect.
+    # Fraction of width and height to keep, around the centre; 1 keeps the whole image, resized without keeping the aspect
+    # ratio.
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     trivial: ClassVar[bool] = True
 
@@ -28,27 +29,27 @@ class NoDetectorConfig(DetectorConfig):
 
 
 class Centre:
-    """Takes the part of an image around its centre with ``fraction`` of its width and height."""
+    """Crops the centre of an image, with ``fraction`` of its width and height."""
 
     def __init__(self, fraction: float = 1.0) -> None:
         self.fraction = fraction
 
     def detect(self, images: Sequence[np.ndarray]) -> list[AnyDetection]:
-        """Looks at the images' shapes only."""
+        """Uses only the images' shapes."""
         return [self.of_size(image.shape[1], image.shape[0]) for image in images]
 
     def of_size(self, width: int, height: int) -> Detection:
-        """The detection in any image of that size, in pixels."""
+        """The detection for any image of that size in pixels."""
         x, y = (1 - self.fraction) / 2 * width, (1 - self.fraction) / 2 * height
         return Detection(found=True, box=(x, y, width - x, height - y), score=1.0)
 
     def of_manifest(self, manifest: Manifest) -> Detections:
-        """The detections in all images of a dataset, none of which is read."""
+        """The detections of all images of a dataset, without reading them."""
         sizes = zip(manifest.widths, manifest.heights, strict=True)
         return Detections.of(manifest.keys, [self.of_size(width, height) for width, height in sizes])
 
     def crop(self, image: np.ndarray, detection: AnyDetection, size: Size) -> np.ndarray:
-        """uint8 (height, width, 3) as ``size`` says; the box is rounded to whole pixels, and is one pixel at least."""
+        """uint8 (height, width, 3) as in ``size``; the box is rounded to whole pixels and has at least one."""
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (round(value) for value in detection.box)
         x0, y0 = min(x0, width - 1), min(y0, height - 1)

@@ -1,1 +1,1 @@
-"""What is compared with what: pairs, templates, galleries, groups, and the lists that name them."""
+"""Evaluation sets: pairs, templates, galleries, groups, and the lists that define them."""

@@ -1,4 +1,4 @@
-"""CALFW and CPLFW: images of LFW's subjects in one folder, and a list with two lines a pair, each image and label."""
+"""CALFW and CPLFW: images of LFW's subjects in one folder, and a list with two lines per pair, each an image and a label."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from datamodules.list_readers.pair_list import read_pairs
 
 
 class AlignedListConfig(OneListConfig, ABC):
-    """Their archives have the same layout; only the images and the pairs are others."""
+    """CALFW and CPLFW share an archive layout and differ only in images and pairs."""
 
     terms: ClassVar[str] = "research only"
     origin: ClassVar[str] = "the authors (Weihong Deng's group, Beijing University of Posts and Telecommunications) give it out"
-    images: Annotated[str, LOCATION] = "aligned images"  # the folder of images in root; the archive also has others
+    images: Annotated[str, LOCATION] = "aligned images"  # image folder in root; the archive contains others too
 
     def dataset(self) -> Flat:
         return Flat(root=self.root / self.images, space="lfw")

@@ -1,4 +1,4 @@
-"""Genuine and impostor pairs spread evenly over subjects: every subject is compared equally often, to within one pair."""
+"""Balanced genuine and impostor pairs: the numbers of comparisons of any two subjects differ by at most one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import TypeVar
 
 import numpy as np
 
-Image = tuple[int, int]  # subject, image of that subject
+Image = tuple[int, int]  # (subject, image of that subject)
 ImagePair = tuple[Image, Image]
 T = TypeVar("T")
 
 
 def genuine_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -> list[ImagePair]:
-    """``count`` pairs of images of one subject; no pair occurs twice.
+    """``count`` distinct pairs of images of the same subject.
 
-    Subjects take turns, in an order that is random in each round.
+    Subjects take turns, in a new random order in each round.
 
     Args:
         images: number of images of each subject
         count: number of pairs
-        rng: what is chosen by chance
+        rng: random generator
 
     Raises:
-        ValueError: there are fewer pairs.
+        ValueError: fewer than ``count`` pairs exist.
     """
     pools = [_shuffled(list(combinations(range(size), 2)), rng) for size in images]
     if count > (most := sum(map(len, pools))):
@@ -39,10 +39,10 @@ def genuine_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -
 
 
 def impostor_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -> list[ImagePair]:
-    """``count`` pairs of images of two subjects; no pair occurs twice, and no two subjects meet again before all have met.
+    """``count`` distinct pairs of images of different subjects; no two subjects are paired again before all others have been.
 
-    Consecutive pairs come from the rounds of a round-robin tournament, so that any n / 2 pairs of n subjects in a row that
-    begin with a round hold every subject once.
+    Pairs are taken round by round from a round-robin tournament: n / 2 consecutive pairs of n subjects, starting at a round,
+    contain every subject once.
 
     Args, Raises: as ``genuine_pairs``.
     """
@@ -64,15 +64,15 @@ def impostor_pairs(images: Sequence[int], count: int, rng: np.random.Generator) 
 
 
 def subjects_met(pairs: Sequence[ImagePair]) -> Counter[frozenset[int]]:
-    """How often each two subjects are compared."""
+    """Number of comparisons of each two subjects."""
     return Counter(frozenset((left[0], right[0])) for left, right in pairs)
 
 
 def _tournament(players: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Every two players once, the lower number first; round by round, where nobody plays twice (the circle method)."""
+    """All pairs of players, lower number first, in rounds in which each player plays at most once (the circle method)."""
     names: list[int | None] = [*_shuffled(list(range(players)), rng)]
     if players % 2:
-        names.append(None)  # whoever meets this one pauses
+        names.append(None)  # a bye for odd numbers of players
     size = len(names)
     for turn in range(size - 1):
         ring = [names[-1], *(names[(turn + step) % (size - 1)] for step in range(size - 1))]

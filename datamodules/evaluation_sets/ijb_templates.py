@@ -1,4 +1,4 @@
-"""The templates of IJB-B and IJB-C as rows of a manifest, for the protocols 1:1 and 1:N."""
+"""The templates of IJB-B and IJB-C as rows of a manifest, for 1:1 verification and 1:N identification."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from datamodules.list_readers.ijb import Faces, line_of
 
 
 def image_rows(faces: Faces, manifest: Manifest) -> np.ndarray:
-    """int64 (M,): the manifest's row of each line of the list; -1 where a skip policy left the image out.
+    """int64 (M,): the manifest row of each line of the list; -1 if the skip policy left the image out.
 
     Raises:
-        ValueError: an image is not in the dataset; names list, line and image.
+        ValueError: an image is not in the dataset; gives list, line and image.
     """
     places = {key: row for row, key in enumerate(manifest.keys)}
     rows = np.fromiter((places.get(name, -1) for name in faces.names), np.int64, len(faces.names))
@@ -28,16 +28,16 @@ def image_rows(faces: Faces, manifest: Manifest) -> np.ndarray:
 
 
 def ijb_templates(data: Ijb, manifest: Manifest, detector_score: bool, subjects: Mapping[int, int] | None = None) -> Templates:
-    """The templates of the set, in the order of their numbers.
+    """The templates of the set, ordered by number.
 
     Args:
         data: the dataset
         manifest: its images
-        detector_score: weigh each image by its detector's score
+        detector_score: weight each image by its detection score
         subjects: template -> subject; None takes all templates, with unknown subjects
 
     Raises:
-        ValueError: an image is absent; or a template has lost all its images to the skip policy.
+        ValueError: an image is missing, or the skip policy left out all images of a template.
     """
     faces = data.faces()
     rows = image_rows(faces, manifest)
@@ -59,12 +59,12 @@ def ijb_templates(data: Ijb, manifest: Manifest, detector_score: bool, subjects:
 
 
 def places_of(templates: Templates, numbers: np.ndarray) -> np.ndarray:
-    """int32: index of each template number; -1 where there is none. Quick for millions of numbers."""
+    """int32: index of each template number, -1 if there is none. Fast for millions of numbers."""
     named = templates.numbers  # sorted
-    if len(named) and named[0] >= 0 and named[-1] < 50_000_000:  # a table of all numbers; they are small in IJB
+    if len(named) and named[0] >= 0 and named[-1] < 50_000_000:  # use a lookup table: the numbers are small in IJB
         table = np.full(int(named[-1]) + 2, -1, np.int32)
         table[named] = np.arange(len(named), dtype=np.int32)
-        last = len(table) - 1  # stands for every number that is too large or too small
+        last = len(table) - 1  # the entry of all numbers out of range
         return table[np.where((numbers < 0) | (numbers > last), last, numbers)]
     places = np.minimum(np.searchsorted(named, numbers), max(len(named) - 1, 0))
     return np.where(named[places] == numbers, places, -1).astype(np.int32)

@@ -1,7 +1,7 @@
-"""The file of mined pairs of different subjects who look alike: text, one pair a line.
+"""File format of mined look-alike impostor pairs: text, one pair per line.
 
-Its first line names the format, its second the miner: the digest of the weights that found the pairs. No network may be
-evaluated by pairs that it chose itself, so whoever uses the file asks ``miner_of`` first.
+Line 1 names the format and line 2 the miner, the digest of the weights that selected the pairs. A network must not be evaluated
+on pairs that it selected itself, so users of the file check ``miner_of`` first.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ MINER = re.compile(r"# miner ([0-9a-f]{64})")
 
 
 def write_lookalikes(file: Path, mined: Mined, keys: Sequence[str], miner: str) -> None:
-    """Writes the pairs as ``fold, left, right, cosine`` separated by tabs, folds from 1; all of it or nothing.
+    """Writes the pairs atomically as tab-separated ``fold, left, right, cosine``; folds are numbered from 1.
 
     Args:
-        file: to be written
+        file: the file to write
         mined: the pairs
-        keys: of the rows that were mined
-        miner: SHA-256 (64 hex digits) of the miner's weights
+        keys: image keys of the rows that were mined
+        miner: SHA-256 of the miner's weights (64 hex digits)
     """
     head = f"# miner {miner}"
     if not MINER.fullmatch(head):
@@ -42,15 +42,15 @@ def write_lookalikes(file: Path, mined: Mined, keys: Sequence[str], miner: str) 
 
 
 def miner_of(file: Path) -> str:
-    """The digest of the weights that chose the pairs of ``file``; errors as ``read_lookalikes``."""
+    """The digest of the weights that selected the pairs in ``file``; errors as ``read_lookalikes``."""
     return _head(file)[0]
 
 
 def read_lookalikes(file: Path) -> PairList:
-    """The impostor pairs of ``file`` in its order.
+    """The impostor pairs in ``file``, in its order.
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it.
+        ValueError: gives the file, the line and the problem.
     """
     _, lines = _head(file)
     rows: list[tuple[str, str, bool, int, int]] = []

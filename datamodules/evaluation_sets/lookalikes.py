@@ -1,4 +1,7 @@
-"""Pairs of different subjects who look alike to some network, to be used as impostors; ``lookalike_lists.py`` keeps them."""
+"""Mining of look-alike impostor pairs: different subjects that a network finds similar.
+
+``lookalike_lists.py`` reads and writes them.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ import numpy as np
 
 from datamodules.list_readers.lfw import PairList
 
-BLOCK = 1024  # rows of similarities in memory at a time
-SLACK = 1e-4  # float32 products of unit vectors differ by less, whatever computes them
+BLOCK = 1024  # rows of the similarity matrix computed at a time
+SLACK = 1e-4  # bound on the error of float32 dot products of unit vectors, on any hardware
 
 
 @dataclass(frozen=True, eq=False)
 class Mined:
-    """Impostor pairs, fold by fold, the most similar first.
+    """Impostor pairs, fold by fold, most similar first.
 
     Attributes:
         left: int64, row of the embeddings; left < right
@@ -35,20 +38,20 @@ class Mined:
 
 
 def mine(embeddings: np.ndarray, identities: Sequence[str], folds: Mapping[str, int], per_fold: int, uses: int = 2) -> Mined:
-    """For each fold, the most similar pairs of images of different subjects of that fold.
+    """The most similar pairs of images of different subjects, for each fold and within it.
 
-    Pairs are taken in the order of their cosine, unless an image was used ``uses`` times already. Equal cosines go by row.
-    The result does not depend on the number of threads: float32 products only preselect, float64 sums per pair decide.
+    Pairs are taken by decreasing cosine, ties by row; pairs with an image already used ``uses`` times are passed over. The
+    result does not depend on the number of threads: float32 products only preselect pairs, float64 cosines rank them.
 
     Args:
-        embeddings: (N, D) float; rows need not have unit length
+        embeddings: (N, D) float, not necessarily normalised
         identities: the subject of each row
-        folds: subject -> fold; rows of other subjects are left out
-        per_fold: how many pairs to find in each fold
-        uses: in how many pairs an image may be
+        folds: subject -> fold; rows of other subjects are ignored
+        per_fold: number of pairs per fold
+        uses: maximum number of pairs per image
 
     Raises:
-        ValueError: an embedding has no direction, or a fold has too few pairs.
+        ValueError: an embedding cannot be normalised, or a fold has too few pairs.
     """
     if per_fold < 1 or uses < 1:
         raise ValueError(f"per_fold and uses are at least 1, found {per_fold} and {uses}")
@@ -94,7 +97,7 @@ def _of_fold(
         taken = _greedy(left[order], right[order], len(unit), per_fold, uses)
         chosen = order[taken]
         complete = len(left) == possible
-        # A pair that was left out scores at most ``floor``; only pairs that are surely above it may be taken before it.
+        # Discarded pairs score at most ``floor``; only pairs that are certainly above it can be ranked yet.
         if complete or (len(chosen) == per_fold and score[chosen[-1]] > floor + SLACK):
             break
         size *= 4
@@ -107,22 +110,22 @@ def _of_fold(
 
 
 def _candidates(unit: np.ndarray, subjects: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """The ``size`` most similar pairs (left < right), and what the best of the others may score."""
+    """The ``size`` most similar pairs (left < right), and an upper bound on the score of the others."""
     left, right = np.zeros(0, np.int64), np.zeros(0, np.int64)
     score, floor = np.zeros(0, np.float32), -math.inf
     for start in range(0, len(unit), BLOCK):
         stop = min(start + BLOCK, len(unit))
-        similar = unit[start:stop] @ unit[start:].T  # columns left of ``start`` were met in earlier blocks
+        similar = unit[start:stop] @ unit[start:].T  # columns left of ``start`` were handled in earlier blocks
         later = np.arange(start, len(unit))[None, :] > np.arange(start, stop)[:, None]
         similar[~later | (subjects[start:stop, None] == subjects[None, start:])] = -np.inf
-        if similar.size > size:  # of a block, no more than the best ``size`` can stay
+        if similar.size > size:  # more than ``size`` of a block are never needed
             floor = max(floor, float(np.partition(similar, similar.size - size, axis=None)[similar.size - size]))
         ones, others = np.nonzero(similar >= max(floor, -2.0))
         left, right = np.concatenate([left, ones + start]), np.concatenate([right, others + start])
         score = np.concatenate([score, similar[ones, others]])
         if len(score) > size:
             floor = max(floor, float(np.partition(score, -size)[-size]))
-            keep = score >= floor  # ties at the edge stay together
+            keep = score >= floor  # keep all ties at the boundary
             left, right, score = left[keep], right[keep], score[keep]
     return left, right, floor
 
@@ -141,7 +144,7 @@ def _greedy(left: np.ndarray, right: np.ndarray, images: int, per_fold: int, use
 
 
 def folds_of(listed: PairList) -> dict[str, int]:
-    """Subject -> fold, of a list whose keys are ``subject/image``.
+    """Subject -> fold, from a list whose keys are ``subject/image``.
 
     Raises:
         ValueError: a subject is in two folds.

@@ -1,4 +1,4 @@
-"""Protocols that are a list of image pairs in a file."""
+"""Protocols defined by a list of image pairs in a file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from datamodules.list_readers.lfw import PairList
 
 
 class ListedConfig(PairsConfig, ABC):
-    """A protocol whose pairs are in lists; a subclass says which."""
+    """A protocol whose pairs are in list files, chosen by a subclass."""
 
-    on_contradiction: Literal["refuse", "drop", "keep"] = "refuse"  # a pair called genuine of two subjects, or impostor of one
+    on_contradiction: Literal["refuse", "drop", "keep"] = "refuse"  # genuine pairs of two subjects, or impostor pairs of one
 
     @abstractmethod
     def lists(self) -> Sequence[PairList]:
-        """The lists, one after the other.
+        """The lists, in order.
 
         Raises:
-            ValueError: a list is absent or wrong: names the file and the line.
+            ValueError: a list is missing or invalid; gives the file and the line.
         """
 
     def lacking(self) -> Missing | None:
-        """What lists must be on disk and are not."""
+        """The list files that are not on disk; None if all are there."""
         return None
 
     def missing(self) -> Missing | None:
-        """What must be on disk and is not."""
+        """The files it needs that are not on disk; None if all are there."""
         return self.dataset().missing() or self.lacking()
 
     def pairs(self, manifest: Manifest) -> Pairs:
@@ -44,11 +44,11 @@ class ListedConfig(PairsConfig, ABC):
 
 
 class OneListConfig(ListedConfig, ABC):
-    """A protocol whose pairs are in one list, which has a name of its own in ``root``."""
+    """A protocol with a single pair list, under its published name in ``root``."""
 
-    published: ClassVar[str]  # the list's name
+    published: ClassVar[str]  # the list's file name
     root: Annotated[Path, LOCATION]
-    file: Annotated[Path | None, LOCATION] = None  # absent: the published name in root
+    file: Annotated[Path | None, LOCATION] = None  # None: the published name in root
 
     def lacking(self) -> Missing | None:
         return None if self.list_file().is_file() else Missing(f"no list {self.list_file()}", self.how())

@@ -1,4 +1,4 @@
-"""Which rows of a manifest are compared with each other."""
+"""Pairs of manifest rows to compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Four arrays of one length, one item per pair.
+    """Pairs of images; four arrays of equal length.
 
     Attributes:
         left: int64, row of the manifest

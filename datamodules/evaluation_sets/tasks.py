@@ -1,4 +1,4 @@
-"""What a protocol asks for: pairs of images, pairs of templates, a search in a gallery, or groups."""
+"""Evaluation tasks of protocols: image pairs, template pairs, identification, clustering."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from datamodules.evaluation_sets.templates import Clustering, Comparisons, Ident
 
 
 class PairsConfig(ProtocolConfig, ABC):
-    """Pairs of images: ``pairs(manifest)``."""
+    """Image verification: ``pairs(manifest)``."""
 
     task: ClassVar[str] = "verification"
 
 
 class TaskConfig(ProtocolConfig, ABC):
-    """Anything but pairs of images; the base of protocols with a task of a user's own, which have ``asked(manifest)``."""
+    """A protocol other than image verification; base class for a user's own tasks, with ``asked(manifest)``."""
 
     task: ClassVar[str]
 
     def pairs(self, manifest: Manifest) -> NoReturn:
-        """Protocols of other tasks have no pairs of images: ``task`` says what they have."""
+        """Always an error: such a protocol has no image pairs, see ``task``."""
         raise AssertionError(f"protocol {self.name} has no pairs of images; its task is {self.task}")
 
 
 class TemplatesConfig(TaskConfig, ABC):
-    """Pairs of templates; a template is what is known of a subject by several images."""
+    """Template verification; a template is a set of images of one subject."""
 
     task: ClassVar[str] = "templates"
 
     @abstractmethod
     def comparisons(self, manifest: Manifest) -> Comparisons:
-        """The templates and which of them are compared; rows are those of ``manifest``.
+        """The templates and the pairs to compare; rows are those of ``manifest``.
 
         Raises:
-            ValueError: a list is wrong, or names an image that the manifest does not have.
+            ValueError: a list is invalid, or names an image that is not in the manifest.
         """
 
 
 class IdentificationConfig(TaskConfig, ABC):
-    """Probes looked up in one gallery or two."""
+    """Identification of probes in one or two galleries."""
 
     task: ClassVar[str] = "identification"
 
     @abstractmethod
     def identification(self, manifest: Manifest) -> Identification:
-        """Probes, galleries and the subject of each; errors as ``TemplatesConfig.comparisons``."""
+        """Probes, galleries and the subject of each template; errors as ``TemplatesConfig.comparisons``."""
 
 
 class ClusteringConfig(TaskConfig, ABC):
-    """Images to be grouped by subject."""
+    """Clustering of images by subject."""
 
     task: ClassVar[str] = "clustering"
 
     @abstractmethod
     def clustering(self, manifest: Manifest) -> Clustering:
-        """Images and their subjects; errors as ``TemplatesConfig.comparisons``."""
+        """The images and their subjects; errors as ``TemplatesConfig.comparisons``."""

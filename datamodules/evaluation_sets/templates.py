@@ -1,7 +1,7 @@
-"""What is compared when a subject is known by several images: templates, their pairs, galleries, groups.
+"""Templates, and the pairs, galleries and groups that are evaluated.
 
-A template is a set of images of one subject. Each image belongs to a medium, a still image or a video, whose images are
-averaged first. All arrays are read-only, and none is copied where it has the right type already.
+A template is a set of images of one subject. Each image belongs to a medium (a still image or a video), whose images are
+averaged first. All arrays are read-only; arrays of the right type are not copied.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from functools import cached_property
 
 import numpy as np
 
-UNKNOWN = -1  # label of a template whose subject is not known
+UNKNOWN = -1  # label of a template of unknown subject
 
 
-_KINDS = {np.bool_: "b", np.int32: "iu", np.int64: "iu", np.float32: "fiu"}  # what may become an array of that type
+_KINDS = {np.bool_: "b", np.int32: "iu", np.int64: "iu", np.float32: "fiu"}  # dtype -> dtype kinds that may be converted to it
 
 
 def _fixed(owner: object, name: str, kind: type) -> np.ndarray:
-    """Makes a field an array (n,) of ``kind`` that nobody can write to."""
+    """Converts a field to a read-only array (n,) of ``kind``."""
     given = np.asarray(getattr(owner, name))
     if given.ndim != 1 or (given.size and given.dtype.kind not in _KINDS[kind]):
         raise ValueError(f"{name}: expected a list of {kind.__name__}, found {given.dtype} of shape {given.shape}")
@@ -53,18 +53,18 @@ def _digest(*parts: np.ndarray | str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """Which images make which template; M images, T templates.
+    """Assignment of M images to T templates.
 
     Attributes:
         rows: int64 (M,), row of the manifest; a row may occur in several templates
-        media: int64 (M,), the image's medium; images of one template and one medium are averaged first
+        media: int64 (M,), the image's medium; images of the same template and medium are averaged first
         template: int64 (M,), from 0 to T - 1; no template is empty
-        labels: int64 (T,), the subject; -1 where unknown
-        numbers: int64 (T,), what the protocol's own lists call the template
-        weights: float32 (M,), of each image in the average; 1 where there is nothing to weigh by
+        labels: int64 (T,), the subject; -1 if unknown
+        numbers: int64 (T,), template number in the protocol's lists
+        weights: float32 (M,), weight of each image in the average; 1 without weighting
 
     Raises:
-        ValueError: lengths differ, an index is out of range, a template is empty, or a weight is negative or no number.
+        ValueError: lengths differ, an index is out of range, a template is empty, or a weight is negative or not a number.
     """
 
     rows: np.ndarray
@@ -101,14 +101,14 @@ class Templates:
         subjects: dict[int, int] | None = None,
         weights: np.ndarray | None = None,
     ) -> Templates:
-        """Templates in the order of their numbers.
+        """Templates ordered by number.
 
         Args:
             rows: (M,) row of the manifest
             media: (M,)
-            numbers: (M,) number of the template that the image belongs to, as the lists call it
-            subjects: template number -> label; absent: unknown
-            weights: (M,); None weighs all alike
+            numbers: (M,) number of the image's template in the lists
+            subjects: template number -> label; None: unknown
+            weights: (M,); None: equal weights
         """
         named, template = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
         known = subjects or {}
@@ -161,12 +161,12 @@ class Comparisons:
 
 @dataclass(frozen=True, eq=False)
 class Identification:
-    """Probes that are looked up in galleries; the subject of a template is its label.
+    """Probes to identify in galleries; the subject of a template is its label.
 
     Attributes:
         templates: T templates, with labels
-        probes: int32 (Q,), from 0 to T - 1; a probe is known in a gallery that has a template of its label
-        galleries: one array or two, int32 (G,); each subject is in a gallery once at most
+        probes: int32 (Q,), from 0 to T - 1; a probe is mated in a gallery with a template of its label
+        galleries: one or two arrays, int32 (G,); at most one template per subject in a gallery
 
     Raises:
         ValueError: something is empty or out of range, a label is unknown, a subject is in one gallery twice, or a template is
@@ -198,7 +198,7 @@ class Identification:
             raise ValueError(f"template {self.templates.numbers[both[0]]} is both probe and gallery ({len(both)} are)")
 
     def known(self, gallery: int) -> np.ndarray:
-        """bool (Q,): whether the subject of each probe is in that gallery, counted from 0."""
+        """bool (Q,): whether each probe is mated in that gallery, counted from 0."""
         labels = self.templates.labels
         return np.isin(labels[self.probes], labels[self.galleries[gallery]])
 
@@ -218,10 +218,10 @@ class _Held:
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Images to be grouped.
+    """Images to cluster by subject.
 
     Attributes:
-        rows: int64 (M,), row of the manifest; none twice
+        rows: int64 (M,), row of the manifest, without duplicates
         labels: int64 (M,), the subject, from 0
 
     Raises:

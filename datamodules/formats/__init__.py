@@ -1,1 +1,1 @@
-"""Files that hold images: folders, shards, RecordIO, ``.bin``; what lies where in them, and their bytes."""
+"""Image storage formats: folders, shards, RecordIO, ``.bin``."""

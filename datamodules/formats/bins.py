@@ -17,11 +17,11 @@ from datamodules.formats.safe_pickle import Array, Stored, load, stored_bytes
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """Where the images of a ``.bin`` file lie, and which pairs are genuine.
+    """The images of a ``.bin`` file and the labels of its pairs.
 
     Attributes:
-        images: 2N places
-        same: bool (N,)
+        images: location of the 2N images
+        same: bool (N,), True for genuine pairs
         sha256: hex, of the whole file
     """
 
@@ -31,10 +31,10 @@ class Verification:
 
 
 def read_bin(path: Path) -> Verification:
-    """Reads a ``.bin`` file; no image is decoded.
+    """Reads a ``.bin`` file without decoding images.
 
     Raises:
-        ValueError: the file is damaged, hostile or no list of pairs; names file and offset.
+        ValueError: the file is damaged, malicious or not a list of pairs; gives file and offset.
     """
     try:
         data = path.read_bytes()

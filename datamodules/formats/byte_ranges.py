@@ -1,4 +1,4 @@
-"""Where images lie in files that hold many of them, and how their bytes are fetched."""
+"""Byte ranges of images in container files, and reading them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 
 from datamodules.manifest import Manifest
 
-OPEN = 64  # files held open at a time, per dataset
+OPEN = 64  # maximum number of open files per dataset
 
 
 @dataclass(frozen=True, eq=False)
 class ByteRanges:
-    """One row per image; arrays of one length.
+    """Location of each image; arrays of equal length.
 
     Attributes:
-        files: the files that hold images
-        file: int32, which of them
+        files: the container files
+        file: int32, index into ``files``
         offset: int64, the first byte
         length: int64, bytes
-        coding: int8, how the bytes are written there; its meaning is the format's own
+        coding: int8, encoding of the bytes; its meaning depends on the format
     """
 
     files: tuple[Path, ...]
@@ -40,7 +40,7 @@ class ByteRanges:
         return ByteRanges(self.files, self.file[chosen], self.offset[chosen], self.length[chosen], self.coding[chosen])
 
     def name(self, row: int) -> str:
-        """What errors call a place."""
+        """Description of a location for error messages."""
         return f"{self.files[self.file[row]]}, offset {self.offset[row]}"
 
 
@@ -49,7 +49,7 @@ NOWHERE = ByteRanges((), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The images that files hold, before any is read: columns of one length."""
+    """The images in container files before any is read; columns of equal length."""
 
     keys: tuple[str, ...]
     identities: tuple[str, ...]
@@ -63,7 +63,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Placed(Manifest):
-    """A manifest that also knows where each image lies."""
+    """A manifest with the location of each image."""
 
     places: ByteRanges = field(default=NOWHERE, compare=False, repr=False)
 
@@ -79,7 +79,7 @@ class Placed(Manifest):
 
 
 class Fetcher:
-    """Reads bytes at places; safe for threads, forked processes and pickling."""
+    """Reads byte ranges; safe with threads, forked processes and pickling."""
 
     def __init__(self, files: tuple[Path, ...]) -> None:
         self.files = files
@@ -92,10 +92,10 @@ class Fetcher:
         self.__init__(files)  # type: ignore[misc]
 
     def read(self, file: int, offset: int, length: int) -> bytes:
-        """Exactly those bytes.
+        """Exactly these bytes.
 
         Raises:
-            ValueError: the file is gone or ends before.
+            ValueError: the file no longer exists or is too short.
         """
         path = self.files[file]
         try:
@@ -107,11 +107,11 @@ class Fetcher:
         return data
 
     def _file(self, file: int) -> _File:
-        # No lock: a process that is forked while a thread holds one waits for ever. Two threads may open a file twice.
+        # No lock: a process forked while a thread holds it would deadlock. At worst two threads open the same file.
         found = self._open.get(file)
         if found is None:
             if len(self._open) >= OPEN:
-                self._open.clear()  # each is closed when the last thread that reads from it is done
+                self._open.clear()  # a file is closed when the last thread reading it is done
             found = self._open[file] = _File(self.files[file])
         return found
 
@@ -123,7 +123,7 @@ class _File:
 
     def read(self, offset: int, length: int) -> bytes:
         data = os.pread(self.number, length, offset)
-        while len(data) < length:  # one call gives 2 GiB at most, and on some disks less than was asked for
+        while len(data) < length:  # one call reads at most 2 GiB, and on some disks less than requested
             more = os.pread(self.number, length - len(data), offset + len(data))
             if not more:
                 break
@@ -139,10 +139,10 @@ State = tuple[str, int, int]  # path, size, mtime_ns
 
 
 def states(files: Iterable[Path]) -> tuple[State, ...]:
-    """What the files are now.
+    """The current state of the files.
 
     Raises:
-        ValueError: one is absent.
+        ValueError: a file is missing.
     """
     found = []
     for file in files:

@@ -1,7 +1,7 @@
-"""Datasets whose images lie in files that hold many: what such datasets have in common.
+"""Base classes of datasets whose images lie in container files.
 
-A file is listed once (its headers are read), and its images are scanned once (every image is read and decoded). Both are
-remembered in the cache folder while the files' sizes and modification times are what they were.
+A file is listed once (its headers are read) and its images are scanned once (every image is read and decoded). Both results are
+cached while the files' sizes and modification times are unchanged.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ Unwrap = Callable[[bytes, int], bytes]
 
 
 class ContainerConfig(DatasetConfig):
-    """A dataset whose images lie in a few files; a subclass says which, and lists what is in them."""
+    """A dataset in a few container files; a subclass chooses the files and lists their contents."""
 
     @abstractmethod
     def files(self) -> tuple[Path, ...]:
-        """Everything that the listing depends on, first the files that hold images.
+        """All files that the listing depends on, container files first.
 
         Raises:
-            ValueError: something needed is missing.
+            ValueError: a needed file is missing.
         """
 
     @abstractmethod
     def listing(self, files: tuple[Path, ...]) -> Listing:
-        """The images in the files, of which none is decoded.
+        """The images in the files, none of them decoded.
 
         Raises:
-            ValueError: a file is damaged or hostile; names file and offset.
+            ValueError: a file is damaged or malicious; gives file and offset.
         """
 
     @abstractmethod
     def unwrap(self) -> Unwrap:
-        """A function at the top of a module, so that a dataset can be sent to other processes."""
+        """The function that decodes stored bytes; module-level, so that the dataset can be pickled."""
 
     def chosen(self, listing: Listing) -> Sequence[int]:
-        """The rows that the settings ask for."""
+        """The rows selected by the settings."""
         return range(len(listing.keys))
 
     def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
-        """The manifest after the skip policy; ValueError where it is not what the files promise."""
+        """The manifest after the skip policy; ValueError if it contradicts the files' own metadata."""
         return manifest
 
     def manifest(self, cache: Path) -> Manifest | None:
@@ -111,14 +111,14 @@ class ContainerConfig(DatasetConfig):
 
 
 class SubjectsConfig(ContainerConfig):
-    """A container that names the subjects of its images."""
+    """A container dataset with subject labels."""
 
-    min_images: PositiveInt = 1  # subjects with at least so many images; those that a skip policy leaves out do not count
-    subjects: PositiveInt | None = None  # at most so many subjects, in the order of the files
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of each subject's images, for ablations of the data's size
+    min_images: PositiveInt = 1  # minimum number of images per subject, not counting images left out by a skip policy
+    subjects: PositiveInt | None = None  # maximum number of subjects, in file order
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of each subject's images, for data-size ablations
 
     def whole(self) -> bool:
-        """Whether the settings ask for all images."""
+        """Whether the settings select all images."""
         return self.min_images <= 1 and self.subjects is None and self.share == 1.0
 
     def chosen(self, listing: Listing) -> Sequence[int]:
@@ -135,7 +135,7 @@ class SubjectsConfig(ContainerConfig):
 
 
 class Contained:
-    """Images at places, as a scan reaches them."""
+    """Container images as the source of a scan."""
 
     def __init__(self, places: ByteRanges, now: tuple[State, ...], unwrap: Unwrap) -> None:
         self.places = places
@@ -144,12 +144,12 @@ class Contained:
         self._unwrap = unwrap
 
     def stamps(self, images: images_of.Images) -> list[images_of.Stamp]:
-        """Key, and what the file is that the image lies in."""
+        """Key and file state (of the container) of each image."""
         assert len(images) == len(self.places)
         return [(key, *self._states[file]) for (key, _), file in zip(images, self.places.file.tolist(), strict=True)]
 
     def read(self, row: int, key: str) -> bytes:
-        """The bytes of the image; a damaged wrapping is no bad image: nothing behind it can be trusted."""
+        """The bytes of the image. A damaged container is an error, not a bad image: nothing after the damage can be trusted."""
         places = self.places
         data = self.fetcher.read(int(places.file[row]), int(places.offset[row]), int(places.length[row]))
         try:
@@ -162,7 +162,7 @@ class Contained:
 
 
 class ContainerDataset:
-    """Images fetched from their places when asked for; row i is row i of the manifest."""
+    """Images read from their containers on demand; row i is row i of the manifest."""
 
     def __init__(self, manifest: Placed, unwrap: Unwrap) -> None:
         self.manifest = manifest
@@ -176,10 +176,10 @@ class ContainerDataset:
         return decode(self.data(index), self._source.name(index, self.manifest.keys[index]))
 
     def data(self, index: int) -> bytes:
-        """The bytes of the image, as they were put into the file.
+        """The stored bytes of the image.
 
         Raises:
-            ValueError: they are gone, or are not those that were scanned.
+            ValueError: they no longer exist, or differ from those that were scanned.
         """
         key = self.manifest.keys[index]
         found = self._source.read(index, key)

@@ -1,4 +1,4 @@
-"""Datasets that are folders of image files: one folder per subject."""
+"""Datasets of image files in folders, such as one folder per subject."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from datamodules.images import decode
 from datamodules.manifest import Manifest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
-UNREAD = (".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".pgm", ".tga")  # images, but left out
+UNREAD = (".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".pgm", ".tga")  # not supported
 
 Images = list[tuple[str, str]]  # (key, identity)
 
 
 class FilesConfig(DatasetConfig):
-    """A dataset whose images are files below one folder; a subclass says which."""
+    """A dataset of image files below one folder; a subclass chooses the files."""
 
-    depth: ClassVar[int | None] = None  # folders and file of each key, where all keys have as many: 2 is identity/image
-    min_images: PositiveInt = 1  # subjects with at least so many images; those that a skip policy leaves out do not count
+    depth: ClassVar[int | None] = None  # number of path parts of each key, if the same for all: 2 is identity/image
+    min_images: PositiveInt = 1  # minimum number of images per subject, not counting images left out by a skip policy
 
     @abstractmethod
     def folder(self) -> Path:
-        """The folder that keys are relative to."""
+        """The root folder of the keys."""
 
     @abstractmethod
     def images(self) -> Images:
-        """The files that belong to the dataset, in order, before any is read.
+        """The dataset's files, in order, before any is read.
 
         Raises:
-            ValueError: something needed is missing, or a list is wrong.
+            ValueError: something needed is missing, or a list is invalid.
         """
 
     def unread(self) -> list[str]:
-        """Images below the folder whose kind is none of ``SUFFIXES``, sorted: they are in no dataset."""
+        """Image files below the folder in formats other than ``SUFFIXES``, sorted; no dataset uses them."""
         found = [
             (Path(place) / name).relative_to(self.folder()).as_posix()
             for place, _, names in os.walk(self.folder())
@@ -54,7 +54,7 @@ class FilesConfig(DatasetConfig):
         return sorted(found)
 
     def misplaced(self) -> list[str]:
-        """Images below the folder that are not as deep as this dataset's images, sorted: they are in no dataset."""
+        """Image files below the folder at a depth that this dataset does not use, sorted."""
         if self.depth is None:
             return []
         return sorted(_misplaced(self.folder(), "", self.depth, set()))
@@ -88,7 +88,7 @@ class FilesConfig(DatasetConfig):
 
 
 class FileDataset:
-    """Images read from their files when asked for; row i is row i of the manifest."""
+    """Images read from files on demand; row i is row i of the manifest."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
@@ -102,10 +102,10 @@ class FileDataset:
         return decode(self.data(index), str(self.folder / self.manifest.keys[index]))
 
     def data(self, index: int) -> bytes:
-        """The bytes of the image's file, as they are.
+        """The unchanged bytes of the image's file.
 
         Raises:
-            ValueError: the file is gone, or is not the one that was scanned.
+            ValueError: the file no longer exists, or differs from the one that was scanned.
         """
         path = self.folder / self.manifest.keys[index]
         try:
@@ -118,7 +118,7 @@ class FileDataset:
 
 
 def subject_folders(folder: Path) -> Images:
-    """The images of ``folder/<subject>/<image>``, subjects and images sorted by name; hidden files are left out."""
+    """The images ``folder/<subject>/<image>``, sorted by subject and image; hidden files are ignored."""
     found: Images = []
     for subject in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")):
         names = (entry.name for entry in os.scandir(folder / subject))
@@ -135,15 +135,15 @@ def _such(keys: Sequence[str]) -> str:
 
 
 def _misplaced(folder: Path, prefix: str, depth: int, above: set[str]) -> Iterator[str]:
-    """Keys of images with fewer or more than ``depth`` parts, behind links too; ``above`` are the folders that lead here."""
+    """Keys of images whose number of parts is not ``depth``, following links; ``above``: parent folders, to detect loops."""
     if (real := os.path.realpath(folder)) in above:
         return
     try:
         entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    except OSError:  # the folder may not be read
+    except OSError:  # no permission to read the folder
         return
     for entry in entries:
-        if os.path.isdir(entry):  # entry.is_dir() would raise for a loop of symbolic links
+        if os.path.isdir(entry):  # entry.is_dir() raises for a loop of symbolic links
             yield from _misplaced(folder / entry.name, f"{prefix}{entry.name}/", depth - 1, above | {real})
         elif depth != 1 and entry.name.lower().endswith(SUFFIXES):
             yield prefix + entry.name
@@ -159,14 +159,14 @@ def choose(
     exclude: Iterable[str] = (),
     share: float = 1.0,
 ) -> list[tuple[Key, str]]:
-    """The images of subjects who have enough and are not excluded; of these subjects, the first so many.
+    """Selects the first ``subjects`` subjects that have enough images and are not excluded, with their images.
 
     Args:
-        images: (key, identity), in order; a key is anything that names an image
-        min_images: a subject with fewer is left out
-        subjects: how many subjects to take at most, in the order of ``images``; None takes all
+        images: (key, identity), in order; a key is any identifier of an image
+        min_images: subjects with fewer images are left out
+        subjects: maximum number of subjects, in the order of ``images``; None: all
         exclude: identities to leave out
-        share: of each subject's images; the first ones in the order of ``images``, and one at least
+        share: fraction of each subject's images to take: the first ones in the order of ``images``, at least one
     """
     counts = Counter(who for _, who in images)
     out = set(exclude)

@@ -1,7 +1,7 @@
-"""A cache of the listings and manifests of files that hold many images, valid while the files do not change.
+"""Cache of the listings and manifests of container files, valid while the files do not change.
 
-A manifest of millions of images is read from here in seconds. ``image_index.py`` caches what is known of each single image, so
-that a scan can go on after an interruption, or with other settings.
+It loads a manifest of millions of images in seconds. ``image_index.py`` caches single images instead, so that a scan can resume
+after an interruption or run with other settings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from configs.component import canonical
 from datamodules import cache_file, image_index
 from datamodules.formats.byte_ranges import ByteRanges, Listing, Placed, State
 
-VERSION = 2  # to raise when listing a file changes its meaning, or the form of what is kept: earlier files no longer count
+VERSION = 2  # raise to invalidate cached files: after a change in how files are listed, or in the cache format
 LISTED = pa.schema(
     [
         ("key", pa.string()),
@@ -30,14 +30,14 @@ LISTED = pa.schema(
     ]
 )
 SCANNED = pa.schema([*LISTED, ("width", pa.int32()), ("height", pa.int32()), ("sha256", pa.string())])
-SKIPPED = b"skipped"  # in the file's own words, as JSON: key -> why
+SKIPPED = b"skipped"  # name in the cache file of a JSON object: key -> reason
 
 Asked = tuple[str, tuple[State, ...], dict[str, Any] | None]
 """Name of the dataset, what its files are, and for a manifest the settings."""
 
 
 def recall_listing(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Listing | None:
-    """The listing that ``keep_listing`` was given for the same."""
+    """The listing stored by ``keep_listing`` for the same request; None if there is none."""
     data = cache_file.read(_path(cache, asked))
     if data is None:
         return None
@@ -46,12 +46,12 @@ def recall_listing(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Listin
 
 
 def keep_listing(cache: Path, asked: Asked, listing: Listing) -> None:
-    """Remembers a listing, all of it or nothing."""
+    """Stores a listing atomically."""
     _keep(cache, asked, LISTED, [listing.keys, listing.identities, *_columns(listing.places)], {})
 
 
 def recall_manifest(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Placed | None:
-    """The manifest that ``keep_manifest`` was given for the same."""
+    """The manifest stored by ``keep_manifest`` for the same request; None if there is none."""
     data = cache_file.read(_path(cache, asked))
     if data is None:
         return None
@@ -62,14 +62,14 @@ def recall_manifest(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Place
 
 
 def keep_manifest(cache: Path, asked: Asked, manifest: Placed) -> None:
-    """Remembers a manifest, all of it or nothing."""
+    """Stores a manifest atomically."""
     columns = [manifest.keys, manifest.identities, *_columns(manifest.places)]
     columns += [manifest.widths, manifest.heights, manifest.digests]
     _keep(cache, asked, SCANNED, columns, dict(manifest.skipped))
 
 
 def _texts(table: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    # Each subject's name once, not once per image.
+    # Store each subject's name once, not once per image.
     names = table["identity"].dictionary_encode().combine_chunks()
     known = names.dictionary.to_pylist() if isinstance(names, pa.DictionaryArray) else []
     identities = tuple(known[place] for place in names.indices.to_pylist()) if known else ()

@@ -2,10 +2,10 @@
 
 Chen et al.: MXNet: A flexible and efficient machine learning library for heterogeneous distributed systems. 2015.
 
-A record is one part or several. A part is the magic number, a word (3 bits: 0 whole, 1 first, 2 middle, 3 last; 29 bits:
-length) and its bytes, padded with zeros to four. A record that holds the magic number at a multiple of four is cut there,
-and the number is left out. Its bytes begin with a header (flag, label, two ids); where the flag is not 0, so many float32
-labels follow, and they count instead of the header's. All numbers are little-endian.
+A record has one or more parts. A part is the magic number, a word (3 bits: 0 whole, 1 first, 2 middle, 3 last; 29 bits:
+length) and its bytes, zero-padded to a multiple of four. A record that contains the magic number at a multiple of four is split
+there, without the number. Its bytes start with a header (flag, label, two ids). If the flag is not 0, that many float32 labels
+follow and replace the header's label. All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ MAGIC = 0xCED7230A
 PART = struct.Struct("<II")  # magic number, kind and length
 HEADER = struct.Struct("<IfQQ")  # flag, label, two ids
 LENGTH = (1 << 29) - 1
-LONGEST = 1 << 28  # bytes of a record; no image of a face is larger, and a damaged index may claim anything
-BLOCK = 32 << 20  # bytes read at a time
-DIGITS = 18  # of a number in the index; more would not fit into 64 bits
-LABELS = 2  # of each record that are kept
+LONGEST = 1 << 28  # maximum bytes of a record: no face image is larger, and a damaged index may contain any value
+BLOCK = 32 << 20  # bytes per read
+DIGITS = 18  # maximum digits of a number in the index; more would not fit into 64 bits
+LABELS = 2  # labels kept per record
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The headers of all records of a file, in the order of the file; arrays of one length.
+    """The headers of all records, in file order; arrays of equal length.
 
     Attributes:
-        number: int64, what the index calls the record
+        number: int64, the record's number in the index
         offset: int64, the first byte
-        length: int64, bytes with all parts and padding
-        flag: int64, how many labels follow the header
-        labels: float32 (N, 2), the first two labels, or the header's own; NaN where there is none
-        payload: int64, bytes behind the labels
+        length: int64, bytes including all parts and padding
+        flag: int64, number of labels after the header
+        labels: float32 (N, 2), the first two labels, or the header's label; NaN if missing
+        payload: int64, bytes after the labels
     """
 
     number: np.ndarray
@@ -50,10 +50,10 @@ class Records:
 
 
 def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers and offsets in an ``.idx`` file, int64 (N,) each, in the order of the file.
+    """The numbers and offsets in an ``.idx`` file, int64 (N,) each, in file order.
 
     Raises:
-        ValueError: a line is not "number, tab, offset"; names the offset of the line.
+        ValueError: a line is not "number, tab, offset"; gives the offset of the line.
     """
     try:
         text = path.read_bytes()
@@ -67,7 +67,7 @@ def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
     starts, ends = edges[::2], edges[1::2]
     odd = ~digit & ~np.isin(signs, np.frombuffer(b"\t\r\n", np.uint8))
     lines = text.count(b"\n") + (not text.endswith(b"\n"))
-    gaps = signs[ends[:-1]]  # what follows each number but the last: a tab within a line, a line's end between two
+    gaps = signs[ends[:-1]]  # the character after each number except the last: a tab within a line, a newline between lines
     good = len(starts) == 2 * lines and not odd.any() and text.count(b"\t") == lines and (ends - starts).max() <= DIGITS
     if not (good and (gaps[::2] == ord("\t")).all() and (gaps[1::2] != ord("\t")).all()):
         raise _bad_line(path, text)
@@ -87,10 +87,10 @@ def _bad_line(path: Path, text: bytes) -> ValueError:
 
 
 def read_headers(path: Path, number: np.ndarray, offset: np.ndarray) -> Records:
-    """Reads the header of every record and checks that the records fill the file without a gap.
+    """Reads the header of every record and checks that the records fill the file without gaps.
 
     Raises:
-        ValueError: the index and the file do not agree, or a record is damaged; names file and offset.
+        ValueError: index and file disagree, or a record is damaged; gives file and offset.
     """
     order = np.argsort(offset, kind="stable")
     number, offset = number[order], offset[order]
@@ -121,7 +121,7 @@ def read_headers(path: Path, number: np.ndarray, offset: np.ndarray) -> Records:
 def _read_block(path: Path, fetcher: Fetcher, found: Records, rows: slice) -> None:
     start, offset, length = int(found.offset[rows][0]), found.offset[rows], found.length[rows]
     data = fetcher.read(0, start, int((offset + length)[-1]) - start)
-    # Zeros behind the block, so that a short last record can be looked at like any other.
+    # Pad the block with zeros, so that a short last record needs no special case.
     words = np.frombuffer(data + bytes(-len(data) % 4 + 64), "<u4")
     at = (offset - start) // 4
     kind, size = words[at + 1] >> 29, (words[at + 1] & LENGTH).astype(np.int64)
@@ -131,7 +131,7 @@ def _read_block(path: Path, fetcher: Fetcher, found: Records, rows: slice) -> No
     bad |= whole & (size < HEADER.size + 4 * flag)
     if bad.any():
         row = int(np.argmax(bad))
-        try:  # says what is wrong
+        try:  # its error message is more specific
             unpack(data[offset[row] - start :][: length[row]])
         except ValueError as error:
             raise ValueError(f"{path}, offset {offset[row]}: {error}") from error
@@ -151,10 +151,10 @@ def _read_block(path: Path, fetcher: Fetcher, found: Records, rows: slice) -> No
 
 
 def joined(data: bytes) -> bytes:
-    """The bytes of a record, of which ``data`` are all parts with padding.
+    """The payload of a record; ``data`` holds all its parts with padding.
 
     Raises:
-        ValueError: the parts are not those of one record.
+        ValueError: the parts do not form one record.
     """
     found: list[bytes] = []
     at = 0
@@ -183,7 +183,7 @@ def joined(data: bytes) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[np.ndarray, bytes, int]:
-    """The labels float32 (max(flag, 1),) of a record, the bytes behind them, and the flag; ``data`` as for ``joined``.
+    """The record's labels float32 (max(flag, 1),), the bytes after them, and the flag; ``data`` as for ``joined``.
 
     Raises:
         ValueError: the record is damaged.
@@ -200,5 +200,5 @@ def unpack(data: bytes) -> tuple[np.ndarray, bytes, int]:
 
 
 def image_bytes(data: bytes, coding: int) -> bytes:
-    """What follows the labels of a record."""
+    """The bytes after the labels of a record."""
     return unpack(data)[1]

@@ -1,10 +1,10 @@
-"""Reads pickles of lists, truth values, bytes and byte arrays; executes nothing.
+"""Reads pickles of lists, booleans, bytes and byte arrays without executing code.
 
-A pickle is a program for a small stack machine, which may call any function that can be imported. This is another machine for
-the same language, which knows no functions: what a name stands for is one of the cases of ``_reduce``, and all else is refused.
-Bytes are not copied: the result says where in the file they lie. So memory is bounded by the number of instructions.
+A pickle is a program for a stack machine that can call any importable function. This interpreter calls no functions:
+``_reduce`` handles the few known names, and everything else is refused. Bytes are not copied; the result refers to their place
+in the file, so memory is bounded by the number of instructions.
 
-Language: the module ``pickletools`` of Python, protocols 0 to 5.
+Language: Python's module ``pickletools``, protocols 0 to 5.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import struct
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-INSTRUCTIONS = 5_000_000  # as many as a file of a million pairs has
-LINE = 1 << 28  # bytes; what stands in a line in protocol 0, images among it
-RAW, UTF8, ESCAPED, UNICODE = range(4)  # how bytes are written
+INSTRUCTIONS = 5_000_000  # enough for a file of a million pairs
+LINE = 1 << 28  # maximum bytes of a line in protocol 0, which may contain an image
+RAW, UTF8, ESCAPED, UNICODE = range(4)  # encodings of bytes
 
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
 _KNOWN = {
@@ -35,7 +35,7 @@ _TYPES = {"u1": "u1", "|u1": "u1", "uint8": "u1", "b1": "b1", "|b1": "b1", "?": 
 
 
 class Stored(NamedTuple):
-    """Bytes in the file: where, and how they are written."""
+    """Bytes in the file: location and encoding."""
 
     offset: int
     length: int
@@ -43,7 +43,7 @@ class Stored(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Text in the file; Python 3 writes bytes as text where the protocol has none."""
+    """Text in the file; Python 3 stores bytes as text in protocols without a bytes type."""
 
     offset: int
     length: int
@@ -51,21 +51,21 @@ class Text(NamedTuple):
 
 
 class Name(NamedTuple):
-    """What a pickle would import."""
+    """A global that the pickle wants to import."""
 
     what: str
 
 
 @dataclass
 class Kind:
-    """The type of an array's items: u1 (bytes) or b1 (truth values)."""
+    """The dtype of an array: u1 (bytes) or b1 (booleans)."""
 
     code: str
 
 
 @dataclass
 class Array:
-    """A numpy array of bytes or truth values."""
+    """A numpy array of bytes or booleans."""
 
     kind: str | None = None
     shape: tuple[int, ...] = ()
@@ -77,10 +77,10 @@ class _Mark:
 
 
 def stored_bytes(data: bytes, coding: int) -> bytes:
-    """The bytes that a ``Stored`` stands for, where ``data`` is what lies in the file.
+    """The decoded bytes of a ``Stored``, where ``data`` are its bytes in the file.
 
     Raises:
-        ValueError: they are not written as ``coding`` says.
+        ValueError: ``data`` is not encoded as ``coding`` says.
     """
     try:
         if coding == UTF8:
@@ -95,10 +95,10 @@ def stored_bytes(data: bytes, coding: int) -> bytes:
 
 
 def load(data: bytes, name: str) -> Any:
-    """What the pickle holds: lists, tuples, whole numbers, truth values, None, ``Stored``, ``Text`` and ``Array``.
+    """The content of the pickle: lists, tuples, integers, booleans, None, ``Stored``, ``Text`` and ``Array``.
 
     Raises:
-        ValueError: it needs anything else, is damaged or is not whole; begins with ``name`` and the offset.
+        ValueError: it contains anything else, is damaged or truncated; starts with ``name`` and the offset.
     """
     machine = _Machine(data)
     try:
@@ -115,7 +115,7 @@ class _Machine:
         self.at = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.decoded = 0  # bytes; a small pickle may ask for the same ones any number of times
+        self.decoded = 0  # bytes; a small pickle may refer to the same data any number of times
 
     def run(self) -> Any:
         for _ in range(INSTRUCTIONS):
@@ -227,7 +227,7 @@ class _Machine:
     def integer_line(self) -> None:
         place, length = self.line()
         text = self.data[place : place + min(length, 3)]
-        if text in (b"00", b"01"):  # truth values of protocols 0 and 1
+        if text in (b"00", b"01"):  # booleans in protocols 0 and 1
             self.push(text == b"01")
         else:
             self.at = place
@@ -259,7 +259,7 @@ class _Machine:
         if found > 5:
             raise ValueError(f"protocol {found}; 0 to 5 are known")
 
-    # What a pickle would import and call
+    # Imports and calls
 
     def named(self, module: str, name: str) -> None:
         if (module, name) not in _KNOWN:
@@ -299,7 +299,7 @@ class _Machine:
         state, target = self.pop(), self.top()
         match target, state:
             case Kind(), (int(), Stored() | Text() as order, *_) if self.string(order) == "|":
-                pass  # a byte has no order of bytes, and the rest repeats the type
+                pass  # byte order does not apply to bytes, and the rest repeats the dtype
             case Array(data=None), (int(), tuple() as shape, Kind() as kind, _, Stored() as data):
                 self.filled(target, kind, shape, data)
             case _:

@@ -1,4 +1,4 @@
-"""``manifest.json``: what the writer of shards says it wrote, and whether that is what is there."""
+"""``manifest.json``, written with the shards, and checks of the shards against it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Shard:
-    """One archive: its name, how many images and bytes it has, and the SHA-256 (hex) of all its bytes."""
+    """One archive: its name, number of images, size in bytes, and SHA-256 (hex)."""
 
     file: str
     images: int
@@ -25,16 +25,16 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardManifest:
-    """What the shards of a folder hold.
+    """The contents of a folder of shards.
 
     Attributes:
         dataset: name of the dataset that was converted
-        namespace: its identities' namespace
-        images: how many
-        digest: of the manifest of the images as they are in the shards
-        original: whether they have the bytes that they had in the dataset; if not, they were encoded as PNG
-        identities: images of each subject, in the order of first appearance; the place is the class number
-        skipped: key -> why, for images that were bad and left out
+        namespace: namespace of its identities
+        images: number of images
+        digest: digest of the manifest of the images as stored in the shards
+        original: True if the images keep the dataset's bytes, False if they were re-encoded as PNG
+        identities: number of images of each subject, in order of first appearance, which gives the class numbers
+        skipped: key -> reason, for bad images that were left out
         shards: in order
     """
 
@@ -48,16 +48,16 @@ class ShardManifest:
     shards: tuple[Shard, ...]
 
     def write(self, folder: Path) -> None:
-        """Equal manifests give equal bytes."""
+        """Writes it into ``folder``; equal manifests give equal bytes."""
         text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, indent=1, ensure_ascii=True)
         (folder / FILE).write_text(text + "\n", encoding="ascii")
 
     @classmethod
     def read(cls, folder: Path) -> ShardManifest | None:
-        """None where there is none.
+        """Reads it from ``folder``; None if there is none.
 
         Raises:
-            ValueError: the file is damaged, or of a version that is not known.
+            ValueError: the file is damaged or has an unknown version.
         """
         file = folder / FILE
         if not file.is_file():
@@ -96,7 +96,7 @@ def _check_types(found: ShardManifest) -> None:
 
 
 def check_names(folder: Path, told: ShardManifest, found: list[str]) -> None:
-    """Raises ValueError where an archive is missing, or there is one that the manifest does not name."""
+    """Raises ValueError if an archive is missing, or one is not listed in the manifest."""
     names = {shard.file for shard in told.shards}
     if missing := sorted(names - set(found)):
         raise ValueError(f"{folder / FILE}: names {missing[0]}, which is not there ({len(missing)} of {len(names)} shards)")
@@ -105,7 +105,7 @@ def check_names(folder: Path, told: ShardManifest, found: list[str]) -> None:
 
 
 def check_shard(folder: Path, shard: Shard) -> None:
-    """Raises ValueError where an archive has not the bytes that the manifest says."""
+    """Raises ValueError if an archive's bytes differ from the manifest."""
     file = folder / shard.file
     if (size := file.stat().st_size) != shard.bytes:
         raise ValueError(f"{file}, offset {min(size, shard.bytes)}: {FILE} says {shard.bytes} bytes, found {size}")

@@ -1,9 +1,9 @@
-"""Shards: tar archives whose members KEY.jpg and KEY.json (or KEY.cls) are one image and whose it is.
+"""Shards: tar archives in which the members KEY.jpg and KEY.json (or KEY.cls) are an image and its label.
 
-The layout is that of the library webdataset: what precedes the first dot of a member's file name is the key, members of one
-key stand together. The archives are read here, because Python's own reader takes a damaged header for the end of the archive.
+The layout is that of the webdataset library: the key is the file name up to the first dot, and members with the same key are
+adjacent. The archives are parsed here because Python's tarfile takes a damaged header for the end of the archive.
 
-Formats: POSIX.1-1988 (ustar) and POSIX.1-2001 (pax) with the long names of GNU tar. Nothing is ever unpacked.
+Formats: POSIX.1-1988 (ustar), POSIX.1-2001 (pax), and GNU tar's long names. Nothing is ever extracted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datamodules.formats.byte_ranges import Fetcher
 from datamodules.formats.files import SUFFIXES
 
 BLOCK = 512
-SMALL = 1 << 20  # bytes of a member that is read while listing: a label, or extended names
+SMALL = 1 << 20  # maximum bytes of a member that listing reads: a label, or extended names
 IMAGE_SUFFIXES = (*(suffix.lstrip(".") for suffix in SUFFIXES), "img")
 LABELS = ("json", "cls")
 OTHERS = {
@@ -33,7 +33,7 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive: its name, its first byte, its bytes, and where its own header stands."""
+    """A file in an archive: its name, first byte, size, and the offset of its header."""
 
     name: str
     offset: int
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a shard; ``key`` and ``identity`` are what its label says."""
+    """One image of a shard; ``key`` and ``identity`` are from its label."""
 
     key: str
     identity: str
@@ -54,7 +54,7 @@ def members(path: Path) -> Iterator[Member]:
     """The files in an archive, in order.
 
     Raises:
-        ValueError: the archive is damaged, truncated or unsafe; names file and offset.
+        ValueError: the archive is damaged, truncated or unsafe; gives file and offset.
     """
     fetcher = Fetcher((path,))
     try:
@@ -84,7 +84,7 @@ def members(path: Path) -> Iterator[Member]:
                 extra = _Extra()
                 if kind in (b"0", b"\0", b"7"):
                     yield Member(full, start, length, at)
-                elif kind != b"5":  # folders hold nothing
+                elif kind != b"5":  # folders have no content
                     raise ValueError(f"the member {full!r} is {OTHERS.get(kind, f'of the unknown kind {kind!r}')}; refused")
         except ValueError as error:
             text = str(error)
@@ -93,7 +93,7 @@ def members(path: Path) -> Iterator[Member]:
 
 
 class _Extra:
-    """What extended headers say of the next member."""
+    """Extended headers that apply to the next member."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -140,12 +140,12 @@ def _header(block: bytes) -> tuple[bytes, str, int]:
     if block[257:263] == b"ustar\0" and block[345] != 0:
         name = block[345:500].split(b"\0")[0] + b"/" + name
     kind = block[156:157]
-    # Very old archives mark folders by a slash alone.
+    # Very old archives mark folders only by a trailing slash.
     return b"5" if kind in b"0\0" and name.endswith(b"/") else kind, _text(name), _octal(block[124:136])
 
 
 def _octal(field: bytes) -> int:
-    if field[0] == 0x80:  # GNU: a binary number, where octal digits do not suffice
+    if field[0] == 0x80:  # GNU: a binary number, for sizes beyond the octal digits
         return int.from_bytes(field[1:], "big")
     text = field.split(b"\0")[0].strip(b" ")
     if not text or text.strip(b"01234567"):
@@ -167,17 +167,17 @@ def _text(data: bytes) -> str:
 
 
 def _safe(name: str) -> str:
-    """``name``; ValueError where it could lead out of the folder that an archive is unpacked in."""
+    """``name``; ValueError if extracting it could write outside the target folder."""
     if not name or name.startswith("/") or ".." in name.replace("\\", "/").split("/") or "\0" in name:
         raise ValueError(f"the name {name!r} is no path below a folder; refused")
     return name
 
 
 def samples(path: Path) -> Iterator[Sample]:
-    """The images of a shard, in order. Where a label gives no key, the key is the shard's and the member's name.
+    """The images of a shard, in order. If a label has no key, the key is made of the shard's and the member's names.
 
     Raises:
-        ValueError: as ``members``; or members of a key are apart, lack image or label, or the label is wrong.
+        ValueError: as ``members``; or members of a key are not adjacent, lack image or label, or the label is invalid.
     """
     fetcher = Fetcher((path,))
     seen: set[str] = set()
@@ -241,5 +241,5 @@ def _label(text: str) -> dict[str, Any]:
             raise ValueError(
                 f"expected a text {field!r}, found {said.get(field)!r} (the label has {', '.join(said) or 'nothing'})"
             )
-        said.get(field, "").encode()  # half a pair of surrogates is no text, and an error of UTF-8
+        said.get(field, "").encode()  # a lone surrogate cannot be encoded and gives an error of UTF-8
     return said

@@ -1,1 +1,1 @@
-"""Where a face lies in an image, and how it is cut out and brought into place."""
+"""Face geometry: landmarks, crops and alignment transforms."""

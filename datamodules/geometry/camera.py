@@ -1,24 +1,24 @@
-"""The affine camera that sees five landmarks of a mean face where a detector found them.
+"""The affine camera that maps five landmarks of a mean face to the detected ones.
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1: the camera P (2 x 4) is the generalised least squares solution
-of x2d = X3d P, whose errors have a known covariance. Five points give ten equations for eight unknowns, so what they do not say
-must be known before: P is near that of a frontal face (mixed estimation: Theil and Goldberger, 1961). The covariances are ours;
-a turn that the landmarks show is believed by about three quarters.
+of x2d = X3d P with a known covariance of the errors. Five points give ten equations for eight unknowns, so a prior is added:
+P is near that of a frontal face (mixed estimation: Theil and Goldberger, 1961). The covariances are ours; of a turn that the
+landmarks show, about three quarters are accepted.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-NOISE = 3.5  # standard deviation of a landmark, in millimetres of the face
-NOSE_NOISE = 4.5  # of the nose's: how far it stands out depends on the subject
-FLAT = 0.1  # standard deviation of what a frontal face's camera does in the plane: 1 on the diagonal, 0 beside it
-TURN = 0.3  # of what it does with depth: the sine of the head's turn
-SHIFT = 30.0  # of its place, millimetres
+NOISE = 3.5  # standard deviation of a landmark, in millimetres on the face
+NOSE_NOISE = 4.5  # of the nose's landmark: its depth varies between subjects
+FLAT = 0.1  # standard deviation of the in-plane part from the identity, which is a frontal face's
+TURN = 0.3  # of the depth part: the sine of the head's turn
+SHIFT = 30.0  # of the translation, in millimetres
 
 
 def covariance(count: int, nose: int = 2) -> np.ndarray:
-    """Of the landmarks' coordinates x0, y0, x1, y1, ...: (2 count, 2 count)."""
+    """Covariance of the landmark coordinates x0, y0, x1, y1, ...: (2 count, 2 count)."""
     spread = np.full(count, NOISE)
     spread[nose] = NOSE_NOISE
     return np.diag(np.repeat(spread, 2) ** 2)
@@ -28,7 +28,7 @@ def fitted(seen: np.ndarray, model: np.ndarray) -> np.ndarray:
     """The camera, float64 (2, 4): seen = camera @ (x, y, z, 1).
 
     Args:
-        seen: (N, 2) landmarks in millimetres, upright, of about the model's size and place
+        seen: (N, 2) landmarks in millimetres, upright, with about the model's size and position
         model: (N, 3)
     """
     count = len(model)

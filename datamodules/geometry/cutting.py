@@ -1,4 +1,4 @@
-"""Cuts a rectangle out of an image and resizes it."""
+"""Cropping and resizing."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ Size = int | tuple[int, int]
 
 
 def sides(size: Size) -> tuple[int, int]:
-    """Height and width."""
+    """(height, width) of a size."""
     return (size, size) if isinstance(size, int) else size
 
 
 def cut(image: np.ndarray, box: tuple[int, int, int, int], size: Size) -> np.ndarray:
-    """The pixels x0 <= x < x1, y0 <= y < y1, resized without regard to their aspect: uint8 (height, width, 3).
+    """The pixels x0 <= x < x1, y0 <= y < y1, resized without keeping the aspect ratio: uint8 (height, width, 3).
 
-    Shrinking in both directions averages areas; all else interpolates linearly.
+    Area averaging if both sides shrink, linear interpolation otherwise.
 
     Args:
         image: uint8 (height, width, 3)
         box: x0, y0, x1, y1 in pixels, inside the image and not empty
-        size: pixels
+        size: in pixels
     """
     height, width = sides(size)
     x0, y0, x1, y1 = box
@@ -36,19 +36,20 @@ def cut(image: np.ndarray, box: tuple[int, int, int, int], size: Size) -> np.nda
 
 
 def centred_square(image: np.ndarray, fraction: float) -> tuple[int, int, int, int]:
-    """The box of the square in the image's centre whose side is ``fraction`` of the shorter side of the image."""
+    """The centred square whose side is ``fraction`` of the image's shorter side, as a box."""
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) * fraction))
     x0, y0 = (width - side) // 2, (height - side) // 2
     return x0, y0, x0 + side, y0 + side
 
 
-CENTRE = 0.5  # side of the square that stands in for a face that was not found, as a share of the image's shorter side
+CENTRE = 0.5  # side of the crop used when no face was found, as a fraction of the image's shorter side
 
 
 def stand_in(image: np.ndarray, size: Size) -> np.ndarray:
-    """What is taken where no face was found: the greatest part of the crop's aspect inside the square in the image's centre
-    with half its shorter side, resized."""
+    """The crop used when no face was found: the largest part of the crop's aspect ratio inside the centred square with half the
+    image's shorter side, resized.
+    """
     height, width = sides(size)
     x0, y0, x1, _ = centred_square(image, CENTRE)
     side, longer = x1 - x0, max(height, width)

@@ -1,6 +1,6 @@
-"""Five landmarks of a face, the places where they are wanted, and the similarity that brings them there.
+"""Five facial landmarks, their target positions, and the similarity transform between them.
 
-A point is (x, y) in pixels: the middle of the image's first pixel is (0, 0), as OpenCV counts.
+A point is (x, y) in pixels; the centre of the first pixel is (0, 0), as in OpenCV.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 from configs.interfaces import Detection
 from datamodules.geometry.cutting import Size, sides
 
-NATURAL = 112  # height of the crop that the places below were made for
+NATURAL = 112  # crop height that the target positions are defined for
 
 PLACES = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
 """Eyes, nose and corners of the mouth in a crop of 112 x 112 pixels, as face-recognition networks are commonly trained."""
 
 
 def places(size: Size) -> np.ndarray:
-    """Float64 (5, 2): where the landmarks are wanted in a crop of that size.
+    """Float64 (5, 2): target positions of the landmarks in a crop of that size.
 
-    The places scale with the height and stay around the middle column: x goes to (x - 56) * height / 112 + width / 2. A crop
+    The positions scale with the height and stay centred horizontally: x becomes (x - 56) * height / 112 + width / 2. A crop
     of 112 x 96 is that of 112 x 112 without 8 columns on either side.
     """
     height, width = sides(size)
@@ -28,10 +28,10 @@ def places(size: Size) -> np.ndarray:
 
 
 def landmarks(detection: Detection, who: str) -> np.ndarray:
-    """Float64 (5, 2).
+    """The landmarks, float64 (5, 2).
 
     Raises:
-        ValueError: the face has none, or all are one point; ``who`` needs them.
+        ValueError: the face has none, or all coincide; ``who`` is named as needing them.
     """
     found = np.array(detection.landmarks, np.float64)
     if found.shape != (len(PLACES), 2):
@@ -42,14 +42,14 @@ def landmarks(detection: Detection, who: str) -> np.ndarray:
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The similarity with the least sum of squares from ``source`` to ``target``: float64 (2, 3), [sR | t].
+    """The least-squares similarity transform from ``source`` to ``target``: float64 (2, 3), [sR | t].
 
     Umeyama: Least-Squares Estimation of Transformation Parameters Between Two Point Patterns. IEEE TPAMI 13 (4), 1991. In the
-    plane, with points as complex numbers, it is a straight line: target = a * source + b, so a = cov / var (his equations
-    40-43; a reflection cannot come out).
+    plane, with points as complex numbers, it is a linear regression: target = a * source + b, so a = cov / var (his equations
+    40-43; reflections cannot occur).
 
     Args:
-        source, target: (N, 2); the source points are not all one
+        source, target: (N, 2); the source points must not all coincide
     """
     z, w = (points @ np.array([1, 1j]) for points in (source, target))
     centre, aim = z.mean(), w.mean()
@@ -60,7 +60,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def warped(image: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
-    """The image moved by ``matrix`` (2, 3), from image to crop: uint8 (height, width, 3), bilinear, black outside."""
+    """The image warped by ``matrix`` (2, 3), from image to crop: uint8 (height, width, 3), bilinear, black outside."""
     height, width = sides(size)
     found: np.ndarray = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
     return found

@@ -1,15 +1,15 @@
-"""Where the parts of a face lie in a crop, without looking at it.
+"""Expected positions of the facial parts in a crop, by type of cropping.
 
-Three ways to cut a face out are known:
+Three types are supported:
 
-* ``aligned``: five points were moved to the template of 112 x 112 pixels (ArcFace), or of 112 x 96 (SphereFace), its middle.
-  Distances scale with the crop's height, and the middle of the template stays in the middle.
-* ``box``: a detector's box with a margin of an eighth of the crop, resized without regard to its aspect: mtcnn with its margin
-  of 20 at 160 pixels. Points are shares of width and height.
-* ``centred``: the whole image, the face in its middle, eyes a sixth of the width apart: detector none on LFW's deep-funneled
-  images. Drawn faces are not so: each shot moves them. Points are shares of width and height.
+* ``aligned``: five landmarks were warped to the template of 112 x 112 pixels (ArcFace), or to its middle 112 x 96 (SphereFace).
+  Distances scale with the crop's height, and the template is centred.
+* ``box``: a detector's box with a margin of an eighth of the crop, resized without keeping the aspect ratio: mtcnn with its
+  margin of 20 at 160 pixels. Points are fractions of width and height.
+* ``centred``: the whole image with the face in the middle and the eyes a sixth of the width apart: detector none on LFW's
+  deep-funneled images. Not for drawn faces, which each shot moves. Points are fractions of width and height.
 
-The points of ``box`` and ``centred`` are means of what MTCNN found in 60 images of LFW, made symmetric.
+The points of ``box`` and ``centred`` are means of MTCNN's landmarks in 60 images of LFW, made symmetric.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CENTRED = ((0.416, 0.453), (0.584, 0.453), (0.5, 0.553), (0.426, 0.639), (0.574,
 
 
 def points_of(geometry: Geometry, height: int, width: int) -> np.ndarray:
-    """Eyes, nose and corners of the mouth in a crop of that size: (5, 2), x and y in pixels; left as seen in the image."""
+    """Eyes, nose and corners of the mouth in a crop of that size: (5, 2), x and y in pixels; left means left in the image."""
     if geometry == "aligned":
         return (np.array(TEMPLATE) - (56, 56)) * height / 112 + (width / 2, height / 2)
     return np.array(BOX if geometry == "box" else CENTRED) * (width, height)
@@ -35,11 +35,12 @@ def points_of(geometry: Geometry, height: int, width: int) -> np.ndarray:
 def box_of(part: Part, points: np.ndarray) -> tuple[float, float, float, float]:
     """The box around a part: x0, y0, x1, y1 in pixels.
 
-    Widths are measured by the distance between the eyes (E), heights by that from eyes to mouth (M). An eye with its lids has
-    0.8 E x 0.5 M, the nose 0.8 E x 0.65 M and ends below its tip, the mouth 0.35 E more than its corners are apart, and 0.5 M.
+    Widths are relative to the distance between the eyes (E), heights to that from eyes to mouth (M). An eye with its lids is
+    0.8 E x 0.5 M; the nose is 0.8 E x 0.65 M and ends below its tip; the mouth is 0.35 E wider than the distance of its
+    corners, and 0.5 M high.
 
     Args:
-        points: as ``points_of`` gives them
+        points: as returned by ``points_of``
     """
     eyes, nose, mouth = points[:2], points[2], points[3:]
     across = float(eyes[1, 0] - eyes[0, 0])

@@ -1,1 +1,1 @@
-"""The text files of datasets and protocols: pairs, names, tables, templates."""
+"""Readers of the text files of datasets and protocols: pairs, names, tables, templates."""

@@ -1,8 +1,8 @@
-"""The lists that come with Celebrities in Frontal-Profile.
+"""The lists of Celebrities in Frontal-Profile.
 
-``Protocol/Pair_list_F.txt`` numbers the frontal images from 1, ``Pair_list_P.txt`` those in profile; a line is a number and a
-path such as ``../Data/Images/001/frontal/01.jpg``. ``Protocol/Split/FP/01/same.txt`` has the genuine pairs of fold 1 as
-``frontal,profile`` numbers, ``diff.txt`` the impostors; ``FF`` has pairs of frontal images.
+``Protocol/Pair_list_F.txt`` numbers the frontal images from 1, ``Pair_list_P.txt`` the profile images; each line has a number
+and a path such as ``../Data/Images/001/frontal/01.jpg``. ``Protocol/Split/FP/01/same.txt`` has the genuine pairs of fold 1 as
+``frontal,profile`` numbers, ``diff.txt`` the impostor pairs; ``FF`` has pairs of frontal images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _IMAGES = "Data/Images/"
 
 
 def list_files(protocol: Path, kind: Kind) -> list[Path]:
-    """Every list that ``kind`` needs, in the folder ``protocol``."""
+    """The list files that ``kind`` needs, in the folder ``protocol``."""
     second = [protocol / "Pair_list_P.txt"] if kind == "frontal_profile" else []
     return [
         protocol / "Pair_list_F.txt",
@@ -30,10 +30,10 @@ def list_files(protocol: Path, kind: Kind) -> list[Path]:
 
 
 def read_cfp(protocol: Path, kind: Kind) -> list[PairList]:
-    """The pairs of all ten folds, a list per file; keys are below ``Data/Images``, such as "001/frontal/01.jpg".
+    """The pairs of all ten folds, one list per file; keys are relative to ``Data/Images``, such as "001/frontal/01.jpg".
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it.
+        ValueError: gives the file, the line and the problem.
     """
     left = _images(protocol / "Pair_list_F.txt")
     right = _images(protocol / "Pair_list_P.txt") if kind == "frontal_profile" else left

@@ -1,8 +1,8 @@
-"""Reads FairFace's tables, also those that a spreadsheet has damaged.
+"""Reads FairFace's tables, including those damaged by a spreadsheet.
 
-The columns are file, age, gender, race and service_test, in any order; more columns do not matter. Spreadsheets take two of
-the nine bands of age for dates: 3-9 becomes "9-Mar" (or "3-Sep" where the day comes first), 10-19 becomes "19-Oct". A date
-is read back only where day and month are, in either order, the two ends of one band: 10-Sep, say, is refused.
+The columns are file, age, gender, race and service_test, in any order; other columns are ignored. Spreadsheets turn two of the
+nine age bands into dates: 3-9 becomes "9-Mar" (or "3-Sep" where the day comes first), 10-19 becomes "19-Oct". A date is
+repaired only if its day and month are, in either order, the two ends of one band; 10-Sep, for example, is refused.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from datamodules.ages import AGES, GENDERS
 from datamodules.list_readers.lines import read_text, shown
 
 RACES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")
-COLUMNS = ("file", "age", "gender", "race")  # service_test says in which experiment an image was; nothing here needs it
+COLUMNS = ("file", "age", "gender", "race")  # service_test, the image's experiment, is not needed
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATES = (
     re.compile(r"(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3,4})\.?"),
     re.compile(r"(?P<name>[A-Za-z]{3,4})\.?[- ](?P<day>\d{1,2})"),
     re.compile(r"\d{4}-(?P<month>\d{2})-(?P<day>\d{2})(?:[ T]00:00:00)?"),
-    re.compile(r"(?P<month>\d{1,2})[/.](?P<day>\d{1,2})[/.]\d{4}"),  # or day before month: the order does not matter
+    re.compile(r"(?P<month>\d{1,2})[/.](?P<day>\d{1,2})[/.]\d{4}"),  # or day before month; both orders give the same band
 )
 
 
@@ -36,18 +36,18 @@ class Table:
     age: tuple[int, ...]
     gender: tuple[int, ...]
     race: tuple[int, ...]
-    repaired: int  # ages that a spreadsheet had made dates
+    repaired: int  # number of ages repaired from dates
 
 
 def read_table(file: Path, on_damaged_age: str) -> Table:
     """The table in ``file``.
 
     Args:
-        file: UTF-8, fields separated by commas
+        file: UTF-8, comma-separated
         on_damaged_age: ``refuse`` or ``repair`` ages that became dates and can be read in one way only
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it; of damaged ages, also how many there are.
+        ValueError: gives the file, the line and the problem; for damaged ages also their number.
     """
     rows = _rows(file)
     keys: dict[str, int] = {}
@@ -75,7 +75,7 @@ def read_table(file: Path, on_damaged_age: str) -> Table:
 
 
 def undated(text: str) -> str | None:
-    """The band of age that a spreadsheet turned into the date ``text``; None where none or more than one fits."""
+    """The age band that a spreadsheet turned into the date ``text``; None if there is not exactly one."""
     for pattern in _DATES:
         match = pattern.fullmatch(text.strip())
         if match is None:
@@ -95,7 +95,7 @@ def undated(text: str) -> str | None:
 
 
 def _rows(file: Path) -> list[tuple[int, Mapping[str, str]]]:
-    # newline="" as the csv module asks for: a field in quotes may hold a line end
+    # newline="" is required by the csv module: quoted fields may contain line breaks
     reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
     try:
         lines = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(field.strip() for field in row)]

@@ -1,14 +1,14 @@
-"""Reads the lists that IJB-B and IJB-C are evaluated by, in the form that the field's public evaluation code uses.
+"""Reads the lists of IJB-B and IJB-C in the form used by public evaluation code.
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
-dataset and protocol. ICB 2018. Fields are separated by one blank, and there is no title line:
+dataset and protocol. ICB 2018. Fields are separated by one space, and there is no header line:
 
 * ``ijbc_face_tid_mid.txt``: image, template, medium (469,375 lines; IJB-B 227,630)
 * ``ijbc_template_pair_label.txt``: template, template, 1 or 0 (15,658,489 lines; IJB-B 8,010,270)
-* ``ijbc_name_5pts_score.txt``: image, x and y of eyes, nose and corners of the mouth in the loose crop, detector's score
+* ``ijbc_name_5pts_score.txt``: image, x and y of eyes, nose and corners of the mouth in the loose crop, detection score
 
-The galleries and probes of the 1:N protocol are CSV with a title line; its columns TEMPLATE_ID and SUBJECT_ID count, one
-line per image. They are called G1 and G2 in IJB-C, S1 and S2 in IJB-B.
+The galleries and probes of the 1:N protocol are CSV files with a header line and one line per image; only the columns
+TEMPLATE_ID and SUBJECT_ID are used. They are called G1 and G2 in IJB-C, S1 and S2 in IJB-B.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Column = tuple[str, Any]  # name, Arrow type
 
 @dataclass(frozen=True)
 class Files:
-    """The names of a set's lists in its folder ``meta``."""
+    """The file names of a set's lists in its folder ``meta``."""
 
     faces: str
     pairs: str
@@ -59,7 +59,7 @@ def files(which: Set) -> Files:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Which image belongs to which template: names (M,), template and medium int64 (M,) as the list numbers them."""
+    """Images of templates: names (M,), template and medium int64 (M,) as numbered in the list."""
 
     file: Path
     names: tuple[str, ...]
@@ -79,7 +79,7 @@ class TemplatePairs:
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Landmarks float32 (M, 5, 2), in pixels of the loose crop, and detector's score float32 (M,) of the images ``names``."""
+    """Landmarks float32 (M, 5, 2), in pixels of the loose crop, and detection scores float32 (M,) of the images ``names``."""
 
     file: Path
     names: tuple[str, ...]
@@ -88,7 +88,7 @@ class Points:
 
 
 def read_faces(file: Path) -> Faces:
-    """Reads ``*_face_tid_mid.txt``; errors name file and line. An image lies below the folder of crops."""
+    """Reads ``*_face_tid_mid.txt``; errors give file and line. Image names are relative to the folder of crops."""
     table = _table(file, [("image", pa.string()), ("template", pa.int64()), ("medium", pa.int64())])
     names = tuple(table["image"].to_pylist())
     if bad := next((place for place, name in enumerate(names, 1) if _ELSEWHERE.search(name)), 0):
@@ -98,7 +98,7 @@ def read_faces(file: Path) -> Faces:
 
 
 def read_template_pairs(file: Path) -> TemplatePairs:
-    """Reads ``*_template_pair_label.txt``; errors name file and line."""
+    """Reads ``*_template_pair_label.txt``; errors give file and line."""
     table = _table(file, [("template", pa.int32()), ("other template", pa.int32()), ("label", pa.int8())])
     label = table["label"].to_numpy()
     if len(bad := np.flatnonzero((label != 0) & (label != 1))):
@@ -107,7 +107,7 @@ def read_template_pairs(file: Path) -> TemplatePairs:
 
 
 def read_points(file: Path) -> Points:
-    """Reads ``*_name_5pts_score.txt``; errors name file and line."""
+    """Reads ``*_name_5pts_score.txt``; errors give file and line."""
     numbers = [f"{axis}{place}" for place in range(1, POINTS + 1) for axis in "xy"]
     table = _table(file, [("image", pa.string()), *((name, pa.float32()) for name in [*numbers, "score"])])
     columns = np.stack([table[name].to_numpy() for name in [*numbers, "score"]], axis=1)
@@ -123,7 +123,7 @@ def read_points(file: Path) -> Points:
 
 
 def read_subjects(file: Path) -> dict[int, int]:
-    """Template -> subject, of a gallery or the probes, in the list's order; errors name file and line."""
+    """Template -> subject of a gallery or the probes, in list order; errors give file and line."""
     wanted: list[Column] = [("TEMPLATE_ID", pa.int64()), ("SUBJECT_ID", pa.int64())]
     try:
         data = file.read_bytes()
@@ -154,7 +154,7 @@ def read_subjects(file: Path) -> dict[int, int]:
 
 
 def line_of(file: Path, row: int) -> int:
-    """The line, from 1, that row ``row`` of a list stands in, a title line being row 0: empty lines are no rows."""
+    """The line number, from 1, of row ``row`` of a list; a header line is row 0, and empty lines are not counted as rows."""
     return next(itertools.islice(raw_lines(file), row, None))[0]
 
 
@@ -181,7 +181,7 @@ def _table(file: Path, columns: list[Column]) -> pa.Table:
 
 
 def _blame(file: Path, columns: list[Column]) -> None:
-    """Raises for the first line that is wrong: slow, and asked only when the fast reader found fault."""
+    """Raises an error for the first invalid line; slow, so called only after the fast reader has failed."""
     for number, text in raw_lines(file):
         fields = text.split(" ")
         names = ", ".join(name for name, _ in columns)
@@ -205,7 +205,7 @@ def _fits(kind: Any) -> Callable[[str], bool]:
 
 
 def _csv_fault(message: str) -> str:
-    """Arrow's message, its rows turned to lines where it counts them (from 1, the title line among them)."""
+    """Arrow's message with row numbers converted to line numbers (Arrow counts from 1, including the header line)."""
     place = re.search(r"[Rr]ow #(\d+)", message)
     text = " ".join(message.split())
     return f", line {place[1]}: {text}" if place else f", line 1: expected columns TEMPLATE_ID and SUBJECT_ID ({text})"

@@ -1,11 +1,11 @@
-"""The lists of pairs that come with Labeled Faces in the Wild.
+"""The pair lists of Labeled Faces in the Wild.
 
 Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007.
 
-View 1 (``pairsDevTrain.txt``, ``pairsDevTest.txt``) is for choosing models, View 2 (``pairs.txt``) for reporting. A line of
-three fields is a genuine pair (subject, number, number), one of four an impostor pair (subject, number, subject, number). The
-first line says how many pairs of each kind follow; in View 2 it says first how many folds there are, each of so many pairs.
-Fields are separated by tabs, commas or blanks; with tabs and commas, names may hold blanks.
+View 1 (``pairsDevTrain.txt``, ``pairsDevTest.txt``) is for model selection, View 2 (``pairs.txt``) for reporting. A line with
+three fields is a genuine pair (subject, number, number), one with four an impostor pair (subject, number, subject, number). The
+first line gives the number of pairs of each kind, in View 2 preceded by the number of folds, each with that many pairs.
+Fields are separated by tabs, commas or spaces; with tabs and commas, names may contain spaces.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from datamodules.list_readers.lines import fields_of, numbered_lines, shown, who
 
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
-FOLDS = 10  # View 1 has no folds of its own
+FOLDS = 10  # number of folds made for View 1, which has none
 
 
 @dataclass(frozen=True)
 class PairList:
-    """Pairs of image keys, such as "Ann_Veneman/Ann_Veneman_0003.jpg", in the list's order; columns of one length."""
+    """Pairs of image keys, such as "Ann_Veneman/Ann_Veneman_0003.jpg", in list order; columns of equal length."""
 
     file: Path
     left: tuple[str, ...]
     right: tuple[str, ...]
     same: tuple[bool, ...]
     fold: tuple[int, ...]
-    line: tuple[int, ...]  # from 1
+    line: tuple[int, ...]  # line number, from 1
 
     def places(self) -> dict[str, int]:
-        """Each image that the list names -> the first line that names it, in order of appearance."""
+        """Each image in the list -> the first line that names it, in order of appearance."""
         found: dict[str, int] = {}
         for left, right, line in zip(self.left, self.right, self.line, strict=True):
             found.setdefault(left, line)
@@ -51,11 +51,11 @@ def image_key(subject: str, number: int) -> str:
 def read_list(root: Path, name: ListName) -> PairList:
     """Reads one of the three lists from ``root``.
 
-    View 1 gets ten folds: genuine pair i of n is in fold floor(10 i / n), and so is impostor pair i of n. So each fold holds as
-    many genuine as impostor pairs, and follows from the list alone.
+    View 1 is given ten folds: genuine pair i of n is in fold floor(10 i / n), and so is impostor pair i of n. Each fold has as
+    many genuine as impostor pairs and depends only on the list.
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it.
+        ValueError: gives the file, the line and the problem.
     """
     file = root / FILES[name]
     texts = numbered_lines(file)

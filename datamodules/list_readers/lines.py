@@ -1,4 +1,4 @@
-"""Reads lists of text the same way wherever one is read."""
+"""Common functions to read text lists."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-WIDE = (b"\xff\xfe", b"\xfe\xff")  # how UTF-16 begins
-_END = re.compile("\r\n|\n|\r")  # str.splitlines would also break at form feeds and at U+0085, U+2028 and their like
+WIDE = (b"\xff\xfe", b"\xfe\xff")  # byte order marks of UTF-16
+_END = re.compile("\r\n|\n|\r")  # str.splitlines also splits at form feeds, U+0085, U+2028 and others
 
 
 def read_text(file: Path) -> str:
-    """The text of ``file``, which is UTF-8; a byte order mark at its start is left out.
+    """The text of the UTF-8 file ``file``, without a byte order mark.
 
     Raises:
-        ValueError: the file cannot be read, is binary or is not UTF-8; names the file and the line.
+        ValueError: the file cannot be read, is binary or is not UTF-8; gives the file and the line.
     """
     try:
         data = file.read_bytes()
@@ -38,7 +38,7 @@ def read_text(file: Path) -> str:
 
 
 def raw_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line) of every line that is not empty, blanks and all; any line ends; errors as ``read_text``."""
+    """(line number from 1, unstripped line) of every non-empty line, with any line endings; errors as ``read_text``."""
     text, start = read_text(file), 0
     for number, end in enumerate(itertools.chain(_END.finditer(text), [None]), 1):
         line = text[start : end.start() if end else len(text)]
@@ -48,10 +48,10 @@ def raw_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def numbered_lines(file: Path) -> list[tuple[int, str]]:
-    """(line number from 1, line without surrounding blanks) of every line that is not blank.
+    """(line number from 1, stripped line) of every non-blank line.
 
     Raises:
-        ValueError: as ``read_text``, or there is no line.
+        ValueError: as ``read_text``, or there is no such line.
     """
     found = [(number, line.strip()) for number, line in raw_lines(file) if line.strip()]
     if not found:
@@ -60,24 +60,25 @@ def numbered_lines(file: Path) -> list[tuple[int, str]]:
 
 
 def fields_of(line: str, *counts: int) -> list[str]:
-    """The fields of a line: split at tabs or commas where this gives one of ``counts`` fields, so that they may hold blanks; at
-    blanks otherwise."""
+    """The fields of a line: split at tabs or commas if this gives one of the ``counts``, so that fields may contain spaces;
+    otherwise split at spaces.
+    """
     mark = mark_of(line, *counts)
     return line.split() if mark is None else [field.strip() for field in line.split(mark)]
 
 
 def mark_of(line: str, *counts: int) -> str | None:
-    """The tab or comma that separates one of ``counts`` fields; None for blanks."""
+    """The tab or comma that gives one of the ``counts`` of fields; None for spaces."""
     return next((mark for mark in ("\t", ",") if line.count(mark) + 1 in counts), None)
 
 
 def shown(text: str, most: int = 80) -> str:
-    """``text`` as an error shows it: quoted, and not longer than a line."""
+    """``text`` for an error message: quoted and truncated."""
     return repr(text if len(text) <= most else text[:most] + "...")
 
 
 def whole(text: str) -> int | None:
-    """The whole number that ``text`` is, in plain digits and at most 18 of them; None where it is none."""
+    """The integer in ``text``, if it has only digits, at most 18; otherwise None."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 

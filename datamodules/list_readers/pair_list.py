@@ -1,18 +1,18 @@
-"""Reads text lists of image pairs in the layouts that the field uses.
+"""Reads text lists of image pairs in the common layouts.
 
 ========================  ======================================================================================
 ``lfw``                   ``name n m`` (genuine) and ``name n other m`` (impostor); image n of a subject is
-                          ``name/name_000n.jpg``. A first line ``folds size`` or ``size`` announces what follows.
+                          ``name/name_000n.jpg``. An optional first line is ``folds size`` or ``size``.
                           LFW, XQLFW and copies of them.
-``path_path_label``       one pair a line, label last: 1 genuine, 0 or -1 impostor. Public copies of AgeDB-30 and CFP.
+``path_path_label``       one pair per line, label last: 1 genuine, 0 or -1 impostor. Public copies of AgeDB-30 and CFP.
 ``label_path_path``       the same, label first: the ``*_ann.txt`` of the aligned evaluation sets.
-``two_lines_label``       two lines a pair, each ``image token``, both with one token: 0 impostor, else genuine. CALFW
-                          numbers the ten folds of its genuine pairs 1 to 10, and gives impostors no fold; CPLFW has 1.
-``two_lines_subject``      two lines a pair, each ``subject/image``; genuine where the subjects are equal. SLLFW.
+``two_lines_label``       two lines per pair, ``image token`` each, with the same token: 0 impostor, else genuine.
+                          CALFW's genuine pairs have their fold, 1 to 10, and its impostors no fold; CPLFW has 1.
+``two_lines_subject``     two lines per pair, ``subject/image`` each; genuine if the subjects are equal. SLLFW.
 ========================  ======================================================================================
 
-Fields are separated by tabs, commas or blanks, whichever the first pair uses; in the layout ``lfw`` each line may have its own.
-With tabs and commas, names may hold blanks.
+Fields are separated by tabs, commas or spaces, as in the first pair; in the layout ``lfw`` by any of them in each line.
+With tabs and commas, names may contain spaces.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from datamodules.list_readers.lines import fields_of, mark_of, numbered_lines, s
 Layout = Literal["lfw", "path_path_label", "label_path_path", "two_lines_label", "two_lines_subject"]
 Order = Literal["blocks", "kinds"]
 LABELS = {"1": True, "0": False, "-1": False}
-TITLES = frozenset(("label", "same", "issame", "is_same", "flag", "target"))  # of a label column, where there is a title line
+TITLES = frozenset(("label", "same", "issame", "is_same", "flag", "target"))  # header names of a label column
 Lines = list[tuple[int, str]]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One pair: two keys, whether it is genuine, its fold where the list says so, and its line."""
+    """One pair: two keys, whether it is genuine, its fold if the list gives one, and its line."""
 
     left: str
     right: str
@@ -46,19 +46,19 @@ class Row:
 def read_pairs(
     file: Path, layout: Layout, folds: int = 10, order: Order = "blocks", prefix: str = "", suffix: str = ""
 ) -> PairList:
-    """The pairs of ``file`` in its order.
+    """The pairs in ``file``, in its order.
 
     Args:
         file: the list
-        layout: how it is written
-        folds: how many folds to make, where the list does not number them itself
-        order: how they are made. ``blocks``: pair i of n is in fold floor(folds i / n), for lists that go fold by fold.
+        layout: its layout
+        folds: number of folds to make if the list does not number them
+        order: how they are made. ``blocks``: pair i of n is in fold floor(folds i / n), for lists in fold order.
             ``kinds``: genuine pair i of n is in fold floor(folds i / n), and so is impostor pair i of n
-        prefix: put before each image's path, such as "images/"
-        suffix: put behind it, such as ".png"; in the layout ``lfw`` "" is ".jpg"
+        prefix: prepended to each image's path, such as "images/"
+        suffix: appended to it, such as ".png"; in the layout ``lfw``, "" means ".jpg"
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it.
+        ValueError: gives the file, the line and the problem.
     """
     rows = list(_READERS[layout](file, numbered_lines(file)))
     if layout == "lfw":
@@ -87,7 +87,7 @@ def _folds(file: Path, rows: list[Row], folds: int, order: Order) -> list[int]:
             raise ValueError(
                 f"{file}: the folds of its genuine pairs are numbered {sorted(one + 1 for one in told)}, not from 1 on"
             )
-        folds, order = len(told), "kinds"  # the list numbers them itself
+        folds, order = len(told), "kinds"  # the list numbers the folds
     places = {True: 0, False: 0}
     counts = {kind: sum(row.same == kind for row in rows) for kind in (True, False)}
     found = []
@@ -166,7 +166,7 @@ def _two_lines_label(file: Path, lines: Lines) -> Iterator[Row]:
                 f"{file}, line {number}: expected an image and a label (0, or the fold from 1 on), found {shown(text)}"
             )
         tokens.append((number, _key(fields[0]), token))
-    numbered = any(token > 1 for _, _, token in tokens)  # where all are 1 they only say that the pair is genuine
+    numbered = any(token > 1 for _, _, token in tokens)  # if all tokens are 1 they are labels, not folds
     for (line, left, token), (other, right, second) in _two_by_two(file, tokens):
         if token != second:
             raise ValueError(f"{file}, line {other}: the pair of line {line} has two labels, {token} and {second}")
@@ -195,7 +195,7 @@ def _two_by_two(file: Path, items: list[Item]) -> Iterator[tuple[Item, Item]]:
 
 
 def _splitter(first: str, wanted: int) -> Callable[[str], list[str]]:
-    """How to split every line: at what gives the first one the wanted number of fields."""
+    """A function that splits lines at the separator that gives the first line the wanted number of fields."""
     mark = mark_of(first, wanted)
     return str.split if mark is None else lambda text: [field.strip() for field in text.split(mark)]
 

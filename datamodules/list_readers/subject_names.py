@@ -1,4 +1,4 @@
-"""The names behind a dataset's numbered subjects, so that subjects of two datasets can be compared."""
+"""Names of a dataset's numbered subjects, to compare subjects between datasets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", 
 
 
 def normalised(name: str) -> str:
-    """The letters and digits of a name, without case, accents, blanks or signs: "José_A._Ruiz" and "jose a ruiz" are one."""
+    """A name without case, accents, spaces and punctuation: "José_A._Ruiz" and "jose a ruiz" become equal."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold().translate(_PLAIN))
     return "".join(mark for mark in apart if mark.isalnum())
 
 
 def read_identity_meta(file: Path) -> dict[str, str]:
-    """Subject -> name, of VGGFace2's ``identity_meta.csv``: ``n000001, "14th_Dalai_Lama",424,0, m,``.
+    """Subject -> name from VGGFace2's ``identity_meta.csv``: ``n000001, "14th_Dalai_Lama",424,0, m,``.
 
-    Columns are found by their titles, Class_ID and Name.
+    Columns are found by their headers, Class_ID and Name.
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it.
+        ValueError: gives the file, the line and the problem.
     """
     lines = numbered_lines(file)
     rows = [(number, _fields(file, number, text)) for number, text in lines]
@@ -37,10 +37,10 @@ def read_identity_meta(file: Path) -> dict[str, str]:
 
 
 def read_numbered_names(file: Path) -> dict[str, str]:
-    """Subject -> name, of a list such as CASIA-WebFace's: a line is a number, blanks or a tab, and a name.
+    """Subject -> name from a list such as CASIA-WebFace's, with a number, spaces or a tab, and a name per line.
 
     Raises:
-        ValueError: names the file, the line and what is wrong with it.
+        ValueError: gives the file, the line and the problem.
     """
     split = [(number, re.split(r"[\t ,]+", text, maxsplit=1)) for number, text in numbered_lines(file)]
     return _names(file, [(number, parts[:1], parts[1:]) for number, parts in split])

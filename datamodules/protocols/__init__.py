@@ -1,1 +1,1 @@
-"""One file, one protocol: which pairs are compared."""
+"""Evaluation protocols: one file each."""

@@ -1,9 +1,9 @@
-"""AgeDB-30: 6,000 pairs of AgeDB whose ages differ by 30 years.
+"""AgeDB-30: 6,000 pairs of AgeDB with an age difference of 30 years.
 
 Moschoglou, Papaioannou, Sagonas, Deng, Kotsia, Zafeiriou: AgeDB: the first manually collected, in-the-wild age database. CVPR
-workshops 2017. Ten folds of 300 genuine and 300 impostor pairs. AgeDB's own split is no plain list; the text lists that the
-field passes on have one pair a line, ``path path label`` (or label first), fold by fold. Where such a list names images of
-an unpacked evaluation set (``0.jpg 1.jpg``), which tell no subject, use the protocol ``pairs`` instead.
+workshops 2017. Ten folds of 300 genuine and 300 impostor pairs. AgeDB's own split is not a plain list; the text lists in
+common use have one pair per line, ``path path label`` (or label first), fold by fold. If such a list names images of an
+unpacked evaluation set (``0.jpg 1.jpg``), which do not identify subjects, use the protocol ``pairs`` instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class AgeDB30ProtocolConfig(OneListConfig):
     )
     layout: Literal["path_path_label", "label_path_path"] = "path_path_label"
     order: Order = "blocks"
-    prefix: str = ""  # what stands before the list's paths in the keys of AgeDB's images
+    prefix: str = ""  # prefix of the list's paths in the keys of AgeDB's images
     suffix: str = ""
 
     def dataset(self) -> AgeDb:

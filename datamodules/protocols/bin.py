@@ -1,8 +1,8 @@
-"""Verification on a file of InsightFace (``lfw.bin``, ``agedb_30.bin``, ``cfp_fp.bin``, ...): its pairs in ten folds.
+"""Verification on an InsightFace file (``lfw.bin``, ``agedb_30.bin``, ``cfp_fp.bin``, ...), with its pairs in ten folds.
 
 Deng, Guo, Xue, Zafeiriou: ArcFace: Additive angular margin loss for deep face recognition. CVPR 2019. The folds are those of
-its code: of the pairs in the file's order, the first tenth is fold 0. Where the pairs do not divide evenly, the first folds
-have one pair more.
+its code: the first tenth of the pairs in file order is fold 0, and so on. If the number of pairs is not divisible, the first
+folds have one pair more.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class BinProtocolConfig(ProtocolConfig):
 
 
 def folds(pairs: int, count: int) -> np.ndarray:
-    """The fold of each pair, int64 (pairs,): contiguous, of sizes that differ by one at most, the larger ones first."""
+    """The fold of each pair, int64 (pairs,): contiguous folds whose sizes differ by at most one, larger ones first."""
     sizes = np.full(count, pairs // count, np.int64)
     sizes[: pairs % count] += 1
     return np.repeat(np.arange(count, dtype=np.int64), sizes)

@@ -1,7 +1,7 @@
-"""CFP-FP and CFP-FF: 7,000 pairs of a frontal image and one in profile, or of two frontal images.
+"""CFP-FP and CFP-FF: 7,000 pairs of a frontal and a profile image, or of two frontal images.
 
 Sengupta, Chen, Castillo, Patel, Chellappa, Jacobs: Frontal to profile face verification in the wild. WACV 2016. Ten folds
-of 350 genuine and 350 impostor pairs each; ``cfp_lists.py`` tells how its lists are written.
+of 350 genuine and 350 impostor pairs each; ``list_readers/cfp.py`` describes the list format.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Clustering on any dataset: images of so many subjects, to be grouped without knowing who is on them.
+"""Clustering on any dataset: the images of a number of subjects are grouped without using their labels.
 
-Which subjects and which of their images follows from the hashes of (seed, subject) and (seed, image), so that it does not
-depend on the order of the dataset; more subjects contain fewer.
+Subjects and images are selected by the hashes of (seed, subject) and (seed, image), so the selection does not depend on the
+dataset's order, and a larger number of subjects includes the smaller ones.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from datamodules.evaluation_sets.templates import Clustering
 class ClusteringProtocolConfig(ClusteringConfig):
     name: Literal["clustering"] = "clustering"
     data: component("data")  # type: ignore[valid-type]
-    subjects: Annotated[int, Field(ge=2)] | None = None  # None takes all
-    images: PositiveInt | None = None  # of each subject, at most; None takes all
-    at_least: PositiveInt = 2  # images that a subject must have to be chosen
+    subjects: Annotated[int, Field(ge=2)] | None = None  # None: all
+    images: PositiveInt | None = None  # maximum number of images per subject; None: all
+    at_least: PositiveInt = 2  # minimum number of images of a subject to be eligible
     seed: int = 0
 
     @model_validator(mode="after")
@@ -37,10 +37,10 @@ class ClusteringProtocolConfig(ClusteringConfig):
         return data
 
     def clustering(self, manifest: Manifest) -> Clustering:
-        """Rows in rising order; labels number the chosen subjects by name, from 0.
+        """Rows in ascending order; labels number the selected subjects by name, from 0.
 
         Raises:
-            ValueError: too few subjects have images enough.
+            ValueError: too few subjects have enough images.
         """
         rows: dict[str, list[int]] = {}
         for row, who in enumerate(manifest.identities):

@@ -1,11 +1,11 @@
-"""Verification of drawn subjects: genuine and impostor pairs, spread evenly over all subjects and all pairs of subjects.
+"""Verification of drawn subjects: genuine and impostor pairs, balanced over all subjects and all pairs of subjects.
 
-Folds hold equally many pairs and share subjects: with subject-disjoint folds all impostor pairs would come from the few pairs
-of subjects within a fold. Only a threshold is chosen on the other folds. What an interval must know of shared subjects, the
-subject bootstrap knows.
+Folds have the same number of pairs and share subjects: with subject-disjoint folds, all impostor pairs would come from the few
+pairs of subjects within a fold. The other folds are only used to choose a threshold. Confidence intervals account for shared
+subjects by the subject bootstrap.
 
-Some of the impostor pairs may be look-alikes: a subject and somebody who differs in one part, in two different shots. In some
-of the genuine pairs the right face may wear an occluder; they are the pairs of the same protocol without one, but for that.
+A share of the impostor pairs can be look-alikes: a subject and its look-alike, which differs in one part, in two different
+shots. In a share of the genuine pairs the right face can wear an occluder; otherwise these pairs are the same as without one.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from datamodules.evaluation_sets.balanced_pairs import ImagePair, genuine_pairs,
 from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.synthetic_faces.drawn_faces import DrawnFaces, Occluder, identity, key
 
-_PAIRS, _WORN = 4, 5  # streams of random numbers
+_PAIRS, _WORN = 4, 5  # random streams
 
 
 class DrawnProtocolConfig(ProtocolConfig):
     name: Literal["drawn"] = "drawn"
-    version: ClassVar[int] = 2  # 1 had subject-disjoint folds
+    version: ClassVar[int] = 2  # version 1 had subject-disjoint folds
     subjects: int = Field(default=40, ge=2)
-    first: int = Field(default=1000, ge=0)  # number of the first subject: not one of those that are trained on
+    first: int = Field(default=1000, ge=0)  # number of the first subject; differs from the training subjects
     shots: int = Field(default=6, ge=2)
     seed: int = Field(default=0, ge=0, le=WORD)
     size: int = Field(default=160, ge=64)
@@ -45,7 +45,7 @@ class DrawnProtocolConfig(ProtocolConfig):
     @model_validator(mode="after")
     def _enough_pairs(self) -> DrawnProtocolConfig:
         asked, most = self.pairs_per_fold // 2 * self.folds, self.subjects * self.shots * (self.shots - 1) // 2
-        if asked > most:  # of impostor pairs and look-alikes there are always more
+        if asked > most:  # there are always more impostor pairs and look-alikes
             raise ValueError(
                 f"pairs_per_fold={self.pairs_per_fold} and folds={self.folds} ask for {asked} genuine pairs, but "
                 f"{self.subjects} subjects with {self.shots} shots each make {most}: raise subjects or shots, or "
@@ -69,7 +69,7 @@ class DrawnProtocolConfig(ProtocolConfig):
         )
 
     def pairs(self, manifest: Manifest) -> Pairs:
-        """Fold by fold, genuine pairs first; the same pairs in the same order whatever the order of the manifest."""
+        """Pairs by fold, genuine pairs first; independent of the order of the manifest."""
         rows = {name: row for row, name in enumerate(manifest.keys)}
         listed = self._listed()
         for name in (name for pair, _, _ in listed for name in pair):
@@ -83,7 +83,7 @@ class DrawnProtocolConfig(ProtocolConfig):
         )
 
     def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
-        """Of pairs with a look-alike or an occluder, see ``DrawnFaces.differing``; None of all others."""
+        """For pairs with a look-alike or an occluder, ``DrawnFaces.differing``; None for all others."""
         assert isinstance(dataset, DrawnFaces), f"protocol drawn has no images of {type(dataset).__name__}"
         return dataset.differing(row, other)
 
@@ -112,7 +112,7 @@ class DrawnProtocolConfig(ProtocolConfig):
         return key(identity(self.first + one), left), key(identity(self.first + other), right)
 
     def _look_alikes(self, count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-        """``count`` pairs of a subject and its look-alike, in two shots; subjects take turns."""
+        """``count`` pairs of a subject and its look-alike in two different shots; subjects take turns."""
         if not count:
             return []
         part = dict(self.dataset().people())

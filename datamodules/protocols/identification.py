@@ -1,8 +1,8 @@
-"""Closed- and open-set identification on any dataset: which subject of the gallery a probe image shows, if any.
+"""Closed- and open-set identification on any dataset.
 
-``gallery`` images of each subject in the gallery make its template; its other images are probes. A share of the subjects is
-not in the gallery: all their images are non-mated probes. The choice follows from the hashes of (seed, subject) and (seed,
-image), so that it does not depend on the order of the dataset.
+The template of a gallery subject is made of ``gallery`` of its images; its other images are probes. A share of the subjects is
+not in the gallery, and all their images are non-mated probes. Images and subjects are selected by the hashes of (seed, subject)
+and (seed, image), so the selection does not depend on the dataset's order.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from datamodules.evaluation_sets.templates import Identification, Templates
 class IdentificationProtocolConfig(IdentificationConfig):
     name: Literal["identification"] = "identification"
     data: component("data")  # type: ignore[valid-type]
-    gallery: PositiveInt = 1  # images per subject in the gallery
-    probes: PositiveInt | None = None  # at most so many probes per subject
-    unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share, of subjects with images enough, who are not in the gallery
+    gallery: PositiveInt = 1  # gallery images per subject
+    probes: PositiveInt | None = None  # maximum number of probes per subject
+    unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # fraction of the subjects with enough images left out of the gallery
     few: Literal["leave_out", "unknown"] = (
-        "leave_out"  # subjects with no image beyond the gallery's: nobody, or unseen subjects
+        "leave_out"  # subjects with no image beyond the gallery's: left out, or non-mated probes
     )
     seed: int = 0
 
@@ -35,7 +35,7 @@ class IdentificationProtocolConfig(IdentificationConfig):
         return data
 
     def identification(self, manifest: Manifest) -> Identification:
-        """Labels number the subjects of the manifest by name, from 0.
+        """Labels number the manifest's subjects by name, from 0.
 
         Raises:
             ValueError: no subject has enough images for a gallery and a probe.

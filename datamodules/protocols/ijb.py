@@ -1,8 +1,8 @@
 """1:1 verification of templates on IJB-B and IJB-C.
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
-dataset and protocol. ICB 2018. The embeddings of a medium are averaged, then those of a template's media summed and brought
-to unit length. The field names three variants, which are fields here: N ``norm``, D ``detector_score``, F ``flip_test``.
+dataset and protocol. ICB 2018. The embeddings of each medium are averaged, then the media of a template are summed and
+normalised. The three common variants are fields: N ``norm``, D ``detector_score``, F ``flip_test``.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class IJBProtocolConfig(TemplatesConfig):
     name: Literal["ijb"] = "ijb"
     set: Set = "ijbc"
     root: Annotated[Path, LOCATION]
-    norm: bool = True  # N: embeddings keep their length, which weighs them; False brings each to unit length first
-    detector_score: bool = True  # D: each embedding is weighed by its detector's score
-    flip_test: bool = True  # F: the mirror image's embedding is added
-    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: templates do without, while one is left
+    norm: bool = True  # N: embeddings keep their norm, which weights them; False normalises each one first
+    detector_score: bool = True  # D: weight each embedding by its detection score
+    flip_test: bool = True  # F: add the embedding of the mirrored image
+    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: use a template's remaining images, if any
 
     def dataset(self) -> Ijb:
         return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
 
     def evaluation_identity(self) -> dict[str, Any]:
-        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are weights of the templates
+        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are already in the templates' weights
 
     def missing(self) -> Missing | None:
         return self.dataset().missing() or self.dataset().lacking(files(self.set).pairs)
 
     def comparisons(self, manifest: Manifest) -> Comparisons:
-        """IJB-C: 23,124 templates of 469,375 images, and 15,658,489 pairs of them; subjects stay unknown (label -1)."""
+        """For IJB-C: 23,124 templates of 469,375 images and 15,658,489 pairs; subjects are unknown (label -1)."""
         data = self.dataset()
         if missing := data.lacking(files(self.set).pairs):
             raise ValueError(str(missing))

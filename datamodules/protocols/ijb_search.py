@@ -1,8 +1,8 @@
-"""1:N identification of templates on IJB-B and IJB-C: mixed probes, two galleries without common subjects.
+"""1:N identification of templates on IJB-B and IJB-C: mixed probes and two subject-disjoint galleries.
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
-dataset and protocol. ICB 2018. Each probe is looked up in both galleries, and its subject is in one of them: against the
-other it is a unseen subject, which makes the search open. Public code often joins the galleries, so that every probe is known:
+dataset and protocol. ICB 2018. Each probe is searched in both galleries. Its subject is in only one of them, so the probe is
+non-mated in the other and the search is open-set. Public code often joins the galleries, which makes every probe mated:
 ``galleries: joined``.
 """
 
@@ -30,28 +30,28 @@ class IJBSearchProtocolConfig(IdentificationConfig):
     norm: bool = True  # N, D and F as in the protocol ijb
     detector_score: bool = True
     flip_test: bool = True
-    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: templates do without, while one is left
+    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: use a template's remaining images, if any
 
     def dataset(self) -> Ijb:
         return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
 
     def evaluation_identity(self) -> dict[str, Any]:
-        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are weights of the templates
+        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are already in the templates' weights
 
     def missing(self) -> Missing | None:
         return self.dataset().missing() or self.dataset().lacking(*self._lists())
 
     def identification(self, manifest: Manifest) -> Identification:
-        """Labels are the numbers of subjects (SUBJECT_ID).
+        """Labels are subject numbers (SUBJECT_ID).
 
         Raises:
-            ValueError: a list is absent or wrong, or names a template without images or with two subjects.
+            ValueError: a list is missing or invalid, or names a template without images or with two subjects.
         """
         data = self.dataset()
         if missing := data.lacking(*self._lists()):
             raise ValueError(str(missing))
         listed = [(data.meta() / name, read_subjects(data.meta() / name)) for name in self._lists()]
-        known: dict[int, int] = {}  # subject of each template, over all lists
+        known: dict[int, int] = {}  # subject of each template, from all lists
         for file, subjects in listed:
             for number, who in subjects.items():
                 if known.setdefault(number, who) != who:

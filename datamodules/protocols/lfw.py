@@ -1,7 +1,7 @@
 """Verification on Labeled Faces in the Wild.
 
 Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007.
-View 1 is for choosing, View 2 (ten folds of 300 genuine and 300 impostor pairs) for reporting.
+View 1 is for model selection, View 2 (ten folds of 300 genuine and 300 impostor pairs) for reporting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class LFWProtocolConfig(ProtocolConfig):
     root: Annotated[Path, LOCATION]
     view: Literal[1, 2] = 2
     part: Literal["test", "train"] = "test"  # of View 1
-    # What a verifier may learn from the nine folds that it is not evaluated on: nothing, their pairs, or also who is on them.
+    # What a verifier may learn from the other nine folds: nothing, their pairs, or also the identities in them.
     setting: Literal["unsupervised", "restricted", "unrestricted"] = "unsupervised"
 
     @model_validator(mode="after")
@@ -36,7 +36,7 @@ class LFWProtocolConfig(ProtocolConfig):
         return self
 
     def missing(self) -> Missing | None:
-        """What must be on disk and is not."""
+        """The files it needs that are not on disk; None if all are there."""
         return self.dataset().missing()
 
     def evaluation_identity(self) -> dict[str, Any]:

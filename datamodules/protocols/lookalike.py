@@ -1,10 +1,9 @@
-"""LFW's View 2 with mined impostors: its genuine pairs and its folds stay, its impostor pairs are replaced by pairs who look
-alike.
+"""LFW View 2 with mined look-alike impostors: the genuine pairs and folds are kept, the impostor pairs are replaced.
 
-The pairs come from a file that ``lookalike_lists.py`` writes. They are the choice of one network, the miner; a cell that
-evaluates the miner itself must be refused, for which ``miner()`` tells it. Huang, Ramesh, Berg, Learned-Miller: Labeled
-Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007; the idea of similar-looking impostors is
-SLLFW's.
+The pairs come from a file written by ``lookalike_lists.py`` and were selected by one network, the miner. A cell that would
+evaluate the miner itself must be refused, which is what ``miner()`` is for. Huang, Ramesh, Berg, Learned-Miller: Labeled
+Faces in the Wild. University of Massachusetts, Amherst, Report 07-49, 2007; the idea of similar-looking impostors is from
+SLLFW.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class LookalikeProtocolConfig(ListedConfig):
         return None if self.file.is_file() else Missing(f"no list of mined pairs {self.file}", self.how())
 
     def miner(self) -> str:
-        """SHA-256 (hex) of the weights that chose the impostors: they are not to be evaluated by this protocol."""
+        """SHA-256 (hex) of the weights that selected the impostors; they must not be evaluated by this protocol."""
         return miner_of(self.file)
 
     def lists(self) -> Sequence[PairList]:

@@ -1,4 +1,4 @@
-"""Verification by any list of pairs on any dataset: for lists of one's own, and for the field's lists without a name here."""
+"""Verification with any pair list on any dataset: for your own lists, and for published lists that have no protocol here."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class PairsProtocolConfig(ListedConfig):
     data: component("data")  # type: ignore[valid-type]
     file: Annotated[Path, LOCATION]
     layout: Layout
-    folds: PositiveInt = 10  # where the list does not number them itself
-    order: Order = "blocks"  # the list goes fold by fold; kinds: spread the pairs of each kind
-    prefix: str = ""  # what stands before the list's paths in the dataset's keys
-    suffix: str = ""  # and what behind
+    folds: PositiveInt = 10  # number of folds, if the list does not number them
+    order: Order = "blocks"  # blocks: the list is in fold order; kinds: spread the pairs of each kind over the folds
+    prefix: str = ""  # prefix of the list's paths in the dataset's keys
+    suffix: str = ""  # and suffix
 
     def dataset(self) -> DatasetConfig:
         data: DatasetConfig = self.data

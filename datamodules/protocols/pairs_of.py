@@ -1,7 +1,7 @@
-"""Verification on any dataset without a list: pairs are made of its images, spread evenly over subjects and pairs of subjects.
+"""Verification on any dataset without a list: balanced pairs are generated from its images.
 
-Which subjects and which of their images take part follows from the hashes of (seed, identity) and (seed, key), so that it does
-not depend on the order of the dataset. Every fold has equally many pairs of each kind.
+Subjects and images are selected by the hashes of (seed, identity) and (seed, key), so the selection does not depend on the
+dataset's order. Pairs are balanced over subjects and pairs of subjects; every fold has equally many pairs of each kind.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_p
 from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.evaluation_sets.tasks import PairsConfig
 
-_STREAM = 6  # of random numbers
-MOST = 6000  # pairs in all without pairs_per_fold; as many as LFW's View 2 has
+_STREAM = 6  # random stream
+MOST = 6000  # maximum number of pairs without pairs_per_fold; as many as in LFW View 2
 
 
 class PairsOfProtocolConfig(PairsConfig):
-    """Half of a fold's pairs are genuine. Without ``pairs_per_fold`` as many are made as the images give, ``MOST`` at most.
+    """Half of the pairs in a fold are genuine. Without ``pairs_per_fold``, as many as possible are made, up to ``MOST``.
 
-    With ``disjoint_folds`` no subject is in two folds, and impostor pairs are of subjects of one fold; without, they are spread
+    With ``disjoint_folds`` no subject is in two folds, and impostor pairs are made within a fold; without it, they are spread
     over all pairs of subjects.
     """
 
     name: Literal["pairs_of"] = "pairs_of"
     data: component("data")  # type: ignore[valid-type]
-    identities: Annotated[int, Field(ge=2)] | None = None  # that take part; None: all that have two images
-    images: Annotated[int, Field(ge=2)] = 10  # of each identity, at most
+    identities: Annotated[int, Field(ge=2)] | None = None  # number of identities; None: all with two images
+    images: Annotated[int, Field(ge=2)] = 10  # maximum number of images per identity
     pairs_per_fold: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
     folds: PositiveInt = 10
     disjoint_folds: bool = False
@@ -44,10 +44,10 @@ class PairsOfProtocolConfig(PairsConfig):
         return data
 
     def pairs(self, manifest: Manifest) -> Pairs:
-        """The pairs, fold by fold, genuine ones first.
+        """The pairs by fold, genuine ones first.
 
         Raises:
-            ValueError: too few identities have two images, or the images make too few pairs.
+            ValueError: too few identities have two images, or the images allow too few pairs.
         """
         subjects = self._subjects(manifest)
         groups = [subjects[fold :: self.folds] for fold in range(self.folds)] if self.disjoint_folds else [subjects]
@@ -68,7 +68,7 @@ class PairsOfProtocolConfig(PairsConfig):
         )
 
     def _subjects(self, manifest: Manifest) -> list[list[int]]:
-        """Rows of the images of each subject that takes part."""
+        """Rows of the images of each selected subject."""
         rows: dict[str, list[int]] = {}
         for row, who in enumerate(manifest.identities):
             rows.setdefault(who, []).append(row)
@@ -83,10 +83,10 @@ class PairsOfProtocolConfig(PairsConfig):
         return [sorted(theirs, key=lambda row: self._draw(manifest.keys[row]))[: self.images] for theirs in chosen]
 
     def _half(self, groups: Sequence[Sequence[Sequence[int]]]) -> int:
-        """How many genuine pairs a fold has, and so many impostor pairs.
+        """The number of genuine pairs per fold, which is also that of impostor pairs.
 
         Raises:
-            ValueError: the images do not make so many.
+            ValueError: the images do not allow that many.
         """
         if min(map(len, groups)) < 2:
             raise ValueError(
@@ -108,6 +108,6 @@ class PairsOfProtocolConfig(PairsConfig):
 
 
 def _most(group: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """How many genuine and impostor pairs there are."""
+    """The largest possible numbers of genuine and impostor pairs."""
     sizes = [len(rows) for rows in group]
     return sum(size * (size - 1) // 2 for size in sizes), (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2

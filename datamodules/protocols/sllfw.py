@@ -1,8 +1,8 @@
-"""SLLFW: LFW's View 2 with impostors who look alike.
+"""SLLFW: LFW View 2 with similar-looking impostors.
 
 Deng, Hu, Zhang, Chen, Guo: Fine-grained face verification: FGLFW database, baselines, and human-DCMN partnership. Pattern
-Recognition 66, 2017. The genuine pairs are those of View 2; 3,000 pairs of similar-looking subjects, chosen by people, replace
-its impostors. The list has two lines a pair, each ``subject/image``, and goes fold by fold.
+Recognition 66, 2017. The genuine pairs are those of View 2; its impostors are replaced by 3,000 pairs of similar-looking
+subjects selected by humans. The list has two lines per pair, each ``subject/image``, in fold order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""XQLFW: LFW's subjects in images that differ much in quality.
+"""XQLFW: cross-quality verification on LFW's subjects.
 
 Knoche, Hormann, Rigoll: Cross-quality LFW: a database for analyzing cross-resolution image face recognition in unconstrained
 environments. FG 2021. Ten folds of 300 genuine and 300 impostor pairs, in the layout of LFW's ``pairs.txt``.

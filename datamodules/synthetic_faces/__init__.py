@@ -1,1 +1,1 @@
-"""How drawn faces are drawn: subjects, shots, parts, brushes."""
+"""Drawing of synthetic faces: subjects, shots, facial parts, brushes."""

@@ -1,6 +1,6 @@
-"""Brushes for drawn faces: smooth curves, antialiased fills and lines on a canvas of twice the image's size.
+"""Brushes for drawn faces: smooth curves, antialiased fills and lines, on a canvas of twice the image's size.
 
-Every coordinate is rounded to 1/16 pixel before OpenCV sees it, and OpenCV draws polygons in integers: same input, same bytes.
+Drawing is deterministic: every coordinate is rounded to 1/16 pixel first, and OpenCV draws polygons in integer arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BITS = 4
 
 @cache
 def _basis(count: int, closed: bool, steps: int) -> np.ndarray:
-    """(points of the curve, count) weights of the control points: a Catmull-Rom spline."""
+    """Weights of the control points of a Catmull-Rom spline: (points of the curve, count)."""
     spans = count if closed else count - 1
     t = np.arange(steps) / steps
     powers = np.stack([t**3, t**2, t, np.ones_like(t)], axis=1)
@@ -47,7 +47,7 @@ def points(*rows: tuple[float, float]) -> np.ndarray:
 
 
 def mirrored(path: np.ndarray) -> np.ndarray:
-    """The path with left and right exchanged."""
+    """The path mirrored left to right."""
     return -path.conj()
 
 
@@ -60,13 +60,13 @@ def _circle(power: float, count: int) -> np.ndarray:
 
 
 def ellipse(x: float, y: float, width: float, height: float, power: float = 2.0, count: int = 20) -> np.ndarray:
-    """A superellipse of half axes ``width`` and ``height``."""
+    """A superellipse with half axes ``width`` and ``height``."""
     circle = _circle(power, count)
     return complex(x, y) + width * circle.real + (1j * height) * circle.imag
 
 
 class Painter:
-    """A canvas, a mask of the parts, and how much of each pixel is head (lit by the relief)."""
+    """A canvas, a mask of the parts, and the head coverage of each pixel (which the relief lights)."""
 
     def __init__(self, view: View, canvas: np.ndarray) -> None:
         self.view = view
@@ -82,7 +82,7 @@ class Painter:
         return max(1, round(width * self.view.scale * OVER))
 
     def fill(self, plane: np.ndarray, colour: tuple[float, ...], solid: bool = False) -> None:
-        """Fills a polygon of the upright plane; ``solid`` makes it part of the lit head."""
+        """Fills a polygon given in the upright plane; ``solid`` makes it part of the lit head."""
         points = [self._fixed(plane, OVER)]
         cv2.fillPoly(self.canvas, points, colour, cv2.LINE_AA, _BITS)
         if solid:
@@ -92,14 +92,14 @@ class Painter:
         cv2.polylines(self.canvas, [self._fixed(plane, OVER)], closed, colour, self.thick(width), cv2.LINE_AA, _BITS)
 
     def label(self, plane: np.ndarray, value: int, margin: int = 2) -> None:
-        """Marks a polygon, and ``margin`` pixels around it, as part ``value``."""
+        """Labels a polygon, with ``margin`` pixels around it, as part ``value``."""
         points = [self._fixed(plane, 1)]
         cv2.fillPoly(self.labels, points, value, cv2.LINE_8, _BITS)
         if margin:
             cv2.polylines(self.labels, points, True, value, 2 * margin, cv2.LINE_8, _BITS)
 
     def glaze(self, plane: np.ndarray, colour: tuple[float, ...], opacity: float, soft: int = 0) -> None:
-        """A translucent polygon, its edge softened over ``soft`` canvas pixels."""
+        """Draws a translucent polygon whose edge is blurred over ``soft`` canvas pixels."""
         fixed = self._fixed(plane, OVER)
         ground, corner = self._ground(fixed, soft + 2)
         if ground.size == 0:
@@ -111,7 +111,7 @@ class Painter:
         _mix(ground, np.array(colour).astype(np.uint16), stencil)
 
     def inside(self, outline: np.ndarray, image: Sequence[tuple[np.ndarray, tuple[float, ...]]]) -> None:
-        """Paints the fills of ``image``, in order, as far as they lie inside ``outline``."""
+        """Paints the fills of ``image``, in order, clipped to ``outline``."""
         fixed = self._fixed(outline, OVER)
         ground, corner = self._ground(fixed, 2)
         if ground.size == 0:
@@ -124,7 +124,7 @@ class Painter:
         _mix(ground, patch.astype(np.uint16), stencil)
 
     def _ground(self, fixed: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
-        """The part of the canvas around a polygon, and its corner in fixed point."""
+        """The canvas region around a polygon, and its corner in fixed point."""
         x0, y0, width, height = cv2.boundingRect(fixed >> _BITS)
         left, top = max(0, x0 - margin), max(0, y0 - margin)
         ground = self.canvas[top : max(0, y0 + height + margin), left : max(0, x0 + width + margin)]
@@ -132,7 +132,7 @@ class Painter:
 
 
 def _mix(ground: np.ndarray, colour: np.ndarray, stencil: np.ndarray) -> None:
-    """Mixes ``colour`` (uint16, one or one per pixel) into ``ground`` by ``stencil``/255, in integers."""
+    """Blends ``colour`` (uint16, a single one or one per pixel) into ``ground`` with opacity ``stencil``/255, in integers."""
     share = cv2.merge([stencil] * 3).astype(np.uint16)
     share += share >> 7  # 0 to 256
     ground[:] = (ground * (256 - share) + colour * share + 128) >> 8

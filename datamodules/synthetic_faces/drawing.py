@@ -1,7 +1,7 @@
 """Draws a subject in a shot: a stylised portrait and the mask of its parts.
 
-The image is painted flat on a canvas of twice its size, shrunk, and lit by the relief of the face. All of it is a pure
-function of its arguments: integers and elementwise float32, nothing whose result depends on the number of threads.
+The image is painted on a canvas of twice its size, downscaled, and lit by the relief of the face. The result is a pure function
+of the arguments: only integer and elementwise float32 operations are used, so that it does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from datamodules.synthetic_faces.relief import Relief
 from datamodules.synthetic_faces.shot import Shot, View
 from datamodules.synthetic_faces.subject import Subject
 
-VERSION = 1  # to be raised whenever any image changes
+VERSION = 1  # raise whenever any image changes
 
 
 class Drawing(NamedTuple):
@@ -29,7 +29,7 @@ class Drawing(NamedTuple):
 
 
 def draw(subject: Subject, shot: Shot, size: int, occluder: str = "none") -> Drawing:
-    """The image of ``subject`` in ``shot``, wearing one of ``OCCLUDERS`` or none, and its mask; ``size`` in pixels."""
+    """The image of ``subject`` in ``shot`` and its mask; ``size`` in pixels, ``occluder`` one of ``OCCLUDERS`` or "none"."""
     rng = np.random.Generator(np.random.SFC64(shot.stream))
     view = View(shot, subject.head.width, size)
     painter, relief = Painter(view, _background(rng, shot, size * OVER)), Relief(view)
@@ -50,13 +50,13 @@ def draw(subject: Subject, shot: Shot, size: int, occluder: str = "none") -> Dra
 
 
 def transplanted(base: Drawing, other: Drawing, labels: Sequence[int]) -> Drawing:
-    """``base`` with the parts ``labels`` of ``other``; a pixel that shows them in neither stays what it is in ``base``."""
+    """``base`` with the parts ``labels`` taken from ``other``; pixels that belong to these parts in neither keep ``base``."""
     theirs = np.isin(base.mask, labels) | np.isin(other.mask, labels)
     return Drawing(np.where(theirs[..., None], other.image, base.image), np.where(theirs, other.mask, base.mask))
 
 
 def _background(rng: np.random.Generator, shot: Shot, side: int) -> np.ndarray:
-    """Out of focus: a few colours, a few things with edges."""
+    """A background out of focus: a few colours and a few objects with edges."""
     colours = 120 + shot.clutter * (rng.random((4, 4, 1)) * 100 + rng.random((4, 4, 3)) * 50 + rng.random(3) * 50 - 90)
     small = cv2.resize(np.clip(np.rint(colours), 0, 255).astype(np.uint8), (64, 64), interpolation=cv2.INTER_LINEAR)
     for _ in range(round(5 * shot.clutter)):
@@ -87,7 +87,7 @@ def _body(painter: Painter, subject: Subject) -> None:
 
 
 def _head(painter: Painter, relief: Relief, subject: Subject) -> np.ndarray:
-    """Ears, skull, cheeks, and what age and sun left on the skin; returns the outline in the upright plane."""
+    """Draws ears, skull, cheeks, and marks of age and sun on the skin; returns the outline in the upright plane."""
     view, head = painter.view, subject.head
     skin, width, length, turn = head.skin, head.width, head.length, view.shot.yaw
     for side in (-1, 1):
@@ -128,7 +128,7 @@ def _head(painter: Painter, relief: Relief, subject: Subject) -> np.ndarray:
 
 
 def _age(painter: Painter, subject: Subject, side: int) -> None:
-    """Folds beside the mouth, bags below the eyes, lines on the forehead: where they lie depends on the head alone."""
+    """Nasolabial folds, bags under the eyes and forehead lines; their position depends only on the head."""
     view, head = painter.view, subject.head
     fold = points((side * 0.24, 0.42), (side * 0.33, 0.54), (side * 0.36, 0.68))
     strength = 0.25 * max(0.0, view.shot.smile) + 0.75 * head.wrinkles
@@ -168,7 +168,7 @@ def _beard(painter: Painter, subject: Subject, outline: np.ndarray) -> None:
 
 
 def _develop(painter: Painter, relief: Relief, rng: np.random.Generator) -> np.ndarray:
-    """Shrinks the canvas, lights it, and adds what a camera adds."""
+    """Downscales the canvas, lights it, and simulates the camera."""
     shot, size = painter.view.shot, painter.view.size
     flat = cv2.resize(painter.canvas, (size, size), interpolation=cv2.INTER_AREA)
     cover = cv2.resize(painter.cover, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)

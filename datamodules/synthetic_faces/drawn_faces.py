@@ -1,4 +1,4 @@
-"""The images of drawn subjects, their masks, and where two of them truly differ."""
+"""Images and masks of drawn subjects, and the ground-truth regions in which two of them differ."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from datamodules.synthetic_faces.shot import shot
 from datamodules.synthetic_faces.subject import Subject
 
 Occluder = Literal["none", "mask", "sunglasses"]
-REGIONS = {"eyes": ("left eye", "right eye")}  # names of more than one part
+REGIONS = {"eyes": ("left eye", "right eye")}  # names for several parts together
 
 
 def identity(number: int, part: str | None = None) -> str:
-    """The name of a subject, or of the look-alike who differs from that subject in ``part``."""
+    """The identity of a subject, or of its look-alike that differs in ``part``."""
     return f"person-{number:05d}" + (f"-{part}" if part else "")
 
 
@@ -28,10 +28,10 @@ def key(name: str, index: int, occluder: Occluder = "none") -> str:
 
 
 class Sample(NamedTuple):
-    """What an image is drawn from, beside what the whole dataset has."""
+    """The parameters of one image, beside those of the whole dataset."""
 
-    number: int  # of the subject, or of a look-alike's base
-    part: str | None  # in which a look-alike differs from the base
+    number: int  # of the subject, or of a look-alike's base subject
+    part: str | None  # the part in which a look-alike differs from its base subject
     shot: int
     occluder: Occluder = "none"
 
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
 
 
 class Drawn(Protocol):
-    """Which images there are: the config of a dataset of drawn faces."""
+    """The parameters of a dataset of drawn faces, as in its config."""
 
     @property
     def seed(self) -> int: ...  # of the population
@@ -58,7 +58,7 @@ class Drawn(Protocol):
 
 
 class DrawnFaces:
-    """The images of a manifest that a dataset's config gave, or of a part of it; drawn when asked for."""
+    """The images of a dataset's manifest or a subset of it, drawn on demand."""
 
     parts = PARTS
 
@@ -71,7 +71,7 @@ class DrawnFaces:
             raise ValueError(f"the manifest is not of this drawn dataset: it names {unknown[0]!r}")
         known = {each.key: each for each in config.samples()}
         self._shown = [known[each] for each in manifest.keys]
-        self._drawn = lru_cache(maxsize=2)(self._draw)  # an image and its mask are often asked for together
+        self._drawn = lru_cache(maxsize=2)(self._draw)  # image and mask are often requested together
 
     def __len__(self) -> int:
         return len(self.manifest.keys)
@@ -81,11 +81,11 @@ class DrawnFaces:
         return self._drawn(index).image.copy()
 
     def mask(self, index: int) -> np.ndarray:
-        """Which part each pixel shows: index into ``parts``, uint8, (size, size)."""
+        """The part shown by each pixel: index into ``parts``, uint8, (size, size)."""
         return self._drawn(index).mask.copy()
 
     def region(self, index: int, name: str) -> np.ndarray:
-        """Where a part is: bool (size, size). ``name`` is one of ``parts``, or "eyes" for both.
+        """The region of a part: bool (size, size). ``name`` is one of ``parts``, or "eyes" for both.
 
         Raises:
             ValueError: there is no such part.
@@ -100,21 +100,21 @@ class DrawnFaces:
         return {"age": found.age, "sex": found.sex}
 
     def base(self, name: str) -> str | None:
-        """The identity that the look-alike ``name`` was made from; None for anybody else."""
+        """The base subject of the look-alike ``name``; None for other identities."""
         number, part = self._people[name]
         return identity(number) if part else None
 
     def differs(self, name: str) -> str | None:
-        """What the look-alike ``name`` has of its own: a name that ``region`` knows; None for anybody else."""
+        """The part, as named by ``region``, in which look-alike ``name`` differs from its base; None for other identities."""
         return self._people[name][1]
 
     def differing(self, row: int, other: int) -> np.ndarray | None:
-        """Where image ``row`` truly differs from image ``other``: bool (size, size); None where nobody knows.
+        """Ground truth of where image ``row`` differs from image ``other``: bool (size, size); None if unknown.
 
-        The two may be different shots. Known are images of a subject and a look-alike (or of two look-alikes of one subject),
-        and of a subject with and without an occluder. The region is where shot ``row`` would change if it showed what ``other``
-        shows: the part as it is seen in ``row`` and as the other would have it there. Without an occluder in ``row``, that is
-        what the occluder of ``other`` would hide.
+        The two may be different shots. Known pairs are a subject and a look-alike (or two look-alikes of one subject), and a
+        subject with and without an occluder. The region contains the pixels of shot ``row`` that would change if it showed what
+        ``other`` shows: the part as seen in ``row`` and as the other subject's would appear there. If only ``other`` has an
+        occluder, the region is what that occluder would hide in ``row``.
         """
         here, there = self._shown[row], self._shown[other]
         parts = [part for part in (here.part, there.part) if part] if here.part != there.part else []

@@ -1,6 +1,6 @@
-"""The parts of a drawn face: each function paints one part, raises its relief and marks it in the mask.
+"""The parts of a drawn face: each function paints a part, raises its relief and labels it in the mask.
 
-A part changes no pixel outside what it marks: that is what makes the masks of look-alikes a ground truth.
+A part changes no pixel outside its label; the ground-truth masks of look-alikes depend on this.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def blend(one: Colour, other: Colour, share: float) -> Colour:
 
 
 def eye(painter: Painter, relief: Relief, subject: Subject, side: int) -> None:
-    """The eye at the left (-1) or right (1) of the image, with lids and lashes."""
+    """Draws the eye at the left (-1) or right (1) of the image, with lids and lashes."""
     view, eyes, skin = painter.view, subject.eyes, subject.head.skin
     shot = view.shot
     x, y, width = side * eyes.spacing, eyes.height, eyes.width
     opening = eyes.opening * (1 - max(shot.squint, 0.15 * shot.smile)) - 0.01
-    lift = side * eyes.tilt * width * 0.5  # the outer corner rises when tilt is positive
+    lift = side * eyes.tilt * width * 0.5  # positive tilt raises the outer corner
     iris_x, iris_y = x + shot.gaze[0], y - 0.1 * opening + shot.gaze[1]
     glint_x = iris_x + 0.3 * eyes.iris * np.sign(shot.light[0])
 
@@ -93,7 +93,7 @@ def eye(painter: Painter, relief: Relief, subject: Subject, side: int) -> None:
 
 
 def brow(painter: Painter, subject: Subject, side: int) -> None:
-    """The brow at the left (-1) or right (1) of the image."""
+    """Draws the brow at the left (-1) or right (1) of the image."""
     view, brows = painter.view, subject.brows
     y = brows.height - view.shot.raise_
     along = np.array([0.0, 0.33, 0.68, 1.0])
@@ -107,7 +107,7 @@ def brow(painter: Painter, subject: Subject, side: int) -> None:
 
 
 def nose(painter: Painter, relief: Relief, subject: Subject) -> None:
-    """Ridge, tip and wings in relief; nostrils and the shadow below them in paint."""
+    """Draws the nose: bridge, tip and wings as relief, nostrils and the shadow below as paint."""
     view, form, skin = painter.view, subject.nose, subject.head.skin
     base, wide, rise = form.base, form.width, form.relief
 
@@ -139,7 +139,7 @@ def nose(painter: Painter, relief: Relief, subject: Subject) -> None:
 
 
 def mouth(painter: Painter, relief: Relief, subject: Subject) -> None:
-    """Lips, and teeth where the mouth is open."""
+    """Draws the lips, and the teeth if the mouth is open."""
     view, form, skin = painter.view, subject.mouth, subject.head.skin
     smile, gap = view.shot.smile, view.shot.gap + max(0.0, view.shot.smile - 0.35) * 0.09
     wide, y = form.width * (1 + 0.16 * smile), form.height

@@ -1,4 +1,4 @@
-"""The hair of a drawn subject: behind the head, and over it."""
+"""The hair of a drawn subject, behind and in front of the head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datamodules.synthetic_faces.subject import Hair, Subject
 
 
 def back_hair(painter: Painter, subject: Subject) -> None:
-    """What falls behind the neck."""
+    """Draws the hair behind the neck."""
     hair, width, view = subject.hair, subject.head.width, painter.view
     if hair.length < 0.3:
         return
@@ -24,12 +24,12 @@ def back_hair(painter: Painter, subject: Subject) -> None:
 
 
 def front_hair(painter: Painter, relief: Relief, subject: Subject) -> None:
-    """The cap of hair with its hairline, strands that follow its form, and a gleam."""
+    """Draws the hair on the head: its hairline, strands along its shape, and a highlight."""
     hair, view = subject.hair, painter.view
     outer, inner = _edges(subject)
     outside = view.outline(_curled(outer, hair))
     flat = view.face(inner)
-    # Seen from the side, the far hairline passes behind the edge of the hair.
+    # In a turned head the far hairline disappears behind the edge of the hair.
     limit = np.abs(outside.real).max() - 0.02
     flat.real = np.clip(flat.real, -limit, limit)
     shade = flat[10:-10] + 0.045j
@@ -45,7 +45,7 @@ def front_hair(painter: Painter, relief: Relief, subject: Subject) -> None:
 
 
 def _edges(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """The outer and the inner edge, from the left side over the top to the right: two (n, 2) curves of equal length."""
+    """The outer and inner edge, from the left side over the top to the right: two (n, 2) curves of equal length."""
     hair, width = subject.hair, subject.head.width
     side = min(hair.length, 0.95)
     reach = width + 0.03 + 0.35 * hair.volume + 0.08 * (hair.length > 0.3)
@@ -71,7 +71,7 @@ def _edges(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _curled(path: np.ndarray, hair: Hair) -> np.ndarray:
-    """The path pushed outwards and back by its curls."""
+    """The path with curls, displaced outwards and back."""
     if hair.curl == 0:
         return path
     steps = np.abs(np.diff(path, prepend=path[:1])).cumsum()

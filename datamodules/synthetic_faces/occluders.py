@@ -1,7 +1,7 @@
-"""What is worn on the face: a subject's own glasses, and the occluders, a surgical mask and sunglasses.
+"""Glasses, which belong to the subject, and occluders: a surgical mask and sunglasses.
 
-An occluder hides what it lies on: it takes the light by its own form, not by that of the nose and mouth below it. Its place and
-size follow the wearer's head and the shot's pose; hair falls over it.
+An occluder hides the face below it and is shaded by its own shape, not by the relief of nose and mouth. Its position and size
+follow the subject's head and the shot's pose; hair is drawn over it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from datamodules.synthetic_faces.features import LABEL, blend, dim
 from datamodules.synthetic_faces.relief import Relief
 from datamodules.synthetic_faces.subject import Subject
 
-_CLOTHS = ((150, 190, 208), (226, 228, 226), (52, 54, 60))  # of surgical masks: blue, white, black; the shot decides
+_CLOTHS = ((150, 190, 208), (226, 228, 226), (52, 54, 60))  # colours of surgical masks: blue, white, black; chosen by the shot
 _LENSES = ((22, 24, 30), (48, 36, 28))
 
 
 def glasses(painter: Painter, subject: Subject) -> None:
-    """The subject's own glasses: frames alone; eyes, brows and nose keep what is theirs in the mask."""
+    """Draws the subject's own glasses: frames only; the mask keeps the labels of eyes, brows and nose."""
     view, head = painter.view, subject.head
     if head.glasses == 0:
         return
@@ -37,7 +37,7 @@ def glasses(painter: Painter, subject: Subject) -> None:
 
 
 def surgical_mask(painter: Painter, relief: Relief, subject: Subject) -> None:
-    """Cloth over nose, mouth and chin, with three pleats, and its loops around the ears."""
+    """Draws a surgical mask over nose, mouth and chin, with three pleats and ear loops."""
     view, head = painter.view, subject.head
     cloth = _CLOTHS[view.shot.stream % len(_CLOTHS)]
     top, low = 0.95 * head.width * head.cheek, 0.97 * head.jaw * head.width
@@ -70,7 +70,7 @@ def surgical_mask(painter: Painter, relief: Relief, subject: Subject) -> None:
 
 
 def sunglasses(painter: Painter, relief: Relief, subject: Subject) -> None:
-    """Two dark lenses where the subject's eyes are, large enough to hide them, with bridge and temples."""
+    """Draws sunglasses: two dark lenses that cover the eyes, with bridge and temples."""
     view, head, eyes = painter.view, subject.head, subject.eyes
     tone = _LENSES[view.shot.stream % len(_LENSES)]
     x, y, wide, tall = max(0.29, eyes.spacing), eyes.height + 0.015, 0.265, 0.2
@@ -104,5 +104,5 @@ def _ring(painter: Painter, path: np.ndarray, closed: bool = False) -> np.ndarra
 
 
 def _takes_light_alone(painter: Painter, relief: Relief) -> None:
-    """Below an occluder the face's own relief is gone."""
+    """Removes the face's own relief below an occluder."""
     relief.flatten(painter.labels == LABEL["occluder"])

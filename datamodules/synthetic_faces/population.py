@@ -1,6 +1,6 @@
-"""Who the drawn subjects are: every number of a subject, drawn by chance from a seed.
+"""Random parameters of the drawn subjects, from a seed.
 
-A look-alike is a subject with one part of somebody else.
+A look-alike is a subject with one part exchanged.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 
 from datamodules.synthetic_faces.subject import Brows, Colour, Eyes, Hair, Head, Mouth, Nose, Subject
 
-SWAPS = ("eyes", "brows", "nose", "mouth", "hair")  # what a look-alike may have of its own
+SWAPS = ("eyes", "brows", "nose", "mouth", "hair")  # parts that a look-alike can have exchanged
 _SKINS = ((98, 62, 46), (132, 85, 59), (168, 111, 79), (205, 142, 106), (234, 174, 141), (249, 200, 172))
 _HAIRS = ((24, 20, 20), (50, 33, 24), (92, 60, 36), (140, 92, 50), (206, 166, 102), (150, 64, 30))
 _IRISES = ((52, 30, 18), (88, 56, 30), (112, 100, 52), (84, 122, 84), (78, 120, 158), (122, 140, 150))
-_SUBJECT, _SWAP = 1, 2  # streams of random numbers
+_SUBJECT, _SWAP = 1, 2  # random streams
 
 
 def subject(seed: int, number: int) -> Subject:
@@ -39,7 +39,7 @@ def subject(seed: int, number: int) -> Subject:
 
 
 def look_alike(seed: int, number: int, part: str) -> Subject:
-    """Subject ``number`` with another ``part``: of 16 candidates, the one least like the part that is replaced."""
+    """Subject ``number`` with another ``part``: of 16 candidates, the one least similar to the original part."""
     base = subject(seed, number)
     rng = np.random.default_rng([_SWAP, seed, number, SWAPS.index(part)])
     candidates = [_MAKERS[part](rng, base.age, base.sex, base.head.skin) for _ in range(16)]
@@ -55,7 +55,7 @@ def _numbers(part: Any) -> list[float]:
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    """Mostly near the middle, never outside."""
+    """A random number between ``low`` and ``high``, concentrated around the middle."""
     return float(low + (high - low) * (0.5 * rng.random() + 0.25 * rng.random() + 0.25 * rng.random()))
 
 
@@ -73,7 +73,7 @@ def _shade(rng: np.random.Generator, anchors: tuple[Colour, ...], spread: float)
 
 def _hair_colour(rng: np.random.Generator, age: int, skin: Colour) -> Colour:
     colour = _shade(rng, _HAIRS, 0.1)
-    if skin[0] < 175:  # dark skin, mostly dark hair
+    if skin[0] < 175:  # dark skin: usually dark hair
         colour = _mix(colour, _HAIRS[0], 0.8)
     grey = float(np.clip((age - 46) / 36 + 0.25 * (rng.random() - 0.5), 0, 0.9))
     return _mix(colour, (196, 194, 190), grey)

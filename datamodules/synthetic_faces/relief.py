@@ -1,7 +1,7 @@
-"""The shape of a drawn face as a relief, and the light that falls on it.
+"""The relief of a drawn face, and its lighting.
 
-A head is an ellipsoid with bumps; each bump is (1 - r^2)^2 inside an ellipse and nothing outside, so that its slope is known
-in closed form and a part of the face changes nothing beyond its own ellipse.
+A head is an ellipsoid with bumps. Each bump is (1 - r^2)^2 inside an ellipse and zero outside, so that its slope has a closed
+form and a part changes nothing outside its own ellipse.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Window = tuple[slice, slice]
 
 
 class Relief:
-    """Slopes and stains on the pixel grid of one image: float32 (size, size) each."""
+    """Slopes and stains at each pixel of an image: float32 (size, size) each."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -24,7 +24,7 @@ class Relief:
         self.tone = np.ones_like(self.u)
 
     def bump(self, at: complex, width: float, height: float, rise: float) -> None:
-        """Raises (or sinks) an ellipse of half axes ``width`` and ``height`` around ``at``, both in the upright plane."""
+        """Raises (or lowers) an ellipse with half axes ``width`` and ``height`` around ``at``, both in the upright plane."""
         found = self._ellipse(at, width, height)
         if found is None:
             return
@@ -34,14 +34,14 @@ class Relief:
         self.down[window] += slope * b / np.float32(height)
 
     def stain(self, at: complex, width: float, height: float, amount: float) -> None:
-        """Darkens an ellipse by ``amount`` at its centre (lightens where negative)."""
+        """Darkens an ellipse by ``amount`` at its centre (brightens it if negative)."""
         found = self._ellipse(at, width, height)
         if found is not None:
             window, _, _, inside = found
             self.tone[window] *= 1 - np.float32(amount) * inside * inside
 
     def flatten(self, where: np.ndarray) -> None:
-        """Takes away all bumps and stains so far, in the pixels ``where``, bool (size, size)."""
+        """Removes all bumps and stains added so far at the pixels ``where``, bool (size, size)."""
         for plane, plain in ((self.across, 0), (self.down, 0), (self.tone, 1)):
             plane[where] = plain
 
@@ -58,7 +58,7 @@ class Relief:
         return (rows, columns), a, b, np.maximum(1 - a * a - b * b, 0)
 
     def light(self) -> tuple[np.ndarray, np.ndarray]:
-        """Brightness (1 is the colour as painted) and gloss (0 to 1, to be added as white) of a head's surface."""
+        """Brightness (1 is the painted colour) and gloss (0 to 1, added as white) of a head's surface."""
         shot = self.view.shot
         x, y, z = (np.float32(value) for value in shot.light)
         round_x = self.u / np.float32(1.12 * self.view.width)

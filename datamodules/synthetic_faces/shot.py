@@ -1,4 +1,4 @@
-"""A shot of a drawn subject: what changes from image to image, and how a point of the head lands in the image."""
+"""A shot of a drawn subject: the parameters that vary between images, and the projection of the head into the image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SHOT = 3  # stream of random numbers
-_DEPTH = 0.78  # of the face, in half heights of the head
+_SHOT = 3  # random stream
+_DEPTH = 0.78  # depth of the face, in half heights of the head
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Angles in radians; centre and scale in image sizes; the strength ``variation`` is already in every number."""
+    """Angles in radians, centre and scale as fractions of the image size; all numbers already include ``variation``."""
 
     yaw: float
     pitch: float
@@ -20,12 +20,12 @@ class Shot:
     x: float
     y: float
     scale: float  # half the head's height
-    light: tuple[float, float, float]  # unit vector towards the light: right, down, towards the viewer
+    light: tuple[float, float, float]  # unit vector towards the light: x right, y down, z towards the viewer
     ambient: float
     gain: float
     tint: tuple[float, float, float]
     smile: float
-    gap: float  # how far the mouth is open
+    gap: float  # opening of the mouth
     squint: float
     raise_: float  # of the brows
     gaze: tuple[float, float]
@@ -34,11 +34,11 @@ class Shot:
     noise: float
     blur: int  # radius in pixels
     clutter: float
-    stream: int  # seed of what is drawn at the level of pixels: background and noise
+    stream: int  # seed of pixel-level randomness: background and noise
 
 
 def shot(seed: int, number: int, index: int, variation: float) -> Shot:
-    """Shot ``index`` of subject ``number``; at variation 0 all shots of a subject are one image."""
+    """Shot ``index`` of subject ``number``; with variation 0 all shots of a subject are the same image."""
     rng = np.random.default_rng([_SHOT, seed, number, index])
     v = variation
 
@@ -82,7 +82,7 @@ def shot(seed: int, number: int, index: int, variation: float) -> Shot:
 
 
 class View:
-    """Where points of a head of half width ``width`` land in an image of ``size`` pixels; a point is x + iy."""
+    """Projection of a head of half width ``width`` into an image of ``size`` pixels; a point is x + iy."""
 
     def __init__(self, shot: Shot, width: float, size: int) -> None:
         self.shot, self.width, self.size = shot, width, size
@@ -93,7 +93,7 @@ class View:
         self.turn = complex(np.cos(shot.roll), np.sin(shot.roll))
 
     def face(self, points: np.ndarray, out: float | np.ndarray = 0.0) -> np.ndarray:
-        """Points on the face, lifted ``out`` of it, to points of the upright image plane, both in half heights."""
+        """Projects points on the face, raised by ``out``, to the upright image plane; both in half heights of the head."""
         x, y = points.real, points.imag
         a, b = x / (1.18 * self.width), y / 1.3
         z = _DEPTH * np.sqrt(np.maximum(1 - a * a - b * b, 0.06)) + out
@@ -105,7 +105,7 @@ class View:
         return found
 
     def faces(self, *paths: np.ndarray, out: float = 0.0) -> list[np.ndarray]:
-        """``face`` of several paths at once, which is faster."""
+        """``face`` for several paths at once, which is faster."""
         ends = np.cumsum([len(path) for path in paths])
         return np.split(self.face(np.concatenate(paths), out), ends[:-1])
 
@@ -114,17 +114,17 @@ class View:
         return complex(self.face(np.array([complex(x, y)]), out)[0])
 
     def outline(self, points: np.ndarray) -> np.ndarray:
-        """As ``face``, for points of the silhouette: a round head keeps its width when it turns; the chin goes along."""
+        """``face`` for points of the silhouette: a turned head keeps its width, as it is round, and the chin moves with it."""
         z = 0.34 * np.maximum(points.imag, 0)
         found = points + z * complex(self._sines[0], -self._sines[1])
         return found + 0.1j * self._sines[1]
 
     def pixels(self, plane: np.ndarray) -> np.ndarray:
-        """Points of the upright plane to pixels, the corner of the image being 0."""
+        """Points of the upright plane in pixels; the image's corner is 0."""
         return self.centre + (self.scale * self.turn) * plane
 
     def planes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The upright plane's coordinates of every pixel's centre: two float32 (size, size) arrays."""
+        """The upright-plane coordinates of all pixel centres: two float32 (size, size) arrays."""
         across = ((np.arange(self.size) + 0.5 - self.centre.real) / self.scale).astype(np.float32)
         down = ((np.arange(self.size) + 0.5 - self.centre.imag) / self.scale).astype(np.float32)[:, None]
         cos, sin = np.float32(self.turn.real), np.float32(self.turn.imag)

@@ -1,4 +1,4 @@
-"""A drawn subject: the numbers that stay the same in every shot.
+"""A drawn subject: the parameters that are the same in every shot.
 
 Lengths are in half heights of the head: the crown is at y = -1, the eyes near y = 0, the chin near y = 1; x points to the
 right of the image, y down. Colours are RGB from 0 to 255.
@@ -79,11 +79,11 @@ class Mouth:
 
 @dataclass(frozen=True)
 class Hair:
-    front: float  # y of the hairline over the nose
+    front: float  # y of the hairline above the nose
     sweep: float  # how much lower the hairline is on one side
     peak: float  # how much lower it is at the temples
     volume: float
-    length: float  # how far down the sides it goes
+    length: float  # how far it reaches down the sides
     curl: float
     waves: float
     colour: Colour

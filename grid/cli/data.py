@@ -20,9 +20,9 @@ Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=
 
 @data.command("list")
 def data_list(as_json: AsJson = False) -> None:
-    """List the datasets and lists of pairs that can be named.
+    """List the available datasets and pair lists.
 
-    Of each: what it needs, its terms, and where it comes from.
+    With requirements, terms and source of each.
     """
     from grid.cli.datasets import describe
 
@@ -45,9 +45,9 @@ def data_get(
     base: Annotated[str | None, typer.Option("--base", metavar="ADDRESS", help="another server with the same files")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a dataset, where it has a public source.
+    """Download a dataset that has a public source.
 
-    Checked and resumed. Of any other dataset it says whom to ask.
+    Downloads are verified and resumed. For other datasets, prints where to request them.
     """
     from grid.cli.datasets import get
 
@@ -57,9 +57,9 @@ def data_get(
 
 @data.command("check")
 def data_check(name: Name, settings: Settings = None, as_json: AsJson = False) -> None:
-    """Read every image and say whether the set is whole.
+    """Read every image of a dataset and check that it is complete.
 
-    Of a list of pairs, such as sllfw, the list and its images. Exit code 1 where something is bad or absent.
+    For a pair list, such as sllfw, checks the list and its images. Exit code 1 if anything is bad or absent.
     """
     from grid.cli.datasets import check
 
@@ -84,9 +84,9 @@ def data_show(
     to: Annotated[Path, typer.Option(metavar="FILE", help="the image")] = Path("show.png"),
     as_json: AsJson = False,
 ) -> None:
-    """Draw a sheet of faces as a training sees them.
+    """Draw a sheet of faces as seen in training.
 
-    As a detector cuts them out, and as an augmentation changes them, epoch by epoch.
+    Cropped by a detector and changed by an augmentation, epoch by epoch.
     """
     from grid.cli.datasets import show
 
@@ -103,9 +103,9 @@ def data_convert(
     mebibytes_per_shard: Annotated[int, typer.Option(min=1)] = 1024,
     as_json: AsJson = False,
 ) -> None:
-    """Write a dataset as shards; images keep their bytes.
+    """Write a dataset as shards; the images' bytes are unchanged.
 
-    Clusters read shards from front to back.
+    Clusters read shards sequentially.
     """
     from grid.cli.datasets import convert
 
@@ -120,9 +120,9 @@ def data_audit(
     bits: Annotated[int, typer.Option(min=0, max=16, help="of 64 that may differ between images nearly the same")] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Say what two datasets share: names, files, images.
+    """Show what two datasets share: names, files, images.
 
-    Exit code 1 where there are any.
+    Exit code 1 if they share anything.
     """
     from grid.cli.datasets import audit
 
@@ -133,7 +133,7 @@ def data_audit(
 
 
 def _print(facts: dict[str, Any], as_json: bool) -> None:
-    """A line for each fact; what is bad last, since it may be long."""
+    """A line per fact; problems come last, because they may be long."""
     if as_json:
         print(json.dumps(facts, indent=1))
         return

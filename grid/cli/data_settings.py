@@ -1,4 +1,4 @@
-"""Datasets and other components as the `data` commands are told of them: ``key=value`` texts, or YAML."""
+"""Parses the datasets and other components given to the `data` commands: ``key=value`` texts, or YAML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grid.spec.grid_file import BadInput
 def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
     """The config of a dataset from ``key=value`` texts; ``values`` are defaults.
 
-    A value is YAML; that of a path is taken letter by letter, so that a folder may be called ``2024`` or ``a #1``.
+    A value is YAML; a path is taken literally, so that a folder may be called ``2024`` or ``a #1``.
 
     Raises:
         BadInput: no such dataset, or wrong settings.
@@ -28,7 +28,7 @@ def dataset(name: str, settings: Sequence[str], **values: Any) -> Any:
 
 
 def protocol_of(name: str, settings: Sequence[str]) -> Any:
-    """The config of a protocol, such as ``sllfw``, from texts as ``dataset`` takes them; errors as there."""
+    """The config of a protocol, such as ``sllfw``, from texts like those of ``dataset``; same errors."""
     return _set("protocol", "protocol", name, settings, {})
 
 
@@ -51,7 +51,7 @@ def component(kind: str, text: str) -> Any:
     """A component from YAML: a name, or a mapping with a name.
 
     Raises:
-        BadInput: it is no YAML, or no such component, or its fields are wrong.
+        BadInput: it is not YAML, there is no such component, or its fields are wrong.
     """
     where = f"{kind} {text!r}"
     return _made(kind, _value(where, text), where)

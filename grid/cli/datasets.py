@@ -1,4 +1,4 @@
-"""The `data` commands: which datasets there are, and whether one on disk is whole."""
+"""Implements the `data` commands: which datasets there are, and whether one on disk is complete."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from grid.spec.grid_file import BadInput
 
 
 def describe() -> list[dict[str, str]]:
-    """Every dataset, and every protocol that is more than a dataset: what it is, needs, its terms, and where it comes from.
+    """Every dataset, and every protocol with its own images or lists: description, requirements, terms, and source.
 
-    ``about`` is the first line of its file's documentation; ``kind`` is ``data`` or ``protocol``.
+    ``about`` is the first paragraph of its file's documentation; ``kind`` is ``data`` or ``protocol``.
     """
     found = []
     for kind in ("data", "protocol"):
         for name in known(kind):
             config: Any = lookup(kind, name)
             if not config.origin:
-                continue  # it asks something of any dataset, or of one of the same name
+                continue  # it applies to any dataset, or to one of the same name
             about = (inspect.getdoc(sys.modules[config.__module__]) or "").partition("\n\n")[0]
             row = {"kind": kind, "name": name, "about": " ".join(about.replace("``", "").split())}
             found.append({**row, "needs": config.needs, "terms": config.terms, "origin": config.origin})
@@ -36,10 +36,10 @@ def describe() -> list[dict[str, str]]:
 
 
 def get(name: str, settings: Sequence[str], base: str | None, console: Console) -> dict[str, Any]:
-    """Downloads what a public server has of a dataset into its ``root``; what is there already is left alone.
+    """Downloads the public files of a dataset into its ``root``; existing files are kept.
 
     Raises:
-        BadInput: the dataset has no public source (says how to ask for it), the server does not answer, or gives other files.
+        BadInput: the dataset has no public source (says how to request it), the server does not answer, or its files differ.
     """
     if name not in known("data") and name in known("protocol"):
         described: Any = lookup("protocol", name)
@@ -71,9 +71,9 @@ def get(name: str, settings: Sequence[str], base: str | None, console: Console) 
 
 
 def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
-    """Reads every image of a dataset: counts, digest, images of kinds that are not read, and what is bad or absent.
+    """Reads every image of a dataset: counts, digest, images of unsupported types, and what is bad or absent.
 
-    Of a list of pairs that has the name (``sllfw``), the images that it names, and the list itself.
+    For a pair list with that name (``sllfw``), reads the images that it lists, and the list itself.
 
     Raises:
         BadInput: no such dataset, wrong settings, the data is absent, or a list is wrong.
@@ -108,7 +108,7 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
 
 
 def _described(column: Any) -> str:
-    """The type of a column, and how many images have no value."""
+    """The type of a column, and the number of images without a value."""
     kind = (
         f"{len(column.classes)} classes"
         if column.classes is not None
@@ -121,7 +121,7 @@ def _described(column: Any) -> str:
 
 
 def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
-    """Reads the images that a protocol's dataset has, and looks every image of its lists up."""
+    """Reads the existing images of a protocol's dataset, and looks up every image in its lists."""
     from grid.plan.inputs import ask
 
     protocol = protocol_of(name, settings)
@@ -200,7 +200,7 @@ def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) 
 
 @contextmanager
 def work(console: Console, title: str) -> Iterator[tuple[Path, Callable[[int, int], None]]]:
-    """A folder for scans, and progress on a terminal; a ValueError becomes BadInput."""
+    """Context manager: a folder for scans, and progress on a terminal; a ValueError becomes BadInput."""
     with (
         tempfile.TemporaryDirectory(prefix="facegrid-data-") as folder,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
@@ -208,7 +208,7 @@ def work(console: Console, title: str) -> Iterator[tuple[Path, Callable[[int, in
         task = progress.add_task(title)
         try:
             yield Path(folder), lambda done, total: progress.update(task, completed=done, total=total)
-        except (ValueError, OSError) as error:  # the latter of a full disk, or of a folder that may not be written to
+        except (ValueError, OSError) as error:  # OSError: a full disk, or a folder without write permission
             raise _refused(error) from error
 
 

@@ -1,4 +1,4 @@
-"""The command ``explain``: more explanations of a finished study, or two image files under one trained network."""
+"""The ``explain`` command: more explanations for a finished study, or for two image files under one trained network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs when it runs, so that help and completion answer at once."""
+"""The command line. Each command imports its dependencies when it runs, so that help and completion are fast."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
 _RIGHT = "change the rights, or choose other folders with launch.study and launch.store"
-CURE = {  # errors of the machine that no command can mend
+CURE = {  # system errors that no command can fix
     errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EACCES: _RIGHT, errno.EPERM: _RIGHT, errno.EROFS: _RIGHT,
     errno.EIO: "check the disk", errno.ESTALE: "mount the disk again", errno.ENOTCONN: "mount the disk again",
     errno.EMFILE: "raise the limit on open files (ulimit -n)", errno.ELOOP: "remove the loop of links",
@@ -96,7 +96,7 @@ def launch(
     address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run what is missing of a grid, and nothing else."""
+    """Run the missing stages of a grid."""
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import BadInput, read
 
@@ -143,7 +143,7 @@ def debug(
 
 @app.command()
 def status(study: StudyFolder, as_json: AsJson = False) -> None:
-    """Show where a study stands."""
+    """Show the status of a study."""
     from grid.ledger.study import Study
     from grid.results import status as room
 
@@ -179,9 +179,9 @@ def report(
 
 @app.command()
 def sync(study: StudyFolder, as_json: AsJson = False) -> None:
-    """Copy what the ledger has, and MLflow lacks, to MLflow.
+    """Copy from the ledger what MLflow lacks.
 
-    Exit code 1 where something could not be copied.
+    Exit code 1 if something could not be copied.
     """
     from grid.ledger.lock import Lock
     from grid.ledger.store import LocalStore
@@ -234,9 +234,9 @@ def mine(
     protocol: Annotated[str, typer.Option(help="a clustering protocol on LFW, by its title")] = "clustering",
     as_json: AsJson = False,
 ) -> None:
-    """Choose impostor pairs who look alike to a network.
+    """Mine look-alike impostor pairs with a network.
 
-    The network is that of a finished cell.
+    The network comes from a finished cell.
     """
     from grid.ledger.study import Study
     from grid.results.hard_impostors import mine_hard_impostors
@@ -256,7 +256,7 @@ def _interrupt(*_: Any) -> None:
 
 def _stopping(*_: Any) -> None:
     os.write(2, b"\nfacegrid: stopping the workers; finished stages and checkpoints are kept\n")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # said once
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # print the message only once
     raise KeyboardInterrupt
 
 
@@ -265,21 +265,21 @@ def main() -> None:
     for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
         os.environ.setdefault(key, value)
     degrade_output()
-    os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that a launch starts: they read and write UTF-8 in any locale
+    os.environ.setdefault("PYTHONUTF8", "1")  # child processes of a launch then use UTF-8 in any locale
     from grid.abort import LaunchAborted
     from grid.execution.tracebacks import show_own
     from grid.ledger.lock import Held
     from grid.spec.grid_file import BadInput
 
-    # Pillow's warning of images that the project refuses by itself; it must not be imported for that.
+    # Hides Pillow's warning about images that facegrid rejects anyway; Pillow must not be imported for that.
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
         signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed
     try:
         app()
     except SystemExit as ended:
-        if ended.code == 130:  # typer makes this of a KeyboardInterrupt
+        if ended.code == 130:  # typer converts a KeyboardInterrupt to this
             err.print("facegrid: interrupted; the same command goes on from here")
         raise
     except (BadInput, Held) as error:
@@ -295,7 +295,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in CURE or sys.excepthook is show_own:  # of debug: a component may have raised it
+        if error.errno not in CURE or sys.excepthook is show_own:  # in debug, a component may have raised it
             raise
         where = error.filename or "a file or folder"
         err.print(styled("[red]facegrid:[/] {}: {}; {}", where, error.strerror, CURE[error.errno]))

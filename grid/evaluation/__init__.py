@@ -1,1 +1,1 @@
-"""One file, one task: from embeddings to the numbers of a protocol. A file's name is the task's."""
+"""One file per task, named like the task: computes the results of a protocol from embeddings."""

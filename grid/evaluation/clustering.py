@@ -1,4 +1,4 @@
-"""Images grouped by subject: k-means and agglomerative clustering."""
+"""Clustering of images by subject: k-means and agglomerative clustering."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Task(EvaluationTask):
 
 
 def rows(asked: Clustering) -> np.ndarray:
-    """The manifest's rows that are asked for, rising."""
+    """The requested rows of the manifest, ascending."""
     return np.sort(asked.rows)
 
 
 def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
-    """Writes ``clusters.parquet``, and ``embeddings.npy`` (float32, of unit length), row by row.
+    """Writes ``clusters.parquet``, and ``embeddings.npy`` (float32, unit length), row by row.
 
-    ``k-means`` and ``average linkage`` know how many subjects there are; ``best threshold`` is average linkage cut where it
-    agrees best with the truth: an oracle.
+    ``k-means`` and ``average linkage`` are given the number of subjects; ``best threshold`` is average linkage cut where it
+    agrees best with the ground truth: an oracle.
     """
     here = seen.has(asked.rows)
     places, subjects = seen.places(asked.rows[here]), asked.labels[here]

@@ -1,4 +1,4 @@
-"""What a evaluator gets and what it gives."""
+"""Input and output of an evaluator."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from configs.interfaces import Manifest, ProtocolConfig
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """The images of a protocol as a network sees them; U rows.
+    """The embedded images of a protocol; U rows.
 
     Attributes:
         manifest: of the protocol's dataset
-        rows: int64 (U,), rising: the manifest's rows that are asked for and whose face may be used
-        vectors: float64 (U, D), not normalised; of all views of an image the sum
-        folder: where the evaluator may leave files
+        rows: int64 (U,), ascending: the requested rows of the manifest whose face may be used
+        vectors: float64 (U, D), not normalised; the sum over all views of an image
+        folder: where the evaluator may write files
     """
 
     manifest: Manifest
@@ -31,10 +31,10 @@ class Embedded:
 
     @cached_property
     def units(self) -> np.ndarray:
-        """float64 (U, D) of length 1.
+        """float64 (U, D), unit length.
 
         Raises:
-            ValueError: an embedding has no direction.
+            ValueError: an embedding has length zero or is not finite.
         """
         norms = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         bad = np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))
@@ -47,11 +47,11 @@ class Embedded:
         return np.asarray(self.vectors / norms)
 
     def has(self, rows: np.ndarray) -> np.ndarray:
-        """bool: which of these rows of the manifest are here."""
+        """bool: which of these rows of the manifest are included."""
         return np.isin(rows, self.rows)
 
     def places(self, rows: np.ndarray) -> np.ndarray:
-        """int64: where these rows of the manifest, all of which are here, stand in ``rows``."""
+        """int64: the positions in ``rows`` of these rows of the manifest, all of which must be included."""
         found: np.ndarray = np.searchsorted(self.rows, rows)
         return found
 
@@ -61,12 +61,12 @@ class Embedded:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The numbers of a protocol.
+    """The results of a protocol.
 
     Attributes:
-        metrics: a JSON value; other tasks than verification state their ``task``
+        metrics: a JSON value; tasks other than verification include their ``task``
         facts: the headline numbers
-        outputs: files in the folder that count
+        outputs: files in the folder to keep
     """
 
     metrics: Mapping[str, Any]
@@ -75,5 +75,5 @@ class EvaluationResult:
 
 
 def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:
-    """A field that some protocols have."""
+    """A field that only some protocols have."""
     return getattr(protocol, name, default)

@@ -1,4 +1,4 @@
-"""Probes looked up in galleries: closed-set CMC, open-set DIR at FAR."""
+"""Identification of probes in galleries: closed-set CMC, open-set DIR at FAR."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Task(EvaluationTask):
 
 
 def rows(asked: Identification) -> np.ndarray:
-    """The manifest's rows that are asked for, rising."""
+    """The requested rows of the manifest, ascending."""
     return np.unique(asked.templates.rows)
 
 
 def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
-    """Writes ``searches.parquet``: what each probe found. Numbers are means over the galleries, as IJB has two."""
+    """Writes ``searches.parquet``: the search result of each probe. Numbers are means over the galleries, as IJB has two."""
     vectors, place = embedded_templates(asked.templates, seen, protocol)
     labels = asked.templates.labels
     probes = asked.probes[place[asked.probes] >= 0]
@@ -71,14 +71,14 @@ def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) ->
     pq.write_table(pa.table(columns), seen.folder / "searches.parquet")
     facts = {f"rank{rank}": entry["value"] for rank, entry in metrics["cmc"].items()}
     facts |= {f"dir@{far}": entry["value"] for far, entry in metrics["dir"].items() if entry["value"] is not None}
-    # Whoever lost the gallery's face is a unseen subject to this gallery; so it must be seen how many did.
+    # A subject without a usable gallery face is non-mated for this gallery, so the number of lost faces must be reported.
     lost = sum(int((place[gallery] < 0).sum()) for gallery in asked.galleries)
     facts |= {"probes": len(probes), "dropped_probes": len(asked.probes) - len(probes), "dropped_gallery": lost}
     return EvaluationResult(metrics, facts, ("searches.parquet",))
 
 
 def _share(values: list[float], found: list[Search]) -> dict[str, float | None]:
-    """The mean over galleries; Wilson's interval where there is one gallery."""
+    """The mean over galleries; with a single gallery, also Wilson's interval."""
     if len(values) > 1:
         return {"value": float(np.mean(values)), "low": None, "high": None}
     mated = int(found[0].mated.sum())

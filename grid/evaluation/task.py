@@ -1,7 +1,7 @@
-"""What an evaluation task is: which images it needs, how embeddings become numbers, and how these are shown.
+"""Defines an evaluation task: which images it needs, how it computes results from embeddings, and how these are shown.
 
-A built-in task is a file of ``grid/evaluation``, found by its name; ``ProtocolConfig.task`` names it, and may name a user's own
-module by its dotted path. Such a module has ``rows(asked)`` and ``evaluate(asked, seen, protocol)``, and may have a ``Task``.
+A built-in task is a file in ``grid/evaluation``, found by its name; ``ProtocolConfig.task`` names it, or gives the dotted path
+of a user's module. Such a module has ``rows(asked)`` and ``evaluate(asked, seen, protocol)``, and may have a ``Task``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PACKAGE = "grid.evaluation"
 
 
 class EvaluationTask:
-    """One task. It describes; the functions ``rows`` and ``evaluate`` of its module compute, and their code decides results.
+    """One task: a description. Its module's functions ``rows`` and ``evaluate`` compute, and only their code affects results.
 
     Attributes:
-        question: the method of a protocol that says what is asked of a manifest. What it returns has a ``digest``, and
-            ``rows`` of the manifest or ``templates`` that have them.
-        pairs: what is asked are pairs of images.
-        fixed: its lists are whole or nothing, so subjects that were trained on cannot be left out.
+        question: the protocol's method that returns the evaluation data for a manifest. The returned object has a ``digest``,
+            and ``rows`` of the manifest or ``templates`` that have them.
+        pairs: the evaluation data are pairs of images.
+        fixed: its lists cannot be reduced, so training subjects cannot be left out.
     """
 
     question: ClassVar[str] = "asked"
@@ -42,30 +42,30 @@ class EvaluationTask:
         return type(self).__module__
 
     def rows(self, asked: Any) -> np.ndarray:
-        """int64, rising: the rows of the manifest that are asked for."""
+        """int64, ascending: the requested rows of the manifest."""
         found: np.ndarray = importlib.import_module(self.module).rows(asked)
         return found
 
     def evaluate(self, asked: Any, seen: Any, protocol: Any) -> Any:
-        """The ``EvaluationResult`` of what a protocol asks, given ``Embedded`` images: see ``grid.evaluation.evaluator``."""
+        """The ``EvaluationResult`` of a protocol's evaluation data and ``Embedded`` images; see ``evaluator.py``."""
         return importlib.import_module(self.module).evaluate(asked, seen, protocol)
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
-        """What tables show, given the ``metrics.json`` of several cells."""
+        """The table columns, given the ``metrics.json`` of several cells."""
         return measures_in(found)
 
     def placed(self, asked: Any, rows: np.ndarray) -> Any:
-        """What was asked of a subset of a manifest, as asked of all of it; ``rows`` says where the subset's rows are there."""
+        """Translates evaluation data of a subset of a manifest to the whole; ``rows`` maps the subset's rows to the whole."""
         return dataclasses.replace(asked, rows=rows[asked.rows])
 
     def sample(self, asked: Any, count: int) -> Any | None:
-        """For a quick look: about ``count`` of what is asked; None where a few images give no numbers, so none are computed."""
+        """For a quick check: a sample of about ``count``; None if a few images yield no numbers, so none are computed."""
         return None
 
 
 @cache
 def evaluation_task(name: str) -> EvaluationTask:
-    """The task of that name.
+    """The task with that name.
 
     Raises:
         ValueError: there is none.
@@ -84,7 +84,7 @@ def evaluation_task(name: str) -> EvaluationTask:
 
 
 def known_task(name: str) -> EvaluationTask:
-    """As ``evaluation_task``, for reading results: where a user's module is not at hand, what holds for tasks by default."""
+    """Like ``evaluation_task``, for reading results: if a user's module is unavailable, the defaults are used."""
     try:
         return evaluation_task(name)
     except ValueError:

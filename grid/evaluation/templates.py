@@ -1,4 +1,4 @@
-"""Pairs of templates: IJB's 1:1."""
+"""Verification of template pairs: IJB's 1:1 protocol."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from modules.metrics.templates import aggregate, score_pairs
 from modules.metrics.verification import SUBJECT_BOOTSTRAP
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-POINTS = 2000  # of the ROC curve that is kept
-RESAMPLES = 200  # of subjects, for intervals
-EXACT = 100_000  # so many of the highest scores stay as they are in resamples; of the others,
-BLOCK = 256  # so many make one level: with 15 million pairs that moves a FAR by 2e-5 at most
+POINTS = 2000  # number of points kept of the ROC curve
+RESAMPLES = 200  # number of bootstrap resamples of subjects, for intervals
+EXACT = 100_000  # this many of the highest scores are kept exactly in resamples; of the others,
+BLOCK = 256  # this many form one level: with 15 million pairs that changes a FAR by at most 2e-5
 
 
 class Task(EvaluationTask):
@@ -40,14 +40,14 @@ class Task(EvaluationTask):
 
 
 def rows(asked: Comparisons) -> np.ndarray:
-    """The manifest's rows that are asked for, rising."""
+    """The requested rows of the manifest, ascending."""
     return np.unique(asked.templates.rows)
 
 
 def evaluate(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
-    """Writes ``roc.parquet``. Templates all of whose faces were dropped are left out with their pairs, and counted.
+    """Writes ``roc.parquet``. Templates whose faces were all dropped are excluded with their pairs, and counted.
 
-    ``tar`` never exceeds its FAR; beside it, ``nearest`` is the point that public evaluators take, which may.
+    ``tar`` never exceeds its FAR; in addition, ``nearest`` is the operating point used by public evaluators, which may.
     """
     vectors, place = embedded_templates(asked.templates, seen, protocol)
     left, right = place[asked.left], place[asked.right]
@@ -79,10 +79,10 @@ def evaluate(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Ev
 def _intervals(
     scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, impostor: int
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """(how many subjects were drawn, or why there are no intervals; the interval of each number).
+    """(number of resampled subjects, or why there are no intervals; the interval of each number).
 
-    The lists do not say who is on a template, but which templates show one subject: genuine pairs, followed from template to
-    template, make the subjects that the bootstrap draws. Subjects of one template count too.
+    The lists do not name the subject of a template, only which templates show one subject: the connected components of the
+    genuine pairs are the subjects that the bootstrap resamples. Subjects with one template count too.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -93,7 +93,7 @@ def _intervals(
     fars = [far for far in FARS if far >= 1 / impostor]
     try:
         drawn = subject_bootstrap(_levels(scores), same, who[left], who[right], fars=fars, resamples=RESAMPLES)
-    except ValueError as error:  # too few subjects, or a pair called impostor of templates that other pairs make one subject's
+    except ValueError as error:  # too few subjects, or an impostor pair within a subject formed by genuine pairs
         return {"reason": str(error)}, {}
     ends = {"eer": drawn.eer, "auc": drawn.auc, **{f"{far:g}": drawn.val[far] for far in fars}}
     return (
@@ -103,20 +103,20 @@ def _intervals(
 
 
 def _levels(scores: np.ndarray) -> np.ndarray:
-    """Numbers in the order of the scores, few of them where there are many scores; equal scores stay equal."""
+    """The scores, or numbers in the same order with few distinct levels if there are many scores; equal scores stay equal."""
     if len(scores) <= EXACT:
         return scores
     order = np.argsort(-scores, kind="stable")
     falling = scores[order]
     first = np.where(np.append(True, falling[1:] != falling[:-1]), np.arange(len(scores)), 0)
-    place = np.maximum.accumulate(first)  # of the first of equal scores
+    place = np.maximum.accumulate(first)  # index of the first of equal scores
     levels = np.empty(len(scores), np.float32)
     levels[order] = -(np.minimum(place, EXACT) + np.maximum(place - EXACT, 0) // BLOCK)
     return levels
 
 
 def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolConfig) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 (K, D) of unit length, int64 (T,): the row of each template, -1 where no face is left of it)."""
+    """(float32 (K, D) of unit length, int64 (T,): the row of each template, -1 if none of its faces is usable)."""
     here = seen.has(templates.rows)
     rows_here, template, media, weights = (
         array[here] for array in (templates.rows, templates.template, templates.media, templates.weights)

@@ -1,4 +1,4 @@
-"""Pairs of images: cosine scores, and every accuracy, rate and interval made of them."""
+"""Verification of image pairs: cosine scores, and all accuracies, rates and intervals derived from them."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Task(EvaluationTask):
 
 
 def rows(asked: Pairs) -> np.ndarray:
-    """The manifest's rows that are asked for, rising."""
+    """The requested rows of the manifest, ascending."""
     return np.unique(np.concatenate([asked.left, asked.right]))
 
 
 def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
-    """Writes ``scores.parquet``. A pair whose face was dropped by policy is left out and counted."""
+    """Writes ``scores.parquet``. Pairs with a face dropped by policy are excluded and counted."""
     whole = np.flatnonzero(seen.has(asked.left) & seen.has(asked.right))
     left, right = seen.places(asked.left[whole]), seen.places(asked.right[whole])
     same, fold = asked.same[whole], asked.fold[whole]
@@ -77,7 +77,7 @@ def _verified(
     same: np.ndarray,
     fold: np.ndarray,
 ) -> Verified | None:
-    """What LFW's settings with a verifier find; None for the unsupervised one."""
+    """The results of LFW's settings with a verifier; None for the unsupervised setting."""
     name = setting(protocol, "setting", "unsupervised")
     if name == "restricted":
         return restricted(seen.units, left, right, same, fold)

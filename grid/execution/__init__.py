@@ -1,1 +1,1 @@
-"""Execution: from a plan to finished stages."""
+"""Execution: runs the stages of a plan."""

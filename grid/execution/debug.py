@@ -1,4 +1,4 @@
-"""One cell in this process: no Ray, so breakpoints work; the same stages and the same numbers as when launched."""
+"""Runs one cell in this process, without Ray, so that breakpoints work; stages and numbers are those of a launch."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from grid.spec.grid_file import BadInput, Grid
 from grid.spec.stage_kind import StageName, stage_kind
 from grid.terminal import styled
 
-LINE_SECONDS = 5.0  # between two lines of progress
+LINE_SECONDS = 5.0  # minimum time between two progress lines
 
 
 def debug(grid: Grid, where: CellFilter | None, fast: bool, again: bool, console: Console) -> dict[str, Any]:
-    """Runs every stage of the one cell that ``where`` selects, in a ledger of its own; returns its metrics by protocol.
+    """Runs every stage of the one cell selected by ``where`` in a separate ledger; returns its metrics by protocol.
 
-    A launched study is not touched: the ledger is ``<study>/debug`` (with ``again``, emptied first), a temporary one with
-    ``fast``. Errors come out as they are.
+    A launched study is not modified: the ledger is ``<study>/debug`` (emptied first with ``again``), or a temporary one with
+    ``fast``. Exceptions are not caught.
 
     Raises:
-        BadInput: ``where`` selects none or several cells.
+        BadInput: ``where`` selects no cell or several.
     """
     if fast:
         with scratch_folder() as folder:
@@ -77,7 +77,7 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
 
 
 class Lines:
-    """Plain lines, those of progress some seconds apart: a live display would draw over the prompt of a debugger."""
+    """Prints plain lines, with progress throttled: a live display would draw over the debugger's prompt."""
 
     def __init__(self, console: Console, ledger: Ledger, names: Mapping[str, StageName]) -> None:
         self.console, self.ledger, self.names = console, ledger, names
@@ -85,7 +85,7 @@ class Lines:
         self.last = 0.0
 
     def watch(self, work: Work, label: str, row: Mapping[str, Any]) -> None:
-        """As of a ``Session``."""
+        """Callback of ``Session``."""
         if not row:
             self.console.print(styled("  [dim]{} ...[/]", label))
         elif time.monotonic() - self.last >= LINE_SECONDS:
@@ -95,10 +95,10 @@ class Lines:
         self.last = time.monotonic()
 
     def ended(self, work: Work) -> None:
-        """As of a ``Session``; whatever went wrong was raised before."""
+        """Callback of ``Session``; errors were raised before this is called."""
         (job,) = work.jobs
         marker = self.ledger.marker(job.kind, job.id)
-        if marker is None:  # an input turned out damaged, and is computed again first
+        if marker is None:  # an input turned out to be damaged and is recomputed first
             return
         self.console.print(Text(f"  {job.label}: {_words(marker.facts)}"))
         kind, name = stage_kind(job.kind), self.names[job.id]
@@ -107,13 +107,13 @@ class Lines:
 
 
 def _which(plan: Plan, chosen: Sequence[PlannedCell]) -> str:
-    """Why these are not one cell, and how to say which one."""
+    """The error message when the selection is not exactly one cell, with an example of a valid one."""
     if not chosen:
         return f"debug runs one cell, and --where selects none that is run: all are skipped: {plan.cells[0].reason}"
     return f"debug runs one cell, and {len(chosen)} are selected; choose one, such as {which(chosen[0].levels)}"
 
 
 def _words(facts: Mapping[str, Any]) -> str:
-    """Facts in a line; the digest of the network is for programs."""
+    """Facts on one line, without the network's digest."""
     shown = {key: value for key, value in facts.items() if value not in (None, "") and key != "network"}
     return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())

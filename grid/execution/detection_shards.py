@@ -1,7 +1,7 @@
-"""Large detections are cut into shards, so that all nodes of a cluster share the work.
+"""Splits large detections into shards, so that all nodes of a cluster share the work.
 
-A shard is no stage of the plan: the detect stage has the same id and the same result with and without shards. In the ledger it
-is a node like any other (kind ``detect_shard``), so it is computed once, and a kill loses at most a shard of it.
+A shard is not a stage of the plan: the detect stage has the same id and the same result with and without shards. In the ledger
+it is an ordinary node (kind ``detect_shard``), so it is computed once, and a killed process loses at most one shard.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from grid.spec.cell import DetectionShard, shard_id
 
 
 def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
-    """Detect stage -> the jobs of its shards that are not done, for open stages of more images than one shard has."""
+    """Maps each unfinished detect stage with more images than one shard holds to the jobs of its unfinished shards."""
     ledger = Ledger(store_of(plan.grid))
     size = plan.grid.spec.launch.detect_images
     found: dict[str, Sequence[Job]] = {}
@@ -44,7 +44,7 @@ def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
 
 
 def _done(ledger: Ledger, id: str, source: str) -> bool:
-    """Whether the shard stands; what no longer counts is voided."""
+    """Whether the shard has a valid result; a marker that is no longer valid is voided."""
     status = ledger.status("detect_shard", id, source=source)
     if status.state != State.DONE and status.generation is not None:
         ledger.void("detect_shard", id, str(status.reason), status.generation)

@@ -1,14 +1,14 @@
-"""How units of work are carried out: one interface for this process, for Ray, and for an executor of a user's own.
+"""The interface that runs units of work: in this process, with Ray, or with a user-defined executor.
 
-An executor asks a session for ready work, has it performed somewhere, and tells the session how that ended:
+An executor takes ready work from a session, runs it somewhere, and reports the outcome back to the session:
 
     class InOrder(Executor):
         def run(self, session):
             while work := session.take():
                 session.end(work, perform(work.jobs, partial(session.report, work)))
 
-``perform`` may be called in any process that sees the ledger; ``packed_jobs`` and ``packed_outcomes`` of the same module carry
-jobs there and outcomes back as text.
+``perform`` may be called in any process that can access the ledger; ``packed_jobs`` and ``packed_outcomes`` from the same
+module serialise jobs and outcomes as text.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ LOST = "the process or node that ran it was lost too often"
 
 @dataclass(frozen=True)
 class Session:
-    """What an executor works with while a launch runs. To be called from one thread."""
+    """The executor's interface to a running launch. Not thread-safe: call it from one thread."""
 
     queue: WorkQueue
     ledger: Ledger
     watch: Callable[[Work, str, Mapping[str, Any]], None] = lambda work, label, row: None
     ended: Callable[[Work], None] = lambda work: None
-    check: Callable[[], None] = lambda: None  # raises where this launch must not start anything any more
-    say: Callable[[str], None] = lambda line: None  # shows the user a line
+    check: Callable[[], None] = lambda: None  # raises if this launch must not start any more work
+    say: Callable[[str], None] = lambda line: None  # prints a line for the user
 
     @property
     def finished(self) -> bool:
-        """Nothing runs, and nothing that waits can ever be ready."""
+        """True if nothing is running and no waiting work can become ready."""
         return self.queue.finished
 
     def take(self) -> Work | None:
-        """Ready work, which now runs; None where all that waits needs work that runs, or where nothing waits.
+        """Takes ready work and marks it as running; None if all waiting work depends on running work, or if none is waiting.
 
         Raises:
             LaunchAborted: another process has taken over the study.
@@ -56,16 +56,16 @@ class Session:
         return self.queue.take()
 
     def report(self, work: Work, label: str, row: Mapping[str, Any]) -> None:
-        """Shows where a stage of the work stands."""
+        """Shows the progress of one stage of the work."""
         self.watch(work, label, row)
 
     def end(self, work: Work, outcomes: Mapping[str, Outcome]) -> None:
-        """The work ended; ``outcomes`` as ``perform`` returns them."""
+        """Records the end of the work; ``outcomes`` is the return value of ``perform``."""
         self.queue.end(work.id, outcomes)
         self.ended(work)
 
     def lose(self, work: Work) -> None:
-        """The process that performed the work is lost, and it is not to be tried again in this launch."""
+        """Records that the process running the work was lost and that this launch will not retry it."""
         for job in work.jobs:
             if not finished(self.ledger, job):
                 self.ledger.lost(job.kind, job.id, job.identity, LOST)
@@ -75,30 +75,30 @@ class Session:
 
 
 class Executor(ABC):
-    """Carries out the work of one launch."""
+    """Runs the work of one launch."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
 
     @abstractmethod
     def run(self, session: Session) -> None:
-        """Carries out ready work until the session is finished.
+        """Runs ready work until the session is finished.
 
         Raises:
-            BadInput: it cannot start, such as where a cluster does not answer.
-            LaunchAborted: it cannot go on.
+            BadInput: it cannot start, for example because a cluster does not answer.
+            LaunchAborted: it cannot continue.
         """
 
     def where(self) -> str:
-        """Where the work runs, as the first line of a launch says it: "on the CPU"."""
+        """Where the work runs, as printed in the first line of a launch: "on the CPU"."""
         return f"with {self.launch.executor}"
 
 
 def executor_of(launch: Launch) -> Executor:
-    """The executor that the grid file names under ``launch.executor``.
+    """The executor named under ``launch.executor`` in the grid file.
 
     Raises:
-        BadInput: there is none of that name.
+        BadInput: no such executor exists.
     """
     name = launch.executor
     module, _, cls = BUILT_IN.get(name, name).rpartition(".")
@@ -109,7 +109,7 @@ def executor_of(launch: Launch) -> Executor:
         raise BadInput(f"launch.executor: {name!r} is no executor; {known}")
     try:
         found = getattr(importlib.import_module(module), cls, None)
-    except Exception as error:  # whatever a user's own module raises
+    except Exception as error:  # a user's module may raise anything
         raise BadInput(f"launch.executor: {name!r} cannot be imported ({error_line(error)}); {known}") from error
     if not (isinstance(found, type) and issubclass(found, Executor)):
         raise BadInput(f"launch.executor: {name!r} is no class that derives from grid.execution.executor.Executor; {known}")

@@ -1,6 +1,6 @@
-"""The life of a job: it begins (inputs verified, attempt claimed), the stage computes, and its result is committed.
+"""The lifecycle of a job: begin (verify inputs, claim an attempt), compute the stage, commit its result.
 
-What goes wrong in a stage is recorded in the ledger and returned, not raised.
+Errors in a stage are recorded in the ledger and returned, not raised.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from grid.spec.stage_kind import Stage, stage_kind
 from grid.spec.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-LEAST_FREE = 1 << 20  # bytes; torch does not say why a file could not be written
+LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
 Ended = Literal["done", "failed", "stopped", "damaged", "fenced"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A node as a worker gets it: contents, not objects of the driver."""
+    """A node in the form sent to a worker: plain data, no driver objects."""
 
     kind: str
     id: str
@@ -48,7 +48,7 @@ class Job:
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
-        """``kinds`` maps ids to kinds."""
+        """``kinds`` maps stage ids to kinds."""
         node: Stage = stage.node
         return cls(
             kind=node.kind,
@@ -63,7 +63,7 @@ class Job:
         )
 
     def configs(self) -> dict[str, Config]:
-        """The configs, built again."""
+        """The configs, rebuilt from JSON."""
         return stage_kind(self.kind).rebuilt(self.config)
 
 
@@ -73,22 +73,22 @@ class Outcome:
 
     ended: Ended
     error: str | None = None
-    upstream: tuple[str, str] | None = None  # kind and id of an input that is damaged
+    upstream: tuple[str, str] | None = None  # kind and id of the damaged input
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What differs between a worker and a debugger."""
+    """Options that differ between a worker and a debugger."""
 
     accelerator: str = "cpu"
     report: Callable[[dict[str, Any]], None] = lambda row: None
     fast: bool = False
-    raises: bool = False  # let errors out, for a debugger
+    raises: bool = False  # let exceptions propagate, for a debugger
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A job whose inputs were verified and whose attempt was claimed: what is left is to compute and to commit."""
+    """A job with verified inputs and a claimed attempt, ready to compute and commit."""
 
     job: Job
     configs: Mapping[str, Config]
@@ -97,11 +97,11 @@ class Begun:
 
     @property
     def contents(self) -> dict[str, str]:
-        """Id of each input -> its content."""
+        """Maps the id of each input to its content digest."""
         return {marker.id: marker.content for marker in self.inputs}
 
     def context(self, options: RunOptions) -> Any:
-        """What the stage's ``run`` may use, as ``grid.stages.context.Context``."""
+        """The context passed to the stage's ``run``, see ``grid.stages.context.Context``."""
         from grid.stages.context import Context
 
         return Context(
@@ -119,18 +119,18 @@ class Begun:
         )
 
     def commit(self, result: Any) -> Outcome:
-        """Leaves the result (``grid.stages.context.Result``) in the ledger.
+        """Commits the result (``grid.stages.context.Result``) to the ledger.
 
         Raises:
-            Fenced: a younger attempt has taken over.
+            Fenced: a newer attempt has taken over.
         """
         self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs)
         return Outcome("done")
 
     def fail(self, error: Exception) -> Outcome:
-        """Records what went wrong in the stage; a full disk is no failure of it."""
+        """Records an error of the stage; a full disk is not recorded as a failure."""
         line = error_line(error)
-        if out_of_space(error, self.attempt.path):  # nothing is wrong with the stage: it is unfinished, not failed
+        if out_of_space(error, self.attempt.path):  # the stage itself is not at fault: it is unfinished, not failed
             return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
         with contextlib.suppress(Fenced):
             self.attempt.check()
@@ -139,11 +139,11 @@ class Begun:
 
 
 def begin(job: Job) -> Begun | Outcome:
-    """Verifies code and inputs of a job, and claims its next attempt; an Outcome says why it cannot begin."""
+    """Verifies the code and inputs of a job and claims its next attempt; returns an Outcome if the job cannot begin."""
     ledger = Ledger(job.store)
     try:
         configs = job.configs()
-    except ValueError as error:  # such as a component of the user's own package that only the driver can import
+    except ValueError as error:  # for example, a component in the user's package that only the driver can import
         return Outcome("failed", f"this worker cannot read the driver's cell ({error_line(error)}); give both the same code")
     if source_digest(job.kind, configs.values()) != job.source:
         return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")
@@ -161,7 +161,7 @@ def begin(job: Job) -> Begun | Outcome:
 
 
 def run(job: Job, options: RunOptions) -> Outcome:
-    """Begins, computes and commits one job in this process; what goes wrong in the stage is recorded in the ledger."""
+    """Begins, computes and commits one job in this process; errors in the stage are recorded in the ledger."""
     from modules.training.checkpointing import Stopped
 
     begun = begin(job)
@@ -171,7 +171,7 @@ def run(job: Job, options: RunOptions) -> Outcome:
         with fresh_process_state(begun.configs):
             result = stage_kind(job.kind).run(begun.configs, begun.context(options))
         return begun.commit(result)
-    except Stopped as stopped:  # the process got SIGTERM
+    except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
         return Outcome("fenced", str(fenced))
@@ -185,7 +185,7 @@ def run(job: Job, options: RunOptions) -> Outcome:
 
 
 def out_of_space(error: BaseException, store: Path) -> bool:
-    """Whether an error comes from a full disk or quota; libraries that write files wrap it in errors of their own."""
+    """Whether an error is caused by a full disk or quota; libraries that write files wrap it in their own exceptions."""
     cause: BaseException | None = error
     seen: set[int] = set()
     while cause is not None and id(cause) not in seen:
@@ -203,7 +203,7 @@ def out_of_space(error: BaseException, store: Path) -> bool:
 
 @contextlib.contextmanager
 def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
-    """A reused worker computes as a fresh one: seeds, threads and modes are set before, and put back after."""
+    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards."""
     import cv2
     import numpy as np
     import torch
@@ -224,7 +224,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
         torch.use_deterministic_algorithms(True)
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
         cv2.setNumThreads(1)
         with unfilled():
             yield
@@ -240,25 +240,25 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
 def jobs_of(
     stages: Mapping[str, PlannedStage], store: Path | str, known: Mapping[str, str] | None = None, **settings: Any
 ) -> dict[str, Job]:
-    """The jobs of a plan's stages, by id; ``known`` maps ids of finished stages that are not among them to their kinds."""
+    """The jobs of a plan's stages, by id; ``known`` maps the ids of finished stages outside the plan to their kinds."""
     kinds = {**(known or {}), **{id: stage.stage for id, stage in stages.items()}}
     return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
 
 
 def in_store(job: Job, store: Path | str) -> Job:
-    """The same job over another ledger."""
+    """The same job with another ledger."""
     return replace(job, store=str(store))
 
 
 def accelerator() -> str:
-    """ "gpu" where this process sees one, else "cpu"."""
+    """ "gpu" if this process sees a GPU, else "cpu"."""
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
 
 
 def device_words(accelerator: str) -> str:
-    """A device as people call it; ``accelerator``: "gpu" or "cpu"."""
+    """The printed name of a device; ``accelerator`` is "gpu" or "cpu"."""
     import torch
 
     return f"a GPU ({torch.cuda.get_device_name()})" if accelerator == "gpu" else "the CPU"

@@ -1,4 +1,4 @@
-"""Launch: reconcile a study with its grid. Runs what is missing, nothing else."""
+"""Launch: brings a study up to date with its grid by running only what is missing."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SYNC_SECONDS = 15.0  # between two passes while cells run
 
 
 def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: Console) -> int:
-    """Runs a grid; returns the exit code: 0 all done, 1 some cells failed.
+    """Runs a grid; returns the exit code: 0 if all cells are done, 1 if some failed.
 
     Raises:
-        BadInput: met before anything is launched.
-        KeyboardInterrupt: the study can be launched again and goes on.
+        BadInput: an error found before anything is launched.
+        KeyboardInterrupt: interrupted; launching the study again resumes it.
     """
     study = study_of(grid)
     executor = executor_of(grid.spec.launch)
@@ -67,7 +67,7 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
 
 
 def settings_of(launch: Launch) -> dict[str, Any]:
-    """What jobs are told of a launch."""
+    """The launch settings that are passed to jobs."""
     return {
         "workers": launch.workers,
         "crop_cache_bytes": int(launch.crop_cache_gib * 2**30),
@@ -85,11 +85,11 @@ def carry_out(
     cells: tuple[int, int],
     lock: Lock,
 ) -> Path:
-    """Carries out a queue while MLflow follows, and writes the report; returns its page.
+    """Runs a queue, copies its progress to MLflow in the background, and writes the report; returns the path of its HTML page.
 
     Args:
-        cells: how many there are, and how many of them were done before
-        lock: of the study; checked before anything is started or written
+        cells: the total number of cells, and how many of them were done before
+        lock: the study's lock; checked before anything is started or written
 
     Raises:
         LockLost: another process has taken over the study.
@@ -109,7 +109,7 @@ def carry_out(
 
 
 def _retry(plan: Plan, retry: Sequence[str]) -> Plan:
-    """The plan after failures were forgiven and stale results voided."""
+    """The plan after forgiving failures and voiding stale results."""
     ledger = Ledger(store_of(plan.grid))
     for stage in plan.stages:
         if stage.state == FAILED and "failed" in retry:
@@ -121,10 +121,10 @@ def _retry(plan: Plan, retry: Sequence[str]) -> Plan:
 
 
 def void_changed(plan: Plan, ledger: Ledger) -> None:
-    """Markers that the plan found damaged or made from other inputs stop counting before anything starts.
+    """Voids the markers that the plan found damaged or computed from other inputs, before anything starts.
 
-    Those alone that the plan saw: another launch over the same store may have finished stages since. Damaged identities of
-    stages are written again.
+    Only markers that the plan saw are voided: another launch on the same store may have finished stages since then. Damaged
+    stage identities are rewritten.
     """
     for stage in plan.stages:
         if stage.state != RUN:
@@ -135,11 +135,11 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
 
 
 class BackgroundSync:
-    """Copies the ledger to MLflow in the background while cells run; an outage never reaches the launch."""
+    """Copies the ledger to MLflow in the background while cells run; an MLflow outage never affects the launch."""
 
     def __init__(self, study: Path, tracking: str, live: bool, check: Callable[[], None] = lambda: None) -> None:
         self.sync_pass = MlflowSync(Study(study), tracking, check)
-        self.said: list[str] = []  # of runs that were replaced or deleted
+        self.said: list[str] = []  # messages about replaced or deleted runs
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-sync") if live else None
 
@@ -156,7 +156,7 @@ class BackgroundSync:
             try:
                 self.said += self.sync_pass.once().said
             except LaunchAborted:
-                return  # the main thread meets it by itself
+                return  # the main thread detects the lost lock itself
 
     def _join(self) -> None:
         self.stop.set()
@@ -164,7 +164,7 @@ class BackgroundSync:
             self.thread.join()
 
     def finish(self) -> list[str]:
-        """The last pass, report included; what could not be copied, and why."""
+        """Runs the last pass, report included; returns what could not be copied, and why."""
         self._join()
         result = self.sync_pass.once(report=True)
         self.said += result.said
@@ -172,7 +172,7 @@ class BackgroundSync:
 
 
 def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQueue) -> int:
-    """Prints the table and where everything is; returns the exit code."""
+    """Prints the table and the output locations; returns the exit code."""
     from grid.report.console import table
 
     console.print(table(study))
@@ -182,7 +182,7 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
         console.print(styled("[red]failed[/] {}: {}", cell.title, cell.reason))
     recorded = {cell.id for cell in failed}
     for id, error in queue.failed.items():
-        if id not in recorded:  # nothing to record: the next launch tries again
+        if id not in recorded:  # nothing to record: the next launch retries it
             console.print(styled("[yellow]unfinished[/] {}", error))
     words = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run"
     console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
@@ -190,7 +190,7 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
 
 
 def short(path: Path) -> str:
-    """A path as it is printed."""
+    """A path in its printed form."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
 

@@ -1,4 +1,4 @@
-"""All work in this process, one unit after the other: no Ray, so breakpoints work."""
+"""Runs all work sequentially in this process, without Ray, so that breakpoints work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from grid.spec.grid_file import Launch
 
 
 class LocalExecutor(Executor):
-    """Also what ``debug`` uses.
+    """Runs work sequentially in this process; ``debug`` uses it too.
 
     Args:
-        fast, raises: as in ``RunOptions``.
+        fast, raises: see ``RunOptions``.
     """
 
     def __init__(self, launch: Launch, fast: bool = False, raises: bool = False) -> None:
@@ -26,7 +26,7 @@ class LocalExecutor(Executor):
         while work := session.take():
             outcomes = perform(work.jobs, partial(session.report, work), self.options)
             session.end(work, outcomes)
-            if any(outcome.ended == "stopped" for outcome in outcomes.values()):  # SIGTERM, met at a checkpoint
+            if any(outcome.ended == "stopped" for outcome in outcomes.values()):  # SIGTERM, handled at a checkpoint
                 raise KeyboardInterrupt
 
     def where(self) -> str:

@@ -1,6 +1,6 @@
-"""One unit of work, wherever it is carried out: its jobs in order, passing over those that are done.
+"""Performs one unit of work: its jobs in order, skipping those that are done.
 
-A repeated unit of work goes on where the lost one was, since the ledger decides what is done.
+The ledger records what is done, so a retried unit of work resumes where the lost one stopped.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
 from grid.spec.stage_kind import stage_kind
 
-Report = Callable[[str, Mapping[str, Any]], None]  # label of a stage, and where it stands; an empty row when it begins
+Report = Callable[[str, Mapping[str, Any]], None]  # stage label and progress; the row is empty when the stage begins
 
 
 def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = None) -> dict[str, Outcome]:
     """Runs the jobs of a unit of work in this process.
 
-    Never raises for what went wrong in a stage, unless the options say so.
+    Errors in a stage are not raised, unless the options say so.
 
     Args:
         report: called when a stage begins and while it computes, possibly many times a second.
-        options: those of ``run``; their own ``report`` is not used.
+        options: passed to ``run``, except for their ``report``, which is replaced.
 
     Returns:
-        stage id -> how it ended, for the stages that were tried or found done
+        stage id -> outcome, for the stages that were run or found done
     """
     options = options or RunOptions()
     outcomes: dict[str, Outcome] = {}
-    dead: set[str] = set()  # stages that failed, and that no more than their scores need
+    dead: set[str] = set()  # failed stages that only their scores depend on
     for job in jobs:
         ledger = Ledger(job.store)
         if finished(ledger, job):
             outcomes[job.id] = Outcome("done")
             continue
         if dead.intersection(job.needs):
-            continue  # what it needs failed just now, and says why
+            continue  # a stage it depends on has just failed and reports the error
         report(job.label, {})
         try:
             outcome = run(job, replace(options, report=partial(report, job.label)))
-        except Exception as error:  # outside the stage, such as a full disk: no process was lost, so nothing is repeated
+        except Exception as error:  # an error outside the stage, such as a full disk: no process was lost, so there is no retry
             if options.raises:
                 raise
             outcome = Outcome("failed", error_line(error))
@@ -57,7 +57,7 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
 
 
 def finished(ledger: Ledger, job: Job) -> bool:
-    """Whether the stage has a valid result; a marker that no longer counts is voided."""
+    """Whether the stage has a valid result; a marker that is no longer valid is voided."""
     status = ledger.status(job.kind, job.id, ledger.markers(job.needs))
     if not status.valid and status.generation is not None:
         ledger.void(job.kind, job.id, str(status.reason), status.generation)
@@ -65,7 +65,7 @@ def finished(ledger: Ledger, job: Job) -> bool:
 
 
 def packed_jobs(jobs: Sequence[Job]) -> str:
-    """Jobs as text, for a worker in another process."""
+    """Serialises jobs as text for a worker in another process."""
     return json.dumps([asdict(job) for job in jobs])
 
 
@@ -74,7 +74,7 @@ def unpacked_jobs(text: str) -> list[Job]:
 
 
 def packed_outcomes(outcomes: Mapping[str, Outcome]) -> str:
-    """Outcomes as text, for the driver."""
+    """Serialises outcomes as text for the driver."""
     return json.dumps({id: asdict(outcome) for id, outcome in outcomes.items()})
 
 

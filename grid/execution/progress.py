@@ -1,4 +1,4 @@
-"""What a launch shows while it runs: a live table on a terminal, one line per event elsewhere."""
+"""Progress display of a launch: a live table on a terminal, otherwise one line per event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grid.terminal import styled
 
 
 class Display:
-    """Cells, stages, epochs, the newest metric and the time that is left, while in a ``with`` block."""
+    """Shows cells, stages, epochs, the latest metric and the remaining time while the ``with`` block is active."""
 
     def __init__(self, queue: WorkQueue, console: Console, cells: int, cells_done: int) -> None:
         self.queue, self.console = queue, console
@@ -38,7 +38,7 @@ class Display:
             self.live.stop()
 
     def watch(self, work: Work, stage: str, row: Mapping[str, Any]) -> None:
-        """A live report: where a stage of the work stands."""
+        """Shows a live progress report of a stage."""
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
             self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))
@@ -46,11 +46,11 @@ class Display:
         self.rows[work.id] = (stage, {**known, **row})
 
     def say(self, line: str) -> None:
-        """A line for the user, above the live table."""
+        """Prints a line for the user above the live table."""
         self.console.print(styled("[dim]{}[/] {}", _clock(self._spent()), line))
 
     def ended(self, work: Work) -> None:
-        """Work ended, however it did."""
+        """Records that work has ended, whatever its outcome."""
         self.rows.pop(work.id, None)
         error = self.queue.failed.get(work.id)
         if work.id in self.queue.done or error:
@@ -83,7 +83,7 @@ class Display:
 
 
 def _share(row: Mapping[str, Any]) -> float:
-    """How much of the current stage is done, 0 to 1."""
+    """The completed fraction of the current stage, 0 to 1."""
     if row.get("total"):
         return float(row["done"]) / float(row["total"])
     if row.get("epochs"):

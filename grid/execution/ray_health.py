@@ -1,7 +1,7 @@
-"""Whether the Ray that a driver is connected to still lives.
+"""Detects the loss of the Ray instance that a driver is connected to.
 
-Without its raylet a driver waits for new workers for ever, and without its GCS (the head's control store) Ray ends the
-driver's process after a minute. Both are noticed here within seconds.
+Without its raylet a driver waits for new workers forever; without its GCS (the control store on the head node) Ray terminates
+the driver's process after a minute. Both are detected here within seconds.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import Any
 
 from grid.abort import LaunchAborted
 
-SECONDS = 1.0  # between two looks
-UNREACHABLE = 20.0  # seconds without an answer after which a head on another machine counts as lost
+SECONDS = 1.0  # between two checks
+UNREACHABLE = 20.0  # seconds without an answer after which a remote head counts as lost
 
 
 class RayLost(LaunchAborted):
-    """The raylet or the GCS has ended; no work can be placed any more."""
+    """The raylet or the GCS has ended; no more work can be scheduled."""
 
 
 class RayHealth:
-    """Looks at Ray's own processes from a thread, while in a ``with`` block.
+    """Monitors Ray's processes from a thread while the ``with`` block is active.
 
     Args:
-        lost: called once, from the thread.
-        local: Ray was started by this process, so that its processes can be seen and, when it is lost, ended.
+        lost: called once, from the monitoring thread.
+        local: Ray was started by this process, so its processes are visible and are terminated when it is lost.
     """
 
     def __init__(self, lost: Callable[[RayLost], None], local: bool, seconds: float = SECONDS) -> None:
         self.lost, self.local, self.seconds = lost, local, seconds
         self._stop = threading.Event()
         self._roots = _servers() if local else _raylet_of_this_node()
-        self._workers: dict[int, Any] = {}  # all that the raylet started, by process id
+        self._workers: dict[int, Any] = {}  # every process started by the raylet, by process id
         self._address = "" if local else _gcs_address()
         self._answered = time.monotonic()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="facegrid-ray-health")
@@ -49,13 +49,13 @@ class RayHealth:
         self._thread.join()
 
     def _end_processes(self) -> None:
-        """Kills what is left of a lost local Ray: its workers outlive it, and would compute beside those of the next."""
+        """Kills the remaining processes of a lost local Ray: its workers outlive it, and would run alongside the next one's."""
         import psutil
 
         if self.local:
             for process in [*self._roots.values(), *self._workers.values()]:
                 with contextlib.suppress(psutil.Error):
-                    process.kill()  # checks that the process id was not used again
+                    process.kill()  # checks that the process id was not reused
             psutil.wait_procs([*self._roots.values(), *self._workers.values()], timeout=10)
 
     def _watch(self) -> None:
@@ -67,7 +67,7 @@ class RayHealth:
                 return
 
     def _look(self) -> str | None:
-        """Why Ray is lost, or None."""
+        """The reason why Ray is lost, or None."""
         import psutil
 
         for name, process in self._roots.items():
@@ -84,14 +84,14 @@ class RayHealth:
 
 
 def _servers() -> dict[str, Any]:
-    """The raylet and the GCS that this process has started."""
+    """The raylet and the GCS started by this process."""
     import psutil
 
     return {child.name(): child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")}
 
 
 def _raylet_of_this_node() -> dict[str, Any]:
-    """The raylet that this driver talks to, where it can be seen; a Ray client (ray://) has none."""
+    """The raylet this driver is connected to, if visible; a Ray client (ray://) has none."""
     import psutil
     import ray
 
@@ -108,7 +108,7 @@ def _raylet_of_this_node() -> dict[str, Any]:
 def _gcs_address() -> str:
     import ray
 
-    with contextlib.suppress(Exception):  # a Ray client has none, and notices by itself that its server is gone
+    with contextlib.suppress(Exception):  # a Ray client has none, and detects the loss of its server itself
         return str(ray.get_runtime_context().gcs_address)
     return ""
 

@@ -1,4 +1,4 @@
-"""Starts Ray on this machine, or connects to a cluster, and says in one line why that cannot be done."""
+"""Starts Ray on this machine or connects to a cluster; failures are explained in one line."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from typing import Any
 from grid.spec.grid_file import BadInput, Launch, Resources
 
 QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing phones home
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a cell that asks for no GPU sees none
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a cell that requests no GPU sees none
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a lost process is one line of ours
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # facegrid prints one line per lost process instead
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
-SOCKET_PATH = 107  # bytes that the path of a Unix socket may have
-SESSION = "/session_2026-11-26_15-55-03_123456_1234567/sockets/plasma_store"  # what Ray puts under its temporary folder
-SPACE = 100 << 20  # bytes that Ray's logs and sockets need
+SOCKET_PATH = 107  # maximum length of a Unix socket path, in bytes
+SESSION = "/session_2026-11-26_15-55-03_123456_1234567/sockets/plasma_store"  # what Ray appends to its temporary folder
+SPACE = 100 << 20  # bytes required by Ray's logs and sockets
 
 
 @contextlib.contextmanager
 def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[dict[str, float]]:
-    """Ray, while in this block; gives what one unit of work reserves.
+    """Context manager: a connection to Ray; yields the resources that one unit of work reserves.
 
     Args:
-        scratch: where workers on this machine keep temporary files, so that killed ones leave none behind.
+        scratch: folder for the temporary files of workers on this machine, so that killed workers leave none behind.
         say: called with lines for the user.
 
     Raises:
@@ -54,7 +54,7 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
         on_term = signal.getsignal(signal.SIGTERM)
         try:
             _connect(launch, scratch)
-            signal.signal(signal.SIGTERM, on_term)  # ray.init puts its own handler there, which ends the process at once
+            signal.signal(signal.SIGTERM, on_term)  # ray.init installs a handler that terminates the process immediately
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             resources = reserved(launch.resources, nodes)
             _check_resources(resources, nodes)
@@ -66,11 +66,11 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
 
 @contextlib.contextmanager
 def _authenticated(local: bool) -> Iterator[None]:
-    """Sets Ray's token authentication up, where the user has not.
+    """Sets up Ray's token authentication, unless the user has configured it.
 
-    Since 2.60 Ray makes a token when it starts a local cluster, and writes it to the home folder; from then on clusters ask for
-    it, but a driver that is given an address does not send it. So a local Ray gets a token of its own, which is not stored,
-    and a driver with an address sends the token that there is; a cluster that asks for none does not mind.
+    Since version 2.60, Ray creates a token when it starts a local cluster and writes it to the home folder. From then on
+    clusters require it, but a driver that is given an address does not send it. Therefore a local Ray gets a separate token
+    that is not stored, and a driver with an address sends the existing token; a cluster that requires none ignores it.
     """
     more: dict[str, str] = {}
     there = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")) or _token_file().is_file()
@@ -120,17 +120,17 @@ def _connect(launch: Launch, scratch: Path) -> None:
 
 
 def temporary_folder() -> dict[str, str]:
-    """Ray's setting for the first temporary folder that it can use; empty for the one that it takes by itself.
+    """Ray's setting for the first usable temporary folder; empty if Ray's default is usable.
 
     Raises:
-        BadInput: none can be used: too long a path, no right to write, or full.
+        BadInput: none is usable: the path is too long, not writable, or its disk is full.
     """
     default = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     problems = []
     for base in dict.fromkeys((default, tempfile.gettempdir(), "/tmp")):
         folder = Path(base).absolute() / "ray"
         if folder.is_dir() and not os.access(folder, os.W_OK):
-            folder = folder.with_name(f"ray-{os.getuid()}")  # another user's
+            folder = folder.with_name(f"ray-{os.getuid()}")  # it belongs to another user
         if why := _unusable(folder):
             problems.append(f"{base}: {why}")
             continue
@@ -153,15 +153,17 @@ def _unusable(folder: Path) -> str | None:
 
 
 def _start(**settings: Any) -> None:
-    """Ray on this machine. Ray gives its own processes 30 s to start, which a crowded machine may need more than: they get two
-    tries."""
+    """Starts Ray on this machine, with two tries.
+
+    Ray gives its own processes 30 s to start, which may be too short on a busy machine.
+    """
     import ray
 
     for again in (True, False):
         try:
             ray.init(address="local", include_dashboard=False, **settings)
             return
-        except Exception as error:  # Ray has no class of its own for this
+        except Exception as error:  # Ray raises no specific exception for this
             if "timed out during startup" not in str(error):
                 raise
             ray.shutdown()
@@ -170,12 +172,12 @@ def _start(**settings: Any) -> None:
 
 
 def _answers(address: str) -> None:
-    """Meets an address where nobody listens at once; Ray itself tries for minutes."""
+    """Fails fast when nothing listens at the address; Ray itself would retry for minutes."""
     import socket
 
     host, sign, port = address.removeprefix("ray://").rpartition(":")
     if not (sign and port.isdigit()):
-        return  # "auto", or another scheme: Ray's business
+        return  # "auto" or another scheme: left to Ray
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:
@@ -183,7 +185,7 @@ def _answers(address: str) -> None:
 
 
 def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What Ray reserves for one unit of work; ``nodes``: what each node has."""
+    """The resources that Ray reserves for one unit of work; ``nodes`` lists the resources of each node."""
     gpus = wanted.gpus
     if gpus == "auto":
         gpus = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
@@ -196,7 +198,7 @@ def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[st
 
 
 def resource_words(resources: Mapping[str, float], nodes: int) -> str:
-    """``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``."""
+    """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``."""
     parts = [f"{amount / 2**30:g} GiB" if name == "memory" else f"{amount:g} {name}" for name, amount in resources.items()]
     where = "this machine" if nodes == 1 else f"{nodes} nodes"
     return f"Ray on {where}: each unit of work has {', '.join(parts)}{'' if 'GPU' in resources else ' and no GPU'}"

@@ -1,4 +1,4 @@
-"""Ray Tune as the executor: it asks for ready work, places it, and repeats what a lost process was doing."""
+"""The Ray Tune executor: requests ready work, schedules it, and retries work whose process was lost."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from grid.execution.scheduler import Work
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 
-RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in calls that nothing interrupts, and ends the process after 60
-REPORT_SECONDS = 1.0  # at least so long between two live reports of a trial
+RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in uninterruptible calls, and terminates the process after 60
+REPORT_SECONDS = 1.0  # minimum time between two live reports of a trial
 
 
 class RayExecutor(Executor):
-    """Processes of this machine, or of the cluster at ``launch.address``."""
+    """Runs work in processes on this machine, or on the cluster at ``launch.address``."""
 
     def run(self, session: Session) -> None:
-        """As ``Executor.run``.
+        """See ``Executor.run``.
 
         Raises:
             BadInput: Ray cannot be started or reached, or no node has the resources.
-            RayLost: the raylet or the GCS ended. Where Ray itself hangs over it, the process ends with the same line and code.
+            RayLost: the raylet or the GCS ended. If Ray itself hangs then, the process exits with the same message and code.
         """
         store = session.ledger.store
         if not store.shared:
@@ -71,7 +71,7 @@ def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher:
 
 
 def _trial(config: dict[str, Any]) -> None:
-    """One unit of work in a worker process."""
+    """Runs one unit of work in a worker process."""
     from ray import tune
 
     last = [0.0]
@@ -90,7 +90,7 @@ def _searcher(session: Session) -> Any:
     from ray.tune.search import Searcher
 
     class Ready(Searcher):  # type: ignore[misc]
-        """Suggests ready work, and None while all of it waits for other work."""
+        """Suggests ready work; None while all of it waits for other work."""
 
         def __init__(self) -> None:
             super().__init__(metric="ended", mode="max")
@@ -103,7 +103,7 @@ def _searcher(session: Session) -> Any:
             if work is None:
                 return None
             self.trials[trial_id] = work
-            return {"id": work.id, "jobs": packed_jobs(work.jobs)}  # text: Tune flattens mappings
+            return {"id": work.id, "jobs": packed_jobs(work.jobs)}  # as text, because Tune flattens mappings
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             work = self.trials.pop(trial_id, None)
@@ -116,13 +116,13 @@ def _searcher(session: Session) -> Any:
                 session.end(work, outcomes)
 
         def __reduce__(self) -> Any:
-            return object, ()  # Tune keeps a copy of itself for a restore that never comes
+            return object, ()  # Tune pickles itself for a restore that never happens
 
         def save(self, checkpoint_path: str) -> None:
-            """Nothing: the ledger is the truth, and no experiment is ever restored."""
+            """Does nothing: the ledger holds the state, and experiments are never restored."""
 
         def restore(self, checkpoint_path: str) -> None:
-            """Nothing, as ``save``."""
+            """Does nothing, see ``save``."""
 
     return Ready()
 
@@ -141,6 +141,6 @@ def _callback(session: Session) -> Any:
                 session.say(f"{work.title}: its process or node was lost; it goes on in another one")
 
         def __reduce__(self) -> Any:
-            return object, ()  # as Ready
+            return object, ()  # see Ready
 
     return Watch()

@@ -1,4 +1,4 @@
-"""What is ready to run: shared stages alone, then the rest of each cell together. Pure bookkeeping, no Ray."""
+"""Scheduling: shared stages run as separate units of work, then the remaining stages of each cell together. No Ray."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from grid.spec.stage_kind import stage_kind
 
 @dataclass(frozen=True)
 class Work:
-    """What one trial runs: jobs in order, after other work."""
+    """One unit of work, run by one trial: jobs in order, once the stages in ``needs`` are finished."""
 
     id: str
     title: str
     jobs: tuple[Job, ...]
-    needs: frozenset[str]  # ids of stages
+    needs: frozenset[str]  # stage ids
 
 
 @dataclass
 class WorkQueue:
-    """Who waits for what. ``take`` gives ready work; ``end`` takes note of how it ended."""
+    """Tracks the dependencies between units of work. ``take`` returns ready work; ``end`` records its outcomes."""
 
     waiting: dict[str, Work]
-    missing: set[str]  # ids of stages that have no marker yet
+    missing: set[str]  # ids of stages without a marker
     running: dict[str, Work] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)  # work id -> one line
-    damaged: dict[str, int] = field(default_factory=dict)  # stage id -> how often it was found damaged
-    spare: Mapping[str, Work] = field(default_factory=dict)  # finished shared stages, in case they turn out damaged
+    failed: dict[str, str] = field(default_factory=dict)  # work id -> one-line error
+    damaged: dict[str, int] = field(default_factory=dict)  # stage id -> how many times it was found damaged
+    spare: Mapping[str, Work] = field(default_factory=dict)  # finished shared stages, in case they turn out to be damaged
 
     def take(self) -> Work | None:
-        """Ready work, shared stages first; None where all of it waits."""
+        """Takes ready work, shared stages first; None if all of it is waiting."""
         for work in self.waiting.values():
             if not work.needs & self.missing:
                 del self.waiting[work.id]
@@ -43,19 +43,19 @@ class WorkQueue:
 
     @property
     def stages_to_run(self) -> int:
-        """How many stages the waiting work is to compute."""
+        """The number of stages that the waiting work still has to compute."""
         return len({job.id for work in self.waiting.values() for job in work.jobs} & self.missing)
 
     @property
     def finished(self) -> bool:
-        """Nothing runs, and nothing that waits can ever be ready."""
+        """True if nothing is running and no waiting work can become ready."""
         return not self.running and (not self.waiting or self._stuck())
 
     def _stuck(self) -> bool:
         return all(work.needs & self.missing for work in self.waiting.values())
 
     def end(self, id: str, outcomes: Mapping[str, Outcome]) -> None:
-        """``outcomes``: stage id -> how it ended, for the stages that were tried."""
+        """Records the end of work; ``outcomes`` maps stage ids to outcomes, for the stages that were run."""
         work = self.running.pop(id)
         for stage, outcome in outcomes.items():
             if outcome.ended == "done":
@@ -70,7 +70,7 @@ class WorkQueue:
             self.done.append(work.id)
 
     def _again(self, work: Work, stage: str) -> bool:
-        """Puts work back behind an input of it that is to be computed again; False where that was tried twice already."""
+        """Requeues work behind a damaged input that must be recomputed; False if that was already tried twice."""
         self.damaged[stage] = self.damaged.get(stage, 0) + 1
         if self.damaged[stage] > 2:
             return False
@@ -81,7 +81,7 @@ class WorkQueue:
         return True
 
     def fail(self, work: Work, error: str) -> None:
-        """The work failed for good; what needs it fails with it."""
+        """Marks the work as failed for good; work that depends on it fails too."""
         self.running.pop(work.id, None)
         self.failed[work.id] = error
         for other in list(self.waiting.values()):
@@ -91,7 +91,7 @@ class WorkQueue:
 
 
 def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[Job]] | None = None) -> WorkQueue:
-    """The queue of a plan's open stages; ``shards`` are jobs that go before a stage, by its id."""
+    """The queue of a plan's unfinished stages; ``shards`` maps a stage id to jobs that must run before it."""
     stages: dict[str, PlannedStage] = {stage.id: stage for stage in plan.stages}
     todo = {stage.id for stage in plan.stages if stage.state == RUN}
     failed = {stage.id for stage in plan.stages if stage.state == FAILED}
@@ -102,7 +102,7 @@ def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[
         work = Work(stage.id, shared_title(stage, plan), (jobs[stage.id],), frozenset(stage.needs))
         spare[stage.id] = work
         if work.needs & failed:
-            failed.add(stage.id)  # nothing that needs it can run, until somebody retries what failed
+            failed.add(stage.id)  # stages that depend on it cannot run until the failure is retried
         elif stage.id in todo:
             title = shared_title(stage, plan)
             before = {
@@ -114,11 +114,11 @@ def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[
         own = [id for id in cell.stages.values() if not stage_kind(stages[id].stage).shared]
         if cell.id is None or any(not stage_kind(stages[id].stage).leaf for id in failed & set(own)):
             continue
-        broken = failed & set(own)  # explanations; their scores wait until somebody retries them
+        broken = failed & set(own)  # explanations; their scores wait until the user retries them
         alive = [id for id in own if id not in broken and not broken.intersection(stages[id].needs)]
         if not todo & set(alive):
             continue
-        # finished stages go along: a trial passes over them, unless they turn out damaged
+        # finished stages are included: a trial skips them, unless they turn out to be damaged
         jobs_of_cell = tuple(jobs[id] for id in alive)
         needs = frozenset(need for job in jobs_of_cell for need in stages[job.id].needs) - set(own)
         if needs & failed:
@@ -128,7 +128,7 @@ def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[
 
 
 def shared_title(stage: PlannedStage, plan: Plan) -> str:
-    """A shared stage's name: its label, what its cells have in common, and how many they are."""
+    """The name of a shared stage: its label, the levels its cells have in common, and their number."""
     owners = [cell.levels for cell in plan.cells if cell.id in stage.cells]
     common = [level for axis, level in owners[0].items() if all(levels[axis] == level for levels in owners)]
     number = f"{len(owners)} cells" if len(owners) > 1 else "1 cell"

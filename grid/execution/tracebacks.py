@@ -1,4 +1,4 @@
-"""Tracebacks for people who write components: the frames of their code and of this project, without those of libraries."""
+"""Tracebacks for component authors: only frames of the user's code and of this project, none of libraries."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PACKAGES = ("grid", "modules", "datamodules", "configs", "cluster")
 
 
 def error_line(error: BaseException) -> str:
-    """An exception in one line, with the innermost line of the user's or the project's code: ``... (my_loss.py:12)``.
+    """An exception on one line, with the innermost line of the user's or the project's code: ``... (my_loss.py:12)``.
 
-    A ValueError that the project itself raises is a message to the user and comes without a place.
+    A ValueError raised by the project itself is a message to the user and has no code location.
     """
     text = " ".join(str(error).split())
     plain = isinstance(error, ValueError) and text
@@ -29,7 +29,7 @@ def error_line(error: BaseException) -> str:
 
 
 def own_traceback(error: BaseException) -> str:
-    """The traceback with its chain of causes, without the frames of libraries."""
+    """The traceback with its chain of causes, without library frames."""
     found = traceback.TracebackException.from_exception(error)
     one: traceback.TracebackException | None = found
     while one is not None:
@@ -40,7 +40,7 @@ def own_traceback(error: BaseException) -> str:
 
 
 def show_own(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """As ``sys.excepthook``."""
+    """Replacement for ``sys.excepthook``."""
     if not isinstance(error, Exception):
         sys.__excepthook__(kind, error, trace)
         return
@@ -60,7 +60,7 @@ def _libraries() -> tuple[Path, ...]:
 
 
 def _own(filename: str) -> bool:
-    """Neither the standard library's nor an installed package's."""
+    """Whether a file is neither in the standard library nor in an installed package."""
     if filename.startswith("<"):
         return False
     path = Path(filename)
@@ -69,7 +69,7 @@ def _own(filename: str) -> bool:
 
 
 def _short(filename: str) -> str:
-    """The path as an import would find it: from the folder of ``sys.path`` that holds it."""
+    """The path relative to the most specific entry of ``sys.path`` that contains it."""
     path = Path(filename).absolute()
     holders = [holder for entry in sys.path if path.is_relative_to(holder := Path(entry or ".").absolute())]
     return str(path.relative_to(max(holders, key=lambda holder: len(holder.parts)))) if holders else path.name

@@ -1,1 +1,1 @@
-"""``facegrid explain``: more explanations of a finished study, and two image files under one network."""
+"""``facegrid explain``: more explanations for a finished study, or for two image files under one network."""

@@ -1,4 +1,4 @@
-"""Which explanations of a finished study are missing: the cells of plan.json with more explainers, less what trains."""
+"""Plans the missing explanations of a finished study: the cells of plan.json with more explainers, but without training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from grid.stages.probes import rows_named
 
 @dataclass(frozen=True)
 class Kept(Grid):
-    """A grid of the cells that plan.json has: the grid file may have changed since."""
+    """A grid with the cells recorded in plan.json: the grid file may have changed since."""
 
     points: tuple[Combination, ...] = ()
 
@@ -34,12 +34,12 @@ class Kept(Grid):
 
 
 def titles(study: Study, explainers: Sequence[ExplainerConfig]) -> tuple[ExplainerConfig, ...]:
-    """The explainers, each with the title that the study knows it by, or with one that no other of its explainers has.
+    """The explainers, each with its known title in the study, or with a title that no other explainer of the study has.
 
     Raises:
-        BadInput: a label that was given is another explainer's.
+        BadInput: a given label belongs to another explainer.
     """
-    known: dict[str, str] = {}  # title -> what it is
+    known: dict[str, str] = {}  # title -> its config
     configs = [explainer for cell in study.cells for explainer in cell.config.get("explainers", ())]
     for config in [*configs, *(one.explainer for one in entries(study.record))]:
         explainer: Any = resolve("explainer", config)
@@ -67,7 +67,7 @@ def _same(explainer: ExplainerConfig) -> str:
 
 
 def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[CellView], list[dict[str, Any]]]:
-    """The cells that ``where`` selects and whose training is done; and the others, with the reason."""
+    """The cells selected by ``where`` with finished training; and the other selected cells, with the reason."""
     shown = [cell for cell in study.cells if not cell.hidden]
     selected = [cell for cell in shown if selects(where, cell.levels)]
     trained = [cell for cell in selected if cell.id is not None and "train" in cell.markers]
@@ -90,7 +90,7 @@ def _passed(cell: CellView, reason: str) -> dict[str, Any]:
 
 
 def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[ExplainerConfig], address: str | None) -> Kept:
-    """The cells as they were launched, with these explainers alone; protocols only where pairs are taken from them."""
+    """The cells as they were launched, with only these explainers; protocols only if pairs are taken from them."""
     path = study.path / "plan.json"
     more: dict[str, Any] = {"explainers": list(explainers)}
     if not any(explainer.pairs for explainer in explainers):
@@ -108,7 +108,7 @@ def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[Explai
 
 
 def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> Plan:
-    """The plan's explanations and the detections that they need; cells whose training would run again are passed over."""
+    """The plan's explanations and the detections they need; cells whose training would have to run are skipped."""
     stages = {stage.id: stage for stage in plan.stages}
     views = {tuple(cell.levels.items()): cell for cell in study.cells if not cell.hidden}
     cells = []
@@ -132,7 +132,7 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
 
 
 def check_keys(plan: Plan) -> None:
-    """Meets keys that no image has before anything runs."""
+    """Rejects keys that match no image, before anything runs."""
     resolver = plan.resolver
     for cell in plan.cells:
         assert cell.cell is not None

@@ -1,7 +1,7 @@
 """Explanations of a finished study: cells of plan.json with more explainers, of which only the new stages run.
 
-Nothing is ever trained: a cell whose training is not done is named and passed over, and the work board holds explanations and
-the detections that they need, nothing else.
+Nothing is ever trained: a cell with unfinished training is reported and skipped, and the work queue contains only explanations,
+their scores, and the detections that they need.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from grid.spec.levels import cell_title, selects
 from grid.terminal import counted, styled
 from grid.tracking.uri import tracking_of
 
-EXPLAIN, SCORE = "explain", "score"  # kinds of stages: all that runs here, beside detections
+EXPLAIN, SCORE = "explain", "score"  # the kinds of stages that run here, apart from detections
 
 
 def explain(
@@ -46,15 +46,16 @@ def explain(
     address: str | None,
     console: Console,
 ) -> dict[str, Any]:
-    """Runs what is missing of these explanations; returns what came of each, cell by cell.
+    """Runs the missing stages of these explanations; returns the outcome for each cell.
 
     Returns:
-        ``stages_run``; ``passed_over``: cells and why; ``explanations``: cell, method, kind (``explain`` or ``score``), label,
-        id, state (``done``, ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or ``error``, the
-        ``folder`` of its files, ``fewer`` where there were not as many probes as were asked for, and of a score its ``facts``
+        ``stages_run``; ``passed_over``: skipped cells and reasons; ``explanations``: cell, method, kind (``explain`` or
+        ``score``), label, id, state (``done``, ``refused``, ``failed``, ``unfinished``), ``refused`` (code and reason) or
+        ``error``, the ``folder`` of its files, ``fewer`` if there were fewer probes than requested, and for a score its
+        ``facts``
 
     Raises:
-        BadInput: met before anything is run.
+        BadInput: an error found before anything is run.
     """
     check_cell_filter(where, study.axes)
     store = study.store
@@ -71,7 +72,7 @@ def explain(
         check_keys(plan)
         ledger = Ledger(store)
         for stage in plan.stages:
-            if stage.stage in (EXPLAIN, SCORE) and stage.state == FAILED:  # to ask again is to ask for another try
+            if stage.stage in (EXPLAIN, SCORE) and stage.state == FAILED:  # requesting it again means retrying it
                 ledger.forgive(stage.stage, stage.id)
         again = [
             dataclasses.replace(s, state=RUN) if s.stage in (EXPLAIN, SCORE) and s.state == FAILED else s for s in plan.stages
@@ -93,13 +94,13 @@ def explain(
 
 
 def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str], console: Console) -> dict[str, Any]:
-    """Takes explanations that were added out of a study again; what was computed stays in the ledger.
+    """Removes added explanations from a study; their results stay in the ledger.
 
     Returns:
         ``dropped``: cell and label of each; ``report``
 
     Raises:
-        BadInput: a label is of no added explanation of these cells.
+        BadInput: a label belongs to no added explanation of these cells.
     """
     check_cell_filter(where, study.axes)
     with Lock(LocalStore(study.path), f"explain of {study.name}") as lock:
@@ -176,7 +177,7 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) ->
 
 
 def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
-    """In words, that there were not as many probes as were asked for; None where there were."""
+    """A message that there were fewer probes than requested; None if there were enough."""
     if explainer.pairs:
         there, asked, what = facts["images"] // 2, explainer.pairs, "pairs: the protocol has no more of a kind"
     else:
@@ -185,7 +186,7 @@ def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
 
 
 def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
-    """The result for a terminal."""
+    """Prints the result on a terminal."""
     for one in facts["passed_over"]:
         console.print(styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"]), soft_wrap=True)
     for row in facts["explanations"]:

@@ -1,4 +1,4 @@
-"""What ``facegrid explain`` is asked for: ``--methods``, ``--images`` and ``--pairs`` as explainers."""
+"""Parses ``--methods``, ``--images`` and ``--pairs`` of ``facegrid explain`` into explainers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Value = dict[str, Any]
 
 @dataclass(frozen=True)
 class Look:
-    """Which images or pairs are explained; all None: as many as each method takes by itself.
+    """Which images or pairs to explain; all None: each method's default number.
 
     Attributes:
-        images: how many, or their keys
-        pairs: how many, or the keys of left and right, one after the other
-        protocol: title of the protocol that the pairs are of
-        scores: how good the maps are: names, or values as in a grid file
+        images: their number, or their keys
+        pairs: their number, or the keys of left and right, alternating
+        protocol: title of the protocol that provides the pairs
+        scores: scores of the maps: names, or values as in a grid file
     """
 
     images: int | tuple[str, ...] | None = None
@@ -35,7 +35,7 @@ class Look:
 
     @classmethod
     def of(cls, images: str | None, pairs: str | None, protocol: str | None, scores: Sequence[str] = ()) -> Look:
-        """From the command line.
+        """Parses the command-line options.
 
         Raises:
             BadInput: both are given, a number is below 1, or a file cannot be used.
@@ -97,10 +97,10 @@ def _lines(option: str, file: str) -> list[str]:
 
 
 def methods(texts: Sequence[str], look: Look) -> tuple[ExplainerConfig, ...]:
-    """The explainers of ``--methods``: names with commas between them, or values as in a grid file.
+    """The explainers given by ``--methods``: comma-separated names, or values as in a grid file.
 
     Raises:
-        BadInput: none is named, a name is unknown, or a key does not fit.
+        BadInput: none is given, a name is unknown, or a key does not fit.
     """
     if not texts:
         raise BadInput(f"--methods: name what is to explain, such as gradcam,rise (known: {', '.join(known('explainer'))})")

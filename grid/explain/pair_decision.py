@@ -1,4 +1,4 @@
-"""The decision on two images: the cosine as a protocol's embeddings give it, and the threshold that was best there."""
+"""The decision on two images: the cosine of the embeddings, computed as in a protocol, and that protocol's best threshold."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from grid.stages.evaluate import views
 
 @dataclass(frozen=True)
 class Limit:
-    """A threshold and where it is from."""
+    """A threshold and its origin."""
 
     value: float
     source: str
-    evaluated: Evaluated | None  # None: the user gave it
+    evaluated: Evaluated | None  # None: given by the user
 
     @property
     def plain(self) -> float | None:
-        """The threshold where it is one of plain embeddings, as those that maps are of."""
+        """The threshold if it applies to plain embeddings, like those explained by the maps."""
         views = self.evaluated is not None and (self.evaluated.flip_test or self.evaluated.multi_crop is not None)
         return None if views else self.value
 
 
 def limit_of(trained: Trained, threshold: float | None) -> Limit | None:
-    """The one that is given, else that of the first protocol by title; None where there is neither."""
+    """The given threshold, else that of the first protocol by title; None if there is neither."""
     if threshold is not None:
         return Limit(threshold, "--threshold", None)
     for evaluated in trained.evaluated():
@@ -47,7 +47,7 @@ def cosine_of(network: Any, images: torch.Tensor, limit: Limit | None) -> float:
     """The cosine of images (2, 3, H, W), embedded with the views of the threshold's protocol.
 
     Raises:
-        BadInput: an embedding has no direction.
+        BadInput: an embedding has length zero.
     """
     evaluated = limit.evaluated if limit else None
     look: Any = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""The reference pairs of a trained network, for the explanation of two files: as an explain stage takes them."""
+"""The reference pairs of a trained network, for explaining two files: the same as in an explain stage."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from modules.attribution.explainer import Reference
 
 
 def reference_of(trained: Trained, context: Context) -> Reference:
-    """Pairs of images as ``grid.stages.explain.reference_of`` takes them, and a mean colour: of the first protocol with pairs.
+    """Pairs of images as in ``grid.stages.explain.reference_of``, and the mean colour for the first protocol with pairs.
 
-    Without such a protocol the mean is that of the training data.
+    Without such a protocol, the mean is that of the training data.
 
     Raises:
-        BadInput: the images are not at hand.
+        BadInput: the images are not available.
     """
     if trained.cell is None or trained.view is None:
         raise BadInput("no study is known that says where they are; name a study's folder with --where")

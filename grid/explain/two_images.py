@@ -1,4 +1,4 @@
-"""Two image files under one trained network: their cosine, the decision, and maps of why. One process, no Ray."""
+"""Explains two image files under one trained network: their cosine, the decision, and attribution maps. One process, no Ray."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ from grid.stages.train import load_network
 from grid.terminal import styled
 from modules.attribution.explainer import Refused
 
-METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # unless others are asked for; all take seconds
+METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # the default; all take seconds
 
 
 def explain(
     trained: Trained, files: tuple[Path, Path], explainers: Sequence[ExplainerConfig], threshold: float | None, to: Path
 ) -> dict[str, Any]:
-    """Writes the image ``to``; returns what it shows, as JSON values.
+    """Writes the image ``to``; returns its content as JSON values.
 
-    The cosine is that of the embeddings as the threshold's protocol makes them, with its mirror images where it has them. Maps
-    are of the plain embeddings.
+    The cosine is that of the embeddings computed as in the threshold's protocol, including mirror images if it uses them. Maps
+    explain the plain embeddings.
 
     Raises:
-        BadInput: a file is no image, or has no face where the network's detector does without none; the image cannot be
-            written.
+        BadInput: a file is not an image, or has no face that the network's detector requires; the image cannot be written.
     """
     if to.suffix.lower() != ".png" or not to.absolute().parent.is_dir():
         raise BadInput(f"--to {to}: give a file .png in a folder that exists")
@@ -86,7 +85,7 @@ def explain(
 
 
 def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """The crops (2, H, W, 3) as training made them, and what is known of each face."""
+    """The crops (2, H, W, 3) as in training, and facts about each face."""
     config = trained.training.detector
     detector = config.build(device)
     try:
@@ -107,7 +106,7 @@ def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.
 
 
 class _Reference:
-    """The reference pairs, made when a method first asks for them; or why there are none."""
+    """The reference pairs, computed when a method first requests them, or the reason why there are none."""
 
     def __init__(self, trained: Trained, context: Context) -> None:
         self.trained, self.context = trained, context
@@ -127,7 +126,7 @@ class _Reference:
 def _maps(
     network: Any, explainer: Any, images: torch.Tensor, training: Any, reference: _Reference, threshold: float | None
 ) -> list[Drawn]:
-    """Raises Refused where the method does not apply."""
+    """The maps; raises Refused if the method does not apply."""
     pixels = training.input.pixels
     if explainer.of == "image":
         one = explainer.build().explain(network, images, target_of(network, explainer, images, None), pixels)
@@ -158,21 +157,21 @@ def _about(found: Any) -> tuple[str, ...]:
 
 
 def said(facts: Mapping[str, Any]) -> str:
-    """The result in a line."""
+    """The result on one line."""
     if facts["decision"] is None:
         return f"cosine {facts['cosine']:.4f}"
     return f"{facts['decision']}: cosine {facts['cosine']:.4f}, threshold {facts['threshold']:.4f}"
 
 
 def source_of(facts: Mapping[str, Any]) -> str:
-    """Where the threshold is from, or that there is none."""
+    """The origin of the threshold, or that there is none."""
     if facts["threshold_from"]:
         return f"threshold: {facts['threshold_from']}"
     return "no decision: this training has no finished evaluation on pairs, and no --threshold was given"
 
 
 def told(facts: Mapping[str, Any], console: Console) -> None:
-    """The result for a terminal."""
+    """Prints the result on a terminal."""
     console.print(Text(said(facts), style="bold"), soft_wrap=True)
     console.print(Text(source_of(facts)), soft_wrap=True)
     for face in facts["faces"]:

@@ -1,1 +1,1 @@
-"""The ledger: what was computed, and whether it is valid."""
+"""The ledger: records which stages were computed and whether their results are valid."""

@@ -1,8 +1,8 @@
-"""Explanations, and scores of them, that were added to a finished study: plan.json has them beside what the grid file asks for.
+"""Explanations, and their scores, that were added to a finished study; plan.json lists them next to those of the grid file.
 
-``explained`` lists them by the training that they are of. Each cell of that training shows them among its stages, so status,
-report and MLflow have them like any other; a launch of the grid keeps them and runs nothing for them. So they do not decide
-whether a cell is done: ``added`` of a cell names them, and one that fails is told apart.
+``explained`` lists them by the training they belong to. Each cell of that training includes them in its stages, so status,
+report and MLflow show them like any other stage. A launch of the grid keeps them and runs nothing for them, so they do not
+affect whether a cell is done: the cell's ``added`` lists them, and failed ones are reported separately.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Explained:
 
 
 def entries(record: Mapping[str, Any]) -> list[Explained]:
-    """What was added to a study so far."""
+    """The explanations added to a study so far."""
     return [
         Explained(**{**one, "label": named(record, one["label"]), "needs": tuple(one["needs"])})
         for one in record.get("explained", ())
@@ -34,7 +34,7 @@ def entries(record: Mapping[str, Any]) -> list[Explained]:
 
 
 def added(record: Mapping[str, Any], new: Iterable[Explained]) -> dict[str, Any]:
-    """The record with ``new`` explanations; one of the same training and label takes the earlier one's place."""
+    """The record with the ``new`` explanations; an earlier one of the same training and label is replaced."""
     known = {(one.train, one.label): one for one in [*entries(record), *new]}
     names = {**record.get("names", {}), **{one.label: [one.label.kind, *one.label.titles] for one in known.values()}}
     explained = [{**asdict(one), "needs": list(one.needs)} for one in known.values()]
@@ -42,9 +42,9 @@ def added(record: Mapping[str, Any], new: Iterable[Explained]) -> dict[str, Any]
 
 
 def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record of a launch, with what was added to the ``earlier`` one.
+    """The record of a launch, including what was added to the ``earlier`` record.
 
-    Where the grid file has come to use the label itself, its own explainer is shown.
+    If the grid file now uses the same label, its explainer takes precedence.
     """
     names = {**(earlier or {}).get("names", {}), **record.get("names", {})}
     return _shown({**record, "names": names, "explained": (earlier or {}).get("explained", [])})
@@ -53,9 +53,9 @@ def carried(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dic
 def dropped(
     record: Mapping[str, Any], trainings: Iterable[str], labels: Iterable[str]
 ) -> tuple[dict[str, Any], list[Explained]]:
-    """The record without the additions ``labels`` of these trainings, and what was taken out; scores go with their explanation.
+    """The record without the additions ``labels`` of these trainings, and the removed entries, among them their scores.
 
-    Labels are without ``explain:`` and ``score:``: "rise", or "rise:sanity" for a score alone.
+    Labels omit the prefixes ``explain:`` and ``score:``: "rise", or "rise:sanity" for a score alone.
     """
     wanted, of = tuple(labels), set(trainings)
 
@@ -72,7 +72,7 @@ def dropped(
 
 
 def _without(cell: Mapping[str, Any], gone: Iterable[Explained]) -> dict[str, Any]:
-    """A cell that does not show these additions."""
+    """The cell without these additions."""
     own, added = dict(cell["stages"]), set(cell.get("added", ()))
     for one in gone:
         if one.label in added and (own.get(TRAIN), own.get(one.label)) == (one.train, one.id):
@@ -81,7 +81,7 @@ def _without(cell: Mapping[str, Any], gone: Iterable[Explained]) -> dict[str, An
 
 
 def _asked(config: Mapping[str, Any]) -> set[StageName]:
-    """Labels of the explanations, and of their scores, that a resolved cell asks for itself."""
+    """Labels of the explanations and scores that the grid file requests for a resolved cell."""
     found: set[StageName] = set()
     for explainer in config.get("explainers", ()):
         title = explainer.get("label") or explainer["name"]

@@ -1,4 +1,4 @@
-"""One try at one stage: what it writes, and how it ends."""
+"""An attempt: one try at computing one stage, its outputs and its outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grid.ledger.sealed import seal
 
 @dataclass
 class Attempt:
-    """One try at one stage, writing under its own prefix."""
+    """One try at computing one stage; writes under a separate prefix."""
 
     ledger: LedgerReader
     kind: str
@@ -28,12 +28,12 @@ class Attempt:
     source: str = ""  # digest of the code that runs
     inputs: Mapping[str, str] = field(default_factory=dict)  # upstream id -> content
     started: float = field(default_factory=time.time)
-    clock: float = field(default_factory=time.monotonic)  # when it started, on a clock that nobody sets
-    origin: Mapping[str, Any] | None = None  # what it went on from: ``attempt`` and ``position``
+    clock: float = field(default_factory=time.monotonic)  # start time on the monotonic clock
+    origin: Mapping[str, Any] | None = None  # the checkpoint it resumed from: ``attempt`` and ``position``
 
     @property
     def now(self) -> float:
-        """Unix seconds, by the clock as it was when the attempt started."""
+        """Unix seconds, extrapolated from the wall clock at the start of the attempt."""
         return self.started + time.monotonic() - self.clock
 
     @property
@@ -46,32 +46,34 @@ class Attempt:
 
     @cached_property
     def path(self) -> Path:
-        """The folder of this machine to write outputs into; made when asked for."""
+        """The local folder for outputs; created on first access."""
         return self.ledger.store.scratch(self.prefix)
 
     def close(self) -> None:
-        """Ends the use of ``path``: what was not uploaded may be gone."""
+        """Releases ``path``: files that were not uploaded may be deleted."""
         if "path" in self.__dict__:
             self.ledger.store.discard(self.__dict__.pop("path"))
 
     def check(self) -> None:
-        """Raises Fenced when a younger attempt has claimed this stage."""
+        """Raises Fenced if a newer attempt has claimed this stage."""
         last = max([0, *numbers(self.ledger.store.names(f"{self.kind}/{self.id}/claims"), "")])
         if last > self.number:
             raise Fenced(f"{self.kind} {self.id[:12]}: attempt {self.number} was overtaken by attempt {last}")
 
     def resumable(self) -> Resume | None:
-        """The checkpoint that this attempt may go on from: written by the same code, from the same inputs."""
+        """The checkpoint that this attempt may resume from: written by the same code, from the same inputs."""
         return self.ledger.checkpoint(self.kind, self.id, self.source, self.inputs)
 
     def resumed(self, origin: Resume) -> None:
-        """Notes which checkpoint this attempt goes on from."""
+        """Records the checkpoint that this attempt resumed from."""
         self.origin = {"attempt": origin.attempt, "position": origin.row["position"]}
         self.ledger.store.create(f"{self.prefix}/resumed.json", seal({**origin.row, "attempt": origin.attempt}))
 
     def event(self, row: Mapping[str, Any], checkpoint: str | None) -> dict[str, Any]:
-        """One immutable object per checkpointed point; ``row`` has ``epoch``, ``position`` ([epoch, batch] to go on
-        from) and ``whole`` (True at the end of an epoch). Returns the row as it was written."""
+        """Writes one immutable object per checkpoint; returns the row as written.
+
+        ``row`` has ``epoch``, ``position`` ([epoch, batch] to resume from) and ``whole`` (True at the end of an epoch).
+        """
         self.check()
         row = {**row, "time": row.get("time", self.now), "source": self.source, "inputs": dict(self.inputs)}
         if self.origin:
@@ -84,7 +86,7 @@ class Attempt:
         return row
 
     def finish(self, facts: Mapping[str, Any], inputs: Mapping[str, str], source: str, keep: Iterable[str]) -> Marker:
-        """Hashes the outputs ``keep`` and creates the marker; a second marker of equal generation loses to the first."""
+        """Hashes the outputs ``keep`` and creates the marker; an existing marker of the same generation takes precedence."""
         outputs = {}
         for name in sorted(set(keep)):
             self.ledger.store.upload(self.path / name, f"{self.prefix}/{name}")

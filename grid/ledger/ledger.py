@@ -1,15 +1,15 @@
-"""The ledger: what has been computed, and where it lies. It is the truth; Ray and MLflow only follow it.
+"""The ledger: records what has been computed and where it is stored. It is the source of truth; Ray and MLflow only mirror it.
 
-Under ``<kind>/<id>/`` of a store, every object is written once and carries its own digest:
+Under ``<kind>/<id>/`` of a store, every object is written once and contains its own digest:
 
-* ``claims/000002.json``: an attempt took its number (create-if-absent) and a token.
-* ``000002-<token>/``: what that attempt wrote: outputs, ``events/``, ``checkpoints/``.
-* ``failed-000002.json``: that attempt met an error that would come again; ``retry-000002.json`` forgives it.
-* ``done-000.json``: the marker, created last and only once; names the attempt, the digests of outputs and of inputs.
-* ``void-000.json``: that marker no longer counts, and why; the next one is ``done-001.json``.
+* ``claims/000002.json``: an attempt claimed its number (create-if-absent) and a token.
+* ``000002-<token>/``: the files of that attempt: outputs, ``events/``, ``checkpoints/``.
+* ``failed-000002.json``: that attempt failed with a reproducible error; ``retry-000002.json`` forgives it.
+* ``done-000.json``: the marker, created last and only once; names the attempt and the digests of outputs and inputs.
+* ``void-000.json``: that marker is no longer valid, and why; the next one is ``done-001.json``.
 
-An attempt that finds a younger claim is fenced: it may write in its own folder but never a marker. An attempt resumes only from
-checkpoints that were written by the same code from the same inputs, and never from an attempt that began before a marker of the
+An attempt with a newer claim after it is fenced: it may write in its own folder but never a marker. An attempt resumes only
+from checkpoints written by the same code from the same inputs, and never from an attempt that began before a marker of the
 stage was voided.
 """
 
@@ -34,13 +34,14 @@ __all__ = [
 
 
 class Ledger(LedgerReader):
-    """Reads and begins attempts of stages in one store."""
+    """Reads stages and begins attempts in one store."""
 
     def void(self, kind: str, id: str, reason: str, generation: int | None = None) -> None:
-        """A marker no longer counts; the stage is open again, and no attempt that has begun is resumed.
+        """Invalidates a marker; the stage must be computed again, and attempts begun so far are not resumed.
 
         Args:
-            generation: of that marker, as ``status`` gave it; one that another launch made since stays. None: the newest
+            generation: of that marker, as returned by ``status``; a marker written since by another launch is kept. None:
+                newest
         """
         names = self.store.names(f"{kind}/{id}")
         done = numbers(names, "done-")
@@ -50,13 +51,13 @@ class Ledger(LedgerReader):
         self.store.create(f"{kind}/{id}/void-{number:03d}.json", seal(record))
 
     def forgive(self, kind: str, id: str) -> None:
-        """The failure that stands is forgotten; the stage may be tried again."""
+        """Clears the current failure; the stage may be tried again."""
         failed = self.failure(kind, id)
         if failed:
             self.store.create(f"{kind}/{id}/retry-{failed.attempt:06d}.json", seal({"time": time.time()}))
 
     def lost(self, kind: str, id: str, identity: Any, error: str) -> None:
-        """Records that the processes computing a stage were lost too often; ``forgive`` lets it be tried again."""
+        """Records that the processes computing a stage were lost too often; ``forgive`` allows another try."""
         number = self.newest(kind, id, self.store.names(f"{kind}/{id}"))
         if not number or self.store.size(f"{kind}/{id}/failed-{number:06d}.json") is not None:
             number = self.begin(kind, id, identity).number  # nothing was claimed since the last failure was forgiven
@@ -64,7 +65,7 @@ class Ledger(LedgerReader):
         self.store.create(f"{kind}/{id}/failed-{number:06d}.json", seal(asdict(record)))
 
     def remember(self, kind: str, id: str, identity: Mapping[str, Any]) -> None:
-        """Writes the identity where it is absent or damaged."""
+        """Writes the identity if it is absent or damaged."""
         key = f"{kind}/{id}/identity.json"
         if not self.store.create(key, seal(identity)) and not self._object(key) and identity:
             self.store.put(key, seal(identity))
@@ -72,11 +73,11 @@ class Ledger(LedgerReader):
     def begin(
         self, kind: str, id: str, identity: Mapping[str, Any], source: str = "", inputs: Mapping[str, str] | None = None
     ) -> Attempt:
-        """Claims the next attempt number; older attempts are fenced from here on.
+        """Claims the next attempt number; older attempts are fenced from now on.
 
         Args:
-            source: digest of the code that runs; goes into every event
-            inputs: upstream id -> content of its marker; goes into every event
+            source: digest of the code that runs; stored in every event
+            inputs: upstream id -> content of its marker; stored in every event
         """
         for prefix in (f"{kind}/{id}", f"{kind}/{id}/claims"):
             self.store.sweep(prefix)

@@ -1,10 +1,10 @@
-"""One live launch per study: a lock with a lease, on the same store as the ledger.
+"""Allows one running launch per study: a lock with a lease, in the same store as the ledger.
 
-``lock/000003.json`` names the holder and is created once; ``lock/000003.beat`` is rewritten while the holder lives;
-``lock/000003.free`` ends it. A lock is taken over when it was freed, when its last beat is older than the lease, or when its
-holder was a process of this machine (and of this PID namespace) that no longer runs. The holder checks its lock before it
-starts anything. A holder that could not renew its lease in time, such as a stopped process, takes the next number where it is
-still free, and has lost the lock where it is not.
+``lock/000003.json`` names the holder and is created once; ``lock/000003.beat`` is the heartbeat, rewritten while the holder
+lives; ``lock/000003.free`` releases it. A lock can be taken over if it was released, if its last heartbeat is older than the
+lease, or if its holder was a process on this machine (in this PID namespace) that no longer runs. The holder checks its lock
+before it starts anything. A holder that could not renew its lease in time, such as a suspended process, claims the next number
+if it is still free; otherwise it has lost the lock.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from grid.abort import LaunchAborted
 from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store_interface import Store
 
-LEASE = 60.0  # seconds without a beat after which a holder counts as gone
-BEAT = 10.0  # seconds between beats
-SAME = 2.0  # seconds; what a corrected clock may move the time at which a process is said to have started
+LEASE = 60.0  # seconds without a heartbeat after which a holder counts as dead
+BEAT = 10.0  # seconds between heartbeats
+SAME = 2.0  # tolerance in seconds: a clock correction can shift the reported start time of a process
 
 
 class Held(ValueError):
-    """Another launch of this study is alive."""
+    """Another launch of this study is running."""
 
 
 class LockLost(LaunchAborted):
-    """The lock was taken over while this process did not renew its lease."""
+    """The lock was taken over while this process failed to renew its lease."""
 
 
 class Lock:
-    """Held while in a ``with`` block.
+    """A context manager that holds the lock.
 
     Args:
         lost: called once, from the thread that renews the lease, when the lock turns out to be lost.
 
     Raises:
-        Held: on entry, when somebody else holds it; the message names the holder.
+        Held: on entry, if another process holds the lock; the message names the holder.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Lock:
         self.number = 0
         self._on_lost = lost
         self._lost: LockLost | None = None
-        self._beaten = 0.0  # time of the last beat that was written
+        self._beaten = 0.0  # time of the last heartbeat written
         self._mutex = threading.Lock()
         self._stop = threading.Event()
 
@@ -76,20 +76,20 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
-        with self._mutex, contextlib.suppress(OSError):  # a full disk: the process ends, and its lock with it
+        with self._mutex, contextlib.suppress(OSError):  # on a full disk: the process ends, and its lock with it
             self.store.create(f"lock/{self.number:06d}.free", b"")
 
     def check(self) -> None:
-        """Looks whether the lock is still held; called before anything is started or written.
+        """Checks that the lock is still held; called before anything is started or written.
 
         Raises:
-            LockLost: somebody else has taken over; the message names the new holder.
+            LockLost: another process has taken over; the message names the new holder.
         """
         with self._mutex:
             if self._lost is None:
                 try:
                     self._renew(beat=False)
-                except OSError as error:  # the disk is away; without it nobody can have taken over unless the lease ran out
+                except OSError as error:  # the disk is unavailable, so nobody can have taken over unless the lease ran out
                     if self._lapsed():
                         self._lost = LockLost(f"the lock of this study cannot be renewed ({error.strerror or error})")
             if self._lost is not None:
@@ -100,7 +100,7 @@ class Lock:
             with self._mutex:
                 if self._stop.is_set():
                     return
-                with contextlib.suppress(OSError):  # a disk that is full or away for a moment costs a beat, not the lock
+                with contextlib.suppress(OSError):  # a temporarily full or unavailable disk costs a heartbeat, not the lock
                     self._renew(beat=True)
                 lost = self._lost
             if lost is not None:
@@ -109,10 +109,10 @@ class Lock:
                 return
 
     def _renew(self, beat: bool) -> None:
-        """Keeps the lease, or notes that the lock is lost."""
+        """Renews the lease, or records that the lock is lost."""
         newest = self._newest()
         if newest <= self.number and self._lapsed():
-            if self._take(self.number + 1):  # nobody took over; an exclusive create decides
+            if self._take(self.number + 1):  # nobody took over; the exclusive create is decisive
                 return
             newest = self._newest()
         if newest > self.number:
@@ -125,11 +125,11 @@ class Lock:
             self._beat(self.number)
 
     def _lapsed(self) -> bool:
-        """Whether another process may take the lease to have run out, or will soon."""
+        """Whether other processes may consider the lease expired, now or soon."""
         return time.time() - self._beaten >= max(self.lease - 2 * self.beat, self.lease / 2)
 
     def _take(self, number: int) -> bool:
-        """Takes a lock that is free; False where another process was faster."""
+        """Tries to take a free lock; False if another process was faster."""
         key = f"lock/{number:06d}"
         if self.store.size(f"{key}.json") is not None:
             return False
@@ -157,7 +157,7 @@ class Lock:
         }  # fmt: skip
 
     def _record(self, number: int) -> dict[str, Any]:
-        """What lock ``number`` says of its holder; empty where the file is damaged."""
+        """The stored record of lock ``number``; empty if the file is damaged."""
         key = f"lock/{number:06d}.json"
         try:
             return unseal(self.store.get(key), key)
@@ -165,7 +165,7 @@ class Lock:
             return {}
 
     def _holder(self, number: int) -> dict[str, Any] | None:
-        """Who holds lock ``number`` and lives, or None."""
+        """The live holder of lock ``number``, or None."""
         if self.store.size(f"lock/{number:06d}.free") is not None:
             return None
         holder = self._record(number)
@@ -174,22 +174,22 @@ class Lock:
             return None
         try:
             age = time.time() - float(self.store.get(f"lock/{number:06d}.beat") or b"")
-        except ValueError:  # absent or damaged: a process that is seen to live will write it again
+        except ValueError:  # absent or damaged: a running holder will rewrite it
             return holder if alive else None
         return holder if age < self.lease else None
 
 
 def live_holder(store: Store) -> dict[str, Any] | None:
-    """Who holds the lock of a study now: ``purpose``, ``user``, ``host``, ``pid``, ``time``, ...; None where nobody does."""
+    """The current holder of a study's lock: ``purpose``, ``user``, ``host``, ``pid``, ``time``, ...; None if it is free."""
     lock = Lock(store, "look")
     newest = lock._newest()
     return lock._holder(newest) if newest else None
 
 
 def _alive(holder: dict[str, Any]) -> bool | None:
-    """Whether the holder's process runs; None where that cannot be seen from here.
+    """Whether the holder's process runs; None if that cannot be determined from here.
 
-    A process id says something only on the same machine in the same PID namespace: containers share host names.
+    A process id is meaningful only on the same machine in the same PID namespace: containers share host names.
     """
     if holder.get("host") != socket.gethostname() or holder.get("processes") != _processes():
         return None
@@ -198,7 +198,7 @@ def _alive(holder: dict[str, Any]) -> bool | None:
 
 
 def _processes() -> str:
-    """Names the set of processes whose ids this process can see: the boot of the machine, and the PID namespace."""
+    """Identifies the set of processes whose ids are visible to this process: the machine's boot and the PID namespace."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -206,7 +206,7 @@ def _processes() -> str:
 
 
 def _born(pid: int) -> float | None:
-    """When the process started, so that a reused process id is not taken for the holder."""
+    """When the process started; distinguishes the holder from a later process with the same id."""
     import psutil
 
     try:

@@ -1,4 +1,4 @@
-"""A store in the memory of this process: for tests, and for a look at a grid that leaves nothing behind."""
+"""An in-memory store: for tests, and for inspecting a grid without writing to disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from grid.ledger.store_interface import Stat, Store
 
 
 class MemoryStore(Store):
-    """``memory://<name>``; stores of equal names share their objects."""
+    """``memory://<name>``; stores with the same name share their objects."""
 
     shared = False
     _stores: dict[str, dict[str, tuple[bytes, int]]] = {}  # noqa: RUF012 - shared on purpose

@@ -1,4 +1,4 @@
-"""Copies, on this machine, of objects of a store that is elsewhere; bounded, and shared by this user's processes."""
+"""A bounded cache on this machine for objects of a remote store, shared by all processes of the user."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-LIMIT = 32 << 30  # bytes of all copies of one store, unless FACEGRID_NODE_CACHE_GIB says otherwise
-IN_USE = 3600.0  # seconds since its last use in which a copy is not removed: somebody may be about to open it
+LIMIT = 32 << 30  # bytes for all copies from one store; FACEGRID_NODE_CACHE_GIB overrides it
+IN_USE = 3600.0  # a copy used within this many seconds is not removed: a process may be about to open it
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class NodeCache:
 
     @classmethod
     def of(cls, url: str) -> NodeCache:
-        """The cache of the store at ``url``."""
+        """The cache for the store at ``url``."""
         root = Path(os.environ.get("FACEGRID_NODE_CACHE") or f"{tempfile.gettempdir()}/facegrid-cache-{os.getuid()}")
         gibibytes = os.environ.get("FACEGRID_NODE_CACHE_GIB")
         limit = int(float(gibibytes) * 2**30) if gibibytes else LIMIT
         return cls(root / hashlib.sha256(url.encode()).hexdigest()[:16], limit)
 
     def fetch(self, key: str, stamp: str, read: Callable[[], BinaryIO]) -> Path:
-        """The copy of an object, made where there is none; its last part is the object's name."""
+        """The local copy of an object, downloaded if absent; the last path component is the object's name."""
         folder = self.folder / "objects" / hashlib.sha256(f"{key}\n{stamp}".encode()).hexdigest()[:32]
         path = folder / key.rpartition("/")[2]
         with contextlib.suppress(FileNotFoundError):
-            os.utime(folder)  # the time of last use
+            os.utime(folder)  # marks the time of last use
             return path
         temporary = folder.with_name(f"{uuid.uuid4().hex}.tmp")
         temporary.mkdir(parents=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""Reading a ledger: whether results are valid, where they are, and what can be resumed."""
+"""Reads a ledger: whether results are valid, where they are, and which checkpoints can be resumed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Stat, Store
 
-SMALL = 1 << 16  # bytes; outputs up to this size are verified by digest in every look, larger ones when their stamp changed
+SMALL = 1 << 16  # bytes; outputs up to this size are always checked by digest, larger ones only if their stamp changed
 
 
 class LedgerReader:
-    """The ledger in a store: a path, a URL, or the store itself."""
+    """Read access to the ledger in a store, given as a path, a URL or the store itself."""
 
     def __init__(self, store: Store | Path | str) -> None:
         self.store = open_store(store)
 
     def status(self, kind: str, id: str, needs: Mapping[str, Marker | None] | None = None, source: str | None = None) -> Status:
-        """Whether the result of a stage is valid: the one answer that plan, launch, workers and reports give.
+        """Whether the result of a stage is valid: the single check used by plan, launch, workers and reports.
 
-        Outputs are checked by size, those up to ``SMALL`` bytes and those whose stamp has changed also by digest.
+        All outputs are checked by size; those up to ``SMALL`` bytes and those with a changed stamp also by digest.
 
         Args:
-            needs: upstream id -> its marker now; empty: its inputs are not compared
-            source: digest of today's code; None: it is not compared
+            needs: upstream id -> its current marker; if empty, inputs are not compared
+            source: digest of the current code; None: it is not compared
         """
         generation = self._generation(self.store.names(f"{kind}/{id}"))
         if generation is None:
@@ -41,11 +41,11 @@ class LedgerReader:
         except Damaged as error:
             return Status(State.RUN, Cause.DAMAGE, str(error), None, generation)
         if marker is None:
-            return Status(State.RUN)  # voided meanwhile
+            return Status(State.RUN)  # voided in the meantime
         if damage := self.damage(marker):
             return Status(State.RUN, Cause.DAMAGE, damage, marker, generation)
         for need, upstream in (needs or {}).items():
-            if upstream is None:  # computing it again may give the same content
+            if upstream is None:  # recomputing it may give the same content
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from is to be computed again", marker)
             if upstream.content != marker.inputs.get(need):
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from has changed", marker, generation)
@@ -55,10 +55,10 @@ class LedgerReader:
         return Status(State.DONE, None, None, marker, generation)
 
     def marker(self, kind: str, id: str) -> Marker | None:
-        """The marker that counts, or None. A marker that cannot be read counts as damage.
+        """The valid marker, or None. An unreadable marker counts as damaged.
 
         Raises:
-            Damaged: the marker is not what was written; ``void`` it to recompute.
+            Damaged: the marker differs from what was written; ``void`` it to recompute.
         """
         generation = self._generation(self.store.names(f"{kind}/{id}"))
         if generation is None:
@@ -73,7 +73,7 @@ class LedgerReader:
         return marker
 
     def markers(self, needs: Mapping[str, str]) -> dict[str, Marker | None]:
-        """The markers of stages (id -> kind) as ``status`` takes them; None where there is none or it is damaged."""
+        """The markers of stages (id -> kind) in the form that ``status`` takes; None for absent or damaged ones."""
         found: dict[str, Marker | None] = {}
         for id, kind in needs.items():
             try:
@@ -84,20 +84,20 @@ class LedgerReader:
 
     @staticmethod
     def _generation(names: Sequence[str]) -> int | None:
-        """The number of the newest marker, where it was not voided."""
+        """The number of the newest marker, unless it was voided."""
         done, void = numbers(names, "done-"), numbers(names, "void-")
         return None if not done or done[-1] in void else done[-1]
 
     def done_ids(self, kind: str) -> list[str]:
-        """Ids of ``kind`` that anything is known of; one listing."""
+        """Ids of ``kind`` with any record in the ledger; one listing."""
         return self.store.names(kind)
 
     def attempts(self, kind: str, id: str) -> int:
-        """How many attempts were begun."""
+        """The number of attempts begun."""
         return len(self.store.names(f"{kind}/{id}/claims"))
 
     def identity(self, kind: str, id: str) -> dict[str, Any]:
-        """The JSON value that the id is the digest of; empty where it is absent or damaged."""
+        """The JSON value whose digest is the id; empty if absent or damaged."""
         return self._object(f"{kind}/{id}/identity.json")
 
     def began(self, kind: str, id: str) -> float | None:
@@ -116,8 +116,7 @@ class LedgerReader:
         return None
 
     def failure(self, kind: str, id: str) -> Failure | None:
-        """The failure that stands: of the latest attempt, and not forgiven. One that cannot be read is none: its stage runs
-        again."""
+        """The failure of the latest attempt, unless forgiven. An unreadable failure counts as none: the stage runs again."""
         names = self.store.names(f"{kind}/{id}")
         failed = numbers(names, "failed-")
         if not failed or failed[-1] in numbers(names, "retry-") or failed[-1] < self.newest(kind, id, names):
@@ -129,16 +128,16 @@ class LedgerReader:
             return None
 
     def newest(self, kind: str, id: str, names: Sequence[str]) -> int:
-        """The number of the latest attempt, 0 where there is none; a lost claim is known by what its attempt left."""
+        """The number of the latest attempt, 0 if there is none; an attempt whose claim was lost is recognised by its files."""
         claims = numbers(self.store.names(f"{kind}/{id}/claims"), "")
         left = [int(name[:6]) for name in attempt_folders(names)]
         return max([0, *claims, *left, *numbers(names, "failed-")])
 
     def path(self, marker: Marker, name: str) -> Path:
-        """A file of this machine with an output; its size and digest are checked.
+        """The local path of an output, after checking its size and digest.
 
         Raises:
-            Damaged: the file is absent or not what the marker says.
+            Damaged: the file is absent or differs from the marker.
         """
         key, said = self._output(marker, name)
         if wrong := self._wrong(key, said, self.store.stat(key)):
@@ -146,7 +145,7 @@ class LedgerReader:
         return self.store.materialise(key)
 
     def json(self, marker: Marker, name: str) -> Any:
-        """A JSON output, checked as by ``path``."""
+        """A JSON output, checked as in ``path``."""
         key, said = self._output(marker, name)
         data = self.store.get(key)
         if data is None or len(data) != said["bytes"] or hashlib.sha256(data).hexdigest() != said["sha256"]:
@@ -161,7 +160,7 @@ class LedgerReader:
         return f"{marker.kind}/{marker.id}/{marker.attempt}/{name}", marker.outputs[name]
 
     def _wrong(self, key: str, said: Mapping[str, Any], found: Stat | None) -> str | None:
-        """What is wrong with an output, all of which is read."""
+        """What is wrong with an output; reads the whole output."""
         place = self.store.place(key)
         if found is None:
             return f"{place} is gone"
@@ -170,7 +169,7 @@ class LedgerReader:
         return None if self._whole(key, said["sha256"]) else f"{place} was changed after it was written (its digest differs)"
 
     def _whole(self, key: str, sha256: str | None) -> bool:
-        """Whether an object is there and has that digest."""
+        """Whether an object exists and has that digest."""
         try:
             with self.store.open_input(key) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == sha256  # type: ignore[arg-type]
@@ -181,7 +180,7 @@ class LedgerReader:
         """What is wrong with the outputs.
 
         Args:
-            digests: False: outputs of more than ``SMALL`` bytes that were not written since are checked by size alone
+            digests: False: outputs larger than ``SMALL`` bytes with an unchanged stamp are checked by size only
         """
         for name in marker.outputs:
             key, said = self._output(marker, name)
@@ -192,7 +191,7 @@ class LedgerReader:
         return None
 
     def events(self, kind: str, id: str) -> list[dict[str, Any]]:
-        """One row per checkpointed epoch, in order, along the chain of attempts that the newest one went on from."""
+        """One row per checkpointed epoch, in order, along the chain of attempts that the newest one resumed from."""
         folders = attempt_folders(self.store.names(f"{kind}/{id}"))
         newest = [f for f in folders if self.store.names(f"{kind}/{id}/{f}/events") or self._origin(kind, id, f)]
         folder: str | None = newest[-1] if newest else None
@@ -208,26 +207,26 @@ class LedgerReader:
             folder = origin["attempt"] if origin else None
             limit = min(limit, origin["position"][0]) if origin else limit
         latest = -math.inf
-        for epoch in sorted(rows):  # a clock that was set back makes no epoch end before the one before it
+        for epoch in sorted(rows):  # if the clock was set back, no epoch may end before the previous one
             latest = max(latest, rows[epoch]["time"])
             rows[epoch]["time"] = latest
         return [rows[epoch] for epoch in sorted(rows)]
 
     def _object(self, key: str) -> dict[str, Any]:
-        """An object that is no marker; one that cannot be read counts as none."""
+        """An object other than a marker; an unreadable one counts as absent."""
         try:
             return unseal(self.store.get(key), key)
         except Damaged:
             return {}
 
     def _events(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Name and row of each event of an attempt that can be read."""
+        """Name and row of each readable event of an attempt."""
         for name in self.store.names(f"{folder}/events"):
             if row := self._object(f"{folder}/events/{name}"):
                 yield name, row
 
     def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:
-        """Where an attempt went on from; each of its events says it too, in case ``resumed.json`` is damaged."""
+        """What an attempt resumed from; also stored in each of its events, in case ``resumed.json`` is damaged."""
         if found := self._object(f"{kind}/{id}/{folder}/resumed.json"):
             return found
         return next((row["origin"] for _, row in self._events(f"{kind}/{id}/{folder}") if row.get("origin")), None)
@@ -235,10 +234,10 @@ class LedgerReader:
     def checkpoint(
         self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None
     ) -> Resume | None:
-        """The furthest checkpoint that is whole, with the best one that it names.
+        """The furthest intact checkpoint, with the best checkpoint that it refers to.
 
         Args:
-            source, inputs: of the attempt that wants to go on from it; None: whatever they were
+            source, inputs: of the attempt that wants to resume; None: not compared
         """
         for found in self.saved(kind, id, source, inputs):
             best = found.row.get("best_checkpoint")
@@ -247,9 +246,9 @@ class LedgerReader:
         return None
 
     def saved(self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None) -> list[Resume]:
-        """The checkpoints that attempts left, furthest first, and the newest of equals; as ``checkpoint``, but no file is read.
+        """The checkpoints left by attempts, furthest first, then newest first; like ``checkpoint``, but reads no file.
 
-        Attempts that began before a marker was voided are left out.
+        Attempts that began before a marker was voided are excluded.
         """
         found = []
         names = self.store.names(f"{kind}/{id}")
@@ -264,7 +263,7 @@ class LedgerReader:
         return sorted(found, key=lambda one: one.row["position"], reverse=True)
 
     def _void_attempts(self, kind: str, id: str, names: Sequence[str]) -> int:
-        """The number of the latest attempt that had begun when a marker was voided; 0: none was."""
+        """The number of the latest attempt that had begun when a marker was voided; 0 if there was none."""
         found = [0]
         for number in numbers(names, "void-"):
             record = self._object(f"{kind}/{id}/void-{number:03d}.json")
@@ -272,5 +271,5 @@ class LedgerReader:
         return max(found)
 
     def whole(self, checkpoint: Resume) -> bool:
-        """Whether a checkpoint is what was written."""
+        """Whether a checkpoint is intact."""
         return self._whole(checkpoint.key, checkpoint.row.get("sha256"))

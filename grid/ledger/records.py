@@ -1,4 +1,4 @@
-"""What the ledger says of a stage: markers, failures, checkpoints, and the status that follows from them."""
+"""Record types of the ledger: markers, failures, checkpoints, and the status derived from them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from configs.component import digest
 from grid.ledger.store_interface import Store
 
-UNSEALED = "timing.json"  # the one output that differs between two equal computations, and so is outside ``content``
+UNSEALED = "timing.json"  # the only output that differs between two identical computations, so it is excluded from ``content``
 
 
 class State(StrEnum):
-    """How a stage or a cell stands."""
+    """The state of a stage or a cell."""
 
     DONE = "done"
     RUN = "run"  # missing, or no longer valid
     FAILED = "failed"
     STALE = "stale"  # valid, but the code has changed since
-    SKIPPED = "skipped"  # a rule of the grid says why
-    BLOCKED = "blocked"  # something is absent
+    SKIPPED = "skipped"  # excluded by a skip rule of the grid
+    BLOCKED = "blocked"  # a required input is absent
     PENDING = "pending"  # images were never read, so there are no ids yet; a launch reads them
 
 
@@ -32,18 +32,18 @@ class Cause(StrEnum):
 
     CODE = "code"  # the sources have changed
     DATA = "data"  # data or weights are absent or were never read
-    DEPENDENCY = "dependency"  # what it was computed from has changed
-    DAMAGE = "damage"  # its marker or an output is not what was written
-    FAILURE = "failure"  # an error that would come again
+    DEPENDENCY = "dependency"  # an input it was computed from has changed
+    DAMAGE = "damage"  # its marker or an output differs from what was written
+    FAILURE = "failure"  # a reproducible error
 
 
 class Fenced(RuntimeError):
-    """A younger attempt has taken over; this one must stop."""
+    """A newer attempt has taken over; this one must stop."""
 
 
 @dataclass(frozen=True)
 class Marker:
-    """A finished stage. ``content`` is equal for equal results, whatever attempt made them."""
+    """A finished stage. ``content`` is equal for equal results, regardless of the attempt that produced them."""
 
     kind: str
     id: str
@@ -54,7 +54,7 @@ class Marker:
     source: str  # digest of the code that ran
     facts: Mapping[str, Any]  # small results: counts, choices, seconds
     started: float  # unix seconds
-    finished: float  # ``started`` and a monotonic duration: never before it, whatever happened to the clock
+    finished: float  # ``started`` plus a monotonic duration, so never before ``started`` even if the clock changes
     host: str
 
     @property
@@ -67,8 +67,8 @@ class Status:
     """Whether a stage's result is valid, and if not, why.
 
     Attributes:
-        marker: the marker, where it can be read, whatever the state
-        generation: of the marker that no longer counts; what ``Ledger.void`` is told. None where there is nothing to void
+        marker: the marker, if readable, in any state
+        generation: of the marker that is no longer valid, as passed to ``Ledger.void``. None if there is nothing to void
     """
 
     state: State
@@ -79,13 +79,13 @@ class Status:
 
     @property
     def valid(self) -> bool:
-        """The outputs are whole and of today's inputs."""
+        """Whether the outputs are intact and were computed from the current inputs."""
         return self.state in (State.DONE, State.STALE)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An error that would come again: recorded once, not retried until asked."""
+    """A reproducible error: recorded once, not retried unless requested."""
 
     attempt: int
     error: str  # one line
@@ -96,7 +96,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Resume:
-    """A checkpoint of an earlier attempt to go on from."""
+    """A checkpoint of an earlier attempt to resume from."""
 
     attempt: str
     name: str  # of the event
@@ -106,12 +106,12 @@ class Resume:
 
     @property
     def path(self) -> Path:
-        """A file of this machine with the checkpoint; FileNotFoundError where it is gone."""
+        """The local path of the checkpoint; raises FileNotFoundError if it is gone."""
         return self.store.materialise(self.key)
 
 
 def numbers(names: Iterable[str], prefix: str) -> list[int]:
-    """The numbers of objects ``<prefix><number>.json``, in order."""
+    """The numbers of the objects ``<prefix><number>.json``, in order."""
     found = (re.fullmatch(rf"{prefix}(\d+)\.json", name) for name in names)
     return sorted(int(match[1]) for match in found if match)
 

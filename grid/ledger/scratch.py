@@ -1,4 +1,4 @@
-"""Temporary folders of this machine; those that killed processes leave behind are removed by whoever makes the next one."""
+"""Local temporary folders; the folders left behind by killed processes are removed when the next one is created."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import BinaryIO
 PREFIX = "facegrid-scratch-"
 OWNED = ".in-use"  # locked while its owner lives; the lock ends with the process
 
-_held: dict[Path, BinaryIO] = {}  # the locked files of this process
+_held: dict[Path, BinaryIO] = {}  # the lock files held by this process
 
 
 def make_scratch() -> Path:
-    """A new folder, until ``remove_scratch`` or the end of this process."""
+    """A new folder that exists until ``remove_scratch`` or the end of this process."""
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     _held[folder] = open(folder / OWNED, "wb")  # noqa: SIM115 - as long as the folder is in use
@@ -27,7 +27,7 @@ def make_scratch() -> Path:
 
 
 def remove_scratch(folder: Path) -> None:
-    """Removes a folder that ``make_scratch`` made."""
+    """Removes a folder created by ``make_scratch``."""
     shutil.rmtree(folder, ignore_errors=True)
     if file := _held.pop(folder, None):
         file.close()
@@ -35,7 +35,7 @@ def remove_scratch(folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A temporary folder, while in this block."""
+    """Context manager: a temporary folder."""
     folder = make_scratch()
     try:
         yield folder
@@ -44,7 +44,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Removes this user's folders whose owners are gone."""
+    """Removes this user's folders whose owners have ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.stat().st_uid != os.getuid():

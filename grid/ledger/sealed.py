@@ -1,4 +1,4 @@
-"""JSON objects that carry the digest of their own content."""
+"""JSON objects that contain a digest of their own content."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from configs.component import canonical, digest
 
 
 class Damaged(RuntimeError):
-    """A stored object is not what was written."""
+    """A stored object differs from what was written."""
 
 
 def seal(value: Mapping[str, Any], indent: int | None = None) -> bytes:
-    """A JSON object with the digest of its content under ``digest``."""
+    """Serialises a JSON object, with the digest of its content under ``digest``."""
     sealed = {**value, "digest": digest(value)}
     text = canonical(sealed) if indent is None else json.dumps(sealed, indent=indent)
     return (text + "\n").encode("ascii")
 
 
 def unseal(data: bytes | None, name: object) -> dict[str, Any]:
-    """What ``seal`` was given. Objects of versions that wrote no digest are accepted.
+    """The value that was passed to ``seal``. Objects from versions that wrote no digest are accepted.
 
     Args:
         name: of the object, for the message
 
     Raises:
-        Damaged: the object is absent, not JSON, or not what its digest says.
+        Damaged: the object is absent, not JSON, or does not match its digest.
     """
     if data is None:
         raise Damaged(f"{name} is missing")
@@ -40,7 +40,7 @@ def unseal(data: bytes | None, name: object) -> dict[str, Any]:
     said = value.pop("digest", None)
     try:
         same = said is None or said == digest(value)
-    except ValueError:  # such as a number that is infinite now
+    except ValueError:  # for example, a number that is now infinite
         same = False
     if not same:
         raise Damaged(f"{name} was changed after it was written (its digest differs)")

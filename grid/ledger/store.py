@@ -1,6 +1,6 @@
-"""Which store a place is, and the store on a disk.
+"""Opens stores by path or URL, and the store on a disk.
 
-Nothing here needs append or partial writes, so the ledger's protocol holds on a local disk, a network path and an object store.
+No appends or partial writes are needed, so the ledger's protocol holds on a local disk, a network path and an object store.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from grid.ledger.memory_store import MemoryStore
 from grid.ledger.store_interface import Stat, Store
 from grid.spec.grid_file import BadInput
 
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # answers of file systems without links
-ABANDONED = 3600.0  # seconds after which a temporary file that nobody writes belongs to a process that died
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # file systems without hard links
+ABANDONED = 3600.0  # seconds; a temporary file not written for this long was left by a dead process
 
 
 def open_store(place: Store | Path | str) -> Store:
-    """The store at a path or a URL.
+    """Opens the store at a path or a URL.
 
-    ``file://`` and paths are folders; ``memory://<name>`` is in this process; ``package.module://...`` is the one class that
-    derives from ``Store`` in a module of the user's own, made with the URL.
+    Paths and ``file://`` URLs are folders; ``memory://<name>`` is in this process; ``package.module://...`` uses the single
+    class derived from ``Store`` in the user's module, constructed with the URL.
 
     Raises:
-        BadInput: nothing is known of the scheme.
+        BadInput: the scheme is unknown.
     """
     if isinstance(place, Store):
         return place
@@ -62,14 +62,14 @@ def open_store(place: Store | Path | str) -> Store:
 
 
 class LocalStore(Store):
-    """Objects as files under one folder, made durable with fsync. Files are written and read in place."""
+    """Objects as files under one folder, made durable with fsync. Files are read and written in place."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self.url = str(root)
 
     def local(self, key: str) -> Path:
-        """The object's own file."""
+        """The path of the object's file."""
         return self.root / key
 
     def get(self, key: str) -> bytes | None:
@@ -89,7 +89,7 @@ class LocalStore(Store):
             return False
         with self._written_beside(key, data) as written:
             try:
-                os.link(written, target)  # fails where the name exists, and never shows half a file
+                os.link(written, target)  # fails if the name exists, and never exposes a partial file
             except FileExistsError:
                 return False
             except OSError as error:
@@ -101,9 +101,9 @@ class LocalStore(Store):
         return True
 
     def _move(self, written: Path, target: Path) -> bool:
-        """``create`` where there are no hard links: all who create in this store take turns."""
+        """``create`` without hard links: creators in this store are serialised by a file lock."""
         with open(self.root / ".lock", "ab") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)  # the kernel frees it when its holder dies
+            fcntl.flock(turn, fcntl.LOCK_EX)  # the kernel releases it when its holder dies
             if target.exists():
                 return False
             os.replace(written, target)
@@ -111,7 +111,7 @@ class LocalStore(Store):
 
     @contextlib.contextmanager
     def _written_beside(self, key: str, data: bytes) -> Iterator[Path]:
-        """A synced temporary file in the folder of ``key``; removed afterwards, whatever happens."""
+        """Context manager: a synced temporary file in the folder of ``key``; always removed afterwards."""
         target = self.root / key
         target.parent.mkdir(parents=True, exist_ok=True)
         written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
@@ -125,7 +125,7 @@ class LocalStore(Store):
             written.unlink(missing_ok=True)
 
     def sweep(self, prefix: str) -> None:
-        """Removes the temporary files directly under ``prefix`` that killed writers left."""
+        """Removes the temporary files left by killed writers directly under ``prefix``."""
         with contextlib.suppress(OSError):
             for path in (self.root / prefix).iterdir():
                 temporary = path.name.startswith(".") and len(path.name.rpartition(".")[2]) == 32
@@ -181,7 +181,7 @@ class LocalStore(Store):
         return path
 
     def discard(self, scratch: Path) -> None:
-        """Nothing: the files are the objects."""
+        """Does nothing: the files are the objects."""
 
     def cache_folder(self, name: str) -> Path:
         return self.root / name
@@ -190,7 +190,7 @@ class LocalStore(Store):
         return self.root / name
 
     def push(self, name: str) -> None:
-        """Nothing: the folder is in the store."""
+        """Does nothing: the folder is in the store."""
 
     def place(self, key: str) -> str:
         return str(self.root / key)

@@ -1,8 +1,8 @@
-"""What the ledger needs of a place for its objects: a disk, a bucket, or memory.
+"""The storage interface of the ledger: a disk, a bucket or memory.
 
-A store implements six methods: ``get``, ``put``, ``create``, ``names``, ``stat`` and ``delete``. Everything else has a default
-that holds for stores that are no local disk: files are written in a scratch folder of this machine and uploaded, and read from
-a bounded cache on this machine. ``tests/grids/store_conformance.py`` says what every store must do.
+A store implements six methods: ``get``, ``put``, ``create``, ``names``, ``stat`` and ``delete``. The others have defaults
+suitable for stores that are not a local disk: files are written to a local scratch folder and uploaded, and read from a bounded
+local cache. ``tests/grids/store_conformance.py`` specifies what every store must do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from grid.ledger.scratch import make_scratch, remove_scratch
 
 @dataclass(frozen=True)
 class Stat:
-    """What can be known of an object without reading it."""
+    """What can be known about an object without reading it."""
 
     size: int  # bytes
     stamp: str  # changes whenever the object is written
@@ -32,11 +32,11 @@ class Store(ABC):
     """Objects under slash-separated keys.
 
     Attributes:
-        url: where it is, as ``open_store`` takes it
+        url: its location, in the form that ``open_store`` takes
     """
 
     url: str
-    shared = True  # other processes see its objects
+    shared = True  # whether other processes see its objects
 
     @abstractmethod
     def get(self, key: str) -> bytes | None:
@@ -44,28 +44,28 @@ class Store(ABC):
 
     @abstractmethod
     def put(self, key: str, data: bytes) -> None:
-        """Writes the object whole, replacing one that exists."""
+        """Writes the whole object, replacing an existing one."""
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
-        """Writes the object whole unless the key exists; False where it does. Atomic between processes."""
+        """Writes the whole object unless the key exists; False if it does. Atomic between processes."""
 
     @abstractmethod
     def names(self, prefix: str) -> list[str]:
-        """The names directly under ``prefix``, sorted; empty where there are none."""
+        """The names directly under ``prefix``, sorted; empty if there are none."""
 
     @abstractmethod
     def stat(self, key: str) -> Stat | None:
-        """Size and stamp, or None where there is no such object."""
+        """Size and stamp, or None if there is no such object."""
 
     @abstractmethod
     def delete(self, prefix: str) -> None:
-        """Removes the object, or everything under the prefix; nothing happens where there is none."""
+        """Deletes the object, or everything under the prefix; no error if nothing exists."""
 
-    # -- defaults for stores that are no local disk
+    # -- defaults for stores that are not a local disk
 
     def size(self, key: str) -> int | None:
-        """Bytes, or None where there is no such object."""
+        """Size in bytes, or None if there is no such object."""
         found = self.stat(key)
         return None if found is None else found.size
 
@@ -90,11 +90,11 @@ class Store(ABC):
         return io.BytesIO(data)
 
     def upload(self, path: Path, key: str) -> None:
-        """Makes a file of this machine the object ``key``, durably; one that exists is replaced."""
+        """Uploads a local file as the object ``key``, durably; an existing object is replaced."""
         self.put(key, path.read_bytes())
 
     def materialise(self, key: str) -> Path:
-        """A file of this machine with the object's content, only to be read.
+        """A local, read-only file with the object's content.
 
         Raises:
             FileNotFoundError: there is no such object.
@@ -105,19 +105,19 @@ class Store(ABC):
         return NodeCache.of(self.url).fetch(key, found.stamp, lambda: self.open_input(key))
 
     def scratch(self, prefix: str) -> Path:
-        """A folder of this machine in which the objects of a prefix are written before they are uploaded."""
+        """A local folder in which the objects of a prefix are written before they are uploaded."""
         return make_scratch()
 
     def discard(self, scratch: Path) -> None:
-        """Ends the use of a scratch folder."""
+        """Releases a scratch folder."""
         remove_scratch(scratch)
 
     def cache_folder(self, name: str) -> Path:
-        """A folder of this machine for a cache that may be lost: ``scans``, ``crops``."""
+        """A local folder for a cache that may be lost: ``scans``, ``crops``."""
         return NodeCache.of(self.url).folder / name
 
     def pull(self, name: str) -> Path:
-        """The folder ``cache_folder(name)``, with what other machines have pushed."""
+        """The folder ``cache_folder(name)``, with the files pushed by other machines."""
         folder = self.cache_folder(name)
         for relative in self.walk(name):
             path = folder / relative
@@ -130,7 +130,7 @@ class Store(ABC):
         return folder
 
     def push(self, name: str) -> None:
-        """Uploads what ``cache_folder(name)`` has and the store has not."""
+        """Uploads the files in ``cache_folder(name)`` that the store does not have."""
         folder = self.cache_folder(name)
         for path in sorted(folder.rglob("*")):
             key = f"{name}/{path.relative_to(folder).as_posix()}"
@@ -138,7 +138,7 @@ class Store(ABC):
                 self.upload(path, key)
 
     def place(self, key: str) -> str:
-        """What messages call an object."""
+        """An object's location for messages."""
         return f"{self.url.rstrip('/')}/{key}"
 
     def sweep(self, prefix: str) -> None:  # noqa: B027 - most stores leave nothing

@@ -1,4 +1,4 @@
-"""A study as it stands on disk: the plan it was launched with, and what the ledger says of each cell. Read only."""
+"""A study on disk: the plan it was launched with, and the state of each cell according to the ledger. Read-only."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
 from grid.spec.stage_name import StageName, named
 
-KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # without which plan.json cannot be read
-PENDING = "pending"  # as in a plan: blocked until somebody reads the images
-RECORD, COPY = "plan.json", "plan.backup.json"  # the second is read where the first is damaged or lost
+KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # required in plan.json
+PENDING = "pending"  # as in a plan: blocked until the images are read
+RECORD, COPY = "plan.json", "plan.backup.json"  # the copy is read if the record is damaged or lost
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Stores what a study was launched with, and a copy of it."""
+    """Stores a study's plan record and a copy of it."""
     data = seal(record, indent=1)
     for name in (RECORD, COPY):
         LocalStore(folder).put(name, data)
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What a study was launched with, from the copy where the record is damaged; None where there is neither.
+    """The plan record of a study, from the copy if the record is damaged; None if neither exists.
 
     Raises:
         BadInput: both are damaged.
@@ -56,7 +56,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class CellView:
-    """One cell of a study. ``markers`` has the finished stages, by label, such as ``train`` or ``evaluate:lfw view 1``."""
+    """One cell of a study. ``markers`` has the finished stages by label, such as ``train`` or ``evaluate:lfw view 1``."""
 
     id: str | None  # None: skipped or blocked
     levels: Mapping[str, str]
@@ -66,10 +66,10 @@ class CellView:
     markers: Mapping[str, Marker]
     failures: Mapping[str, Failure]
     attempts: Mapping[str, int]
-    config: Mapping[str, Any]  # the resolved cell; empty for skipped ones
+    config: Mapping[str, Any]  # the resolved cell; empty for skipped cells
     statuses: Mapping[str, Status] = field(default_factory=dict)  # label -> whether its result is valid, and why not
-    hidden: bool = False  # the cell left the grid file
-    added: frozenset[str] = frozenset()  # labels of explanations that the grid does not ask for; they do not decide its state
+    hidden: bool = False  # the cell was removed from the grid file
+    added: frozenset[str] = frozenset()  # labels of explanations that the grid does not request; no effect on the state
 
     @property
     def title(self) -> str:
@@ -77,17 +77,17 @@ class CellView:
 
     @property
     def damage(self) -> dict[str, str]:
-        """Label -> what is wrong, of the stages whose marker or outputs are damaged."""
+        """Label -> what is wrong, for stages whose marker or outputs are damaged."""
         return {label: str(one.reason) for label, one in self.statuses.items() if one.cause == Cause.DAMAGE}
 
     @property
     def names(self) -> tuple[StageName, ...]:
-        """The labels of ``stages``, each with its kind and what it is about."""
+        """The labels of ``stages``, as structured names with kind and titles."""
         return tuple(label for label in self.stages if isinstance(label, StageName))
 
     @property
     def lost(self) -> dict[str, str]:
-        """Label -> why, of the added explanations that came to nothing."""
+        """Label -> reason, for added explanations that could not be computed."""
         return {label: failure.error for label, failure in self.failures.items() if label in self.added}
 
     @property
@@ -98,7 +98,7 @@ class CellView:
 
 
 def finished(ledger: Ledger, label: StageName, marker: Marker) -> Finished:
-    """A finished stage as its kind reads it; what is damaged raises Damaged when it is read."""
+    """A finished stage in the form its kind reads; damaged outputs raise Damaged when read."""
     return Finished(label, marker.facts, marker.outputs, partial(ledger.path, marker), partial(ledger.json, marker))
 
 
@@ -106,10 +106,10 @@ class Study:
     """A study's folder.
 
     Args:
-        faces: False: reports of it show nobody's face.
+        faces: False: reports show no face images.
 
     Raises:
-        BadInput: the folder is no study, its plan.json is damaged, or its store is not there.
+        BadInput: the folder is not a study, its plan.json is damaged, or its store is not there.
     """
 
     def __init__(self, path: Path, faces: bool = True) -> None:

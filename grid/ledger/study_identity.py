@@ -1,7 +1,7 @@
-"""Whose MLflow runs a study's are: a folder that is copied gets an id of its own, a folder that is moved keeps the one it has.
+"""Which MLflow runs belong to a study: a copied folder gets a new id, a moved folder keeps its id.
 
-``plan.json`` holds where the study was when it last wrote to MLflow: host, path and inode. A rename or another mount keeps the
-inode, a copy does not.
+``plan.json`` records where the study was when it last wrote to MLflow: host, path and inode. A rename or another mount keeps
+the inode, a copy does not.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from grid.spec.grid_file import BadInput
 
 
 def home_of(study: Path) -> dict[str, Any]:
-    """Where a study's folder is: ``host``, ``path`` (links resolved), ``inode``."""
+    """The location of a study's folder: ``host``, ``path`` (links resolved), ``inode``."""
     real = study.resolve()
     return {"host": socket.gethostname(), "path": str(real), "inode": real.stat().st_ino}
 
 
 def own_identity(study: Path) -> str | None:
-    """Gives a copied study an id of its own, so that it leaves the MLflow runs of the original alone.
+    """Gives a copied study a new id, so that it does not modify the MLflow runs of the original.
 
-    The caller holds the study's lock. A study without a plan is left alone.
+    The caller holds the study's lock. A study without a plan is not modified.
 
     Returns:
-        A line for the user where the study was a copy.
+        A line for the user if the study was a copy.
     """
     try:
         record = read_record(study)
     except BadInput:
-        return None  # whoever reads the study next says what is wrong with the file
+        return None  # the next reader of the study reports what is wrong with the file
     if record is None or "study_id" not in record:
         return None
     here, before = home_of(study), record.get("home")
@@ -44,14 +44,14 @@ def own_identity(study: Path) -> str | None:
     if isinstance(before, dict) and _copied(before, here, record["study_id"]):
         record["study_id"] = uuid.uuid4().hex
         said = f"{study} is a copy of {before['path']} on {before['host']}; it gets MLflow runs of its own"
-        (study / "mlflow.json").unlink(missing_ok=True)  # names the runs of the original
+        (study / "mlflow.json").unlink(missing_ok=True)  # it names the runs of the original
     record["home"] = here
     write_record(study, record)
     return said
 
 
 def _copied(before: Mapping[str, Any], here: Mapping[str, Any], study_id: str) -> bool:
-    """Whether the study at ``here`` is a copy of the one at ``before``, and not that one after a move.
+    """Whether the study at ``here`` is a copy of the one at ``before``, rather than the same one after a move.
 
     At an equal path it counts as the same study, also after a restored backup or in another container.
     """

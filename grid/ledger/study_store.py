@@ -1,7 +1,7 @@
-"""Which store a study's results are in, and how a study finds it again after either of them has moved.
+"""Locates the store with a study's results, also after the study or the store has moved.
 
-``plan.json`` records the store's place, relative to the study where it lies inside, and its id; the store keeps the id in
-``store.json``. So an absent store, an empty mount point and the store of another study are told from a study without results.
+``plan.json`` records the store's location (relative to the study if it lies inside) and its id; the store keeps the id in
+``store.json``. This distinguishes a missing store, an empty mount point and another study's store from a study without results.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NAME = "store.json"
 
 
 def store_entry(study: Path, store: Path | str, known: str | None = None) -> dict[str, str]:
-    """What ``plan.json`` records of a store: ``store`` and ``store_id``. Gives the store an id where it has none.
+    """The ``plan.json`` entries for a store: ``store`` and ``store_id``. Gives the store an id if it has none.
 
     Args:
-        known: the id that the study recorded earlier; a store that lost its own gets it back.
+        known: the id that the study recorded earlier; a store that lost its id gets it back.
     """
     objects = open_store(store)
     id = _id(objects)
@@ -41,7 +41,7 @@ def store_path(study: Path, record: Mapping[str, Any]) -> Path | str:
     """The absolute path of a study's store, or its URL.
 
     Raises:
-        BadInput: it is not there, or it is not the store that the study was launched with.
+        BadInput: it is missing, or it is not the store that the study was launched with.
     """
     recorded, known = str(record["store"]), record.get("store_id")
     store: Path | str = recorded if "://" in recorded else study / recorded
@@ -61,7 +61,7 @@ def store_path(study: Path, record: Mapping[str, Any]) -> Path | str:
 
 
 def _id(store: Store) -> str | None:
-    """None where the store has no id, or a damaged one."""
+    """The store's id; None if it has none, or a damaged one."""
     try:
         found = json.loads(store.get(NAME) or b"null")
     except ValueError:

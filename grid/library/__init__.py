@@ -1,1 +1,1 @@
-"""What ``import facegrid`` offers: components, datasets, explainers and studies as plain Python objects."""
+"""The API of ``import facegrid``: components, datasets, explainers and studies as plain Python objects."""

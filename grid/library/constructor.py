@@ -1,4 +1,4 @@
-"""A component as a constructor with plain keyword arguments, made from its Config: nothing is written twice."""
+"""Constructors with plain keyword arguments for components, generated from their Config, so that nothing is duplicated."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from configs.component import Component
 from configs.explainers import ExplainerConfig
 from configs.lookup import lookup
 
-NOT_ARGUMENTS = frozenset(("name", "label", *ExplainerConfig.model_fields))  # what only a grid file needs
+NOT_ARGUMENTS = frozenset(("name", "label", *ExplainerConfig.model_fields))  # used only in grid files
 
-Finish = Callable[..., Any]  # (config, **what build takes) -> the object
+Finish = Callable[..., Any]  # (config, **arguments of build) -> the object
 
 
 class Constructor:
-    """``ArcFace(classes=1000, dimension=512, margin=0.5)``: what ``build`` takes, and the fields of the Config.
+    """``ArcFace(classes=1000, dimension=512, margin=0.5)``: takes the arguments of ``build`` and the fields of the Config.
 
     Args:
         kind: of the component, such as ``loss``
         name: of its file, such as ``arcface``
-        title: what it is called in Python, such as ``ArcFace``
-        finish: makes the object; None: ``config.build``, with the parameters that it has
-        takes: parameters in the place of those of ``build``
+        title: its name in Python, such as ``ArcFace``
+        finish: makes the object; None: ``config.build``, with its own parameters
+        takes: parameters that replace those of ``build``
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Constructor:
         self.takes = built_from(self.config) if takes is None else takes
         self.fields = [field for field in self.config.model_fields if field not in NOT_ARGUMENTS]
         self.names = {one.name: f"input_{one.name}" if one.name in self.fields else one.name for one in self.takes}
-        self.takes = tuple(one.replace(name=self.names[one.name]) for one in self.takes)  # a decoder has a width of its own
+        self.takes = tuple(one.replace(name=self.names[one.name]) for one in self.takes)  # a decoder has its own width
         self.__signature__ = inspect.Signature(
             sorted([*self.takes, *map(self._parameter, self.fields)], key=lambda one: one.kind)
         )
@@ -48,8 +48,8 @@ class Constructor:
         """Builds the component.
 
         Raises:
-            TypeError: an argument that ``build`` needs is absent, or there are too many.
-            ValueError: an unknown field, or a value that its Config refuses; one line that says what is known.
+            TypeError: an argument required by ``build`` is missing, or there are too many.
+            ValueError: an unknown field, or a value rejected by its Config; one line that lists the valid choices.
         """
         unknown = {key: value for key, value in keywords.items() if key not in self.__signature__.parameters}
         try:
@@ -70,7 +70,7 @@ class Constructor:
         return config if build is None else build(**takes)  # a protocol is its own config
 
     def configured(self, **fields: Any) -> Component:
-        """The Config alone."""
+        """Only the Config."""
         from grid.spec.config_errors import complaint
 
         try:
@@ -79,7 +79,7 @@ class Constructor:
             raise ValueError(f"{self.__name__}: {complaint(error, self.config)}") from None
 
     def __instancecheck__(self, found: object) -> bool:
-        """``isinstance(loss, fg.losses.ArcFace)`` asks for the class that ``build`` makes."""
+        """``isinstance(loss, fg.losses.ArcFace)`` checks for the class that ``build`` returns."""
         made = get_type_hints(self.config.build).get("return") if hasattr(self.config, "build") else self.config
         return isinstance(made, type) and isinstance(found, made)
 
@@ -99,6 +99,6 @@ class Constructor:
 
 
 def built_from(config: type[Component]) -> tuple[inspect.Parameter, ...]:
-    """What ``build`` takes, beside the config itself."""
+    """The parameters of ``build``, except the config itself."""
     build = getattr(config, "build", None)
     return () if build is None else tuple(inspect.signature(build).parameters.values())[1:]

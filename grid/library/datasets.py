@@ -20,11 +20,11 @@ TAKES = (Parameter("cache", Parameter.KEYWORD_ONLY, default=None, annotation=Pat
 class ImageDataset:
     """Images of subjects, in a fixed order: ``len(faces)``, ``faces[0]``, ``faces.identities[0]``.
 
-    Every image is read once, when the dataset is first used: sizes and digests are kept in ``cache``, and a later process reads
-    only what has changed. Usable as a map-style dataset of torch.
+    Every image is read once, when the dataset is first used: sizes and digests are stored in ``cache``, and later processes
+    read only what has changed. Usable as a map-style dataset of torch.
 
     Attributes:
-        config: what a grid file would say
+        config: the config, as in a grid file
         labels: int64 (N,), the identity of each image as a number
     """
 
@@ -33,10 +33,10 @@ class ImageDataset:
 
     @cached_property
     def images(self) -> Any:
-        """The dataset as stages use it: ``image(row)`` and ``manifest``.
+        """The dataset as used by stages: ``image(row)`` and ``manifest``.
 
         Raises:
-            ValueError: files are absent or unreadable; says which, and how to get them.
+            ValueError: files are absent or unreadable; the message says which, and how to get them.
         """
         if missing := self.config.missing():
             raise ValueError(str(missing))
@@ -45,7 +45,7 @@ class ImageDataset:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """One stable name for each image, such as ``Ann_Veneman/Ann_Veneman_0003.jpg``."""
+        """A stable name for each image, such as ``Ann_Veneman/Ann_Veneman_0003.jpg``."""
         return tuple(self.images.manifest.keys)
 
     @property
@@ -65,8 +65,8 @@ class ImageDataset:
     @overload
     def __getitem__(self, index: slice) -> list[np.ndarray]: ...
     def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
-        """An image: RGB, uint8, (height, width, 3). Of a slice, a list of them."""
-        rows = range(len(self))[index]  # IndexError as of a list; negative numbers count from the end
+        """An image: RGB, uint8, (height, width, 3). For a slice, a list of them."""
+        rows = range(len(self))[index]  # IndexError like a list; negative numbers count from the end
         return [self.images.image(row) for row in rows] if isinstance(rows, range) else self.images.image(rows)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -82,7 +82,7 @@ def opened(config: DatasetConfig, cache: Path | None = None) -> ImageDataset:
 
 
 def default_cache() -> Path:
-    """``$FACEGRID_CACHE``, or ``facegrid`` in the user's cache folder, or a temporary folder where there is none."""
+    """``$FACEGRID_CACHE``, else ``facegrid`` in the user's cache folder, else a temporary folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     for place in (
         os.environ.get("FACEGRID_CACHE"),

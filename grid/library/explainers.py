@@ -1,4 +1,4 @@
-"""Explainers of any torch module: ``GradCAM(layer="layer4").explain(module, images, target=3)``."""
+"""Explainers for any torch module: ``GradCAM(layer="layer4").explain(module, images, target=3)``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.targets import ClassLogit, Cosine, Target
 from modules.network import Network
 
-PARTS = {  # what some methods ask of facegrid's own networks
+PARTS = {  # parts of facegrid's networks that some methods need
     "features": "the feature map below the head",
     "head": "the head, from feature map to embedding",
     "decoder": "the decoder that was trained beside the network",
@@ -22,11 +22,11 @@ PARTS = {  # what some methods ask of facegrid's own networks
 
 
 class ForeignNetwork(nn.Module):
-    """A module as explainers see a network: its output stands for the embedding and for the logits, its layers for stages.
+    """Adapts a module to the network interface of explainers: its output serves as embedding and logits, its layers as stages.
 
     Args:
         module: images (N, 3, H, W) to (N, D)
-        layers: names of submodules that may be looked at, shallow to deep
+        layers: names of submodules that may be explained, shallow to deep
     """
 
     classifies = True
@@ -71,7 +71,7 @@ class ForeignNetwork(nn.Module):
 
 
 def spatial_layers(module: nn.Module, image: Tensor) -> list[str]:
-    """Submodules that run exactly once for ``image`` (1, 3, H, W) and give a map (1, channels, h, w), in the order they run."""
+    """Submodules that run exactly once for ``image`` (1, 3, H, W) and output a map (1, channels, h, w), in execution order."""
     runs: dict[str, int] = {}
     spatial: list[str] = []
 
@@ -87,30 +87,30 @@ def spatial_layers(module: nn.Module, image: Tensor) -> list[str]:
 
 
 class ModuleExplainer:
-    """Explains single images under any torch module, or under a network that ``Study.load`` gave.
+    """Explains single images under any torch module, or under a network returned by ``Study.load``.
 
     Attributes:
-        config: the method's settings, as a grid file has them
+        config: the method's settings, as in a grid file
     """
 
     def __init__(self, config: ExplainerConfig) -> None:
         self.config = config
 
     def explain(self, module: nn.Module, images: Tensor, target: Any = None) -> Attribution:
-        """Attribution maps of ``images``. The module is left as it was: mode, gradients, hooks.
+        """Attribution maps of ``images``. The module's state is restored: mode, gradients, hooks.
 
         Args:
             module: images (N, 3, H, W) to logits or embeddings (N, D)
-            images: float (N, 3, H, W), as the module takes them
-            target: what is explained: a class, or one class for each image; an embedding (D,) or (N, D) with which the cosine
-                is explained; None: each image's own top class
+            images: float (N, 3, H, W), in the module's input format
+            target: what to explain: a class, or one class for each image; an embedding (D,) or (N, D), to explain the cosine
+                with it; None: each image's top class
 
         Returns:
-            ``maps`` is float32 (N, h, w), raw; ``layer`` the layer that was looked at.
+            ``maps`` is float32 (N, h, w), raw; ``layer`` is the explained layer.
 
         Raises:
-            ValueError: the module's output is no (N, D), or there is no such layer.
-            Refused: a ``ValueError`` with a reason, where the method does not apply to this module.
+            ValueError: the module's output is not (N, D), or there is no such layer.
+            Refused: a ``ValueError`` with a reason, if the method does not apply to this module.
         """
         images, network = _checked(images), _network(module, self.config, images)
         wanted = target_of(network, images, target)
@@ -122,7 +122,7 @@ class ModuleExplainer:
 
 
 class ModulePairExplainer(ModuleExplainer):
-    """Explains what makes two images alike or different, under any module that gives embeddings."""
+    """Explains what makes two images alike or different, under any module that outputs embeddings."""
 
     def explain(  # type: ignore[override]
         self, module: nn.Module, left: Tensor, right: Tensor, reference: Reference | None = None
@@ -135,7 +135,7 @@ class ModulePairExplainer(ModuleExplainer):
 
 
 def target_of(network: Any, images: Tensor, target: Any) -> Target:
-    """What ``explain`` was given, as a target of as many rows as there are images."""
+    """The ``target`` argument of ``explain`` as a Target with one row per image."""
     count = len(images)
     if isinstance(target, Target):
         return target
@@ -158,7 +158,7 @@ def target_of(network: Any, images: Tensor, target: Any) -> Target:
 
 
 def _network(module: nn.Module, config: ExplainerConfig, image: Tensor) -> Any:
-    inner = getattr(module, "network", module)  # what Study.load gives
+    inner = getattr(module, "network", module)  # a network from Study.load
     if isinstance(inner, Network):
         return inner
     layer = getattr(config, "layer", None)

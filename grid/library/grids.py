@@ -1,4 +1,4 @@
-"""Grid files from Python: read one, and plan it."""
+"""Reads and plans grid files from Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grid.spec.grid_file import Grid, read
 
 
 def read_grid(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
-    """A grid file with ``key.path=value`` overrides; ``grid.combinations()`` gives its cells.
+    """Reads a grid file with ``key.path=value`` overrides; ``grid.combinations()`` returns its cells.
 
     Raises:
         BadInput: one line with file, line, key, what was found and what is known.
@@ -24,10 +24,10 @@ def plan(grid: Grid | str | Path, where: Mapping[str, Sequence[str]] | None = No
 
     Args:
         grid: a grid, or the path of its file
-        where: axis -> levels: the cells that are planned; None: all
+        where: axis -> levels of the cells to plan; None: all
 
     Raises:
-        BadInput: as ``read_grid``, or an unknown axis or level.
+        BadInput: as in ``read_grid``, or an unknown axis or level.
     """
     found = grid if isinstance(grid, Grid) else read_grid(grid)
     check_cell_filter(where or {}, found.axes)

@@ -1,4 +1,4 @@
-"""Metrics of arrays: ``fg.metrics.verification(scores, same)``; the modules of ``modules/metrics`` by their names."""
+"""Metrics of arrays: ``fg.metrics.verification(scores, same)``, and the modules of ``modules/metrics`` by name."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Metrics:
         resamples: int = 1000,
         seed: int = 0,
     ) -> dict[str, Any]:
-        """How well similarity scores tell genuine from impostor pairs: accuracies, EER, AUC and VAL, with 95 % intervals.
+        """How well similarity scores separate genuine from impostor pairs: accuracies, EER, AUC and VAL, with 95 % intervals.
 
         Args:
             scores: (n,) float, higher is more similar
             same: (n,) bool, True for a genuine pair
-            folds: (n,) int, of the cross-validated accuracies; None: ten, dealt out in the order of the pairs of each kind
-            fars: false accept rates at which VAL is given
+            folds: (n,) int, for the cross-validated accuracies; None: ten, assigned in turn to the pairs of each kind
+            fars: false accept rates at which VAL is reported
             resamples: of the bootstrap
             seed: of the bootstrap
 
         Returns:
-            what a report has of a protocol; ``modes`` has each published way to count accuracy.
+            the results as in a report for one protocol; ``modes`` has each published definition of accuracy.
 
         Raises:
-            ValueError: lengths differ, a score is no finite number, or there are too few pairs of a kind.
+            ValueError: lengths differ, a score is not finite, or there are too few pairs of a kind.
         """
         from modules.metrics.accuracy_modes import all_modes
         from modules.metrics.verification import verification
@@ -69,7 +69,7 @@ class Metrics:
 
 
 def dealt(same: np.ndarray, folds: int = 10) -> np.ndarray:
-    """(n,) int: the fold of each pair, so that each fold has its share of genuine and of impostor pairs."""
+    """(n,) int: the fold of each pair, with genuine and impostor pairs distributed evenly over the folds."""
     found = np.empty(len(same), np.int64)
     for kind in (True, False):
         places = np.flatnonzero(same == kind)

@@ -1,4 +1,4 @@
-"""``fg.losses`` and its like: the components of a folder, found by name when they are first used."""
+"""``fg.losses`` and similar namespaces: the components in a folder, found by name on first use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ CLASS = re.compile(r"^class (\w+?)(?:Dataset|Protocol)?Config\(", re.MULTILINE)
 
 
 def plain(name: str) -> str:
-    """A name without case and underscores, which do not count: ``GradCAM``, ``gradcam`` and ``grad_cam`` are one name."""
+    """A name without case and underscores, which are ignored: ``GradCAM``, ``gradcam`` and ``grad_cam`` are one name."""
     return name.replace("_", "").lower()
 
 
 @cache
 def titles(kind: str) -> dict[str, str]:
-    """Title -> name of the file, of every component of ``kind``. Titles are those of the Config classes, read from the sources:
-    ``ArcFace`` of ``class ArcFaceConfig`` in ``arcface.py``. Nothing is imported for it."""
+    """Title -> file name, for every component of ``kind``.
+
+    Titles come from the Config classes, read from the sources: ``ArcFace`` from ``class ArcFaceConfig`` in ``arcface.py``.
+    Nothing is imported for it.
+    """
     spec = importlib.util.find_spec(PACKAGES[kind])
     assert spec is not None, PACKAGES[kind]
     found = {}
@@ -34,7 +37,7 @@ def titles(kind: str) -> dict[str, str]:
 
 
 class Namespace:
-    """The components of one kind. A new file in the folder is there at once, and so is a dotted name by ``get``."""
+    """The components of one kind. A new file in the folder is available immediately, and so is a dotted name by ``get``."""
 
     def __init__(self, name: str, kind: str) -> None:
         self.__name__, self._kind = name, kind
@@ -52,7 +55,7 @@ class Namespace:
         raise AttributeError(f"facegrid.{self.__name__} has no {name!r}{hint} (known: {', '.join(self.__dir__())})")
 
     def get(self, name: str) -> Constructor:
-        """The component of that name; a dotted one is a module of your own, as in a grid file."""
+        """The component with that name; a dotted name is a module of your own, as in a grid file."""
         return _constructor(self._kind, name, name.rpartition(".")[2]) if "." in name else getattr(self, name)
 
     def __dir__(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A trained network of a study, with what its training did to images before it saw them."""
+"""A trained network of a study, with the image preprocessing of its training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainedNetwork(nn.Module):
     Attributes:
         network: backbone, head and loss
         training_config: the resolved config of the training
-        classes: number of subjects that it was trained on; of several targets one number for each, by name
+        classes: number of training subjects; with several targets the number of classes of each, by name
         size: (height, width) of its input in pixels
     """
 
@@ -45,9 +45,9 @@ class TrainedNetwork(nn.Module):
         return logits
 
     def crop(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """Photographs, RGB uint8 (H, W, 3) of any sizes, to the faces that the network takes: uint8 (N, height, width, 3).
+        """Photographs, RGB uint8 (H, W, 3) of any sizes, to face crops for the network: uint8 (N, height, width, 3).
 
-        The detector and the crop are those of the training. Where no face is found, its centre is taken.
+        Detector and crop are those of the training. If no face is found, the image's centre is used.
         """
         photographs = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else list(images)
         for image in photographs:
@@ -58,16 +58,16 @@ class TrainedNetwork(nn.Module):
         return np.stack([self.detector.crop(image, one, size) for image, one in zip(photographs, found, strict=True)])
 
     def prepare(self, images: np.ndarray | Sequence[np.ndarray]) -> Tensor:
-        """Photographs to what the network takes: float (N, 3, height, width) in [-1, 1]."""
+        """Photographs to network input: float (N, 3, height, width) in [-1, 1]."""
         return tensors(self.crop(images), self._device())
 
     @torch.no_grad()
     def embed(self, images: Any, normalize: bool = True) -> Any:
-        """Embeddings of length 1 (or as they are, without ``normalize``).
+        """Embeddings of unit length (or unnormalised, with ``normalize=False``).
 
         Args:
-            images: photographs, uint8 as ``crop`` takes them: an array (N, D) float32 comes back. Or a float tensor
-                (N, 3, height, width) in [-1, 1], faces already cut out: a tensor (N, D) comes back, on its device.
+            images: photographs, uint8 as for ``crop``: returns an array (N, D) float32. Or a float tensor (N, 3, height, width)
+                in [-1, 1] of face crops: returns a tensor (N, D) on its device.
         """
         whole = isinstance(images, Tensor)
         batch = self._float(images) if whole else self.prepare(images)

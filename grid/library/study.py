@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """A study's folder, as a launch left it; nothing in it is changed.
+    """A study's folder after a launch; read-only.
 
     Args:
         path: such as ``studies/demo``
 
     Raises:
-        BadInput: the folder is no study; one line.
+        BadInput: the folder is not a study; one line.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -29,7 +29,7 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Of the grid."""
+        """The name of the grid."""
         return self.record.name
 
     @property
@@ -41,7 +41,7 @@ class Study:
         """Every number of the study as a ``pandas.DataFrame``, a row per cell, stage and metric.
 
         Columns: the cell, one per factor, ``replicate``, ``stage``, ``protocol``, ``metric``, ``value``, ``low``, ``high`` (a
-        95 % interval), and others that ``grid.results.result.Result`` describes.
+        95 % interval), and others described in ``grid.results.result.Result``.
         """
         from grid.results.results import results
 
@@ -51,11 +51,11 @@ class Study:
         """The trained network of the one cell with those levels, such as ``load(backbone="resnet34", detection="mtcnn")``.
 
         Args:
-            levels: for axes whose names are no Python names
-            more: axis=level; axes with one level may be left out
+            levels: for axes whose names are not Python identifiers
+            more: axis=level; axes with one level may be omitted
 
         Raises:
-            BadInput: an unknown axis or level, none or several such cells, or a cell that is not trained; says what is known.
+            BadInput: an unknown axis or level, none or several such cells, or a cell that is not trained; lists the choices.
         """
         from grid.library.network import TrainedNetwork
         from grid.results.model_loader import find

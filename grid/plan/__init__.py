@@ -1,1 +1,1 @@
-"""The plan: every stage of a grid, its state and its cost."""
+"""The plan: every stage of a grid, with its state and cost."""

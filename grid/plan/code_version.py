@@ -1,6 +1,7 @@
-"""A digest of the code that computes a stage: what the stage imports, and the components that its config names.
+"""A digest of the code that computes a stage: the modules that the stage imports and the components named in its config.
 
-Documentation does not count, so a commit of comments makes nothing stale; nor does a new backbone that a cell does not use.
+Documentation is excluded, so a commit that changes only comments makes nothing stale; nor does a new backbone that a cell does
+not use.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from configs.component import Component, Config
 from grid.spec.stage_kind import stage_kind
 
 FIRST_PARTY = ("grid.", "modules.", "datamodules.", "configs.")
-DESCRIPTIONS = ("StageKind", "EvaluationTask")  # classes derived from these say how results are planned and shown
-UNCOUNTED = ("grid.stages.kinds.", "grid.evaluation.task")  # nor do these
+DESCRIPTIONS = ("StageKind", "EvaluationTask")  # subclasses only plan and display results
+UNCOUNTED = ("grid.stages.kinds.", "grid.evaluation.task")  # these modules do not count either
 COUNTED = (
     "grid.stages.",
     "grid.evaluation.",
     "modules.",
     "datamodules.",
-)  # the ledger, the launcher and the report change no number
+)  # the ledger, the launcher and the report do not affect results
 
 
 def source_digest(kind: str, configs: Iterable[Config]) -> str:
-    """SHA-256 (hex) over the syntax of every module that the stage ``kind`` with these configs runs.
+    """SHA-256 (hex) over the syntax of every module that the stage ``kind`` runs with these configs.
 
-    Modules of this project count, and those of packages of the user's own that a config names.
+    Covers modules of this project and modules of the user's packages that a config names.
     """
     configs = list(configs)
     roots = {*stage_kind(kind).sources(configs), *(type(part).__module__ for config in configs for part in _components(config))}
@@ -39,7 +40,7 @@ def source_digest(kind: str, configs: Iterable[Config]) -> str:
 
 @cache
 def _digest(roots: frozenset[str]) -> str:
-    own = {f"{root.partition('.')[0]}." for root in roots if not root.startswith(FIRST_PARTY)}  # a user's packages
+    own = {f"{root.partition('.')[0]}." for root in roots if not root.startswith(FIRST_PARTY)}  # the user's packages
     counted = (*COUNTED, *own)
     found: set[str] = set()
     waiting = sorted(roots)
@@ -72,12 +73,12 @@ def _syntax(module: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _describes(node: ast.AST) -> bool:
-    """A class that computes nothing of a result."""
+    """Whether a class only describes results and computes none of them."""
     return isinstance(node, ast.ClassDef) and any(isinstance(one, ast.Name) and one.id in DESCRIPTIONS for one in node.bases)
 
 
 def _is_text(node: ast.AST) -> bool:
-    """A string that stands alone: documentation of what is around or above it."""
+    """Whether a statement is a bare string: a docstring, or documentation of the line above it."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
@@ -105,7 +106,7 @@ def _components(value: Any) -> Iterable[Component]:
 
 @cache
 def _nests(kind: type[Config]) -> tuple[str, ...]:
-    """The fields of a class that may hold configs; a plan of 10,000 cells asks some 100,000 times."""
+    """The fields of a class that may hold configs; cached, because a plan of 10,000 cells calls it some 100,000 times."""
     return tuple(key for key, field in kind.model_fields.items() if _may_hold(field.annotation))
 
 

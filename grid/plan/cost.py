@@ -1,4 +1,4 @@
-"""What a plan costs, without running it: parameters, forward FLOPs, images seen and disk."""
+"""The cost of a plan, computed without running it: parameters, forward FLOPs, images seen and disk space."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from modules.training.single_image import check_single_image
 
 @uncollected()
 def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
-    """Per cell: ``parameters``, ``flops`` of one image's forward pass, ``training_flops`` at most, ``disk_bytes``; and totals.
+    """Per cell: ``parameters``, ``flops`` per forward pass of one image, maximum ``training_flops``, ``disk_bytes``; totals.
 
-    Disk counts, in bytes: two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
+    Disk space, in bytes, covers two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
 
     Raises:
         BadInput: a network cannot take the cell's input size, or has no spatial feature map; no network of the grid has the
@@ -49,7 +49,10 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
 
 
 def _check_layers(plan: Plan) -> None:
-    """A stage that some networks have is refused where it is missing; one that no network has is a misspelling."""
+    """Raises BadInput for a network stage that no network of the grid has, which is a misspelling.
+
+    A stage that only some networks have is refused in the cells that lack it.
+    """
     asked = {
         (explainer.title, layer)
         for planned in plan.cells
@@ -60,7 +63,7 @@ def _check_layers(plan: Plan) -> None:
     if not asked:
         return
     known: set[str] = set()
-    for point in plan.grid.combinations():  # also those that this plan leaves out
+    for point in plan.grid.combinations():  # including those that this plan leaves out
         if point.cell is not None:
             known |= set(stage_shapes(point.cell.backbone, point.cell.input.pixels))
     for title, layer in sorted(asked):
@@ -72,7 +75,7 @@ def _check_layers(plan: Plan) -> None:
 
 
 def _check(cell: Cell, subjects: int | None) -> None:
-    """Raises ValueError where parts of a training do not fit each other; ``count`` meets the rest."""
+    """Raises ValueError if parts of a training are incompatible; ``count`` checks the rest."""
     for training in (cell, cell.source()):
         if training is not None:
             _check_recipe(training.recipe)
@@ -87,7 +90,7 @@ def _check(cell: Cell, subjects: int | None) -> None:
 
 
 def _check_recipe(recipe: RecipeConfig) -> None:
-    """Raises ValueError where a training would miss fields of the recipe."""
+    """Raises ValueError if a training would lack fields of the recipe."""
     if recipe.trains and not isinstance(recipe, Recipe):
         raise ValueError(
             f"recipe {recipe.name}: {type(recipe).__name__} must derive from modules.training.recipe.Recipe, whose fields a "
@@ -101,7 +104,7 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
         subjects, images = resolver.subjects(cell.data), len(manifest.keys)
         classes: int | dict[str, int] = resolver.target_classes(cell) if cell.targets else subjects
     except Blocked:
-        subjects, images = 2, 0  # unknown yet: parameters of backbone and head do not depend on them
+        subjects, images = 2, 0  # not known yet: parameters of backbone and head do not depend on them
         classes = dict.fromkeys(cell.targets, 2) if cell.targets else subjects
     parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches, cell.targets)
     key = (
@@ -112,7 +115,7 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
         cell.recipe.learning_part,
         cell.recipe.part_size,
         type(cell.recipe),
-    )  # the plan keeps these objects alive
+    )  # ids are safe as keys: the plan keeps these objects alive
     if key not in networks:
         try:
             _check(cell, subjects if images else None)

@@ -1,4 +1,4 @@
-"""What a plan must know about its inputs: images, pairs, weights. Each is looked up once."""
+"""Looks up what a plan must know about its inputs: images, pairs, weights. Each is looked up once."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ from grid.spec.training import IDENTITY, Training
 
 
 class Blocked(Exception):
-    """A cell cannot be planned to its end yet: something is absent, or was never read."""
+    """A cell cannot be fully planned yet: an input is absent or was never read."""
 
     def __init__(self, message: str, unread: DatasetConfig | None = None) -> None:
         super().__init__(message)
-        self.unread = unread  # the dataset that a scan would settle
+        self.unread = unread  # the dataset that must be scanned
 
 
 class InputResolver:
-    """Answers to ``grid.spec.cell.Facts``, remembered by config."""
+    """Implements ``grid.spec.cell.Facts``; answers are cached by config."""
 
     def __init__(self, store: Store | Path | str) -> None:
         self.store = open_store(store)
         self.scans = self.store.pull("scans")
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
-        self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must look at, to compare them
+        self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must hash for comparison
         self._known: dict[Any, Any] = {}
-        self._keys: dict[int, tuple[Config, str]] = {}  # by object id; holds the objects, so that ids are not used again
+        self._keys: dict[int, tuple[Config, str]] = {}  # by object id; keeps the objects alive, so that ids are not reused
 
     def _key(self, config: Config) -> str:
-        """What a config says, as text: equal configs have equal answers, whichever object asks."""
+        """The content of a config as text: equal configs share their answers, even if they are different objects."""
         if id(config) not in self._keys:
             kind = type(config)
             text = f"{kind.__module__}.{kind.__qualname__} {canonical(config.model_dump(mode='json'))}"
@@ -70,7 +70,7 @@ class InputResolver:
         return value
 
     def manifest(self, data: DatasetConfig) -> Manifest:
-        """The dataset's manifest; Blocked where the data is absent or was never read."""
+        """The dataset's manifest; raises Blocked if the data is absent or was never read."""
         return self._once(("manifest", self._key(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
 
     def _manifest(self, data: DatasetConfig) -> Manifest:
@@ -88,17 +88,17 @@ class InputResolver:
 
     @staticmethod
     def conflicts(manifest: Manifest) -> list[list[int]]:
-        """Rows of the same bytes under different identities, see ``datamodules.conflicts``."""
+        """Rows with identical bytes under different identities, see ``datamodules.conflicts``."""
         return _conflicts().conflicts(manifest)  # type: ignore[no-any-return]
 
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
-        """Reads a dataset's images; what was remembered of the world is forgotten."""
+        """Reads a dataset's images; clears the cached answers."""
         _readable(lambda: data.scan(self.scans, progress))
         self.store.push("scans")
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
-        """Takes hashes of a dataset's images; what was remembered of the world is forgotten."""
+        """Hashes a dataset's images; clears the cached answers."""
         manifest = self.manifest(data)
         _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
         self.store.push("scans")
@@ -113,7 +113,7 @@ class InputResolver:
         return self.scans / f"prints2-{manifest.digest[:ID_LENGTH]}.npz"
 
     def prints(self, data: DatasetConfig) -> Any:
-        """``datamodules.near_duplicates.Prints`` of the dataset's images; Blocked where nobody looked at them yet."""
+        """``datamodules.near_duplicates.Prints`` of the dataset's images; raises Blocked if they were not hashed yet."""
         return self._once(("prints", self._key(data)), lambda: self._look_up(data))
 
     def _look_up(self, data: DatasetConfig) -> Any:
@@ -133,12 +133,12 @@ class InputResolver:
         return {name: column.digest for name, column in self._columns(training).items()}
 
     def target_classes(self, training: Training) -> dict[str, int]:
-        """The number of classes of each target; 0 for numbers."""
+        """The number of classes of each target; 0 for numeric targets."""
         found = {name: len(column.classes or ()) for name, column in self._columns(training).items()}
         return found | ({IDENTITY: self.subjects(training.data)} if IDENTITY in training.targets else {})
 
     def _columns(self, training: Training) -> dict[str, Column]:
-        """The columns of the training's targets but the identity.
+        """The columns of the training's targets, except the identity.
 
         Raises:
             ValueError: the dataset has no such column, or the target's loss does not fit its type.
@@ -160,7 +160,7 @@ class InputResolver:
         return {name: known[name] for name in training.targets if name != IDENTITY}
 
     def subjects(self, data: DatasetConfig) -> int:
-        """How many subjects the images are of."""
+        """The number of subjects in the dataset."""
         return self._once(("subjects", self._key(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
 
     def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
@@ -172,7 +172,7 @@ class InputResolver:
 
         Raises:
             ValueError: the cell can never run.
-            Blocked: something is absent (says all that is), or images were never read.
+            Blocked: an input is absent (the message lists all that are), or images were never read.
         """
         single = (cell.pretraining, cell.backbone, cell.data, cell.augmentation, cell.detector)
         several = (cell.protocols, cell.explainers, cell.stages)
@@ -217,7 +217,7 @@ class InputResolver:
             raise blocks[0]
 
     def _check_split(self, training: Training) -> None:
-        """Raises ValueError where a split holds out nothing that can be validated on, and the recipe needs it."""
+        """Raises ValueError if the recipe needs validation and the split holds out nothing to validate on."""
         data, made = training.data, training.split
         if training.targets:
             self._columns(training)
@@ -229,7 +229,7 @@ class InputResolver:
         else:
             held = [_splits().held_images(count, made.fraction) for count in counts.values()]
         if training.targets and IDENTITY not in training.targets:
-            held = [int(made.fraction > 0)]  # of classes and numbers, some image is always held out
+            held = [int(made.fraction > 0)]  # with classes and numbers, some image is always held out
         if not training.recipe.needs_validation:
             return
         classes = training.targets or (made.by == "images" and training.loss.classifies)
@@ -261,12 +261,12 @@ class InputResolver:
         self.manifest(self.dataset(protocol))
 
     def _trained(self, cell: Training) -> list[DatasetConfig]:
-        """The datasets that a network of the cell has seen."""
+        """The datasets used to train a network of the cell."""
         own = [cell.data] if cell.recipe.trains else []
         return [*own, *([cell.pretraining.data] if isinstance(cell.pretraining, TrainedPretrainingConfig) else [])]
 
     def kept_pairs(self, protocol: ProtocolConfig, cell: Training) -> Pairs:
-        """The protocol's pairs, less those of subjects that were trained on where its policy is ``drop``."""
+        """The protocol's pairs, without those of training subjects if its overlap policy is ``drop``."""
         trained = self._trained(cell)
         key = ("pairs", self._key(protocol), *(self._key(data) for data in trained))
         return self._once(key, lambda: self._kept_pairs(protocol, trained))  # type: ignore[no-any-return]
@@ -278,7 +278,7 @@ class InputResolver:
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:
-        """What the protocol asks after the overlap policy: ``Pairs``, or what its task has instead of them."""
+        """The protocol's evaluation data after the overlap policy: ``Pairs``, or the equivalent of its task."""
         if evaluation_task(protocol.task).pairs:
             return self.kept_pairs(protocol, cell)
         trained = self._trained(cell)
@@ -306,10 +306,10 @@ class InputResolver:
         return task.placed(found, free)
 
     def _seen(self, data: DatasetConfig, trained: Sequence[DatasetConfig], near: int | None) -> np.ndarray:
-        """bool (N,): images of ``data`` that say nothing about unseen subjects.
+        """bool (N,): images of ``data`` that must not be used to evaluate on unseen subjects.
 
-        Their subject was trained on (the same identity of a common namespace, or the same name where both datasets know names),
-        or the very file was, or with ``near`` an image whose hash differs by at most so many bits.
+        Their subject was used in training (the same identity of a common namespace, or the same name if both datasets have
+        names), or the file itself was, or, with ``near``, an image whose hash differs by at most that many bits.
         """
         manifest = self.manifest(data)
         people: set[str] = set()
@@ -330,7 +330,7 @@ class InputResolver:
         return found
 
     def _alike(self, data: DatasetConfig, trained: Sequence[DatasetConfig], bits: int) -> np.ndarray:
-        """Rows of ``data`` whose images are nearly those of a training set; every set is asked, so that all are looked at."""
+        """Rows of ``data`` that are near-duplicates of training images; queries all training sets, so that all get hashed."""
         rows = [np.zeros(0, np.int64)]
         blocks: list[Blocked] = []
         for one in [data, *trained]:
@@ -354,15 +354,15 @@ class InputResolver:
 
 
 def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
-    """What a protocol that compares no pairs of images asks of all that a manifest has."""
+    """The evaluation data of a protocol that does not compare pairs of images, from the whole manifest."""
     return getattr(protocol, evaluation_task(protocol.task).question)(manifest)
 
 
 def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:
-    """The identity audit: pairs of images that ``seen``, bool by row of the manifest, leaves.
+    """The identity audit: the pairs whose images are not ``seen`` (bool, by row of the manifest).
 
     Raises:
-        ValueError: there are others, and the policy is ``refuse``; says how many pairs would remain.
+        ValueError: some pairs are affected and the policy is ``refuse``; the message says how many pairs would remain.
     """
     shared = seen[pairs.left] | seen[pairs.right]
     if not shared.any():
@@ -386,7 +386,7 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
 
 
 def _readable(find: Callable[[], Any]) -> Any:
-    """What ``find`` gives; an OSError, such as of a loop of symbolic links or a folder without permission, as ValueError."""
+    """The result of ``find``; an OSError, such as of a symbolic link loop or a missing permission, becomes a ValueError."""
     try:
         return find()
     except OSError as error:
@@ -395,17 +395,17 @@ def _readable(find: Callable[[], Any]) -> Any:
 
 
 def _near_duplicates() -> Any:
-    """``datamodules.near_duplicates``, found by name as components are: that room stands above this one."""
+    """``datamodules.near_duplicates``, imported by name like components: that package is in a higher layer."""
     return importlib.import_module("datamodules.near_duplicates")
 
 
 def _conflicts() -> Any:
-    """``datamodules.conflicts``, found by name as components are: that room stands above this one."""
+    """``datamodules.conflicts``, imported by name like components: that package is in a higher layer."""
     return importlib.import_module("datamodules.conflicts")
 
 
 def _splits() -> Any:
-    """``datamodules.split``, found by name as components are: that room stands above this one."""
+    """``datamodules.split``, imported by name like components: that package is in a higher layer."""
     return importlib.import_module("datamodules.split")
 
 

@@ -24,7 +24,7 @@ BLOCKED, PENDING = State.BLOCKED, State.PENDING
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """A node: what is to be computed, for which cells."""
+    """A node: what to compute, and for which cells."""
 
     id: str
     stage: str  # kind
@@ -35,7 +35,7 @@ class PlannedStage:
     cells: tuple[str, ...]
     source: str  # digest of the code
     node: Stage = field(repr=False)
-    generation: int | None = None  # of the marker that the state is about
+    generation: int | None = None  # of the marker that determined the state
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class Plan:
-    """A resolved grid over a ledger. A command makes it once and passes it down."""
+    """A resolved grid over a ledger. Each command makes it once and passes it on."""
 
     grid: Grid
     cells: tuple[PlannedCell, ...]
     stages: tuple[PlannedStage, ...]
-    resolver: InputResolver = field(repr=False, compare=False)  # what was found of the inputs
+    resolver: InputResolver = field(repr=False, compare=False)  # the resolved inputs
 
     @property
     def study(self) -> Path:
@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def open(self) -> list[PlannedStage]:
-        """Stages that a launch would run: those that are missing, and need none that failed."""
+        """Stages that a launch would run: missing ones that do not depend on a failed stage."""
         dead = {stage.id for stage in self.stages if stage.state == FAILED}
         found = []
         for stage in sorted(self.stages, key=lambda stage: stage_kind(stage.stage).order):
@@ -80,7 +80,7 @@ class Plan:
         return found
 
     def renewed(self) -> Plan:
-        """The same cells and stages, with the states that they have in the ledger now."""
+        """The same cells and stages, with their current states in the ledger."""
         states = _States(Ledger(store_of(self.grid)))
         stages = _planned([(stage.node, stage.cells) for stage in self.stages], states)
         found = {stage.id: (State(stage.state), stage.reason) for stage in stages}
@@ -93,17 +93,17 @@ class Plan:
         return replace(self, cells=tuple(cells), stages=stages)
 
     def whole(self) -> Plan:
-        """The plan of all cells of the grid, of which this one may have some."""
+        """The plan of all cells of the grid, if this one covers only some."""
         return self if len(self.cells) == self.grid.size else make_plan(self.grid, None, self.resolver)
 
     def counts(self) -> dict[str, int]:
-        """Cells by state."""
+        """Number of cells by state."""
         states = [cell.state for cell in self.cells]
         order = (DONE, RUN, STALE, FAILED, PENDING, BLOCKED, SKIPPED)
         return {state: states.count(state) for state in order if state in states}
 
     def record(self) -> dict[str, Any]:
-        """The JSON form: what ``plan --json`` prints (cost aside) and what a study keeps as plan.json."""
+        """The JSON form: the output of ``plan --json`` (without cost) and the content of a study's plan.json."""
         return {
             "grid": self.grid.spec.name,
             "axes": {axis: list(levels) for axis, levels in self.grid.axes.items()},
@@ -134,13 +134,13 @@ def study_of(grid: Grid) -> Path:
 
 
 def store_of(grid: Grid) -> Path | str:
-    """Where the ledger is: a folder or a URL."""
+    """The ledger's location: a folder or a URL."""
     return grid.spec.launch.store or study_of(grid) / "store"
 
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Planning makes many objects, all of which stay: the collector would look through them, and all of torch, in vain."""
+    """Disables garbage collection: planning creates many long-lived objects, so scanning them, and torch, frees nothing."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -152,10 +152,10 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, resolver: InputResolver | None = None) -> Plan:
-    """The plan of a grid, or of the cells that ``where`` selects.
+    """The plan of a grid, or of the cells selected by ``where``.
 
     Raises:
-        BadInput: two levels give the same cell, an impossible combination, people that were trained on in a protocol, ...
+        BadInput: two levels give the same cell, an impossible combination, training subjects in a protocol, ...
     """
     ledger = Ledger(store_of(grid))
     resolver = resolver or InputResolver(store_of(grid))
@@ -177,7 +177,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
             resolver.check(point.cell)
             nodes = stages_of(point.cell, resolver)
         except Blocked as blocked:
-            # without content nobody knows whether two folders hold the same, so places count here
+            # without content, identical folders cannot be recognised, so paths count here
             _refuse_twins(canonical(point.cell.model_dump(mode="json")), title, seen, grid)
             state = PENDING if blocked.unread else BLOCKED
             cells.append(PlannedCell(None, point.levels, state, str(blocked), {}, point.cell))
@@ -199,7 +199,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
 
 
 def _planned(nodes: Iterable[tuple[Stage, tuple[str, ...]]], states: _States) -> tuple[PlannedStage, ...]:
-    """``nodes``: each with the cells that it is of."""
+    """``nodes``: each with the cells it belongs to."""
     found = []
     for node, cells in nodes:
         status = states.of(node)

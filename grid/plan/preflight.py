@@ -1,4 +1,4 @@
-"""Before anything is launched: folders that can be written, images that can be read, networks that can be built."""
+"""Preflight checks before a launch: folders can be written, images can be read, networks can be built."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from grid.plan.plan import BLOCKED, Plan, make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
 from grid.terminal import styled
 
-SHOWN = 5  # skipped images that are named on the terminal
+SHOWN = 5  # number of skipped images named on the terminal
 CellFilter = Mapping[str, Sequence[str]]
 
 
 def prepare(study: Path, store: Path | str) -> None:
-    """Makes the folders, and reports one that cannot be written before anything else happens."""
+    """Creates the folders, and reports an unwritable one before anything else happens."""
     if not isinstance(store, Path):
         _probe(store)
     for folder in (study, *([store] if isinstance(store, Path) else [])):
@@ -39,7 +39,7 @@ def prepare(study: Path, store: Path | str) -> None:
 
 
 def _probe(url: str) -> None:
-    """Meets a store that cannot be written.
+    """Checks that a store can be written.
 
     Raises:
         BadInput: it cannot.
@@ -56,7 +56,7 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan
     """The plan after the preflight: images that were never read are read, once."""
     resolver = InputResolver(store_of(grid))
     plan = make_plan(grid, where, resolver)
-    _refuse_blocked(plan)  # reading a million images can wait until everything is there
+    _refuse_blocked(plan)  # before reading a million images, make sure that all inputs exist
     while resolver.unread or resolver.unseen:
         if resolver.unread:
             scan(resolver, next(iter(resolver.unread.values())), console)
@@ -64,14 +64,14 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan
             look(resolver, next(iter(resolver.unseen.values())), console)
         plan = make_plan(grid, where, resolver)
         _refuse_blocked(plan)
-    cost(plan, resolver)  # refuses networks that cannot take the input
+    cost(plan, resolver)  # rejects networks that cannot take the input
     for remark in remarks(plan):
         console.print(Text("left out", style="yellow"), Text(remark), highlight=False)
     return plan
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Images that lie in the folders of the plan's training data and are in no dataset, a line for each dataset and reason."""
+    """Images in the folders of the plan's training data that belong to no dataset: one line per dataset and reason."""
     found: dict[str, DatasetConfig] = {}
     for cell in (planned.cell for planned in plan.cells if planned.cell is not None):
         for training in (cell, cell.source()):
@@ -90,7 +90,7 @@ def _refuse_blocked(plan: Plan) -> None:
 
 
 def scan(resolver: InputResolver, data: DatasetConfig, console: Console) -> None:
-    """Reads a dataset's images with a progress bar, and names those that the policy skips.
+    """Reads a dataset's images with a progress bar, and names the images skipped by the policy.
 
     Raises:
         BadInput: an image cannot be read and the policy is to fail.
@@ -106,7 +106,7 @@ def scan(resolver: InputResolver, data: DatasetConfig, console: Console) -> None
 
 
 def look(resolver: InputResolver, data: DatasetConfig, console: Console) -> None:
-    """Takes hashes of a dataset's images with a progress bar, for protocols that ask for images nearly the same."""
+    """Hashes a dataset's images with a progress bar, for protocols that exclude near-duplicates."""
     _with_progress(f"looking at the images of {data.name}", lambda progress: resolver.look(data, progress), console)
 
 

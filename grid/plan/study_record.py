@@ -1,4 +1,4 @@
-"""The record of a study, plan.json: what its cells are and how it was launched, apart from the plan of one command."""
+"""The record of a study, plan.json: its cells and how it was launched, independent of a single command's plan."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
 
 
 def _computed(plan: Plan, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """When, and with which code, something was computed last: now, unless this launch has nothing to compute."""
+    """When, and with which code version, something was last computed: now, unless this launch has nothing to compute."""
     if earlier and not plan.open and "launched" in earlier:
         return {key: earlier.get(key) for key in ("revision", "version", "launched")}
     return {"revision": revision(), "version": version("facegrid"), "launched": time.time()}
@@ -58,7 +58,7 @@ def _earlier(study: Path) -> dict[str, Any] | None:
 
 
 def revision() -> str:
-    """The checkout's git revision, with + where files differ from it; empty outside a checkout."""
+    """The checkout's git revision, with a trailing + if files differ from it; empty outside a checkout."""
     here = Path(__file__).resolve().parent
     try:
         found = subprocess.run(
@@ -71,7 +71,7 @@ def revision() -> str:
 
 
 def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record that a study keeps: cells of the ``earlier`` one that left the grid stay, under ``hidden``."""
+    """The record that a study keeps: cells of the ``earlier`` record that were removed from the grid stay, under ``hidden``."""
     if not earlier:
         return {**record, "hidden": []}
     here = {cell["id"] for cell in record["cells"]}

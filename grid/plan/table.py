@@ -1,4 +1,4 @@
-"""A plan as a subject reads it."""
+"""Prints a plan as tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grid.terminal import counted
 COLOURS = {
     "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
 }  # fmt: skip
-MANY = 200  # rows of a table that a terminal still shows
+MANY = 200  # tables with more rows are not printed in full on a terminal
 
 
 def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:

@@ -1,1 +1,1 @@
-"""Tables, sheets and the page made from a finished (or unfinished) study."""
+"""The report of a study, finished or not: tables, sheets and the HTML page."""

@@ -32,13 +32,13 @@ from grid.spec.grid_file import BadInput
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
-    Where explanations are scored, also explanations.md and explanations.csv; where pairs of images are compared, modes.md.
+    If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md.
 
-    Everything is made in a folder of its own first and then moved over, file by file, the page last: a reader never sees half a
-    file, and an error leaves the earlier report as it was. Sheets of what is gone are removed; other files stay.
+    Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
+    sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
 
     Args:
-        study: as it stands; cells that are not finished are named as such.
+        study: in its current state; unfinished cells are marked as such.
         out: the folder; by default ``report`` in the study.
 
     Raises:
@@ -95,7 +95,7 @@ def _write(study: Study, folder: Path) -> None:
 
 
 def file_names(titles: Sequence[str]) -> list[str]:
-    """``sheet-<title>.png`` with the letters that every file system takes; all different."""
+    """``sheet-<title>.png`` with characters valid on every file system; all distinct."""
     names: list[str] = []
     for title in titles:
         names.append(file_name("sheet", plain(title) or "explainer", names))

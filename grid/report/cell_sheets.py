@@ -13,17 +13,17 @@ from grid.results import explanation_reader
 from grid.results.explanation_reader import Column, Explained
 from grid.results.rows import Row
 
-PAIRS = 12  # images of a sheet of pairs, two to each
+PAIRS = 12  # images on a sheet of pairs, two per pair
 
 
 def of_cell(study: Study, row: Row) -> list[Explained]:
-    """Of every explainer that the cell has finished or was refused by, in the order of the grid file."""
+    """The explanations of every explainer that finished or refused the cell, in the order of the grid file."""
     names = [name for name in row.cell.names if name.kind == "explain" and name in row.markers]
     return [explanation_reader.read(study.ledger, name.about, row.markers[name], study.faces) for name in names]
 
 
 def by_probes(works: Sequence[Explained]) -> list[list[Explained]]:
-    """Explainers that have an image or a pair in common stand together: those of another protocol's pairs stand apart."""
+    """Groups explainers that share an image or a pair; explainers with pairs from another protocol form separate groups."""
     sets: list[tuple[set[Column], list[Explained]]] = []
     for one in works:
         for keys, together in sets:
@@ -37,9 +37,9 @@ def by_probes(works: Sequence[Explained]) -> list[list[Explained]]:
 
 
 def cell_panel(study: Study, row: Row, works: Sequence[Explained], paired: bool) -> Panel | None:
-    """Rows are methods, columns images, or pairs with left and right beside each other; None for fewer than two explainers.
+    """Rows are methods, columns images, or pairs with left and right side by side; None for fewer than two explainers.
 
-    A method that was refused keeps its row, with the reason. A refused one that names no images counts among those of images.
+    A refused method keeps its row, with the reason. A refused one without named images is placed on the sheet of images.
     """
     mine = [one for one in works if one.paired == paired]
     drawn = [one for one in mine if one.names]

@@ -1,4 +1,4 @@
-"""Coordinates of the page's drawings. The template holds the shapes, this file the numbers."""
+"""Coordinates of the page's charts. The template contains the shapes, this file the numbers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from grid.report.curves import Overlay
 from grid.results.columns import CROSS_VALIDATED, Column
 from grid.results.rows import Factor, Row, Table
 
-HUES = 8  # colours that the style sheet knows
+HUES = 8  # number of colours in the style sheet
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "1 5")
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """How a cell's curves are drawn: its colour is the level of the first factor that varies, its dashes the rest."""
+    """The line style of a cell's curves: the colour is the level of the first varying factor, the dashes encode the others."""
 
     hue: int
     dash: str
@@ -30,7 +30,7 @@ def strokes(table: Table) -> list[Stroke]:
     if main is None:
         return [Stroke(0, "") for _ in table.rows]
     kinds: dict[tuple[tuple[str, str], ...], int] = {}
-    for row in reversed(table.rows):  # the last combination of levels is usually the full one: it gets the solid line
+    for row in reversed(table.rows):  # the last combination of levels is usually the complete one: it gets the solid line
         kinds.setdefault(_others(row, main), len(kinds))
     return [
         Stroke(
@@ -47,7 +47,7 @@ def _others(row: Row, main: Factor) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class Frame:
-    """A plot's rectangle in the drawing's own units."""
+    """A plot's rectangle in drawing units."""
 
     width: float
     height: float
@@ -55,7 +55,7 @@ class Frame:
     top: float
 
     def points(self, curve: np.ndarray) -> str:
-        """(k, 2) from 0 to 1, y upwards, as SVG points with one decimal."""
+        """Converts (k, 2) from 0 to 1, y upwards, to SVG points with one decimal."""
         x, y = self.left + curve[:, 0] * self.width, self.top + (1 - curve[:, 1]) * self.height
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
@@ -64,7 +64,7 @@ ROC = Frame(600, 430, 52, 12)
 
 
 def roc_ticks(overlay: Overlay) -> dict[str, list[tuple[float, str]]]:
-    """ByteRanges and labels of the FAR axis on either scale."""
+    """Positions and labels of the FAR axis on either scale."""
     log = [(1 - n / overlay.decades, _power(n)) for n in range(int(overlay.decades), -1, -1)]
     return {"linear": [(n / 5, f"{n * 20} %") for n in range(6)], "log": log}
 
@@ -84,7 +84,7 @@ class Whisker:
 
 @dataclass(frozen=True)
 class Forest:
-    """Intervals of one column on one scale."""
+    """Intervals of one column on a common scale."""
 
     column: Column
     start: str  # the value at the left end, as printed
@@ -93,7 +93,7 @@ class Forest:
 
 
 def forest(table: Table, protocol: str) -> Forest | None:
-    """The intervals of cross-validated accuracy under a protocol; None where it has none, or nothing was evaluated."""
+    """The intervals of cross-validated accuracy under a protocol; None if it has none, or nothing was evaluated."""
     column = next((c for c in table.columns if c.protocol == protocol and c.key == CROSS_VALIDATED), None)
     if column is None:
         return None

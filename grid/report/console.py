@@ -1,4 +1,4 @@
-"""The table for a terminal of 100 columns."""
+"""The results table for a terminal of 100 columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLOURS = {
 
 
 def table(study: Study) -> Group:
-    """The headline numbers of every cell: a table per task, a line per protocol of it. The page has the rest."""
+    """The headline numbers of every cell: a table per task, with a line per protocol. The page has the other numbers."""
     found = with_ensembles(study, rows.table(study))
     tasks = dict.fromkeys(column.task for column in found.columns)
     groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
@@ -31,11 +31,11 @@ def table(study: Study) -> Group:
 
 
 def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
-    """The cells under protocols of one task."""
+    """The cells under the protocols of one task."""
     several = len(protocols) > 1
     title = Text(name + (f" on {protocols[0]}" if protocols[0] and not several else ""))
     out = RichTable(title=title, title_justify="left", pad_edge=False, box=None, header_style="bold")
-    out.collapse_padding = True  # twelve cells of three factors fit in 100 columns
+    out.collapse_padding = True  # so that twelve cells of three factors fit in 100 columns
     for factor in found.factors:
         heading = factor.title.replace("-", "-\n")
         least = max(map(len, heading.split()), default=0)

@@ -1,4 +1,4 @@
-"""ROC and training curves as points of an image, thinned to what an image can show."""
+"""ROC and training curves as points for plotting, thinned to the visible resolution."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from grid.results.rows import Row
 from grid.spec.stage_name import StageName
 from modules.metrics.roc import Curve
 
-STEP = 1 / 300  # of the image's side: no point that is left out is further than this from one that is kept
+STEP = 1 / 300  # fraction of the plot's side: every omitted point is at most this far from a kept one
 
 
 @dataclass(frozen=True)
 class Roc:
-    """One cell's curve. Both are (k, 2): x and y from 0 to 1, x rising; y is the TAR.
+    """One cell's curve. Both are (k, 2): x and y from 0 to 1, x ascending; y is the TAR.
 
     Attributes:
         linear: x is the FAR.
-        log: x is 0 at a FAR of 10 ** -decades and 1 at a FAR of 1; what lies left of it is drawn at 0.
+        log: x is 0 at a FAR of 10 ** -decades and 1 at a FAR of 1; lower FARs are drawn at 0.
     """
 
     row: Row
@@ -34,7 +34,7 @@ class Roc:
 
 @dataclass(frozen=True)
 class Overlay:
-    """The curves of one protocol in one image."""
+    """The curves of one protocol in one plot."""
 
     protocol: str
     decades: float  # the log axis begins at 10 ** -decades: one false acceptance in the longest list
@@ -42,7 +42,7 @@ class Overlay:
 
 
 def overlay(study: Study, rows: Sequence[Row], protocol: str) -> Overlay:
-    """The exact ROC curve of every cell that was evaluated, from its scores."""
+    """The exact ROC curve of every evaluated cell, from its scores."""
     found = []
     for row in rows:
         if marker := row.markers.get(StageName("evaluate", protocol)):
@@ -63,15 +63,15 @@ def _curve(path: Any) -> Curve:
 
 
 def logarithmic(far: np.ndarray, decades: float) -> np.ndarray:
-    """FAR to a place from 0 (10 ** -decades and below) to 1."""
+    """Maps FAR to a position from 0 (10 ** -decades and below) to 1."""
     place: np.ndarray = np.maximum(1 + np.log10(np.maximum(far, 10.0**-decades)) / decades, 0.0)
     return place
 
 
 def thin(x: np.ndarray, y: np.ndarray, step: float = STEP) -> np.ndarray:
-    """(k, 2): points of a curve that rises in x and y, those of each ``step`` x ``step`` square reduced to the first and last.
+    """(k, 2): points of a curve ascending in x and y; keeps the first and last point in each ``step`` x ``step`` square.
 
-    At most 4 / step + 2 of them, whatever the number of pairs.
+    At most 4 / step + 2 points, regardless of the number of pairs.
     """
     square = np.floor(x / step) * 4 / step + np.floor(y / step)
     changes = np.flatnonzero(np.diff(square))
@@ -87,5 +87,5 @@ def history(study: Study, row: Row) -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = study.ledger.json(marker, "history.json")
             return rows
         except Damaged:
-            pass  # its events may still be there
+            pass  # its events may still exist
     return study.ledger.events("train", id) if id else []

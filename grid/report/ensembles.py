@@ -1,7 +1,7 @@
-"""Several cells that evaluate each pair together, as rows of the report.
+"""Ensembles: several cells that score each pair together, as rows of the report.
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 4.2: the kernels of networks with different inputs are added, each
-the negative Euclidean distance of the two unit embeddings.
+being the negative Euclidean distance of the two unit embeddings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from modules.metrics.verification import verification
 def with_ensembles(study: Study, table: Table) -> Table:
     """The table with a row for each ensemble of the grid file and each combination of the other axes.
 
-    An axis that an ensemble goes over has no ticks: its level is then the members' names.
+    An axis combined by an ensemble has no ticks: its level is then the members' names.
     """
     overs = {ensemble["over"] for ensemble in study.record.get("ensembles", ())}
     factors = tuple(dataclasses.replace(one, tick=None) if one.axis in overs else one for one in table.factors)
@@ -71,7 +71,7 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
 
 
 def _evaluated(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
-    """What ``verification`` says of the pairs that all members compared: of others, one of them dropped a face."""
+    """The ``verification`` results on the pairs compared by all members: no member dropped one of their faces."""
     tables = [pq.read_table(study.ledger.path(marker, "scores.parquet")) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
     common = set(pairs[0]).intersection(*pairs[1:])

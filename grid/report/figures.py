@@ -1,4 +1,4 @@
-"""The sheets of single cells, as the papers have them: which there are, and under which names."""
+"""The sheets of single cells, in the style of the papers: which there are, and their file names."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from grid.report.panel import panel_png
 from grid.report.theta_png import theta_png
 from grid.results.rows import Row
 
-LONGEST = 200  # letters of a title in a file name; file systems take names of 255 bytes
-CELLS = 12  # that get sheets of their own: the first of the plan that have any
-KINDS = ("sheet", "cell", "pairs", "maps", "theta")  # how the names of sheets begin
+LONGEST = 200  # maximum length of a title in a file name; file systems allow names of 255 bytes
+CELLS = 12  # number of cells with separate sheets: the first of the plan that have maps
+KINDS = ("sheet", "cell", "pairs", "maps", "theta")  # prefixes of sheet file names
 
 
 def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
-    """(PNG by file name, cells that have maps but no sheets because there are so many).
+    """(PNG by file name, number of cells that have maps but no sheets because there are too many cells).
 
-    ``cell-<levels>``: methods x images; ``pairs-<levels>``: methods x pairs, those of each protocol by themselves;
+    ``cell-<levels>``: methods x images; ``pairs-<levels>``: methods x pairs, separately for each protocol;
     ``maps-<levels>-<explainer>``: pair by pair, all maps of one method; ``theta-<levels>-<explainer>``: pairwise occlusion.
     """
     made: dict[str, bytes] = {}
@@ -46,7 +46,7 @@ def _of(study: Study, row: Row) -> Iterator[tuple[str, str, bytes]]:
 
 
 def file_name(kind: str, title: str, taken: Iterable[str]) -> str:
-    """``<kind>-<title>.png`` with the letters that every file system takes; a number keeps it apart from those taken."""
+    """``<kind>-<title>.png`` with characters valid on every file system; a number makes it unique."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title)[:LONGEST].strip("-.") or "explainer"
     name, number = f"{kind}-{plain}.png", 2
     while name.lower() in {other.lower() for other in taken}:

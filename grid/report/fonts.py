@@ -1,4 +1,4 @@
-"""Fonts of the sheets: matplotlib's DejaVu Sans on every machine; for letters that it lacks, a font of the system."""
+"""Fonts of the sheets: matplotlib's DejaVu Sans on every machine; for characters that it lacks, a system font."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from grid.report.text import visible
 
 @cache
 def lettered(text: str, size: int) -> tuple[str, Any]:
-    """(text as it can be drawn, PIL font): one font that has every letter, where the system has one.
+    """(text in drawable form, PIL font): one font that covers every character, if the system has one.
 
-    Otherwise each letter that DejaVu Sans lacks is written as its number, such as ``U+732B``.
+    Otherwise each character missing from DejaVu Sans is written as its code point, such as ``U+732B``.
     """
     text = "\n".join(map(visible, text.split("\n")))
     known = _letters(_dejavu())
@@ -30,7 +30,7 @@ def write(draw: Any, at: tuple[float, float], text: str, colour: tuple[int, int,
 
 
 def length(text: str, size: int) -> float:
-    """Of one line, in pixels."""
+    """The length of one line, in pixels."""
     drawn, font = lettered(text, size)
     return float(font.getlength(drawn))
 
@@ -51,13 +51,13 @@ def _font(path: str, size: int) -> Any:
 
 @cache
 def _covering(letters: frozenset[str]) -> str | None:
-    """The file of a font of the system that has them all."""
+    """The file of a system font that covers all these characters."""
     codes = {ord(letter) for letter in letters}
     for path in system_fonts():
         if codes <= _letters(path):
             try:
                 _font(path, 12)
-            except OSError:  # a font of bitmaps in one size, such as coloured emoji
+            except OSError:  # a bitmap font with one size, such as coloured emoji
                 continue
             return path
     return None
@@ -65,7 +65,7 @@ def _covering(letters: frozenset[str]) -> str | None:
 
 @cache
 def system_fonts() -> tuple[str, ...]:
-    """The files of fonts that are installed, regular ones first. The fonts of one collection have the same letters."""
+    """The files of installed fonts, regular ones first. All fonts of one collection cover the same characters."""
     from matplotlib import font_manager
 
     paths = [path for path in font_manager.findSystemFonts() if Path(path).suffix.lower() in (".ttf", ".otf", ".ttc", ".otc")]
@@ -78,5 +78,5 @@ def _letters(path: str) -> frozenset[int]:
 
     try:
         return frozenset(FT2Font(path).get_charmap())
-    except (RuntimeError, OSError):  # no font, or one that cannot be read
+    except (RuntimeError, OSError):  # not a font, or an unreadable one
         return frozenset()

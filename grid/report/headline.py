@@ -12,7 +12,7 @@ from grid.spec.grid_file import REPLICATE
 
 @dataclass(frozen=True)
 class Number:
-    """One measurement of the best cell; ``spread`` is its interval, or how many replicates it is the mean of."""
+    """One measurement of the best cell; ``spread`` is its interval, or the number of replicates it is averaged over."""
 
     title: str
     text: str
@@ -24,9 +24,9 @@ class Headline:
     """The best cell of a protocol.
 
     Attributes:
-        title: the accuracy by which it is the best.
+        title: the accuracy used for the comparison.
         levels: of the cell, without its replicate.
-        among: how many cells were compared; replicates count as one.
+        among: number of cells compared; replicates count as one.
     """
 
     protocol: str
@@ -37,9 +37,9 @@ class Headline:
 
 
 def headlines(table: Table) -> list[Headline]:
-    """One per protocol. The best cell has the highest cross-validated accuracy, as a mean over its replicates.
+    """One per protocol. The best cell has the highest cross-validated accuracy, averaged over its replicates.
 
-    Where a protocol has no cross-validated accuracy, the accuracy at the best threshold decides.
+    If a protocol has no cross-validated accuracy, the accuracy at the best threshold is used.
     """
     return [found for protocol in table.compared if (found := _headline(table, protocol))]
 

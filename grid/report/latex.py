@@ -21,13 +21,13 @@ SPECIAL = {
     "∞": r"$\infty$", "→": r"$\to$", "←": r"$\gets$",
     "²": "$^2$", "³": "$^3$", "¹": "$^1$", "µ": r"$\mu$",
 }  # fmt: skip
-LATIN = ({chr(code) for code in range(0xA1, 0x180)} | set("ȘșȚț€")) - set("ĦħĸĿŀŉŦŧſ")  # what pdfLaTeX prints with T1
-# any other letter: itself under LuaLaTeX and XeLaTeX, whose font must have it, and its number under pdfLaTeX
+LATIN = ({chr(code) for code in range(0xA1, 0x180)} | set("ȘșȚț€")) - set("ĦħĸĿŀŉŦŧſ")  # printable by pdfLaTeX with T1
+# other characters: unchanged under LuaLaTeX and XeLaTeX, whose font must have them; the code point under pdfLaTeX
 CHARACTER = "\\providecommand{\\unicodechar}[2]{\\ifdefined\\Umathchar#1\\else\\texttt{U+#2}\\fi}"
 
 
 def latex(table: Table, name: str) -> str:
-    """A ``table`` environment. A level of the first factor is printed once per run of rows, as the paper does."""
+    """A ``table`` environment. A level of the first factor is printed once per group of rows, as in the paper."""
     count, several = len(table.columns), len(table.protocols) > 1
     lines = [
         "% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,amssymb}", CHARACTER,
@@ -83,7 +83,7 @@ def _value(column: Column, value: Result | None) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is, whatever it starts with: ``[`` and ``*`` would be read as arguments of ``\\\\``."""
+    """Escaped text that LaTeX prints literally, also at the start of a row, where ``[`` and ``*`` are arguments of ``\\\\``."""
     escaped = "".join(SPECIAL.get(letter) or _letter(letter) for letter in visible(text))
     return re.sub(r"([-,])(?=\1)", r"\1{}", escaped)  # -- and ,, are ligatures
 

@@ -8,7 +8,7 @@ from grid.results.rows import Row, Table
 
 
 def markdown(table: Table, name: str) -> str:
-    """A pipe table and the notes that it needs; ends with a line break."""
+    """A pipe table and its notes; ends with a line break."""
     head = [plain(factor.title) for factor in table.factors] + [_title(column, table) for column in table.columns] + ["State"]
     lines = [f"# {plain(name)}", ""]
     if not table.whole:
@@ -51,7 +51,7 @@ def line(fields: list[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """User text that cannot end a field or start markup."""
+    """User text escaped so that it cannot end a field or start markup."""
     text = visible(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for mark in "|*_`[]":
         text = text.replace(mark, "\\" + mark)

@@ -1,4 +1,4 @@
-"""Every accuracy that the field calls "LFW accuracy", side by side, from the same scores of each cell."""
+"""All definitions of accuracy that the field calls "LFW accuracy", side by side, from the same scores of each cell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from grid.report.markdown import line, plain
 from grid.results.rows import Row, Table
 
-EXACT = "ten_fold"  # from which differences are counted
+EXACT = "ten_fold"  # the reference for differences
 NOTE = (
     "One list of scores, one column per definition. s.e. is the standard error and s.d. the standard deviation over folds; "
     f"then the difference from {EXACT} in points."
@@ -17,10 +17,10 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Board:
-    """Of one protocol with pairs of images.
+    """The accuracies under one protocol with pairs of images.
 
     Attributes:
-        names: of the modes, as the metrics have them
+        names: of the modes, as in the metrics
         rows: cells that have them
     """
 
@@ -29,7 +29,7 @@ class Board:
     rows: tuple[Row, ...]
 
     def text(self, row: Row, name: str) -> tuple[str, str]:
-        """(value in percent, its spread and difference); empty where the cell has no such mode."""
+        """(value in percent, its spread and difference); empty if the cell lacks this mode."""
         mode: dict[str, Any] | None = row.metrics[self.protocol]["modes"].get(name)
         if mode is None:
             return "–", ""
@@ -42,7 +42,7 @@ class Board:
 
 
 def boards(table: Table) -> list[Board]:
-    """One per protocol that any cell has modes of."""
+    """One per protocol for which some cell has modes."""
     found = []
     for protocol in table.compared:
         rows = tuple(row for row in table.rows if row.metrics.get(protocol, {}).get("modes"))

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs no network, with everything inside it."""
+"""The page: one self-contained HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def page(
     modes: Sequence[Board] = (),
     view: View | None = None,
 ) -> str:
-    """HTML. Every text that comes from a grid file, a data set or an error is escaped."""
+    """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
     from markupsafe import Markup
 
@@ -81,7 +81,7 @@ def page(
 
 
 def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Dotted keys and JSON values that every cell has alike."""
+    """Dotted keys and JSON values that all cells have in common."""
     flat = [_flat(config) for config in configs]
     shared = [key for key in (flat[0] if flat else {}) if all(key in other and other[key] == flat[0][key] for other in flat)]
     return [(key, flat[0][key]) for key in shared]
@@ -97,7 +97,7 @@ def _flat(value: Any, at: str = "") -> dict[str, str]:
 
 
 def _heading(title: str) -> str:
-    """A column's title that breaks after a comma rather than within ``10-fold`` or ``0.1 %``."""
+    """A column title that breaks after a comma rather than within ``10-fold`` or ``0.1 %``."""
     return title.replace(" %", "\u00a0%").replace("-", "\u2011")
 
 

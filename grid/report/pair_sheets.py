@@ -1,4 +1,4 @@
-"""Pair by pair, all maps of one method beside each other (Xu et al., Fig. 3: the pair, then S, S+ and S- of both images)."""
+"""All maps of one method side by side, pair by pair (Xu et al., Fig. 3: the pair, then S, S+ and S- of both images)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from grid.results.explanation_reader import Explained, column
 from grid.results.heatmap import Scale
 from grid.results.rows import Row
 
-PAIRS = 20  # images of a sheet, two to each pair
+PAIRS = 20  # images on a sheet, two per pair
 
 
 def pair_panel(study: Study, row: Row, one: Explained) -> Panel | None:
-    """Rows are pairs; None where the method makes fewer than two maps, or maps that have no scale in common."""
+    """Rows are pairs; None if the method makes fewer than two maps, or maps without a common scale."""
     maps = {name: one.maps(name) for name in one.names}
     if not one.paired or len(maps) < 2 or len({one.scale(name, found).signed for name, found in maps.items()}) > 1:
         return None

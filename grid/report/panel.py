@@ -1,4 +1,4 @@
-"""A sheet of images as one PNG: labels left, a band of tiles per row, its one scale right. Equal panels give equal bytes."""
+"""A sheet of images as one PNG: labels left, a band of tiles per row, the row's scale right. Equal panels give equal bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from grid.report.fonts import length, write
 from grid.results.heatmap import Scale, coloured
 
-TILE = 112  # pixels of one image's side
+TILE = 112  # side of one image in pixels
 GAP, APART, LABEL, BAR, HEAD, EDGE = 6, 12, 220, 100, 46, 18
 REFUSED = 76  # height of a row without images
 FOOT = 18
@@ -34,12 +34,12 @@ class Band:
     """One row.
 
     Attributes:
-        label: its first line in ink, the others faint.
-        tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused.
-        scale: of all its coloured tiles; None for crops.
+        label: its first line in the text colour, the others faint.
+        tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused.
+        scale: shared by all its coloured tiles; None for crops.
         refused: the reason.
-        feet: a text under each group of columns; may be empty.
-        mark: as a group's, where the row is a pair.
+        feet: a text below each group of columns; may be empty.
+        mark: as in ``Group``, if the row is a pair.
     """
 
     label: str
@@ -63,14 +63,14 @@ class Panel:
 
 
 def panel_png(panel: Panel) -> bytes:
-    """The image."""
+    """The sheet as PNG."""
     data = io.BytesIO()
     panel_image(panel).save(data, "PNG")
     return data.getvalue()
 
 
 def panel_image(panel: Panel) -> Any:
-    """As a PIL image."""
+    """The sheet as a PIL image."""
     from PIL import Image, ImageDraw
 
     columns = max([4, *(len(band.tiles) for band in panel.bands if band.tiles is not None), sum(g.span for g in panel.groups)])
@@ -105,7 +105,7 @@ def panel_image(panel: Panel) -> Any:
 
 
 def places(groups: Sequence[Group], columns: int) -> list[int]:
-    """Left edges of the columns; groups of several columns stand further apart."""
+    """Left edges of the columns, with wider gaps between groups of several columns."""
     starts = set(np.cumsum([group.span for group in groups]).tolist()) if any(group.span > 1 for group in groups) else set()
     apart = [APART if number in starts else 0 for number in range(columns)]
     return [EDGE + LABEL + number * (TILE + GAP) + sum(apart[: number + 1]) for number in range(columns)]
@@ -150,7 +150,7 @@ def _bar(canvas: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
 
 
 def shortened(text: str, width: int, size: int) -> str:
-    """As much as fits, with an ellipsis."""
+    """The text, shortened with an ellipsis to fit."""
     while len(text) > 1 and length(text, size) > width:
         text = text[:-2].rstrip() + "…"
     return text

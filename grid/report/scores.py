@@ -1,6 +1,6 @@
-"""How good explanations are, as data: a table per kind of probes, a group per cell, a line per method and map.
+"""Explanation scores as data: a table per kind of probes, a group per cell, a line per method and map.
 
-A number beats the centre baseline where the paired 95 % interval of their difference lies on the better side of 0.
+A number beats the centre baseline if the paired 95 % interval of their difference lies on the better side of 0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from grid.results.rows import Row
 from grid.spec.stage_name import StageName
 
 CENTRE = "centre"
-ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # columns come in this order, others after them
+ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # column order; others follow
 NO_MAPS = "no_maps"
 
 
@@ -24,10 +24,10 @@ class Scored:
     """One score of one explainer in one cell.
 
     Attributes:
-        result: ``score.json``; None where the stage is not finished
+        result: ``score.json``; None if the stage is not finished
         state: "done", "refused", "failed" or "unfinished"
-        reason: why, where it is not done; of a refusal with its code
-        of: what the explainer was to explain, as ``Table.of``
+        reason: why it is not done; for a refusal including its code
+        of: the kind of probes to explain, as in ``Table.of``
     """
 
     row: Row
@@ -41,7 +41,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Number:
-    """A cell of the table."""
+    """A table entry."""
 
     name: str  # such as "probability"
     value: float
@@ -60,12 +60,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: the ``place``-th headline of the scores with that title."""
+    """A column: the ``place``-th headline number of the scores with that title."""
 
     score: str
     place: int
     title: str
-    mixed: bool  # methods have numbers of several names here, so each says its own
+    mixed: bool  # methods have numbers with different names here, so each entry shows its name
     lower_is_better: bool
 
 
@@ -79,7 +79,7 @@ class Line:
     numbers: dict[tuple[str, int], Number] = field(default_factory=dict)
     troubles: dict[str, tuple[str, str]] = field(default_factory=dict)  # score -> (state or code, reason)
     refused: str | None = None  # why the method gave no maps at all
-    flags: tuple[str, ...] | None = None  # None: nobody looked
+    flags: tuple[str, ...] | None = None  # None: not checked
     seconds: float | None = None
     count: str = ""
 
@@ -98,7 +98,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
-    """All cells' scores on probes of one kind: "images", "pairs", or "pairs of" a protocol that explainers name."""
+    """All cells' scores on probes of one kind: "images", "pairs", or "pairs of" a protocol named by explainers."""
 
     of: str
     headings: tuple[Heading, ...]
@@ -127,7 +127,7 @@ def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
 
 
 def tables(found: Sequence[Scored]) -> list[Table]:
-    """Of images, then of pairs, then of pairs of named protocols; kinds that nothing was scored on are left out."""
+    """Tables for images, then pairs, then pairs of named protocols; kinds without scores are omitted."""
     made = []
     kinds = dict.fromkeys(one.of for one in found)
     for of in sorted(kinds, key=lambda kind: ("images", "pairs", kind).index(kind)):
@@ -141,7 +141,7 @@ def tables(found: Sequence[Scored]) -> list[Table]:
 
 
 def _of(study: Study, row: Row, method: str) -> str:
-    """By the explainer's config, so that what is unfinished or refused stands where it belongs."""
+    """The kind of probes according to the explainer's config, so that unfinished and refused scores are in the right table."""
     added = [one.explainer for one in entries(study.record) if one.label == StageName("explain", method)]
     for config in (*row.cell.config.get("explainers", ()), *added):
         if (config.get("label") or config["name"]) == method:
@@ -179,7 +179,7 @@ def _titled(score: str, names: Sequence[str]) -> str:
 
 
 def _lines(found: Sequence[Scored]) -> list[Line]:
-    """Of one cell."""
+    """The lines of one cell."""
     baselines: list[tuple[Line, list[str]]] = []
     lines: list[Line] = []
     for method in sorted({one.method for one in found}):
@@ -195,9 +195,9 @@ def _lines(found: Sequence[Scored]) -> list[Line]:
                 baselines.append((Line(name, baseline=True, numbers=dict(numbers)), [method]))
     order = list(dict.fromkeys(line.method for line, _ in baselines))
     baselines.sort(key=lambda one: order.index(one[0].method))
-    for line, owners in baselines:  # methods that were given other probes, or another number, have baselines of their own
+    for line, owners in baselines:  # methods with other probes or numbers have separate baselines
         others = [len(theirs) for other, theirs in baselines if other.method == line.method and other is not line]
-        if others and len(owners) <= sum(others):  # those of most methods are the baselines as such
+        if others and len(owners) <= sum(others):  # the baselines shared by most methods are unlabelled
             line.map = f"of {', '.join(owners)}"
     return [line for line, _ in baselines] + lines
 
@@ -266,7 +266,7 @@ def reasons(lines: Iterable[Line]) -> list[str]:
 
 
 def troubles(table: Table) -> list[str]:
-    """``reasons`` of all cells; those of methods that gave no map stand in the table already."""
+    """``reasons`` for all cells, without methods that gave no map, which are already in the table."""
     return list(
         dict.fromkeys(one for group in table.groups for one in reasons(line for line in group.lines if not line.refused))
     )

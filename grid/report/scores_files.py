@@ -1,4 +1,4 @@
-"""How good explanations are, as Markdown, CSV and JSON."""
+"""Explanation scores as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIELDS = ("value", "low", "high")
 
 
 def scores_markdown(tables: Sequence[Table], name: str) -> str:
-    """A pipe table per kind of probes and cell, and what was refused; ends with a line break."""
+    """A pipe table per kind of probes and cell, and the refusals; ends with a line break."""
     lines = [f"# Explanations of {plain(name)}, scored", "", NOTE]
     for table in tables:
         for group in table.groups:
@@ -60,7 +60,7 @@ def _troubles(lines: Iterable[Line]) -> list[str]:
 
 
 def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
-    """A line per number, baselines among them, and per score that has none; as ``table.csv`` in form."""
+    """A line per number, including baselines, and per score without numbers; in the format of ``table.csv``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     above = [f"above_{CENTRE}", f"above_{CENTRE}_low", f"above_{CENTRE}_high"]
@@ -103,7 +103,7 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
 
 
 def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:
-    """Every score as it was written, but for its details."""
+    """Every score as written, without its details."""
     return [
         {
             "cell": one.row.cell.id,

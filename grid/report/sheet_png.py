@@ -26,7 +26,7 @@ def sheet_png(sheet: Sheet, study: str) -> bytes:
 
 
 def groups(images: Sequence[dict[str, Any]]) -> tuple[Group, ...]:
-    """Titles of columns: of pairs, one over both images; of images, whose they are."""
+    """Column titles: for pairs, one over both images; for images, their identities."""
     if any(image.get("pair") is None for image in images):
         return tuple(Group(str(image.get("identity", "")), 1) for image in images)
     lefts = images[::2]

@@ -1,4 +1,4 @@
-"""Contact sheets: image x cell, the attribution drawn over the crop. Raw maps stay as they are."""
+"""Contact sheets: image x cell, with the attribution drawn over the crop. Raw maps are not modified."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Strip:
     """One cell's row of images.
 
     Attributes:
-        tiles: (columns, TILE, TILE, 3) uint8; None where the method was refused. A map that is zero everywhere says so.
-        scale: the row's one scale; None where the method was refused, or makes images of its own.
-        cosines: of each pair that is shown; empty for images.
+        tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused. A map that is zero everywhere is labelled.
+        scale: the row's scale; None if the method was refused, or generates images.
+        cosines: of each shown pair; empty for images.
     """
 
     row: Row
@@ -40,7 +40,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Crops that some cells have in common, as they were before any colour."""
+    """Crops shared by some cells, before colouring."""
 
     label: str
     tiles: np.ndarray
@@ -52,16 +52,16 @@ class Sheet:
 
     title: str
     target: str  # what is explained, in words
-    layers: tuple[str, ...]  # that were looked at
+    layers: tuple[str, ...]  # layers that were explained
     images: tuple[dict[str, Any], ...]  # the columns: "key", "identity"; of pairs also "pair", "side", "same"
-    left_out: int  # images beyond MOST
+    left_out: int  # number of images beyond MOST
     inputs: tuple[Inputs, ...]
     strips: tuple[Strip, ...]
-    without: tuple[str, ...]  # titles of cells that have no maps yet
+    without: tuple[str, ...]  # titles of cells without maps so far
 
 
 def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
-    """A sheet per explainer of the study that any cell has finished, and per map where it makes several."""
+    """One sheet per explainer finished by any cell, and per map if it makes several."""
     titles = dict.fromkeys(name.about for row in rows for name in row.cell.names if name.kind == "explain")
     found = []
     for title in titles:
@@ -74,7 +74,7 @@ def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
 
 
 def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, Explained]], study: Study) -> Sheet:
-    """Of one explainer; ``name`` is that of the map, where the explainer makes several."""
+    """The sheet of one explainer; ``name`` is the map's name if the explainer makes several."""
     label = StageName("explain", title)
     keys: dict[Column, dict[str, Any]] = {}
     for _, one in ready:
@@ -104,7 +104,7 @@ def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row
 
 
 def chosen(keys: dict[Column, dict[str, Any]], most: int) -> list[Column]:
-    """The first ``most`` images; of pairs, whole ones, half of them genuine as far as there are so many."""
+    """The first ``most`` images; for pairs, whole pairs, half of them genuine as far as available."""
     if not any(image.get("pair") is not None for image in keys.values()):
         return list(keys)[:most]
     pairs: dict[int | None, list[Column]] = {}
@@ -119,7 +119,7 @@ def chosen(keys: dict[Column, dict[str, Any]], most: int) -> list[Column]:
 
 
 def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
-    """(columns, TILE, TILE, 3): the crops, with grey where this cell has none."""
+    """(columns, TILE, TILE, 3): the crops, grey where this cell has none."""
     crops, places = one.crops(), one.places
     order = [places.get(key) for key in columns]
     return np.stack([heatmap.blank(TILE) if n is None else heatmap.tile(crops[n], None, Scale(), TILE) for n in order])
@@ -128,9 +128,9 @@ def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
 def tiles_of(
     one: Explained, name: str, columns: Sequence[Column], scale: Scale | None = None
 ) -> tuple[np.ndarray, Scale | None]:
-    """(the drawn maps as ``inputs_of``, the one scale of the row); a pair that the method refuses stays grey.
+    """(the drawn maps in the form of ``inputs_of``, the common scale of the row); pairs refused by the method stay grey.
 
-    Of a method that makes images of its own, these, as they are and without a scale.
+    For a method that generates images, these images, unchanged and without a scale.
     """
     crops, maps, places, refused = one.shown(), one.maps(name), one.places, one.refused_pairs
     scale = scale or one.scale(name, maps)
@@ -145,7 +145,7 @@ def tiles_of(
 
 
 def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None, ...]:
-    """One per pair of the columns; empty for images."""
+    """One per pair in the columns; empty for images."""
     images = {explanation_reader.column(image): image for image in one.images}
     return tuple(
         images[key].get("cosine") if key in images else None for key in columns if key[2] == explanation_reader.SIDES[0]
@@ -153,12 +153,12 @@ def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None,
 
 
 def resized(crop: np.ndarray) -> np.ndarray:
-    """(TILE, TILE, 3) uint8; (h, w, 3) with the longer side TILE where the crop is not square."""
+    """(TILE, TILE, 3) uint8; (h, w, 3) with the longer side TILE if the crop is not square."""
     return heatmap.resized(crop, TILE)
 
 
 def jpeg(tile: np.ndarray) -> bytes:
-    """A tile as the page shows it."""
+    """A tile as JPEG, for the page."""
     import cv2
 
     good, data = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
@@ -167,7 +167,7 @@ def jpeg(tile: np.ndarray) -> bytes:
 
 
 def _shared(study: Study, owners: Sequence[Row], among: Sequence[Row]) -> str:
-    """What the cells with the same crops have in common and the others have not."""
+    """The levels that the cells with the same crops share and some other cells lack."""
     told = []
     for axis in study.axes:
         levels = {row.cell.levels.get(axis) for row in owners}

@@ -1,4 +1,4 @@
-"""How long stages took: those of a cell by itself, and those that several cells share, each counted once."""
+"""Stage durations: per cell for its own stages, and for shared stages, each counted once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from grid.results.rows import Table
 
 @dataclass(frozen=True)
 class Shared:
-    """A stage of several cells."""
+    """A stage shared by several cells."""
 
     stage: str  # its label in the first of them
     cells: int
@@ -19,10 +19,10 @@ class Shared:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds.
+    """Durations in seconds.
 
     Attributes:
-        own: id of a cell -> of the finished stages that no other cell has
+        own: id of a cell -> total of its finished stages that no other cell shares
         total: of all finished stages
     """
 
@@ -32,7 +32,7 @@ class Times:
 
 
 def times(table: Table) -> Times:
-    """Of all shown cells."""
+    """The durations of all shown cells."""
     labels = {id: str(label) for row in reversed(table.rows) for label, id in row.cell.stages.items()}
     seconds: dict[str, float] = {}
     owners: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The table as CSV: levels spelled out, shares from 0 to 1 at full precision, one column per number."""
+"""The table as CSV: levels spelled out, fractions from 0 to 1 at full precision, one column per number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIELDS = ("value", "low", "high", "se")
 
 
 def table_csv(table: Table) -> str:
-    """RFC 4180 but for the line ends, which are a line feed. An absent number is an empty field."""
+    """RFC 4180 except for the line ends, which are a line feed. An absent number is an empty field."""
     wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "ten_fold"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -41,7 +41,7 @@ def _name(column: Column, field: str, table: Table) -> str:
 
 
 def results_csv(results: Results) -> str:
-    """The long table: a line per number, in the columns of ``Results``."""
+    """The long table: a line per number, with the columns of ``Results``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([spreadsheet(name) for name in results.columns])

@@ -1,4 +1,4 @@
-"""Everything that a report says, as one JSON value."""
+"""The full content of a report as one JSON value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from grid.results.rows import Table
 
 
 def table_json(study: Study, table: Table) -> dict[str, Any]:
-    """Cells in the order of the plan, with all their metrics; shares from 0 to 1."""
+    """Cells in the order of the plan, with all their metrics; fractions from 0 to 1."""
     record = study.record
     return {
         "study": study.name,

@@ -1,4 +1,4 @@
-"""Text of users as it may stand in a report."""
+"""Makes user text safe for a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FORMULA = "=+-@＝＋－＠"
 
 
 def printable(text: str) -> str:
-    """The text with control and format characters written as ``\\x1b`` or ``\\u202e``; tabs and line ends stay."""
+    """The text with control and format characters written as ``\\x1b`` or ``\\u202e``; tabs and line ends are kept."""
     if text.isprintable():
         return text
     return "".join(
@@ -18,12 +18,12 @@ def printable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """``printable`` on one line: a run of white space becomes one blank."""
+    """``printable`` on one line: each run of white space becomes one blank."""
     return printable(" ".join(text.split()))
 
 
 def spreadsheet(text: str) -> str:
-    """A CSV field that no spreadsheet runs as a formula: a leading apostrophe marks it as text."""
+    """A CSV field that no spreadsheet interprets as a formula: a leading apostrophe marks it as text."""
     text = visible(text)
     return "'" + text if text[:1] and text[0] in FORMULA else text
 

@@ -1,5 +1,8 @@
-"""Pairwise occlusion as Zhong and Deng show it: Delta of the reference pairs, their maxima with Theta, and pairs under the
-normalised map (their Figs. 3 and 4, and 5 and 6 in the layout)."""
+"""Pairwise occlusion as shown by Zhong and Deng.
+
+Delta of the reference pairs, their maxima with Theta, and pairs under the normalised map (their Figs. 3 and 4, and 5 and 6 in
+the layout).
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ from grid.results.explanation_reader import Explained, column
 from grid.results.heatmap import Scale
 from grid.results.rows import Row
 
-SIDE = 96  # pixels of a face under the charts
-PAIRS, ACROSS = 9, 3  # pairs, and how many stand beside each other
-CHART = (2 * TILE + 100) / 100  # inches high, at 100 pixels each
+SIDE = 96  # side in pixels of a face under the charts
+PAIRS, ACROSS = 9, 3  # number of pairs, and pairs per row
+CHART = (2 * TILE + 100) / 100  # height in inches, at 100 pixels each
 
 
 def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
@@ -60,7 +63,7 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
 
 
 def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
-    """(left, right, and both under the map) and what the manifest says; impostor pairs first, as in the paper."""
+    """(left, right, and both under the map) and the manifest entry; impostor pairs first, as in the paper."""
     keys = {column(image): image for image in one.images}
     columns = chosen(keys, 2 * PAIRS)
     crops, maps, scale = one.crops(), one.maps("normalised"), Scale(0.0, 1.0)
@@ -82,7 +85,7 @@ def _ramp(canvas: Any, draw: Any, x: int, y: int) -> None:
 
 
 def _charts(theta: Mapping[str, Any], width: float) -> bytes:
-    """PNG: the histogram of Delta on a logarithmic axis, and the maxima of the reference pairs with the line of Theta."""
+    """PNG: the histogram of Delta on a logarithmic axis, and the maxima of the reference pairs with a line at Theta."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -13,7 +13,7 @@ from grid.report.charts import Frame
 from grid.results.rows import Row, Table
 
 LOSS, ACCURACY = Frame(150, 84, 38, 6), Frame(150, 46, 38, 112)
-HEIGHT = 176  # of both plots with the epochs below them
+HEIGHT = 176  # of both plots including the epoch labels below
 SHORT = 114  # without accuracies
 KINDS = ("train", "validation")
 History = Sequence[Mapping[str, Any]]
@@ -26,7 +26,7 @@ class Scale:
     Attributes:
         low, high: the values at the bottom and at the top
         log: whether it is logarithmic; both ends are then above 0
-        ticks: values that are printed beside it
+        ticks: the labelled values
     """
 
     low: float
@@ -47,7 +47,7 @@ class Plot:
 
     Attributes:
         ticks: (y, text)
-        lines: SVG points of training and of validation; empty where there are none
+        lines: SVG points for training and validation; empty if there are none
         kept: (x, y) of the epoch whose weights were kept
     """
 
@@ -64,7 +64,7 @@ class Curves:
 
     Attributes:
         number: of the row
-        epochs: that are finished
+        epochs: number of finished epochs
         length: the epoch at the right end, the same for all cells
         kept: the epoch whose weights were kept
         best: the lowest validation loss, as printed
@@ -84,7 +84,7 @@ class Curves:
 
 
 def training_curves(table: Table, histories: Sequence[History]) -> list[Curves]:
-    """One entry per cell that has finished an epoch. Where a loss is 0 or less, each cell has a linear scale of its own."""
+    """One entry per cell that has finished an epoch. If a loss is 0 or less, each cell has a separate linear scale."""
     known = [(number, row, rows) for number, (row, rows) in enumerate(zip(table.rows, histories, strict=True)) if rows]
     losses = [_numbers(rows, "loss") for _, _, rows in known]
     every = [value for some in losses for value in some]
@@ -116,7 +116,7 @@ def _plot(name: str, frame: Frame, scale: Scale, rows: History, kept: int | None
             (one["epoch"] / max(length - 1, 1), scale.place(one[key]), one["epoch"]) for one in rows if _finite(one.get(key))
         ]
         if points:
-            drawn = np.array([point[:2] for point in (points * 2 if len(points) == 1 else points)], float)  # one is a dot
+            drawn = np.array([point[:2] for point in (points * 2 if len(points) == 1 else points)], float)  # draws a dot
             lines[kind] = frame.points(drawn)
         if kind == "validation":
             ring = next(

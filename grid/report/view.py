@@ -1,7 +1,7 @@
-"""What the page's interactive view knows: raw maps and crops of all cells, packed into one JSON text.
+"""Data of the page's interactive view: raw maps and crops of all cells, packed into one JSON text.
 
-Maps keep their own resolution. Each number is a float16 of (value / peak), where peak is the largest magnitude of that method
-in that cell: a value is off by at most peak / 2048.
+Maps keep their original resolution. Each number is a float16 of (value / peak), where peak is the largest magnitude of that
+method in that cell: the error of a value is at most peak / 2048.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from grid.results.explanation_reader import Column, Explained
 from grid.results.heatmap import coloured
 from grid.results.rows import Row
 
-BUDGET = 25_000_000  # letters that maps and crops may add to the page
+BUDGET = 25_000_000  # maximum number of characters that maps and crops add to the page
 JPEG = 92
 
 
@@ -44,7 +44,7 @@ class View:
 
 
 def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without: int = 0, budget: int = BUDGET) -> View | None:
-    """None where no cell has a map or a refusal."""
+    """The view; None if no cell has a map or a refusal."""
     cells = [(row, of_cell(study, row)) for row in rows]
     cells = [(row, works) for row, works in cells if works]
     if not any(one.names for _, works in cells for one in works):
@@ -54,7 +54,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
         for one in works:
             for image in one.images if one.names else ():
                 keys.setdefault(explanation_reader.column(image), image)
-    names: dict[str, list[str]] = {}  # what a cell that was refused would have shown
+    names: dict[str, list[str]] = {}  # for refused cells: the names of the maps they would have
     for one in (one for _, works in cells for one in works):
         names[one.title] = list(dict.fromkeys([*names.get(one.title, ()), *one.names]))
     packed = _Packed()
@@ -83,7 +83,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
 
 
 class _Packed:
-    """Texts that several maps may have in common, and what each image costs."""
+    """Texts that several maps may share, and the size of each image."""
 
     def __init__(self) -> None:
         self.blobs: list[str] = []
@@ -91,7 +91,7 @@ class _Packed:
         self.owners: dict[int, list[Column]] = {}
 
     def add(self, text: str, owner: Column) -> int:
-        """Its number."""
+        """Adds a text; returns its number."""
         place = self.places.setdefault(text, len(self.blobs))
         if place == len(self.blobs):
             self.blobs.append(text)
@@ -99,22 +99,22 @@ class _Packed:
         return place
 
     def within(self, groups: Sequence[Any], budget: int) -> set[Any]:
-        """The first images, or pairs, of all cells and methods that fit together."""
+        """The first images, or pairs, of all cells and methods that fit into the budget together."""
         order = {group: number for number, group in enumerate(groups)}
         costs = [0] * len(groups)
-        for place, owners in self.owners.items():  # paid by the first that needs it
+        for place, owners in self.owners.items():  # counted for the first image that needs it
             costs[min(order[_group(owner)] for owner in owners)] += len(self.blobs[place])
         fits = np.cumsum(costs) <= budget
         return {group for group, fit in zip(groups, fits, strict=True) if fit}
 
 
 def _group(key: Column) -> Any:
-    """A pair is shown whole or not at all."""
+    """The budget unit of an image: a pair is included completely or not at all."""
     return key[0] if key[1] is None else key[1]
 
 
 def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, Any]:
-    """A method on a cell, as the page reads it: ``maps`` is image -> (number of the crop, number of the map)."""
+    """A method on a cell in the page's format: ``maps`` is image -> (number of the crop, number of the map)."""
     entry: dict[str, Any] = {"cell": cell, "title": f"{one.title} {name}".rstrip(), "words": one.words, "maps": {}}
     if one.refused is not None:
         return entry | {"refused": one.refused}

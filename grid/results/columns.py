@@ -1,4 +1,4 @@
-"""The columns of printed tables: which numbers of the results they show, and how."""
+"""The columns of printed tables: which results they show, and in which format."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class Column:
     """One measurement under one protocol."""
 
     protocol: str
-    key: str  # of metrics.json: best_threshold, ten_fold, eer, auc, val:<far>, or what other tasks have
+    key: str  # key in metrics.json: best_threshold, ten_fold, eer, auc, val:<far>, or those of other tasks
     title: str
     percent: bool
     digits: int  # decimals that are printed
     lower_is_better: bool = False
-    headline: bool = True  # shown in a terminal too
+    headline: bool = True  # also shown on a terminal
     task: str = VERIFICATION
 
     def text(self, share: float) -> str:
-        """A share as it is printed, without its unit."""
+        """A fraction as printed, without its unit."""
         return f"{share * (100 if self.percent else 1):.{self.digits}f}"
 
     def value(self, value: Result) -> str:
         return "" if value.value is None else self.text(value.value)
 
     def spread(self, value: Result) -> str:
-        """The 95 % interval; empty where there is none."""
+        """The 95 % interval; empty if there is none."""
         return (
             ""
             if value.value is None or value.low is None or value.high is None
@@ -44,7 +44,7 @@ class Column:
 
 
 def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a protocol, of whose ``metrics.json`` in several cells these are."""
+    """The columns of a protocol, given its ``metrics.json`` from several cells."""
     task = str(found[0].get("task", VERIFICATION)) if found else VERIFICATION
     return [column_of(protocol, one, task) for one in known_task(task).measures(found)]
 

@@ -1,4 +1,4 @@
-"""What an explain stage left, as all that draws maps reads it: the probes, their crops, and every raw map of one cell."""
+"""Reads the output of an explain stage for drawing: the probes, their crops, and every raw map of one cell."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from grid.results.heatmap import Scale
 
 Column = tuple[str, int | None, str | None]  # key, pair, side: an image may occur in several pairs
 SIDES = ("left", "right")
-PEOPLE = 30  # whose mean face is nobody's
-MODES = ("mode", "sign", "masking", "subtract", "baseline")  # fields of explainers that captions name
+PEOPLE = 30  # minimum number of subjects for an anonymous mean face
+MODES = ("mode", "sign", "masking", "subtract", "baseline")  # fields of explainers shown in captions
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One explainer's work on one cell. Nothing large is read before it is asked for.
+    """One explainer's results for one cell. Large arrays are read on first access.
 
     Attributes:
-        title: of the explainer, as the grid file has it.
-        manifest: as ``grid.stages.explain`` wrote it.
-        faces: False: nobody's face is shown.
+        title: of the explainer, as in the grid file.
+        manifest: as written by ``grid.stages.explain``.
+        faces: False: no face images are shown.
     """
 
     ledger: Ledger
@@ -38,7 +38,7 @@ class Explained:
 
     @property
     def refused(self) -> str | None:
-        """Why there are no maps: the code, for programs, and the reason."""
+        """Why there are no maps: the machine-readable code, and the reason."""
         found = self.manifest.get("refused")
         return None if found is None else _reason(found)
 
@@ -48,23 +48,23 @@ class Explained:
 
     @property
     def paired(self) -> bool:
-        """The images are those of pairs, left and right one after the other."""
+        """Whether the images are those of pairs, left and right alternating."""
         return any("pair" in image for image in self.images)
 
     @property
     def names(self) -> list[str]:
-        """Of its maps; [""] where it makes one that has no name."""
+        """The names of its maps; [""] if it has one unnamed map."""
         if self.refused is not None or "maps.npy" not in self.marker.outputs:
             return []
         return [str(one["name"]) for one in self.manifest.get("maps", ())] or [""]
 
     @cached_property
     def places(self) -> dict[Column, int]:
-        """Where each image stands."""
+        """The index of each image."""
         return {column(image): place for place, image in enumerate(self.images)}
 
     def crops(self) -> np.ndarray:
-        """(N, H, W, 3) uint8; without ``faces`` each of them is the mean of all, or grey where it would be the mean of few."""
+        """(N, H, W, 3) uint8; without ``faces``, each is the mean of all crops, or grey if that mean would not be anonymous."""
         found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
         return found if self.faces else self._nobody(found)
 
@@ -77,11 +77,11 @@ class Explained:
 
     @property
     def painted(self) -> bool:
-        """The method makes images of its own; its maps say nothing of the probe images."""
+        """Whether the method generates images; its maps then do not refer to the probe images."""
         return "generated.npy" in self.marker.outputs
 
     def shown(self) -> np.ndarray:
-        """(N, H, W, 3) uint8: what maps are drawn over, the method's own images or else the crops."""
+        """(N, H, W, 3) uint8: the background for maps: the method's generated images or else the crops."""
         if not self.painted:
             return self.crops()
         found = np.load(self.ledger.path(self.marker, "generated.npy"), allow_pickle=False)
@@ -94,24 +94,24 @@ class Explained:
         return found
 
     def scale(self, name: str, maps: np.ndarray) -> Scale:
-        """One for all maps of that name: what a sheet leaves out counts too."""
+        """One scale for all maps of that name, including those that a sheet omits."""
         said = next((one.get("signed") for one in self.manifest.get("maps", ()) if one["name"] == name), None)
         return Scale.of(maps, bool(maps.min(initial=0.0) < 0) if said is None else bool(said))
 
     @property
     def refused_pairs(self) -> dict[int, str]:
-        """Pairs that the method does not apply to, and why; their maps say nothing."""
+        """Pairs that the method does not apply to, and why; their maps are meaningless."""
         notes = self.manifest.get("notes") or {}
         return {int(one["pair"]): _reason(one) for one in notes.get("refused_pairs", ())}
 
     @property
     def lines(self) -> str:
-        """``words``, one to a line."""
+        """``words``, one per line."""
         return self.words.replace("; ", "\n")
 
     @property
     def words(self) -> str:
-        """Method, mode, target and layer, and what the method could not do, for captions."""
+        """For captions: method, mode, target and layer, and what the method could not do."""
         config, notes = self.manifest.get("config") or {}, self.manifest.get("notes") or {}
         method = str(self.manifest.get("method", self.title))
         said = [
@@ -129,10 +129,10 @@ class Explained:
 
 
 def read(ledger: Ledger, title: str, marker: Marker, faces: bool = True) -> Explained:
-    """Of a finished explanation, called ``title`` in the grid file; ``faces``: see ``Explained``.
+    """Reads a finished explanation, called ``title`` in the grid file; for ``faces`` see ``Explained``.
 
     Raises:
-        Damaged: the manifest is not what the marker says; so do ``crops`` and ``maps`` of theirs.
+        Damaged: the manifest differs from the marker; ``crops`` and ``maps`` raise it for their files.
     """
     return Explained(ledger, marker, title, ledger.json(marker, "manifest.json"), faces)
 
@@ -146,5 +146,5 @@ def column(image: Mapping[str, Any]) -> Column:
 
 
 def plain(name: str) -> str:
-    """A map's name where a plus sign means something else, as in the file names of MLflow's image grid."""
+    """A map's name for places where a plus sign has another meaning, such as the file names of MLflow's image grid."""
     return f"{name[:-1]} plus" if name.endswith("+") else f"{name[:-1]} minus" if name.endswith("-") else name

@@ -1,4 +1,4 @@
-"""A table for a terminal of any width: where its columns do not fit, each row becomes a few lines, and no number is cut."""
+"""A table for a terminal of any width: if its columns do not fit, each row becomes several lines, and no number is cut."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-SHORT = 10  # letters of a word that is not broken
+SHORT = 10  # letters of a word that is never broken
 
 
 @dataclass(frozen=True)
 class FittingTable:
-    """Shows ``table`` as it is, if no number and no short word is broken; else ``heading: value``, line by line."""
+    """Shows ``table`` unchanged if no number and no short word is broken; otherwise ``heading: value``, line by line."""
 
     table: Table
 

@@ -1,4 +1,4 @@
-"""Impostors who look alike, chosen by a network of a finished study: the file that the protocol ``lookalike`` reads."""
+"""Mines look-alike impostor pairs with a network of a finished study: the input file of the protocol ``lookalike``."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PAIRS = 300  # impostor pairs in each fold of View 2
 
 
 def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protocol: str, lfw: Path, to: Path) -> dict[str, Any]:
-    """Writes the file from the embeddings that a clustering protocol on LFW has left in one cell.
+    """Writes the file from the embeddings stored by a clustering protocol on LFW in one cell.
 
     Args:
-        where: selects the cell; its network may then not be evaluated by these pairs
-        protocol: the title of the clustering protocol; its images are those that may be chosen
+        where: selects the cell; its network must then not be evaluated on these pairs
+        protocol: the title of the clustering protocol; pairs are chosen from its images
         lfw: the folder with ``pairs.txt``
-        to: the file
+        to: the output file
 
     Raises:
-        BadInput: not one cell, no such protocol, or too few images in a fold.
+        BadInput: not exactly one cell, no such protocol, or too few images in a fold.
     """
     import pyarrow.parquet as pq
 

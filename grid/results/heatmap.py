@@ -1,7 +1,6 @@
-"""Colours of attribution maps, the same in the report and in MLflow. Raw maps stay as they are.
+"""Colours for attribution maps, the same in the report and in MLflow. Raw maps are not modified.
 
-Both colour maps are those of matplotlib: "inferno", perceptually uniform, from 0 on; "RdBu_r" for signed maps, with 0 in the
-middle.
+Both colour maps are from matplotlib: "inferno", perceptually uniform, starting at 0; "RdBu_r" for signed maps, centred at 0.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ import numpy as np
 
 EMPTY = "zero everywhere"
 SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
-PAPER = 200  # the grey of what has no image
+PAPER = 200  # grey level where there is no image
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Raw values at the ends of the colours, in the method's own unit; a signed one diverges around 0, others begin there."""
+    """The raw values at the ends of the colour map, in the method's unit; symmetric about 0 if signed, else starting at 0."""
 
     low: float = 0.0
     high: float = 0.0
@@ -25,7 +24,7 @@ class Scale:
 
     @staticmethod
     def of(maps: np.ndarray, signed: bool) -> Scale:
-        """The one that reaches the largest magnitude of all maps; of maps that are not signed, the largest value."""
+        """The scale up to the largest magnitude of all maps or, for unsigned maps, the largest value."""
         if signed:
             high = float(np.abs(maps).max(initial=0.0))
             return Scale(-high, high, True)
@@ -33,9 +32,9 @@ class Scale:
 
 
 def tile(crop: np.ndarray, raw: np.ndarray | None, scale: Scale, side: int) -> np.ndarray:
-    """(side, side, 3) uint8: a crop, or a map over it. What is not square stands in the middle of grey.
+    """(side, side, 3) uint8: a crop, or a map over it. Non-square images are centred on grey.
 
-    A dark image could be a weak map or none, so a map without any evidence carries the words.
+    A map without any evidence is labelled in words, because a dark image could also be a weak map or a missing one.
     """
     import cv2
 
@@ -54,13 +53,13 @@ def tile(crop: np.ndarray, raw: np.ndarray | None, scale: Scale, side: int) -> n
 
 
 def from_unit(generated: np.ndarray) -> np.ndarray:
-    """(N, 3, H, W) from -1 to 1, as networks see images, to (N, H, W, 3) uint8."""
+    """Converts (N, 3, H, W) in [-1, 1], the network input, to (N, H, W, 3) uint8."""
     found: np.ndarray = np.rint(np.clip((generated.transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)).astype(np.uint8)
     return found
 
 
 def footed(canvas: np.ndarray, scale: Scale) -> np.ndarray:
-    """(H + 20, W, 3) uint8: an image (H, W, 3) with its scale beneath, for places that show images alone."""
+    """(H + 20, W, 3) uint8: an image (H, W, 3) with its scale below, for displays that show only images."""
     import cv2
 
     width = canvas.shape[1]
@@ -76,7 +75,7 @@ def footed(canvas: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 def blank(side: int, words: str = "") -> np.ndarray:
-    """(side, side, 3) uint8, where there is no image."""
+    """(side, side, 3) uint8, shown if there is no image."""
     import cv2
 
     found = np.full((side, side, 3), PAPER, np.uint8)
@@ -88,7 +87,7 @@ def blank(side: int, words: str = "") -> np.ndarray:
 def overlaid(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.ndarray:
     """(H, W, 3) uint8: the grey crop (H, W, 3) under the coloured map (h, w), which is upsampled bilinearly.
 
-    The map covers more where it says more, so that the face stays visible where it says nothing.
+    The opacity grows with the map's magnitude, so that the face stays visible where there is no evidence.
     """
     import cv2
 
@@ -103,7 +102,7 @@ def overlaid(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.n
 
 
 def coloured(place: np.ndarray, signed: bool) -> np.ndarray:
-    """ByteRanges from 0 to 1 to RGB, float32 from 0 to 255."""
+    """Maps values from 0 to 1 to RGB, float32 from 0 to 255."""
     import matplotlib
 
     found = matplotlib.colormaps[DIVERGING if signed else SEQUENTIAL](place)[..., :3] * 255
@@ -111,7 +110,7 @@ def coloured(place: np.ndarray, signed: bool) -> np.ndarray:
 
 
 def resized(crop: np.ndarray, side: int) -> np.ndarray:
-    """(h, w, 3) uint8 with the crop's aspect; its longer side is ``side``."""
+    """(h, w, 3) uint8 with the crop's aspect ratio; the longer side is ``side``."""
     import cv2
 
     height, width = crop.shape[:2]

@@ -1,4 +1,4 @@
-"""From the files of finished stages to lines of the long table."""
+"""Converts the files of finished stages to rows of the long table."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from grid.spec.measure import entry_of, measures_in
 from grid.spec.stage_kind import StageName, known_kind
 
 SCORE = "score.json"
-COUNTS = ("pairs", "probes", "images", "templates")  # what the metrics of a task say how many there were of
-TRAINED = ("epochs", "parameters", "classes", "images", "skipped_images", "missing_faces")  # facts of a training
+COUNTS = ("pairs", "probes", "images", "templates")  # the counts reported by a task's metrics
+TRAINED = ("epochs", "parameters", "classes", "images", "skipped_images", "missing_faces")  # facts reported for a training
 
 
 def results_of(ledger: Ledger, cell: CellView, markers: Mapping[str, Marker]) -> Iterator[Result]:
     """Every number of a cell, stage by stage.
 
     Args:
-        markers: the finished stages whose outputs are whole, by label.
+        markers: the finished stages with intact outputs, by label.
     """
     for name in cell.names:
         if marker := markers.get(name):
@@ -30,12 +30,12 @@ def results_of(ledger: Ledger, cell: CellView, markers: Mapping[str, Marker]) ->
             try:
                 yield from _of_stage(ledger, name, marker, start)
             except Damaged:
-                continue  # damaged since it was looked at
+                continue  # damaged since it was checked
             yield dataclasses.replace(start, metric="seconds", value=marker.finished - marker.started)
 
 
 def started(cell: CellView, name: StageName, marker: Marker | None = None) -> Result:
-    """A line of that stage with no number in it yet."""
+    """A row for that stage without a value."""
     replicate = cell.levels.get(REPLICATE)
     return Result(
         cell=cell.id,
@@ -52,7 +52,7 @@ def started(cell: CellView, name: StageName, marker: Marker | None = None) -> Re
 
 
 def measured(result: Mapping[str, Any], start: Result) -> Iterator[Result]:
-    """A line per entry of a JSON value that has a ``value``, such as ``metrics.json``; the metric is the path to it."""
+    """One row per entry of a JSON value that has a ``value``, such as ``metrics.json``; the metric is the path to the entry."""
     count = next((int(result[key]) for key in COUNTS if isinstance(result.get(key), int)), None)
     for measure in measures_in([result]):
         entry = entry_of(result, measure.key)
@@ -77,8 +77,12 @@ def _of_stage(ledger: Ledger, name: StageName, marker: Marker, start: Result) ->
                 count = marker.facts.get("validation_images")
                 yield dataclasses.replace(start, metric=key, value=float(value), split="validation", n=count)
         for key in TRAINED:
-            if marker.facts.get(key) is not None:
-                yield dataclasses.replace(start, metric=key, value=float(marker.facts[key]), split="train")
+            found = marker.facts.get(key)
+            for part, value in (
+                found.items() if isinstance(found, Mapping) else [("", found)]
+            ):  # by target where there are several
+                if value is not None:
+                    yield dataclasses.replace(start, metric=f"{key}_{part}".strip("_"), value=float(value), split="train")
 
 
 def _filled(start: Result, metric: str, entry: Mapping[str, Any], count: int | None) -> Result:

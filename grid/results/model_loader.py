@@ -1,4 +1,4 @@
-"""A trained network by itself: from its file in a ledger, or from a study and the levels of one cell."""
+"""Loads a trained network: from its file in a ledger, or from a study and the levels of one cell."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PARTS: Mapping[str, type[Config]] = {"split": Split, "input": Input, "compute": 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a finished evaluation says of a network.
+    """A finished evaluation of a network.
 
     Attributes:
-        title: of the protocol; where no study tells it, the evaluation's id
+        title: of the protocol; the evaluation's id if there is no study
         metrics: as in metrics.json
-        flip_test, multi_crop: the views of an image that the protocol adds up
+        flip_test, multi_crop: the views of an image whose embeddings the protocol sums
     """
 
     title: str
@@ -44,9 +44,9 @@ class Trained:
     """A finished training.
 
     Attributes:
-        training: without ``data`` and ``pretraining`` where no study is known
-        cell: with all that a study knows of it; None where none is known
-        view: the same cell as the study sees it
+        training: without ``data`` and ``pretraining`` if no study is known
+        cell: the resolved cell from the study; None without a study
+        view: the same cell as recorded in the study
     """
 
     path: Path
@@ -61,7 +61,7 @@ class Trained:
         return self.view.title if self.view else f"training {self.marker.id[:12]}"
 
     def evaluated(self) -> list[Evaluated]:
-        """The finished evaluations on pairs of images, by title; raises BadInput where one is damaged."""
+        """The finished evaluations on pairs of images, by title; raises BadInput if one is damaged."""
         titles = {self.view.stages[name]: name.about for name in self.view.names} if self.view else {}
         found = []
         for id, identity in self._evaluations():
@@ -85,10 +85,10 @@ class Trained:
 
 
 def find(target: Path, where: Mapping[str, Sequence[str]]) -> Trained:
-    """The network of a checkpoint, or of the one cell of a study that ``where`` selects.
+    """The network from a checkpoint, or from the one cell of a study selected by ``where``.
 
     Raises:
-        BadInput: it is neither, the training is not done, or its file was damaged.
+        BadInput: it is neither, the training is not done, or its file is damaged.
     """
     if target.is_dir():
         return _of_cell(Study(target), where)
@@ -135,7 +135,7 @@ def _of_file(path: Path) -> Trained:
         raise BadInput(f"{path}: {error}") from error
     if marker is None or marker.attempt != folders[0].name:
         raise BadInput(f"{path}: not the result of its training (the ledger counts {marker.attempt if marker else 'none'})")
-    if (folders[4] / "plan.json").is_file():  # the store of one study, where stores lie unless a grid says otherwise
+    if (folders[4] / "plan.json").is_file():  # the default location of a study's store
         study = Study(folders[4])
         if Path(study.ledger.store.url).resolve() == folders[3].resolve():
             for view in study.cells:
@@ -155,10 +155,10 @@ def _whole(ledger: Ledger, marker: Marker) -> Path:
 
 
 def _training(identity: Mapping[str, Any], path: Path) -> Training:
-    """What an identity tells: all but ``data`` and ``pretraining``, of which it has the content alone.
+    """The training described by an identity: without ``data`` and ``pretraining``, of which it contains only digests.
 
     Raises:
-        BadInput: a part is of another version, or is not known here.
+        BadInput: a component is of another version, or unknown here.
     """
     parts: dict[str, Any] = {"reconstruction": None, "seed": identity["seed"], "batches": resolve("batches", "shuffled")}
     for key, value in identity.items():
@@ -177,7 +177,7 @@ def _training(identity: Mapping[str, Any], path: Path) -> Training:
 
 
 def _plain(value: Any) -> Any:
-    """An identity without the ``version`` of classes, which no config has as a field."""
+    """An identity without the ``version`` of classes, which is not a config field."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if key != "version"}
     return [_plain(item) for item in value] if isinstance(value, list) else value

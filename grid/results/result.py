@@ -1,4 +1,4 @@
-"""One line of the long table of results: one number of one cell."""
+"""One row of the long table of results: one number of one cell."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Result:
-    """One number, and where it comes from. Shares and rates are from 0 to 1; durations are in seconds.
+    """One number and its origin. Fractions and rates are from 0 to 1; durations are in seconds.
 
     Attributes:
-        cell: id of the cell; None for several cells taken together.
+        cell: id of the cell; None for several cells combined.
         factors: axis -> level, without the replicate.
-        replicate: its number; None where the grid has no replicates.
+        replicate: its number; None if the grid has no replicates.
         stage: kind of the stage, such as ``train`` or ``evaluate``.
         metric: ``ten_fold``, ``best_threshold``, ``eer``, ``val:0.001``, ``seconds``, ...
-        value: None where it could not be computed; ``reason`` says why.
+        value: None if it could not be computed; see ``reason``.
         low, high: the 95 % interval.
-        se: the standard error, where there is one.
+        se: the standard error, if there is one.
         interval: how the interval was computed, such as "subject bootstrap".
-        n: how many pairs, probes or images it was computed from.
-        protocol: of an evaluation; of a stage of a user's own kind, its label.
+        n: the number of pairs, probes or images it was computed from.
+        protocol: of an evaluation; for a user-defined stage, its label.
         explainer, map: of an explanation metric; ``map`` is empty for methods with one map.
         split: ``train``, ``validation`` or ``test``.
-        stage_id: stages that several cells share have one id, and are one computation.
-        heading: what stands over its column in printed tables; None: they do not show it. No column of the long table.
+        stage_id: a stage shared by several cells has one id, and is one computation.
+        heading: its column heading in printed tables; None if they do not show it. Not a column of the long table.
     """
 
     cell: str | None
@@ -54,7 +54,7 @@ class Result:
 
     @property
     def half(self) -> float:
-        """The wider side of the interval; 0 where there is none."""
+        """The larger half-width of the interval; 0 if there is none."""
         if self.value is None or self.low is None or self.high is None:
             return 0.0
         return max(self.high - self.value, self.value - self.low)

@@ -1,4 +1,4 @@
-"""The results of a study as one long table: a line per cell, protocol and metric. Reports and statistics start from it."""
+"""The results of a study as one long table, with a row per cell, protocol and metric: the basis of reports and statistics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grid.spec.grid_file import REPLICATE, BadInput
 
 @dataclass(frozen=True)
 class Results:
-    """Lines in the order of the plan. ``len()`` and iteration are over ``rows``.
+    """Rows in the order of the plan. ``len()`` and iteration apply to ``rows``.
 
     Attributes:
         axes: the factors, without the replicate.
@@ -32,14 +32,14 @@ class Results:
         return iter(self.rows)
 
     def where(self, factors: Mapping[str, Any] | None = None, /, **conditions: Any) -> Results:
-        """The lines that meet every condition: ``where(metric="eer", backbone=["resnet34", "alexnet"])``.
+        """The rows that match every condition: ``where(metric="eer", backbone=["resnet34", "alexnet"])``.
 
         Args:
-            factors: axis -> level or levels, for axes whose names are no Python names.
-            conditions: column or axis -> value, or a list of values of which any is meant.
+            factors: axis -> level or levels, for axes whose names are not Python identifiers.
+            conditions: column or axis -> value, or a list of accepted values.
 
         Raises:
-            BadInput: there is no such column or axis, or no line has such a value.
+            BadInput: there is no such column or axis, or no row has such a value.
         """
         rows = list(self.rows)
         for name, wanted in {**(factors or {}), **conditions}.items():
@@ -53,12 +53,12 @@ class Results:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the table: one per factor after ``cell``; an axis that is called like another is ``factor.<axis>``."""
+        """The columns of the table: one per factor follows ``cell``; a factor with a taken name becomes ``factor.<axis>``."""
         first, *others = COLUMNS
         return (first, *(self._titles[axis] for axis in self.axes), *others)
 
     def records(self) -> list[dict[str, Any]]:
-        """One mapping per line, by ``columns``."""
+        """One mapping per row, by ``columns``."""
         return [
             {
                 **{self._titles[axis]: row.factors.get(axis) for axis in self.axes},
@@ -68,14 +68,14 @@ class Results:
         ]
 
     def to_pandas(self) -> Any:
-        """As a ``pandas.DataFrame`` of ``columns``."""
+        """A ``pandas.DataFrame`` with these ``columns``."""
         import pandas as pd
 
         return pd.DataFrame(self.records(), columns=list(self.columns))
 
     @cached_property
     def seconds(self) -> float:
-        """How long all stages took; one that several cells share counts once."""
+        """Total duration of all stages; shared stages count once."""
         return sum({row.stage_id: row.value or 0.0 for row in self.rows if row.metric == "seconds"}.values())
 
     @cached_property
@@ -92,15 +92,15 @@ class Results:
 
 
 def results(study: Study | Path | str) -> Results:
-    """Every number of the cells that the grid file has, read from the study's folder.
+    """Every number of the cells in the grid file, read from the study's folder.
 
     Raises:
-        BadInput: the folder is no study, or its store is not there.
+        BadInput: the folder is not a study, or its store is not there.
     """
     study = study if isinstance(study, Study) else Study(Path(study))
     return of_rows((row for cell in table(study).rows for row in cell.results), study.axes)
 
 
 def of_rows(rows: Iterable[Result], axes: Iterable[str]) -> Results:
-    """The table of these lines."""
+    """The table of these rows."""
     return Results(tuple(rows), tuple(axis for axis in axes if axis != REPLICATE))

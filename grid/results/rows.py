@@ -1,4 +1,4 @@
-"""The table of a study as data: a row per cell, a column per measurement. Every printed form starts from it."""
+"""The table of a study as data: a row per cell, a column per measurement. All printed forms are based on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grid.results.measured import results_of
 from grid.results.result import Result
 from grid.spec.stage_kind import StageKind, known_kind
 
-ABSENT = ("none", "no", "off")  # the level of a factor that is not there
+ABSENT = ("none", "no", "off")  # level names that mean the absence of a factor
 TITLES = {
     "backbone": "Network",
     "detection": "Face detection",
@@ -23,12 +23,12 @@ TITLES = {
     "replicate": "Replicate",
 }
 STATES = ("done", "unfinished", "failed", "blocked", "skipped")
-WORDS = {"run": "unfinished"}  # states as reports call them, where that differs
+WORDS = {"run": "unfinished"}  # states that reports call by another name
 
 
 @dataclass(frozen=True)
 class Factor:
-    """An axis. ``tick`` is the level that is shown as a tick, its absence as an empty field; None: levels are spelled out."""
+    """An axis. ``tick`` is the level shown as a tick, with its absence as an empty field; None: levels are spelled out."""
 
     axis: str
     title: str
@@ -38,14 +38,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class Row:
-    """A cell as it can be read: outputs that are damaged count as not there."""
+    """The readable results of a cell: damaged outputs count as absent."""
 
     cell: CellView
-    state: str  # done, unfinished, failed, skipped, blocked; ensemble, where it is none but several cells together
+    state: str  # done, unfinished, failed, skipped, blocked; ensemble for a row that combines several cells
     reason: str | None
-    markers: Mapping[str, Marker]  # the stages whose outputs are whole
+    markers: Mapping[str, Marker]  # the stages with intact outputs
     metrics: Mapping[str, Mapping[str, Any]]  # protocol -> metrics.json; other stages with results by their headings
-    lost: Mapping[str, str] = field(default_factory=dict)  # label -> why, of added explanations that failed or are damaged
+    lost: Mapping[str, str] = field(default_factory=dict)  # label -> reason, for added explanations that failed or are damaged
     results: tuple[Result, ...] = ()  # every number of the cell
 
     @property
@@ -53,7 +53,7 @@ class Row:
         return self.cell.title
 
     def value(self, column: Column) -> Result | None:
-        """None where the protocol was not evaluated, or has no such metric."""
+        """None if the protocol was not evaluated, or has no such metric."""
         return self._by_column.get((column.protocol, column.key))
 
     @cached_property
@@ -68,13 +68,13 @@ class Table:
     factors: tuple[Factor, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    hidden: int  # cells that left the grid file
-    ensembles: tuple[Row, ...] = ()  # cells taken together; they are no cells themselves
+    hidden: int  # number of cells removed from the grid file
+    ensembles: tuple[Row, ...] = ()  # rows that combine several cells
     left_out: tuple[str, ...] = ()  # columns in which no cell has a number, and why
 
     @property
     def lines(self) -> tuple[Row, ...]:
-        """What a printed table shows: the cells, then the ensembles."""
+        """The rows of a printed table: the cells, then the ensembles."""
         return self.rows + self.ensembles
 
     @property
@@ -88,7 +88,7 @@ class Table:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Cells by state; only states that occur."""
+        """Number of cells by state; only states that occur."""
         states = [row.state for row in self.rows]
         return {
             state: states.count(state) for state in ("done", "unfinished", "failed", "blocked", "skipped") if state in states
@@ -96,7 +96,7 @@ class Table:
 
     @property
     def whole(self) -> bool:
-        """Every cell that the grid wants is done."""
+        """Whether every requested cell is done."""
         return all(row.state in ("done", "skipped") for row in self.rows)
 
     @property
@@ -161,14 +161,14 @@ def _row(study: Study, cell: CellView) -> Row:
 
 
 def _check(study: Study, marker: Marker, kind: StageKind) -> None:
-    """What a report reads is verified by digest; weights, which are large and not read, as ``Ledger.status`` does."""
+    """Verifies by digest the outputs that a report reads; the large weights, which it does not, as in ``Ledger.status``."""
     for name in kind.reads(marker.outputs):
         if name in marker.outputs:
             study.ledger.path(marker, name)
 
 
 def _columns(rows: Sequence[Row]) -> Iterable[Column]:
-    """Of all stages that have results, in the order in which cells have them."""
+    """The columns of all stages with results, in the order of the cells' stages."""
     headings = {known_kind(name.kind).heading(name): name.kind for row in rows for name in row.cell.names}
     for heading, name in headings.items():
         kind, found = known_kind(name), [row.metrics[heading] for row in rows if heading in row.metrics]

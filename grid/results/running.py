@@ -1,4 +1,4 @@
-"""What a launch that is alive computes at this moment, read from the lock and the ledger alone."""
+"""What a running launch is computing at the moment, read from the lock and the ledger only."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SHARDS = "detect_shard"  # the kind whose stages are parts of a detection
 
 @dataclass(frozen=True)
 class Running:
-    """A stage that has begun and not ended. Epochs count from 1.
+    """A stage that has begun but not ended. Epochs count from 1.
 
     Attributes:
         id: of the stage; several cells may share it.
-        epoch: the one that is computed now; None where the stage has no epochs.
-        epochs: how many there will be, where that is known.
-        seconds_left: until the last epoch ends, from the epochs of this attempt; None before the first has ended.
+        epoch: the current one; None if the stage has no epochs.
+        epochs: the total number, if known.
+        seconds_left: until the last epoch ends, estimated from the epochs of this attempt; None before the first has ended.
         parts: finished shards of a detection.
     """
 
@@ -52,7 +52,7 @@ class Running:
 
 
 def launch_of(study: Study) -> dict[str, Any] | None:
-    """The launch that is alive, or None: ``purpose``, ``user``, ``host``, ``pid`` and ``since`` (unix seconds)."""
+    """The running launch, or None: ``purpose``, ``user``, ``host``, ``pid`` and ``since`` (unix seconds)."""
     holder = live_holder(LocalStore(study.path))
     if holder is None:
         return None
@@ -60,7 +60,7 @@ def launch_of(study: Study) -> dict[str, Any] | None:
 
 
 def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now: float | None = None) -> list[Running]:
-    """The stages of a cell that the launch has begun and not ended."""
+    """The stages of a cell that the launch has begun but not ended."""
     if launch is None or launch["since"] is None:
         return []
     now = time.time() if now is None else now
@@ -86,7 +86,7 @@ def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, fold
     begun = store.names(f"{place}/events") or store.size(f"{place}/resumed.json") is not None
     ends = [float(row["time"]) for row in study.ledger.events(name.kind, id)] if begun else []
     epoch = min(len(ends) + 1, epochs)
-    own = [claimed, *(end for end in ends if end > claimed)]  # earlier attempts may have run elsewhere, at another speed
+    own = [claimed, *(end for end in ends if end > claimed)]  # earlier attempts may have run on a slower or faster machine
     left = None
     if len(own) > 1:
         each = (own[-1] - own[0]) / (len(own) - 1)
@@ -101,7 +101,7 @@ def _epochs(cell: CellView, name: StageName) -> int | None:
 
 
 def _parts(study: Study, id: str, since: float) -> int | None:
-    """How many shards of a detection are finished; None where none was begun since."""
+    """The number of finished shards of a detection; None if none was begun since."""
     shards = [shard for shard in study.ledger.done_ids(SHARDS) if shard.startswith(f"{id}-")]
     if not any((began := study.ledger.claimed(SHARDS, shard)) is not None and began[0] >= since for shard in shards):
         return None

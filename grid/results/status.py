@@ -1,4 +1,4 @@
-"""How a study stands: read from its plan and the ledger alone, in well under a second."""
+"""The status of a study, read from its plan and the ledger only, in well under a second."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WORDS = {"run": "to run"}
 
 
 def status(study: Study) -> dict[str, Any]:
-    """The JSON form: what ``status --json`` prints. Hidden cells are left out.
+    """The JSON form: the output of ``status --json``. Hidden cells are omitted.
 
-    ``error`` is set where a cell failed, is blocked, or has damaged outputs (those are checked by size only), and where
-    an explanation that was added to the study failed, which leaves the state alone. ``running`` lists the stages that a
-    launch computes now, and a cell with any of them is ``running``; ``launch`` is that launch, or None.
+    ``error`` is set if a cell failed, is blocked, or has damaged outputs (checked by size only), and if an explanation added to
+    the study failed, which does not change the state. ``running`` lists the stages that a launch is computing now; a cell with
+    any of them is ``running``. ``launch`` is that launch, or None.
 
     Raises:
         BadInput: ``mlflow.json`` is damaged.
@@ -54,14 +54,14 @@ def status(study: Study) -> dict[str, Any]:
 
 def _state(cell: CellView) -> tuple[str, str | None]:
     for label, damage in cell.damage.items():
-        if label not in cell.added and cell.state in ("done", "run"):  # no launch makes an added one again
+        if label not in cell.added and cell.state in ("done", "run"):  # no launch recomputes an added one
             return "run", f"{label}: {damage}"
     lost = "; ".join(f"added, and failed: {label}: {why}" for label, why in cell.lost.items())
     return cell.state, cell.reason if cell.state in ("failed", "blocked") else lost or None
 
 
 def _running_lines(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One per running stage: of which cell, or of how many."""
+    """One line per running stage: its cell, or the number of its cells."""
     owners: dict[str, list[str]] = {}
     stages: dict[str, Running] = {}
     for cell in cells:
@@ -84,7 +84,7 @@ def _sync(study: Study) -> dict[str, Any]:
 
 
 def show(study: Study) -> FittingTable:
-    """The same for a terminal."""
+    """The status for a terminal."""
     found = status(study)
     states = [cell["state"] for cell in found["cells"]]
     counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLOURS if state in states)

@@ -1,1 +1,1 @@
-"""The grid file: YAML in, typed cells out."""
+"""The grid file: reads YAML and resolves it to typed cells."""

@@ -1,7 +1,7 @@
-"""YAML from users, read within stated limits, so that no text can exhaust time or memory.
+"""Reads users' YAML within fixed limits, so that no file can exhaust time or memory.
 
-The limits are far above what a grid file needs: 1 MiB of text, 100,000 values after aliases are expanded, nesting of 50,
-10,000 characters per text, and integers of 64 bits.
+The limits are far above what a grid file needs: 1 MiB of text, 100,000 values after alias expansion, nesting depth 50, 10,000
+characters per text, and 64-bit integers.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 MAX_INTEGER = 2**63 - 1
 MAX_TEXT = 10_000  # characters of one scalar
-MAX_DIGITS = 40  # of a number; more are never converted
+MAX_DIGITS = 40  # digits of a number; longer ones are never converted
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-_KEYS = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")  # `<<` and `=`, which stand for no value of their own
+_KEYS = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")  # `<<` and `=`, which are not plain values
 _TEXT = "tag:yaml.org,2002:str"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is about ten times as fast
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is about ten times faster
 
-Complain = Callable[[int | None, str], Exception]  # (line or None, what is wrong) -> the exception to raise
+Complain = Callable[[int | None, str], Exception]  # (line or None, error) -> the exception to raise
 
 
 def load_yaml(text: str, complain: Complain) -> tuple[Any, yaml.Node | None]:
-    """The value of one YAML document, and its root node, whose marks know the lines; (None, None) for an empty one.
+    """The value of one YAML document and its root node, whose marks give line numbers; (None, None) for an empty document.
 
     Raises:
-        whatever ``complain`` makes: the text is not YAML, or exceeds a limit. The message is one line.
+        The exception made by ``complain``: the text is not YAML, or exceeds a limit. The message is one line.
     """
     if len(text) > MAX_BYTES:
         raise complain(None, f"more than {MAX_BYTES:,} bytes; the limit for YAML is 1 MiB")
@@ -59,10 +59,10 @@ def load_yaml(text: str, complain: Complain) -> tuple[Any, yaml.Node | None]:
 
 
 def _check_size(text: str, complain: Complain) -> None:
-    """Counts values and depth as they will be after aliases are expanded, without expanding them."""
+    """Counts values and depth after alias expansion, without expanding the aliases."""
     sizes: dict[str, tuple[int, int]] = {}  # anchor -> values and depth below it
     open_nodes: list[tuple[str | None, int, int]] = []  # anchor, values before it, depth at which it stands
-    deepest: list[int] = []  # of each open node
+    deepest: list[int] = []  # depth of each open node
     count = 0
     for event in yaml.parse(text, Loader=_LOADER):
         line = event.start_mark.line + 1 if event.start_mark else 1
@@ -115,7 +115,7 @@ def _check_scalars(root: yaml.Node, loader: Any, complain: Complain) -> None:
             )
         try:
             value = loader.construct_object(node)
-        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:  # PyYAML's converters raise all of these
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:  # raised by PyYAML's converters
             kind = node.tag.rpartition(":")[2]
             raise complain(line, f"{node.value!r} is not a valid {kind}; quote it if it is text") from error
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
@@ -123,7 +123,7 @@ def _check_scalars(root: yaml.Node, loader: Any, complain: Complain) -> None:
 
 
 def _scalars(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """Every scalar once, keys included, in the order of the file."""
+    """Every scalar once, including keys, in file order."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:

@@ -1,7 +1,7 @@
-"""A cell: one fully resolved combination, and what identity needs to know of the world.
+"""A cell: one fully resolved combination, and the external facts that its identity depends on.
 
-Identity never sees where things lie or what they are called; it sees content, through a ``Facts`` that knows the digests of
-datasets. ``Cell`` and its parts are what a worker gets; nothing else decides a result.
+Identity never depends on paths or file names; it depends on content, provided by a ``Facts`` that knows the digests of
+datasets. ``Cell`` and its parts are sent to workers; nothing else affects a result.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig,
 from configs.lookup import component, resolve
 from grid.spec.training import Training
 
-ID_LENGTH = 32  # hex digits of SHA-256 that an id keeps: 128 bits
+ID_LENGTH = 32  # an id is this many hex digits of SHA-256: 128 bits
 
 
 class Cell(Training):
-    """A training, what it is measured by, and what explains it."""
+    """A training, its evaluation protocols, and its explainers."""
 
     pretrain_seed: int = 0
     protocols: tuple[component("protocol"), ...] = ()  # type: ignore[valid-type]
     explainers: tuple[component("explainer"), ...] = ()  # type: ignore[valid-type]
-    stages: tuple[component("stage"), ...] = ()  # type: ignore[valid-type]  # of kinds of a user's own
+    stages: tuple[component("stage"), ...] = ()  # type: ignore[valid-type]  # of user-defined kinds
 
     def training(self) -> Training:
-        return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # valid already
+        return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # already validated
 
     def source(self) -> Training | None:
-        """The training that makes the initial weights, where ``pretraining`` is one."""
+        """The source training that produces the initial weights, if ``pretraining`` is one."""
         origin = self.pretraining
         if not isinstance(origin, TrainedPretrainingConfig):
             return None
@@ -37,7 +37,7 @@ class Cell(Training):
         if origin.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": origin.epochs})
         changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
-        changes["targets"] = {}  # a source training learns identities
+        changes["targets"] = {}  # a source training learns identities only
         return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
 
 
@@ -49,25 +49,25 @@ class Detection(Config):
 
 
 class DetectionShard(Config):
-    """Rows ``start`` to ``stop`` of a manifest: a share of a detection."""
+    """Rows ``start`` to ``stop`` of a manifest: one part of a detection."""
 
     start: int
     stop: int
 
 
 def shard_id(detection: str, shard: DetectionShard) -> str:
-    """In the ledger: the detect stage's id and the rows."""
+    """The shard's id in the ledger: the detect stage's id and the rows."""
     return f"{detection}-{shard.start:09d}-{shard.stop:09d}"
 
 
 def shard_of(id: str, detection: str) -> DetectionShard | None:
-    """The shard that an id names, where it is one of that detect stage."""
+    """The shard that an id refers to, if it belongs to that detect stage."""
     found = re.fullmatch(r"([0-9a-f]+)-(\d{9})-(\d{9})", id)
     return DetectionShard(start=int(found[2]), stop=int(found[3])) if found and found[1] == detection else None
 
 
 class Facts(Protocol):
-    """What identity needs to know of the world; ``grid.plan.plan`` finds it out."""
+    """The external facts that identities depend on; implemented in ``grid.plan``."""
 
     def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
         """The dataset of the protocol's images."""
@@ -76,10 +76,10 @@ class Facts(Protocol):
         """Digest of the dataset's manifest."""
 
     def columns(self, training: Training) -> dict[str, str]:
-        """Digest of the column of each target but the identity, which belongs to the images."""
+        """Digest of the column of each target except the identity, which is covered by the images."""
 
     def pairs(self, protocol: ProtocolConfig, cell: Training) -> str:
-        """Digest of what is asked, such as the pairs that are compared, after the overlap policy."""
+        """Digest of the evaluation data, such as the compared pairs, after the overlap policy."""
 
     def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
-        """Digest of the initial weights, None where there are none."""
+        """Digest of the initial weights, or None if there are none."""

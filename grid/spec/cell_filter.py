@@ -1,6 +1,6 @@
-"""``--where axis=level,...``: which cells a command means.
+"""``--where axis=level,...``: selects cells for a command.
 
-A name that holds a comma, an equals sign, a quote or surrounding blanks is written in double quotes, as in CSV:
+A name that contains a comma, an equals sign, a quote or surrounding blanks is written in double quotes, as in CSV:
 ``--where 'size="160,120",shape="4"" wide"'``.
 """
 
@@ -18,7 +18,7 @@ _PLAIN = re.compile(r'[^",=\s](?:[^",=]*[^",=\s])?')  # needs no quotes
 
 
 def parse_cell_filter(texts: Iterable[str] | None) -> dict[str, list[str]]:
-    """Axis -> the levels that were named.
+    """Axis -> the selected levels.
 
     Raises:
         BadInput: a part is not ``axis=level``.
@@ -50,7 +50,7 @@ def check_cell_filter(where: Mapping[str, Sequence[str]], axes: Mapping[str, Seq
 
 
 def which(levels: Mapping[str, str]) -> str:
-    """The ``--where`` that selects the cell of these levels, quoted for a POSIX shell."""
+    """The ``--where`` option that selects the cell with these levels, quoted for a POSIX shell."""
     return "--where " + shlex.quote(",".join(f"{_quoted(axis)}={_quoted(level)}" for axis, level in levels.items()))
 
 

@@ -1,4 +1,4 @@
-"""Complaints about a config: where the key was written, what was found there, and what is known, in one line."""
+"""Error messages about a config, in one line: where the key was written, what was found there, and what is known."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class KeyOrigins:
 
 
 def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], tree: Any) -> str:
-    """One line for the first complaint of pydantic: file, line, key, what was found, what is known.
+    """One line for the first pydantic error: file, line, key, what was found, what is known.
 
     Args:
-        model: what ``tree`` was to become.
+        model: the model that ``tree`` was validated against.
     """
     loc, first = _first(error)
     key = ".".join(part for part in loc if part != "[key]")
@@ -52,7 +52,7 @@ def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], t
 
 
 def complaint(error: ValidationError, config: type[BaseModel]) -> str:
-    """The same of one config that no file holds: key, what was found, what is known."""
+    """The same for a config that does not come from a file: key, what was found, what is known."""
     loc, first = _first(error)
     key = ".".join(loc)
     if first["type"] == "extra_forbidden":
@@ -63,7 +63,7 @@ def complaint(error: ValidationError, config: type[BaseModel]) -> str:
 
 
 def _first(error: ValidationError) -> tuple[list[str], Any]:
-    """The error that is reported, with its location. An unknown key goes first: it may be the missing one, misspelled."""
+    """The error to report, with its location. An unknown key comes first: it may be a misspelling of the missing one."""
     loc: list[str] = []
     while True:
         first: Any = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
@@ -71,7 +71,7 @@ def _first(error: ValidationError) -> tuple[list[str], Any]:
         nested = first.get("ctx", {}).get("error")
         if not isinstance(nested, ValidationError):
             return loc, first
-        error = nested  # a component's own complaint
+        error = nested  # an error raised by a component
 
 
 def _words(first: Any) -> str:
@@ -83,11 +83,11 @@ def _words(first: Any) -> str:
 
 
 def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
-    """The keys that the mapping at ``loc`` may have."""
+    """The keys allowed in the mapping at ``loc``."""
     for part in loc:
         tree = tree[int(part)] if part.isdigit() else tree.get(part, {})
         if part.isdigit() or part not in model.model_fields:
-            continue  # ``protocols.0`` is of the kind that ``protocols`` names, ``targets.age`` is a target
+            continue  # ``protocols.0`` has the kind named by ``protocols``, ``targets.age`` is a target
         kind = {"protocols": "protocol", "explainers": "explainer", "scores": "score", "stages": "stage"}.get(part, part)
         if kind not in KINDS:
             model = _model_in(model.model_fields[part].annotation)
@@ -100,7 +100,7 @@ def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> Any:
-    """The config in ``tuple[Skip, ...]`` or ``Skip | None``."""
+    """The config class in ``tuple[Skip, ...]`` or ``Skip | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for one in get_args(annotation) if (found := _model_in(one))), None)

@@ -1,4 +1,4 @@
-"""A finished stage as reports and tracking read it, wherever it is stored."""
+"""A finished stage as read by reports and tracking, independent of where it is stored."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Finished:
     """A stage that has a marker.
 
     Attributes:
-        facts: what the stage said of itself, small enough for a marker
+        facts: small results reported by the stage, stored in the marker
         outputs: the names of its files
-        path: where a file is; raises Damaged where it is not what the marker says
-        json: the value of a JSON file, errors as ``path``
+        path: returns the path of a file; raises Damaged if it differs from the marker
+        json: returns the value of a JSON file; errors as for ``path``
     """
 
     label: StageName

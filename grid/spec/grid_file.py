@@ -1,4 +1,4 @@
-"""A grid file, read and resolved: YAML and overrides in, typed cells out. Every complaint names file, line and key."""
+"""Reads and resolves a grid file: YAML and overrides to typed cells. Every error names file, line and key."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from grid.spec.yaml_source import YamlSource, deep_set, get, overlaps, read_yaml
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
 MAX_CELLS = 100_000  # combinations, before skip rules
-REPLICATE = "replicate"  # the factor that replicates add
-LISTS = ("protocols", "explainers", "stages")  # what every cell is asked for beside its training
+REPLICATE = "replicate"  # the factor added by replicates
+LISTS = ("protocols", "explainers", "stages")  # requested of every cell besides its training
 CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
 
 
 class BadInput(ValueError):
-    """Something the user wrote or has cannot be used; one line."""
+    """An error in the user's input or environment; one line."""
 
 
 class Skip(Config):
@@ -51,20 +51,20 @@ class Skip(Config):
 
 
 class Ensemble(Config):
-    """Cells that differ along one axis and evaluate as one: the report adds a row for each combination of the other axes.
+    """Cells that differ along one axis and are evaluated as one: the report adds a row for each combination of the other axes.
 
-    The score of a pair is minus the sum of its distances in all of them (Taigman et al., DeepFace, 2014, Section 4.2).
+    The score of a pair is the negative sum of its distances in all of them (Taigman et al., DeepFace, 2014, Section 4.2).
     """
 
     over: str
-    levels: tuple[str, ...] | None = None  # of that axis; None: all
+    levels: tuple[str, ...] | None = None  # levels of that axis; None: all
 
 
 class Resources(Config):
-    """What Ray reserves for one cell."""
+    """The resources that Ray reserves for one cell."""
 
     cpus: float = Field(1, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 where there are GPUs, as `debug` takes one, else 0
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 if there are GPUs (as in `debug`), else 0
     memory_gib: float | None = Field(None, gt=0)
 
 
@@ -77,26 +77,24 @@ StorePlace = Annotated[Path | str | None, BeforeValidator(_place)]
 
 
 class Launch(Config):
-    """How and where a grid runs: never part of a cell's identity."""
+    """How and where a grid runs; never part of a cell's identity."""
 
     study: Path | None = None  # default: studies/<grid name>
-    store: StorePlace = (
-        None  # a folder or a URL, where the ledger lies; default: <study>/store; share it to share stages between studies
-    )
-    tracking: str | None = None  # MLflow tracking URI; default: SQLite beside a study on a local disk
-    executor: str = "ray"  # ray, local (one after the other in this process), or the dotted path of a class of a user's own
-    address: str | None = None  # of a Ray cluster; default: this machine alone
+    store: StorePlace = None  # folder or URL of the ledger; default: <study>/store; studies with the same store share stages
+    tracking: str | None = None  # MLflow tracking URI; default: SQLite next to a study on a local disk
+    executor: str = "ray"  # ray, local (sequentially in this process), or the dotted path of the user's own class
+    address: str | None = None  # of a Ray cluster; default: this machine only
     resources: Resources = Resources()
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
     workers: int = Field(0, ge=0)  # loader processes per cell
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
     crop_cache_gib: float = Field(8.0, ge=0)
-    checkpoint_minutes: float = Field(10.0, gt=0)  # besides one checkpoint per epoch
-    detect_images: int = Field(4096, ge=1)  # a detection of more is cut into pieces of so many, for all nodes to share
+    checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
+    detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
 
 
 class Spec(Config):
-    """A grid file after reading: levels are still dotted keys, cells are not made yet."""
+    """A parsed grid file: levels are still dotted keys, cells are not resolved yet."""
 
     name: str
     base: dict[str, Any]
@@ -105,10 +103,10 @@ class Spec(Config):
     replicates: int = Field(1, ge=1)
     replicate_scope: tuple[Literal["pretrain", "train"], ...] = ("train",)
     skip: tuple[Skip, ...] = ()
-    protocols: tuple[Any, ...] = ()  # each as a component is written: a name, or a mapping with a name
+    protocols: tuple[Any, ...] = ()  # each written like a component: a name, or a mapping with a name
     explainers: tuple[Any, ...] = ()
-    stages: tuple[Any, ...] = ()  # of kinds of a user's own
-    ensembles: tuple[Ensemble, ...] = ()  # of the report alone: no cell changes
+    stages: tuple[Any, ...] = ()  # user-defined kinds of stages
+    ensembles: tuple[Ensemble, ...] = ()  # used only by the report: they change no cell
     launch: Launch = Launch()
 
     @field_validator("name")
@@ -121,7 +119,7 @@ class Spec(Config):
 
 @dataclass(frozen=True)
 class Combination:
-    """One point of the grid before identities: its levels, and its cell or the reason why it is skipped."""
+    """One point of the grid before identities: its levels, and its cell or the reason for skipping it."""
 
     levels: Mapping[str, str]
     cell: Cell | None
@@ -130,15 +128,15 @@ class Combination:
 
 @dataclass(frozen=True)
 class Grid:
-    """A spec with the document it came from, so that complaints can name lines."""
+    """A spec with its source document, so that errors can name lines."""
 
     spec: Spec
     yaml_source: YamlSource
-    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as messages show it
+    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as shown in messages
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
-        """Every factor with its levels, replicates included where there are several."""
+        """Every factor with its levels, including replicates if there are several."""
         found = {axis: tuple(levels) for axis, levels in self.spec.axes.items()}
         if self.spec.replicates > 1:
             found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
@@ -146,11 +144,11 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many combinations there are."""
+        """The number of combinations."""
         return math.prod(len(levels) for levels in self.axes.values())
 
     def combinations(self) -> Iterator[Combination]:
-        """Every combination in the order of the file, resolved."""
+        """Every combination in file order, resolved."""
         axes = self.axes
         refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
         for chosen in itertools.product(*axes.values()):
@@ -171,7 +169,7 @@ class Grid:
         ]
         tree: dict[str, Any] = dict(spec.base)
         origins: dict[str, str] = {}
-        # a component is chosen before its keys are set, whatever the order in the file
+        # a component is selected before its keys are set, regardless of their order in the file
         for key, value, origin in sorted(settings, key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0])):
             tree = deep_set(tree, key, value)
             origins[key] = origin
@@ -180,7 +178,7 @@ class Grid:
             fields = {"train": "seed", "pretrain": "pretrain_seed"}
             for key in (fields[scope] for scope in spec.replicate_scope):
                 first = tree.get(key, 0)
-                tree[key] = first + number if isinstance(first, int) else first  # anything else is refused below
+                tree[key] = first + number if isinstance(first, int) else first  # other values are rejected below
         tree = {**tree, **{part: list(getattr(spec, part)) for part in LISTS}}
         where = KeyOrigins(self.yaml_source, self.overrides, origins)
         if refers:
@@ -195,7 +193,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
     """Reads a grid file and applies ``key.path=value`` overrides.
 
     Raises:
-        BadInput: with file, line, key, what was found and what is known.
+        BadInput: names file, line, key, what was found and what is known.
     """
     yaml_source = read_yaml(path, BadInput)
     raw = yaml_source.value
@@ -266,7 +264,7 @@ def _check_axes(raw: Mapping[str, Any], yaml_source: YamlSource) -> None:
 
 
 def _check_size(grid: Grid) -> None:
-    """Counts the combinations before any is made."""
+    """Checks the number of combinations before resolving any."""
     sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
     if grid.spec.replicates > 1:
         sizes["replicates"] = grid.spec.replicates
@@ -336,11 +334,11 @@ def _override(raw: Mapping[str, Any], override: str, yaml_source: YamlSource) ->
 
 
 class _References:
-    """Replaces ``${data.root}`` by what a cell has there; what it adds is bounded as YAML is."""
+    """Replaces references such as ``${data.root}`` by the cell's values; the expansion is limited like that of YAML aliases."""
 
     def __init__(self, tree: Mapping[str, Any], where: KeyOrigins) -> None:
         self.tree, self.where = tree, where
-        self.added = 0  # values
+        self.added = 0  # number of values added
 
     def replace(self, value: Any, key: str = "") -> Any:
         if isinstance(value, dict):

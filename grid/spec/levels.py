@@ -1,4 +1,4 @@
-"""A cell by its levels: how it is named, and whether a filter selects it."""
+"""The levels of a cell: its title, and whether a filter selects it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 
 
 def cell_title(levels: Mapping[str, str]) -> str:
-    """How messages and tables name a cell: "backbone=resnet34, detection=none"."""
+    """The title of a cell in messages and tables: "backbone=resnet34, detection=none"."""
     return ", ".join(f"{axis}={level}" for axis, level in levels.items()) or "the only cell"
 
 
 def selects(where: Mapping[str, Collection[str]] | None, levels: Mapping[str, str]) -> bool:
-    """Whether the cell has, for each axis of the filter, one of the levels that it names; without a filter every cell has."""
+    """Whether, for each axis of the filter, the cell has one of the listed levels; without a filter, every cell matches."""
     return all(levels.get(axis) in wanted for axis, wanted in (where or {}).items())

@@ -1,4 +1,4 @@
-"""One measured quantity: where it stands in a result, and how tables print it."""
+"""One measured quantity: its location in a result and its format in tables."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Measure:
 
     Attributes:
         key: the path to its entry, parts joined by ``:``, such as ``eer`` or ``tar:0.001``; the entry is a mapping with
-            ``value`` and, where they are known, ``low``, ``high``, ``se`` and ``reason``.
-        title: the head of its column.
-        percent: it is a share from 0 to 1, printed in per cent.
+            ``value`` and, if known, ``low``, ``high``, ``se`` and ``reason``.
+        title: the column heading.
+        percent: it is a fraction from 0 to 1, printed in percent.
         digits: decimals that are printed.
-        headline: it is shown in a terminal too.
+        headline: it is also shown on a terminal.
     """
 
     key: str
@@ -35,13 +35,13 @@ class Measure:
 
 
 def measures_in(found: Sequence[Mapping[str, Any]]) -> list[Measure]:
-    """Every entry with a ``value``, in the order of the results; plain numbers, titled by their keys."""
+    """Every entry with a ``value``, in the order of the results; plain numbers get their keys as titles."""
     keys = dict.fromkeys(key for result in found for key in _keys(result))
     return [Measure(key, key.replace(":", " ").replace("_", " "), percent=False, digits=3) for key in keys]
 
 
 def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    """The entry of a measure in a result; None where it has none."""
+    """The entry of a measure in a result, or None."""
     found: Any = result
     for part in key.split(":"):
         found = found.get(part) if isinstance(found, Mapping) else None
@@ -49,25 +49,25 @@ def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
 
 
 def metric_name(key: str) -> str:
-    """A measure's key as one name: ``val_at_far_0.001`` of ``val:0.001``."""
+    """A measure's key as a single name: ``val:0.001`` becomes ``val_at_far_0.001``."""
     quantity, _, rest = key.partition(":")
     return f"{RATES.get(quantity, f'{quantity} ')}{rest.replace(':', ' ')}" if rest else QUANTITIES.get(quantity, quantity)
 
 
 def keys_in(found: Sequence[Mapping[str, Any]], part: str, falling: bool = False) -> list[str]:
-    """The keys of a part that holds several entries, such as one per FAR; ``falling``: they are numbers, the largest first."""
+    """The keys of a part with several entries, such as one per FAR; ``falling``: numbers, in descending order."""
     keys = dict.fromkeys(key for result in found for key in result.get(part, {}))
     return sorted(keys, key=float, reverse=True) if falling else list(keys)
 
 
 def area_under_curve(found: Sequence[Mapping[str, Any]]) -> Measure:
-    """``auc``, with one more decimal where intervals are narrow enough for it."""
+    """``auc``, with one more decimal if the intervals are narrow enough."""
     widths = [one["auc"]["high"] - one["auc"]["low"] for one in found if one["auc"].get("high") is not None]
     return Measure("auc", "AUC", percent=False, digits=4 if min(widths, default=1.0) < 0.002 else 3)
 
 
 def in_percent(share: str) -> str:
-    """``0.1 %`` for "0.001"."""
+    """ "0.001" becomes ``0.1 %``."""
     return f"{float(share) * 100:g} %"
 
 

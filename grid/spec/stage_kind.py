@@ -1,7 +1,7 @@
-"""What a kind of stage is: everything that planning, running, reporting and tracking must know of it, in one type.
+"""Defines a kind of stage: everything that planning, running, reporting and tracking need to know about it, in one class.
 
-A built-in kind is a file of ``grid/stages/kinds``, found by its name; a kind of a user's own is a module that a grid file names
-by its dotted path under ``stages``. Nothing else lists the kinds.
+A built-in kind is a file in ``grid/stages/kinds``, found by its name; a user-defined kind is a module whose dotted path a grid
+file gives under ``stages``. There is no other list of kinds.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from grid.spec.training import Training
 
 PACKAGE = "grid.stages.kinds"
 RESULT = "result.json"
-MOST = 15  # numbers of one stage in tracking
+MOST = 15  # maximum number of metrics of one stage in tracking
 __all__ = ["TRAIN", "Stage", "StageKind", "StageName", "cell_id", "known_kind", "named", "stage_kind", "stages_of"]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One node of the graph: what to compute (``config``), under which id, after which others."""
+    """One node of the graph: what to compute (``config``), its id, and the stages it depends on."""
 
     label: StageName  # unique within the cell
     id: str
-    config: Mapping[str, Any]  # name -> Config: what the worker gets
-    needs: tuple[str, ...]  # ids, upstream
+    config: Mapping[str, Any]  # name -> Config: sent to the worker
+    needs: tuple[str, ...]  # upstream ids
     identity: Any
 
     @property
@@ -45,7 +45,7 @@ class Stage:
 
 @dataclass
 class Graph:
-    """The stages of one cell while they are added, upstream first."""
+    """The stages of one cell during construction, upstream stages first."""
 
     cell: Cell
     facts: Facts
@@ -54,11 +54,11 @@ class Graph:
     def add(
         self, label: StageName, identity: Mapping[str, Any], config: Mapping[str, Config], needs: Iterable[Stage | None]
     ) -> Stage:
-        """Adds a stage, unless the cell has one of that label.
+        """Adds a stage, unless the cell already has one with that label.
 
         Args:
-            identity: what the result depends on, as a JSON value; ids of ``needs`` that count are stated in it.
-            needs: the stages whose outputs it reads; None stands for one that is not needed.
+            identity: what the result depends on, as a JSON value; it includes the ids in ``needs`` that affect the result.
+            needs: the stages whose outputs it reads; None entries stand for stages that are not needed.
         """
         id = digest({"stage": label.kind, **identity})[:ID_LENGTH]
         stage = Stage(label, id, config, tuple(sorted({need.id for need in needs if need})), identity)
@@ -67,7 +67,7 @@ class Graph:
         return stage
 
     def of(self, kind: str) -> list[Stage]:
-        """The stages of a kind that were added so far."""
+        """The stages of a kind added so far."""
         return [stage for stage in self.stages if stage.kind == kind]
 
     @property
@@ -77,16 +77,16 @@ class Graph:
 
 
 class StageKind:
-    """One kind of stage. The defaults describe a stage of a user's own: it runs after the training and settles nothing else.
+    """One kind of stage. The defaults suit a user-defined stage: it runs after the training, and nothing else depends on it.
 
     Attributes:
-        order: kinds are added to a cell, and handed out, by rising order; what a stage needs has a lower one.
-        shared: a stage is work of its own, since several cells need it; otherwise it runs with the rest of its cell.
-        leaf: if a stage fails, the others of its cell run all the same, but for those that need it.
-        starts: a cell counts as begun when such a stage of it began.
-        epochs: it leaves an event per epoch, and curves are drawn of them.
+        order: kinds are added to a cell, and scheduled, in ascending order; a stage needs only kinds with a lower order.
+        shared: a stage is a separate unit of work, because several cells need it; otherwise it runs with the rest of its cell.
+        leaf: if a stage fails, the other stages of its cell still run, except those that depend on it.
+        starts: a cell counts as started once such a stage has started.
+        epochs: it writes an event per epoch, from which curves are drawn.
         computes: the module whose ``run(config, context)`` computes it; empty: the kind's own module.
-        configs: how each part of the config is built again in a worker: a class, or the kind of component that it is.
+        configs: how a worker rebuilds each part of the config: a class, or the kind of component.
     """
 
     order: ClassVar[int] = 100
@@ -101,7 +101,7 @@ class StageKind:
         self.name = name
 
     def plan(self, graph: Graph) -> None:
-        """Adds the stages of this kind that the cell asks for: here one for each entry under ``stages`` that names it."""
+        """Adds the stages of this kind requested by the cell: by default one for each entry under ``stages`` with its name."""
         for settings in graph.cell.stages:
             assert isinstance(settings, StageConfig)
             if settings.name == self.name:
@@ -111,13 +111,13 @@ class StageKind:
                 graph.add(StageName(self.name, *titles), identity, config, [graph.train])
 
     def heading(self, label: StageName) -> str:
-        """What stands over its columns in tables."""
+        """The heading of its columns in tables."""
         return str(label)
 
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
-        """What tables show of a finished stage: a JSON value with entries, see ``Measure.key``; None: nothing.
+        """The result of a finished stage shown in tables: a JSON value with entries, see ``Measure.key``; None: nothing.
 
-        Here what the stage wrote to ``result.json``, or else the numbers among its facts.
+        By default the content of ``result.json`` or, without it, the numbers in the stage's facts.
         """
         if RESULT in stage.outputs:
             found: Mapping[str, Any] = stage.json(RESULT)
@@ -125,16 +125,18 @@ class StageKind:
         return {key: {"value": value} for key, value in stage.facts.items() if _is_number(value) and key != "seconds"}
 
     def group(self, found: Sequence[Mapping[str, Any]]) -> str:
-        """What results are listed together with in a terminal: those of one group have columns of one form."""
+        """The group under which results are listed on a terminal: all results of a group have the same columns."""
         return self.name
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
-        """The columns of tables, given the results of several cells."""
+        """The table columns, given the results of several cells."""
         return measures_in(found)
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        """The numbers that tracking shows of a finished stage, by name; the parts of a name are groups. Here those of tables,
-        headlines first."""
+        """The numbers of a finished stage logged to tracking, by name; the parts of a name are groups.
+
+        By default those of tables, headlines first.
+        """
         result = self.result(stage)
         if result is None:
             return {}
@@ -145,18 +147,18 @@ class StageKind:
         return {(*groups, metric_name(key)): entry["value"] for key, entry in entries.items() if entry}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
-        """Which of its outputs tracking keeps, each with its path in the run, part by part."""
+        """The outputs that tracking stores, each with its path in the run as a tuple of parts."""
         return {name: (self.name, *stage.label.titles, name) for name in stage.outputs}
 
     def reads(self, outputs: Iterable[str]) -> Iterable[str]:
-        """The outputs that reports read; a stage in which one of them is damaged counts as unfinished there."""
+        """The outputs that reports read; if one of them is damaged, reports treat the stage as unfinished."""
         return outputs
 
     def rebuilt(self, parts: Mapping[str, Any]) -> dict[str, Config]:
-        """The configs of a stage, from JSON.
+        """The configs of a stage, rebuilt from JSON.
 
         Raises:
-            ValueError: a component cannot be found, or does not take these settings.
+            ValueError: a component cannot be found, or does not accept these settings.
         """
         found: dict[str, Config] = {}
         for name, value in parts.items():
@@ -166,15 +168,15 @@ class StageKind:
 
     @property
     def module(self) -> str:
-        """The module that has ``run``."""
+        """The module that defines ``run``."""
         return self.computes or type(self).__module__
 
     def sources(self, configs: Iterable[Config]) -> set[str]:
-        """The modules whose code decides the results of a stage with these configs, beside those of the components in them."""
+        """The modules whose code affects the results of a stage with these configs, besides those of the components in them."""
         return {self.module}
 
     def run(self, config: Mapping[str, Any], context: Any) -> Any:
-        """Computes a stage: ``grid.stages.context`` has ``Context`` and ``Result``."""
+        """Computes a stage; see ``Context`` and ``Result`` in ``grid.stages.context``."""
         return importlib.import_module(self.module).run(config, context)
 
 
@@ -184,7 +186,7 @@ def _is_number(value: Any) -> bool:
 
 @cache
 def stage_kind(name: str) -> StageKind:
-    """The kind of that name.
+    """The kind with that name.
 
     Raises:
         ValueError: there is none.
@@ -205,7 +207,7 @@ def stage_kind(name: str) -> StageKind:
 
 
 def known_kind(name: str) -> StageKind:
-    """As ``stage_kind``, for reading results: where a user's module is not at hand, what holds for such kinds by default."""
+    """Like ``stage_kind``, for reading results: if a user's module is unavailable, uses the defaults for user-defined kinds."""
     try:
         return stage_kind(name)
     except ValueError:
@@ -214,20 +216,20 @@ def known_kind(name: str) -> StageKind:
 
 @cache
 def built_in() -> tuple[StageKind, ...]:
-    """The kinds of this project, by rising order."""
+    """The built-in kinds, in ascending order."""
     package = importlib.import_module(PACKAGE)
     found = [stage_kind(module.name) for module in pkgutil.iter_modules(package.__path__)]
     return tuple(sorted(found, key=lambda kind: kind.order))
 
 
 def kinds_of(cell: Cell) -> Sequence[StageKind]:
-    """The kinds that a cell may have stages of, by rising order."""
+    """The kinds of stages that a cell may have, in ascending order."""
     own = [stage_kind(name) for name in dict.fromkeys(settings.name for settings in cell.stages)]
     return sorted([*built_in(), *own], key=lambda kind: kind.order) if own else built_in()
 
 
 def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
-    """The stages of a cell in an order in which they can run."""
+    """The stages of a cell in a valid execution order."""
     graph = Graph(cell, facts)
     for kind in kinds_of(cell):
         kind.plan(graph)
@@ -235,5 +237,5 @@ def stages_of(cell: Cell, facts: Facts) -> list[Stage]:
 
 
 def cell_id(train: Stage, factors: Mapping[str, str]) -> str:
-    """The id of a cell: its training and its factors, an axis at its birth level left out by the caller."""
+    """The id of a cell: its training and its factors, without axes at their birth level, which the caller omits."""
     return digest({"cell": train.id, "factors": dict(factors)})[:ID_LENGTH]

@@ -1,4 +1,4 @@
-"""How a stage is called within its cell, as data."""
+"""The structured name of a stage within its cell."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class StageName(str):
-    """A stage within its cell: its kind, and the titles of what it is about. As text it is the label that people read.
+    """The name of a stage within its cell: its kind, and the titles of its subjects. As text it is the label shown to users.
 
-    ``StageName("score", "gradcam", "sanity")`` reads ``score:gradcam:sanity``. Nothing parses that text: ask ``kind`` and
-    ``titles``.
+    ``StageName("score", "gradcam", "sanity")`` reads ``score:gradcam:sanity``. Use ``kind`` and ``titles``; the text is not
+    parsed.
     """
 
     kind: str
@@ -27,7 +27,7 @@ class StageName(str):
 
     @property
     def about(self) -> str:
-        """Its titles as text: "lfw view 1", "gradcam:sanity"; empty for stages that a cell has once."""
+        """Its titles as text: "lfw view 1", "gradcam:sanity"; empty for kinds with one stage per cell."""
         return ":".join(self.titles)
 
 
@@ -35,7 +35,7 @@ TRAIN = StageName("train")
 
 
 def named(record: Mapping[str, Any], label: str) -> StageName:
-    """The stage that the record of a study calls ``label``; records of version 0.1 have nothing but the label."""
+    """The stage with this ``label`` in a study's record; records of version 0.1 contain only the label."""
     if parts := record.get("names", {}).get(label):
         return StageName(*parts)
     kind, _, about = label.partition(":")

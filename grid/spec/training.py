@@ -1,4 +1,4 @@
-"""Everything that decides a trained network, as data."""
+"""The configuration of a training: everything that determines a trained network."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from configs.lookup import component
 class Split(Config):
     """Which images of a training dataset are held out for validation.
 
-    ``by: images`` holds out a share of each identity's images, so validation is classification among the identities that are
-    trained on. ``by: identities`` holds out a share of the identities with all their images: they have no class, so validation
-    is verification of unseen subjects (see ``modules.training.recognizer``). ``fraction: 0`` trains on every image.
+    ``by: images`` holds out a fraction of each identity's images, so validation is classification among the training
+    identities. ``by: identities`` holds out a fraction of the identities with all their images: they have no class, so
+    validation is verification of unseen subjects (see ``modules.training.recognizer``). ``fraction: 0`` trains on every image.
     """
 
     fraction: float = Field(0.1, ge=0, lt=1)
@@ -26,7 +26,7 @@ class Split(Config):
 
 
 class Input(Config):
-    """What a network sees: RGB in [-1, 1], ``size`` pixels high and, where ``width`` is None, as wide."""
+    """The network's input: RGB in [-1, 1], ``size`` pixels high and ``width`` pixels wide; square if ``width`` is None."""
 
     size: int = Field(160, ge=32)
     width: Annotated[int | None, Born(None), Field(ge=32)] = None
@@ -38,12 +38,12 @@ class Input(Config):
 
 
 class Compute(Config):
-    """The part of the machine that numbers depend on."""
+    """The compute settings that affect numerical results."""
 
     threads: int = Field(1, ge=1)  # per process; one ResNet-34 step differs between 1 and 2
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    compile: Annotated[bool, Born(False)] = False  # the backbone by torch.compile; other last digits
-    devices: int = Field(1, ge=1)  # processes that share a batch
+    compile: Annotated[bool, Born(False)] = False  # torch.compile for the backbone; changes the last digits
+    devices: int = Field(1, ge=1)  # number of processes that share a batch
 
     @field_validator("devices")
     @classmethod
@@ -54,11 +54,11 @@ class Compute(Config):
 
 
 class Reconstruction(Config):
-    """Images made again from the feature map while recognition is learned (Xu et al., 2023, equation 2).
+    """Image reconstruction from the feature map, trained along with recognition (Xu et al., 2023, equation 2).
 
-    The decoder has an optimiser of its own, Adam as in Section IV; its gradient reaches the backbone too. The paper states
-    no ``weight`` (lambda). With ``recipe.trainable: decoder`` the decoder learns alone, by the recipe, on a network that stays
-    as it is; ``weight``, ``lr`` and ``betas`` have no meaning then.
+    The decoder has a separate optimiser, Adam as in Section IV; its gradient also reaches the backbone. The paper does not
+    state ``weight`` (lambda). With ``recipe.trainable: decoder``, only the decoder is trained, by the recipe, on a frozen
+    network; ``weight``, ``lr`` and ``betas`` are then unused.
     """
 
     decoder: component("decoder") = Field(default_factory=lambda: {"name": "transposed"})  # type: ignore[valid-type]
@@ -70,8 +70,8 @@ class Reconstruction(Config):
 class Target(Config):
     """How one column of the dataset is learned, see ``modules.targets``.
 
-    ``loss`` is None for that of the training; a column of numbers needs one that predicts numbers, such as ``regression``.
-    ``head`` is None where the target shares the training's head. ``weight`` multiplies its loss in the sum of all targets.
+    ``loss`` is None to use the training's loss; a numeric column needs a loss that predicts numbers, such as ``regression``.
+    ``head`` is None if the target shares the training's head. ``weight`` multiplies its loss in the sum over all targets.
     """
 
     loss: component("loss") | None = None  # type: ignore[valid-type]
@@ -96,9 +96,9 @@ def _named(value: Any) -> Any:
 
 
 class Training(Config):
-    """Everything that decides a trained network.
+    """Everything that determines a trained network.
 
-    ``targets`` are the columns of the dataset that are learned, by name; without any it is the identity alone.
+    ``targets`` are the columns of the dataset to learn, by name; if empty, only the identity is learned.
     """
 
     data: component("data")  # type: ignore[valid-type]
@@ -160,7 +160,7 @@ class Training(Config):
         return self.recipe.trains and not self.recipe.decodes_only
 
     def _decodes(self) -> None:
-        """Raises ValueError where a decoder cannot learn on a frozen network."""
+        """Raises ValueError if a decoder cannot be trained on a frozen network."""
         if self.reconstruction is None:
             raise ValueError("recipe.trainable is decoder, and there is none; add reconstruction: {decoder: transposed}")
         if self.pretraining.name == "none":
@@ -175,13 +175,13 @@ class Training(Config):
             )
 
     def by_value(self) -> dict[str, Any]:
-        """The part of a training's identity that its own fields give; images and weights come to it by content."""
+        """The part of a training's identity given by its own fields; images and weights are added by content."""
         found = {key: getattr(self, key).identity() for key in _BY_VALUE}
-        if self.batches.name != "shuffled":  # both fields came later; without them a cell is what it was
+        if self.batches.name != "shuffled":  # both fields were added later: defaults must not change an id
             found["batches"] = self.batches.identity()
         if self.reconstruction is not None:
             found["reconstruction"] = self.reconstruction.identity()
-        if self.targets:  # of several targets, the loss of each counts, and the column's content
+        if self.targets:  # with several targets, each target's loss and the content of its column matter
             found["targets"] = {
                 name: {**target.identity(), "loss": (target.loss or self.loss).identity()}
                 for name, target in self.targets.items()

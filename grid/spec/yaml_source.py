@@ -1,4 +1,4 @@
-"""A YAML file whose keys know their lines, and dotted keys over nested mappings."""
+"""A YAML file with line numbers for its keys, and dotted keys over nested mappings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class YamlSource:
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, *keys: str) -> str:
-        """``file:line`` of the first key that is known, or of its nearest parent."""
+        """``file:line`` of the first known key, or of its nearest parent."""
         for key in keys:
             parts = key.split(".")
             for end in range(len(parts), 0, -1):
@@ -31,13 +31,13 @@ class YamlSource:
 
 
 def read_yaml(path: Path, error: Callable[[str], Exception]) -> YamlSource:
-    """Reads a YAML file; ``error`` makes the exception for one that cannot be used.
+    """Reads a YAML file; ``error`` makes the exception for an unusable one.
 
-    That is one that is absent or unreadable, not YAML, beyond the limits of ``bounded_yaml``, or has a key twice.
+    A file is unusable if it is absent, unreadable, not YAML, beyond the limits of ``bounded_yaml``, or has a duplicate key.
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)  # never more, whatever the path names
+            content = file.read(MAX_BYTES + 1)  # a limit, because the path may name any file
         text = content.decode("utf-8-sig")
     except FileNotFoundError as cause:
         near = sorted(str(file) for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
@@ -80,7 +80,7 @@ def get(tree: Any, key: str) -> Any:
 
 
 def deep_set(tree: Any, key: str, value: Any, error: Callable[[str], Exception] = AssertionError) -> Any:
-    """A copy of ``tree`` with the dotted key set. Setting ``X.name`` resets X's other keys; list items go by number."""
+    """A copy of ``tree`` with the dotted key set. Setting ``X.name`` resets X's other keys; list items are given by number."""
     head, _, rest = key.partition(".")
     if isinstance(tree, list):
         if not head.isdigit() or int(head) >= len(tree):
@@ -96,9 +96,9 @@ def deep_set(tree: Any, key: str, value: Any, error: Callable[[str], Exception] 
 
 
 def overlaps(one: str, other: str) -> bool:
-    """Whether setting one dotted key can change what the other one says."""
+    """Whether setting one dotted key can change the value of the other."""
 
     def reach(key: str) -> str:
-        return key.removesuffix(".name") + "."  # choosing a component resets its keys
+        return key.removesuffix(".name") + "."  # selecting a component resets its keys
 
     return reach(one).startswith(reach(other)) or reach(other).startswith(reach(one))

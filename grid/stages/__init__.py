@@ -1,1 +1,1 @@
-"""One file, one stage: config and inputs to files in the ledger."""
+"""One file per stage: computes the files in the ledger from config and inputs."""

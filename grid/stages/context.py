@@ -1,4 +1,4 @@
-"""What a stage may use while it runs, and the images as it sees them."""
+"""The context of a running stage: its inputs, settings and images."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from grid.ledger.ledger import Attempt, Marker
 from grid.ledger.reader import LedgerReader
 from grid.plan.inputs import InputResolver
 
-FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # what ``debug --fast`` looks at
+FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # sample sizes of ``debug --fast``
 
 
 @dataclass
 class Context:
-    """One attempt's surroundings. Nothing in it may change a number but ``fast``."""
+    """The context of one attempt. Nothing in it affects results, except ``fast``."""
 
     ledger: LedgerReader
     attempt: Attempt
     resolver: InputResolver
     inputs: Mapping[str, Marker]  # kind of the upstream stage -> its marker
-    detected: Sequence[Marker] = ()  # all upstream detections: an explanation may look at two datasets
+    detected: Sequence[Marker] = ()  # all upstream detections: an explanation may use two datasets
     accelerator: str = "cpu"  # "cpu" or "gpu"
     workers: int = 0  # loader processes
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
     stop_requested: Callable[[], bool] = lambda: False
-    fast: bool = False  # a quick look: a few images, one batch of everything
+    fast: bool = False  # a quick check: a few images, one batch of everything
 
     @property
     def device(self) -> str:
@@ -41,7 +41,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage leaves: small facts, and the files in the attempt's folder that count."""
+    """The result of a stage: small facts, and the files in the attempt's folder to keep."""
 
     facts: Mapping[str, Any]
     outputs: tuple[str, ...]
@@ -49,7 +49,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Faces:
-    """The crops of a dataset: one row per row of the manifest; ``kept`` has the rows whose face may be used."""
+    """The crops of a dataset: one row per row of the manifest; ``kept`` lists the rows whose face may be used."""
 
     manifest: Any
     crops: CropTable
@@ -57,7 +57,7 @@ class Faces:
 
 
 def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: Size, rows: Any = None) -> Faces:
-    """The crops of ``data`` as ``detector`` cuts them, each of that size; with ``rows``, of those rows alone."""
+    """The crops of ``data`` from ``detector``, each of that size; with ``rows``, only of those rows."""
     manifest = context.resolver.manifest(data)
     if rows is not None or context.fast:
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
@@ -69,19 +69,19 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
 
 
 def detections_of(context: Context, dataset: Dataset, detector: DetectorConfig) -> Detections:
-    """Where the faces of a built dataset are."""
+    """The detected faces of a built dataset."""
     manifest = dataset.manifest
     if detector.trivial:
         found: Detections = detector.build().of_manifest(manifest)
         return found
-    if context.fast:  # the detect stage looked at other images
+    if context.fast:  # the detect stage used other images
         rows = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
         return Detections.of(manifest.keys, rows)
     return _detections(context, manifest)
 
 
 def _detections(context: Context, manifest: Any) -> Detections:
-    """The upstream table that has these images."""
+    """The upstream detections of these images."""
     tables = (Detections.load(context.ledger.path(marker, "detections.parquet")) for marker in context.detected)
     for table in tables:
         if table.index.keys() >= set(manifest.keys):
@@ -90,7 +90,7 @@ def _detections(context: Context, manifest: Any) -> Detections:
 
 
 def fast_rows(manifest: Any) -> list[int]:
-    """A few images of a few subjects, for a quick look."""
+    """A few images of a few subjects, for a quick check."""
     rows: dict[str, list[int]] = {}
     for row, subject in enumerate(manifest.identities):
         rows.setdefault(subject, []).append(row)

@@ -1,7 +1,7 @@
-"""Detection: boxes and landmarks of every image of one dataset, once for all cells.
+"""Detection: boxes and landmarks of every image of one dataset, computed once for all cells.
 
-Work goes in chunks. A chunk that an earlier attempt finished is taken over, so a killed detection goes on where it was; so is a
-shard that another node has computed (see ``piece.py``).
+Images are processed in chunks. Chunks finished by an earlier attempt are reused, so a killed detection resumes where it
+stopped; so are shards computed by other nodes (see ``detect_shard.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from grid.plan.code_version import source_digest
 from grid.spec.cell import DetectionShard, shard_of
 from grid.stages.context import Context, Result, fast_rows
 
-CHUNK = 256  # images; also how many are decoded at once
+CHUNK = 256  # images; also the number decoded at once
 TABLE = "detections.parquet"
 
 
@@ -70,19 +70,19 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
 
 
 def _finished(context: Context) -> dict[str, Resume]:
-    """Name -> chunk, of those that earlier attempts of the same code and inputs left."""
+    """Name -> chunk, for chunks from earlier attempts with the same code and inputs."""
     attempt = context.attempt
     found = context.ledger.saved(attempt.kind, attempt.id, attempt.source, attempt.inputs)
     return {str(one.row["checkpoint"]): one for one in reversed(found) if one.attempt != attempt.folder}
 
 
 def _read(context: Context, chunk: Resume | None) -> Detections | None:
-    """A chunk, if it is what was written."""
+    """A chunk, if it is intact."""
     return None if chunk is None or not context.ledger.whole(chunk) else Detections.load(chunk.path)
 
 
 def _shards(context: Context) -> dict[int, tuple[DetectionShard, str]]:
-    """First row -> the shard that begins there and its id, of those that the ledger knows of."""
+    """First row -> shard and its id, for the shards recorded in the ledger."""
     found = {}
     for id in context.ledger.done_ids("detect_shard"):
         if shard := shard_of(id, context.attempt.id):
@@ -93,7 +93,7 @@ def _shards(context: Context) -> dict[int, tuple[DetectionShard, str]]:
 def _loaded(
     context: Context, config: Mapping[str, Any], known: tuple[DetectionShard, str] | None, manifest: Any
 ) -> Detections | None:
-    """A finished shard, if it is whole, of these images, and of today's code."""
+    """A finished shard, if it is intact, has these images, and was computed by the current code."""
     if known is None:
         return None
     shard, id = known

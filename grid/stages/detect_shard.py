@@ -1,4 +1,4 @@
-"""A shard of a detection: some rows of the manifest, on whatever node is free. The detect stage takes it over."""
+"""A shard of a detection: some rows of the manifest, processed on any free node. The detect stage then reuses it."""
 
 from __future__ import annotations
 

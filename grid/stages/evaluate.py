@@ -1,4 +1,4 @@
-"""Evaluation: embeddings of a protocol's images, and what the evaluator of its task makes of them."""
+"""Evaluation: embeds a protocol's images and runs the evaluator of its task."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
 from modules.network import Network, embedding_digest
 
-BATCH = 64  # images at a time; a constant, because a batch's size can move a last bit
+BATCH = 64  # images per batch; constant, because the batch size can affect the last bit
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``metrics.json`` and what the evaluator leaves, such as ``scores.parquet``."""
+    """Writes ``metrics.json`` and the evaluator's files, such as ``scores.parquet``."""
     training: Training = config["training"]
     protocol: ProtocolConfig = config["protocol"]
     task = evaluation_task(protocol.task)
@@ -35,7 +35,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     few = task.sample(asked, FAST_PAIRS) if context.fast else None
     asked = asked if few is None else few
     used = task.rows(asked)
-    counts = few is not None or not context.fast  # else a few images are embedded, which make no search and no groups
+    counts = few is not None or not context.fast  # otherwise a few images are embedded, too few for searches or clusters
     if not counts:
         used = used[:FAST_PAIRS]
     faces = faces_of(context, data, training.detector, training.input.pixels, rows=used.tolist())
@@ -72,7 +72,7 @@ def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context:
 
 
 def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:
-    """What a network sees of each image: all of it, its corners where the protocol asks, and mirror images of these."""
+    """The views of each image: the whole image, its corners if the protocol asks for them, and mirror images of these."""
     cuts: list[Callable[[Tensor], Tensor]] = [lambda images: images]
     if protocol.multi_crop is not None:
         cuts += [_corner(protocol.multi_crop, down, across) for down in (0, 1) for across in (0, 1)]
@@ -83,7 +83,7 @@ def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:
 
 
 def _corner(share: float, down: int, across: int) -> Callable[[Tensor], Tensor]:
-    """The corner with that share of the sides, enlarged to the whole; 0 is top and left, 1 bottom and right."""
+    """The corner crop with that fraction of each side, enlarged to full size; 0 is top and left, 1 bottom and right."""
 
     def cut(images: Tensor) -> Tensor:
         height, width = images.shape[2:]

@@ -1,6 +1,6 @@
-"""Explanation: raw attribution maps of the grid's probes, images or pairs, and a manifest that says what they are.
+"""Explanation: raw attribution maps of the grid's probes (images or pairs), and a manifest that describes them.
 
-A pair's two images stand one after the other, so that everything that shows maps of images shows those of pairs too.
+The two images of a pair are consecutive, so everything that displays maps of images also displays those of pairs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from modules.attribution.explainer import Attribution, PairAttribution, Referenc
 from modules.attribution.targets import ClassLogit, Cosine, Distance, Target
 from modules.network import Network
 
-MEAN = 500  # images that a protocol's mean colour is taken of
-REFERENCE = 40  # pairs that methods may be tuned on, half of them genuine
+MEAN = 500  # number of images used for a protocol's mean colour
+REFERENCE = 40  # number of pairs for tuning methods, half of them genuine
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``manifest.json``, ``images.npy`` (the crops) and a file per map (float32, raw); or why there are none."""
+    """Writes ``manifest.json``, ``images.npy`` (the crops) and one file per map (float32, raw), or why there are none."""
     training: Training = config["training"]
     explainer = config["explainer"]
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
@@ -38,7 +38,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if protocol := config.get("protocol"):
         probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
     else:
-        chosen = () if context.fast else explainer.chosen  # a quick look has a few images only
+        chosen = () if context.fast else explainer.chosen  # the quick check has only a few images
         rows, held_out = explained_rows(trained, training, labels)
         probes = image_probes(trained, labels.primary, rows.tolist(), explainer.images, chosen)
     about = {
@@ -51,7 +51,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "images": _images(network, probes, labels.names, context.device),
     }
     if not held_out and not explainer.chosen:
-        about["trained_on"] = True  # the split holds out no image of a class, so the images are training images
+        about["trained_on"] = True  # the split holds out no image of any class, so these are training images
     path = context.attempt.path
     np.save(path / "images.npy", probes.crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
@@ -63,7 +63,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         else:
             started = time.perf_counter()
             found = {"": _of_images(network, explainer, probes, training, context.device)}
-        seconds = time.perf_counter() - started  # maps are on the CPU by now, so nothing of the method is still running
+        seconds = time.perf_counter() - started  # maps are on the CPU by now, so no computation of the method is pending
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}
     else:
@@ -88,13 +88,13 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "images": len(probes.crops),
         "layer": about.get("layer"),
         "refused": about.get("refused"),
-        "seconds": None if seconds is None else round(seconds, 3),  # of the method alone; facts are outside ``content``
+        "seconds": None if seconds is None else round(seconds, 3),  # of the method only; facts are not part of ``content``
     }
     return Result(facts, outputs)
 
 
 def _of_images(network: Network, explainer: Any, probes: Probes, training: Training, device: str) -> Attribution:
-    """Maps of single images: of their class, or of a pair's images each with the other one as the target."""
+    """Maps of single images: for their class, or, for pairs, for each image with the other one as the target."""
     images = tensors(probes.crops, device)
     target = target_of(network, explainer, images, None if probes.same is not None else probes.labels)
     if target.classes and not network.classifies:
@@ -106,13 +106,13 @@ def _of_images(network: Network, explainer: Any, probes: Probes, training: Train
 
 
 def target_of(network: Network, explainer: Any, images: torch.Tensor, labels: np.ndarray | None) -> Target:
-    """What is explained of images (N, 3, H, W): their classes ``labels`` (N,); or, of pairs, what ``pair_target`` says."""
+    """What is explained for images (N, 3, H, W): their classes ``labels`` (N,), or for pairs the result of ``pair_target``."""
     if labels is not None:
         return ClassLogit(torch.from_numpy(labels))
     if explainer.pair_target in ("cosine", "distance"):
         with torch.no_grad():
             embeddings = network.embed(images)
-        others = torch.arange(len(images)).view(-1, 2).flip(1).reshape(-1)  # left's other is right, and the other way round
+        others = torch.arange(len(images)).view(-1, 2).flip(1).reshape(-1)  # swaps left and right
         return (Cosine if explainer.pair_target == "cosine" else Distance)(embeddings[others])
     if not network.classifies:
         raise Refused("no_classifier", "pair_target top_class needs a network that classifies")
@@ -141,12 +141,12 @@ def _of_pairs(
 
 
 def reference_of(context: Context, training: Training, protocol: Any) -> Reference:
-    """Pairs of images, and the mean colour of the protocol's images.
+    """Reference pairs of images, and the mean colour of the protocol's images.
 
-    The pairs are of images that were held out of training; where there are none, of training images.
+    The pairs are images held out of training or, if there are none, training images.
 
     Raises:
-        ValueError: there is no pair at all.
+        ValueError: there are no pairs.
     """
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     left, right, same = pairs_to_tune_on(trained, training)
@@ -165,7 +165,7 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
 
 
 def pairs_to_tune_on(faces: Faces, training: Training) -> tuple[list[int], list[int], list[bool]]:
-    """(left, right, same) as ``reference_pairs`` gives them, see ``reference_of``."""
+    """(left, right, same) as returned by ``reference_pairs``, see ``reference_of``."""
     identities = labels_of(faces, training).identities
     train, validation = rows_of(faces, training)
     for rows in (validation, train):
@@ -181,7 +181,7 @@ def tensors(crops: np.ndarray, device: str) -> torch.Tensor:
 
 
 def _images(network: Network, probes: Probes, classes: Sequence[str], device: str) -> list[dict[str, Any]]:
-    """What the manifest says of each image."""
+    """The manifest entry of each image."""
     images = tensors(probes.crops, device)
     with torch.inference_mode():
         embeddings = network.embed(images).double().cpu()

@@ -1,4 +1,4 @@
-"""What a network is trained on: the label of each image, which images are held out, and which may be explained."""
+"""Training labels: the label of each image, which images are held out, and which may be explained."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Labels:
     """One row per image of the training data.
 
     Attributes:
-        values: what the network's loss takes: int64 (N,), the class; of several targets float32 (N, targets) in the order of
-            their names, NaN where unknown
-        classes: number of classes; of several targets one for each, 0 for numbers
-        primary: int64 (N,), the class that the network's ``forward`` tells; -1 where there is none
+        values: input of the network's loss: int64 (N,), the class; with several targets float32 (N, targets) in the order of
+            their names, NaN if unknown
+        classes: number of classes; with several targets one for each, 0 for numeric targets
+        primary: int64 (N,), the class predicted by the network's ``forward``; -1 if there is none
         names: of these classes
         identities: int64 (N,), equal numbers for equal identities
     """
@@ -37,7 +37,7 @@ class Labels:
 def labels_of(faces: Faces, training: Training) -> Labels:
     """The labels of all images.
 
-    Identities that ``split.by: identities`` holds out have no class: their numbers follow on those of the classes.
+    Identities held out by ``split.by: identities`` have no class: their numbers follow those of the classes.
     """
     held = _held(faces, training)
     classes = sorted(set(faces.identities) - held)
@@ -57,10 +57,10 @@ def labels_of(faces: Faces, training: Training) -> Labels:
 
 
 def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
-    """Training and validation rows. The split sees all images, so it is the same whatever faces a detector missed.
+    """Training and validation rows. The split is made over all images, so it does not depend on the faces a detector missed.
 
-    By images, a share of each identity's images is held out; where the identity is not among the targets, a share of each
-    combination of their classes.
+    By images, a fraction of each identity's images is held out or, if the identity is not among the targets, a fraction of each
+    combination of the targets' classes.
     """
     made = training.split
     keys = faces.manifest.keys
@@ -77,7 +77,7 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
 def explained_rows(faces: Faces, training: Training, labels: Labels) -> tuple[np.ndarray, bool]:
     """Rows of the images that may be explained, and whether they were held out.
 
-    They are validation images that have a class, or where there are none, training images.
+    They are validation images that have a class or, if there are none, training images.
     """
     train, validation = rows_of(faces, training)
     if training.split.by == "identities" and (not training.targets or IDENTITY in training.targets):
@@ -88,7 +88,7 @@ def explained_rows(faces: Faces, training: Training, labels: Labels) -> tuple[np
 
 
 def known_counts(labels: Labels, rows: np.ndarray) -> Mapping[str, int]:
-    """Of several targets, how many of the rows have a known value, by name."""
+    """For each of several targets, by name, the number of rows with a known value."""
     if not isinstance(labels.classes, dict):
         return {}
     known = np.isfinite(labels.values[rows]).sum(axis=0).tolist()

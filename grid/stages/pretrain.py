@@ -1,4 +1,4 @@
-"""Source pretraining: the same work as ``train`` on another dataset, shared by every cell that starts from it."""
+"""Source pretraining: like ``train``, but on another dataset, and shared by every cell that starts from it."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from grid.stages.context import Context, Result
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes what ``train`` writes; ``model.safetensors`` holds the backbone that cells load."""
+    """Writes the same files as ``train``; ``model.safetensors`` holds the backbone that cells load."""
     return train.run(config, context)

@@ -1,4 +1,4 @@
-"""Which images and pairs are explained: the same in every cell that has the same data."""
+"""Selects the images and pairs to explain: the same in every cell with the same data."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from grid.stages.context import Context, Faces, detections_of, faces_of
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """What is explained.
+    """The images or pairs to explain.
 
     Attributes:
-        keys: of N images; of pairs, left and right one after the other
+        keys: of N images; for pairs, left and right alternate
         identities: (N,)
         crops: uint8 (N, H, W, 3)
         labels: int64 (N,), classes of the network; empty for pairs
@@ -35,12 +35,12 @@ class Probes:
 
 
 def hashed(*names: str) -> bytes:
-    """What probes are sorted by: content alone, so that all cells choose alike."""
+    """The sort key of probes: depends only on content, so that all cells choose the same ones."""
     return hashlib.sha256("\n".join(names).encode()).digest()
 
 
 def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], count: int, wanted: Sequence[str] = ()) -> Probes:
-    """Validation images of ``count`` different subjects; or the images ``wanted``, by key, whoever is on them."""
+    """Validation images of ``count`` different subjects; or the images ``wanted``, by key, of any subjects."""
     keys, identities = faces.manifest.keys, faces.identities
     if wanted:
         named = rows_named(keys, wanted, "the training data")
@@ -59,10 +59,10 @@ def image_probes(faces: Faces, labels: np.ndarray, validation: Sequence[int], co
 
 
 def pair_probes(context: Context, training: Training, protocol: Any, count: int, chosen_keys: Sequence[str] = ()) -> Probes:
-    """Pairs of a protocol, the genuine half first; pairs whose face a detector's policy drops are passed over.
+    """Pairs of a protocol, the genuine half first; pairs with a face dropped by the detector's policy are skipped.
 
-    Or the pairs of ``chosen_keys``, left and right one after the other. A pair that the protocol has is genuine where the
-    protocol says so, another one where both images are of one subject.
+    Or the pairs in ``chosen_keys``, left and right alternating. Pairs of the protocol are genuine if the protocol says so,
+    other pairs if both images are of one subject.
     """
     data = context.resolver.dataset(protocol)
     manifest = context.resolver.manifest(data)
@@ -92,10 +92,10 @@ def pair_probes(context: Context, training: Training, protocol: Any, count: int,
 
 
 def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequence[str]) -> np.ndarray | None:
-    """bool (N, height, width): where each crop truly differs from the other one of its pair; None where nobody knows of any.
+    """bool (N, height, width): the true region where each crop differs from the other one of its pair; None if none is known.
 
-    ``keys`` are of N images, left and right one after the other. A row is empty where nobody knows, and where the detector cut
-    the region away. The full image's region is cut out just as the image is, and a pixel counts where half of it lies inside.
+    ``keys`` are of N images, left and right alternating. A row is empty if its region is unknown or was cropped away by the
+    detector. The region of the full image is cropped exactly like the image; a pixel counts if at least half of it lies inside.
     """
     data = context.resolver.dataset(protocol)
     whole = context.resolver.manifest(data)
@@ -138,10 +138,10 @@ def _chosen_pairs(context: Context, training: Training, protocol: Any, wanted: S
 
 
 def rows_named(keys: Sequence[str], wanted: Sequence[str], whose: str) -> list[int]:
-    """The rows of the images that are ``wanted``.
+    """The rows of the images ``wanted``.
 
     Raises:
-        ValueError: there is no such image; names those that are nearest.
+        ValueError: there is no such image; the message suggests the nearest keys.
     """
     index = {key: row for row, key in enumerate(keys)}
     for key in wanted:
@@ -161,7 +161,7 @@ def _check_kept(names: Iterable[str], places: Iterable[int], faces: Faces) -> No
 def reference_pairs(
     keys: Sequence[str], labels: np.ndarray, rows: np.ndarray, count: int
 ) -> tuple[list[int], list[int], list[bool]]:
-    """(left, right, same): pairs of the given rows, half genuine, half impostor, as far as there are so many."""
+    """(left, right, same): pairs of the given rows, half genuine and half impostor, as far as available."""
     order = sorted(rows.tolist(), key=lambda row: hashed(keys[row]))
     genuine: list[tuple[int, int]] = []
     impostor: list[tuple[int, int]] = []

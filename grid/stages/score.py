@@ -1,4 +1,4 @@
-"""A score: how good the maps of an explanation are, from its files and the network that they were made with."""
+"""A score: how good the maps of an explanation are, from its files and the network they were computed with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from modules.attribution.explanation import Explained
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``score.json``: what the score says, or ``refused``, ``{code, reason}``."""
+    """Writes ``score.json``: the score's result, or ``refused``, ``{code, reason}``."""
     score: ScoreConfig = config["score"]
     made = context.inputs["explain"]
     manifest = context.ledger.json(made, "manifest.json")
@@ -40,10 +40,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
 
 
 def _explained(config: Mapping[str, Any], context: Context, made: Marker, manifest: Mapping[str, Any]) -> Explained:
-    """The explanation as it was, read from its files.
+    """The explanation, read from its files.
 
     Raises:
-        Refused: ``no_maps``: the method refused; ``no_map_of_the_image``: it makes an image.
+        Refused: ``no_maps``: the method refused; ``no_map_of_the_image``: it generates an image instead.
     """
     training: Training = config["training"]
     explainer = config["explainer"]
@@ -77,13 +77,13 @@ def _explained(config: Mapping[str, Any], context: Context, made: Marker, manife
 
 
 def _array(context: Context, made: Marker, name: str) -> np.ndarray:
-    """An array of the explanation; its digest is checked."""
+    """An array of the explanation, after checking its digest."""
     found: np.ndarray = np.load(context.ledger.path(made, name), allow_pickle=False)
     return found
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts, the numbers that tables show, and warnings."""
+    """Counts, the numbers shown in tables, and warnings."""
     if refused := found.get("refused"):
         return {"refused": refused}
     shown = found.get("headlines", ())

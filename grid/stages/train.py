@@ -1,4 +1,4 @@
-"""Training of one network: from crops to ``model.safetensors``, resumable after every epoch and within one."""
+"""Trains one network: from crops to ``model.safetensors``, resumable after every epoch and within one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from modules.training.trainer import fit, network_weights
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``model.safetensors`` (the kept epoch), ``history.json`` and ``timing.json``."""
+    """Writes ``model.safetensors`` (the selected epoch), ``history.json`` and ``timing.json``."""
     training: Training = config["training"]
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
     labels = labels_of(faces, training)
@@ -113,7 +113,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
 
 
 def _initial(context: Context, training: Training, classes: int | Mapping[str, int]) -> Network:
-    """The network before training: drawn, and where there is pretraining, loaded."""
+    """The network before training: randomly initialised, then loaded if there is pretraining."""
     network = new_network(training, classes)
     made = context.inputs.get("pretrain")
     training.pretraining.load(
@@ -124,7 +124,7 @@ def _initial(context: Context, training: Training, classes: int | Mapping[str, i
 
 
 def _as_loaded(context: Context, network: Network, faces: Faces, labels: Labels) -> Result:
-    """The result of a training without training."""
+    """The result of a run with no training."""
     path = context.attempt.path
     save_file({key: value.contiguous() for key, value in sorted(network.state_dict().items())}, path / "model.safetensors")
     (path / "history.json").write_text("[]", encoding="utf-8")
@@ -144,7 +144,7 @@ def _parameters(network: Network) -> int:
 
 
 def new_network(training: Training, classes: int | Mapping[str, int]) -> Network:
-    """Weights are drawn from torch's global generator."""
+    """The network with weights initialised from torch's global generator."""
     made = training.reconstruction
     network = Network(
         training.backbone,
@@ -177,7 +177,7 @@ def load_network(context: Context, training: Training, classes: int | Mapping[st
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint: its object in the store, a file of this machine, and its digest."""
+    """A checkpoint: its object in the store, its local file, and its digest."""
 
     key: str
     path: Path
@@ -185,7 +185,7 @@ class Saved:
 
 
 class Saves:
-    """Where checkpoints go: the last one and the best one are kept, each named by an immutable event with its digest."""
+    """Manages checkpoints: the last and the best one are kept, each named by an immutable event with its digest."""
 
     def __init__(self, context: Context) -> None:
         self.context, self.attempt, self.store = context, context.attempt, context.ledger.store
@@ -193,7 +193,7 @@ class Saves:
         self.last: Saved | None = None
 
     def take_over(self) -> Resume | None:
-        """The checkpoint to go on from, where an earlier attempt of the same code and inputs left one (and its best) whole."""
+        """The checkpoint to resume from, if an earlier attempt with the same code and inputs left one (and its best) intact."""
         origin = self.attempt.resumable()
         if origin is None:
             return None
@@ -212,7 +212,7 @@ class Saves:
         try:
             write(path)
         except BaseException:
-            path.unlink(missing_ok=True)  # such as half a file on a full disk
+            path.unlink(missing_ok=True)  # for example, half a file on a full disk
             raise
         own = row is not None and bool(row["best"])
         position = [epoch + 1, 0] if batch is None else [epoch, batch]
@@ -228,7 +228,7 @@ class Saves:
         kept = {one.key for one in (self.last, self.best) if one}
         for old in before:
             if old and old.key not in kept:
-                self.store.delete(old.key)  # also of an earlier attempt: this one has gone further
+                self.store.delete(old.key)  # also of an earlier attempt: this one has progressed further
                 if old.path.parent == path.parent:
                     old.path.unlink(missing_ok=True)
 

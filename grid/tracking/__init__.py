@@ -1,1 +1,1 @@
-"""The one writer to MLflow: what a study's ledger has and MLflow lacks."""
+"""MLflow tracking: copies from a study's ledger what MLflow lacks. Nothing else writes to MLflow."""

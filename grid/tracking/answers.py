@@ -1,4 +1,4 @@
-"""What a failed call means: whether the whole pass has to stop, and in words."""
+"""Classifies a failed MLflow call (does it stop the whole pass?) and describes it in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from grid.ledger.ledger import Damaged
 from grid.secrets import masked_text
 
-LENGTH = 300  # characters of a message that are kept
+LENGTH = 300  # maximum length of a message, in characters
 TOO_MANY = 429
 CODE = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
 ADVICE = {
@@ -21,7 +21,7 @@ ADVICE = {
 
 
 def is_outage(error: BaseException) -> bool:
-    """Nobody answers, or answers that it cannot: the whole pass stops. Anything else concerns one run."""
+    """Whether the server is unavailable, so that the whole pass stops. Other errors concern one run."""
     import requests
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException
@@ -35,14 +35,14 @@ def is_outage(error: BaseException) -> bool:
 
 
 def words(error: BaseException, tracking: str) -> str:
-    """An error in one line, without the secrets of the tracking URI."""
+    """An error on one line, without the secrets in the tracking URI."""
     from mlflow.exceptions import RestException
 
     text = masked_text(" ".join(str(error).split()), tracking)[:LENGTH]
     if status := _status(error):
         said = f"it answers {status} {_phrase(status)}"
         return f"{said}; {ADVICE[status]}" if status in ADVICE else said
-    if "ConnectionPool" in text:  # of requests; the rest is about its insides
+    if "ConnectionPool" in text:  # from requests; the rest of the message is internal detail
         return "it timed out" if "timed out" in text else "nobody answers"
     if isinstance(error, RestException):
         return f"it answers {text}"
@@ -50,7 +50,7 @@ def words(error: BaseException, tracking: str) -> str:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error tells of."""
+    """The HTTP status mentioned in an error."""
     found = CODE.search(" ".join(str(error).split()))
     return int(next(group for group in found.groups() if group)) if found else None
 

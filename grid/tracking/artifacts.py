@@ -11,11 +11,11 @@ from typing import Any
 from grid.tracking.answers import is_outage
 from grid.tracking.run import Known
 
-FILES = "files.json"  # an artifact: every file that was copied, its size, and the stage that it is of
+FILES = "files.json"  # an artifact that lists every copied file, its size and its stage
 
 
 def lost_stages(client: Any, known: Known, labels: Iterable[str]) -> set[str]:
-    """Those stages of whose files MLflow has lost some, or has some of another size."""
+    """The stages with files that MLflow has lost, or has with a different size."""
     there = files_of(client, known)
     if FILES not in there:
         known.files = {}
@@ -24,7 +24,7 @@ def lost_stages(client: Any, known: Known, labels: Iterable[str]) -> set[str]:
 
 
 def copied_files(client: Any, known: Known) -> dict[str, list[Any]]:
-    """File -> [bytes, label of its stage], of all that was copied."""
+    """File -> [bytes, label of its stage], for all copied files."""
     if known.files is None:
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
             try:
@@ -33,12 +33,12 @@ def copied_files(client: Any, known: Known) -> dict[str, list[Any]]:
             except Exception as error:
                 if is_outage(error):
                     raise
-                known.files = {}  # none was copied yet, or somebody deleted the list
+                known.files = {}  # nothing was copied yet, or the list was deleted
     return known.files
 
 
 def files_of(client: Any, known: Known) -> dict[str, int]:
-    """Bytes of each artifact of a run."""
+    """The size in bytes of each artifact of a run."""
     found: dict[str, int] = {}
     folders = [""]
     while folders:

@@ -1,4 +1,4 @@
-"""Calls that end: a server that sends its answer byte by byte passes every timeout of a socket."""
+"""Calls with a time limit: a server that sends its answer byte by byte evades every socket timeout."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SECONDS = 60.0  # for one call
-SLOWEST = 100_000  # bytes a second at which files may be sent
+SECONDS = 60.0  # per call
+SLOWEST = 100_000  # minimum upload speed in bytes per second
 
 
 class Bounded:
-    """A client each of whose methods raises TimeoutError when it takes too long.
+    """A client whose methods raise TimeoutError if they take too long.
 
-    The call itself goes on in a thread that ends with the process, so it may still have an effect: as after an answer that
-    was lost, the state of the server has to be read again.
+    The call itself continues in a thread that ends with the process, so it may still have an effect: as after a lost response,
+    the state of the server has to be read again.
     """
 
     def __init__(self, client: Any, seconds: float = SECONDS) -> None:
@@ -33,7 +33,7 @@ class Bounded:
 
 
 def within(seconds: float, call: Callable[[], Any]) -> Any:
-    """What ``call`` returns or raises.
+    """Returns or raises what ``call`` does.
 
     Raises:
         TimeoutError: it took longer.

@@ -1,7 +1,7 @@
-"""The SQLite file that MLflow keeps runs in: created whole by one process, whatever is killed meanwhile.
+"""Creates the SQLite file for MLflow runs completely, in one process, even if processes are killed meanwhile.
 
-MLflow creates its tables in some sixty migrations. A process that is killed between two of them leaves a file that no later one
-can open, and eight that start at once corrupt it.
+MLflow creates its tables in about sixty migrations. A process killed between two of them leaves a file that later processes
+cannot open, and eight processes that start at once corrupt it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 60.0  # seconds to wait for another process that creates the same file
+PATIENCE = 60.0  # seconds to wait for another process that is creating the same file
 POLL = 0.1  # seconds
-VERSION = "alembic_version"  # the table that says how many migrations were done
-SIDES = ("-journal", "-wal", "-shm")  # of SQLite; one that outlives its database would be applied to the next
+VERSION = "alembic_version"  # the table with the number of migrations done
+SIDES = ("-journal", "-wal", "-shm")  # SQLite side files; a leftover one would be applied to the next database
 
 
 def make_database(database: Path, patience: float = PATIENCE) -> None:
-    """Creates the tables where there is no database yet, or one whose creation was cut off before it held a run.
+    """Creates the tables if there is no database yet, or one whose creation was interrupted before it held a run.
 
     Raises:
         TimeoutError: another process holds the lock; the message names it.
@@ -36,7 +36,7 @@ def make_database(database: Path, patience: float = PATIENCE) -> None:
 
 
 def _usable(database: Path) -> bool:
-    """Whether MLflow can be left alone with the file. One that holds a run, or is no database of MLflow, is never replaced."""
+    """Whether the file needs no intervention. A file that holds a run, or is not an MLflow database, is never replaced."""
     if not database.exists() or database.stat().st_size == 0:
         return False
     from mlflow.store.db.utils import _get_latest_schema_revision
@@ -49,16 +49,16 @@ def _usable(database: Path) -> bool:
             versions = opened.execute("select version_num from alembic_version").fetchall() if VERSION in tables else []
             used = "runs" in tables and opened.execute("select 1 from runs limit 1").fetchone()
     except sqlite3.Error:
-        return True  # MLflow says what is wrong with it
+        return True  # MLflow reports what is wrong with it
     others = VERSION not in tables and not tables <= set(Base.metadata.tables)
     return bool(used) or others or versions == [(_get_latest_schema_revision(),)]
 
 
 def _create(database: Path) -> None:
-    """Makes the tables in a file beside the place and moves it there; what is there goes to ``.incomplete``."""
+    """Creates the tables in a temporary file and moves it into place; an existing file is renamed to ``.incomplete``."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for left in database.parent.glob(f".{database.name}.*.new*"):  # of processes that were killed here
+    for left in database.parent.glob(f".{database.name}.*.new*"):  # left by killed processes
         left.unlink()
     new = database.with_name(f".{database.name}.{uuid.uuid4().hex}.new")
     artifacts = (database.parent / "mlartifacts").absolute().as_uri()
@@ -88,11 +88,11 @@ def _alone(database: Path, patience: float) -> Iterator[None]:
                         f"{lock} has been held by {_holder(lock)} for {patience:.0f} s; end it and try again"
                     ) from None
                 time.sleep(POLL)
-        yield  # closing the file lets go, also when the process dies
+        yield  # closing the file releases the lock, also when the process dies
 
 
 def _holder(lock: Path) -> str:
-    """Which process holds a lock on the file, as far as the kernel says so."""
+    """The process that holds a lock on the file, if the kernel reports it."""
     inode = str(lock.stat().st_ino)
     with contextlib.suppress(OSError):
         for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():

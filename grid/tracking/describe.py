@@ -1,4 +1,4 @@
-"""What MLflow's pages say of a run and of the experiment, and the columns that they open with."""
+"""Descriptions of runs and of the experiment on MLflow's pages, and the default columns."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from grid.spec.yaml_source import get
 from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.names import safe
 
-VIEW = "facegrid"  # the key of the shared view: ``?viewStateShareKey=facegrid`` in an address
+VIEW = "facegrid"  # key of the shared view: ``?viewStateShareKey=facegrid`` in an address
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-SHOWN = 8  # metrics among the columns of that view
-WIDTH = 7.5  # pixels of a character in the head of a column
+SHOWN = 8  # number of metrics among the columns of that view
+WIDTH = 7.5  # pixels per character in a column header
 ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
 the evaluations, `scores/` the score of each pair, `explanations/` maps and images. The run `report` has the tables and figures
 of the whole study."""
-Results = Mapping[StageName, Mapping[str, Any]]  # of every stage whose results tables show
+Results = Mapping[StageName, Mapping[str, Any]]  # of every stage with results in tables
 
 
 def run_note(study: Study, cell: CellView, results: Results) -> str:
@@ -88,5 +88,5 @@ def _settings(cell: CellView) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Text in a cell of a Markdown table."""
+    """Text escaped for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""The experiment of a study: found or made, described, and opened."""
+"""The MLflow experiment of a study: finds or creates it, describes it, and opens it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME_TRIES = 8
 
 
 def open_experiment(study: Study, tracking: str) -> Runs:
-    """The study's experiment, made where it is missing, and what its runs say."""
+    """The study's experiment, created if missing, and the contents of its runs."""
     client = connect(tracking)
     experiment, made = _experiment(client, study, artifacts_of(tracking, study.path))
     runs = Runs(client, experiment.experiment_id, experiment.name, study.id, experiment.tags)
@@ -27,7 +27,7 @@ def open_experiment(study: Study, tracking: str) -> Runs:
 
 
 def tags_of_experiment(study: Study) -> dict[str, str]:
-    """Tags of the experiment: its description, and the columns that its page opens with."""
+    """Tags of the experiment: its description, and the default columns of its page."""
     columns, seen = [], set()
     for cell in study.cells:
         for label in cell.names:
@@ -40,9 +40,9 @@ def tags_of_experiment(study: Study) -> dict[str, str]:
 
 
 def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:
-    """The experiment, and how many writes it took to have it.
+    """The experiment, and the number of writes needed to obtain it.
 
-    It is known by its tag, so it may be renamed; one of the same name that is not this study's is left alone.
+    It is identified by its tag, so it may be renamed; an experiment with the same name from another study is not modified.
     """
     from mlflow.entities import ViewType
     from mlflow.exceptions import MlflowException
@@ -63,7 +63,7 @@ def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, 
                 return client.get_experiment(client.create_experiment(name, artifacts, tags)), 1
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise  # else another study just took the name
+                    raise  # otherwise another study has just taken the name
         other = f"{study.name} ({study.id[:8]})"
         name = other if name == study.name else f"{study.name} ({study.id[:8]} {uuid.uuid4().hex[:4]})"
     raise RuntimeError(f"no free name for an experiment like {study.name!r}")

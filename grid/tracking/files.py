@@ -1,4 +1,4 @@
-"""The files of a cell's run, under names that are equal in every run, so that two runs compare side by side."""
+"""The files of a cell's run, under names that are equal in every run, so that runs can be compared side by side."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.tracking.names import file_segment, segment, stage_key
 from grid.tracking.record import checkpoint_of
 
-LARGEST = 20_000_000  # bytes of a file that is copied
+LARGEST = 20_000_000  # maximum size in bytes of a copied file
 WEIGHTS = "model.safetensors"
-SIDE = 224  # pixels of an image's longer side, at least
-THUMBNAIL = 256  # pixels; what MLflow's own image grid loads first
+SIDE = 224  # minimum length of an image's longer side, in pixels
+THUMBNAIL = 256  # pixels; loaded first by MLflow's image grid
 
 
 def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
-    """Puts the files of a finished stage under ``folder``; returns tags that tell MLflow's pages of them.
+    """Puts the files of a finished stage under ``folder``; returns tags that describe them to MLflow's pages.
 
     Raises:
-        Damaged: an output is not what its marker says.
+        Damaged: an output differs from its marker.
     """
     for name, place in known_kind(label.kind).artifacts(finished(ledger, label, marker)).items():
         if name in marker.outputs and marker.outputs[name]["bytes"] <= LARGEST:
             _copy(ledger, marker, name, folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1])))
-    if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps it
+    if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps them
         text = f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n"
         (folder / "checkpoint.txt").write_text(text, encoding="utf-8")
     if label.kind == "explain":
@@ -55,7 +55,7 @@ def _score(ledger: Ledger, label: StageName, marker: Marker) -> dict[str, str]:
 
 
 def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
-    """Images of the maps, in the colours and on the scales of the report's sheets."""
+    """Images of the maps, with the colours and scales of the report's sheets."""
     from PIL import Image
 
     name = segment(label.about)
@@ -76,11 +76,11 @@ def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path
             if image.get("pair") in one.refused_pairs:
                 continue
             side = max(SIDE, *crop.shape[:2])
-            plain = one.painted  # an image of the method's own is shown as it is
+            plain = one.painted  # a generated image is shown unchanged
             tile = heatmap.tile(crop, None if plain else raw, scale, side)
             canvas = Image.fromarray(tile if plain else heatmap.footed(tile, scale))
             canvas.save(own / image_name(step, image, kind))
-            # The names that MLflow's image grid reads. Its client makes up a random part; here it follows from the content,
+            # Names read by MLflow's image grid. Its client generates a random part; here it depends on the content,
             # so that writing twice writes the same file.
             token = uuid.uuid5(uuid.NAMESPACE_OID, f"{marker.content} {key} {step}")
             stem = f"{key}+step+{step}+timestamp+{round(marker.finished * 1000)}+{token}"
@@ -91,7 +91,7 @@ def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path
 
 
 def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
-    """``03.png``, or ``pair-03-genuine-left.png``, and the map's name where the method makes several: equal in every run."""
+    """``03.png``, or ``pair-03-genuine-left.png``, with the map's name if the method makes several: equal in every run."""
     stem = f"{step:02d}"
     if image.get("pair") is not None:
         stem = f"pair-{image['pair']:02d}-{'genuine' if image['same'] else 'impostor'}-{image['side']}"
@@ -99,14 +99,14 @@ def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
 
 
 def failure_file(label: StageName, failure: Failure, folder: Path) -> None:
-    """The traceback, named by its attempt: a later success does not hide that it happened."""
+    """The traceback, named by its attempt, so that a later success does not hide it."""
     path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(failure.traceback or failure.error, encoding="utf-8")
 
 
 def report_files(report: Path, folder: Path) -> dict[str, str]:
-    """Puts a report under ``folder``, its table also in the form that MLflow shows; returns tags as ``stage_files``."""
+    """Puts a report under ``folder``, its table also in MLflow's format; returns tags like ``stage_files``."""
     shutil.copytree(report, folder / "report", dirs_exist_ok=True)
     if not (report / "table.csv").is_file():
         return {}

@@ -1,7 +1,8 @@
 """The numbers of a run: a learning curve per epoch, and the headline results of every finished stage.
 
-Names are grouped by what stands before the slash, and MLflow sorts the groups by name, so the learning curves come first. An
-evaluation logs what the report shows of it; intervals, counts and thresholds are in the artifact ``metrics/<protocol>.json``.
+Metrics are grouped by the part of their name before the slash, and MLflow sorts the groups by name, so the learning curves come
+first. An evaluation logs the results shown in the report; intervals, counts and thresholds are in the artifact
+``metrics/<protocol>.json``.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from grid.spec.measure import metric_name
 from grid.spec.stage_kind import MOST, StageName, known_kind
 from grid.tracking.names import safe, segment
 
-CURVES = {"train": "Learning curves"}  # the group of an epoch's numbers; of other kinds that learn: "Learning curves, pretrain"
-SPEED = "images_per_second"  # of the machine: shown, but two equal computations differ in it
+CURVES = {"train": "Learning curves"}  # the group of per-epoch metrics; for other training kinds: "Learning curves, pretrain"
+SPEED = "images_per_second"  # depends on the machine: shown, but differs between equal computations
 BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole", "checkpoint", "sha256", "best_checkpoint"})
 
 
@@ -53,23 +54,23 @@ def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[lis
 
 
 def curve_digest(rows: Sequence[Sequence[Point]]) -> str:
-    """Of the values alone: a repeated computation has other times and the same values."""
+    """Digest of the values only: a repeated computation has other times and the same values."""
     return digest([[point.step, point.key, point.value] for row in rows for point in row if not point.key.endswith(SPEED)])[:16]
 
 
 def finals(stage: Finished, finished: float) -> list[Point]:
-    """The numbers that a stage ended with at that time, as its kind names them."""
+    """The final numbers of a finished stage, named by its kind, at that time."""
     found = {"/".join(map(segment, name)): value for name, value in known_kind(stage.label.kind).logged(stage).items()}
     return [Point(safe(key), value, milliseconds(finished), 0) for key, value in _numbers(found, frozenset())]
 
 
 def headline_columns(protocol: str, *results: Mapping[str, Any]) -> list[Column]:
-    """The columns of an evaluation that are logged, those that a terminal shows first."""
+    """The columns of an evaluation that are logged; headlines first."""
     return columns_logged(StageName("evaluate", protocol), *results)
 
 
 def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column]:
-    """The columns of a stage that are logged, those that a terminal shows first."""
+    """The columns of a stage that are logged; headlines first."""
     kind = known_kind(label.kind)
     measures = kind.measures(results) if results else []
     columns = [column_of(kind.heading(label), one, kind.group(results)) for one in measures]
@@ -92,7 +93,7 @@ def _numbers(row: Mapping[str, Any], skipped: frozenset[str]) -> Iterator[tuple[
 
 
 def _timing(ledger: Ledger, marker: Marker) -> Iterator[dict[str, Any]]:
-    """One row per epoch, for ever; empty ones where nothing is known."""
+    """One row per epoch, without end; empty rows where nothing is known."""
     timing = ledger.json(marker, "timing.json") if "timing.json" in marker.outputs else []
     if isinstance(timing, dict):  # columns
         timing = [dict(zip(timing, row, strict=True)) for row in zip(*timing.values(), strict=True)]

@@ -1,4 +1,4 @@
-"""``facegrid ui``: MLflow's own pages for a study, on this machine."""
+"""``facegrid ui``: MLflow's web interface for a study, on this machine."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from grid.tracking.describe import VIEW
 from grid.tracking.uri import ENVIRONMENT, artifacts_of, connect, database_file, remote, tracking_of
 
 LOOPBACK, WILDCARDS = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
-PATIENCE = 60.0  # seconds until the server must answer
-GRACE = 5.0  # seconds that it gets to end by itself
+PATIENCE = 60.0  # seconds for the server to answer
+GRACE = 5.0  # seconds for the server to shut down
 
 
 def ui(
@@ -40,13 +40,13 @@ def ui(
     open: Callable[[str], object] | None = webbrowser.open,
     say: Callable[[str], object] = print,
 ) -> int:
-    """Serves the runs of a study until it is interrupted; where a server keeps them, only says its address.
+    """Serves the runs of a study until interrupted; for runs on a remote server, only prints the address.
 
-    Runs that may not be written to, such as a colleague's, are served from a copy of their database.
+    Runs in a read-only location, such as a colleague's, are served from a copy of their database.
 
     Args:
-        open: gets the address once somebody answers there; None opens nothing.
-        say: gets lines for the user.
+        open: called with the address once the server answers there; None opens nothing.
+        say: called with lines for the user.
 
     Returns:
         The exit code: 0, also when Ctrl-C ends it, 1 when the server ended by itself.
@@ -57,7 +57,7 @@ def ui(
     tracking = tracking_of(study.record, study.path)
     if remote(tracking):
         page = _page(study) if tracking.startswith("http") else ""
-        address = masked(tracking).replace(f"{SECRET}@", "").rstrip("/")  # a browser asks for the password itself
+        address = masked(tracking).replace(f"{SECRET}@", "").rstrip("/")  # the browser asks for the password
         say(f"MLflow keeps the runs of {study.name} at {address}{page}")
         if open is not None:
             open(f"{address}{page}")
@@ -71,7 +71,7 @@ def _serve(
     study: Study, tracking: str, host: str, port: int, open: Callable[[str], object] | None, say: Callable[[str], object]
 ) -> int:
     try:
-        connect(tracking)  # so that a study without runs has an empty page, and not a server that fails
+        connect(tracking)  # so that a study without runs has an empty page instead of a failing server
     except Exception as error:
         raise BadInput(f"{masked(tracking)} cannot be opened ({words(error, tracking)})") from error
     everywhere = host in WILDCARDS
@@ -94,17 +94,17 @@ def _serve(
         return 1
     except KeyboardInterrupt:
         log.unlink(missing_ok=True)
-        return 0  # there is no other way to end it, and nothing to go on with
+        return 0  # Ctrl-C is the only way to end it
     finally:
         _end(server)
         signal.signal(signal.SIGTERM, before)
 
 
 def _writable(tracking: str, folder: Path, say: Callable[[str], object]) -> str:
-    """The URI of the database, or of a copy in ``folder`` where it may only be read: MLflow writes also when it shows runs.
+    """The URI of the database, or of a copy in ``folder`` if it is read-only: MLflow writes even when it only shows runs.
 
     Raises:
-        BadInput: there is no database, and none can be made.
+        BadInput: there is no database, and none can be created.
     """
     file = database_file(tracking)
     if file is None or (os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))):
@@ -117,7 +117,7 @@ def _writable(tracking: str, folder: Path, say: Callable[[str], object]) -> str:
 
 
 def _page(study: Study) -> str:
-    """The part of an address that shows the study's runs; none as long as it has no experiment."""
+    """The part of the address that selects the study's runs; empty if it has no experiment yet."""
     try:
         found = json.loads((study.path / "mlflow.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -136,21 +136,21 @@ def _check_free(host: str, port: int) -> None:
 
 
 def _start(tracking: str, artifacts: str, host: str, port: int, log: Path) -> subprocess.Popen[bytes]:
-    """The server in a process group of its own: it has children, which end with it."""
+    """Starts the server in a separate process group, so that its child processes end with it."""
     command = [
         sys.executable, "-m", "mlflow", "server", "--default-artifact-root", artifacts,
         "--no-serve-artifacts", "--host", host, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
     environment = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "INFO"}
     environment |= {**_reachable(host, port), **os.environ}
-    # the database's address is not among the arguments, which every user of the machine can see
+    # the database's address is not an argument, because all users of the machine can see arguments
     environment["MLFLOW_BACKEND_STORE_URI"] = tracking
     with log.open("wb") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
 
 
 def _reachable(host: str, port: int) -> dict[str, str]:
-    """Variables with the names under which other machines may ask: MLflow refuses every name that it does not know."""
+    """Environment variables with the host names of this machine: MLflow rejects requests under unknown names."""
     if host in LOOPBACK:
         return {}
     names = {"localhost", "127.0.0.1", "[::1]", socket.gethostname(), socket.getfqdn()}
@@ -165,7 +165,7 @@ def _reachable(host: str, port: int) -> dict[str, str]:
 
 
 def _answers(server: subprocess.Popen[bytes], address: str) -> bool:
-    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of this machine's ports
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot reach local ports
     until = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < until:
         try:
@@ -179,7 +179,7 @@ def _answers(server: subprocess.Popen[bytes], address: str) -> bool:
 def _end(server: subprocess.Popen[bytes]) -> None:
     for how in (signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(server.pid, how)  # the group that this function's caller started
+            os.killpg(server.pid, how)  # the process group that the caller started
             server.wait(GRACE)
         except ProcessLookupError:
             server.wait()

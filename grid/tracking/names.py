@@ -1,8 +1,8 @@
-"""Keys of params, metrics, tags and files that every MLflow server takes, different for different names.
+"""Keys of params, metrics, tags and files that every MLflow server accepts, distinct for distinct names.
 
-Servers before 2.16 accept letters, digits, ``_ - . /`` and spaces only, and every server refuses keys that a file system would
-read as another path. A name that has to be changed for that ends in a digest of the original, so two names never become one
-key, whatever other names there are.
+Servers before 2.16 accept only letters, digits, ``_ - . /`` and spaces, and every server rejects keys that a file system would
+read as another path. A name that has to be changed gets a digest of the original appended, so distinct names never produce the
+same key.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ import re
 
 from grid.spec.stage_kind import StageName
 
-KEY = 250  # characters that MLflow keeps of a key
+KEY = 250  # maximum length of a key in MLflow, in characters
 FORBIDDEN = re.compile(r"[^\w.\- /]")
 
 
 def safe(name: str) -> str:
-    """A key; slashes stay, and group it on MLflow's pages."""
+    """A valid key; slashes are kept, and group keys on MLflow's pages."""
     parts = [part for part in FORBIDDEN.sub("_", name).split("/") if part not in ("", ".", "..")]
     return _distinct("/".join(parts), name, KEY)
 
 
 def segment(name: str) -> str:
-    """One segment of a key between slashes, or the name of one file."""
+    """One segment of a key between slashes, or a file name."""
     clean = FORBIDDEN.sub("_", name).replace("/", "_").strip(" .")
     return _distinct(clean or "_", name, KEY // 3)
 
 
 def file_segment(name: str) -> str:
-    """The name of one file; its suffix stays, since MLflow shows files by it."""
+    """A file name; its suffix is kept, because MLflow chooses the viewer by it."""
     stem, dot, suffix = name.rpartition(".")
     return f"{segment(stem)}.{suffix}" if dot and suffix.isalnum() else segment(name)
 
 
 def stage_key(label: StageName) -> str:
-    """``evaluate/lfw view 1`` of an evaluation's label."""
+    """``evaluate/lfw view 1`` for an evaluation's label."""
     return "/".join(segment(one) for one in (label.kind, *label.titles))
 
 

@@ -1,4 +1,4 @@
-"""What the ledger has to say of one cell, in MLflow's words. Pure: nothing here knows MLflow's client."""
+"""The run of one cell in MLflow's terms, derived from the ledger. Does not depend on the MLflow client."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from grid.spec.yaml_source import get
 from grid.tracking.metrics import milliseconds
 from grid.tracking.names import safe
 
-VALUE, TAG = 6000, 5000  # characters that MLflow keeps of a param, a tag
-DIGEST = 36  # characters that MLflow keeps of a dataset's digest
-OUTSIDE = ("protocols", "explainers", "stages")  # of a cell's config; may grow while the cell stays the same
+VALUE, TAG = 6000, 5000  # maximum length of a param and of a tag in MLflow
+DIGEST = 36  # maximum length of a dataset digest in MLflow
+OUTSIDE = ("protocols", "explainers", "stages")  # fields of a cell's config that may grow while the cell stays the same
 BASICS = {"data": "data.name", "backbone": "backbone.name", "loss": "loss.name", "epochs": "recipe.epochs", "seed": "seed"}
 CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "facegrid.error"  # tags
 NOTE, NOTED = "mlflow.note.content", "facegrid.note"  # a description, and the digest of the one that facegrid wrote
-LAYOUT, VERSION = "facegrid.layout", "2"  # which params, metrics and files a run has; one of another layout is replaced
-REPORT = "report"  # stands for a cell's id where the summary run is meant
-PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran, so they stay
+LAYOUT, VERSION = "facegrid.layout", "2"  # version of the layout of params, metrics and files; runs with another are replaced
+REPORT = "report"  # replaces a cell's id for the summary run
+PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran: never updated
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A dataset that a cell trained on or was tested with."""
+    """A dataset that a cell was trained or evaluated on."""
 
     name: str
     digest: str
@@ -38,7 +38,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Record:
-    """A run as it should be, but for metrics and files."""
+    """The desired state of a run, except metrics and files."""
 
     name: str
     params: Mapping[str, str]
@@ -50,7 +50,7 @@ class Record:
 
 
 def record_of(study: Study, cell: CellView) -> Record | None:
-    """The run of a cell; None for a cell of which no stage began (and for skipped and blocked ones)."""
+    """The run of a cell; None for a cell with no stage begun (and for skipped and blocked ones)."""
     own = {name: cell.stages[name] for name in cell.names if kind_of(name).starts}
     if cell.id is None or not (cell.failures or any(cell.attempts[label] or label in cell.markers for label in own)):
         return None
@@ -71,9 +71,9 @@ def kind_of(label: StageName) -> StageKind:
 
 
 def params_of(cell: CellView) -> dict[str, str]:
-    """The factors, and a few settings by which runs of several studies are told apart.
+    """The factors, and a few settings that distinguish runs of several studies.
 
-    MLflow writes every param under every image that it compares, so the rest is in the artifact ``config.json``.
+    MLflow prints every param under every image that it compares, so the rest is in the artifact ``config.json``.
     """
     found = {safe(axis): str(level)[:VALUE] for axis, level in cell.levels.items()}
     for name, key in BASICS.items():
@@ -107,7 +107,7 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
 
 
 def stages_of(cell: CellView) -> dict[str, dict[str, Any]]:
-    """Label -> its id, how often it was begun, and where it is done how long it took and which code ran."""
+    """Label -> its id, the number of attempts, and, if done, its duration and code version."""
     found: dict[str, dict[str, Any]] = {}
     for label in cell.names:
         found[label] = {"id": cell.stages[label], "attempts": cell.attempts[label]}
@@ -122,9 +122,9 @@ def checkpoint_of(ledger: Ledger, trained: Marker) -> str:
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
-    """The training data and each protocol, with the digests of images (and pairs) that their stages' identities state.
+    """The training data and each protocol, with the digests of images (and pairs) from their stages' identities.
 
-    A dataset of a run cannot be changed afterwards, so it is left out until the stage that reads it has begun.
+    A dataset of a run cannot be changed afterwards, so it is omitted until the stage that reads it has begun.
     """
     wanted = [(TRAIN, cell.config["data"]["name"], "training", cell.config["data"])] if cell.config.get("data") else []
     for protocol in cell.config.get("protocols", ()):
@@ -136,7 +136,7 @@ def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
         if "images" in identity:
             images, pairs = identity["images"], identity.get("pairs")
             content = images if label == TRAIN else digest({"images": images, "pairs": pairs})
-        elif label in cell.markers:  # identities of other makers need not name images
+        elif label in cell.markers:  # identities from other stage kinds need not name images
             content = digest(_still(config))
         else:
             continue
@@ -157,7 +157,7 @@ def _location(value: Any) -> bool:
 
 
 def _still(part: Mapping[str, Any]) -> list[Any]:
-    """A config without its locations."""
+    """A config without paths."""
     return [[key, value] for key, value in _flat(part) if not _location(value)]
 
 
@@ -168,7 +168,7 @@ def _began(ledger: Ledger, cell: CellView, own: Mapping[StageName, str]) -> floa
     for label, id in own.items():
         if (began := ledger.began(label.kind, id)) is not None:
             times.append(began)
-    return min(times, default=time.time())  # nothing says when: its claims are damaged
+    return min(times, default=time.time())  # unknown, because its claims are damaged
 
 
 def _ended(cell: CellView, own: Mapping[StageName, str], status: str) -> int | None:

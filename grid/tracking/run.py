@@ -1,4 +1,4 @@
-"""One run: as MLflow has it, and what it lacks."""
+"""One run: its state in MLflow, and what it lacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from grid.tracking.record import NOTE, NOTED, TAG
 
 
 class Replace(Exception):
-    """The run says something that it cannot unsay; the message says what."""
+    """The run contains something that MLflow cannot change; the message says what."""
 
 
 @dataclass
 class Known:
-    """A run as MLflow has it."""
+    """A run as stored in MLflow."""
 
     run_id: str
     name: str
@@ -32,23 +32,23 @@ class Known:
     mine: bool = False  # this object wrote all of its points
     compared: set[str] = field(default_factory=set)  # stages whose points were read back
     verified: set[str] = field(default_factory=set)  # stages whose final metrics were compared since the run was read
-    described: Any = None  # what the description was made of
-    files: dict[str, Any] | None = None  # what FILES says; None where it was not read
+    described: Any = None  # the input of the description
+    files: dict[str, Any] | None = None  # the content of FILES; None if not read
 
 
 @dataclass
 class Change:
-    """What a run lacks. ``ticks`` are tags that say what is complete, and so are written last."""
+    """What a run lacks. ``ticks`` are tags that mark stages as complete, so they are written last."""
 
     points: list[Point] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     ticks: dict[str, str] = field(default_factory=dict)
     files: Path | None = None  # a folder
-    owners: dict[str, list[Any]] = field(default_factory=dict)  # file -> [bytes, label of the stage that it is of]
+    owners: dict[str, list[Any]] = field(default_factory=dict)  # file -> [bytes, label of its stage]
 
 
 def with_note(have: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """The tags, with the digest of the description among them; without them where somebody else wrote the present one."""
+    """The tags, including the digest of the description; without both if a user wrote the present description."""
     tags = dict(wanted)
     if NOTE in tags:
         tags[NOTE] = tags[NOTE][:TAG]

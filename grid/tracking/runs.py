@@ -1,4 +1,4 @@
-"""The runs of one experiment: what they say, and the writes that make them say more."""
+"""The runs of one experiment: reads them, and writes what they lack."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from grid.tracking.artifacts import FILES, copied_files
 from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, PROVENANCE, REPORT, STUDY, Record, Seen
 from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
-PAGE = 1000  # runs that one search gives at most
-POINTS, PAIRS = 800, 100  # MLflow takes 1,000 things in a batch, of which at most 100 params and 100 tags
+PAGE = 1000  # maximum number of runs returned by one search
+POINTS, PAIRS = 800, 100  # MLflow's limits per batch: 1,000 items, including at most 100 params and 100 tags
 
 
 class Runs:
@@ -29,7 +29,7 @@ class Runs:
     # -- reading
 
     def unite(self) -> list[str]:
-        """Reads all runs; of several for one cell the oldest stays, and it is said which ones go."""
+        """Reads all runs; if a cell has several, keeps the oldest, and returns messages about the deleted ones."""
         found: dict[str, list[Known]] = defaultdict(list)
         token = None
         while True:
@@ -46,7 +46,7 @@ class Runs:
         before = {known.run_id: known for known in self.known.values()}
         self.known = {}
         for cell, several in found.items():
-            # runs of one cell begin when the cell did, so the fullest decides where that is equal
+            # runs of one cell begin when the cell did, so on equal times the one with the most content is kept
             several.sort(key=lambda known: (known.start, -len(known.metrics), -len(known.params), known.run_id))
             self.known[cell] = several[0]
             if (earlier := before.get(several[0].run_id)) and len(several) == 1:
@@ -74,7 +74,7 @@ class Runs:
         return found
 
     def check(self, known: Known, record: Record) -> None:
-        """Raises Replace where a param or a dataset of the run differs."""
+        """Raises Replace if a param or a dataset of the run differs."""
         if known.tags.get(LAYOUT) != record.tags[LAYOUT]:
             raise Replace("another version of facegrid wrote it")
         for key, value in record.params.items():
@@ -99,7 +99,7 @@ class Runs:
         return known
 
     def describe(self, tags: Mapping[str, str]) -> None:
-        """Tags of the experiment that differ."""
+        """Updates the experiment's tags that differ."""
         for key, value in with_note(self.tags, tags).items():
             if self.tags.get(key) != value:
                 self._write(self.client.set_experiment_tag, self.experiment_id, key, value)
@@ -110,7 +110,7 @@ class Runs:
         del self.known[cell]
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
-        """Writes a change and whatever else differs from the record; files first, the ticks after all they tick off."""
+        """Writes a change and everything else that differs from the record: files first, ticks after what they mark as done."""
         if change.files is not None and change.owners:
             known.files = copied_files(self.client, known) | change.owners
             text = json.dumps(known.files, indent=1, sort_keys=True)
@@ -130,7 +130,7 @@ class Runs:
         self._finish(known, record)
 
     def _tags(self, known: Known, record: Record) -> dict[str, str]:
-        """Tags that differ. A finished run keeps the revision that it ran under, whatever is launched later."""
+        """Tags that differ. A finished run keeps the revision that it ran under, regardless of later launches."""
         settled = known.status == record.status == "FINISHED"
         return {
             key: value
@@ -189,5 +189,5 @@ def _input(seen: Seen) -> Any:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a user in a container without a name
         return "unknown"

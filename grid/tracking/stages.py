@@ -1,4 +1,4 @@
-"""What a run lacks, stage by stage. A tag ``facegrid.synced.<stage>`` on the run says up to where it was copied."""
+"""Determines what a run lacks, stage by stage. The run's tag ``facegrid.synced.<stage>`` records how far it was copied."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ EPOCHS = " epochs "
 
 @dataclass
 class Gathering:
-    """What the run of one cell lacks.
+    """Collects what the run of one cell lacks.
 
     Args:
-        folder: an empty one, for the files.
-        history: reads points back from MLflow; asked where another process may have written some.
-        problems: gets what is damaged in the ledger; the other stages are copied none the less.
-        lost: stages of whose files MLflow has lost some; they are copied again.
-        thorough: points that were copied are read back, in case somebody changed them.
+        folder: an empty folder for the files.
+        history: reads points back from MLflow; used where another process may have written some.
+        problems: receives descriptions of damage in the ledger; the other stages are still copied.
+        lost: stages with files lost in MLflow; they are copied again.
+        thorough: copied points are read back, in case they were changed.
     """
 
     study: Study
@@ -53,7 +53,7 @@ class Gathering:
         """Everything that is missing.
 
         Raises:
-            Replace: the run has something that the ledger has not.
+            Replace: the run contains something that the ledger does not.
         """
         for label in self.cell.names:
             try:
@@ -100,7 +100,7 @@ class Gathering:
         return self.known.tags.get(_tick(label)) != content or label in self.lost
 
     def _put(self, label: StageName, content: str, write: Callable[[], Mapping[str, str] | None]) -> None:
-        """Files of a stage, and the tag that says that they are there; ``write`` returns more tags."""
+        """Adds the files of a stage and the tag that marks them as copied; ``write`` returns more tags."""
         before = set(self._files())
         self.change.tags |= write() or {}
         self.change.owners |= {name: [size, label] for name, size in self._files().items() if name not in before}
@@ -115,7 +115,7 @@ class Gathering:
         (self.folder / name).write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
 
     def _describe(self) -> None:
-        """The description, where something that it says has changed."""
+        """Adds the description, if its content has changed."""
         contents = [(label, marker.content) for label, marker in self.cell.markers.items()]
         made_of = (self.cell.state, self.cell.reason, contents)
         if self.known.described == made_of:
@@ -127,12 +127,12 @@ class Gathering:
             try:
                 if marker and (result := kind.result(finished(self.study.ledger, label, marker))):
                     results[label] = result
-            except Damaged:  # it is among the problems already
+            except Damaged:  # already listed in problems
                 continue
         self.change.tags[NOTE] = run_note(self.study, self.cell, results)
 
     def _epochs(self, label: StageName, rows: list[list[Point]], have: str | None, *, complete: bool) -> None:
-        """Adds the epochs that the run lacks. While a stage runs its tag reads ``3 epochs <digest of their values>``."""
+        """Adds the epochs that the run lacks. While a stage runs, its tag reads ``3 epochs <digest of their values>``."""
         known, done = self.known, 0
         running = have is not None and EPOCHS in have
         if have is not None and running:
@@ -140,7 +140,7 @@ class Gathering:
             if len(rows) < done:
                 if complete:
                     raise Replace(f"{label} ended after {len(rows)} epochs, and the run has {done}")
-                return  # an attempt works again on epochs that are copied already
+                return  # an attempt is recomputing epochs that are already copied
             if curve_digest(rows[:done]) != said:
                 raise Replace(f"{label} was computed again, and its first {done} epochs came out differently")
         wanted = [point for row in rows[done:] for point in row]
@@ -168,11 +168,10 @@ def gather_report(
     began: int | None,
     files: Callable[[Known], Mapping[str, int]] | None,
 ) -> tuple[Record, Change | None]:
-    """The summary run, and what it lacks; None where it has all.
+    """The summary run, and what it lacks; None if it is complete.
 
     Args:
-        began: when the first cell began, in unix milliseconds. The summary is older, so that it is the last of the runs in the
-            order in which MLflow lists them.
+        began: when the first cell began, in unix milliseconds. The summary is older, so that MLflow lists it last.
         files: reads which files MLflow has, and their sizes, in case some were lost.
     """
     paths = sorted(path for path in report.rglob("*") if path.is_file())

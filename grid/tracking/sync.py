@@ -1,9 +1,8 @@
-"""The one writer to MLflow: copies what a study's ledger has and MLflow lacks.
+"""The only writer to MLflow: copies from a study's ledger what MLflow lacks.
 
-A pass compares and writes the difference, so it may be cut off anywhere, repeated, or come late; after a complete pass
-another one writes nothing. A run is found again by the tags that hold the study's and the cell's id, so there is exactly one
-per cell. MLflow cannot change a param or take back a point of a metric: a run that says something else than the ledger is
-replaced by a new one.
+A pass compares and writes the difference, so it may be interrupted anywhere, repeated, or delayed; after a complete pass,
+another one writes nothing. A run is identified by tags with the ids of the study and the cell, so there is exactly one per
+cell. MLflow cannot change a param or remove a point of a metric, so a run that contradicts the ledger is replaced by a new one.
 """
 
 from __future__ import annotations
@@ -35,21 +34,21 @@ __all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking"
 
 
 class TrackingUnreachable(RuntimeError):
-    """MLflow cannot be written to now; nothing is lost, since the ledger has it all."""
+    """MLflow is not writable at the moment; nothing is lost, since the ledger has everything."""
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a pass found. ``said`` tells of runs that were replaced or deleted; ``problems`` of what could not be copied."""
+    """The result of a pass. ``said`` lists replaced or deleted runs; ``problems`` lists what could not be copied."""
 
     tracking: str
-    experiment: str | None = None  # name; None where MLflow was not reached
+    experiment: str | None = None  # name; None if MLflow was not reached
     experiment_id: str | None = None
     runs: dict[str, str] = field(default_factory=dict)  # cell id -> run id
     report: str | None = None  # run id of the summary
     problems: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    writes: int = 0  # requests that change something
+    writes: int = 0  # number of write requests
     unreachable: bool = False
 
 
@@ -64,11 +63,11 @@ def sync_pass(
 
     Args:
         report: also copy the study's report, if there is one, as a run named ``report``.
-        thorough: also look at what was copied before: runs whose points were changed are replaced, lost files are copied again.
-        check: called before each cell is written; raises where the lock was lost.
+        thorough: also check what was copied before: runs with changed points are replaced, lost files are copied again.
+        check: called before each cell is written; raises if the lock was lost.
 
     Raises:
-        BadInput: the folder is no study, or its tracking URI cannot be used. An outage is no error: see ``problems``.
+        BadInput: the folder is not a study, or its tracking URI cannot be used. An outage is not an error: see ``problems``.
     """
     study = Study(study_path)
     named = {"tracking": tracking or study.record.get("tracking")}
@@ -88,17 +87,17 @@ def sync(study_path: Path, tracking: str | None = None, check: Callable[[], None
 
 
 class MlflowSync:
-    """Passes over one study. It remembers what it wrote, so that a pass of a running launch asks MLflow little."""
+    """Runs passes over one study. It remembers what it wrote, so that passes during a launch need few requests to MLflow."""
 
     def __init__(self, study: Study, tracking: str, check: Callable[[], None] = lambda: None) -> None:
-        self.path, self.tracking, self.check = study.path, tracking, check  # check: that the study's lock is still held
+        self.path, self.tracking, self.check = study.path, tracking, check  # check: raises if the study's lock was lost
         self._runs: Runs | None = None
         self._thorough = False
         self._doubtful = False  # a write failed, so MLflow is read again before the next pass
         self._lock = threading.Lock()
 
     def once(self, report: bool = False, thorough: bool = False) -> SyncResult:
-        """One pass, see ``sync_pass``; never raises for what MLflow does."""
+        """One pass, see ``sync_pass``; never raises for errors of MLflow."""
         with self._lock:
             self._thorough = thorough
             problems: list[str] = []
@@ -117,7 +116,7 @@ class MlflowSync:
                 self._runs.describe(tags_of_experiment(study))
                 if report:
                     self._report(study, problems, said)
-                if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have made two
+                if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have created two runs
                     said += self._runs.unite()
             except LaunchAborted:
                 raise
@@ -197,7 +196,7 @@ class MlflowSync:
 
 
 def _note(path: Path, found: SyncResult) -> None:
-    """Leaves in the study which run is which cell's; the file is whole at any time."""
+    """Records in the study which run belongs to which cell; the file is written atomically."""
     text = json.dumps(
         {
             "experiment": found.experiment, "experiment_id": found.experiment_id, "tracking": found.tracking,

@@ -1,6 +1,6 @@
-"""Where MLflow is, and a quiet client for it: short timeouts, no telemetry, no chatter.
+"""Resolves the MLflow URI, and provides a quiet client for it: short timeouts, no telemetry, little logging.
 
-MLflow itself is imported inside functions only, after its environment is set.
+MLflow itself is imported only inside functions, after its environment is set.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from grid.spec.grid_file import BadInput, read
 from grid.tracking.bounded import Bounded
 from grid.tracking.database import make_database
 
-ENVIRONMENT = {  # defaults: what the user sets wins
+ENVIRONMENT = {  # defaults: the user's settings take precedence
     "MLFLOW_DISABLE_TELEMETRY": "true",  # "false" turns it on
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own default of 7 stalls for minutes; a later pass tries again anyway
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",  # at once, and after 2 seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's default of 7 stalls for minutes; a later pass retries anyway
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",  # immediately, and after 2 seconds
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
-    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # what was written must be there before it is ticked off
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # a write must be complete before it is marked as done
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
@@ -36,9 +36,9 @@ NETWORK_DISKS = re.compile(
 
 
 def tracking_of(record: Mapping[str, Any], study: Path) -> str:
-    """The tracking URI of a study: what the grid says, or SQLite beside the study's folder.
+    """The tracking URI of a study: the one in the grid file, or SQLite next to the study's folder.
 
-    A study keeps its URI without passwords, see ``grid.secrets``. They come from ``MLFLOW_TRACKING_URI``, from the grid file,
+    A study stores its URI without passwords, see ``grid.secrets``. They come from ``MLFLOW_TRACKING_URI``, from the grid file,
     or for a server from the variables that MLflow reads itself.
 
     Args:
@@ -46,8 +46,7 @@ def tracking_of(record: Mapping[str, Any], study: Path) -> str:
         study: the study's folder.
 
     Raises:
-        BadInput: a study that is not on a local disk and names no tracking URI; a URI that MLflow does not serve; a password
-            that is found nowhere.
+        BadInput: the study is not on a local disk and names no tracking URI; MLflow does not support it; a password is missing.
     """
     named = record.get("tracking")
     return _checked(_with_secrets(str(named), record)) if named else default_tracking(study)
@@ -71,7 +70,7 @@ def _with_secrets(named: str, record: Mapping[str, Any]) -> str:
 
 
 def _tracking_in(grid_file: str | None) -> str | None:
-    """``launch.tracking`` of a grid file; None where there is none, or no such file."""
+    """``launch.tracking`` of a grid file; None if it is not set, or the file does not exist."""
     try:
         return read(Path(grid_file)).spec.launch.tracking if grid_file else None
     except BadInput:
@@ -79,7 +78,7 @@ def _tracking_in(grid_file: str | None) -> str | None:
 
 
 def default_tracking(study: Path) -> str:
-    """SQLite beside the study's folder.
+    """SQLite next to the study's folder.
 
     Raises:
         BadInput: the study is not on a local disk.
@@ -103,9 +102,9 @@ def _checked(uri: str) -> str:
             "use sqlite:////absolute/path/mlflow.db, http://host:port or a database"
         )
     if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//") and rest != "/:memory:":
-        return f"sqlite:///{Path(rest[1:]).absolute()}"  # three slashes: relative to where the command runs
+        return f"sqlite:///{Path(rest[1:]).absolute()}"  # three slashes: relative to the working directory
     if not rest.startswith("/") and re.search("[/?#@]", rest.rpartition("@")[0]):
-        # otherwise parts of a password end up in the messages of whoever parses it
+        # otherwise parts of a password would appear in error messages of URI parsers
         raise BadInput(
             f"launch.tracking: the user name or password of {masked(uri)} holds one of / ? # @; "
             "write it as %2F, %3F, %23 or %40"
@@ -114,7 +113,7 @@ def _checked(uri: str) -> str:
 
 
 def _network_disk(path: Path) -> str | None:
-    """The type of the file system that ``path`` is on, where several machines share it."""
+    """The type of a network file system that contains ``path``, else None."""
     import psutil
 
     real = path.absolute().resolve()
@@ -124,7 +123,7 @@ def _network_disk(path: Path) -> str | None:
 
 
 def remote(tracking: str) -> bool:
-    """A server answers there; else this process writes to a database itself."""
+    """Whether a server handles the URI; otherwise this process accesses a database directly."""
     return tracking.startswith(("http://", "https://", "databricks"))
 
 
@@ -134,7 +133,7 @@ def database_file(tracking: str) -> Path | None:
 
 
 def artifacts_of(tracking: str, study: Path) -> str | None:
-    """Where new experiments keep files; None leaves it to the server."""
+    """Where new experiments store artifacts; None leaves it to the server."""
     if remote(tracking):
         return None
     file = database_file(tracking)
@@ -143,7 +142,7 @@ def artifacts_of(tracking: str, study: Path) -> str | None:
 
 
 def quiet() -> None:
-    """Sets MLflow's environment and silences its loggers; safe to call often."""
+    """Sets MLflow's environment and silences its loggers; may be called repeatedly."""
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     import mlflow  # noqa: F401  # sets its loggers' levels on import, so it comes first
@@ -153,7 +152,7 @@ def quiet() -> None:
 
 
 def connect(tracking: str) -> Any:
-    """An ``MlflowClient`` whose calls end; a SQLite file gets its tables first.
+    """An ``MlflowClient`` with time-limited calls; the tables of a SQLite file are created first.
 
     Raises:
         TimeoutError: the server does not answer in time, or another process keeps the file locked.
@@ -166,5 +165,5 @@ def connect(tracking: str) -> Any:
     client: Any = MlflowClient(tracking_uri=tracking)
     if remote(tracking):
         client = Bounded(client)
-    client.search_experiments(max_results=1)  # fails early where nobody answers
+    client.search_experiments(max_results=1)  # fails early if the server does not answer
     return client

@@ -7,15 +7,13 @@ additional genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernou
 AoAS 1, 2007.
 
 The resamples give the variance of each metric. All metrics are proportions, and the interval is Wilson's at the effective
-sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie: in 100
-simulated sets of 60 subjects and 600 pairs they covered an AUC of 0.997 in 80 % of the sets, these intervals in 90 %; a VAL of
-0.993 in 71 and 96 %.
+sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie.
 
-The variance of individual impostor pairs, which is not due to subjects, counts threefold in these resamples (Owen, theorem 2).
-Twice that variance, estimated by a second bootstrap over impostor pairs, is therefore subtracted. The result is the
-cluster-robust variance of dyadic data (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data.
-Political Analysis 23, 2015). With more than a million impostor pairs it is not subtracted: few of their errors are independent,
-and the intervals can only be too wide.
+The variance of individual impostor pairs, which is not due to subjects, counts threefold in these resamples (Owen, theorem 2),
+so intervals would be too wide. A second bootstrap over impostor pairs estimates it, and it is subtracted once: it then counts
+for both subjects of a pair. Subtracting it twice would give the cluster-robust variance of dyadic data (Aronow, Samii and
+Assenova, Political Analysis 23, 2015), which was too small for 60 subjects (docs/results.md). With more than a million impostor
+pairs nothing is subtracted: few of their errors are independent, and the intervals can only be too wide.
 """
 
 from __future__ import annotations
@@ -121,7 +119,7 @@ def subject_bootstrap(
 
     def interval(key: str) -> Interval:
         product = _variance(values[key])
-        variance = max(product - 2 * _variance(singles[key]), product / 3) if singles else product
+        variance = max(product - _variance(singles[key]), product / 2) if singles else product
         return effective(float(shares[key][0]), variance, len(names), len(scores))
 
     return Intervals(

@@ -1,4 +1,4 @@
-"""The command line in this process: what it said, and what it must not have done."""
+"""Runs the command line in this process and checks its output and side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scores are tested on: a small network, a few images, and maps that are numbers drawn at random."""
+"""Test data for scores: a small network, a few images, and random maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAME = np.array([True, True, True, False, False, False])
 
 
 def centred() -> Any:
-    """A network whose embeddings point to all sides: before training they share most of their direction."""
+    """A network whose embeddings are centred; without training, embeddings are otherwise almost parallel."""
     net = network("fc_bn", double=False).eval()
     with torch.no_grad():
         net.head.out.bias -= net.embed(images(12, double=False)).mean(0)
@@ -28,7 +28,7 @@ def maps(count: int, seed: int = 0, side: int = 8) -> np.ndarray:
 
 
 def single(**changes: Any) -> Explained:
-    """Four images with their classes."""
+    """Four images with their class labels."""
     labels = np.array([0, 1, 2, 0])
     given = {"maps": {"": maps(4)}, "labels": labels, "target": ClassLogit(torch.from_numpy(labels)), **changes}
     explainer = given.pop("explainer", resolve("explainer", {"name": "gradcam", "layer": "one"}))
@@ -36,7 +36,7 @@ def single(**changes: Any) -> Explained:
 
 
 def paired(pair_target: str = "cosine", **changes: Any) -> Explained:
-    """Six pairs, three of them genuine, each image explained beside the other."""
+    """Six pairs, three of them genuine; each image is explained with respect to the other."""
     net, given = centred(), images(12, double=False)
     with torch.no_grad():
         others = net.embed(given)[torch.arange(12).view(-1, 2).flip(1).reshape(-1)]
@@ -57,7 +57,7 @@ def paired(pair_target: str = "cosine", **changes: Any) -> Explained:
 
 
 def together(name: str = "corr_rise", **changes: Any) -> Explained:
-    """Six pairs of a method that looks at two images at a time; two maps."""
+    """Six pairs explained by a pair method, with two maps each."""
     config = changes.pop("config", {})
     explainer = resolve("explainer", {"name": name, "pairs": 6, **config})
     both = {"S+": maps(12), "S-": maps(12, seed=1)}
@@ -65,6 +65,6 @@ def together(name: str = "corr_rise", **changes: Any) -> Explained:
 
 
 def logits(explained: Explained, given: Any) -> Any:
-    """(N, classes) of images, float64."""
+    """Class logits (N, classes) of images, float64."""
     with torch.no_grad():
         return explained.network.loss.logits(explained.network.embed(given)).double()

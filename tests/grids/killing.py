@@ -1,4 +1,4 @@
-"""Launches of the tiny grid whose processes are killed at random moments, until they get through."""
+"""Launches of the tiny grid with processes killed at random times, repeated until all are complete."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from launching import PATIENCE, Facegrid, Store, Undisturbed, facegrid, family, 
 
 STUDY = Path("studies", "tiny")
 KINDS = ("driver", "worker", "raylet", "gcs_server")
-WORKERS = 2  # that are killed in one launch: a unit of work that is lost a fourth time is given up
-ENDS = 60.0  # seconds within which a launch ends after its raylet or GCS; 6 in peace
+WORKERS = 2  # killed workers per launch: a job that is lost a fourth time is given up
+ENDS = 60.0  # maximum seconds until a launch ends after its raylet or GCS was killed; 6 on an idle machine
 
 
 def written(store: Store) -> int:
-    """How many steps the ledger has taken note of: claims, checkpoints, markers."""
+    """Number of events in the ledger: claims, checkpoints, markers."""
     return sum(1 for form in ("claims/*.json", "*/events/*.json", "done-*.json") for _ in store.path.glob(f"*/*/{form}"))
 
 
 @dataclass
 class Kills:
-    """Kills one process after the other, and checks after each that nothing that was finished is lost or runs again."""
+    """Kills processes one by one, and checks after each that no finished stage is lost or repeated."""
 
     grid: Undisturbed
     folder: Path
@@ -35,7 +35,7 @@ class Kills:
     studies: int = 0
 
     def __call__(self, victims: Sequence[str]) -> None:
-        """Kills ``victims``, kinds of processes, in this order, in as many launches and studies as it takes."""
+        """Kills processes of the kinds ``victims``, in this order, in as many launches and studies as necessary."""
         left = list(victims)
         while left:
             self.studies += 1
@@ -51,7 +51,7 @@ class Kills:
             sound(here / STUDY)
 
     def _launch(self, here: Path, store: Store, left: list[str]) -> int:
-        """One launch, until it ends or is ended; takes from ``left`` what it killed."""
+        """Runs one launch until it ends or is killed; removes from ``left`` what was killed."""
         workers = 0
         with Facegrid(here, "launch", self.grid.grid, FACEGRID_TEST_PAUSE="0.05") as driver:
             while left:

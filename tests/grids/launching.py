@@ -1,6 +1,6 @@
-"""What tests of launches share: a driver in a process of its own, everything it started, and what its ledger says.
+"""Common parts of launch tests: a driver in its own process, all its descendants, and the contents of its ledger.
 
-Test files reach it by its folder; it is no conftest because the grid's workers see this folder too.
+Tests import it from its folder; it is not a conftest because the grid's workers use this folder too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from grid.ledger.ledger import Ledger, Marker
 GRIDS = Path(__file__).resolve().parent
 ROOT = GRIDS.parent.parent
 TINY = GRIDS / "tiny.yaml"
-TAG = "FACEGRID_TEST_FAMILY"  # in the environment of all that a driver starts, and so a way to find what outlives it
+TAG = "FACEGRID_TEST_FAMILY"  # environment variable of all processes started by a driver, to find those that outlive it
 KINDS = ("detect_shard", "detect", "pretrain", "train", "evaluate", "explain", "score")
-EPOCHS = 3  # of a training of the tiny grid
+EPOCHS = 3  # epochs of each training of the tiny grid
 PROGRAM = "from facegrid import main; main()"
-PATIENCE = 420.0  # seconds that a launch of the tiny grid may take on a crowded machine
+PATIENCE = 420.0  # maximum seconds for a launch of the tiny grid on a busy machine
 
 
 def environment(family: str, **more: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ def environment(family: str, **more: str) -> dict[str, str]:
 
 
 class Facegrid:
-    """``facegrid ...`` running in ``folder``; its group and whatever it started end with the ``with`` block."""
+    """``facegrid ...`` running in ``folder``; its process group and descendants are killed at the end of the ``with`` block."""
 
     def __init__(self, folder: Path, *arguments: object, program: str = PROGRAM, **more: str) -> None:
         self.family = uuid.uuid4().hex
@@ -77,7 +77,7 @@ class Facegrid:
             raise AssertionError(f"it still runs after {timeout} s:\n{self.said}") from error
 
     def until(self, fact: Callable[[], Any], timeout: float = PATIENCE) -> Any:
-        """Waits for a fact while the process runs, and returns it."""
+        """Waits while the process runs until ``fact`` returns a true value, and returns it."""
         limit = time.monotonic() + timeout
         while not (found := fact()):
             code = self.process.poll()
@@ -87,7 +87,7 @@ class Facegrid:
         return found
 
     def signal(self, number: int) -> None:
-        """To the driver alone, unless it has ended."""
+        """Sends a signal to the driver only, unless it has ended."""
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
 
@@ -97,7 +97,7 @@ class Facegrid:
 
 
 def family(tag: str) -> list[psutil.Process]:
-    """Every process that carries the tag in its environment."""
+    """All processes with this tag in their environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -116,7 +116,7 @@ def end(process: psutil.Process) -> None:
 
 
 def facegrid(folder: Path, *arguments: object, code: int = 0, **more: str) -> str:
-    """Runs a command to its end, which must be ``code``; returns what it said."""
+    """Runs a command and checks its exit code; returns its output."""
     with Facegrid(folder, *arguments, **more) as running:
         found = running.wait()
         assert found == code, f"exit code {found}, not {code}:\n{running.said}"
@@ -124,7 +124,7 @@ def facegrid(folder: Path, *arguments: object, code: int = 0, **more: str) -> st
 
 
 def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """The tiny grid, changed, as a file of its own."""
+    """Writes a modified copy of the tiny grid."""
     tree = yaml.safe_load(TINY.read_text())
     change(tree)
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
@@ -133,7 +133,7 @@ def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """``grid``: the file; ``study``: where it ran; ``contents``: what every launch of it must leave."""
+    """An undisturbed launch. ``grid``: the file; ``study``: its folder; ``contents``: expected results of every launch."""
 
     grid: Path
     study: Path
@@ -141,7 +141,7 @@ class Undisturbed:
 
 
 def undisturbed(folder: Path) -> Undisturbed:
-    """Three cells, two of which are alone and one of which waits for a pretraining, launched on one machine in peace."""
+    """An undisturbed launch of three cells, two independent ones and one that depends on a pretraining, on one machine."""
 
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["detection"]
@@ -155,7 +155,7 @@ def undisturbed(folder: Path) -> Undisturbed:
 
 
 class Store:
-    """What a ledger says, by kind and id."""
+    """The contents of a ledger, by kind and id."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -172,11 +172,11 @@ class Store:
         return {key: marker.content for key, marker in self.markers().items()}
 
     def attempts(self, kind: str | None = None) -> dict[tuple[str, str], int]:
-        """How often each stage was begun."""
+        """Number of attempts of each stage."""
         return {key: self.ledger.attempts(*key) for key in self.ids() if kind in (None, key[0])}
 
     def claims(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """(kind, id, newest claim) of stages that have neither a marker nor a failure."""
+        """(kind, id, newest claim) of stages without marker or failure."""
         done = self.markers()
         for kind, id in self.ids():
             names = self.ledger.store.names(f"{kind}/{id}/claims")
@@ -184,12 +184,12 @@ class Store:
                 yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
 
     def computed_in(self) -> set[int]:
-        """Ids of the processes that began stages."""
+        """Ids of the processes that ran stages."""
         files = (path for kind, id in self.ids() for path in (self.path / kind / id / "claims").glob("*.json"))
         return {json.loads(path.read_text())["pid"] for path in files}
 
     def half_trained(self, pid: int | None = None) -> tuple[str, Mapping[str, Any]] | None:
-        """(id, claim) of a training that has left a checkpoint and has an epoch or more to go; not of process ``pid``."""
+        """(id, claim) of a training with a checkpoint and at least one epoch left, not run by process ``pid``."""
         for kind, id, claim in self.claims():
             found = self.ledger.checkpoint(kind, id) if kind == "train" and claim["pid"] != pid else None
             if found and found.row["position"] < [EPOCHS, 0]:
@@ -197,18 +197,18 @@ class Store:
         return None
 
     def resumed(self) -> set[str]:
-        """Ids of trainings in which some attempt went on from a checkpoint."""
+        """Ids of trainings that some attempt resumed from a checkpoint."""
         return {path.parent.parent.name for path in (self.path / "train").glob("*/*/resumed.json")}
 
 
 def cells(study: Path) -> list[dict[str, Any]]:
-    """The cells of plan.json that are not skipped."""
+    """The cells in plan.json that are not skipped."""
     record = json.loads((study / "plan.json").read_text())
     return [cell for cell in record["cells"] if cell["id"]]
 
 
 def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
-    """The runs of a study by cell id, asked of MLflow; the summary run aside."""
+    """A study's MLflow runs by cell id, without the summary run."""
     from grid.tracking.sync import default_tracking
     from grid.tracking.uri import connect
 
@@ -225,7 +225,7 @@ def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
 
 
 def sound(study: Path) -> None:
-    """One finished run per cell, and a database without damage."""
+    """Checks that there is one finished run per cell and that the database is intact."""
     import sqlite3
 
     found = runs(study)

@@ -1,4 +1,4 @@
-"""Small networks and images that tests of pair explainers share."""
+"""Small networks and images for tests of pair explainers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CELLS = (CHANNELS, 4, 4)
 
 
 class Body(nn.Module):
-    """(N, 3, 16, 16) to (N, 6, 4, 4), of both signs."""
+    """(N, 3, 16, 16) to (N, 6, 4, 4), with positive and negative values."""
 
     channels = CHANNELS
 
@@ -35,7 +35,7 @@ class Body(nn.Module):
 
 
 class Classes(nn.Module):
-    """The embedding's coordinates are the logits, each with a weight."""
+    """The logits are the embedding's coordinates, each with a weight."""
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Classes(nn.Module):
 
 
 class Net(nn.Module):
-    """As ``modules.network.Network``: backbone, head, loss, decoder; normalisations as after training."""
+    """Same interface as ``modules.network.Network``: backbone, head, loss, decoder; batch statistics as if trained."""
 
     classifies = True
 
@@ -87,7 +87,7 @@ def head(name: str) -> nn.Module:
 
 
 def network(name: str = "gap_bn", decodes: bool = False, double: bool = True, seed: int = 0) -> Net:
-    """In training mode, so that tests see who forgets to change it."""
+    """A network in training mode, so that tests notice code that does not switch to evaluation mode."""
     torch.manual_seed(3)
     made = Net(head(name), Transposed([CHANNELS, 8]) if decodes else None, seed)
     return (made.double() if double else made).train()
@@ -100,7 +100,7 @@ def images(count: int = 3, seed: int = 1, double: bool = True) -> Tensor:
 
 
 class Bright:
-    """Learns nothing: the embedding is the pooled image, 4 x 4 cells of 3 channels, and 1 so that it has a length."""
+    """A network without parameters; its embedding is the pooled image, 4 x 4 cells of 3 channels, and a 1 for its norm."""
 
     class _Body(nn.Module):
         def stages(self) -> dict[str, nn.Module]:
@@ -121,7 +121,7 @@ class Bright:
 
 
 def unchanged(net: nn.Module, run) -> None:  # type: ignore[no-untyped-def]
-    """Calls ``run`` and asserts that it left mode, numbers, gradients and hooks of ``net`` alone."""
+    """Calls ``run`` and asserts that it leaves the mode, values, gradients and hooks of ``net`` unchanged."""
     net.backbone.eval()
     modes = [module.training for module in net.modules()]
     state = {key: value.clone() for key, value in net.state_dict().items()}

@@ -1,6 +1,6 @@
-"""The small grid that tests change: as a tree, as a file, and with finished stages in its ledger.
+"""The small grid for tests: as a tree, as a file, and with finished stages in its ledger.
 
-Test files import it by its name alone: pytest has this folder on its path.
+Tests import it by its module name; this folder is on pytest's path.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ SMALL: dict[str, Any] = {
 
 
 def write(file: Path, base: Mapping[str, Any] | None = None, **parts: Any) -> Path:
-    """The small grid as a file: ``base`` is merged into its base, ``parts`` replace whole sections."""
+    """Writes the small grid to a file: ``base`` is merged into its base, ``parts`` replace whole sections."""
     tree = {**SMALL, **parts, "base": {**SMALL["base"], **(base or {})}}
     file.write_text(yaml.safe_dump(tree, sort_keys=False))
     return file
 
 
 def finish(grid: Grid, stage: PlannedStage, text: str = "", source: str | None = None) -> None:
-    """Leaves a finished stage in the ledger, made from what is there."""
+    """Marks a stage as finished in the ledger, with the current inputs."""
     ledger = Ledger(store_of(grid))
     attempt = ledger.begin(stage.stage, stage.id, stage.node.identity)
     (attempt.path / "output").write_text(text or stage.id)
@@ -51,14 +51,14 @@ def finish(grid: Grid, stage: PlannedStage, text: str = "", source: str | None =
 
 
 def finish_all(grid: Grid) -> Plan:
-    """Finishes every stage; the plan after that."""
+    """Finishes every stage; returns the new plan."""
     for stage in make_plan(grid).stages:
         finish(grid, stage)
     return make_plan(grid)
 
 
 def stages(plan: Plan, label: str) -> list[PlannedStage]:
-    """The stages of that label."""
+    """The stages with that label."""
     return [stage for stage in plan.stages if stage.label == label]
 
 

@@ -1,4 +1,4 @@
-"""What every store must do, as a class of tests: derive from it and give a fixture ``store`` that makes an empty one.
+"""Conformance tests for stores: derive from the class and define a fixture ``store`` that returns an empty store.
 
 from store_conformance import StoreConformance
 
@@ -21,7 +21,7 @@ from grid.ledger.store_interface import Store
 
 
 class StoreConformance:
-    """Each method is one fact."""
+    """Each test checks one property of stores."""
 
     def test_what_is_put_is_got(self, store: Store) -> None:
         store.put("a/b/c.json", b"one")

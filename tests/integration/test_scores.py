@@ -96,7 +96,10 @@ def test_a_score_is_that_of_the_maps_that_were_left(folder: Path) -> None:
 def test_mlflow_and_the_report_have_the_scores(folder: Path) -> None:
     ((run,),) = runs(folder / STUDY).values()
     found = results(folder)
-    assert run.data.metrics["hiding_game.corr_rise.S_plus.auc"] == found["corr_rise:hiding_game"]["maps"]["S+"]["auc"]["value"]
+    assert (
+        run.data.metrics["explanations/corr_rise.hiding_game.S_plus.auc"]
+        == found["corr_rise:hiding_game"]["maps"]["S+"]["auc"]["value"]
+    )
     assert "facegrid.flags.gradcam.sanity" in run.data.tags
     report = folder / STUDY / "report"
     assert "corr_rise S-" in (report / "explanations.md").read_text().replace("\\", "")

@@ -1,1 +1,1 @@
-"""One file per built-in kind of stage: its identity, what it needs, how it is shown. The computing is in ``grid/stages``."""
+"""One file per built-in kind of stage: its identity, dependencies and presentation. The computation is in ``grid/stages``."""

@@ -1,4 +1,4 @@
-"""Detection: boxes and landmarks of every image of a dataset, shared by all cells that use the same detector."""
+"""Detection: boxes and landmarks of every image of a dataset, shared by all cells with the same detector."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Kind(StageKind):
     order = 0
     shared = True
     leaf = False
-    starts = False  # it serves many cells; that it began does not make each of them begin
+    starts = False  # it serves many cells; starting it does not start each of them
     computes = "grid.stages.detect"
     configs: ClassVar = {"detection": Detection}
 
     def result(self, stage: Finished) -> None:
-        """Nothing."""
+        """None: nothing to show in tables."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
@@ -32,11 +32,11 @@ class Kind(StageKind):
         return ()
 
     def plan(self, graph: Graph) -> None:
-        """Nothing of its own: whoever needs a detection adds it."""
+        """Adds nothing: the stages that need a detection add it."""
 
 
 def detection(graph: Graph, data: DatasetConfig, detector: DetectorConfig, title: str) -> Stage | None:
-    """The detection of a dataset, added where it is new; None where the detector needs no stage."""
+    """The detection of a dataset, added if new; None if the detector needs no stage."""
     if detector.trivial:
         return None
     identity = {"images": graph.facts.images(data), "detector": detector.detection()}

@@ -1,4 +1,4 @@
-"""A share of a detection: in the ledger a node like any other, and no stage of a plan."""
+"""A shard of a detection: an ordinary node in the ledger, but not a stage of a plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Kind(StageKind):
     configs: ClassVar = {"detection": Detection, "detect_shard": DetectionShard}
 
     def result(self, stage: Finished) -> None:
-        """Nothing."""
+        """None: nothing to show in tables."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
@@ -31,4 +31,4 @@ class Kind(StageKind):
         return ()
 
     def plan(self, graph: Graph) -> None:
-        """Nothing: the launch cuts detections into shards."""
+        """Adds nothing: the launch splits detections into shards."""

@@ -1,4 +1,4 @@
-"""An evaluation: one for each protocol of a cell."""
+"""Evaluation: one for each protocol of a cell."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class Kind(StageKind):
         return label.about
 
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
-        """None after a quick look at a task that a few images give no numbers for."""
+        """None after a quick check of a task that yields no numbers on a few images."""
         return stage.json(METRICS) if METRICS in stage.outputs else None
 
     def group(self, found: Sequence[Mapping[str, Any]]) -> str:
-        """The task, which ``metrics.json`` names; before anything was evaluated, pairs of images are expected."""
+        """The task named in ``metrics.json``; before any evaluation, verification is assumed."""
         return str(found[0].get("task", VERIFICATION)) if found else VERIFICATION
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
         return known_task(self.group(found)).measures(found)
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        """The numbers of tables, and how many images were lost, if any: a result without some images is not comparable."""
+        """The numbers shown in tables, and the number of lost images, if any: results with lost images are not comparable."""
         lost: dict[tuple[str, ...], Any] = {(stage.label.about, key): stage.facts[key] for key in LOST if stage.facts.get(key)}
         return {**super().logged(stage), **lost}
 

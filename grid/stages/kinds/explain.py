@@ -1,4 +1,4 @@
-"""An explanation: one for each explainer of a cell."""
+"""Explanation: one for each explainer of a cell."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Kind(StageKind):
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol"}
 
     def result(self, stage: Finished) -> None:
-        """Nothing: maps are looked at, and scores of them are stages of their own."""
+        """None: maps have no numbers, and their scores are separate stages."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
-        """The raw maps; tracking draws images of them beside these. Of a refused explanation, why it was refused."""
+        """The raw maps; tracking adds rendered images. For a refused explanation, the reason."""
         kept = [name for name in stage.outputs if name.startswith(("manifest", "maps", "generated"))]
         return {name: ("explanations", stage.label.about, name) for name in kept}
 
@@ -36,7 +36,7 @@ class Kind(StageKind):
             assert isinstance(explainer, ExplainerConfig)
             needs = [graph.train, detection(graph, cell.data, cell.detector, "data")]
             identity: dict[str, Any] = {"train": graph.train.id, "explainer": explainer.identity()}
-            # Scores are stages of their own: the explanation's worker and its digest of sources know nothing of them.
+            # Scores are separate stages: the explanation's worker and source digest do not include them.
             config = {"training": cell.training(), "explainer": explainer.model_copy(update={"scores": ()})}
             if protocol := pairs_of(explainer, cell.protocols):
                 data = facts.dataset(protocol)
@@ -47,10 +47,10 @@ class Kind(StageKind):
 
 
 def pairs_of(explainer: ExplainerConfig, protocols: Sequence[ProtocolConfig]) -> ProtocolConfig | None:
-    """The protocol whose pairs are explained; None where single images are.
+    """The protocol whose pairs are explained; None if single images are.
 
     Raises:
-        ValueError: there is none, or none of that title.
+        ValueError: there is none, or none with that title.
     """
     known = {protocol.title: protocol for protocol in protocols if protocol.task == "verification"}
     if not explainer.pairs:

@@ -20,10 +20,10 @@ class Kind(StageKind):
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol", "score": "score"}
 
     def result(self, stage: Finished) -> None:
-        """Nothing: reports have tables of their own for scores."""
+        """None: reports have separate tables for scores."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        """``explanations/gradcam.sanity.auc``; of several maps ``explanations/gradcam.sanity.S_plus.auc``."""
+        """``explanations/gradcam.sanity.auc``; with several maps ``explanations/gradcam.sanity.S_plus.auc``."""
         result = stage.json(SCORE)
         found = {"missing": result["missing"]} if result.get("missing") else {}
         for name, entries in result.get("maps", {}).items():
@@ -47,5 +47,5 @@ class Kind(StageKind):
 
 
 def map_name(name: str) -> str:
-    """S+ and S- as names that tracking takes, and that stay different: S_plus, S_minus."""
+    """S+ and S- as distinct names that tracking accepts: S_plus, S_minus."""
     return re.sub(r"-$", "_minus", re.sub(r"\+$", "_plus", name))

@@ -11,7 +11,7 @@ from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
 
 LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters")
-LOST = ("missing_faces", "skipped_images")  # logged where there are any
+LOST = ("missing_faces", "skipped_images")  # logged if nonzero
 
 
 class Kind(StageKind):
@@ -22,7 +22,7 @@ class Kind(StageKind):
     configs: ClassVar = {"training": Training}
 
     def result(self, stage: Finished) -> None:
-        """Nothing: tables show what networks achieve on protocols."""
+        """None: tables show the networks' results on protocols."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         """Epochs count from 1, as in the curves."""
@@ -33,7 +33,7 @@ class Kind(StageKind):
         return {(self.name, key): value for key, value in found.items()}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
-        """The weights are large and stay in the ledger."""
+        """Excludes the weights, which are large and stay in the ledger."""
         return {"history.json": ("history.json",)}
 
     def reads(self, outputs: Iterable[str]) -> Iterable[str]:
@@ -49,7 +49,7 @@ class Kind(StageKind):
 
 
 def training_identity(graph: Graph, training: Training, detected: Stage | None, weights: Any) -> dict[str, Any]:
-    """What the weights that a training ends with depend on."""
+    """Everything that the final weights of a training depend on."""
     identity = training.by_value()
     identity |= {"images": graph.facts.images(training.data), "weights": weights, "seed": training.seed}
     if training.targets:

@@ -30,7 +30,7 @@ except Held as held:
 
 def hold(folder: Path, start: float = 0.0, name: str = "one") -> subprocess.Popen[str]:
     command = [sys.executable, "-c", HOLD, str(folder), str(start), name]
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     return subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -60,7 +60,7 @@ with Lock(LocalStore(Path(sys.argv[1])), "launch one", beat=0.2, lease=2.0, lost
 
 
 def work(folder: Path) -> subprocess.Popen[str]:
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     return subprocess.Popen([sys.executable, "-c", WORK, str(folder)], cwd=root, stdout=subprocess.PIPE, text=True)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from grid.spec.bounded_yaml import MAX_BYTES, MAX_DEPTH, load_yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def read(text: str) -> Any:

@@ -214,7 +214,7 @@ def test_sanity_checks_embed_the_reference_pairs_once():
     method.evaluated = evaluated
     found = check_pairs(method, net, left, right, SIZE, reference(), Settings(depths=2))
     assert seen == [net]
-    assert set(found["stamps"]) == {"delta", "normalised"}
+    assert set(found["flags"]) == {"delta", "normalised"}
 
 
 def test_without_reference_pairs_there_is_nothing_to_tune():
