@@ -110,7 +110,7 @@ def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], V
 
 
 def as_array(images: torch.Tensor) -> np.ndarray:
-    """Converts to a NumPy array, float32."""
+    """Converts to a float32 NumPy array on the CPU."""
     found: np.ndarray = images.detach().float().cpu().numpy()
     return found
 

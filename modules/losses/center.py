@@ -37,7 +37,10 @@ class Center(nn.Module):
         self.alpha = alpha
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar, float32 or wider; then updates the centers."""
+        """Loss of embeddings (N, dimension) and labels int64 (N,), then updates the centers.
+
+        The loss is a scalar in half squared distance, float32 or wider.
+        """
         centers: Tensor = self.centers  # type: ignore[assignment]
         with full_precision(embeddings):
             away = wide(embeddings) - wide(centers[labels])

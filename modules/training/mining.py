@@ -50,7 +50,7 @@ def triplet_loss(
     Args:
         points: (B, D) on the unit sphere; distances are squared and Euclidean, 2 - 2 cos
         labels: int64 (B,)
-        over: "valid" averages over the triplets that the rule selects, "active" over those whose hinge is above zero
+        over: "valid" averages over the triplets that the rule counts as valid, "active" over those whose hinge is above zero
         bank: additional candidates, (M, D) and int64 (M,), treated as constants; entries with a negative label are ignored
 
     Raises:
