@@ -26,7 +26,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     counts: dict[str, int] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if (phase := getattr(report, "when", None)) is None:
+            if (phase := getattr(report, "when", None)) not in ("setup", "call", "teardown"):
                 continue
             folder = "/".join(Path(report.nodeid.partition("::")[0]).parts[: 3 if "/unit/" in report.nodeid else 2])
             folder = folder.removesuffix(".py") if folder.endswith(".py") else folder

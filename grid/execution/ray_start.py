@@ -7,6 +7,8 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +50,7 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
     say("starting Ray" if launch.address is None else f"connecting to Ray at {launch.address}")
-    with _authenticated(local=launch.address is None):
+    with _authenticated(launch.address):
         import ray
 
         on_term = signal.getsignal(signal.SIGTERM)
@@ -65,19 +67,20 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
 
 
 @contextlib.contextmanager
-def _authenticated(local: bool) -> Iterator[None]:
+def _authenticated(address: str | None) -> Iterator[None]:
     """Sets up Ray's token authentication, unless the user has configured it.
 
     Since version 2.60, Ray creates a token when it starts a local cluster and writes it to the home folder. From then on
     clusters require it, but a driver that is given an address does not send it. Therefore a local Ray gets a separate token
-    that is not stored, and a driver with an address sends the existing token; a cluster that requires none ignores it.
+    that is not stored, and a driver with an address sends the existing token if the cluster asks for one. A driver that sets
+    a token without need would reject the calls of the cluster's own processes, which send none, and lose its actors.
     """
     more: dict[str, str] = {}
     there = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")) or _token_file().is_file()
     if "RAY_AUTH_MODE" not in os.environ:
-        if local and not there:
+        if address is None and not there:
             more = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        elif there:
+        elif there and (address is None or _asks_for_token(address)):
             more = {"RAY_AUTH_MODE": "token"}
     os.environ.update(more)
     try:
@@ -85,6 +88,32 @@ def _authenticated(local: bool) -> Iterator[None]:
     finally:
         for key in more:
             os.environ.pop(key, None)
+
+
+_PROBE = """
+import sys
+from ray._private.utils import read_ray_address
+from ray._raylet import GcsClient
+address = read_ray_address() if sys.argv[1] == "auto" else sys.argv[1]
+GcsClient(address=address).internal_kv_keys(b"", namespace=b"facegrid", timeout=5)
+"""
+
+
+def _asks_for_token(address: str) -> bool:
+    """Whether the cluster refuses calls without a token; also True where that cannot be found out.
+
+    In a separate process, because Ray reads its settings once.
+    """
+    if address.startswith("ray://"):
+        return True
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROBE, address], env=environment, capture_output=True, timeout=15, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
 
 
 def _token_file() -> Path:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from launching import Store, cells, facegrid, runs
 
-from grid.tracking.record import SPEED
+from grid.tracking.metrics import SPEED
 from grid.tracking.uri import ENVIRONMENT, connect
 
 pytestmark = pytest.mark.timeout(900)

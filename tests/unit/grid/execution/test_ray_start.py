@@ -88,30 +88,30 @@ def token() -> tuple[str | None, str | None]:
 
 
 def test_a_local_ray_has_a_token_that_is_written_nowhere(bare: Path) -> None:
-    with _authenticated(local=True):
+    with _authenticated(None):
         mode, first = token()
         assert mode == "token"
         assert first is not None
         assert len(first) == 64
     assert token() == (None, None)
     assert list(bare.iterdir()) == []
-    with _authenticated(local=True):
+    with _authenticated(None):
         assert token()[1] != first
 
 
 def test_a_driver_with_an_address_sends_the_token_that_there_is(bare: Path) -> None:
-    with _authenticated(local=False):
+    with _authenticated("ray://head:10001"):
         assert token() == (None, None)
     (bare / ".ray").mkdir()
     (bare / ".ray" / "auth_token").write_text("abc")
-    with _authenticated(local=False):
+    with _authenticated("ray://head:10001"):
         assert token() == ("token", None)
 
 
 def test_what_the_user_has_set_stays(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     for local in (True, False):
-        with _authenticated(local=local):
+        with _authenticated(None if local else "ray://head:10001"):
             assert token() == ("disabled", None)
 
 
