@@ -95,3 +95,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted((*_KINDS, *_OBJECTS, "metrics", "__version__"))
+
+
+if __name__ == "__main__":
+    main()
