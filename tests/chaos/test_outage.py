@@ -83,7 +83,7 @@ def test_a_launch_without_its_server_is_copied_later(undisturbed: Any, here: Any
         calm = record(undisturbed.study)
         assert found == calm
         assert set(found) == {cell["id"] for cell in cells(tmp_path / STUDY)}
-        steps = [step for _, _, _, points, _ in found.values() for step, _ in points["validation_loss"]]
-        assert sorted(set(steps)) == [0, 1, 2]
+        steps = [step for _, _, _, points, _ in found.values() for step, _ in points["Learning curves/validation_loss"]]
+        assert sorted(set(steps)) == [1, 2, 3]
         here(tmp_path, "sync", tmp_path / STUDY)
         assert record(tmp_path / STUDY, address) == calm, "a second sync adds nothing"
