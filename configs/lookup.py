@@ -145,6 +145,18 @@ def shortened(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... ({len(text):,} characters)"
 
 
+def module_named(what: str, name: str, package: str) -> ModuleType:
+    """The module ``name`` of one of facegrid's packages, or a user's own with a dotted name.
+
+    Raises:
+        ValueError: it cannot be imported; ``what`` names the kind of thing in the message.
+    """
+    try:
+        return importlib.import_module(name if "." in name else f"{package}.{name}")
+    except ImportError as error:
+        raise ValueError(f"{what} {name!r} is no module that can be imported here ({error})") from error
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of an error message: the closest name and the known ones."""
     choices = sorted(names)

@@ -122,7 +122,7 @@ def _described(column: Any) -> str:
 
 def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
     """Reads the existing images of a protocol's dataset, and looks up every image in its lists."""
-    from grid.plan.inputs import ask
+    from grid.plan.overlap import ask
 
     protocol = protocol_of(name, settings)
     if missing := protocol.missing():

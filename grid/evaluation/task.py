@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from configs.lookup import module_named
 from grid.spec.measure import Measure, measures_in
 
 if TYPE_CHECKING:
@@ -70,14 +71,10 @@ def evaluation_task(name: str) -> EvaluationTask:
     Raises:
         ValueError: there is none.
     """
-    path = name if "." in name else f"{PACKAGE}.{name}"
-    try:
-        module = importlib.import_module(path)
-    except ImportError as error:
-        raise ValueError(f"evaluation task {name!r} is no module that can be imported here ({error})") from error
+    module = module_named("evaluation task", name, PACKAGE)
     if missing := [function for function in ("rows", "evaluate") if not callable(getattr(module, function, None))]:
         raise ValueError(f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}")
-    found = getattr(module, "Task", None) or type("Task", (EvaluationTask,), {"__module__": path})
+    found = getattr(module, "Task", None) or type("Task", (EvaluationTask,), {"__module__": module.__name__})
     if not (isinstance(found, type) and issubclass(found, EvaluationTask)):
         raise ValueError(f"evaluation task {name!r}: its class Task is no grid.evaluation.task.EvaluationTask")
     return found(name)

@@ -89,7 +89,7 @@ class Lock:
             if self._lost is None:
                 try:
                     self._renew(beat=False)
-                except OSError as error:  # the disk is unavailable, so nobody can have taken over unless the lease ran out
+                except OSError as error:  # the disk is unavailable, so no other launch can have taken over unless the lease expired
                     if self._lapsed():
                         self._lost = LockLost(f"the lock of this study cannot be renewed ({error.strerror or error})")
             if self._lost is not None:
@@ -112,7 +112,7 @@ class Lock:
         """Renews the lease, or records that the lock is lost."""
         newest = self._newest()
         if newest <= self.number and self._lapsed():
-            if self._take(self.number + 1):  # nobody took over; the exclusive create is decisive
+            if self._take(self.number + 1):  # no launch took over; the exclusive create is decisive
                 return
             newest = self._newest()
         if newest > self.number:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.component import Config, canonical, digest
+from configs.component import Config, canonical
 from configs.interfaces import (
     Column,
     DatasetConfig,
@@ -27,6 +26,7 @@ from configs.lookup import nearest
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
+from grid.plan.overlap import ask, free_pairs, pairs_digest
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -350,39 +350,7 @@ class InputResolver:
         pairs = self.kept_pairs(protocol, cell)
         keys = self.manifest(self.dataset(protocol)).keys
         key = ("pairs digest", self._key(protocol), *map(self._key, self._trained(cell)))
-        return self._once(key, lambda: _pairs_digest(pairs, keys))  # type: ignore[no-any-return]
-
-
-def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
-    """The evaluation data of a protocol that does not compare pairs of images, from the whole manifest."""
-    return getattr(protocol, evaluation_task(protocol.task).question)(manifest)
-
-
-def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:
-    """The identity audit: the pairs whose images are not ``seen`` (bool, by row of the manifest).
-
-    Raises:
-        ValueError: some pairs are affected and the policy is ``refuse``; the message says how many pairs would remain.
-    """
-    shared = seen[pairs.left] | seen[pairs.right]
-    if not shared.any():
-        return pairs
-    remain, of = int((~shared).sum()), len(shared)
-    genuine = int((pairs.same & ~shared).sum())
-    subjects = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
-    refused = (
-        f"protocol {protocol.title}: {len(subjects)} of its subjects are in the training set{_also(protocol)}, so "
-        f"{of - remain} of its {of} pairs say nothing about unseen subjects"
-    )
-    if genuine in (0, remain):
-        kind = "pair" if remain == 0 else "genuine pair" if genuine == 0 else "impostor pair"
-        raise ValueError(f"{refused}; without them no {kind} remains: train on others, or choose another protocol")
-    if protocol.overlap == "refuse":
-        raise ValueError(f"{refused}; `overlap: drop` evaluates the {remain} pairs that are free of them")
-    keep = np.flatnonzero(~shared)
-    return dataclasses.replace(  # type: ignore[type-var]
-        pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
-    )
+        return self._once(key, lambda: pairs_digest(pairs, keys))  # type: ignore[no-any-return]
 
 
 def _readable(find: Callable[[], Any]) -> Any:
@@ -407,15 +375,6 @@ def _conflicts() -> Any:
 def _splits() -> Any:
     """``datamodules.split``, imported by name like components: that package is in a higher layer."""
     return importlib.import_module("datamodules.split")
-
-
-def _also(protocol: ProtocolConfig) -> str:
-    return "" if protocol.near is None else " (or images nearly like theirs)"
-
-
-def _pairs_digest(pairs: Pairs, keys: Sequence[str]) -> str:
-    rows = zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same.tolist(), pairs.fold.tolist(), strict=True)
-    return digest([[keys[left], keys[right], same, fold] for left, right, same, fold in rows])
 
 
 def _check_weights(cell: Cell) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from configs.component import Config, digest
-from configs.lookup import resolve
+from configs.lookup import module_named, resolve
 from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
 from grid.spec.finished import Finished
@@ -108,7 +108,8 @@ class StageKind:
                 titles = [settings.label] if settings.label else []
                 identity = {"train": graph.train.id, "settings": settings.identity()}
                 config = {"training": graph.cell.training(), "settings": settings}
-                graph.add(StageName(self.name, *titles), identity, config, [graph.train])
+                detected = [stage for stage in graph.of("detect") if stage.id in graph.train.needs]  # faces_of reads them
+                graph.add(StageName(self.name, *titles), identity, config, [graph.train, *detected])
 
     def heading(self, label: StageName) -> str:
         """The heading of its columns in tables."""
@@ -191,14 +192,10 @@ def stage_kind(name: str) -> StageKind:
     Raises:
         ValueError: there is none.
     """
-    path = name if "." in name else f"{PACKAGE}.{name}"
-    try:
-        module = importlib.import_module(path)
-    except ImportError as error:
-        raise ValueError(f"stage kind {name!r} is no module that can be imported here ({error})") from error
+    module = module_named("stage kind", name, PACKAGE)
     found = getattr(module, "Kind", None)
     if found is None and hasattr(module, "run"):
-        found = type("Kind", (StageKind,), {"__module__": path})
+        found = type("Kind", (StageKind,), {"__module__": module.__name__})
     if not (isinstance(found, type) and issubclass(found, StageKind)):
         raise ValueError(
             f"stage kind {name!r}: the module has neither a class Kind, a grid.spec.stage_kind.StageKind, nor run()"

@@ -56,6 +56,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/library/network.py": "tests/integration/test_library.py",
     "grid/library/study.py": "tests/integration/test_library.py",
     "grid/plan/cost.py": "tests/unit/grid/plan/test_plan.py",
+    "grid/plan/overlap.py": "tests/unit/grid/plan/test_plan_refusals.py",
     "grid/plan/preflight.py": "tests/unit/grid/plan/test_inputs.py",
     "grid/plan/study_record.py": "tests/unit/grid/plan/test_plan.py",
     "grid/plan/table.py": "tests/unit/grid/plan/test_plan.py",

@@ -100,6 +100,15 @@ def test_a_module_of_a_users_own_is_a_stage_after_the_training(package: Path, re
     assert stages_of(cell({"name": "toy_stages.norms", "images": 5}), resolver)[1].id != own.id
 
 
+def test_a_stage_of_a_users_own_needs_the_detection_of_the_images_that_the_network_was_trained_on(
+    package: Path, tmp_path: Path
+) -> None:
+    stages = stages_of(cell("toy_stages.norms", detector="mtcnn"), InputResolver(tmp_path))
+    detected, train, own = stages
+    assert (detected.kind, train.kind) == ("detect", "train")
+    assert own.needs == tuple(sorted((detected.id, train.id)))
+
+
 def test_two_settings_of_one_kind_are_two_stages_with_labels(package: Path, resolver: InputResolver) -> None:
     stages = stages_of(cell("toy_stages.norms", {"name": "toy_stages.norms", "images": 2, "label": "few"}), resolver)
     assert [stage.label for stage in stages] == ["train", "toy_stages.norms", "toy_stages.norms:few"]
