@@ -89,7 +89,7 @@ class Lock:
             if self._lost is None:
                 try:
                     self._renew(beat=False)
-                except OSError as error:  # the disk is unavailable, so no other launch can have taken over unless the lease expired
+                except OSError as error:  # the disk is unavailable, so nothing can have taken over unless the lease expired
                     if self._lapsed():
                         self._lost = LockLost(f"the lock of this study cannot be renewed ({error.strerror or error})")
             if self._lost is not None:
