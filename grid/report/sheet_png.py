@@ -18,7 +18,7 @@ def sheet_png(sheet: Sheet, study: str) -> bytes:
             strip.tiles,
             strip.scale,
             strip.refused,
-            feet(strip.cosines),
+            feet(strip.cosines) or tuple("" if high is None else f"0 to {high:.2g}" for high in strip.highest),
         )
         for strip in sheet.strips
     ]
@@ -42,5 +42,7 @@ def feet(cosines: Sequence[float | None]) -> tuple[str, ...]:
 
 
 def _caption(sheet: Sheet) -> str:
-    said = [sheet.target, f"layer {', '.join(sheet.layers)}" if sheet.layers else "", "one scale per row"]
+    each = any(strip.highest for strip in sheet.strips)
+    scales = "each map from 0 to its highest value, given below it" if each else "one scale per row"
+    said = [sheet.target, f"layer {', '.join(sheet.layers)}" if sheet.layers else "", scales]
     return "; ".join(text for text in said if text)

@@ -27,8 +27,9 @@ class Strip:
 
     Attributes:
         tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused. A map that is zero everywhere is labelled.
-        scale: the row's scale; None if the method was refused, or generates images.
+        scale: the row's scale; None if the method was refused, generates images, or draws each map on its own scale.
         cosines: of each shown pair; empty for images.
+        highest: of each map with its own scale, the value at the upper end, in the method's unit; empty if the row has one scale.
     """
 
     row: Row
@@ -36,6 +37,7 @@ class Strip:
     scale: Scale | None = None
     refused: str | None = None
     cosines: tuple[float | None, ...] = ()
+    highest: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row
         elif name in one.names:
             tiles = inputs_of(one, columns)
             crops.setdefault(tiles.tobytes(), (tiles, []))[1].append(row)
-            strips.append(Strip(row, *tiles_of(one, name, columns), cosines=cosines_of(one, columns)))
+            strips.append(_strip(row, one, name, columns))
     inputs = tuple(Inputs(_shared(study, owners, [row for row, _ in ready]), tiles) for tiles, owners in crops.values())
     shown = [one.manifest for _, one in ready if one.refused is None]
     return Sheet(
@@ -101,6 +103,16 @@ def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row
         tuple(strips),
         tuple(row.title for row in rows if label in row.cell.stages and label not in row.markers),
     )
+
+
+def _strip(row: Row, one: Explained, name: str, columns: Sequence[Column]) -> Strip:
+    """Unsigned maps of single images have their own scales, as usual for class activation maps; others share the row's."""
+    maps = one.maps(name)
+    if one.paired or one.painted or one.scale(name, maps).signed:
+        return Strip(row, *tiles_of(one, name, columns), cosines=cosines_of(one, columns))
+    scales = {key: Scale.of(maps[place], signed=False) for key, place in one.places.items()}
+    tiles = np.concatenate([tiles_of(one, name, [key], scales.get(key))[0] for key in columns])
+    return Strip(row, tiles, highest=tuple(scales[key].high if key in scales else None for key in columns))
 
 
 def chosen(keys: dict[Column, dict[str, Any]], most: int) -> list[Column]:

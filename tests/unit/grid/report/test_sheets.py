@@ -6,7 +6,7 @@ from PIL import Image
 
 from grid.report import sheets
 from grid.report.sheet_png import groups, sheet_png
-from grid.results import explanation_reader, rows
+from grid.results import explanation_reader, heatmap, rows
 from grid.results.heatmap import Scale
 
 
@@ -35,11 +35,16 @@ def test_cells_with_the_same_crops_share_one_row_of_inputs(study):
     assert [inputs.label for inputs in gradcam.inputs] == ["detection=none", "detection=mtcnn"]
 
 
-def test_the_scale_of_a_row_ends_at_its_highest_raw_value(study):
+def test_unsigned_maps_of_images_have_their_own_scales(study):
     gradcam, _ = sheets.sheets(study, rows.table(study).rows)
     for strip in gradcam.strips:
         maps = np.load(study.ledger.path(strip.row.markers["explain:gradcam"], "maps.npy"))
-        assert strip.scale == Scale(0.0, float(maps.max()), False)
+        assert strip.scale is None
+        assert strip.highest == pytest.approx(tuple(maps.max(axis=(1, 2))))
+    weak = np.load(study.ledger.path(gradcam.strips[0].row.markers["explain:gradcam"], "maps.npy"))[0]
+    crop = gradcam.inputs[0].tiles[0]
+    alone = heatmap.tile(crop, weak, Scale.of(weak, signed=False), sheets.TILE)
+    assert np.array_equal(gradcam.strips[0].tiles[0], alone)
 
 
 def test_a_sheet_of_pairs_shows_whole_pairs_of_both_kinds_and_says_which(make_study):
