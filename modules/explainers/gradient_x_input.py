@@ -7,29 +7,39 @@ The map is the signed sum over channels of x ds/dx: the drop of a linearised sco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
+from configs.component import Born
 from configs.explainers import ExplainerConfig
 from modules.attribution.pixel_maps import PixelExplainer, gradients
 from modules.attribution.targets import Target
 
 
 class GradientXInputConfig(ExplainerConfig):
-    """Applies to every network."""
+    """Applies to every network.
+
+    Fields:
+        absolute: the map is the sum's magnitude; a method that compares maps by rank then counts strong negative evidence as
+            important
+    """
 
     name: Literal["gradient_x_input"] = "gradient_x_input"
+    absolute: Annotated[bool, Born(False)] = False
 
     def build(self) -> GradientXInput:
-        return GradientXInput()
+        return GradientXInput(self.absolute)
 
 
 class GradientXInput(PixelExplainer):
     """Costs one forward and one backward pass per image."""
 
-    signed = True
+    def __init__(self, absolute: bool = False) -> None:
+        self.absolute = absolute
+        self.signed = not absolute
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
         """Map (H, W) of an image (1, 3, H, W), in units of the score."""
-        return (image * gradients(network, image, target)[1])[0].sum(0), {}
+        found = (image * gradients(network, image, target)[1])[0].sum(0)
+        return found.abs() if self.absolute else found, {}

@@ -7,10 +7,11 @@ default here) or times 0.9 (``factor: 0.9``). Batch size, momentum and weight de
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from configs.component import Born
 from modules.training.recipe import OptimizerSchedule, Recipe
 
 
@@ -19,11 +20,16 @@ class PlateauConfig(Recipe):
 
     ``torch.optim.lr_scheduler.ReduceLROnPlateau(patience=5)`` would wait for the sixth; its relative threshold is not used
     either.
+
+    Fields:
+        factor: the rate is multiplied by it, or with ``reduction: subtract`` reduced by this share of the initial rate, not
+            below 0
     """
 
     name: Literal["plateau"] = "plateau"
     patience: int = Field(default=5, ge=1)
     factor: float = Field(default=0.1, gt=0, lt=1)
+    reduction: Annotated[Literal["multiply", "subtract"], Born("multiply")] = "multiply"
     stop_after: int | None = Field(default=10, ge=1)
 
     @property
@@ -35,7 +41,7 @@ class PlateauConfig(Recipe):
 
 
 class Plateau(OptimizerSchedule):
-    """Multiplies the rate by ``factor`` after every ``patience`` consecutive epochs without improvement."""
+    """Reduces the rate after every ``patience`` consecutive epochs without improvement."""
 
     def __init__(self, config: PlateauConfig, parameters: Any) -> None:
         super().__init__(config.optimizer_of(parameters), stop_after=config.stop_after, min_delta=config.min_delta)
@@ -54,7 +60,10 @@ class Plateau(OptimizerSchedule):
         if self.waited == self.config.patience:
             self.waited = 0
             for group in self.optimizer.param_groups:
-                group["lr"] *= self.config.factor
+                if self.config.reduction == "multiply":
+                    group["lr"] *= self.config.factor
+                else:
+                    group["lr"] = max(group["lr"] - self.config.factor * self.config.lr, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "waited": self.waited}

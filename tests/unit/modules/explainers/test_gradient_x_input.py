@@ -62,3 +62,12 @@ def test_it_equals_captum():
 
 def test_it_is_found_by_name():
     assert resolve("explainer", "gradient_x_input") == GradientXInputConfig()
+
+
+def test_absolute_maps_are_the_magnitudes_and_unsigned():
+    network = Net(nn.SiLU())
+    signed = GradientXInputConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
+    absolute = GradientXInputConfig(absolute=True).build().explain(network, IMAGES, ClassLogit(LABELS), 6)
+    assert signed.maps.min() < 0
+    assert np.array_equal(absolute.maps, np.abs(signed.maps))
+    assert (signed.signed, absolute.signed) == (True, False)

@@ -87,3 +87,17 @@ def test_without_validation_it_refuses():
 def test_a_factor_that_does_not_reduce_is_refused():
     with pytest.raises(ValidationError):
         PlateauConfig(factor=1.0)
+
+
+def test_the_literal_reading_takes_a_tenth_of_the_initial_rate_off_each_time_and_ends_at_zero():
+    moves = build(reduction="subtract", patience=1, stop_after=None)
+    rates = []
+    for _ in range(13):
+        moves.after_epoch(1.0)
+        rates.append(moves.lr)
+    assert rates == pytest.approx([0.01, 0.009, 0.008, 0.007, 0.006, 0.005, 0.004, 0.003, 0.002, 0.001, 0, 0, 0])
+
+
+def test_the_way_of_reducing_leaves_the_identity_of_earlier_trainings_as_it_was():
+    assert "reduction" not in PlateauConfig().identity()
+    assert PlateauConfig(reduction="subtract").identity()["reduction"] == "subtract"
