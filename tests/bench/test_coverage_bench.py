@@ -29,7 +29,7 @@ def grid(folder: Path) -> Path:
     (protocol,) = found["protocols"]
     found["explainers"] = []
     found["protocols"] = [
-        {**protocol, "label": f"set_{number:02d}", "first": 2000 + number * protocol["subjects"]} for number in range(SETS)
+        {**protocol, "label": f"set_{number:02d}", "first": 20_000 + number * protocol["subjects"]} for number in range(SETS)
     ]
     file = folder / "coverage.yaml"
     file.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
