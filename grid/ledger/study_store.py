@@ -74,7 +74,7 @@ def check_store(study: Path, store: Path | str, record: Mapping[str, Any]) -> No
     """
     recorded, known = str(record["store"]), record.get("store_id")
     place = recorded if "://" in recorded else str(study / recorded)
-    if place != str(store):
+    if place != str(store.absolute() if isinstance(store, Path) else store):
         return
     if isinstance(store, Path) and not store.is_dir():
         raise BadInput(

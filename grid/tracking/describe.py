@@ -18,6 +18,8 @@ from grid.tracking.record import targets_in
 
 VIEW = "facegrid"  # key of the shared view: ``?viewStateShareKey=facegrid`` in an address
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+LISTED_TAG = f"{VIEW_TAG}-view"  # the same view for the menu "Views" of MLflow from 3.17 on; earlier ones ignore it
+TITLE = "Factors and results"  # its name there
 SHOWN = 8  # number of metrics among the columns of that view
 WIDTH = 7.5  # pixels per character in a column header
 ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
@@ -51,7 +53,7 @@ def experiment_note(study: Study) -> str:
     lines += [
         "", "Params are the factors and a few settings; `config.json` of a run has all of them. Metrics are grouped by "
         "protocol, after the learning curves. The run `report` has the tables and figures; `facegrid ui` opens this page with "
-        "the factors and the main results as columns.",
+        f"the factors and the main results as columns, as does **{TITLE}** under Views.",
     ]  # fmt: skip
     return "\n".join(lines)
 
@@ -69,6 +71,12 @@ def view_state(study: Study, columns: Sequence[tuple[str, Column]]) -> str:
     widths = {column: round(WIDTH * (length + 4)) for column, length in longest.items()}
     chosen = {"selectedColumns": list(longest), "columnOrder": list(longest), "columnWidths": widths}
     return json.dumps(chosen | best, sort_keys=True)
+
+
+def listed_view(study: Study, state: str) -> str:
+    """A view state in the form that MLflow's menu of saved views lists, with its name."""
+    made = round(1000 * (study.record.get("launched") or 0))
+    return json.dumps({"name": TITLE, "createdAt": made, "updatedAt": made, "state": state}, sort_keys=True)
 
 
 def _shown(columns: Sequence[tuple[str, Column]]) -> list[tuple[str, Column]]:
