@@ -89,7 +89,7 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     assert run.data.params["targets"] == "brightness, stripes"
     for target, quantity in (("stripes", "accuracy"), ("brightness", "mae")):
         value = facts[f"validation_{quantity}_{target}"]
-        assert float(line[f"targets:{target}:{quantity}"]) == value
+        assert float(line[f"{target}:{quantity}"]) == value
         assert run.data.metrics[f"targets/{target} {quantity}"] == value
         assert f"Learning curves/validation_{quantity}_{target}" in run.data.metrics
         assert f"Learning curves/validation_loss_{target}" in run.data.metrics
