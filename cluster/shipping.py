@@ -1,7 +1,8 @@
-"""Ships this checkout to the nodes of a cluster, so that workers run exactly the submitted code."""
+"""Ships facegrid's code to the nodes of a cluster, so that workers run exactly the submitted code."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,30 @@ EXCLUDED = (
 )
 
 
-def working_dir() -> dict[str, Any]:
-    """The part of a Ray ``runtime_env`` that ships the checkout (at most 500 MiB, so environments and studies are excluded)."""
-    return {"working_dir": str(Path(__file__).resolve().parent.parent), "excludes": list(EXCLUDED)}
+ROOT = Path(__file__).resolve().parent.parent  # the checkout, or the folder of installed packages
+
+
+def working_dir(scratch: Path) -> dict[str, Any]:
+    """The part of a Ray ``runtime_env`` that ships the code, at most 500 MiB.
+
+    From a checkout, it is the checkout without environments and studies. Where facegrid is installed, it is a copy of
+    facegrid's own packages: the other installed packages must be on the nodes.
+
+    Args:
+        scratch: an existing folder for that copy.
+    """
+    if _is_checkout(ROOT):
+        return {"working_dir": str(ROOT), "excludes": list(EXCLUDED)}
+    from facegrid import OWN_PACKAGES
+
+    folder = scratch / "facegrid"
+    folder.mkdir()
+    shutil.copy(ROOT / "facegrid.py", folder)
+    for name in OWN_PACKAGES:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return {"working_dir": str(folder)}
+
+
+def _is_checkout(folder: Path) -> bool:
+    file = folder / "pyproject.toml"
+    return file.is_file() and 'name = "facegrid"' in file.read_text(encoding="utf-8")

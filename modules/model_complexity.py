@@ -13,7 +13,7 @@ from configs.component import canonical
 from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
 from modules.shape_inference import Size, config_key, feature_shape, forward_pass, on_meta, sides
-from modules.targets import TargetsConfig, head_of
+from modules.targets import TargetsConfig, auxiliary_classes, head_of
 
 _COUNTS: dict[tuple[str, str, str, str, str, int, int], Count] = {}
 
@@ -78,9 +78,8 @@ def _count(
         else:
             classifiers = [loss.build(head.dimension, classes)]
         if getattr(on_meta(backbone), "auxiliary_weight", 0.0) > 0:
-            if not isinstance(classes, int):
-                raise ValueError(f"backbone {backbone.name} classifies identities itself, so it takes no other targets")
-            classifiers.append(softmax.SoftmaxConfig().build(on_meta(backbone).auxiliary_dimension, classes))
+            known = auxiliary_classes(loss, classes)
+            classifiers.append(softmax.SoftmaxConfig().build(on_meta(backbone).auxiliary_dimension, known))
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             top(torch.empty(1, *shape))

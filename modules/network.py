@@ -13,7 +13,7 @@ from torch.nn import functional
 from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
 from modules.shape_inference import Size, feature_shape, sides
-from modules.targets import Measured, TargetLosses, TargetsConfig, head_of
+from modules.targets import Measured, TargetLosses, TargetsConfig, auxiliary_classes, head_of
 
 
 def embedding_digest(state: Mapping[str, Tensor]) -> str:
@@ -33,7 +33,8 @@ class Network(nn.Module):
 
     A backbone with an auxiliary classification, such as abn, has ``auxiliary_dimension``, ``auxiliary_weight`` and
     ``forward_auxiliary(images) -> (feature map, vectors (N, auxiliary_dimension))``. The auxiliary classifier is part of this
-    class, so that the backbone's weights do not depend on the number of classes.
+    class, so that the backbone's weights do not depend on the number of classes. Of several targets it classifies the primary
+    one.
 
     Args:
         backbone_config: maps images to the feature map
@@ -45,8 +46,8 @@ class Network(nn.Module):
         reconstruction: lambda of Xu et al. (2023), equation 2: the weight of the reconstruction's mean squared error
 
     Raises:
-        ValueError: the backbone does not support the image size, the head or decoder does not support the feature map, or there
-            is a ``reconstruction`` without a decoder.
+        ValueError: the backbone does not support the image size, the head or decoder does not support the feature map, there
+            is a ``reconstruction`` without a decoder, or an auxiliary classification and no target with classes.
 
     Attributes:
         classifies: whether the loss has ``logits``, so that ``forward`` is available
@@ -76,18 +77,14 @@ class Network(nn.Module):
         self.classifies = loss_config.classifies
         if isinstance(loss_config, TargetsConfig):
             assert isinstance(classes, Mapping), "several targets have several numbers of classes"
-            if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
-                raise ValueError(f"backbone {backbone_config.name} classifies identities itself, so it takes no other targets")
             self.loss = loss_config.build_on(head_config.dimension, classes, (channels, height, width))
         else:
             assert isinstance(classes, int), "one target has one number of classes"
             self.loss = loss_config.build(head_config.dimension, classes)
-            self._add_auxiliary(classes)
-        self._add_decoder(decoder, reconstruction, (channels, height, width), size)
-
-    def _add_auxiliary(self, classes: int) -> None:
         if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
-            self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, classes)
+            known = auxiliary_classes(loss_config, classes)
+            self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, known)
+        self._add_decoder(decoder, reconstruction, (channels, height, width), size)
 
     def _add_decoder(
         self, decoder: DecoderConfig | None, reconstruction: float, shape: tuple[int, int, int], size: Size
@@ -124,10 +121,20 @@ class Network(nn.Module):
         several = isinstance(self.loss, TargetLosses)
         loss: Tensor = self.loss(embeddings, labels, features) if several else self.loss(embeddings, labels)
         if self.auxiliary is not None:
-            loss = loss + self.backbone.auxiliary_weight * self.auxiliary(seen, labels)
+            loss = loss + self.backbone.auxiliary_weight * self._auxiliary_loss(seen, labels)
         if self.decoder is not None:
             loss = loss + self.reconstruction * functional.mse_loss(self.decoder(features), images)
         return loss
+
+    def _auxiliary_loss(self, seen: Tensor, labels: Tensor) -> Tensor:
+        """The loss of the auxiliary classification: of the primary target if there are several, where its class is known."""
+        if isinstance(self.loss, TargetLosses):
+            labels = labels[:, self.loss.config.names.index(self.loss.config.primary)]
+            known = ~labels.isnan()
+            if not bool(known.any()):
+                return seen.sum() * 0
+            seen, labels = seen[known], labels[known].long()
+        return self.auxiliary(seen, labels)
 
     def measure(self, images: Tensor, labels: Tensor) -> dict[str, Measured]:
         """Validation sums of each target (for several targets), see ``TargetLosses.measure``."""

@@ -94,6 +94,9 @@ def launch(
         list[str] | None, typer.Option(metavar="STATE", help="failed or stale: run such stages again; may be repeated")
     ] = None,
     address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
+    new_store: Annotated[
+        bool, typer.Option("--new-store", help="the earlier results are lost: compute everything again in an empty store")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the missing stages of a grid."""
@@ -114,7 +117,7 @@ def launch(
     from grid.plan.plan import study_of
     from grid.results.status import status as status_of
 
-    code = run(spec, parse_cell_filter(where), retry or [], console)
+    code = run(spec, parse_cell_filter(where), retry or [], console, new_store)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)

@@ -15,6 +15,7 @@ from grid.ledger.ledger import Ledger, State
 from grid.plan.code_version import source_digest
 from grid.plan.plan import RUN, Plan, store_of
 from grid.spec.cell import DetectionShard, shard_id
+from grid.spec.stage_kind import stage_kind
 
 
 def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
@@ -23,7 +24,8 @@ def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
     size = plan.grid.spec.launch.detect_images
     found: dict[str, Sequence[Job]] = {}
     for stage in plan.stages:
-        if stage.stage != "detect" or stage.state != RUN:
+        kind = stage_kind(stage.stage).parts
+        if not kind or stage.state != RUN:
             continue
         detection: Any = stage.node.config["detection"]
         total = len(plan.resolver.manifest(detection.data).keys)
@@ -33,32 +35,32 @@ def shards_of(plan: Plan, jobs: Mapping[str, Job]) -> dict[str, Sequence[Job]]:
         for number, start in enumerate(range(0, total, size), 1):
             shard = DetectionShard(start=start, stop=min(start + size, total))
             id = shard_id(stage.id, shard)
-            source = source_digest("detect_shard", [*stage.node.config.values(), shard])
-            if _done(ledger, id, source):
+            source = source_digest(kind, [*stage.node.config.values(), shard])
+            if _done(ledger, kind, id, source):
                 continue
-            ledger.forgive("detect_shard", id)
+            ledger.forgive(kind, id)
             name = f"{stage.label} {number}/{-(-total // size)}"
-            todo.append(_job(jobs[stage.id], id, name, shard, source))
+            todo.append(_job(jobs[stage.id], kind, id, name, shard, source))
         found[stage.id] = todo
     return found
 
 
-def _done(ledger: Ledger, id: str, source: str) -> bool:
+def _done(ledger: Ledger, kind: str, id: str, source: str) -> bool:
     """Whether the shard has a valid result; a marker that is no longer valid is voided."""
-    status = ledger.status("detect_shard", id, source=source)
+    status = ledger.status(kind, id, source=source)
     if status.state != State.DONE and status.generation is not None:
-        ledger.void("detect_shard", id, str(status.reason), status.generation)
+        ledger.void(kind, id, str(status.reason), status.generation)
     return status.state == State.DONE
 
 
-def _job(whole: Job, id: str, label: str, shard: DetectionShard, source: str) -> Job:
+def _job(whole: Job, kind: str, id: str, label: str, shard: DetectionShard, source: str) -> Job:
     rows = shard.model_dump(mode="json")
     return replace(
         whole,
-        kind="detect_shard",
+        kind=kind,
         id=id,
         label=label,
-        identity={**whole.identity, "detect_shard": rows},
-        config={**whole.config, "detect_shard": rows},
+        identity={**whole.identity, kind: rows},
+        config={**whole.config, kind: rows},
         source=source,
     )

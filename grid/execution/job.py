@@ -12,7 +12,7 @@ import random
 import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
 from grid.spec.stage_kind import Stage, stage_kind
+from grid.spec.stage_name import DETECT
 from grid.spec.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -45,6 +46,7 @@ class Job:
     workers: int = 0
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
+    inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
@@ -59,6 +61,7 @@ class Job:
             config={name: part.model_dump(mode="json") for name, part in node.config.items()},
             source=stage.source,
             store=str(store),
+            inputs=dict(node.inputs),
             **settings,
         )
 
@@ -104,12 +107,13 @@ class Begun:
         """The context passed to the stage's ``run``, see ``grid.stages.context.Context``."""
         from grid.stages.context import Context
 
+        markers = {marker.id: marker for marker in self.inputs}
         return Context(
             ledger=self.attempt.ledger,
             attempt=self.attempt,
             resolver=InputResolver(self.job.store),
-            inputs={marker.kind: marker for marker in self.inputs},
-            detected=tuple(marker for marker in self.inputs if marker.kind == "detect"),
+            inputs={name: markers[id] for name, id in self.job.inputs.items()},
+            detected=tuple(marker for marker in self.inputs if marker.kind == DETECT),
             accelerator=options.accelerator,
             workers=self.job.workers,
             crop_cache_bytes=self.job.crop_cache_bytes,

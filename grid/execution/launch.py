@@ -33,8 +33,11 @@ from grid.tracking.uri import tracking_of
 SYNC_SECONDS = 15.0  # between two passes while cells run
 
 
-def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: Console) -> int:
+def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: Console, new_store: bool = False) -> int:
     """Runs a grid; returns the exit code: 0 if all cells are done, 1 if some failed.
+
+    Args:
+        new_store: the study's earlier results are lost, so its store may be missing or empty.
 
     Raises:
         BadInput: an error found before anything is launched.
@@ -42,7 +45,7 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
     """
     study = study_of(grid)
     executor = executor_of(grid.spec.launch)
-    prepare(study, store_of(grid))
+    prepare(study, store_of(grid), new_store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
         plan = checked_plan(grid, where, console)

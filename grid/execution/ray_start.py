@@ -140,7 +140,7 @@ def _connect(launch: Launch, scratch: Path) -> None:
 
     _answers(launch.address)
     try:
-        ray.init(address=launch.address, runtime_env={**environment, **working_dir()}, **settings)
+        ray.init(address=launch.address, runtime_env={**environment, **working_dir(scratch)}, **settings)
     except ConnectionError as error:
         raise BadInput(
             f"launch.address {launch.address!r}: something answers there, but Ray cannot connect to it "

@@ -18,7 +18,8 @@ from grid.plan.plan import DONE, RUN, STALE, Plan
 from grid.spec.cell import Cell
 from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
 from grid.spec.levels import selects
-from grid.spec.stage_kind import TRAIN
+from grid.spec.stage_kind import known_kind
+from grid.spec.stage_name import DETECT, EXPLAIN, PRETRAIN, TRAIN
 from grid.spec.yaml_source import YamlSource
 from grid.stages.probes import rows_named
 
@@ -70,7 +71,7 @@ def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[Cell
     """The cells selected by ``where`` with finished training; and the other selected cells, with the reason."""
     shown = [cell for cell in study.cells if not cell.hidden]
     selected = [cell for cell in shown if selects(where, cell.levels)]
-    trained = [cell for cell in selected if cell.id is not None and "train" in cell.markers]
+    trained = [cell for cell in selected if cell.id is not None and TRAIN in cell.markers]
     passed = [_passed(cell, _why(cell)) for cell in selected if cell not in trained]
     if not trained:
         reasons = "; ".join(f"{one['cell']}: {one['reason']}" for one in passed[:3])
@@ -81,7 +82,7 @@ def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[Cell
 def _why(cell: CellView) -> str:
     if cell.id is None:
         return f"{cell.state}: {cell.reason}"
-    failure = cell.failures.get("train") or cell.failures.get("pretrain")
+    failure = cell.failures.get(TRAIN) or cell.failures.get(PRETRAIN)
     return f"its training failed: {failure.error}" if failure else "not trained yet; launch the grid"
 
 
@@ -115,14 +116,14 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
     for cell in plan.cells:
         view = views[tuple(cell.levels.items())]
         train = stages[cell.stages[TRAIN]]
-        if train.id != view.stages["train"]:
+        if train.id != view.stages[TRAIN]:
             passed.append(_passed(view, "its images or weights are no longer those that it was trained with; launch the grid"))
         elif train.state not in (DONE, STALE):
             passed.append(_passed(view, f"its training would run again: {train.reason}; launch the grid"))
         else:
-            own = {label: id for label, id in cell.stages.items() if stages[id].stage in ("explain", "score")}
+            own = {label: id for label, id in cell.stages.items() if known_kind(stages[id].stage).explains}
             needed = {need for id in own.values() for need in stages[id].needs}
-            seen = {label: id for label, id in cell.stages.items() if id in needed and stages[id].stage == "detect"}
+            seen = {label: id for label, id in cell.stages.items() if id in needed and stages[id].stage == DETECT}
             states = {stages[id].state for id in (*seen.values(), *own.values())}
             cells.append(dataclasses.replace(cell, stages={**seen, **own}, state=RUN if RUN in states else DONE))
     if not cells:
@@ -136,7 +137,7 @@ def check_keys(plan: Plan) -> None:
     resolver = plan.resolver
     for cell in plan.cells:
         assert cell.cell is not None
-        for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == "explain"):
+        for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == EXPLAIN):
             explainer, protocol = stage.node.config["explainer"], stage.node.config.get("protocol")
             data = cell.cell.data if protocol is None else resolver.dataset(protocol)
             whose = "the training data" if protocol is None else f"protocol {protocol.title}"

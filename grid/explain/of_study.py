@@ -33,10 +33,10 @@ from grid.report.build import build
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
+from grid.spec.stage_kind import known_kind
+from grid.spec.stage_name import DETECT, EXPLAIN, SCORE, TRAIN
 from grid.terminal import counted, styled
 from grid.tracking.uri import tracking_of
-
-EXPLAIN, SCORE = "explain", "score"  # the kinds of stages that run here, apart from detections
 
 
 def explain(
@@ -72,10 +72,10 @@ def explain(
         check_keys(plan)
         ledger = Ledger(store)
         for stage in plan.stages:
-            if stage.stage in (EXPLAIN, SCORE) and stage.state == FAILED:  # requesting it again means retrying it
+            if known_kind(stage.stage).explains and stage.state == FAILED:  # requesting it again means retrying it
                 ledger.forgive(stage.stage, stage.id)
         again = [
-            dataclasses.replace(s, state=RUN) if s.stage in (EXPLAIN, SCORE) and s.state == FAILED else s for s in plan.stages
+            dataclasses.replace(s, state=RUN) if known_kind(s.stage).explains and s.state == FAILED else s for s in plan.stages
         ]
         plan = dataclasses.replace(plan, stages=tuple(again))
         void_changed(plan, ledger)
@@ -108,7 +108,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
             console.print(styled("[yellow]MLflow[/]: {}", copied))
         study = Study(study.path)
         cells = [cell for cell in study.cells if selects(where, cell.levels)]
-        titles = {cell.stages["train"]: cell.title for cell in reversed(cells) if "train" in cell.stages}
+        titles = {cell.stages[TRAIN]: cell.title for cell in reversed(cells) if TRAIN in cell.stages}
         there = {one.label.about for one in entries(study.record) if one.train in titles}
         for label in labels:
             if label not in there:
@@ -136,16 +136,16 @@ def _entries(plan: Plan) -> list[Explained]:
     for cell in plan.cells:
         for label, id in cell.stages.items():
             stage = stages[id]
-            if stage.stage in (EXPLAIN, SCORE):
-                made = stage if stage.stage == EXPLAIN else stages[stage.node.identity["explain"]]
+            if known_kind(stage.stage).explains:
+                made = stages[stage.node.inputs.get(EXPLAIN, id)]
                 config = made.node.config["explainer"].model_dump(mode="json")
-                found.append(Explained(made.node.identity["train"], label, id, tuple(stage.needs), config))
+                found.append(Explained(made.node.inputs[TRAIN], label, id, tuple(stage.needs), config))
     return found
 
 
 def _board(plan: Plan) -> WorkQueue:
-    assert {stage.stage for stage in plan.stages} <= {"detect", EXPLAIN, SCORE}, "an explanation trains nothing"
-    trainings = {stage.node.identity["train"]: "train" for stage in plan.stages if stage.stage == EXPLAIN}
+    assert {stage.stage for stage in plan.stages} <= {DETECT, EXPLAIN, SCORE}, "an explanation trains nothing"
+    trainings = {stage.node.inputs[TRAIN]: TRAIN.kind for stage in plan.stages if stage.stage == EXPLAIN}
     stages = {stage.id: stage for stage in plan.stages}
     jobs = jobs_of(stages, store_of(plan.grid), known=trainings, **settings_of(plan.grid.spec.launch))
     return queue_of(plan, jobs, shards_of(plan, jobs))
@@ -155,7 +155,7 @@ def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) ->
     found = []
     for label, id in cell.stages.items():
         kind = label.kind
-        if kind not in (EXPLAIN, SCORE):
+        if not known_kind(kind).explains:
             continue
         stage = next(stage for stage in plan.stages if stage.id == id)
         row: dict[str, Any] = {"cell": dict(cell.levels), "method": stage.node.config["explainer"].name}

@@ -11,6 +11,7 @@ import torch
 from grid.plan.inputs import Blocked
 from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import DETECT
 from grid.stages.context import Context, faces_of
 from grid.stages.explain import MEAN, pairs_to_tune_on, tensors
 from modules.attribution.explainer import Reference
@@ -27,7 +28,7 @@ def reference_of(trained: Trained, context: Context) -> Reference:
     if trained.cell is None or trained.view is None:
         raise BadInput("no study is known that says where they are; name a study's folder with --where")
     training = trained.training
-    detected = tuple(marker for marker in trained.view.markers.values() if marker.kind == "detect")
+    detected = tuple(marker for marker in trained.view.markers.values() if marker.kind == DETECT)
     context = dataclasses.replace(context, detected=detected)
     protocol: Any = next((one for one in trained.cell.protocols if one.task == "verification"), None)
     try:

@@ -21,6 +21,7 @@ from grid.plan.inputs import InputResolver
 from grid.results.heatmap import from_unit
 from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import TRAIN
 from grid.stages.context import Context
 from grid.stages.explain import target_of, tensors
 from grid.stages.train import load_network
@@ -45,7 +46,7 @@ def explain(
         raise BadInput(f"--to {to}: give a file .png in a folder that exists")
     training = trained.training
     device = "cuda" if accelerator() == "gpu" else "cpu"
-    inputs = {"train": trained.marker}
+    inputs: dict[str, Any] = {TRAIN: trained.marker}
     attempt: Any = None  # nothing is written to the ledger
     resolver = InputResolver(trained.ledger.store)
     context = Context(trained.ledger, attempt, resolver, inputs, accelerator=accelerator(), crop_cache_bytes=0)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grid.spec.stage_kind import TRAIN, StageName, named
+from grid.spec.stage_kind import known_kind
+from grid.spec.stage_name import EXPLAIN, SCORE, TRAIN, StageName, named
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def dropped(
     shown = _shown({**record, "hidden": record.get("hidden", [])})
     parts = {part: [_without(cell, gone) for cell in shown[part]] for part in ("cells", "hidden")}
     known = {id for part in parts.values() for cell in part for id in cell["stages"].values()}
-    stages = [stage for stage in shown["stages"] if stage["id"] in known or stage["stage"] not in ("explain", "score")]
+    stages = [stage for stage in shown["stages"] if stage["id"] in known or not known_kind(stage["stage"]).explains]
     return _shown({**shown, **parts, "stages": stages, "explained": kept}), gone
 
 
@@ -85,8 +86,8 @@ def _asked(config: Mapping[str, Any]) -> set[StageName]:
     found: set[StageName] = set()
     for explainer in config.get("explainers", ()):
         title = explainer.get("label") or explainer["name"]
-        found.add(StageName("explain", title))
-        found |= {StageName("score", title, score.get("label") or score["name"]) for score in explainer.get("scores", ())}
+        found.add(StageName(EXPLAIN, title))
+        found |= {StageName(SCORE, title, score.get("label") or score["name"]) for score in explainer.get("scores", ())}
     return found
 
 

@@ -2,9 +2,10 @@
 
 ``lock/000003.json`` names the holder and is created once; ``lock/000003.beat`` is the heartbeat, rewritten while the holder
 lives; ``lock/000003.free`` releases it. A lock can be taken over if it was released, if its last heartbeat is older than the
-lease, or if its holder was a process on this machine (in this PID namespace) that no longer runs. The holder checks its lock
-before it starts anything. A holder that could not renew its lease in time, such as a suspended process, claims the next number
-if it is still free; otherwise it has lost the lock.
+lease, or if its holder was a process on this machine (in this PID namespace) that no longer runs. A heartbeat that cannot be
+read, or that lies in the future, is damaged: then the process decides or, on another machine, the time at which the file was
+written. The holder checks its lock before it starts anything. A holder that could not renew its lease in time, such as a
+suspended process, claims the next number if it is still free; otherwise it has lost the lock.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from grid.ledger.store_interface import Store
 
 LEASE = 60.0  # seconds without a heartbeat after which a holder counts as dead
 BEAT = 10.0  # seconds between heartbeats
+AHEAD = 60.0  # seconds: a heartbeat further in the future is damaged, not that of a machine whose clock is ahead
 SAME = 2.0  # tolerance in seconds: a clock correction can shift the reported start time of a process
 
 
@@ -172,11 +174,20 @@ class Lock:
         alive = _alive(holder)
         if alive is False:
             return None
+        beaten, now = self._last_beat(number), time.time()
+        if beaten is None or not beaten <= now + AHEAD:  # absent or damaged: a running holder will rewrite it
+            if alive:
+                return holder
+            found = self.store.stat(f"lock/{number:06d}.beat")
+            beaten = found.written if found else None
+        return holder if beaten is not None and now - beaten < self.lease else None
+
+    def _last_beat(self, number: int) -> float | None:
+        """The time of the last heartbeat of lock ``number`` in unix seconds; None if it cannot be read."""
         try:
-            age = time.time() - float(self.store.get(f"lock/{number:06d}.beat") or b"")
-        except ValueError:  # absent or damaged: a running holder will rewrite it
-            return holder if alive else None
-        return holder if age < self.lease else None
+            return float(self.store.get(f"lock/{number:06d}.beat") or b"")
+        except ValueError:
+            return None
 
 
 def live_holder(store: Store) -> dict[str, Any] | None:

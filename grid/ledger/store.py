@@ -143,7 +143,7 @@ class LocalStore(Store):
             found = (self.root / key).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Stat(found.st_size, str(found.st_mtime_ns))
+        return Stat(found.st_size, str(found.st_mtime_ns), found.st_mtime)
 
     def delete(self, prefix: str) -> None:
         path = self.root / prefix

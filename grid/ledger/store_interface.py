@@ -26,6 +26,7 @@ class Stat:
 
     size: int  # bytes
     stamp: str  # changes whenever the object is written
+    written: float | None = None  # when it was written, in unix seconds, if the store knows
 
 
 class Store(ABC):

@@ -16,6 +16,7 @@ from grid.ledger.study_store import store_path
 from grid.spec.finished import Finished
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
+from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import StageName, named
 
 KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # required in plan.json
@@ -92,9 +93,16 @@ class CellView:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Headline numbers by protocol: {"lfw view 1": {"best_threshold": 0.93, "eer": ..., "auc": ...}}."""
-        done = [name for name in self.names if name.kind == "evaluate" and name in self.markers]
-        return {name.about: dict(self.markers[name].facts) for name in done}
+        """Headline numbers by protocol: {"lfw view 1": {"best_threshold": 0.93, "eer": ..., "auc": ...}}.
+
+        Those of a user-defined stage are under its heading.
+        """
+        found = {}
+        for name in (name for name in self.names if name in self.markers):
+            kind = known_kind(name.kind)
+            if shown := kind.summary(self.markers[name].facts):
+                found[kind.heading(name)] = dict(shown)
+        return found
 
 
 def finished(ledger: Ledger, label: StageName, marker: Marker) -> Finished:

@@ -17,6 +17,7 @@ from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
 
 NAME = "store.json"
+AGAIN = "if its results are lost, launch the grid with --new-store to compute everything again"
 
 
 def store_entry(study: Path, store: Path | str, known: str | None = None) -> dict[str, str]:
@@ -50,14 +51,49 @@ def store_path(study: Path, record: Mapping[str, Any]) -> Path | str:
         beside = study / Path(recorded).name
         moved = Path(recorded).is_absolute() and beside.is_dir()
         hint = f'if the study was moved together with {beside}, set "store": "{beside.name}" there' if moved else "mount it"
-        raise BadInput(f"{plan}: key store: no folder {store}; {hint}, or launch the grid to compute everything again")
+        raise BadInput(f"{plan}: key store: no folder {store}; {hint}, or {AGAIN}")
     if known is None:
         return store
     found = _id(open_store(store))
     if found != known:
-        what = "has no readable store.json" if found is None else f"is another store (id {found[:8]}, not {known[:8]})"
-        raise BadInput(f"{plan}: key store: {store} {what}; mount the right one, or launch the grid to use this one")
+        raise BadInput(f"{plan}: key store: {_wrong(store, found, known)}")
     return store
+
+
+def check_store(study: Path, store: Path | str, record: Mapping[str, Any]) -> None:
+    """Checks, before a launch, that the store where the study's results are is there; otherwise they would be computed again.
+
+    A store at another place than the recorded one is a choice of the user, and a store with a damaged id gets it back.
+
+    Args:
+        store: the one of the launch
+        record: of the study
+
+    Raises:
+        BadInput: it is missing or empty, or another store is in its place.
+    """
+    recorded, known = str(record["store"]), record.get("store_id")
+    place = recorded if "://" in recorded else str(study / recorded)
+    if place != str(store.absolute() if isinstance(store, Path) else store):
+        return
+    if isinstance(store, Path) and not store.is_dir():
+        raise BadInput(
+            f"{study / 'plan.json'}: key store: no folder {store}, where the results of this study are; mount it, or {AGAIN}"
+        )
+    objects = open_store(store)
+    if known is None or not objects.shared:
+        return
+    found = _id(objects)
+    if found != known and (found is not None or not objects.names("")):
+        raise BadInput(f"{study / 'plan.json'}: key store: {_wrong(store, found, known)}")
+
+
+def _wrong(store: Path | str, found: str | None, known: str) -> str:
+    if found is not None:
+        return f"{store} is another store (id {found[:8]}, not {known[:8]}); mount the right one, or {AGAIN} in this one"
+    if open_store(store).names(""):
+        return f"{store} has no readable store.json (id {known[:8]}); mount the right one, or launch the grid to write it again"
+    return f"{store} has no readable store.json (id {known[:8]}) and is empty; mount the right one, or {AGAIN}"
 
 
 def _id(store: Store) -> str | None:

@@ -16,7 +16,7 @@ from grid.plan.inputs import Blocked, InputResolver
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, Grid, check_level
 from grid.spec.levels import cell_title, selects
-from grid.spec.stage_kind import Stage, StageName, cell_id, stage_kind, stages_of
+from grid.spec.stage_kind import TRAIN, Stage, StageName, cell_id, stage_kind, stages_of
 
 DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
 BLOCKED, PENDING = State.BLOCKED, State.PENDING
@@ -187,7 +187,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
         _refuse_twins(" ".join(node.id for node in nodes), title, seen, grid)
         births = grid.spec.births
         factors = {axis: level for axis, level in point.levels.items() if births.get(axis) != level}
-        id = cell_id(next(node for node in nodes if node.kind == "train"), factors)
+        id = cell_id(next(node for node in nodes if node.label == TRAIN), factors)
         for node in nodes:
             owners = stages.setdefault(node.id, (node, []))[1]
             if not owners or owners[-1] != id:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +15,8 @@ from configs.component import canonical
 from configs.interfaces import DatasetConfig
 from configs.interfaces import Progress as Reading
 from grid.ledger.store import open_store
+from grid.ledger.study import read_record
+from grid.ledger.study_store import check_store
 from grid.plan.cost import cost
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import BLOCKED, Plan, make_plan, store_of
@@ -24,8 +27,17 @@ SHOWN = 5  # number of skipped images named on the terminal
 CellFilter = Mapping[str, Sequence[str]]
 
 
-def prepare(study: Path, store: Path | str) -> None:
-    """Creates the folders, and reports an unwritable one before anything else happens."""
+def prepare(study: Path, store: Path | str, new_store: bool = False) -> None:
+    """Creates the folders, and reports an unwritable one before anything else happens.
+
+    Args:
+        new_store: the store may lack the study's earlier results
+
+    Raises:
+        BadInput: a folder cannot be written, or the store with the study's results is not there.
+    """
+    if not new_store and (record := earlier_record(study)) is not None:
+        check_store(study.absolute(), store, record)
     if not isinstance(store, Path):
         _probe(store)
     for folder in (study, *([store] if isinstance(store, Path) else [])):
@@ -36,6 +48,14 @@ def prepare(study: Path, store: Path | str) -> None:
             probe.unlink()
         except OSError as error:
             raise BadInput(f"{folder}: cannot be written ({error.strerror}); choose another with launch.study=...") from error
+
+
+def earlier_record(study: Path) -> Mapping[str, Any] | None:
+    """The record of an earlier launch; None if there is none, or it is damaged: the launch writes it again."""
+    try:
+        return read_record(study)
+    except BadInput:
+        return None
 
 
 def _probe(url: str) -> None:

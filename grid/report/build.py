@@ -25,6 +25,7 @@ from grid.report.table_json import table_json
 from grid.report.view import view
 from grid.results import rows
 from grid.results.explanation_reader import plain
+from grid.results.explanation_scores import explanation_scores
 from grid.results.results import of_rows
 from grid.spec.grid_file import BadInput
 
@@ -70,7 +71,7 @@ def _write(study: Study, folder: Path) -> None:
     found = sheets(study, table.rows)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
-    scored = scores.read(study, table.rows)
+    scored = explanation_scores(study, table.rows)
     tables, named = scores.tables(scored), boards(table)
     generated, without = figures(study, table.rows)
     for name, data in generated.items():

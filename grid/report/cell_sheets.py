@@ -12,13 +12,14 @@ from grid.report.sheets import MOST, chosen, cosines_of, inputs_of, tiles_of
 from grid.results import explanation_reader
 from grid.results.explanation_reader import Column, Explained
 from grid.results.rows import Row
+from grid.spec.stage_name import EXPLAIN
 
 PAIRS = 12  # images on a sheet of pairs, two per pair
 
 
 def of_cell(study: Study, row: Row) -> list[Explained]:
     """The explanations of every explainer that finished or refused the cell, in the order of the grid file."""
-    names = [name for name in row.cell.names if name.kind == "explain" and name in row.markers]
+    names = [name for name in row.cell.names if name.kind == EXPLAIN and name in row.markers]
     return [explanation_reader.read(study.ledger, name.about, row.markers[name], study.faces) for name in names]
 
 

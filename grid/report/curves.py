@@ -12,7 +12,7 @@ import numpy as np
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study
 from grid.results.rows import Row
-from grid.spec.stage_name import StageName
+from grid.spec.stage_name import EVALUATE, TRAIN, StageName
 from modules.metrics.roc import Curve
 
 STEP = 1 / 300  # fraction of the plot's side: every omitted point is at most this far from a kept one
@@ -45,7 +45,7 @@ def overlay(study: Study, rows: Sequence[Row], protocol: str) -> Overlay:
     """The exact ROC curve of every evaluated cell, from its scores."""
     found = []
     for row in rows:
-        if marker := row.markers.get(StageName("evaluate", protocol)):
+        if marker := row.markers.get(StageName(EVALUATE, protocol)):
             found.append((row, _curve(study.ledger.path(marker, "scores.parquet"))))
     impostors = max((curve.impostor for _, curve in found), default=1)
     decades = max(1.0, math.log10(impostors))
@@ -81,11 +81,11 @@ def thin(x: np.ndarray, y: np.ndarray, step: float = STEP) -> np.ndarray:
 
 def history(study: Study, row: Row) -> list[dict[str, Any]]:
     """The epochs of a training so far: of the finished one, or of the newest attempt."""
-    marker, id = row.markers.get("train"), row.cell.stages.get("train")
+    marker, id = row.markers.get(TRAIN), row.cell.stages.get(TRAIN)
     if marker:
         try:
             rows: list[dict[str, Any]] = study.ledger.json(marker, "history.json")
             return rows
         except Damaged:
             pass  # its events may still exist
-    return study.ledger.events("train", id) if id else []
+    return study.ledger.events(TRAIN, id) if id else []

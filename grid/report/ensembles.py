@@ -17,7 +17,7 @@ from grid.ledger.ledger import Marker
 from grid.ledger.study import CellView, Study
 from grid.results.measured import measured, started
 from grid.results.rows import Row, Table
-from grid.spec.stage_kind import StageName
+from grid.spec.stage_name import EVALUATE, StageName
 from modules.metrics.ensemble import combined
 from modules.metrics.verification import verification
 
@@ -37,19 +37,19 @@ def with_ensembles(study: Study, table: Table) -> Table:
         for row in table.rows:
             rest = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != over)
             groups.setdefault(rest, {})[row.cell.levels[over]] = row
-        made += [_row(study, over, levels, group) for group in groups.values()]
+        made += [_row(study, over, levels, group, table.compared) for group in groups.values()]
     return dataclasses.replace(table, factors=factors, ensembles=tuple(made))
 
 
-def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row]) -> Row:
+def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row], protocols: Sequence[str]) -> Row:
     members = [group[level] for level in levels]
     metrics: dict[str, Mapping[str, Any]] = {}
     absent: dict[str, None] = {}
-    for protocol in dict.fromkeys(protocol for row in members for protocol in row.metrics):
+    for protocol in protocols:
         without = [level for level, row in zip(levels, members, strict=True) if protocol not in row.metrics]
         absent |= dict.fromkeys(without)
         if not without:
-            metrics[protocol] = _evaluated(study, [row.markers[StageName("evaluate", protocol)] for row in members])
+            metrics[protocol] = _evaluated(study, [row.markers[StageName(EVALUATE, protocol)] for row in members])
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not metrics else None
     cell = CellView(
         id=None,
@@ -65,7 +65,7 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
     numbers = [
         one
         for protocol, found in metrics.items()
-        for one in measured(found, dataclasses.replace(started(cell, StageName("evaluate", protocol)), heading=protocol))
+        for one in measured(found, dataclasses.replace(started(cell, StageName(EVALUATE, protocol)), heading=protocol))
     ]
     return Row(cell, "ensemble", reason, {}, metrics, results=tuple(numbers))
 

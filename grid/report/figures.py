@@ -11,6 +11,7 @@ from grid.report.pair_sheets import pair_panel
 from grid.report.panel import panel_png
 from grid.report.theta_png import theta_png
 from grid.results.rows import Row
+from grid.spec.stage_name import EXPLAIN
 
 LONGEST = 200  # maximum length of a title in a file name; file systems allow names of 255 bytes
 CELLS = 12  # number of cells with separate sheets: the first of the plan that have maps
@@ -24,7 +25,7 @@ def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
     ``maps-<levels>-<explainer>``: pair by pair, all maps of one method; ``theta-<levels>-<explainer>``: pairwise occlusion.
     """
     made: dict[str, bytes] = {}
-    ready = [row for row in rows if any(marker.kind == "explain" for marker in row.markers.values())]
+    ready = [row for row in rows if any(marker.kind == EXPLAIN for marker in row.markers.values())]
     for row in ready[:CELLS]:
         levels = "-".join(row.cell.levels.values()) or "only"
         for kind, title, data in _of(study, row):

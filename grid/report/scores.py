@@ -9,34 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grid.ledger.added_explanations import entries
-from grid.ledger.study import Study
+from grid.results.explanation_scores import Scored
 from grid.results.rows import Row
-from grid.spec.stage_name import StageName
 
 CENTRE = "centre"
 ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # column order; others follow
 NO_MAPS = "no_maps"
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One score of one explainer in one cell.
-
-    Attributes:
-        result: ``score.json``; None if the stage is not finished
-        state: "done", "refused", "failed" or "unfinished"
-        reason: why it is not done; for a refusal including its code
-        of: the kind of probes to explain, as in ``Table.of``
-    """
-
-    row: Row
-    method: str
-    score: str
-    result: Mapping[str, Any] | None
-    state: str
-    reason: str | None
-    of: str
 
 
 @dataclass(frozen=True)
@@ -105,27 +83,6 @@ class Table:
     groups: tuple[Group, ...]
 
 
-def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
-    """Every score stage of the shown cells, finished or not."""
-    found = []
-    for row in rows:
-        for label in row.cell.names:
-            if label.kind != "score":
-                continue
-            method, score = label.titles
-            result: Mapping[str, Any] | None = None
-            state, reason = "unfinished", "not finished yet"
-            if label in row.markers:
-                result, state, reason = study.ledger.json(row.markers[label], "score.json"), "done", ""
-                assert result is not None
-                if refused := result.get("refused"):
-                    state, reason = "refused", f"{refused['code']}: {refused['reason']}"
-            elif failure := row.cell.failures.get(label) or row.cell.failures.get(StageName("explain", method)):
-                state, reason = "failed", failure.error
-            found.append(Scored(row, method, score, result, state, reason or None, _of(study, row, method)))
-    return found
-
-
 def tables(found: Sequence[Scored]) -> list[Table]:
     """Tables for images, then pairs, then pairs of named protocols; kinds without scores are omitted."""
     made = []
@@ -138,16 +95,6 @@ def tables(found: Sequence[Scored]) -> list[Table]:
             groups = [Group(row, tuple(_lines([one for one in some if one.row is row]))) for row in rows]
             made.append(Table(of, headings, tuple(groups)))
     return made
-
-
-def _of(study: Study, row: Row, method: str) -> str:
-    """The kind of probes according to the explainer's config, so that unfinished and refused scores are in the right table."""
-    added = [one.explainer for one in entries(study.record) if one.label == StageName("explain", method)]
-    for config in (*row.cell.config.get("explainers", ()), *added):
-        if (config.get("label") or config["name"]) == method:
-            named = f" of {config['protocol']}" if config.get("protocol") else ""
-            return f"pairs{named}" if config.get("pairs") else "images"
-    return "images"
 
 
 def _headings(found: Sequence[Scored]) -> tuple[Heading, ...]:
@@ -212,8 +159,7 @@ def _baselines(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Numbe
 
 
 def _of_method(method: str, found: Sequence[Scored]) -> list[Line]:
-    marker = found[0].row.markers.get(StageName("explain", method))
-    seconds = marker.facts.get("seconds") if marker else None
+    seconds = found[0].seconds
     refused = next((one.result["refused"] for one in found if one.result and one.state == "refused"), None)
     if refused and refused["code"] == NO_MAPS and all(one.state == "refused" for one in found):
         return [Line(method, refused=f"{refused['code']}: {refused['reason']}")]

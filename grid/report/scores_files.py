@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from grid.report.markdown import line as line_of
 from grid.report.markdown import plain
-from grid.report.scores import CENTRE, Line, Scored, Table, reasons
+from grid.report.scores import CENTRE, Line, Table, reasons
 from grid.report.text import spreadsheet
-from grid.spec.stage_name import StageName
+from grid.results.explanation_scores import Scored
 
 NOTE = (
     "Brackets are 95 % intervals; bold beats the centre baseline: the paired 95 % interval of the difference lies on the "
@@ -112,14 +112,8 @@ def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:
             "title": one.score,
             "state": one.state,
             "reason": one.reason,
-            "seconds": _seconds(one),
+            "seconds": one.seconds,
             **{key: value for key, value in (one.result or {}).items() if key != "details"},
         }
         for one in found
     ]
-
-
-def _seconds(one: Scored) -> float | None:
-    marker = one.row.markers.get(StageName("explain", one.method))
-    facts: Mapping[str, Any] = marker.facts if marker else {}
-    return facts.get("seconds")

@@ -14,7 +14,7 @@ from grid.results import explanation_reader, heatmap
 from grid.results.explanation_reader import Column, Explained
 from grid.results.heatmap import Scale, coloured, overlaid
 from grid.results.rows import Row
-from grid.spec.stage_name import StageName
+from grid.spec.stage_name import EXPLAIN, StageName
 
 __all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "resized", "sheets"]
 
@@ -64,10 +64,10 @@ class Sheet:
 
 def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
     """One sheet per explainer finished by any cell, and per map if it makes several."""
-    titles = dict.fromkeys(name.about for row in rows for name in row.cell.names if name.kind == "explain")
+    titles = dict.fromkeys(name.about for row in rows for name in row.cell.names if name.kind == EXPLAIN)
     found = []
     for title in titles:
-        label = StageName("explain", title)
+        label = StageName(EXPLAIN, title)
         done = [(row, row.markers[label]) for row in rows if label in row.markers]
         ready = [(row, explanation_reader.read(study.ledger, title, marker, study.faces)) for row, marker in done]
         names = dict.fromkeys(name for _, one in ready for name in one.names)
@@ -77,7 +77,7 @@ def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
 
 def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, Explained]], study: Study) -> Sheet:
     """The sheet of one explainer; ``name`` is the map's name if the explainer makes several."""
-    label = StageName("explain", title)
+    label = StageName(EXPLAIN, title)
     keys: dict[Column, dict[str, Any]] = {}
     for _, one in ready:
         for image in one.images:

@@ -1,20 +1,27 @@
-"""Learning curves of every cell as small plots: loss on one logarithmic scale, accuracy from 0 to 100 %."""
+"""Learning curves of every cell as small plots: loss on one logarithmic scale, accuracy from 0 to 100 %.
+
+With several targets, the validation of each has plots of its own.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from grid.report.charts import Frame
 from grid.results.rows import Row, Table
+from grid.spec.stage_name import TRAIN
 
 LOSS, ACCURACY = Frame(150, 84, 38, 6), Frame(150, 46, 38, 112)
 HEIGHT = 176  # of both plots including the epoch labels below
-SHORT = 114  # without accuracies
+SHORT = 114  # of the loss alone
+STEP = 66  # from one lower plot to the next
+TARGET = re.compile(r"validation_(accuracy|mae|loss)_(.+)")  # see modules.training.target_validation
 KINDS = ("train", "validation")
 History = Sequence[Mapping[str, Any]]
 
@@ -41,11 +48,16 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
+SHARES = Scale(0, 1, False, (0, 0.5, 1))
+WORDS = {"mae": "mean absolute error"}
+
+
 @dataclass(frozen=True)
 class Plot:
     """One quantity of one cell.
 
     Attributes:
+        title: printed above it; empty for the quantities of the training
         ticks: (y, text)
         lines: SVG points for training and validation; empty if there are none
         kept: (x, y) of the epoch whose weights were kept
@@ -56,6 +68,7 @@ class Plot:
     ticks: tuple[tuple[float, str], ...]
     lines: Mapping[str, str]
     kept: tuple[float, float] | None
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,21 +103,38 @@ def training_curves(table: Table, histories: Sequence[History]) -> list[Curves]:
     every = [value for some in losses for value in some]
     shared = log_scale(min(every), max(every)) if every and min(every) > 0 else None
     length = max((len(rows) for _, _, rows in known), default=1)
-    accurate = any(_numbers(rows, "accuracy") for _, _, rows in known)
+    lower = _target_scales([rows for _, _, rows in known])
+    if not lower and any(_numbers(rows, "accuracy") for _, _, rows in known):
+        lower = {"accuracy": SHARES}
     return [
-        _curves(row, number, rows, shared or linear_scale(min(own, default=0.0), max(own, default=1.0)), length, accurate)
+        _curves(row, number, rows, shared or linear_scale(min(own, default=0.0), max(own, default=1.0)), length, lower)
         for (number, row, rows), own in zip(known, losses, strict=True)
     ]
 
 
-def _curves(row: Row, number: int, rows: History, loss: Scale, length: int, accurate: bool) -> Curves:
-    kept = row.markers["train"].facts.get("kept_epoch") if "train" in row.markers else None
+def _target_scales(histories: Sequence[History]) -> dict[str, Scale]:
+    """Quantity of a target, such as ``accuracy_gender`` -> its scale in all cells, target by target."""
+    found = [TARGET.fullmatch(key) for rows in histories for one in rows for key in one]
+    keys = {(match[2], match[1]): f"{match[1]}_{match[2]}" for match in found if match}
+    scales = {}
+    for (_, quantity), key in sorted(keys.items(), key=lambda one: (one[0][0], one[0][1] == "loss")):
+        values = [value for rows in histories for value in _numbers(rows, key)]
+        if quantity == "accuracy":
+            scales[key] = SHARES
+        elif values:
+            scales[key] = linear_scale(min(0.0, *values), max(values))
+    return scales
+
+
+def _curves(row: Row, number: int, rows: History, loss: Scale, length: int, lower: Mapping[str, Scale]) -> Curves:
+    kept = row.markers[TRAIN].facts.get("kept_epoch") if TRAIN in row.markers else None
     plots = [_plot("loss", LOSS, loss, rows, kept, length)]
-    if accurate:
-        plots.append(_plot("accuracy", ACCURACY, Scale(0, 1, False, (0, 0.5, 1)), rows, kept, length))
+    for place, (name, scale) in enumerate(lower.items()):
+        frame = replace(ACCURACY, top=ACCURACY.top + STEP * place)
+        plots.append(_plot(name, frame, scale, rows, kept, length))
     validation = [one["validation_loss"] for one in rows if _finite(one.get("validation_loss"))]
     best = f"{min(validation):.3g}" if validation else "–"
-    height = HEIGHT if accurate else SHORT
+    height = HEIGHT + STEP * (len(lower) - 1) if lower else SHORT
     return Curves(row, number, tuple(plots), len(rows), length, None if kept is None else kept + 1, best, loss.log, height)
 
 
@@ -127,12 +157,13 @@ def _plot(name: str, frame: Frame, scale: Scale, rows: History, kept: int | None
                 ),
                 None,
             )
-    percent = name == "accuracy"
+    quantity, _, target = name.partition("_")
+    percent = quantity == "accuracy"
     ticks = tuple(
         (round(frame.top + (1 - scale.place(tick)) * frame.height, 1), f"{100 * tick:.0f} %" if percent else f"{tick:g}")
         for tick in scale.ticks
     )
-    return Plot(name, frame, ticks, lines, ring)
+    return Plot(name, frame, ticks, lines, ring, f"{target}, {WORDS.get(quantity, quantity)}" if target else "")
 
 
 def log_scale(low: float, high: float) -> Scale:

@@ -15,7 +15,7 @@ from grid.ledger.study import CellView, Study
 from grid.spec.cell_filter import check_cell_filter, which
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import selects
-from grid.spec.stage_kind import StageName
+from grid.spec.stage_name import EVALUATE, TRAIN, StageName
 
 PAIRS = 300  # impostor pairs in each fold of View 2
 
@@ -35,7 +35,7 @@ def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protoc
     import pyarrow.parquet as pq
 
     cell = _only(study, where)
-    marker = cell.markers.get(StageName("evaluate", protocol))
+    marker = cell.markers.get(StageName(EVALUATE, protocol))
     if marker is None or "embeddings.npy" not in marker.outputs:
         titles = ", ".join(
             name.about for name in cell.names if name in cell.markers and "embeddings.npy" in cell.markers[name].outputs
@@ -51,7 +51,7 @@ def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protoc
         found = mine(embeddings, [key.split("/")[0] for key in keys], folds, PAIRS)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    miner = cell.markers["train"].facts["network"]
+    miner = cell.markers[TRAIN].facts["network"]
     write_lookalikes(to, found, keys, miner)
     return {"file": str(to), "pairs": len(found), "miner": miner, "lowest cosine": float(found.score.min())}
 

@@ -17,6 +17,7 @@ from grid.spec.cell import Cell
 from grid.spec.cell_filter import check_cell_filter, which
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import selects
+from grid.spec.stage_name import EVALUATE, TRAIN
 from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 MODEL = "model.safetensors"
@@ -65,7 +66,7 @@ class Trained:
         titles = {self.view.stages[name]: name.about for name in self.view.names} if self.view else {}
         found = []
         for id, identity in self._evaluations():
-            marker = self.ledger.marker("evaluate", id)
+            marker = self.ledger.marker(EVALUATE, id)
             if marker is None or "metrics.json" not in marker.outputs:
                 continue
             try:
@@ -78,9 +79,9 @@ class Trained:
         return sorted(found, key=lambda one: one.title)
 
     def _evaluations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for id in self.ledger.done_ids("evaluate"):
-            identity = self.ledger.identity("evaluate", id)
-            if identity.get("train") == self.marker.id:
+        for id in self.ledger.done_ids(EVALUATE):
+            identity = self.ledger.identity(EVALUATE, id)
+            if identity.get(TRAIN) == self.marker.id:
                 yield id, identity
 
 
@@ -104,7 +105,7 @@ def _of_cell(study: Study, where: Mapping[str, Sequence[str]]) -> Trained:
     if len(found) != 1:
         such = f"; choose one, such as {which(found[0].levels)}" if found else ""
         raise BadInput(f"--where selects {len(found)} cells of {study.path}, and two images are for one cell{such}")
-    marker = found[0].markers.get("train")
+    marker = found[0].markers.get(TRAIN)
     if marker is None:
         raise BadInput(f"{study.path}: {found[0].title}: not trained ({found[0].state}); launch the grid")
     return _with_cell(study, found[0], marker)
@@ -123,14 +124,14 @@ def _of_file(path: Path) -> Trained:
     if not path.is_file():
         raise BadInput(f"{path}: no such file, and no study's folder")
     folders = path.parents
-    if path.name != MODEL or len(folders) < 4 or folders[2].name != "train" or not (folders[1] / "identity.json").is_file():
+    if path.name != MODEL or len(folders) < 4 or folders[2].name != TRAIN or not (folders[1] / "identity.json").is_file():
         raise BadInput(
             f"{path}: no network of a ledger, which lies in <store>/train/<id>/<attempt>/{MODEL} (MLflow's checkpoint.txt "
             "names it); a copy does not record the network's config, so name the original, or a study's folder with --where"
         )
     ledger, id = Ledger(folders[3]), folders[1].name
     try:
-        marker = ledger.marker("train", id)
+        marker = ledger.marker(TRAIN, id)
     except Damaged as error:
         raise BadInput(f"{path}: {error}") from error
     if marker is None or marker.attempt != folders[0].name:
@@ -139,9 +140,9 @@ def _of_file(path: Path) -> Trained:
         study = Study(folders[4])
         if Path(study.ledger.store.url).resolve() == folders[3].resolve():
             for view in study.cells:
-                if view.stages.get("train") == id:
+                if view.stages.get(TRAIN) == id:
                     return _with_cell(study, view, marker)
-    identity = ledger.identity("train", id)
+    identity = ledger.identity(TRAIN, id)
     if not identity:
         raise BadInput(f"{folders[1] / 'identity.json'}: damaged; launching the grid writes it again, or name a study's folder")
     return Trained(_whole(ledger, marker), ledger, marker, _training(identity, path), None, None)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 COLUMNS = (
-    "cell", "replicate", "stage", "protocol", "explainer", "map", "split", "metric", "value", "low", "high", "se", "interval",
-    "n", "reason", "stage_id",
+    "cell", "replicate", "stage", "protocol", "explainer", "map", "split", "metric", "value", "low", "high", "se", "sd",
+    "interval", "n", "reason", "stage_id",
 )  # fmt: skip
 
 
@@ -24,13 +24,14 @@ class Result:
         value: None if it could not be computed; see ``reason``.
         low, high: the 95 % interval.
         se: the standard error, if there is one.
+        sd: the standard deviation over folds, if it is given instead.
         interval: how the interval was computed, such as "subject bootstrap".
         n: the number of pairs, probes or images it was computed from.
         protocol: of an evaluation; for a user-defined stage, its label.
         explainer, map: of an explanation metric; ``map`` is empty for methods with one map.
         split: ``train``, ``validation`` or ``test``.
         stage_id: a stage shared by several cells has one id, and is one computation.
-        heading: its column heading in printed tables; None if they do not show it. Not a column of the long table.
+        heading: the heading of its stage's columns in printed tables; None for durations. Not a column of the long table.
     """
 
     cell: str | None
@@ -42,6 +43,7 @@ class Result:
     low: float | None = None
     high: float | None = None
     se: float | None = None
+    sd: float | None = None
     interval: str | None = None
     n: int | None = None
     reason: str | None = None

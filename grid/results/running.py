@@ -10,9 +10,7 @@ from typing import Any
 from grid.ledger.lock import live_holder
 from grid.ledger.store import LocalStore
 from grid.ledger.study import CellView, Study
-from grid.spec.stage_kind import StageName
-
-SHARDS = "detect_shard"  # the kind whose stages are parts of a detection
+from grid.spec.stage_kind import StageName, known_kind
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Running:
         epoch: the current one; None if the stage has no epochs.
         epochs: the total number, if known.
         seconds_left: until the last epoch ends, estimated from the epochs of this attempt; None before the first has ended.
-        parts: finished shards of a detection.
+        parts: the number of finished parts, such as the shards of a detection.
     """
 
     stage: str
@@ -72,7 +70,7 @@ def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now:
         claimed = study.ledger.claimed(name.kind, id)
         if claimed is not None and claimed[0] >= launch["since"]:
             found.append(_attempt(study, cell, name, *claimed, now))
-        elif name.kind == "detect" and (parts := _parts(study, id, launch["since"])) is not None:
+        elif (kind := known_kind(name.kind).parts) and (parts := _parts(study, kind, id, launch["since"])) is not None:
             found.append(Running(str(name), id, 1, parts=parts))
     return found
 
@@ -95,18 +93,18 @@ def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, fold
 
 
 def _epochs(cell: CellView, name: StageName) -> int | None:
-    part = {"train": "recipe", "pretrain": "pretraining"}.get(name.kind)
+    part = known_kind(name.kind).epochs_in
     epochs = cell.config.get(part, {}).get("epochs") if part else None
     return epochs if isinstance(epochs, int) else None
 
 
-def _parts(study: Study, id: str, since: float) -> int | None:
-    """The number of finished shards of a detection; None if none was begun since."""
-    shards = [shard for shard in study.ledger.done_ids(SHARDS) if shard.startswith(f"{id}-")]
-    if not any((began := study.ledger.claimed(SHARDS, shard)) is not None and began[0] >= since for shard in shards):
+def _parts(study: Study, kind: str, id: str, since: float) -> int | None:
+    """The number of finished parts of a stage; None if none was begun since."""
+    parts = [part for part in study.ledger.done_ids(kind) if part.startswith(f"{id}-")]
+    if not any((began := study.ledger.claimed(kind, part)) is not None and began[0] >= since for part in parts):
         return None
-    return sum(_done(study, shard) for shard in shards)
+    return sum(_done(study, kind, part) for part in parts)
 
 
-def _done(study: Study, shard: str) -> bool:
-    return any(name.startswith("done-") for name in study.ledger.store.names(f"{SHARDS}/{shard}"))
+def _done(study: Study, kind: str, part: str) -> bool:
+    return any(name.startswith("done-") for name in study.ledger.store.names(f"{kind}/{part}"))

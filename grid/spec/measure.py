@@ -34,6 +34,25 @@ class Measure:
     headline: bool = True
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One number of a finished stage, a row of the long table.
+
+    Attributes:
+        metric: its name there, such as ``eer`` or ``val:0.001``.
+        entry: ``value`` and, if known, ``low``, ``high``, ``se``, ``sd``, ``method``, ``reason`` and ``n``.
+        count: the number of pairs, probes or images behind it, if the entry has no ``n``.
+        map: of an explanation metric: the name of the map.
+        split: ``train``, ``validation`` or ``test``.
+    """
+
+    metric: str
+    entry: Mapping[str, Any]
+    count: int | None = None
+    map: str | None = None
+    split: str | None = None
+
+
 def measures_in(found: Sequence[Mapping[str, Any]]) -> list[Measure]:
     """Every entry with a ``value``, in the order of the results; plain numbers get their keys as titles."""
     keys = dict.fromkeys(key for result in found for key in _keys(result))

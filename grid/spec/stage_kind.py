@@ -18,25 +18,30 @@ from configs.lookup import module_named, resolve
 from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
 from grid.spec.finished import Finished
-from grid.spec.measure import Measure, entry_of, measures_in, metric_name
-from grid.spec.stage_name import TRAIN, StageName, named
+from grid.spec.measure import Measure, Measured, entry_of, measures_in, metric_name
+from grid.spec.stage_name import DETECT, TRAIN, StageName, named
 from grid.spec.training import Training
 
 PACKAGE = "grid.stages.kinds"
 RESULT = "result.json"
+COUNTS = ("pairs", "probes", "images", "templates")  # keys of a result that say how many of these are behind its numbers
 MOST = 15  # maximum number of metrics of one stage in tracking
 __all__ = ["TRAIN", "Stage", "StageKind", "StageName", "cell_id", "known_kind", "named", "stage_kind", "stages_of"]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One node of the graph: what to compute (``config``), its id, and the stages it depends on."""
+    """One node of the graph: what to compute (``config``), its id, and the stages it depends on.
+
+    ``inputs`` has the same stages as ``needs``, by the names under which ``run`` finds them in ``Context.inputs``.
+    """
 
     label: StageName  # unique within the cell
     id: str
     config: Mapping[str, Any]  # name -> Config: sent to the worker
     needs: tuple[str, ...]  # upstream ids
     identity: Any
+    inputs: Mapping[str, str] = field(default_factory=dict)  # name -> upstream id
 
     @property
     def kind(self) -> str:
@@ -52,16 +57,23 @@ class Graph:
     stages: list[Stage] = field(default_factory=list)
 
     def add(
-        self, label: StageName, identity: Mapping[str, Any], config: Mapping[str, Config], needs: Iterable[Stage | None]
+        self,
+        label: StageName,
+        identity: Mapping[str, Any],
+        config: Mapping[str, Config],
+        needs: Iterable[Stage | None] | Mapping[str, Stage | None],
     ) -> Stage:
         """Adds a stage, unless the cell already has one with that label.
 
         Args:
             identity: what the result depends on, as a JSON value; it includes the ids in ``needs`` that affect the result.
-            needs: the stages whose outputs it reads; None entries stand for stages that are not needed.
+            needs: the stages whose outputs it reads, by the names under which ``run`` finds them in ``Context.inputs``; without
+                names, each has its label, such as ``train`` or ``detect:data``. None entries are stages that are not needed.
         """
         id = digest({"stage": label.kind, **identity})[:ID_LENGTH]
-        stage = Stage(label, id, config, tuple(sorted({need.id for need in needs if need})), identity)
+        named = needs if isinstance(needs, Mapping) else {need.label: need for need in needs if need}
+        inputs = {str(name): need.id for name, need in named.items() if need}
+        stage = Stage(label, id, config, tuple(sorted(set(inputs.values()))), identity, inputs)
         if all(other.label != label for other in self.stages):
             self.stages.append(stage)
         return stage
@@ -73,7 +85,7 @@ class Graph:
     @property
     def train(self) -> Stage:
         """The cell's training."""
-        return self.of("train")[0]
+        return self.of(TRAIN.kind)[0]
 
 
 class StageKind:
@@ -85,6 +97,10 @@ class StageKind:
         leaf: if a stage fails, the other stages of its cell still run, except those that depend on it.
         starts: a cell counts as started once such a stage has started.
         epochs: it writes an event per epoch, from which curves are drawn.
+        epochs_in: the part of a cell's config whose ``epochs`` is their number; empty: unknown.
+        parts: the kind whose stages are parts of a stage of this kind; empty: it is computed as one.
+        explains: ``facegrid explain`` adds such stages to a finished study.
+        maps: its outputs are an explanation, which reports and tracking draw; see ``grid.results.explanation_reader``.
         computes: the module whose ``run(config, context)`` computes it; empty: the kind's own module.
         configs: how a worker rebuilds each part of the config: a class, or the kind of component.
     """
@@ -94,6 +110,10 @@ class StageKind:
     leaf: ClassVar[bool] = True
     starts: ClassVar[bool] = True
     epochs: ClassVar[bool] = False
+    epochs_in: ClassVar[str] = ""
+    parts: ClassVar[str] = ""
+    explains: ClassVar[bool] = False
+    maps: ClassVar[bool] = False
     computes: ClassVar[str] = ""
     configs: ClassVar[Mapping[str, type[Config] | str]] = {"training": Training, "settings": "stage"}
 
@@ -108,12 +128,25 @@ class StageKind:
                 titles = [settings.label] if settings.label else []
                 identity = {"train": graph.train.id, "settings": settings.identity()}
                 config = {"training": graph.cell.training(), "settings": settings}
-                detected = [stage for stage in graph.of("detect") if stage.id in graph.train.needs]  # faces_of reads them
+                detected = [stage for stage in graph.of(DETECT) if stage.id in graph.train.needs]  # faces_of reads them
                 graph.add(StageName(self.name, *titles), identity, config, [graph.train, *detected])
 
     def heading(self, label: StageName) -> str:
         """The heading of its columns in tables."""
         return str(label)
+
+    @property
+    def curves(self) -> str:
+        """The group of its per-epoch metrics in tracking."""
+        return f"Learning curves {self.name}"
+
+    def about(self, label: StageName) -> Mapping[str, str]:
+        """Columns of the long table that are the same for all numbers of a stage: ``protocol``, ``explainer``, ``split``."""
+        return {"protocol": label.about} if label.titles else {}
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The facts of a finished stage that ``status`` shows, under the stage's heading: by default the numbers."""
+        return {key: value for key, value in facts.items() if _is_number(value) and key != "seconds"}
 
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
         """The result of a finished stage shown in tables: a JSON value with entries, see ``Measure.key``; None: nothing.
@@ -123,7 +156,12 @@ class StageKind:
         if RESULT in stage.outputs:
             found: Mapping[str, Any] = stage.json(RESULT)
             return found
-        return {key: {"value": value} for key, value in stage.facts.items() if _is_number(value) and key != "seconds"}
+        return {key: {"value": value} for key, value in StageKind.summary(self, stage.facts).items()}
+
+    def measured(self, stage: Finished) -> Iterable[Measured]:
+        """The numbers of a finished stage in the long table: by default one per entry of its result."""
+        if (result := self.result(stage)) is not None:
+            yield from measured_in(result)
 
     def group(self, found: Sequence[Mapping[str, Any]]) -> str:
         """The group under which results are listed on a terminal: all results of a group have the same columns."""
@@ -143,9 +181,16 @@ class StageKind:
             return {}
         measures = sorted(self.measures([result]), key=lambda one: not one.headline)[:MOST]
         entries = {one.key: entry_of(result, one.key) for one in measures}
-        label, heading = stage.label, self.heading(stage.label)
-        groups = (label.kind, *label.titles) if heading == label else (heading,)
-        return {(*groups, metric_name(key)): entry["value"] for key, entry in entries.items() if entry}
+        return {self.metric(stage.label, key): entry["value"] for key, entry in entries.items() if entry}
+
+    def metric(self, label: StageName, key: str) -> tuple[str, ...]:
+        """The name in tracking of a measure with that key: the groups, then the quantity."""
+        heading = self.heading(label)
+        return (*((label.kind, *label.titles) if heading == label else (heading,)), metric_name(key))
+
+    def tags(self, stage: Finished) -> Mapping[tuple[str, ...], str]:
+        """Texts of a finished stage that tracking stores as tags, by name: by default none."""
+        return {}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """The outputs that tracking stores, each with its path in the run as a tuple of parts."""
@@ -179,6 +224,15 @@ class StageKind:
     def run(self, config: Mapping[str, Any], context: Any) -> Any:
         """Computes a stage; see ``Context`` and ``Result`` in ``grid.stages.context``."""
         return importlib.import_module(self.module).run(config, context)
+
+
+def measured_in(result: Mapping[str, Any]) -> Iterable[Measured]:
+    """One number per entry of a JSON value that has a ``value``, such as ``metrics.json``; the metric is the path to it."""
+    count = next((int(result[key]) for key in COUNTS if isinstance(result.get(key), int)), None)
+    for measure in measures_in([result]):
+        entry = entry_of(result, measure.key)
+        assert entry is not None
+        yield Measured(measure.key, entry, count)
 
 
 def _is_number(value: Any) -> bool:

@@ -31,7 +31,10 @@ class StageName(str):
         return ":".join(self.titles)
 
 
-TRAIN = StageName("train")
+# The built-in kinds that other code names; each is a file in grid/stages/kinds.
+DETECT, DETECT_SHARD, PRETRAIN = "detect", "detect_shard", "pretrain"
+TRAIN = StageName("train")  # a kind with one stage per cell: the stage's name is the kind's
+EVALUATE, EXPLAIN, SCORE = "evaluate", "explain", "score"
 
 
 def named(record: Mapping[str, Any], label: str) -> StageName:
@@ -39,4 +42,4 @@ def named(record: Mapping[str, Any], label: str) -> StageName:
     if parts := record.get("names", {}).get(label):
         return StageName(*parts)
     kind, _, about = label.partition(":")
-    return StageName(kind, *(about.rsplit(":", 1) if kind == "score" else [about] if about else []))
+    return StageName(kind, *(about.rsplit(":", 1) if kind == SCORE else [about] if about else []))

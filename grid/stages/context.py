@@ -24,7 +24,7 @@ class Context:
     ledger: LedgerReader
     attempt: Attempt
     resolver: InputResolver
-    inputs: Mapping[str, Marker]  # kind of the upstream stage -> its marker
+    inputs: Mapping[str, Marker]  # the upstream stages, by the names that the kind gave them, see ``Graph.add``
     detected: Sequence[Marker] = ()  # all upstream detections: an explanation may use two datasets
     accelerator: str = "cpu"  # "cpu" or "gpu"
     workers: int = 0  # loader processes

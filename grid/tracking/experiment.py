@@ -7,10 +7,10 @@ import uuid
 from typing import Any
 
 from grid.ledger.ledger import Damaged
-from grid.ledger.study import Study
-from grid.tracking.describe import VIEW_TAG, experiment_note, view_state
-from grid.tracking.metrics import headline_columns
-from grid.tracking.record import NOTE
+from grid.ledger.study import Study, finished
+from grid.tracking.describe import LISTED_TAG, VIEW_TAG, experiment_note, listed_view, view_state
+from grid.tracking.metrics import columns_logged, metric_key
+from grid.tracking.record import NOTE, kind_of
 from grid.tracking.runs import Runs
 from grid.tracking.uri import artifacts_of, connect
 
@@ -32,11 +32,14 @@ def tags_of_experiment(study: Study) -> dict[str, str]:
     for cell in study.cells:
         for label in cell.names:
             marker = cell.markers.get(label)
-            if label.kind == "evaluate" and marker and label not in seen:
-                with contextlib.suppress(Damaged):
-                    columns += headline_columns(label.titles[0], study.ledger.json(marker, "metrics.json"))
+            if marker is None or label in seen:
+                continue
+            with contextlib.suppress(Damaged):
+                if (result := kind_of(label).result(finished(study.ledger, label, marker))) is not None:
+                    columns += [(metric_key(label, column), column) for column in columns_logged(label, result)]
                     seen.add(label)
-    return {NOTE: experiment_note(study), VIEW_TAG: view_state(study, columns)}
+    state = view_state(study, columns)
+    return {NOTE: experiment_note(study), VIEW_TAG: state, LISTED_TAG: listed_view(study, state)}
 
 
 def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:

@@ -14,7 +14,7 @@ from grid.ledger.ledger import Failure, Ledger, Marker
 from grid.ledger.study import finished
 from grid.results import explanation_reader, heatmap
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
-from grid.tracking.names import file_segment, segment, stage_key
+from grid.tracking.names import file_segment, safe, segment, stage_key
 from grid.tracking.record import checkpoint_of
 
 LARGEST = 20_000_000  # maximum size in bytes of a copied file
@@ -35,23 +35,10 @@ def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) 
     if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps them
         text = f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n"
         (folder / "checkpoint.txt").write_text(text, encoding="utf-8")
-    if label.kind == "explain":
-        return _explanations(ledger, label, marker, folder)
-    return _score(ledger, label, marker) if label.kind == "score" else {}
-
-
-def _score(ledger: Ledger, label: StageName, marker: Marker) -> dict[str, str]:
-    """Warnings and refusals become tags."""
-    method, score = label.titles
-    result = ledger.json(marker, "score.json")
-    name = f"{segment(method)}.{segment(score)}"
-    if refused := result.get("refused"):
-        return {f"facegrid.refused.{name}": f"{refused['code']}: {refused['reason']}"}
-    if "flags" not in result:
-        return {}
-    several = len(result["flags"]) > 1
-    told = [f"{one}: {', '.join(flags)}" if several else ", ".join(flags) for one, flags in result["flags"].items() if flags]
-    return {f"facegrid.flags.{name}": "; ".join(told) or "passed"}
+    kind = known_kind(label.kind)
+    named = {".".join(map(segment, name)): text for name, text in kind.tags(finished(ledger, label, marker)).items()}
+    tags = {safe(f"facegrid.{name}"): text for name, text in named.items()}
+    return {**tags, **_explanations(ledger, label, marker, folder)} if kind.maps else tags
 
 
 def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
@@ -61,8 +48,6 @@ def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path
     name = segment(label.about)
     own = folder / "explanations" / name
     one = explanation_reader.read(ledger, label.about, marker)
-    if one.refused is not None:
-        return {f"facegrid.refused.{name}": one.refused}
     if not one.names or "images.npy" not in marker.outputs:
         return {}
     crops = one.shown()

@@ -16,11 +16,9 @@ from configs.component import digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.results.columns import Column, column_of
 from grid.spec.finished import Finished
-from grid.spec.measure import metric_name
 from grid.spec.stage_kind import MOST, StageName, known_kind
 from grid.tracking.names import safe, segment
 
-CURVES = {"train": "Learning curves"}  # the group of per-epoch metrics; for other training kinds: "Learning curves, pretrain"
 SPEED = "images_per_second"  # depends on the machine: shown, but differs between equal computations
 BOOKKEEPING = frozenset({"epoch", "step", "time", "seconds", "position", "whole", "checkpoint", "sha256", "best_checkpoint"})
 
@@ -43,7 +41,7 @@ def curve(ledger: Ledger, kind: str, id: str, marker: Marker | None) -> list[lis
             {"time": marker.finished, **timing, **row}
             for timing, row in zip(_timing(ledger, marker), ledger.json(marker, "history.json"), strict=False)
         ]
-    group = CURVES.get(kind, f"Learning curves {segment(kind)}")
+    group = segment(known_kind(kind).curves)
     return [
         [
             Point(safe(f"{group}/{key}"), value, milliseconds(row["time"]), row["epoch"] + 1)
@@ -64,11 +62,6 @@ def finals(stage: Finished, finished: float) -> list[Point]:
     return [Point(safe(key), value, milliseconds(finished), 0) for key, value in _numbers(found, frozenset())]
 
 
-def headline_columns(protocol: str, *results: Mapping[str, Any]) -> list[Column]:
-    """The columns of an evaluation that are logged; headlines first."""
-    return columns_logged(StageName("evaluate", protocol), *results)
-
-
 def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column]:
     """The columns of a stage that are logged; headlines first."""
     kind = known_kind(label.kind)
@@ -77,9 +70,9 @@ def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column
     return sorted(columns, key=lambda column: not column.headline)[:MOST]
 
 
-def metric_key(column: Column) -> str:
+def metric_key(label: StageName, column: Column) -> str:
     """``lfw view 2/accuracy_ten_fold``, ``lfw view 2/val_at_far_0.001``."""
-    return safe(f"{segment(column.protocol)}/{segment(metric_name(column.key))}")
+    return safe("/".join(map(segment, known_kind(label.kind).metric(label, column.key))))
 
 
 def milliseconds(seconds: float) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 from configs.component import canonical, digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.ledger.study import CellView, Study
-from grid.spec.stage_kind import TRAIN, StageKind, StageName, known_kind
+from grid.spec.stage_kind import StageKind, known_kind
+from grid.spec.stage_name import EVALUATE, TRAIN, StageName
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import milliseconds
 from grid.tracking.names import safe
@@ -80,7 +81,14 @@ def params_of(cell: CellView) -> dict[str, str]:
         value = get(cell.config, key)
         if value is not None and not _location(value):
             found.setdefault(name, str(value)[:VALUE])
+    if targets := targets_in(cell.config):
+        found.setdefault("targets", targets[:VALUE])
     return found
+
+
+def targets_in(config: Mapping[str, Any]) -> str:
+    """The targets of a training, such as ``age, gender``; empty if only the identity is learned."""
+    return ", ".join(sorted(config.get("targets") or {}))
 
 
 def tags_of(study: Study, cell: CellView) -> dict[str, str]:
@@ -91,12 +99,12 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
         "facegrid.hidden": "true" if cell.hidden else "false", "facegrid.version": str(record.get("version", "")),
         "facegrid.revision": str(record.get("revision") or ""), "mlflow.source.git.commit": str(record.get("revision") or ""),
     }  # fmt: skip
-    if "train" in cell.attempts:
-        found["facegrid.attempts.train"] = str(cell.attempts["train"])
+    if TRAIN in cell.attempts:
+        found["facegrid.attempts.train"] = str(cell.attempts[TRAIN])
     for key, value in _flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
         if _location(value):
             found[safe(f"facegrid.location.{key}")] = value
-    if trained := cell.markers.get("train"):
+    if trained := cell.markers.get(TRAIN):
         weights = "model.safetensors"
         if weights in trained.outputs:
             found["facegrid.checkpoint"] = checkpoint_of(study.ledger, trained)
@@ -118,7 +126,7 @@ def stages_of(cell: CellView) -> dict[str, dict[str, Any]]:
 
 def checkpoint_of(ledger: Ledger, trained: Marker) -> str:
     """The path or URL of a network's weights."""
-    return ledger.store.place(f"train/{trained.id}/{trained.attempt}/model.safetensors")
+    return ledger.store.place(f"{TRAIN.kind}/{trained.id}/{trained.attempt}/model.safetensors")
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
@@ -129,7 +137,7 @@ def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
     wanted = [(TRAIN, cell.config["data"]["name"], "training", cell.config["data"])] if cell.config.get("data") else []
     for protocol in cell.config.get("protocols", ()):
         title = protocol.get("label") or protocol["name"]
-        wanted.append((StageName("evaluate", title), title, "testing", protocol))
+        wanted.append((StageName(EVALUATE, title), title, "testing", protocol))
     found = []
     for label, name, context, config in wanted:
         identity = ledger.identity(label.kind, cell.stages[label]) if label in cell.stages else {}

@@ -45,6 +45,38 @@ def run(config, context):
     (context.attempt.path / "result.json").write_text(json.dumps(result))
     return Result({"images": len(norms)}, ("norms.npy", "result.json"))
 '''
+GAIN = '''
+"""How much longer the embeddings of more images are: two inputs of one kind."""
+
+import json
+from typing import Literal
+
+from configs.staging import StageConfig
+from grid.spec.stage_kind import StageKind, StageName
+from grid.stages.context import Result
+
+
+class GainConfig(StageConfig):
+    name: Literal["lab.gain"] = "lab.gain"
+
+
+class Kind(StageKind):
+    order = 110
+
+    def plan(self, graph):
+        few, more = graph.of("lab.norms")
+        identity = {"few": few.id, "more": more.id}
+        graph.add(StageName(self.name), identity, {"settings": GainConfig()}, {"few": few, "more": more})
+
+    def tags(self, stage):
+        return {("lab", "gain"): "computed"}
+
+
+def run(config, context):
+    few, more = (context.ledger.json(context.inputs[name], "result.json")["mean norm"]["value"] for name in ("few", "more"))
+    (context.attempt.path / "result.json").write_text(json.dumps({"gain": {"value": more / few}}))
+    return Result({"gain": more / few}, ("result.json",))
+'''
 NEAREST = '''
 """Is the nearest other image of the same identity?"""
 
@@ -107,14 +139,14 @@ def own(tree: dict[str, Any]) -> None:
     tree["base"]["recipe"]["epochs"] = 1
     data = {"name": "drawn", "first": 900, "subjects": 6, "shots": 3, "size": 64}
     tree["protocols"] = [*tree["protocols"], {"name": "lab.nearest", "data": data}]
-    tree["stages"] = [{"name": "lab.norms", "images": 4}, {"name": "lab.norms", "label": "more", "images": 8}]
+    tree["stages"] = [{"name": "lab.norms", "images": 4}, {"name": "lab.norms", "label": "more", "images": 8}, "lab.gain"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     (folder / "lab").mkdir()
-    for name, text in {"__init__": "", "norms": NORMS, "nearest": NEAREST}.items():
+    for name, text in {"__init__": "", "norms": NORMS, "gain": GAIN, "nearest": NEAREST}.items():
         (folder / "lab" / f"{name}.py").write_text(text)
     command(folder, "launch", grid(folder / "tiny.yaml", own))
     return folder
@@ -167,6 +199,39 @@ def test_their_numbers_and_files_are_in_mlflow(folder: Path) -> None:
         (run,) = found[cell["id"]]
         assert run.data.metrics["lab.norms/mean norm"] == norms["mean norm"]["value"]
         assert run.data.metrics["lab.nearest/nearest"] == nearest["nearest"]["value"]
+
+
+def test_two_inputs_of_one_kind_have_names(folder: Path) -> None:
+    few, more = (values(folder, label, "lab.norms", "result.json") for label in ("lab.norms", "lab.norms:more"))
+    for one, other, gain in zip(few, more, values(folder, "lab.gain", "lab.gain", "result.json"), strict=True):
+        assert gain["gain"]["value"] == other["mean norm"]["value"] / one["mean norm"]["value"]
+
+
+def test_they_are_columns_of_the_view_in_mlflow_and_have_tags(folder: Path) -> None:
+    from grid.tracking.sync import default_tracking
+    from grid.tracking.uri import connect
+
+    client = connect(default_tracking(folder / STUDY))
+    (tags,) = [one.tags for one in client.search_experiments() if "facegrid.study_id" in one.tags]
+    columns = json.loads(tags["mlflow.sharedViewState.facegrid"])["selectedColumns"]
+    for name in ("lab.norms/mean norm", "lab.norms/more/mean norm", "lab.gain/gain", "lab.nearest/nearest"):
+        assert f"metrics.`{name}`" in columns
+    for (run,) in runs(folder / STUDY).values():
+        assert run.data.tags["facegrid.lab.gain"] == "computed"
+
+
+def test_they_are_in_the_long_table_and_in_the_status(folder: Path) -> None:
+    from grid.results.results import results
+
+    norms, more = (values(folder, label, "lab.norms", "result.json") for label in ("lab.norms", "lab.norms:more"))
+    found = results(folder / STUDY)
+    for protocol, wanted in ((None, norms), ("more", more)):
+        lines = found.where(stage="lab.norms", metric="mean norm", protocol=protocol).rows
+        assert [line.value for line in lines] == [one["mean norm"]["value"] for one in wanted]
+    said = command(folder, "status", STUDY, "--json")
+    for cell in json.loads(said[said.index("{") :])["cells"]:
+        assert cell["metrics"]["lab.norms"] == {"images": 4}
+        assert set(cell["metrics"]) >= {"lab.norms:more", "lab.gain", "lab.nearest"}
 
 
 def test_launched_again_nothing_runs_and_other_code_makes_the_stage_stale_alone(folder: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from launching import GRIDS, ROOT, Facegrid
+from launching import GRIDS, ROOT, Facegrid, runs
 from PIL import Image
 from small import write
 
@@ -83,6 +83,18 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     assert facts["validation_accuracy"] == facts["validation_accuracy_stripes"] > 0.85
     assert facts["validation_mae_brightness"] < 25  # 35 for a guess of the mean
     assert COUNT * 0.8 - UNKNOWN <= facts["labelled_stripes"] < facts["labelled_brightness"] == COUNT * 0.8
+    with open(tmp_path / "studies/small/report/table.csv", newline="", encoding="utf-8") as file:
+        (line,) = csv.DictReader(file)
+    ((run,),) = runs(tmp_path / "studies/small").values()
+    assert run.data.params["targets"] == "brightness, stripes"
+    for target, quantity in (("stripes", "accuracy"), ("brightness", "mae")):
+        value = facts[f"validation_{quantity}_{target}"]
+        assert float(line[f"{target}:{quantity}"]) == value
+        assert run.data.metrics[f"targets/{target} {quantity}"] == value
+        assert f"Learning curves/validation_{quantity}_{target}" in run.data.metrics
+        assert f"Learning curves/validation_loss_{target}" in run.data.metrics
+    page = (tmp_path / "studies/small/report/index.html").read_text(encoding="utf-8")
+    assert "brightness, mean absolute error" in page
     (history,) = marker.parent.glob("*/history.json")
     rows = json.loads(history.read_text(encoding="utf-8"))
     assert len(rows) == 8

@@ -5,7 +5,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cluster", "configs", "datamodules", "grid", "modules")
 ELSEWHERE = {  # source file -> its test, where several small files are tested together or through what uses them
-    "cluster/shipping.py": "tests/cluster/test_nodes.py",
     "configs/explainers.py": "tests/unit/configs/test_component.py",
     "configs/interfaces.py": "tests/unit/configs/test_lookup.py",
     "configs/staging.py": "tests/unit/grid/spec/test_stage_kind.py",

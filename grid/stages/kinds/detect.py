@@ -9,6 +9,7 @@ from configs.interfaces import DatasetConfig, DetectorConfig
 from grid.spec.cell import Detection
 from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_name import DETECT, DETECT_SHARD
 
 
 class Kind(StageKind):
@@ -16,11 +17,15 @@ class Kind(StageKind):
     shared = True
     leaf = False
     starts = False  # it serves many cells; starting it does not start each of them
+    parts = DETECT_SHARD
     computes = "grid.stages.detect"
     configs: ClassVar = {"detection": Detection}
 
     def result(self, stage: Finished) -> None:
         """None: nothing to show in tables."""
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
@@ -40,4 +45,4 @@ def detection(graph: Graph, data: DatasetConfig, detector: DetectorConfig, title
     if detector.trivial:
         return None
     identity = {"images": graph.facts.images(data), "detector": detector.detection()}
-    return graph.add(StageName("detect", title), identity, {"detection": Detection(data=data, detector=detector)}, [])
+    return graph.add(StageName(DETECT, title), identity, {"detection": Detection(data=data, detector=detector)}, [])

@@ -9,5 +9,6 @@ from grid.stages.kinds import detect
 
 
 class Kind(detect.Kind):
+    parts = ""
     computes = "grid.stages.detect_shard"
     configs: ClassVar = {"detection": Detection, "detect_shard": DetectionShard}

@@ -29,6 +29,12 @@ class Kind(StageKind):
     def heading(self, label: StageName) -> str:
         return label.about
 
+    def about(self, label: StageName) -> Mapping[str, str]:
+        return {"protocol": label.about, "split": "test"}
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return facts
+
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
         """None after a quick check of a task that yields no numbers on a few images."""
         return stage.json(METRICS) if METRICS in stage.outputs else None
@@ -63,4 +69,4 @@ class Kind(StageKind):
                 **protocol.evaluation_identity(),
             } | ({"detect": seen.id} if seen else {})
             config = {"training": cell.training(), "protocol": protocol}
-            graph.add(StageName("evaluate", protocol.title), identity, config, [graph.train, seen])
+            graph.add(StageName(self.name, protocol.title), identity, config, [graph.train, seen])

@@ -13,17 +13,32 @@ from grid.spec.stage_kind import Graph, StageKind, StageName
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
 
+MANIFEST = "manifest.json"
+
 
 class Kind(StageKind):
     order = 40
+    explains = True
+    maps = True
     computes = "grid.stages.explain"
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol"}
+
+    def about(self, label: StageName) -> Mapping[str, str]:
+        return {"explainer": label.titles[0]}
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
 
     def result(self, stage: Finished) -> None:
         """None: maps have no numbers, and their scores are separate stages."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}
+
+    def tags(self, stage: Finished) -> Mapping[tuple[str, ...], str]:
+        """Why an explanation was refused: ``refused.gradcam``."""
+        refused = stage.json(MANIFEST).get("refused")
+        return {("refused", stage.label.about): reason(refused)} if refused else {}
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         """The raw maps; tracking adds rendered images. For a refused explanation, the reason."""
@@ -43,7 +58,12 @@ class Kind(StageKind):
                 needs.append(detection(graph, data, cell.detector, protocol.title))
                 identity |= {"images": facts.images(data), "pairs": facts.pairs(protocol, cell)}
                 config["protocol"] = protocol
-            graph.add(StageName("explain", explainer.title), identity, config, needs)
+            graph.add(StageName(self.name, explainer.title), identity, config, needs)
+
+
+def reason(refused: Mapping[str, Any]) -> str:
+    """``code: reason`` of a refusal."""
+    return ": ".join(str(refused[key]) for key in ("code", "reason") if refused.get(key))
 
 
 def pairs_of(explainer: ExplainerConfig, protocols: Sequence[ProtocolConfig]) -> ProtocolConfig | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from grid.spec.finished import Finished
+from grid.spec.measure import Measured
 from grid.spec.stage_kind import Graph, StageName
 from grid.stages.kinds import train
 from grid.stages.kinds.detect import detection
@@ -14,6 +15,20 @@ class Kind(train.Kind):
     order = 10
     shared = True
     computes = "grid.stages.pretrain"
+    epochs_in = "pretraining"
+
+    @property
+    def curves(self) -> str:
+        return f"Learning curves {self.name}"
+
+    def heading(self, label: StageName) -> str:
+        return self.name
+
+    def result(self, stage: Finished) -> None:
+        """None: tables show the networks that start from it."""
+
+    def measured(self, stage: Finished) -> Iterable[Measured]:
+        return ()
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         return {"history.json": ("pretrain", "history.json")}
@@ -25,4 +40,4 @@ class Kind(train.Kind):
         if source := graph.cell.source():
             seen = detection(graph, source.data, source.detector, "source")
             identity = train.training_identity(graph, source, seen, None)
-            graph.add(StageName("pretrain"), identity, {"training": source}, [seen])
+            graph.add(StageName(self.name), identity, {"training": source}, [seen])

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from configs.explainers import ScoreConfig
 from grid.spec.finished import Finished
-from grid.spec.stage_kind import Graph, StageKind, StageName
+from grid.spec.measure import Measured
+from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_name import EXPLAIN
 from grid.spec.training import Training
+from grid.stages.kinds.explain import reason
 
 SCORE = "score.json"
 
 
 class Kind(StageKind):
     order = 50
+    explains = True
     computes = "grid.stages.score"
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol", "score": "score"}
 
+    def about(self, label: StageName) -> Mapping[str, str]:
+        return {"explainer": label.titles[0]}
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
+
     def result(self, stage: Finished) -> None:
         """None: reports have separate tables for scores."""
+
+    def measured(self, stage: Finished) -> Iterable[Measured]:
+        """``sanity:auc`` for each map."""
+        result = stage.json(SCORE)
+        for name, entries in result.get("maps", {}).items():
+            for key, entry in entries.items():
+                yield Measured(f"{stage.label.titles[-1]}:{key}", entry, result.get("count"), map=name)
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         """``explanations/gradcam.sanity.auc``; with several maps ``explanations/gradcam.sanity.S_plus.auc``."""
@@ -30,19 +47,31 @@ class Kind(StageKind):
             found |= {".".join(filter(None, (map_name(name), key))): entry["value"] for key, entry in entries.items()}
         return {("explanations", ".".join((*stage.label.titles, key))): value for key, value in found.items()}
 
+    def tags(self, stage: Finished) -> Mapping[tuple[str, ...], str]:
+        """``refused.gradcam.sanity``: why; ``flags.gradcam.sanity``: the warnings of each map, or "passed"."""
+        result, titles = stage.json(SCORE), stage.label.titles
+        if refused := result.get("refused"):
+            return {("refused", *titles): reason(refused)}
+        if "flags" not in result:
+            return {}
+        several = len(result["flags"]) > 1
+        found = [(one, ", ".join(flags)) for one, flags in result["flags"].items() if flags]
+        return {("flags", *titles): "; ".join(f"{one}: {flags}" if several else flags for one, flags in found) or "passed"}
+
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         explanation, score = stage.label.titles
         return {SCORE: ("explanations", explanation, f"{score}.json")}
 
     def plan(self, graph: Graph) -> None:
-        explanations = {stage.label: stage for stage in graph.of("explain")}
+        explanations = {stage.label: stage for stage in graph.of(EXPLAIN)}
         for explainer in graph.cell.explainers:
-            made = explanations[StageName("explain", explainer.title)]
-            needs = [made, *(stage for stage in graph.stages if stage.id in made.needs)]
+            made = explanations[StageName(EXPLAIN, explainer.title)]
+            needs: dict[str, Stage | None] = {EXPLAIN: made}
+            needs |= {str(stage.label): stage for stage in graph.stages if stage.id in made.needs}
             for score in explainer.scores:
                 assert isinstance(score, ScoreConfig)
                 identity = {"explain": made.id, "score": score.identity()}
-                label = StageName("score", explainer.title, score.title)
+                label = StageName(self.name, explainer.title, score.title)
                 graph.add(label, identity, {**made.config, "score": score}, needs)
 
 

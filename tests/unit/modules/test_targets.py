@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from configs.lookup import resolve
+from modules.model_complexity import count
 from modules.network import Network
 from modules.targets import TargetPart, TargetsConfig, head_of
 
@@ -103,9 +104,31 @@ def test_the_order_in_which_targets_are_named_changes_nothing():
     assert all(torch.equal(one.state_dict()[key], other.state_dict()[key]) for key in one.state_dict())
 
 
-def test_a_backbone_that_classifies_identities_itself_takes_no_other_targets():
-    with pytest.raises(ValueError, match="backbone abn classifies identities itself"):
-        Network(resolve("backbone", {"name": "abn", "backbone": "resnet34"}), L2, config(), CLASSES, 64)
+ABN = resolve("backbone", {"name": "abn", "backbone": {"name": "zhong_resnet", "width": 8}, "maps": 4, "weight": 0.5})
+
+
+def test_an_attention_branch_classifies_the_primary_target_where_it_is_known():
+    torch.manual_seed(0)
+    net = Network(ABN, L2, config(), CLASSES, 64).eval()
+    net.loss.prepare(LABELS)
+    images = torch.randn(4, 3, 64, 64)
+    assert net.auxiliary_logits(images).shape == (4, CLASSES["gender"])
+    branch = functional.cross_entropy(net.auxiliary_logits(images)[[0, 1, 3]], torch.tensor([0, 1, 1]))  # the third is unknown
+    features = net.features(images)
+    targets = net.loss(net.head(features), LABELS, features)
+    assert net.loss_of(images, LABELS).item() == pytest.approx((targets + 0.5 * branch).item(), rel=1e-5)
+    assert net.loss_of(images, torch.full((4, 3), NAN)).item() == 0
+
+
+def test_an_attention_branch_needs_a_target_with_classes():
+    numbers = TargetsConfig(parts={"age": TargetPart(loss=REGRESSION)})
+    for build in (
+        lambda config: Network(config, L2, numbers, {"age": 0}, 64),
+        lambda config: count(config, L2, numbers, {"age": 0}, 64),
+    ):
+        with pytest.raises(ValueError, match=r"backbone\.weight: .*no target has classes \(age\).*set backbone\.weight to 0"):
+            build(ABN)
+        build(ABN.model_copy(update={"weight": 0.0}))
 
 
 def test_class_weights_see_the_training_images_that_are_known():

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from grid.ledger.study import Study
-from grid.ledger.study_store import store_entry, store_path
+from grid.ledger.study_store import check_store, store_entry, store_path
 from grid.report.build import build
 from grid.results.status import status
 from grid.spec.grid_file import BadInput
@@ -61,6 +61,27 @@ def test_an_older_study_that_was_renamed_is_refused_with_the_key_to_set(small):
     record = json.loads((moved / "plan.json").read_text()) | {"store": "store"}
     (moved / "plan.json").write_text(json.dumps(record))
     assert Study(moved).cells[0].state == "done"
+
+
+def test_a_launch_refuses_a_store_that_lacks_the_results_of_the_study(small, tmp_path):
+    outside = (small.path / "store").rename(tmp_path / "disk")
+    path = recorded(small, outside)
+    record = json.loads((path / "plan.json").read_text())
+    check_store(path, outside, record)
+    mounted = outside.rename(tmp_path / "unplugged")
+    with pytest.raises(BadInput, match=rf"key store: no folder {outside}, where .*; mount it, or .*--new-store"):
+        check_store(path, outside, record)
+    check_store(path, tmp_path / "elsewhere", record)  # chosen by launch.store=
+    outside.mkdir()
+    with pytest.raises(BadInput, match=r"has no readable store\.json .* and is empty; mount the right one, or .*--new-store"):
+        check_store(path, outside, record)
+    (outside / "store.json").write_text('{"id": "fedcba9876543210"}')
+    with pytest.raises(BadInput, match=r"is another store \(id fedcba98, not .*--new-store"):
+        check_store(path, outside, record)
+    (mounted / "store.json").write_text("{")  # damaged, but the results are there
+    shutil.rmtree(outside)
+    mounted.rename(outside)
+    check_store(path, outside, record)
 
 
 def test_the_store_of_another_study_in_its_place_is_refused(small, make_study):

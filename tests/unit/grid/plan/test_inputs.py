@@ -10,9 +10,10 @@ from PIL import Image
 from small import folder, write
 
 from configs.lookup import lookup, resolve
+from grid.ledger.study import write_record
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
-from grid.plan.preflight import remarks
+from grid.plan.preflight import prepare, remarks
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, read
 
@@ -141,3 +142,14 @@ def test_a_check_of_a_recipe_that_trains_nothing_says_nothing_of_one_that_trains
     resolver.check(for_nothing)
     with pytest.raises(ValueError, match="two subjects at least"):
         resolver.check(training)
+
+
+def test_a_launch_makes_no_folder_where_the_store_of_its_study_is_not_mounted(tmp_path: Path) -> None:
+    study, store = tmp_path / "study", tmp_path / "disk" / "store"
+    write_record(study, {"store": str(store), "store_id": "0123456789abcdef"})
+    with pytest.raises(BadInput, match=rf"no folder {store}, where the results of this study are; mount it, or .*--new-store"):
+        prepare(study, store)
+    assert not store.exists()
+    prepare(study, tmp_path / "other")  # another place is a choice
+    prepare(study, store, new_store=True)
+    assert store.is_dir()

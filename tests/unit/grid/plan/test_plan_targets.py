@@ -103,9 +103,18 @@ def test_a_cost_counts_the_network_and_its_own_classes(make: Make) -> None:
         plan = make_plan(grid, None, resolver)
         (counted,) = cost(plan, resolver)["cells"].values()
         assert counted["parameters"] > 0
-    grid = make(axes={}, base={"targets": ["age"], "backbone": {"name": "abn", "backbone": "resnet34"}})
+
+
+def test_an_attention_branch_without_a_class_to_learn_is_refused_before_anything_runs(make: Make) -> None:
+    abn = {"name": "abn", "backbone": "resnet34"}
+    years = {"age_years": {"loss": "regression"}}
+    grid = make(axes={}, base={"targets": years, "backbone": abn})
     resolver = InputResolver(store_of(grid))
-    with pytest.raises(BadInput, match="backbone abn classifies identities itself, so it takes no other targets"):
+    with pytest.raises(BadInput, match=r"backbone\.weight: .*no target has classes \(age_years\)"):
+        cost(make_plan(grid, None, resolver), resolver)
+    for more in ({"targets": {**years, "age": {}}, "backbone": abn}, {"targets": years, "backbone": {**abn, "weight": 0}}):
+        grid = make(axes={}, base=more)
+        resolver = InputResolver(store_of(grid))
         cost(make_plan(grid, None, resolver), resolver)
 
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -45,6 +46,14 @@ def test_scores_are_summed_distances_of_the_members(make_study):
     found = row.metrics["lfw view 2"]
     for key in ("best_threshold", "eer", "auc", "ten_fold"):
         assert found[key]["value"] == pytest.approx(expected[key]["value"], abs=1e-12)
+
+
+def test_stages_that_compare_no_pairs_are_no_part_of_an_ensemble(make_study):
+    study = make_study(axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
+    table = rows.table(study)
+    own = [replace(row, metrics={**row.metrics, "lab.norms": {"norm": {"value": 1.0}}}) for row in table.rows]
+    (row,) = with_ensembles(study, replace(table, rows=tuple(own))).ensembles
+    assert list(row.metrics) == ["lfw view 2"]
 
 
 def test_some_levels_alone_can_be_taken(make_study):

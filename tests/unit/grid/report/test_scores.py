@@ -8,9 +8,10 @@ import pytest
 from configs.component import digest
 from grid.ledger.study import Study
 from grid.report.build import build
-from grid.report.scores import beats_centre, read, tables
+from grid.report.scores import beats_centre, tables
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.results import rows
+from grid.results.explanation_scores import explanation_scores
 from grid.spec.finished import Finished
 from grid.spec.stage_kind import StageName
 from grid.tracking.files import stage_files
@@ -90,7 +91,7 @@ def study(make_study):
 
 
 def board(study):
-    found = read(study, rows.table(study).rows)
+    found = explanation_scores(study, rows.table(study).rows)
     (table,) = tables(found)
     return found, table
 
@@ -165,7 +166,7 @@ def test_the_report_has_them_in_all_its_forms(study):
     assert (float(row["value"]), float(row["above_centre_low"]), row["count"]) == (0.8, 0.3 - 0.02, "4")
     assert {one["state"] for one in table} == {"done", "refused", "failed"}
     said = json.loads((folder / "report.json").read_text())["explanations"]
-    assert said == scores_json(read(study, rows.table(study).rows))
+    assert said == scores_json(explanation_scores(study, rows.table(study).rows))
     assert said[0]["maps"][""]["auc"]["value"] == 0.8
     assert "details" not in said[0]
 
@@ -212,7 +213,7 @@ def test_pairs_of_a_protocol_that_an_explainer_names_have_a_table_of_their_own(m
     everything = rows.table(study).rows
     for row in everything:
         next(one for one in row.cell.config["explainers"] if one["name"] == "gradcam")["protocol"] = "masked"
-    plain, named = tables(read(study, everything))
+    plain, named = tables(explanation_scores(study, everything))
     assert (plain.of, named.of) == ("pairs", "pairs of masked")
     assert [[line.method for line in table.groups[0].lines if not line.baseline] for table in (plain, named)] == [
         ["gbp"],

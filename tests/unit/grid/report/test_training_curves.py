@@ -49,6 +49,28 @@ def test_accuracy_has_a_plot_of_its_own_from_0_to_100_percent(table):
     assert heights(accuracy) == [frame.top + 0.75 * frame.height, frame.top]
 
 
+def test_each_of_several_targets_has_plots_below_the_loss(table):
+    rows_of = history([5.0, 0.7], [0.5, 0.5])  # of the primary target, so not drawn twice
+    for number, row in enumerate(rows_of):
+        row |= {
+            "validation_accuracy_gender": 0.5 + number / 4,
+            "validation_loss_gender": 0.5,
+            "validation_mae_age": 20.0 - number,
+        }
+    one, other = training_curves(table, [rows_of, history([2.0])])
+    assert [plot.name for plot in one.plots] == ["loss", "mae_age", "accuracy_gender", "loss_gender"]
+    assert [plot.title for plot in one.plots] == ["", "age, mean absolute error", "gender, accuracy", "gender, loss"]
+    tops = [plot.frame.top for plot in one.plots]
+    bottoms = [plot.frame.top + plot.frame.height for plot in one.plots]
+    assert all(bottom < top for bottom, top in zip(bottoms, tops[1:], strict=False))
+    assert one.height > bottoms[-1]
+    accuracy = one.plots[2]
+    assert heights(accuracy) == [accuracy.frame.top + (1 - share) * accuracy.frame.height for share in (0.5, 0.75)]
+    assert [text for _, text in one.plots[1].ticks] == ["0", "10", "20"]
+    assert other.plots[2].lines == {}
+    assert other.height == one.height
+
+
 def test_without_accuracies_there_is_one_plot(table):
     assert [len(one.plots) for one in training_curves(table, [history([5.0]), history([2.0])])] == [1, 1]
 

@@ -13,7 +13,7 @@ from grid.plan.inputs import InputResolver
 from grid.plan.plan import make_plan
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, Grid
-from grid.spec.stage_kind import built_in, stage_kind, stages_of
+from grid.spec.stage_kind import StageName, built_in, stage_kind, stages_of
 
 CELL: dict[str, Any] = {
     "data": {"name": "drawn", "subjects": 4, "shots": 4},
@@ -52,6 +52,23 @@ class Kind(StageKind):
 """
 )
 
+GAIN = (
+    NORMS.replace("norms", "gain")
+    + """
+
+from grid.spec.stage_kind import StageKind, StageName
+
+class Kind(StageKind):
+    order = 110
+
+    def plan(self, graph):
+        few, many = graph.of("toy_stages.norms")
+        for settings in (one for one in graph.cell.stages if one.name == self.name):
+            identity = {"few": few.id, "many": many.id, "settings": settings.identity()}
+            graph.add(StageName(self.name), identity, {"settings": settings}, {"few": few, "many": many, "none": None})
+"""
+)
+
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -61,6 +78,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name, text in {
         "norms": NORMS,
         "first": FIRST,
+        "gain": GAIN,
         "silent": NORMS.replace("norms", "silent").replace("def run", "def walk"),
     }.items():
         (folder / f"{name}.py").write_text(text)
@@ -98,6 +116,35 @@ def test_a_module_of_a_users_own_is_a_stage_after_the_training(package: Path, re
         stage.id for stage in stages_of(cell({"name": "toy_stages.norms", "images": 4, "label": "few"}), resolver)
     } == before
     assert stages_of(cell({"name": "toy_stages.norms", "images": 5}), resolver)[1].id != own.id
+
+
+def test_inputs_have_names_so_two_of_one_kind_are_told_apart(package: Path, resolver: InputResolver) -> None:
+    many = {"name": "toy_stages.norms", "images": 16, "label": "many"}
+    train, few, more, gain = stages_of(cell({"name": "toy_stages.norms"}, many, "toy_stages.gain"), resolver)
+    assert few.inputs == more.inputs == {"train": train.id}, "without names: labels"
+    assert gain.inputs == {"few": few.id, "many": more.id}
+    assert gain.needs == tuple(sorted((few.id, more.id)))
+
+
+def test_a_job_has_its_inputs_by_name(package: Path, make: Callable[..., Grid]) -> None:
+    from grid.execution.perform import packed_jobs, unpacked_jobs
+
+    many = {"name": "toy_stages.norms", "images": 16, "label": "many"}
+    plan = make_plan(make(axes={}, stages=["toy_stages.norms", many, "toy_stages.gain"], protocols=[], explainers=[]))
+    jobs = jobs_of({stage.id: stage for stage in plan.stages}, Path("store"))
+    (job,) = (job for job in unpacked_jobs(packed_jobs(list(jobs.values()))) if job.kind == "toy_stages.gain")
+    assert {name: jobs[id].label for name, id in job.inputs.items()} == {
+        "few": "toy_stages.norms",
+        "many": "toy_stages.norms:many",
+    }
+
+
+def test_a_score_has_its_explanation_as_an_input_and_the_training(resolver: InputResolver) -> None:
+    explainers = [{"name": "gradcam", "scores": ["sanity"]}, {"name": "rise", "scores": ["sanity"]}]
+    stages = {stage.label: stage for stage in stages_of(cell(explainers=explainers), resolver)}
+    for method in ("gradcam", "rise"):
+        score = stages[StageName("score", method, "sanity")]
+        assert score.inputs == {"explain": stages[StageName("explain", method)].id, "train": stages[StageName("train")].id}
 
 
 def test_a_stage_of_a_users_own_needs_the_detection_of_the_images_that_the_network_was_trained_on(

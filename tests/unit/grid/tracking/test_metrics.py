@@ -6,7 +6,7 @@ import pytest
 from grid.results.columns import Column
 from grid.spec.finished import Finished
 from grid.spec.stage_kind import StageName
-from grid.tracking.metrics import MOST, finals, headline_columns, metric_key
+from grid.tracking.metrics import MOST, columns_logged, finals, metric_key
 
 OUTPUTS = {"evaluate": ["metrics.json"], "score": ["score.json"]}
 
@@ -39,7 +39,7 @@ def test_a_training_logs_what_tells_runs_apart_and_losses_that_occurred() -> Non
     ],
 )  # fmt: skip
 def test_quantities_have_the_names_of_the_field(key: str, name: str) -> None:
-    assert metric_key(Column("view 2", key, "Title", True, 2)) == f"view 2/{name}"
+    assert metric_key(StageName("evaluate", "view 2"), Column("view 2", key, "Title", True, 2)) == f"view 2/{name}"
 
 
 def test_an_evaluation_logs_few_headline_values_without_intervals_and_counts() -> None:
@@ -50,7 +50,7 @@ def test_an_evaluation_logs_few_headline_values_without_intervals_and_counts() -
     assert len(found) == MOST
     assert {"search/rank_1": 0.01, "search/dir_at_far_0.01": 0.5}.items() <= found.items(), "those of the terminal first"
     assert not any("low" in key or "high" in key or "probes" in key for key in found)
-    assert headline_columns("search") == []
+    assert columns_logged(StageName("evaluate", "search")) == []
 
 
 def test_an_explanation_metric_logs_a_value_per_map() -> None:

@@ -542,6 +542,10 @@ def test_the_pages_of_mlflow_say_what_a_run_is_and_open_with_factors_and_results
     assert view["selectedColumns"][:2] == ["params.`backbone`", "params.`detection`"]
     assert "metrics.`lfw view 2/eer`" in view["selectedColumns"]
     assert view["orderByKey"] == "metrics.`lfw view 2/accuracy_ten_fold`"
+    listed = json.loads(tags["mlflow.sharedViewState.facegrid-view"])
+    assert listed["name"] == "Factors and results"
+    assert json.loads(listed["state"]) == view
+    assert isinstance(listed["createdAt"], int)
     assert found["report"].info.start_time < min(run.info.start_time for name, run in found.items() if name != "report"), (
         "MLflow lists the newest run first"
     )
