@@ -30,6 +30,7 @@ WRONG = "the name is not age_sex_race_time"
 
 class UTKFaceDatasetConfig(FilesConfig):
     name: Literal["utkface"] = "utkface"
+    namespace: ClassVar[str] = "utkface"
     depth: ClassVar[int | None] = 1
     identified: ClassVar[bool] = False
     needs: ClassVar[str] = "root: the folder of the aligned and cropped images"
@@ -44,10 +45,6 @@ class UTKFaceDatasetConfig(FilesConfig):
             raise ValueError("min_images: UTKFace names no subjects, so each has one image")
         return self
 
-    @property
-    def namespace(self) -> str:
-        return "utkface"
-
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
             return Missing(f"no folder {self.root} with UTKFace", self.how())
@@ -58,8 +55,6 @@ class UTKFaceDatasetConfig(FilesConfig):
         return inside if inside.is_dir() else self.root
 
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         names = image_names(self.folder())
         bad = [name for name in names if parts(name) is None]
         if bad and (self.on_bad_name == "fail" or len(bad) == len(names)):
