@@ -35,13 +35,7 @@ Mode = dict[str, Any]  # value, spread, spread_is, folds, thresholds; facenet al
 def ten_fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
     """The official LFW accuracy, see ``verification.ten_fold_accuracy``. Thresholds are cosines."""
     found = ten_fold_accuracy(scores, same, folds)
-    return {
-        "value": found["value"],
-        "spread": found["se"],
-        "spread_is": ERROR,
-        "folds": found["folds"],
-        "thresholds": found["thresholds"],
-    }
+    return _mode(found["folds"], found["se"], ERROR, found["thresholds"])
 
 
 def insightface(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
@@ -162,10 +156,5 @@ def _val(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part]],
 
 
 def _mode(accuracies: Sequence[float], spread: float, spread_is: str, thresholds: Sequence[float]) -> Mode:
-    return {
-        "value": float(np.mean(accuracies)),
-        "spread": spread,
-        "spread_is": spread_is,
-        "folds": list(accuracies),
-        "thresholds": list(thresholds),
-    }
+    found = {"value": float(np.mean(accuracies)), "spread": spread, "spread_is": spread_is}
+    return found | {"folds": list(accuracies), "thresholds": list(thresholds)}

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics import intervals, linear_verifier, plda
+from modules.metrics import linear_verifier, plda
 from modules.metrics.roc import Curve
 from modules.metrics.validation import both_kinds, held_out, labels
-from modules.metrics.verification import METHODS, ten_fold_accuracy
+from modules.metrics.verification import over_folds, ten_fold_accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,14 +193,4 @@ def _verified(
     accuracies = [
         float(np.mean((scores[out] >= threshold) == same[out])) for out, threshold in zip(held, thresholds, strict=True)
     ]
-    value, error, low, high = intervals.student(accuracies, len(same))
-    accuracy = {
-        "value": value,
-        "low": low,
-        "high": high,
-        "method": METHODS["student"],
-        "se": error,
-        "folds": accuracies,
-        "thresholds": thresholds,
-    }
-    return Verified(setting, scores, accuracy, tuple(verifiers))
+    return Verified(setting, scores, over_folds(accuracies, thresholds, len(same)), tuple(verifiers))
