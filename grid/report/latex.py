@@ -66,7 +66,7 @@ def _span(table: Table, protocol: str) -> int:
 
 
 def _caption(table: Table, name: str) -> str:
-    partial = "" if table.whole else f" (partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())})"
+    partial = "" if table.whole else f" (partial: {table.states})"
     ticks = "".join(f" A tick under {escape(f.title)} is {escape(f.tick)}." for f in table.factors if f.tick)
     only = f" on {escape(table.protocols[0])}" if len(table.protocols) == 1 else ""
     noise = "Brackets are 95\\,\\% intervals, not paired."

@@ -64,8 +64,13 @@ class Panel:
 
 def panel_png(panel: Panel) -> bytes:
     """The sheet as PNG."""
+    return png(panel_image(panel))
+
+
+def png(image: Any) -> bytes:
+    """A PIL image as a PNG file."""
     data = io.BytesIO()
-    panel_image(panel).save(data, "PNG")
+    image.save(data, "PNG")
     return data.getvalue()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.report.fonts import write
-from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE
+from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE, png
 from grid.report.sheets import chosen
 from grid.results import heatmap
 from grid.results.explanation_reader import Explained, column
@@ -57,9 +57,7 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
         draw.rectangle((x, at + SIDE, x + block - 1, at + SIDE + 2), mark)
         said = f"pair {image['pair']}: {'genuine' if image['same'] else 'impostor'}, cosine {image['cosine']:.3f}"
         write(draw, (x, at + SIDE + 6), said, INK, 12)
-    data = io.BytesIO()
-    canvas.save(data, "PNG")
-    return data.getvalue()
+    return png(canvas)
 
 
 def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
