@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest
@@ -40,12 +40,6 @@ class FairFaceDatasetConfig(FilesConfig):
     held_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # fraction of the split in ``held_out``
     held_seed: int = 0  # seed of that choice
     on_damaged_age: Literal["refuse", "repair"] = "refuse"  # ages such as "9-Mar", where a spreadsheet turned 3-9 into a date
-
-    @model_validator(mode="after")
-    def _nobody_twice(self) -> FairFaceDatasetConfig:
-        if self.min_images != 1:
-            raise ValueError("min_images: FairFace names no subjects, so each has one image")
-        return self
 
     def missing(self) -> Missing | None:
         if not self.file().is_file():

@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import model_validator
-
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest, Progress
 from datamodules.ages import GENDERS, OLDEST, age_columns, classes
@@ -38,12 +36,6 @@ class UTKFaceDatasetConfig(FilesConfig):
     origin: ClassVar[str] = "public, at the authors' home page (University of Tennessee, Knoxville)"
     root: Annotated[Path, LOCATION]  # contains the images, directly or in a folder images/
     on_bad_name: Literal["fail", "skip"] = "fail"
-
-    @model_validator(mode="after")
-    def _nobody_twice(self) -> UTKFaceDatasetConfig:
-        if self.min_images != 1:
-            raise ValueError("min_images: UTKFace names no subjects, so each has one image")
-        return self
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():

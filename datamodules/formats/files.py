@@ -8,10 +8,10 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
 from configs.interfaces import DatasetConfig, Progress
 from configs.interfaces import Manifest as AnyManifest
@@ -30,6 +30,12 @@ class FilesConfig(DatasetConfig):
 
     depth: ClassVar[int | None] = None  # number of path parts of each key, if the same for all: 2 is identity/image
     min_images: PositiveInt = 1  # minimum number of images per subject, not counting images left out by a skip policy
+
+    @model_validator(mode="after")
+    def _one_image_without_subjects(self) -> Self:
+        if not self.identified and self.min_images != 1:
+            raise ValueError(f"min_images: {self.name} names no subjects, so each has one image")
+        return self
 
     def folder(self) -> Path:
         """The root folder of the keys; by default the field ``root``."""
