@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from grid.report.text import visible
 from grid.results.columns import Column
@@ -36,7 +37,8 @@ def latex(table: Table, name: str) -> str:
         "    \\toprule",
     ]  # fmt: skip
     if several:
-        groups = [f"\\multicolumn{{{_span(table, protocol)}}}{{c}}{{{escape(protocol)}}}" for protocol in table.protocols]
+        spans = Counter(column.protocol for column in table.columns)
+        groups = [f"\\multicolumn{{{span}}}{{c}}{{{escape(protocol)}}}" for protocol, span in spans.items()]
         lines.append("    " + " & ".join([""] * len(table.factors) + groups) + " \\\\")
     head = [factor.title for factor in table.factors] + [c.title + (" [%]" if c.percent else "") for c in table.columns]
     lines += ["    " + " & ".join(escape(text) for text in head) + " \\\\", "    \\midrule"]
@@ -59,10 +61,6 @@ def latex(table: Table, name: str) -> str:
             fields += [_value(column, row.value(column)) for column in table.columns]
         lines.append("    " + " & ".join(fields) + " \\\\")
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}"]) + "\n"
-
-
-def _span(table: Table, protocol: str) -> int:
-    return sum(column.protocol == protocol for column in table.columns)
 
 
 def _caption(table: Table, name: str) -> str:

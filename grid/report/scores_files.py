@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grid.report.markdown import line as line_of
@@ -28,7 +28,11 @@ def scores_markdown(tables: Sequence[Table], name: str) -> str:
             lines.append(line_of(["Method", *heads, "Sanity", "Scored", "Seconds"]))
             lines.append(line_of([":-", *("-:" for _ in heads), ":-", "-:", "-:"]))
             lines += [line_of(_fields(line, table)) for line in group.lines]
-            lines += ["", *_troubles(group.lines)] if any(line.troubles or line.refused for line in group.lines) else []
+            lines += (
+                ["", *(f"* {plain(one)}" for one in reasons(group.lines))]
+                if any(line.troubles or line.refused for line in group.lines)
+                else []
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -46,10 +50,6 @@ def _fields(line: Line, table: Table) -> list[str]:
         found.append(" ".join(part for part in (text, number.spread, plain(number.name) if heading.mixed else "") if part))
     flags = "" if line.flags is None else ", ".join(line.flags) or "passed"
     return [name, *found, flags, line.count, "" if line.seconds is None else f"{line.seconds:.2f}"]
-
-
-def _troubles(lines: Iterable[Line]) -> list[str]:
-    return [f"* {plain(one)}" for one in reasons(lines)]
 
 
 def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
