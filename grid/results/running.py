@@ -105,8 +105,5 @@ def _parts(study: Study, id: str, since: float) -> int | None:
     shards = [shard for shard in study.ledger.done_ids(SHARDS) if shard.startswith(f"{id}-")]
     if not any((began := study.ledger.claimed(SHARDS, shard)) is not None and began[0] >= since for shard in shards):
         return None
-    return sum(_done(study, shard) for shard in shards)
-
-
-def _done(study: Study, shard: str) -> bool:
-    return any(name.startswith("done-") for name in study.ledger.store.names(f"{SHARDS}/{shard}"))
+    store = study.ledger.store
+    return sum(any(name.startswith("done-") for name in store.names(f"{SHARDS}/{shard}")) for shard in shards)
