@@ -202,11 +202,6 @@ class Identification:
         if len(both := np.intersect1d(probes, np.concatenate(held))):
             raise ValueError(f"template {self.templates.numbers[both[0]]} is both probe and gallery ({len(both)} are)")
 
-    def known(self, gallery: int) -> np.ndarray:
-        """bool (Q,): whether each probe is mated in that gallery, counted from 0."""
-        labels = self.templates.labels
-        return np.isin(labels[self.probes], labels[self.galleries[gallery]])
-
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the templates, the probes and the galleries."""
