@@ -198,7 +198,9 @@ def _shard(
             if isinstance(dataset, Originals):
                 data = dataset.data(row)
             else:
-                data = _png(dataset, row)
+                packed = io.BytesIO()
+                Image.fromarray(dataset.image(row)).save(packed, "PNG")
+                data = packed.getvalue()
                 digests.append(hashlib.sha256(data).hexdigest())
             put(_member(f"{row:09d}.{_suffix(data)}", data))
             put(_member(f"{row:09d}.json", _label(manifest, row, classes)))
@@ -227,9 +229,3 @@ def _label(manifest: Manifest, row: int, classes: dict[str, int]) -> bytes:
 
 def _suffix(data: bytes) -> str:
     return next((suffix for sign, suffix in SIGNS.items() if data.startswith(sign)), "img")
-
-
-def _png(dataset: Dataset, row: int) -> bytes:
-    packed = io.BytesIO()
-    Image.fromarray(dataset.image(row)).save(packed, "PNG")
-    return packed.getvalue()

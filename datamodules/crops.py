@@ -43,11 +43,6 @@ class CropTable:
         """RGB, uint8, (height, width, 3); a copy."""
         return np.array(self.source[index])
 
-    @property
-    def on_disk(self) -> bool:
-        """Whether crops are read from the cache rather than computed on each access."""
-        return isinstance(self.source, np.memmap)
-
     def __getstate__(self) -> dict[str, Any]:
         # Pickling a memmap would copy the whole table; a worker process reopens the file instead.
         state = dict(self.__dict__)

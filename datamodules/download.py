@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import tarfile
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
+from configs.component import file_digest
 from configs.interfaces import Progress
 
 CHUNK = 1 << 18  # bytes
@@ -58,13 +58,13 @@ def fetch(
         ValueError: the server does not answer or sends a different file; gives the address and what to do.
     """
     place = folder / (source.into if source.unpack is not None else source.name)
-    if (place.is_dir() and any(place.iterdir())) or (place.is_file() and _sha256(place) == source.sha256):
+    if (place.is_dir() and any(place.iterdir())) or (place.is_file() and file_digest(place) == source.sha256):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     address = f"{base.rstrip('/')}/{source.address}"
     part = folder / f"{source.name}.part"
     _download(address, part, source, progress, wait)
-    found = _sha256(part)
+    found = file_digest(part)
     if found != source.sha256:
         part.unlink()
         raise ValueError(
@@ -158,8 +158,3 @@ def unpack(archive: Path, inside: str, place: Path) -> None:
             import shutil
 
             shutil.rmtree(made)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

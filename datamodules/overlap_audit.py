@@ -46,10 +46,6 @@ class Audit:
     def clean(self) -> bool:
         return not (self.names or len(self.identical) or len(self.near))
 
-    def subjects(self) -> tuple[str, ...]:
-        """The subjects of the training set whose names occur in the evaluation set."""
-        return tuple(sorted({who for who, _, _ in self.names}))
-
     def rows(self, findings: Iterable[Finding] = FINDINGS, side: Literal["train", "evaluation"] = "train") -> np.ndarray:
         """int64, sorted: the rows of one side affected by these findings; a shared name affects all images of the subject."""
         column = 0 if side == "train" else 1

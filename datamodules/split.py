@@ -35,16 +35,14 @@ def split(
         ValueError: the fraction is invalid, or there are too few identities to hold some out.
     """
     _check(fraction)
-    images: dict[str, list[int]] = {}
-    for row, who in enumerate(identities):
-        images.setdefault(who, []).append(row)
+    images = rows_of(identities)
     held: list[int] = []
     if by == "identities":
         held = [row for who in held_identities(images, fraction, seed) for row in images[who]]
     else:
         for rows in images.values():
             count = held_images(len(rows), fraction)
-            held += sorted(rows, key=lambda row: _hash(seed, keys[row]))[:count]
+            held += sorted(rows, key=lambda row: draw(seed, keys[row]))[:count]
     validation = np.array(sorted(held), np.int64)
     return np.setdiff1d(np.arange(len(keys), dtype=np.int64), validation), validation
 
@@ -69,7 +67,7 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
     every = np.arange(len(keys), dtype=np.int64)
     if fraction == 0:
         return every, every[:0]
-    order = sorted(every.tolist(), key=lambda row: (*(int(column[row]) for column in columns), _hash(seed, keys[row])))
+    order = sorted(every.tolist(), key=lambda row: (*(int(column[row]) for column in columns), draw(seed, keys[row])))
     steps = np.floor((np.arange(len(order)) + 1) * fraction + 0.5)
     held = {row for row, step, before in zip(order, steps, [0, *steps], strict=False) if step > before}
     for column in columns:
@@ -81,6 +79,14 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
                 held.add(of_class[0])
     validation = np.array(sorted(held), np.int64)
     return np.setdiff1d(every, validation), validation
+
+
+def rows_of(identities: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each identity, in the order of their first rows."""
+    found: dict[str, list[int]] = {}
+    for row, who in enumerate(identities):
+        found.setdefault(who, []).append(row)
+    return found
 
 
 def held_images(count: int, fraction: float) -> int:
@@ -99,7 +105,7 @@ def held_identities(identities: Iterable[str], fraction: float, seed: int) -> li
     _check(fraction)
     if fraction == 0:
         return []
-    ordered = sorted(set(identities), key=lambda who: _hash(seed, who))
+    ordered = sorted(set(identities), key=lambda who: draw(seed, who))
     if len(ordered) < 2 * FEWEST:
         raise ValueError(
             f"split.by: identities holds out {FEWEST} identities at least and leaves {FEWEST}, and there are {len(ordered)}; "
@@ -108,7 +114,8 @@ def held_identities(identities: Iterable[str], fraction: float, seed: int) -> li
     return ordered[: min(max(int(fraction * len(ordered) + 0.5), FEWEST), len(ordered) - FEWEST)]
 
 
-def _hash(seed: int, name: str) -> bytes:
+def draw(seed: int, name: str) -> bytes:
+    """The random rank of a name: an order by it does not depend on the other names."""
     return hashlib.sha256(f"{seed}\n{name}".encode()).digest()
 
 

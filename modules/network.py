@@ -84,15 +84,8 @@ class Network(nn.Module):
         if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
             known = auxiliary_classes(loss_config, classes)
             self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, known)
-        self._add_decoder(decoder, reconstruction, (channels, height, width), size)
-
-    def _add_decoder(
-        self, decoder: DecoderConfig | None, reconstruction: float, shape: tuple[int, int, int], size: Size
-    ) -> None:
-        self.decoder: nn.Module | None = None
+        self.decoder: nn.Module | None = decoder.build(channels, height, width, sides(size)) if decoder else None
         self.reconstruction = reconstruction
-        if decoder is not None:
-            self.decoder = decoder.build(*shape, sides(size))
 
     def features(self, images: Tensor) -> Tensor:
         """Feature map (N, C, h, w) of images (N, 3, height, width) in [-1, 1]."""
@@ -105,11 +98,6 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, 3, height, width) in [-1, 1]."""
         return self.loss.logits(self.embed(images))
-
-    def auxiliary_logits(self, images: Tensor) -> Tensor:
-        """Logits (N, classes) of the auxiliary classification, for images (N, 3, height, width) in [-1, 1]."""
-        assert self.auxiliary is not None, "this backbone classifies nothing"
-        return self.auxiliary.logits(self.backbone.forward_auxiliary(images)[1])
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
         """The training loss, a scalar; labels are int64 (N,), or for several targets as in ``TargetLosses.forward``."""

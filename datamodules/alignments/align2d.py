@@ -9,30 +9,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
-from configs.interfaces import AlignmentConfig, Detection
-from datamodules.geometry.cutting import Size, stand_in
-from datamodules.geometry.fiducials import landmarks, similarity, warped
+from configs.interfaces import AlignmentConfig
+from datamodules.geometry.fiducials import LandmarkAlignment
 from datamodules.geometry.framing import frontal
 
 
 class Align2DConfig(AlignmentConfig):
+    """The anchors are those of ``datamodules.geometry.framing``."""
+
     name: Literal["align2d"] = "align2d"
 
-    def build(self) -> Align2d:
-        return Align2d()
-
-
-class Align2d:
-    """Uses the anchors of ``datamodules.geometry.framing``; bilinear, black outside the image."""
-
-    def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
-        """The aligned face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
-
-        Raises:
-            ValueError: the face has no landmarks.
-        """
-        if not detection.found:
-            return stand_in(image, size)
-        return warped(image, similarity(landmarks(detection, "align2d"), frontal(size)), size)
+    def build(self) -> LandmarkAlignment:
+        return LandmarkAlignment("align2d", frontal)

@@ -16,41 +16,30 @@ from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest
 from datamodules.ages import GENDERS, age_columns, classes
 from datamodules.columns import Column
-from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.formats.files import FilesConfig, Images, choose, is_image
 
 NAME = re.compile(r"(\d+)_(.+)_(\d{1,3})_([mf])\.[A-Za-z]+")
 
 
 class AgeDBDatasetConfig(FilesConfig):
     name: Literal["agedb"] = "agedb"
+    namespace: ClassVar[str] = "agedb"
     needs: ClassVar[str] = "root: the folder with the images, or with folders of them"
     terms: ClassVar[str] = "non-commercial research only"
     origin: ClassVar[str] = "the authors (iBUG group, Imperial College London) send the archive's password on request"
     root: Annotated[Path, LOCATION]  # contains the images, directly or in subfolders
 
-    @property
-    def namespace(self) -> str:
-        return "agedb"
-
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
             return Missing(f"no folder {self.root} with AgeDB", self.how())
-        if not any(name.lower().endswith(SUFFIXES) for _, names in self._places() for name in names):
+        if not any(is_image(name) for _, names in self._places() for name in names):
             return Missing(f"no images in {self.root}", self.how())
         return None
 
-    def folder(self) -> Path:
-        return self.root
-
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
-        found: Images = []
-        for place, names in self._places():
-            for name in names:
-                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                    key = (Path(place) / name).relative_to(self.root).as_posix()
-                    found.append((key, _parts(key, self.root)[0]))
+        files = (Path(place) / name for place, names in self._places() for name in names if is_image(name))
+        keys = [file.relative_to(self.root).as_posix() for file in files]
+        found = [(key, _parts(key, self.root)[0]) for key in keys]
         return choose(sorted(found, key=lambda item: (item[1], item[0])), self.min_images)
 
     def _places(self) -> Iterator[tuple[str, list[str]]]:

@@ -21,14 +21,11 @@ from datamodules.formats.safe_pickle import stored_bytes
 
 class BinDatasetConfig(ContainerConfig):
     name: Literal["bin"] = "bin"
+    namespace: ClassVar[str] = "bin"
     needs: ClassVar[str] = "root: one file, such as lfw.bin"
     terms: ClassVar[str] = "those of the set that it holds"
     origin: ClassVar[str] = "such files come with the training sets of the InsightFace project"
     root: Annotated[Path, LOCATION]  # the file
-
-    @property
-    def namespace(self) -> str:
-        return "bin"
 
     def missing(self) -> Missing | None:
         return None if self.root.is_file() else Missing(f"no file {self.root}", self.how())

@@ -18,6 +18,7 @@ from datamodules.list_readers.subject_names import normalised, read_numbered_nam
 
 class CasiaDatasetConfig(FilesConfig):
     name: Literal["casia"] = "casia"
+    namespace: ClassVar[str] = "casia"
     depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = (
         "root: the folder with one folder per subject, such as 0000045/; names_file: the list of numbers and names, "
@@ -31,10 +32,6 @@ class CasiaDatasetConfig(FilesConfig):
     subjects: PositiveInt | None = None  # maximum number of subjects, in numerical order
     names_file: Annotated[Path | None, LOCATION] = None  # numbers and names of the subjects, for the overlap audit
 
-    @property
-    def namespace(self) -> str:
-        return "casia"
-
     def missing(self) -> Missing | None:
         if not self.root.is_dir() or not any(entry.is_dir() for entry in self.root.iterdir()):
             return Missing(
@@ -46,12 +43,7 @@ class CasiaDatasetConfig(FilesConfig):
             )
         return None
 
-    def folder(self) -> Path:
-        return self.root
-
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         return choose(subject_folders(self.root), self.min_images, self.subjects)
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:

@@ -11,21 +11,18 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.formats.files import FilesConfig, Images, choose, is_image, subjects_in
 
 VIEWS = ("frontal", "profile")
 
 
 class CFPDatasetConfig(FilesConfig):
     name: Literal["cfp"] = "cfp"
+    namespace: ClassVar[str] = "cfp"
     needs: ClassVar[str] = "root: the folder with Data/Images and Protocol"
     terms: ClassVar[str] = "research only"
     origin: ClassVar[str] = "the authors (Sengupta and others, University of Maryland) give out the archive"
     root: Annotated[Path, LOCATION]
-
-    @property
-    def namespace(self) -> str:
-        return "cfp"
 
     def missing(self) -> Missing | None:
         folder = self.folder()
@@ -37,20 +34,12 @@ class CFPDatasetConfig(FilesConfig):
         return self.root / "Data" / "Images"
 
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         found: Images = []
-        for subject in sorted(
-            entry.name for entry in os.scandir(self.folder()) if entry.is_dir() and not entry.name.startswith(".")
-        ):
+        for subject in subjects_in(self.folder()):
             for view in VIEWS:
                 place = self.folder() / subject / view
-                names = sorted(entry.name for entry in os.scandir(place)) if place.is_dir() else []
-                found += [
-                    (f"{subject}/{view}/{name}", subject)
-                    for name in names
-                    if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-                ]
+                names = sorted(os.listdir(place)) if place.is_dir() else []
+                found += [(f"{subject}/{view}/{name}", subject) for name in names if is_image(name)]
         if not found:
             raise ValueError(f"{self.folder()}: no images in folders such as 001/frontal")
         return choose(found, self.min_images)

@@ -8,12 +8,12 @@ images, and not on the validation split: ``part: held_out`` is such a fifth.
 
 from __future__ import annotations
 
-import hashlib
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest
@@ -21,10 +21,12 @@ from datamodules.ages import AGES, GENDERS, classes
 from datamodules.columns import Column
 from datamodules.formats.files import FilesConfig, Images
 from datamodules.list_readers.fairface import RACES, Table, read_table
+from datamodules.split import draw
 
 
 class FairFaceDatasetConfig(FilesConfig):
     name: Literal["fairface"] = "fairface"
+    namespace: ClassVar[str] = "fairface"
     identified: ClassVar[bool] = False
     needs: ClassVar[str] = (
         "root: the folder with train/, val/, fairface_label_train.csv and fairface_label_val.csv; images with a "
@@ -39,16 +41,6 @@ class FairFaceDatasetConfig(FilesConfig):
     held_seed: int = 0  # seed of that choice
     on_damaged_age: Literal["refuse", "repair"] = "refuse"  # ages such as "9-Mar", where a spreadsheet turned 3-9 into a date
 
-    @model_validator(mode="after")
-    def _nobody_twice(self) -> FairFaceDatasetConfig:
-        if self.min_images != 1:
-            raise ValueError("min_images: FairFace names no subjects, so each has one image")
-        return self
-
-    @property
-    def namespace(self) -> str:
-        return "fairface"
-
     def missing(self) -> Missing | None:
         if not self.file().is_file():
             return Missing(f"no table {self.file()}", self.how())
@@ -60,12 +52,7 @@ class FairFaceDatasetConfig(FilesConfig):
         """The split's table."""
         return self.root / f"fairface_label_{self.split}.csv"
 
-    def folder(self) -> Path:
-        return self.root
-
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         return [(key, key) for key in self._chosen()]
 
     def columns(self, manifest: Manifest) -> dict[str, Column]:
@@ -91,6 +78,6 @@ class FairFaceDatasetConfig(FilesConfig):
         keys = list(self.table().keys)
         if self.part == "all":
             return keys
-        order = sorted(keys, key=lambda key: hashlib.sha256(f"{self.held_seed}\n{key}".encode()).digest())
+        order = sorted(keys, key=partial(draw, self.held_seed))
         held = set(order[: math.ceil(self.held_share * len(keys))])
         return [key for key in keys if (key in held) == (self.part == "held_out")]

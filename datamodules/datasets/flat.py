@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt, field_validator
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose
+from datamodules.formats.files import FilesConfig, Images, choose, is_image
 from datamodules.list_readers.lines import shown
 
 
@@ -47,12 +47,7 @@ class FlatDatasetConfig(FilesConfig):
             return Missing(f"no images in {self.root}", self.how())
         return None
 
-    def folder(self) -> Path:
-        return self.root
-
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         pattern = re.compile(self.subject)
         found: Images = []
         for name in image_names(self.root):
@@ -68,5 +63,4 @@ class FlatDatasetConfig(FilesConfig):
 
 def image_names(folder: Path) -> list[str]:
     """The image files directly in ``folder``, sorted; hidden files are ignored."""
-    names = (entry.name for entry in os.scandir(folder) if entry.is_file())
-    return sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and is_image(entry.name))

@@ -33,12 +33,7 @@ class FolderDatasetConfig(FilesConfig):
             return Missing(f"no folders of subjects in {self.root}", self.how())
         return None
 
-    def folder(self) -> Path:
-        return self.root
-
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         found = choose(subject_folders(self.root), self.min_images, self.subjects, share=self.share)
         if not found:
             kinds = ", ".join(suffix.lstrip(".") for suffix in SUFFIXES)

@@ -61,8 +61,6 @@ class IJBDatasetConfig(FilesConfig):
         return self.root / "meta"
 
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         faces, found = self.faces(), dict[str, str]()
         for name, template in zip(faces.names, faces.template.tolist(), strict=True):
             found.setdefault(name, f"template {template}")

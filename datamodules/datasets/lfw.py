@@ -32,6 +32,7 @@ FUNNELED = (
 
 class LFWDatasetConfig(FilesConfig):
     name: Literal["lfw"] = "lfw"
+    namespace: ClassVar[str] = "lfw"
     depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = "root: the folder with images/ (or the subjects' folders) and the lists, such as pairs.txt"
     terms: ClassVar[str] = "news photographs, for research only"
@@ -43,10 +44,6 @@ class LFWDatasetConfig(FilesConfig):
     root: Annotated[Path, LOCATION]
     exclude: tuple[ListName, ...] = ()  # leave out the subjects named in these lists
     only: ListName | None = None  # use only the images named in this list
-
-    @property
-    def namespace(self) -> str:
-        return "lfw"
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
         """The names are the subjects' folder names."""
@@ -67,8 +64,6 @@ class LFWDatasetConfig(FilesConfig):
         return inside if inside.is_dir() else self.root
 
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         found = self._named(self.only) if self.only else subject_folders(self.folder())
         excluded = {subject for name in self.exclude for subject in read_list(self.root, name).subjects()}
         return choose(found, self.min_images, exclude=excluded)

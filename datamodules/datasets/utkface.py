@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import model_validator
-
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest, Progress
 from datamodules.ages import GENDERS, OLDEST, age_columns, classes
@@ -30,6 +28,7 @@ WRONG = "the name is not age_sex_race_time"
 
 class UTKFaceDatasetConfig(FilesConfig):
     name: Literal["utkface"] = "utkface"
+    namespace: ClassVar[str] = "utkface"
     depth: ClassVar[int | None] = 1
     identified: ClassVar[bool] = False
     needs: ClassVar[str] = "root: the folder of the aligned and cropped images"
@@ -37,16 +36,6 @@ class UTKFaceDatasetConfig(FilesConfig):
     origin: ClassVar[str] = "public, at the authors' home page (University of Tennessee, Knoxville)"
     root: Annotated[Path, LOCATION]  # contains the images, directly or in a folder images/
     on_bad_name: Literal["fail", "skip"] = "fail"
-
-    @model_validator(mode="after")
-    def _nobody_twice(self) -> UTKFaceDatasetConfig:
-        if self.min_images != 1:
-            raise ValueError("min_images: UTKFace names no subjects, so each has one image")
-        return self
-
-    @property
-    def namespace(self) -> str:
-        return "utkface"
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
@@ -58,8 +47,6 @@ class UTKFaceDatasetConfig(FilesConfig):
         return inside if inside.is_dir() else self.root
 
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         names = image_names(self.folder())
         bad = [name for name in names if parts(name) is None]
         if bad and (self.on_bad_name == "fail" or len(bad) == len(names)):

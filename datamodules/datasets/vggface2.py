@@ -18,6 +18,7 @@ from datamodules.list_readers.subject_names import normalised, read_identity_met
 
 class VGGFace2DatasetConfig(FilesConfig):
     name: Literal["vggface2"] = "vggface2"
+    namespace: ClassVar[str] = "vggface2"
     depth: ClassVar[int | None] = 2
     needs: ClassVar[str] = (
         "root: the folder with train/ and test/, each with one folder per subject, such as n000001/; names_file: "
@@ -29,10 +30,6 @@ class VGGFace2DatasetConfig(FilesConfig):
     split: Literal["train", "test"] = "test"
     subjects: PositiveInt | None = None  # maximum number of subjects, in numerical order
     names_file: Annotated[Path | None, LOCATION] = None  # identity_meta.csv, the subjects' names, for the overlap audit
-
-    @property
-    def namespace(self) -> str:
-        return "vggface2"
 
     def missing(self) -> Missing | None:
         folder = self.folder()
@@ -48,8 +45,6 @@ class VGGFace2DatasetConfig(FilesConfig):
         return self.root / self.split
 
     def images(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
         return choose(subject_folders(self.folder()), self.min_images, self.subjects)
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:

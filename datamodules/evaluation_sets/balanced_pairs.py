@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TypeVar
@@ -61,11 +60,6 @@ def impostor_pairs(images: Sequence[int], count: int, rng: np.random.Generator) 
             if len(found) == count:
                 break
     return found
-
-
-def subjects_met(pairs: Sequence[ImagePair]) -> Counter[frozenset[int]]:
-    """Number of comparisons of each two subjects."""
-    return Counter(frozenset((left[0], right[0])) for left, right in pairs)
 
 
 def _tournament(players: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from configs.interfaces import Manifest
+from configs.component import LOCATION, Born, Missing
+from configs.interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
 from datamodules.evaluation_sets.templates import Templates
-from datamodules.list_readers.ijb import Faces, line_of
+from datamodules.list_readers.ijb import Faces, Set, line_of
+
+
+class IJBConfig(ProtocolConfig, ABC):
+    """Fields of the protocols on IJB-B and IJB-C; the variants N, D and F of public code."""
+
+    set: Set = "ijbc"
+    root: Annotated[Path, LOCATION]
+    norm: bool = True  # N: embeddings keep their norm, which weights them; False normalises each one first
+    detector_score: bool = True  # D: weight each embedding by its detection score
+    flip_test: bool = True  # F: add the embedding of the mirrored image
+    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: use a template's remaining images, if any
+
+    @abstractmethod
+    def lists(self) -> tuple[str, ...]:
+        """The file names of its lists in the folder ``meta`` of the dataset."""
+
+    def dataset(self) -> Ijb:
+        return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
+
+    def evaluation_identity(self) -> dict[str, Any]:
+        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are already in the templates' weights
+
+    def missing(self) -> Missing | None:
+        return self.dataset().missing() or self.dataset().lacking(*self.lists())
 
 
 def image_rows(faces: Faces, manifest: Manifest) -> np.ndarray:

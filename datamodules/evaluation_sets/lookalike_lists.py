@@ -16,6 +16,7 @@ from datamodules.list_readers.lfw import PairList
 from datamodules.list_readers.lines import numbered_lines, shown, whole
 
 FORMAT = "# facegrid lookalikes 1"
+COSINE = re.compile(r"-?[0-9]\.[0-9]{1,17}")
 MINER = re.compile(r"# miner ([0-9a-f]{64})")
 
 
@@ -58,7 +59,7 @@ def read_lookalikes(file: Path) -> PairList:
     for number, text in lines:
         fields = text.split("\t")
         fold = whole(fields[0])
-        if len(fields) != 4 or not fold or not all(fields) or not _is_cosine(fields[3]):
+        if len(fields) != 4 or not fold or not all(fields) or not COSINE.fullmatch(fields[3]):
             raise ValueError(f"{file}, line {number}: expected fold, image, image and cosine with tabs, found {shown(text)}")
         pair = frozenset(fields[1:3])
         if len(pair) == 1:
@@ -85,7 +86,3 @@ def _head(file: Path) -> tuple[str, list[tuple[int, str]]]:
     if len(lines) == 2:
         raise ValueError(f"{file}: the list has no pairs")
     return match[1], lines[2:]
-
-
-def _is_cosine(text: str) -> bool:
-    return re.fullmatch(r"-?[0-9]\.[0-9]{1,17}", text) is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,12 @@ _KINDS = {np.bool_: "b", np.int32: "iu", np.int64: "iu", np.float32: "fiu"}  # d
 
 def _fixed(owner: object, name: str, kind: type) -> np.ndarray:
     """Converts a field to a read-only array (n,) of ``kind``."""
-    given = np.asarray(getattr(owner, name))
+    object.__setattr__(owner, name, array := _read_only(name, getattr(owner, name), kind))
+    return array
+
+
+def _read_only(name: str, values: Any, kind: type) -> np.ndarray:
+    given = np.asarray(values)
     if given.ndim != 1 or (given.size and given.dtype.kind not in _KINDS[kind]):
         raise ValueError(f"{name}: expected a list of {kind.__name__}, found {given.dtype} of shape {given.shape}")
     if given.size and kind is np.int32 and given.dtype != kind:
@@ -29,7 +35,6 @@ def _fixed(owner: object, name: str, kind: type) -> np.ndarray:
             raise ValueError(f"{name}: numbers from {given.min()} to {given.max()} do not fit 32 bits")
     array: np.ndarray = np.ascontiguousarray(given, dtype=kind).view()
     array.flags.writeable = False
-    object.__setattr__(owner, name, array)
     return array
 
 
@@ -180,7 +185,7 @@ class Identification:
     def __post_init__(self) -> None:
         if not 1 <= len(self.galleries) <= 2:
             raise ValueError(f"there are {len(self.galleries)} galleries; one or two are needed")
-        held = [_Held(gallery).indices for gallery in self.galleries]
+        held = [_read_only("indices", gallery, np.int32) for gallery in self.galleries]
         object.__setattr__(self, "galleries", tuple(held))
         probes = _fixed(self, "probes", np.int32)
         for name, indices in [("probes", probes), *((f"gallery {place}", one) for place, one in enumerate(held, 1))]:
@@ -197,23 +202,10 @@ class Identification:
         if len(both := np.intersect1d(probes, np.concatenate(held))):
             raise ValueError(f"template {self.templates.numbers[both[0]]} is both probe and gallery ({len(both)} are)")
 
-    def known(self, gallery: int) -> np.ndarray:
-        """bool (Q,): whether each probe is mated in that gallery, counted from 0."""
-        labels = self.templates.labels
-        return np.isin(labels[self.probes], labels[self.galleries[gallery]])
-
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the templates, the probes and the galleries."""
         return _digest("identification", self.templates.digest, self.probes, *self.galleries)
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    indices: np.ndarray
-
-    def __post_init__(self) -> None:
-        _fixed(self, "indices", np.int32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,12 @@ def _images(path: Path, found: Any) -> tuple[Stored, ...]:
     for place, value in enumerate(found):
         if isinstance(value, Stored):
             images.append(value)
-        elif isinstance(value, Array) and value.kind == "u1" and value.data and max(value.shape, default=0) == _size(value):
+        elif (
+            isinstance(value, Array)
+            and value.kind == "u1"
+            and value.data
+            and max(value.shape, default=0) == math.prod(value.shape)
+        ):
             images.append(value.data)
         else:
             where = f", offset {value.data.offset}" if isinstance(value, Array) and value.data else ", offset 0"
@@ -76,10 +82,6 @@ def _same(path: Path, data: bytes, found: Any) -> np.ndarray:
         if not isinstance(value, int) or value not in (0, 1):
             raise ValueError(f"{path}, offset 0: item {place} of the list of truth values is {_kind(value)}")
     return np.array(found, bool)
-
-
-def _size(array: Array) -> int:
-    return int(np.prod(array.shape, dtype=np.int64))
 
 
 def _kind(value: Any) -> str:

@@ -55,6 +55,11 @@ class Listing:
     identities: tuple[str, ...]
     places: ByteRanges
 
+    @property
+    def images(self) -> list[tuple[str, str]]:
+        """(key, identity) of each image."""
+        return list(zip(self.keys, self.identities, strict=True))
+
     def subset(self, rows: Sequence[int]) -> Listing:
         return Listing(
             tuple(self.keys[row] for row in rows), tuple(self.identities[row] for row in rows), self.places.subset(rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,7 @@ from configs.interfaces import DatasetConfig, Progress
 from configs.interfaces import Manifest as AnyManifest
 from datamodules import image_index as images_of
 from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, states
-from datamodules.formats.files import choose
+from datamodules.formats.files import choose, enough
 from datamodules.formats.manifest_cache import keep_listing, keep_manifest, recall_listing, recall_manifest
 from datamodules.images import decode
 from datamodules.manifest import Manifest
@@ -68,8 +67,7 @@ class ContainerConfig(DatasetConfig):
         if found is None:
             return None
         part = self._part(found)
-        images = list(zip(part.keys, part.identities, strict=True))
-        known = images_of.cached(files[0], images, self.on_bad_image, cache, self._source(part.places, now))
+        known = images_of.cached(files[0], part.images, self.on_bad_image, cache, Contained(part.places, now, self.unwrap()))
         return None if known is None else self._placed(known, part, found)
 
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
@@ -79,9 +77,8 @@ class ContainerConfig(DatasetConfig):
             found = self.listing(files)
             keep_listing(cache, (self.name, now, None), found)
         part = self._part(found)
-        images = list(zip(part.keys, part.identities, strict=True))
-        source = self._source(part.places, now)
-        read = images_of.scan(files[0], images, self.on_bad_image, cache, progress, source)
+        source = Contained(part.places, now, self.unwrap())
+        read = images_of.scan(files[0], part.images, self.on_bad_image, cache, progress, source)
         manifest = self._placed(read, part, found)
         keep_manifest(cache, (self.name, now, self.identity()), manifest)
         return manifest
@@ -101,9 +98,6 @@ class ContainerConfig(DatasetConfig):
         if not len(rows):
             raise ValueError(f"{listing.places.files[0]}: none of its {len(listing.keys)} images fits the dataset's settings")
         return listing if len(rows) == len(listing.keys) else listing.subset(rows)
-
-    def _source(self, places: ByteRanges, now: tuple[State, ...]) -> Contained:
-        return Contained(places, now, self.unwrap())
 
     def _placed(self, manifest: Manifest, part: Listing, whole: Listing) -> Placed:
         rows = [row for row, key in enumerate(part.keys) if key not in manifest.skipped]
@@ -128,10 +122,7 @@ class SubjectsConfig(ContainerConfig):
         return [row for row, _ in choose(rows, self.min_images, self.subjects, share=self.share)]
 
     def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
-        counts = Counter(manifest.identities)
-        if not manifest.skipped or min(counts.values(), default=0) >= self.min_images:
-            return manifest
-        return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= self.min_images)
+        return enough(manifest, self.min_images)
 
 
 class Contained:

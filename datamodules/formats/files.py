@@ -8,10 +8,10 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
 from configs.interfaces import DatasetConfig, Progress
 from configs.interfaces import Manifest as AnyManifest
@@ -31,27 +31,32 @@ class FilesConfig(DatasetConfig):
     depth: ClassVar[int | None] = None  # number of path parts of each key, if the same for all: 2 is identity/image
     min_images: PositiveInt = 1  # minimum number of images per subject, not counting images left out by a skip policy
 
-    @abstractmethod
+    @model_validator(mode="after")
+    def _one_image_without_subjects(self) -> Self:
+        if not self.identified and self.min_images != 1:
+            raise ValueError(f"min_images: {self.name} names no subjects, so each has one image")
+        return self
+
     def folder(self) -> Path:
-        """The root folder of the keys."""
+        """The root folder of the keys; by default the field ``root``."""
+        return self.root  # type: ignore[attr-defined]
 
     @abstractmethod
     def images(self) -> Images:
-        """The dataset's files, in order, before any is read.
+        """The dataset's files, in order, before any is read; asked only where nothing is ``missing``.
 
         Raises:
-            ValueError: something needed is missing, or a list is invalid.
+            ValueError: a list or a file name is invalid.
         """
 
     def unread(self) -> list[str]:
         """Image files below the folder in formats other than ``SUFFIXES``, sorted; no dataset uses them."""
-        found = [
+        return sorted(
             (Path(place) / name).relative_to(self.folder()).as_posix()
             for place, _, names in os.walk(self.folder())
             for name in names
             if name.lower().endswith(UNREAD) and not name.startswith(".")
-        ]
-        return sorted(found)
+        )
 
     def misplaced(self) -> list[str]:
         """Image files below the folder at a depth that this dataset does not use, sorted."""
@@ -70,21 +75,20 @@ class FilesConfig(DatasetConfig):
         return found
 
     def manifest(self, cache: Path) -> Manifest | None:
-        found = cached(self.folder(), self.images(), self.on_bad_image, cache)
-        return None if found is None else self._enough(found)
+        found = cached(self.folder(), self._listed(), self.on_bad_image, cache)
+        return None if found is None else enough(found, self.min_images)
 
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
-        return self._enough(scan(self.folder(), self.images(), self.on_bad_image, cache, progress))
+        return enough(scan(self.folder(), self._listed(), self.on_bad_image, cache, progress), self.min_images)
 
     def build(self, manifest: AnyManifest) -> FileDataset:
         assert isinstance(manifest, Manifest)
         return FileDataset(self.folder(), manifest)
 
-    def _enough(self, manifest: Manifest) -> Manifest:
-        counts = Counter(manifest.identities)
-        if not manifest.skipped or min(counts.values(), default=0) >= self.min_images:
-            return manifest
-        return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= self.min_images)
+    def _listed(self) -> Images:
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        return self.images()
 
 
 class FileDataset:
@@ -119,15 +123,27 @@ class FileDataset:
 
 def subject_folders(folder: Path) -> Images:
     """The images ``folder/<subject>/<image>``, sorted by subject and image; hidden files are ignored."""
-    found: Images = []
-    for subject in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")):
-        names = (entry.name for entry in os.scandir(folder / subject))
-        found += [
-            (f"{subject}/{name}", subject)
-            for name in sorted(names)
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return found
+    return [
+        (f"{who}/{name}", who) for who in subjects_in(folder) for name in sorted(os.listdir(folder / who)) if is_image(name)
+    ]
+
+
+def subjects_in(folder: Path) -> list[str]:
+    """The names of the folders in ``folder``, sorted; hidden ones are ignored."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of that name is read; hidden files are not."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def enough(manifest: Any, least: int) -> Any:
+    """The manifest without subjects that lost images to the skip policy and now have fewer than ``least``."""
+    counts = Counter(manifest.identities)
+    if not manifest.skipped or min(counts.values(), default=0) >= least:
+        return manifest
+    return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= least)
 
 
 def _such(keys: Sequence[str]) -> str:

@@ -4,21 +4,25 @@ A pickle is a program for a stack machine that can call any importable function.
 ``_reduce`` handles the few known names, and everything else is refused. Bytes are not copied; the result refers to their place
 in the file, so memory is bounded by the number of instructions.
 
-Language: Python's module ``pickletools``, protocols 0 to 5.
+Python's ``pickletools`` reads the instructions, of protocols 0 to 5. ``pickle.Unpickler`` with a list of allowed names would
+copy every image, and would not report its place in the file.
 """
 
 from __future__ import annotations
 
 import codecs
+import io
 import math
-import struct
+import pickletools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 INSTRUCTIONS = 5_000_000  # enough for a file of a million pairs
-LINE = 1 << 28  # maximum bytes of a line in protocol 0, which may contain an image
+BITS = 128  # of a whole number
 RAW, UTF8, ESCAPED, UNICODE = range(4)  # encodings of bytes
 
+_OPCODES = {one.code: one for one in pickletools.opcodes}
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
 _KNOWN = {
     ("_codecs", "encode"): "encode",
@@ -103,7 +107,7 @@ def load(data: bytes, name: str) -> Any:
     machine = _Machine(data)
     try:
         return machine.run()
-    except (ValueError, IndexError, struct.error, RecursionError) as error:
+    except (ValueError, IndexError, RecursionError) as error:
         why = "the stack is empty" if isinstance(error, IndexError) else str(error)
         raise ValueError(f"{name}, offset {machine.start}: {why}") from error
 
@@ -111,65 +115,33 @@ def load(data: bytes, name: str) -> Any:
 class _Machine:
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.file = io.BytesIO(data)
         self.start = 0  # of the instruction
-        self.at = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.decoded = 0  # bytes; a small pickle may refer to the same data any number of times
 
     def run(self) -> Any:
         for _ in range(INSTRUCTIONS):
-            self.start = self.at
-            code = self.take(1)
-            if code == b".":
-                return self.stop()
-            step = _STEPS.get(code)
-            if step is None:
+            self.start = self.file.tell()
+            code = self.file.read(1).decode("latin-1")
+            if not code:
+                raise ValueError("the pickle has no end")
+            step = _STEPS.get(found.name) if (found := _OPCODES.get(code)) else None
+            if found is None or step is None:
                 raise ValueError(f"the instruction {code!r} is not needed for images, and is refused")
-            step(self)
+            if found.name == "STOP":
+                return self.stop()
+            step(self, found.arg.reader(self.file) if found.arg and found.name != "STRING" else None)
         raise ValueError(f"more than {INSTRUCTIONS} instructions; no list of images needs so many")
 
     def stop(self) -> Any:
         found = self.pop()
         if self.stack:
             raise ValueError(f"the pickle ends with {len(self.stack)} objects left over")
-        if self.at != len(self.data):
-            raise ValueError(f"the pickle ends here, but {len(self.data) - self.at} bytes follow")
+        if self.file.tell() != len(self.data):
+            raise ValueError(f"the pickle ends here, but {len(self.data) - self.file.tell()} bytes follow")
         return found
-
-    # Reading
-
-    def take(self, length: int) -> bytes:
-        place = self.skip(length)
-        return self.data[place : place + length]
-
-    def skip(self, length: int) -> int:
-        place = self.at
-        if length > len(self.data) - place:
-            raise ValueError(f"{length} bytes are announced, but the file ends after {len(self.data) - place}")
-        self.at += length
-        return place
-
-    def number(self, code: str) -> int:
-        return int(struct.unpack(code, self.take(struct.calcsize(code)))[0])
-
-    def line(self) -> tuple[int, int]:
-        place = self.at
-        end = self.data.find(b"\n", place, place + LINE)
-        if end < 0:
-            raise ValueError("the line has no end")
-        self.at = end + 1
-        return place, end - place
-
-    def word(self) -> str:
-        place, length = self.line()
-        return self.data[place : place + min(length, 200)].decode("utf-8", "replace")
-
-    def whole(self) -> int:
-        text = self.word().removesuffix("L")
-        if not text.lstrip("-").isdecimal() or len(text) > 20:
-            raise ValueError(f"expected a whole number, found {text[:40]!r}")
-        return int(text)
 
     # The stack
 
@@ -183,9 +155,8 @@ class _Machine:
         return value
 
     def top(self) -> Any:
-        if self.stack[-1] is _Mark:
-            raise ValueError("an object is due, found a mark")
-        return self.stack[-1]
+        self.push(value := self.pop())
+        return value
 
     def to_mark(self) -> list[Any]:
         found = []
@@ -213,49 +184,31 @@ class _Machine:
 
     # Values
 
-    def text_line(self) -> None:
-        place, length = self.line()
-        self.push(Text(place, length, UNICODE))
+    def integer(self, value: int) -> None:
+        if value.bit_length() > BITS:
+            raise ValueError(f"a whole number of {value.bit_length()} bits")
+        self.push(value)
 
-    def quoted_line(self) -> None:
-        place, length = self.line()
-        quote = self.data[place : place + 1]
-        if length < 2 or quote not in (b"'", b'"') or self.data[place + length - 1 : place + length] != quote:
+    def stored(self, value: bytes | str) -> None:
+        self.push(Stored(self.file.tell() - len(value), len(value), RAW))
+
+    def text(self, head: int, coding: int = UTF8, end: int = 0) -> None:
+        """The text between the first ``head`` and the last ``end`` bytes of the instruction."""
+        place = self.start + head
+        self.push(Text(place, self.file.tell() - end - place, coding))
+
+    def quoted(self) -> None:
+        line = self.file.readline()  # the reader of pickletools takes only ASCII
+        if len(line) < 3 or line[:1] not in (b"'", b'"') or line[-2:] != line[:1] + b"\n":
             raise ValueError("expected text in quotes")
-        self.push(Stored(place + 1, length - 2, ESCAPED))
+        self.push(Stored(self.start + 2, len(line) - 3, ESCAPED))
 
-    def integer_line(self) -> None:
-        place, length = self.line()
-        text = self.data[place : place + min(length, 3)]
-        if text in (b"00", b"01"):  # booleans in protocols 0 and 1
-            self.push(text == b"01")
-        else:
-            self.at = place
-            self.push(self.whole())
+    def frame(self, length: int) -> None:
+        left = len(self.data) - self.file.tell()
+        if length > left:
+            raise ValueError(f"a frame of {length} bytes is announced, but the file ends after {left}")
 
-    def stored(self, code: str) -> None:
-        length = self.number(code)
-        if length < 0:
-            raise ValueError(f"{length} bytes are announced")
-        self.push(Stored(self.skip(length), length, RAW))
-
-    def text(self, code: str) -> None:
-        length = self.number(code)
-        self.push(Text(self.skip(length), length, UTF8))
-
-    def long(self, code: str) -> None:
-        length = self.number(code)
-        if not 0 <= length <= 16:
-            raise ValueError(f"a whole number of {length} bytes")
-        self.push(int.from_bytes(self.take(length), "little", signed=True))
-
-    def frame(self) -> None:
-        length = self.number("<Q")
-        if length > len(self.data) - self.at:
-            raise ValueError(f"a frame of {length} bytes is announced, but the file ends after {len(self.data) - self.at}")
-
-    def protocol(self) -> None:
-        found = self.number("<B")
+    def protocol(self, found: int) -> None:
         if found > 5:
             raise ValueError(f"protocol {found}; 0 to 5 are known")
 
@@ -263,7 +216,9 @@ class _Machine:
 
     def named(self, module: str, name: str) -> None:
         if (module, name) not in _KNOWN:
-            raise ValueError(f"the pickle would import {module}.{name}, which is refused: a list of images has no need of it")
+            raise ValueError(
+                f"the pickle would import {module[:100]}.{name[:100]}, which is refused: a list of images has no need of it"
+            )
         self.push(Name(_KNOWN[module, name]))
 
     def stack_named(self) -> None:
@@ -327,49 +282,36 @@ class _Machine:
         return stored_bytes(self.data[value.offset : value.offset + value.length], value.coding)
 
 
-_STEPS = {
-    b"\x80": _Machine.protocol,
-    b"\x95": _Machine.frame,
-    b"(": lambda m: m.push(_Mark),
-    b"N": lambda m: m.push(None),
-    b"\x88": lambda m: m.push(True),
-    b"\x89": lambda m: m.push(False),
-    b"I": _Machine.integer_line,
-    b"L": lambda m: m.push(m.whole()),
-    b"J": lambda m: m.push(m.number("<i")),
-    b"K": lambda m: m.push(m.number("<B")),
-    b"M": lambda m: m.push(m.number("<H")),
-    b"\x8a": lambda m: m.long("<B"),
-    b"\x8b": lambda m: m.long("<i"),
-    b"S": _Machine.quoted_line,
-    b"U": lambda m: m.stored("<B"),
-    b"T": lambda m: m.stored("<i"),
-    b"C": lambda m: m.stored("<B"),
-    b"B": lambda m: m.stored("<I"),
-    b"\x8e": lambda m: m.stored("<Q"),
-    b"\x96": lambda m: m.stored("<Q"),
-    b"V": _Machine.text_line,
-    b"\x8c": lambda m: m.text("<B"),
-    b"X": lambda m: m.text("<I"),
-    b"\x8d": lambda m: m.text("<Q"),
-    b"]": lambda m: m.push([]),
-    b"l": lambda m: m.push(m.to_mark()),
-    b"a": lambda m: m.append([m.pop()]),
-    b"e": lambda m: m.append(m.to_mark()),
-    b")": lambda m: m.push(()),
-    b"t": lambda m: m.push(tuple(m.to_mark())),
-    b"\x85": lambda m: m.tuple_of(1),
-    b"\x86": lambda m: m.tuple_of(2),
-    b"\x87": lambda m: m.tuple_of(3),
-    b"p": lambda m: m.remember(m.whole()),
-    b"q": lambda m: m.remember(m.number("<B")),
-    b"r": lambda m: m.remember(m.number("<I")),
-    b"\x94": lambda m: m.remember(len(m.memo)),
-    b"g": lambda m: m.recall(m.whole()),
-    b"h": lambda m: m.recall(m.number("<B")),
-    b"j": lambda m: m.recall(m.number("<I")),
-    b"c": lambda m: m.named(m.word(), m.word()),
-    b"\x93": _Machine.stack_named,
-    b"R": _Machine.reduce,
-    b"b": _Machine.build,
+_STEPS: dict[str, Callable[[_Machine, Any], object]] = {
+    "STOP": lambda m, _: None,
+    "PROTO": _Machine.protocol,
+    "FRAME": _Machine.frame,
+    "MARK": lambda m, _: m.push(_Mark),
+    "NONE": lambda m, _: m.push(None),
+    "NEWTRUE": lambda m, _: m.push(True),
+    "NEWFALSE": lambda m, _: m.push(False),
+    **dict.fromkeys(("INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "LONG4"), _Machine.integer),
+    "STRING": lambda m, _: m.quoted(),
+    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), _Machine.stored),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _Machine.stored),
+    "UNICODE": lambda m, _: m.text(1, UNICODE, end=1),
+    "SHORT_BINUNICODE": lambda m, _: m.text(2),
+    "BINUNICODE": lambda m, _: m.text(5),
+    "BINUNICODE8": lambda m, _: m.text(9),
+    "EMPTY_LIST": lambda m, _: m.push([]),
+    "LIST": lambda m, _: m.push(m.to_mark()),
+    "APPEND": lambda m, _: m.append([m.pop()]),
+    "APPENDS": lambda m, _: m.append(m.to_mark()),
+    "EMPTY_TUPLE": lambda m, _: m.push(()),
+    "TUPLE": lambda m, _: m.push(tuple(m.to_mark())),
+    "TUPLE1": lambda m, _: m.tuple_of(1),
+    "TUPLE2": lambda m, _: m.tuple_of(2),
+    "TUPLE3": lambda m, _: m.tuple_of(3),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine.remember),
+    "MEMOIZE": lambda m, _: m.remember(len(m.memo)),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.recall),
+    "GLOBAL": lambda m, arg: m.named(*arg.split(" ", 1)),
+    "STACK_GLOBAL": lambda m, _: m.stack_named(),
+    "REDUCE": lambda m, _: m.reduce(),
+    "BUILD": lambda m, _: m.build(),
 }

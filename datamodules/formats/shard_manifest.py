@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from configs.component import file_digest
 
 FILE = "manifest.json"
 FORMAT = "facegrid shards"
@@ -109,7 +110,6 @@ def check_shard(folder: Path, shard: Shard) -> None:
     file = folder / shard.file
     if (size := file.stat().st_size) != shard.bytes:
         raise ValueError(f"{file}, offset {min(size, shard.bytes)}: {FILE} says {shard.bytes} bytes, found {size}")
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = file_digest(file)
     if digest != shard.sha256:
         raise ValueError(f"{file}: its bytes are not those that {FILE} says (SHA-256 {digest}, not {shard.sha256})")

@@ -5,15 +5,18 @@ A point is (x, y) in pixels; the centre of the first pixel is (0, 0), as in Open
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from configs.interfaces import Detection
-from datamodules.geometry.cutting import Size, sides
+from datamodules.geometry.cutting import Size, sides, stand_in
+from datamodules.geometry.parts import TEMPLATE
 
 NATURAL = 112  # crop height that the target positions are defined for
 
-PLACES = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
+PLACES = np.array(TEMPLATE)
 """Eyes, nose and corners of the mouth in a crop of 112 x 112 pixels, as face-recognition networks are commonly trained."""
 
 
@@ -64,3 +67,26 @@ def warped(image: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
     height, width = sides(size)
     found: np.ndarray = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
     return found
+
+
+class LandmarkAlignment:
+    """Warps a face so that its landmarks come nearest to target positions; bilinear, black outside the image.
+
+    Args:
+        who: name of the alignment, for messages
+        target: the positions, float64 (5, 2), in a crop of a size
+    """
+
+    def __init__(self, who: str, target: Callable[[Size], np.ndarray]) -> None:
+        self.who = who
+        self.target = target
+
+    def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
+        """The aligned face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
+
+        Raises:
+            ValueError: the face has no landmarks.
+        """
+        if not detection.found:
+            return stand_in(image, size)
+        return warped(image, similarity(landmarks(detection, self.who), self.target(size)), size)

@@ -6,7 +6,7 @@ dataset's order, and a larger number of subjects includes the smaller ones.
 
 from __future__ import annotations
 
-import hashlib
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from configs.interfaces import DatasetConfig, Manifest
 from configs.lookup import component
 from datamodules.evaluation_sets.tasks import ClusteringConfig
 from datamodules.evaluation_sets.templates import Clustering
+from datamodules.split import draw, rows_of
 
 
 class ClusteringProtocolConfig(ClusteringConfig):
@@ -33,8 +34,7 @@ class ClusteringProtocolConfig(ClusteringConfig):
         return self
 
     def dataset(self) -> DatasetConfig:
-        data: DatasetConfig = self.data
-        return data
+        return self.data
 
     def clustering(self, manifest: Manifest) -> Clustering:
         """Rows in ascending order; labels number the selected subjects by name, from 0.
@@ -42,22 +42,17 @@ class ClusteringProtocolConfig(ClusteringConfig):
         Raises:
             ValueError: too few subjects have enough images.
         """
-        rows: dict[str, list[int]] = {}
-        for row, who in enumerate(manifest.identities):
-            rows.setdefault(who, []).append(row)
+        rows = rows_of(manifest.identities)
         able = [who for who, theirs in rows.items() if len(theirs) >= self.at_least]
         if len(able) < (self.subjects or 2):
             raise ValueError(
                 f"protocol {self.title}: {len(able)} of {len(rows)} subjects have {self.at_least} images, "
                 f"{self.subjects or 2} are needed"
             )
-        chosen = sorted(sorted(able, key=self._draw)[: self.subjects])
+        chosen = sorted(sorted(able, key=partial(draw, self.seed))[: self.subjects])
         found = []
         for label, who in enumerate(chosen):
-            drawn = sorted(rows[who], key=lambda row: self._draw(manifest.keys[row]))[: self.images]
+            drawn = sorted(rows[who], key=lambda row: draw(self.seed, manifest.keys[row]))[: self.images]
             found += [(row, label) for row in drawn]
         numbers = np.array(sorted(found), np.int64)
         return Clustering(numbers[:, 0], numbers[:, 1])
-
-    def _draw(self, name: str) -> bytes:
-        return hashlib.sha256(f"{self.seed}\n{name}".encode()).digest()

@@ -7,7 +7,7 @@ and (seed, image), so the selection does not depend on the dataset's order.
 
 from __future__ import annotations
 
-import hashlib
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from configs.interfaces import DatasetConfig, Manifest
 from configs.lookup import component
 from datamodules.evaluation_sets.tasks import IdentificationConfig
 from datamodules.evaluation_sets.templates import Identification, Templates
+from datamodules.split import draw, rows_of
 
 
 class IdentificationProtocolConfig(IdentificationConfig):
@@ -25,14 +26,11 @@ class IdentificationProtocolConfig(IdentificationConfig):
     gallery: PositiveInt = 1  # gallery images per subject
     probes: PositiveInt | None = None  # maximum number of probes per subject
     unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # fraction of the subjects with enough images left out of the gallery
-    few: Literal["leave_out", "unknown"] = (
-        "leave_out"  # subjects with no image beyond the gallery's: left out, or non-mated probes
-    )
+    few: Literal["leave_out", "unknown"] = "leave_out"  # subjects with no image beyond the gallery's; or non-mated probes
     seed: int = 0
 
     def dataset(self) -> DatasetConfig:
-        data: DatasetConfig = self.data
-        return data
+        return self.data
 
     def identification(self, manifest: Manifest) -> Identification:
         """Labels number the manifest's subjects by name, from 0.
@@ -40,11 +38,9 @@ class IdentificationProtocolConfig(IdentificationConfig):
         Raises:
             ValueError: no subject has enough images for a gallery and a probe.
         """
-        rows: dict[str, list[int]] = {}
-        for row, who in enumerate(manifest.identities):
-            rows.setdefault(who, []).append(row)
+        rows = rows_of(manifest.identities)
         enough = [who for who, theirs in rows.items() if len(theirs) > self.gallery]
-        non_mated = set(sorted(enough, key=self._draw)[: round(self.unknown * len(enough))])
+        non_mated = set(sorted(enough, key=partial(draw, self.seed))[: round(self.unknown * len(enough))])
         known = [who for who in enough if who not in non_mated]
         if not known:
             raise ValueError(
@@ -58,7 +54,7 @@ class IdentificationProtocolConfig(IdentificationConfig):
         for label, who in enumerate(sorted(rows)):
             if who not in non_mated and len(rows[who]) <= self.gallery:
                 continue
-            drawn = sorted(rows[who], key=lambda row: self._draw(manifest.keys[row]))
+            drawn = sorted(rows[who], key=lambda row: draw(self.seed, manifest.keys[row]))
             first = 0 if who in non_mated else self.gallery
             if first:
                 held.append(len(made))
@@ -73,6 +69,3 @@ class IdentificationProtocolConfig(IdentificationConfig):
         numbers = np.arange(len(made), dtype=np.int64)
         templates = Templates(flat, flat, template, labels, numbers, np.ones(len(flat), np.float32))
         return Identification(templates, np.array(asked, np.int32), (np.array(held, np.int32),))
-
-    def _draw(self, name: str) -> bytes:
-        return hashlib.sha256(f"{self.seed}\n{name}".encode()).digest()

@@ -8,38 +8,24 @@ non-mated in the other and the search is open-set. Public code often joins the g
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from configs.component import LOCATION, Born, Missing
 from configs.interfaces import Manifest
-from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
-from datamodules.evaluation_sets.ijb_templates import ijb_templates, places_of
+from datamodules.evaluation_sets.ijb_templates import IJBConfig, ijb_templates, places_of
 from datamodules.evaluation_sets.tasks import IdentificationConfig
 from datamodules.evaluation_sets.templates import Identification
-from datamodules.list_readers.ijb import Set, files, read_subjects
+from datamodules.list_readers.ijb import files, read_subjects
 
 
-class IJBSearchProtocolConfig(IdentificationConfig):
+class IJBSearchProtocolConfig(IJBConfig, IdentificationConfig):
     name: Literal["ijb_search"] = "ijb_search"
-    set: Set = "ijbc"
-    root: Annotated[Path, LOCATION]
     galleries: Literal["separate", "joined"] = "separate"
-    norm: bool = True  # N, D and F as in the protocol ijb
-    detector_score: bool = True
-    flip_test: bool = True
-    on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: use a template's remaining images, if any
 
-    def dataset(self) -> Ijb:
-        return Ijb(set=self.set, root=self.root, on_bad_image=self.on_bad_image)
-
-    def evaluation_identity(self) -> dict[str, Any]:
-        return super().evaluation_identity() | {"norm": self.norm}  # detector scores are already in the templates' weights
-
-    def missing(self) -> Missing | None:
-        return self.dataset().missing() or self.dataset().lacking(*self._lists())
+    def lists(self) -> tuple[str, ...]:
+        names = files(self.set)
+        return (*names.galleries, names.probes)
 
     def identification(self, manifest: Manifest) -> Identification:
         """Labels are subject numbers (SUBJECT_ID).
@@ -48,9 +34,9 @@ class IJBSearchProtocolConfig(IdentificationConfig):
             ValueError: a list is missing or invalid, or names a template without images or with two subjects.
         """
         data = self.dataset()
-        if missing := data.lacking(*self._lists()):
+        if missing := data.lacking(*self.lists()):
             raise ValueError(str(missing))
-        listed = [(data.meta() / name, read_subjects(data.meta() / name)) for name in self._lists()]
+        listed = [(data.meta() / name, read_subjects(data.meta() / name)) for name in self.lists()]
         known: dict[int, int] = {}  # subject of each template, from all lists
         for file, subjects in listed:
             for number, who in subjects.items():
@@ -71,7 +57,3 @@ class IJBSearchProtocolConfig(IdentificationConfig):
         *galleries, probes = found
         held = tuple(galleries) if self.galleries == "separate" else (np.concatenate(galleries),)
         return Identification(templates, probes, held)
-
-    def _lists(self) -> tuple[str, ...]:
-        names = files(self.set)
-        return (*names.galleries, names.probes)

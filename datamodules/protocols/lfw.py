@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
+from datamodules.evaluation_sets.pair_lists import rows_of
 from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.list_readers.lfw import ListName, read_list
 
@@ -46,18 +46,7 @@ class LFWProtocolConfig(ProtocolConfig):
         return Lfw(root=self.root, only=self._list())
 
     def pairs(self, manifest: Manifest) -> Pairs:
-        listed = read_list(self.root, self._list())
-        rows = {key: row for row, key in enumerate(manifest.keys)}
-        for key, line in listed.places().items():
-            if key not in rows:
-                why = f"was skipped: {manifest.skipped[key]}" if key in manifest.skipped else "is not in the dataset"
-                raise ValueError(f"{listed.file}, line {line}: names the image {key}, which {why}")
-        return Pairs(
-            left=np.array([rows[key] for key in listed.left], np.int64),
-            right=np.array([rows[key] for key in listed.right], np.int64),
-            same=np.array(listed.same, bool),
-            fold=np.array(listed.fold, np.int64),
-        )
+        return rows_of([read_list(self.root, self._list())], manifest, "refuse")
 
     def _list(self) -> ListName:
         if self.view == 2:

@@ -30,8 +30,7 @@ class PairsProtocolConfig(ListedConfig):
     suffix: str = ""  # and suffix
 
     def dataset(self) -> DatasetConfig:
-        data: DatasetConfig = self.data
-        return data
+        return self.data
 
     def lacking(self) -> Missing | None:
         return None if self.file.is_file() else Missing(f"no list {self.file}", "set file to a list of pairs")

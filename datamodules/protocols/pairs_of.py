@@ -6,8 +6,8 @@ dataset's order. Pairs are balanced over subjects and pairs of subjects; every f
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from configs.lookup import component
 from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs
 from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.evaluation_sets.tasks import PairsConfig
+from datamodules.split import draw, rows_of
 
 _STREAM = 6  # random stream
 MOST = 6000  # maximum number of pairs without pairs_per_fold; as many as in LFW View 2
@@ -40,8 +41,7 @@ class PairsOfProtocolConfig(PairsConfig):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def dataset(self) -> DatasetConfig:
-        data: DatasetConfig = self.data
-        return data
+        return self.data
 
     def pairs(self, manifest: Manifest) -> Pairs:
         """The pairs by fold, genuine ones first.
@@ -69,10 +69,8 @@ class PairsOfProtocolConfig(PairsConfig):
 
     def _subjects(self, manifest: Manifest) -> list[list[int]]:
         """Rows of the images of each selected subject."""
-        rows: dict[str, list[int]] = {}
-        for row, who in enumerate(manifest.identities):
-            rows.setdefault(who, []).append(row)
-        able = sorted((who for who, theirs in rows.items() if len(theirs) > 1), key=self._draw)
+        rows = rows_of(manifest.identities)
+        able = sorted((who for who, theirs in rows.items() if len(theirs) > 1), key=partial(draw, self.seed))
         wanted = self.identities or 2
         if len(able) < wanted:
             raise ValueError(
@@ -80,7 +78,7 @@ class PairsOfProtocolConfig(PairsConfig):
                 f"{wanted} are needed"
             )
         chosen = (rows[who] for who in able[: self.identities])
-        return [sorted(theirs, key=lambda row: self._draw(manifest.keys[row]))[: self.images] for theirs in chosen]
+        return [sorted(theirs, key=lambda row: draw(self.seed, manifest.keys[row]))[: self.images] for theirs in chosen]
 
     def _half(self, groups: Sequence[Sequence[Sequence[int]]]) -> int:
         """The number of genuine pairs per fold, which is also that of impostor pairs.
@@ -102,9 +100,6 @@ class PairsOfProtocolConfig(PairsConfig):
                 f"{'' if self.pairs_per_fold is None else ' or pairs_per_fold'}"
             )
         return half
-
-    def _draw(self, name: str) -> bytes:
-        return hashlib.sha256(f"{self.seed}\n{name}".encode()).digest()
 
 
 def _most(group: Sequence[Sequence[int]]) -> tuple[int, int]:

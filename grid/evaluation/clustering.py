@@ -14,7 +14,7 @@ from datamodules.evaluation_sets.templates import Clustering
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, keys_in
-from modules.metrics.cluster_scores import Agreement, bcubed, pairwise, sweep
+from modules.metrics.cluster_scores import bcubed, pairwise, sweep
 from modules.metrics.clustering import average_linkage, cut_at, cut_into, kmeans
 
 
@@ -53,7 +53,8 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
     }
     metrics: dict[str, Any] = {"task": "clustering", "images": len(places), "subjects": many}
     for name, agree in (("pairwise", pairwise), ("bcubed", bcubed)):
-        metrics[name] = {way: _entry(agree(groups, subjects)) for way, groups in found.items()}
+        scores = {way: agree(groups, subjects) for way, groups in found.items()}
+        metrics[name] = {way: {"value": one.f, "precision": one.precision, "recall": one.recall} for way, one in scores.items()}
     metrics["threshold"] = swept.best()[1]
     metrics["clusters"] = {way: len(np.unique(groups)) for way, groups in found.items()}
     columns = {"key": seen.keys(places), "subject": subjects, **found}
@@ -63,7 +64,3 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
     return EvaluationResult(
         metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, ("clusters.parquet", "embeddings.npy")
     )
-
-
-def _entry(agreement: Agreement) -> dict[str, float]:
-    return {"value": agreement.f, "precision": agreement.precision, "recall": agreement.recall}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         queue = queue_of(plan, jobs, shards_of(plan, jobs))
         counts = plan.counts()
         open_stages = queue.stages_to_run
-        words = f"{counted(len(plan.cells), 'cell')} ({_words(counts)}); {counted(open_stages, 'stage')} to run"
+        states = ", ".join(f"{number} {state}" for state, number in counts.items())
+        words = f"{counted(len(plan.cells), 'cell')} ({states}); {counted(open_stages, 'stage')} to run"
         console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f" {executor.where()}" if open_stages else ""))
         numbers = (len(plan.cells), counts.get("done", 0))
         report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
@@ -196,7 +197,3 @@ def short(path: Path) -> str:
     """A path in its printed form."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
-
-
-def _words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {state}" for state, number in counts.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from grid.report.fonts import length, write
-from grid.report.sheets import coloured, overlaid
+from grid.report.panel import FAINT, INK, png, ramp, wrapped
+from grid.report.sheets import overlaid
 
 SIDE = 224  # longer side of a tile in pixels
 EDGE, GAP, LABEL, BAR, LINE = 20, 10, 190, 80, 18
-INK, FAINT = (28, 28, 32), (110, 110, 118)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +57,9 @@ def pair_png(
 
     height, width = _tile(crops.shape[1:3])
     total = max(2 * EDGE + LABEL + 2 * (width + GAP) + BAR, 640)
-    lines = [line for text in (head.threshold, head.network) for line in _wrapped(text, total - 2 * EDGE, 13)]
+    lines = [line for text in (head.threshold, head.network) for line in wrapped(text, total - 2 * EDGE, 13)]
     top = EDGE + 32 + LINE * len(lines) + 12
-    said = _wrapped(f"refused: {', '.join(refused)}", total - 2 * EDGE, 13) if refused else []
+    said = wrapped(f"refused: {', '.join(refused)}", total - 2 * EDGE, 13) if refused else []
     below = 2 if all(face["found"] for face in faces) else 3
     bottom = top + height + below * LINE + GAP + len(drawn) * (height + GAP) + LINE * len(said) + EDGE
     canvas = Image.new("RGB", (total, bottom), "white")
@@ -70,14 +69,8 @@ def pair_png(
         write(draw, (EDGE, EDGE + 32 + LINE * number), line, FAINT, 13)
     y = top
     places = [EDGE + LABEL + side * (width + GAP) for side in (0, 1)]
-    write(
-        draw,
-        (EDGE, y + 4),
-        f"what the\nnetwork sees:\n{crops.shape[2]} pixels wide,\n{crops.shape[1]} high",
-        INK,
-        14,
-        spacing=5,
-    )
+    text = f"what the\nnetwork sees:\n{crops.shape[2]} pixels wide,\n{crops.shape[1]} high"
+    write(draw, (EDGE, y + 4), text, INK, 14, spacing=5)
     for x, crop, face in zip(places, crops, faces, strict=True):
         canvas.paste(Image.fromarray(_enlarged(crop, height, width)), (x, y))
         size = f"cut from {face['width']} x {face['height']}"
@@ -87,9 +80,9 @@ def pair_png(
             write(draw, (x, y + height + 2 + 2 * LINE), "NO FACE FOUND", INK, 12)
     y += height + below * LINE + GAP
     for one in drawn:
-        title = _wrapped(one.title, LABEL - 14, 14)
+        title = wrapped(one.title, LABEL - 14, 14)
         write(draw, (EDGE, y + 4), "\n".join(title), INK, 14, spacing=5)
-        about = [line for text in one.about for line in _wrapped(text, LABEL - 14, 12)]
+        about = [line for text in one.about for line in wrapped(text, LABEL - 14, 12)]
         write(draw, (EDGE, y + 8 + 20 * len(title)), "\n".join(about), FAINT, 12, spacing=4)
         own = one.generated is not None
         for x, crop, raw in zip(places, crops if one.generated is None else one.generated, one.maps, strict=True):
@@ -102,9 +95,7 @@ def pair_png(
         y += height + GAP
     for number, line in enumerate(said):
         write(draw, (EDGE, y + LINE * number), line, FAINT, 13)
-    data = io.BytesIO()
-    canvas.save(data, "PNG")
-    return data.getvalue()
+    return png(canvas)
 
 
 def _tile(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -122,25 +113,11 @@ def _enlarged(crop: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _bar(canvas: Any, draw: Any, one: Drawn, x: int, y: int, height: int) -> None:
-    from PIL import Image
-
-    ramp = coloured(np.linspace(1, 0, height - 12)[:, None].repeat(14, axis=1), one.low < 0)
-    canvas.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 6))
+    canvas.paste(ramp(height - 12, 14, one.low < 0), (x, y + 6))
     write(draw, (x + 20, y), f"{one.high:.3g}", FAINT, 12)
     write(draw, (x + 20, y + height - 16), f"{one.low:.3g}", FAINT, 12)
     if one.low < 0:
         write(draw, (x + 20, y + height // 2 - 8), "0", FAINT, 12)
-
-
-def _wrapped(text: str, width: int, size: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and length(longer, size) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
 
 
 def _short(text: str, width: int, size: int) -> str:

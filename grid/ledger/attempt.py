@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from configs.component import file_digest
 from grid.ledger.reader import LedgerReader
 from grid.ledger.records import Failure, Fenced, Marker, Resume, numbers
 from grid.ledger.sealed import seal
@@ -80,7 +80,7 @@ class Attempt:
             row["origin"] = dict(self.origin)
         if checkpoint is not None:
             self.ledger.store.upload(self.path / checkpoint, f"{self.prefix}/{checkpoint}")
-            row |= {"checkpoint": checkpoint, "sha256": _sha256(self.path / checkpoint)}
+            row |= {"checkpoint": checkpoint, "sha256": file_digest(self.path / checkpoint)}
         position = "-".join(f"{part:09d}" for part in row["position"])
         self.ledger.store.create(f"{self.prefix}/events/{position}.json", seal(row))
         return row
@@ -92,7 +92,7 @@ class Attempt:
             self.ledger.store.upload(self.path / name, f"{self.prefix}/{name}")
             found = self.ledger.store.stat(f"{self.prefix}/{name}")
             assert found is not None, name
-            outputs[name] = {"sha256": _sha256(self.path / name), "bytes": found.size, "stamp": found.stamp}
+            outputs[name] = {"sha256": file_digest(self.path / name), "bytes": found.size, "stamp": found.stamp}
         self.check()
         names = self.ledger.store.names(f"{self.kind}/{self.id}")
         void = numbers(names, "void-")
@@ -112,8 +112,3 @@ class Attempt:
         """Records why this attempt failed."""
         record = Failure(self.number, error, traceback, deterministic, self.now)
         self.ledger.store.create(f"{self.kind}/{self.id}/failed-{self.number:06d}.json", seal(asdict(record)))
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

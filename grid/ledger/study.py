@@ -13,9 +13,10 @@ from grid.ledger.ledger import Cause, Damaged, Failure, Ledger, Marker, State, S
 from grid.ledger.sealed import seal, unseal
 from grid.ledger.store import LocalStore
 from grid.ledger.study_store import store_path
+from grid.spec.cell_filter import check_cell_filter, which
 from grid.spec.finished import Finished
 from grid.spec.grid_file import BadInput
-from grid.spec.levels import cell_title
+from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import StageName, named
 
@@ -153,6 +154,19 @@ class Study:
             *(self._view(cell, kinds, seen, hidden=False) for cell in self.record["cells"]),
             *(self._view(cell, kinds, seen, hidden=True) for cell in self.record["hidden"]),
         ]
+
+    def only(self, where: Mapping[str, Sequence[str]], task: str) -> CellView:
+        """The one cell that ``where`` selects; ``task`` is what needs it, such as "mine takes".
+
+        Raises:
+            BadInput: there is no such axis or level, or not exactly one cell is selected.
+        """
+        check_cell_filter(where, self.axes)
+        found = [cell for cell in self.cells if not cell.hidden and selects(where, cell.levels)]
+        if len(found) != 1:
+            such = f"; choose one, such as {which(found[0].levels)}" if found else ""
+            raise BadInput(f"--where selects {len(found)} cells of {self.path}, and {task} one cell{such}")
+        return found[0]
 
     def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Any], hidden: bool) -> CellView:
         markers: dict[str, Marker] = {}

@@ -81,7 +81,7 @@ class InputResolver:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
         if data.on_identity_conflict == "skip" and (same := self.conflicts(found)):
-            found = _conflicts().without(found, same)
+            found = _datamodule("conflicts").without(found, same)
         if not found.keys:
             raise ValueError(f"the dataset {data.name} has no images that fit its settings")
         return found
@@ -89,7 +89,7 @@ class InputResolver:
     @staticmethod
     def conflicts(manifest: Manifest) -> list[list[int]]:
         """Rows with identical bytes under different identities, see ``datamodules.conflicts``."""
-        return _conflicts().conflicts(manifest)  # type: ignore[no-any-return]
+        return _datamodule("conflicts").conflicts(manifest)  # type: ignore[no-any-return]
 
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; clears the cached answers."""
@@ -100,7 +100,7 @@ class InputResolver:
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Hashes a dataset's images; clears the cached answers."""
         manifest = self.manifest(data)
-        _readable(lambda: _near_duplicates().prints(data.build(manifest), progress).save(self._prints(manifest)))
+        _readable(lambda: _datamodule("near_duplicates").prints(data.build(manifest), progress).save(self._prints(manifest)))
         self.store.push("scans")
         self._forget()
 
@@ -117,7 +117,7 @@ class InputResolver:
         return self._once(("prints", self._key(data)), lambda: self._look_up(data))
 
     def _look_up(self, data: DatasetConfig) -> Any:
-        found = _near_duplicates().Prints.load(self._prints(self.manifest(data)))
+        found = _datamodule("near_duplicates").Prints.load(self._prints(self.manifest(data)))
         if found is None:
             self.unseen[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never compared: launch looks at them once", data)
@@ -201,11 +201,8 @@ class InputResolver:
             except Blocked as blocked:
                 blocks.append(blocked)
 
-        meet(
-            lambda: self._once(
-                ("weights there", self._key(cell.pretraining), self._key(cell.backbone)), lambda: _check_weights(cell)
-            )
-        )
+        key = ("weights there", self._key(cell.pretraining), self._key(cell.backbone))
+        meet(lambda: self._once(key, lambda: _check_weights(cell)))
         for data in self._trained(cell):
             meet(partial(self._check_subjects, data))
         for protocol in cell.protocols:
@@ -224,10 +221,10 @@ class InputResolver:
         counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
             key = ("held", self._key(data), made.fraction, made.seed)
-            names = self._once(key, lambda: _splits().held_identities(counts, made.fraction, made.seed))
+            names = self._once(key, lambda: _datamodule("split").held_identities(counts, made.fraction, made.seed))
             held = [counts[who] for who in names]
         else:
-            held = [_splits().held_images(count, made.fraction) for count in counts.values()]
+            held = [_datamodule("split").held_images(count, made.fraction) for count in counts.values()]
         if training.targets and IDENTITY not in training.targets:
             held = [int(made.fraction > 0)]  # with classes and numbers, some image is always held out
         if not training.recipe.needs_validation:
@@ -251,7 +248,7 @@ class InputResolver:
             manifest = self.manifest(data)
             if same := self._once(("conflicts", self._key(data)), lambda: self.conflicts(manifest)):
                 raise ValueError(
-                    f"dataset {data.name}: {_conflicts().described(manifest, same)}; mend it, or set "
+                    f"dataset {data.name}: {_datamodule('conflicts').described(manifest, same)}; mend it, or set "
                     "on_identity_conflict: skip trains without them, keep with them"
                 )
 
@@ -337,7 +334,7 @@ class InputResolver:
             try:
                 theirs = self.prints(one)
                 if one is not data and not blocks:
-                    rows.append(_near_duplicates().near(theirs, self.prints(data), bits)[0][:, 1])
+                    rows.append(_datamodule("near_duplicates").near(theirs, self.prints(data), bits)[0][:, 1])
             except Blocked as blocked:
                 blocks.append(blocked)
         if blocks:
@@ -362,19 +359,9 @@ def _readable(find: Callable[[], Any]) -> Any:
         raise ValueError(f"{name}: {why}" if name and why else str(error)) from error
 
 
-def _near_duplicates() -> Any:
-    """``datamodules.near_duplicates``, imported by name like components: that package is in a higher layer."""
-    return importlib.import_module("datamodules.near_duplicates")
-
-
-def _conflicts() -> Any:
-    """``datamodules.conflicts``, imported by name like components: that package is in a higher layer."""
-    return importlib.import_module("datamodules.conflicts")
-
-
-def _splits() -> Any:
-    """``datamodules.split``, imported by name like components: that package is in a higher layer."""
-    return importlib.import_module("datamodules.split")
+def _datamodule(name: str) -> Any:
+    """``datamodules.<name>``, imported by name like components: that package is in a higher layer."""
+    return importlib.import_module(f"datamodules.{name}")
 
 
 def _check_weights(cell: Cell) -> None:

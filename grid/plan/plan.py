@@ -14,7 +14,8 @@ from grid.ledger.ledger import Ledger, Marker, State, Status
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.spec.cell import Cell
-from grid.spec.grid_file import BadInput, Grid, check_level
+from grid.spec.cell_filter import check_cell_filter
+from grid.spec.grid_file import BadInput, Grid
 from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import TRAIN, Stage, StageName, cell_id, stage_kind, stages_of
 
@@ -159,9 +160,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
     """
     ledger = Ledger(store_of(grid))
     resolver = resolver or InputResolver(store_of(grid))
-    for axis, levels in (where or {}).items():
-        for level in levels:
-            check_level(axis, level, grid.axes, "--where")
+    check_cell_filter(where or {}, grid.axes)
     states = _States(ledger)
     cells: list[PlannedCell] = []
     stages: dict[str, tuple[Stage, list[str]]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from grid.ledger.study import Study
 from grid.report.panel import Band, Panel
@@ -46,10 +45,7 @@ def cell_panel(study: Study, row: Row, works: Sequence[Explained], paired: bool)
     drawn = [one for one in mine if one.names]
     if len(mine) < 2 or not drawn:
         return None
-    keys: dict[Column, dict[str, Any]] = {}
-    for one in drawn:
-        for image in one.images:
-            keys.setdefault(explanation_reader.column(image), image)
+    keys = explanation_reader.columns(drawn)
     columns = chosen(keys, PAIRS if paired else MOST)
     widest = max(drawn, key=lambda one: len(set(columns) & set(one.places)))
     bands = [Band("input", inputs_of(widest, columns), feet=feet(cosines_of(widest, columns)))]
@@ -62,9 +58,5 @@ def cell_panel(study: Study, row: Row, works: Sequence[Explained], paired: bool)
     left = len(keys) - len(columns)
     more = f"; {left // 2 if paired else left} more {'pairs' if paired else 'images'} not shown" if left else ""
     caption = f"{row.title}; one scale per row, in the method's own unit{more}"
-    return Panel(
-        f"{study.name}: methods x {'pairs' if paired else 'images'}",
-        caption,
-        groups([keys[key] for key in columns]),
-        tuple(bands),
-    )
+    title = f"{study.name}: methods x {'pairs' if paired else 'images'}"
+    return Panel(title, caption, groups([keys[key] for key in columns]), tuple(bands))

@@ -65,12 +65,8 @@ ROC = Frame(600, 430, 52, 12)
 
 def roc_ticks(overlay: Overlay) -> dict[str, list[tuple[float, str]]]:
     """Positions and labels of the FAR axis on either scale."""
-    log = [(1 - n / overlay.decades, _power(n)) for n in range(int(overlay.decades), -1, -1)]
+    log = [(1 - n / overlay.decades, f"{100 / 10**n:g} %") for n in range(int(overlay.decades), -1, -1)]
     return {"linear": [(n / 5, f"{n * 20} %") for n in range(6)], "log": log}
-
-
-def _power(n: int) -> str:
-    return f"{100 / 10**n:g} %"
 
 
 @dataclass(frozen=True)

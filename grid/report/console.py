@@ -72,7 +72,7 @@ def _number(row: rows.Row, column: Column | None) -> Text:
 
 
 def _caption(found: rows.Table) -> Text:
-    said = [", ".join(f"{count} {state}" for state, count in found.counts.items())]
+    said = [found.states]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
     said += ["all but AUC in %; ± is the wider side of a 95 % interval (not paired)"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from grid.report.text import visible
 from grid.results.columns import Column
@@ -36,7 +37,8 @@ def latex(table: Table, name: str) -> str:
         "    \\toprule",
     ]  # fmt: skip
     if several:
-        groups = [f"\\multicolumn{{{_span(table, protocol)}}}{{c}}{{{escape(protocol)}}}" for protocol in table.protocols]
+        spans = Counter(column.protocol for column in table.columns)
+        groups = [f"\\multicolumn{{{span}}}{{c}}{{{escape(protocol)}}}" for protocol, span in spans.items()]
         lines.append("    " + " & ".join([""] * len(table.factors) + groups) + " \\\\")
     head = [factor.title for factor in table.factors] + [c.title + (" [%]" if c.percent else "") for c in table.columns]
     lines += ["    " + " & ".join(escape(text) for text in head) + " \\\\", "    \\midrule"]
@@ -61,12 +63,8 @@ def latex(table: Table, name: str) -> str:
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}"]) + "\n"
 
 
-def _span(table: Table, protocol: str) -> int:
-    return sum(column.protocol == protocol for column in table.columns)
-
-
 def _caption(table: Table, name: str) -> str:
-    partial = "" if table.whole else f" (partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())})"
+    partial = "" if table.whole else f" (partial: {table.states})"
     ticks = "".join(f" A tick under {escape(f.title)} is {escape(f.tick)}." for f in table.factors if f.tick)
     only = f" on {escape(table.protocols[0])}" if len(table.protocols) == 1 else ""
     noise = "Brackets are 95\\,\\% intervals, not paired."

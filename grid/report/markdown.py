@@ -12,17 +12,14 @@ def markdown(table: Table, name: str) -> str:
     head = [plain(factor.title) for factor in table.factors] + [_title(column, table) for column in table.columns] + ["State"]
     lines = [f"# {plain(name)}", ""]
     if not table.whole:
-        lines += [f"Partial: {', '.join(f'{count} {state}' for state, count in table.counts.items())}.", ""]
+        lines += [f"Partial: {table.states}.", ""]
     lines += [line(head), line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
     for row in table.lines:
         levels = [_level(row, factor.axis, factor.tick) for factor in table.factors]
         values = [_value(row, column) for column in table.columns]
         lines.append(line([*levels, *values, row.state if not row.reason else f"{row.state}: {plain(row.reason)}"]))
     ticks = [f"✓ in {plain(factor.title)} is {plain(factor.tick)}." for factor in table.factors if factor.tick]
-    notes = [
-        *ticks,
-        "Brackets are 95 % intervals of each cell by itself (not paired).",
-    ]
+    notes = [*ticks, "Brackets are 95 % intervals of each cell by itself (not paired)."]
     notes += [f"Method of the intervals: {plain('; '.join(table.methods))}."] if table.methods else []
     notes += [f"Not shown: {plain(reason)}." for reason in table.left_out]
     notes += [f"Cells that left the grid file: {table.hidden}."] if table.hidden else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import json
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from grid.report.text import printable
 from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.results.rows import Table
+from grid.spec.yaml_source import flat
 
 HERE = Path(__file__).parent
 
@@ -82,18 +82,11 @@ def page(
 
 def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Dotted keys and JSON values that all cells have in common."""
-    flat = [_flat(config) for config in configs]
-    shared = [key for key in (flat[0] if flat else {}) if all(key in other and other[key] == flat[0][key] for other in flat)]
-    return [(key, flat[0][key]) for key in shared]
-
-
-def _flat(value: Any, at: str = "") -> dict[str, str]:
-    if isinstance(value, Mapping) and value:
-        found: dict[str, str] = {}
-        for key, item in value.items():
-            found |= _flat(item, f"{at}.{key}" if at else str(key))
-        return found
-    return {at: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
+    texts = [
+        {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in flat(config)}
+        for config in configs
+    ]
+    return [(key, text) for key, text in (texts[0] if texts else {}).items() if all(one.get(key) == text for one in texts)]
 
 
 def _heading(title: str) -> str:
@@ -113,7 +106,7 @@ def _duration(seconds: float) -> str:
 
 
 def _image(tile: np.ndarray) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(sheets.jpeg(tile)).decode("ascii")
+    return "data:image/jpeg;base64," + sheets.jpeg(tile)
 
 
 def _ramp(signed: bool) -> str:

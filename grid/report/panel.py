@@ -64,8 +64,13 @@ class Panel:
 
 def panel_png(panel: Panel) -> bytes:
     """The sheet as PNG."""
+    return png(panel_image(panel))
+
+
+def png(image: Any) -> bytes:
+    """A PIL image as a PNG file."""
     data = io.BytesIO()
-    panel_image(panel).save(data, "PNG")
+    image.save(data, "PNG")
     return data.getvalue()
 
 
@@ -76,7 +81,7 @@ def panel_image(panel: Panel) -> Any:
     columns = max([4, *(len(band.tiles) for band in panel.bands if band.tiles is not None), sum(g.span for g in panel.groups)])
     lefts = places(panel.groups, columns)
     right = lefts[-1] + TILE
-    caption = _wrapped(panel.caption, right + BAR - EDGE, 12).splitlines() or [""]
+    caption = wrapped(panel.caption, right + BAR - EDGE, 12)
     head = HEAD + 15 * (len(caption) - 1)
     y = EDGE + head + (24 if panel.groups else 0)
     height = y + sum(_height(band) + GAP for band in panel.bands) - GAP + EDGE
@@ -91,8 +96,8 @@ def panel_image(panel: Panel) -> Any:
         _label(draw, band, y)
         if band.tiles is None:
             draw.rectangle((lefts[0], y, right - 1, y + REFUSED - 1), SHADE)
-            text = _wrapped(f"refused: {band.refused}", right - lefts[0] - 24, 13)
-            write(draw, (lefts[0] + 12, y + 12), text, FAINT, 13)
+            why = wrapped(f"refused: {band.refused}", right - lefts[0] - 24, 13)
+            write(draw, (lefts[0] + 12, y + 12), "\n".join(why), FAINT, 13)
         else:
             for left, one in zip(lefts, band.tiles, strict=False):
                 canvas.paste(Image.fromarray(one), (left, y))
@@ -131,18 +136,23 @@ def _label(draw: Any, band: Band, y: int) -> None:
         draw.rectangle((EDGE, y, EDGE + 3, y + TILE - 1), GENUINE if band.mark else IMPOSTOR)
     x = EDGE + (12 if band.mark is not None else 0)
     first, *rest = band.label.splitlines() or [""]
-    lines = _wrapped(first, LABEL - 26, 14).splitlines()
+    lines = wrapped(first, LABEL - 26, 14)
     write(draw, (x, y + 6), "\n".join(lines), INK, 14, spacing=4)
-    small = [part for line in rest for part in _wrapped(line, LABEL - 26, 12).splitlines()]
+    small = [part for line in rest for part in wrapped(line, LABEL - 26, 12)]
     room = max(0, _height(band) - 8 - 19 * len(lines)) // 16
     write(draw, (x, y + 9 + 19 * len(lines)), "\n".join(small[:room]), FAINT, 12, spacing=3)
 
 
-def _bar(canvas: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
+def ramp(height: int, width: int, signed: bool) -> Any:
+    """The colour map from bottom to top, as a PIL image."""
     from PIL import Image
 
-    ramp = coloured(np.linspace(1, 0, TILE - 16)[:, None].repeat(12, axis=1), scale.signed)
-    canvas.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y + 8))
+    found = coloured(np.linspace(1, 0, height)[:, None].repeat(width, axis=1), signed)
+    return Image.fromarray(np.rint(found).astype(np.uint8))
+
+
+def _bar(canvas: Any, draw: Any, scale: Scale, x: int, y: int) -> None:
+    canvas.paste(ramp(TILE - 16, 12, scale.signed), (x, y + 8))
     write(draw, (x + 17, y + 2), f"{scale.high:.3g}", FAINT, 11)
     if scale.signed:
         write(draw, (x + 17, y + TILE // 2 - 7), "0", FAINT, 11)
@@ -156,13 +166,13 @@ def shortened(text: str, width: int, size: int) -> str:
     return text
 
 
-def _wrapped(text: str, width: int, size: int) -> str:
-    lines, line = [], ""
+def wrapped(text: str, width: int, size: int) -> list[str]:
+    """The text as lines that fit, at least one."""
+    lines = [""]
     for word in text.split():
-        longer = f"{line} {word}".strip()
-        if line and length(longer, size) > width:
-            lines.append(line)
-            line = word
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and length(longer, size) > width:
+            lines.append(word)
         else:
-            line = longer
-    return "\n".join([*lines, line])
+            lines[-1] = longer
+    return lines

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from grid.report.markdown import line as line_of
 from grid.report.markdown import plain
 from grid.report.scores import CENTRE, Line, Table, reasons
-from grid.report.text import spreadsheet
+from grid.report.text import csv_text, spreadsheet
 from grid.results.explanation_scores import Scored
 
 NOTE = (
@@ -26,16 +24,15 @@ def scores_markdown(tables: Sequence[Table], name: str) -> str:
     for table in tables:
         for group in table.groups:
             lines += ["", f"## {table.of.capitalize()}: {plain(group.row.title)}", ""]
-            head = [
-                "Method",
-                *(f"{plain(one.title)}{' (less is better)' if one.lower_is_better else ''}" for one in table.headings),
-            ]
-            lines += [
-                line_of([*head, "Sanity", "Scored", "Seconds"]),
-                line_of([":-", *("-:" for _ in table.headings), ":-", "-:", "-:"]),
-            ]
+            heads = [plain(one.title) + " (less is better)" * one.lower_is_better for one in table.headings]
+            lines.append(line_of(["Method", *heads, "Sanity", "Scored", "Seconds"]))
+            lines.append(line_of([":-", *("-:" for _ in heads), ":-", "-:", "-:"]))
             lines += [line_of(_fields(line, table)) for line in group.lines]
-            lines += ["", *_troubles(group.lines)] if any(line.troubles or line.refused for line in group.lines) else []
+            lines += (
+                ["", *(f"* {plain(one)}" for one in reasons(group.lines))]
+                if any(line.troubles or line.refused for line in group.lines)
+                else []
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -55,31 +52,12 @@ def _fields(line: Line, table: Table) -> list[str]:
     return [name, *found, flags, line.count, "" if line.seconds is None else f"{line.seconds:.2f}"]
 
 
-def _troubles(lines: Iterable[Line]) -> list[str]:
-    return [f"* {plain(one)}" for one in reasons(lines)]
-
-
 def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
     """A line per number, including baselines, and per score without numbers; in the format of ``table.csv``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     above = [f"above_{CENTRE}", f"above_{CENTRE}_low", f"above_{CENTRE}_high"]
-    columns = (
-        "method",
-        "map",
-        "baseline",
-        "score",
-        "number",
-        *FIELDS,
-        *above,
-        "of",
-        "count",
-        "missing",
-        "state",
-        "reason",
-        "flags",
-    )
-    writer.writerow(["cell", *map(spreadsheet, axes), *columns])
+    columns = ("method", "map", "baseline", "score", "number", *FIELDS, *above)
+    columns += ("of", "count", "missing", "state", "reason", "flags")
+    lines: list[list[Any]] = [["cell", *map(spreadsheet, axes), *columns]]
     for one in found:
         start = [
             spreadsheet(word)
@@ -87,7 +65,7 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
         ]
         result = one.result or {}
         if one.state != "done":
-            writer.writerow([*start, "", "", spreadsheet(one.score), *[""] * 10, one.state, spreadsheet(one.reason or ""), ""])
+            lines.append([*start, "", "", spreadsheet(one.score), *[""] * 10, one.state, spreadsheet(one.reason or ""), ""])
             continue
         end = [result["of"], result["count"], result.get("missing", 0), one.state, ""]
         for baseline in (False, True):
@@ -98,8 +76,8 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
                     numbers = [*(value.get(key) for key in FIELDS), *(centre.get(key) for key in FIELDS)]
                     words = [spreadsheet(name), "baseline" if baseline else "", spreadsheet(one.score), spreadsheet(number)]
                     printed = ["" if number is None else repr(float(number)) for number in numbers]
-                    writer.writerow([*start, *words, *printed, *end, flags])
-    return text.getvalue()
+                    lines.append([*start, *words, *printed, *end, flags])
+    return csv_text(lines)
 
 
 def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:

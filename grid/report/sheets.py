@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from grid.results.heatmap import Scale, coloured, overlaid
 from grid.results.rows import Row
 from grid.spec.stage_name import EXPLAIN, StageName
 
-__all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "resized", "sheets"]
+__all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "sheets"]
 
 MOST = 10  # images per row
 
@@ -29,7 +30,7 @@ class Strip:
         tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused. A map that is zero everywhere is labelled.
         scale: the row's scale; None if the method was refused, generates images, or draws each map on its own scale.
         cosines: of each shown pair; empty for images.
-        highest: of each map with its own scale, the value at the upper end, in the method's unit; empty if the row has one scale.
+        highest: of each map with its own scale, the value at its upper end, in the method's unit; empty if the row has one scale.
     """
 
     row: Row
@@ -78,10 +79,7 @@ def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
 def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, Explained]], study: Study) -> Sheet:
     """The sheet of one explainer; ``name`` is the map's name if the explainer makes several."""
     label = StageName(EXPLAIN, title)
-    keys: dict[Column, dict[str, Any]] = {}
-    for _, one in ready:
-        for image in one.images:
-            keys.setdefault(explanation_reader.column(image), image)
+    keys = explanation_reader.columns([one for _, one in ready])
     columns = chosen(keys, MOST)
     strips, crops = [], dict[bytes, tuple[np.ndarray, list[Row]]]()
     for row, one in ready:
@@ -164,18 +162,13 @@ def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None,
     )
 
 
-def resized(crop: np.ndarray) -> np.ndarray:
-    """(TILE, TILE, 3) uint8; (h, w, 3) with the longer side TILE if the crop is not square."""
-    return heatmap.resized(crop, TILE)
-
-
-def jpeg(tile: np.ndarray) -> bytes:
-    """A tile as JPEG, for the page."""
+def jpeg(tile: np.ndarray, quality: int = 90) -> str:
+    """A tile (h, w, 3) uint8 as JPEG in base64, for the page."""
     import cv2
 
-    good, data = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    good, data = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert good
-    return bytes(data.tobytes())
+    return base64.b64encode(data.tobytes()).decode("ascii")
 
 
 def _shared(study: Study, owners: Sequence[Row], among: Sequence[Row]) -> str:

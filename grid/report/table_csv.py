@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
-from grid.report.text import spreadsheet
+from grid.report.text import csv_text, spreadsheet
 from grid.results.columns import Column
 from grid.results.results import Results
 from grid.results.rows import Table
@@ -15,14 +13,11 @@ FIELDS = ("value", "low", "high", "se")
 
 
 def table_csv(table: Table) -> str:
-    """RFC 4180 except for the line ends, which are a line feed. An absent number is an empty field."""
+    """See ``text.csv_text``. An absent number is an empty field."""
     wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "ten_fold"]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     axes = [factor.axis for factor in table.factors]
-    writer.writerow(
-        ["cell", *map(spreadsheet, axes), "state", "reason", *(_name(column, field, table) for column, field in wanted)]
-    )
+    names = (_name(column, field, table) for column, field in wanted)
+    lines = [["cell", *map(spreadsheet, axes), "state", "reason", *names]]
     for row in table.lines:
         numbers = []
         for column, field in wanted:
@@ -31,8 +26,8 @@ def table_csv(table: Table) -> str:
             numbers.append("" if number is None else repr(float(number)))
         levels = [row.cell.levels.get(axis, "") for axis in axes]
         words = [spreadsheet(word) for word in (row.cell.id or "", *levels, row.state, row.reason or "")]
-        writer.writerow([*words, *numbers])
-    return text.getvalue()
+        lines.append([*words, *numbers])
+    return csv_text(lines)
 
 
 def _name(column: Column, field: str, table: Table) -> str:
@@ -42,12 +37,8 @@ def _name(column: Column, field: str, table: Table) -> str:
 
 def results_csv(results: Results) -> str:
     """The long table: a line per number, with the columns of ``Results``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([spreadsheet(name) for name in results.columns])
-    for record in results.records():
-        writer.writerow([_field(record[name]) for name in results.columns])
-    return text.getvalue()
+    lines = [[_field(record[name]) for name in results.columns] for record in results.records()]
+    return csv_text([map(spreadsheet, results.columns), *lines])
 
 
 def _field(value: Any) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import unicodedata
+from collections.abc import Iterable
 
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format (bidirectional overrides), surrogate, unassigned, ...
 FORMULA = "=+-@＝＋－＠"
@@ -26,6 +29,13 @@ def spreadsheet(text: str) -> str:
     """A CSV field that no spreadsheet interprets as a formula: a leading apostrophe marks it as text."""
     text = visible(text)
     return "'" + text if text[:1] and text[0] in FORMULA else text
+
+
+def csv_text(lines: Iterable[Iterable[str]]) -> str:
+    """RFC 4180 except for the line ends, which are a line feed."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
 
 
 def _escaped(letter: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.report.fonts import write
-from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE
+from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE, png, ramp
 from grid.report.sheets import chosen
 from grid.results import heatmap
 from grid.results.explanation_reader import Explained, column
@@ -57,9 +57,7 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
         draw.rectangle((x, at + SIDE, x + block - 1, at + SIDE + 2), mark)
         said = f"pair {image['pair']}: {'genuine' if image['same'] else 'impostor'}, cosine {image['cosine']:.3f}"
         write(draw, (x, at + SIDE + 6), said, INK, 12)
-    data = io.BytesIO()
-    canvas.save(data, "PNG")
-    return data.getvalue()
+    return png(canvas)
 
 
 def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
@@ -76,10 +74,7 @@ def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
 
 
 def _ramp(canvas: Any, draw: Any, x: int, y: int) -> None:
-    from PIL import Image
-
-    ramp = heatmap.coloured(np.linspace(1, 0, SIDE)[:, None].repeat(12, axis=1), False)
-    canvas.paste(Image.fromarray(np.rint(ramp).astype(np.uint8)), (x, y))
+    canvas.paste(ramp(SIDE, 12, signed=False), (x, y))
     write(draw, (x + 17, y - 5), "1", FAINT, 11)
     write(draw, (x + 17, y + SIDE - 9), "0", FAINT, 11)
 
@@ -122,11 +117,8 @@ def _charts(theta: Mapping[str, Any], width: float) -> bytes:
         axes.xaxis.label.set_size(9)
         axes.yaxis.label.set_size(9)
         axes.legend(fontsize=8, frameon=False)
-    right.text(0.0, -0.23, _words(theta), transform=right.transAxes, fontsize=8, color="#6e6e76", va="top")
+    words = f"Youden {theta['youden']:.3f}, AUC {theta['auc']:.3f}, overlap {100 * theta['overlap']:.0f} % of the pairs"
+    right.text(0.0, -0.23, words, transform=right.transAxes, fontsize=8, color="#6e6e76", va="top")
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()
-
-
-def _words(theta: Mapping[str, Any]) -> str:
-    return f"Youden {theta['youden']:.3f}, AUC {theta['auc']:.3f}, overlap {100 * theta['overlap']:.0f} % of the pairs"

@@ -16,6 +16,7 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.report.cell_sheets import of_cell
+from grid.report.sheets import jpeg
 from grid.results import explanation_reader
 from grid.results.explanation_reader import Column, Explained
 from grid.results.heatmap import coloured
@@ -49,11 +50,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
     cells = [(row, works) for row, works in cells if works]
     if not any(one.names for _, works in cells for one in works):
         return None
-    keys: dict[Column, dict[str, Any]] = {}
-    for _, works in cells:
-        for one in works:
-            for image in one.images if one.names else ():
-                keys.setdefault(explanation_reader.column(image), image)
+    keys = explanation_reader.columns([one for _, works in cells for one in works if one.names])
     names: dict[str, list[str]] = {}  # for refused cells: the names of the maps they would have
     for one in (one for _, works in cells for one in works):
         names[one.title] = list(dict.fromkeys([*names.get(one.title, ()), *one.names]))
@@ -124,7 +121,7 @@ def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, A
     for image, crop, raw in zip(one.images, crops, maps, strict=True):
         key = explanation_reader.column(image)
         if key[1] not in refused:
-            entry["maps"][key] = packed.add(_jpeg(crop), key), packed.add(pack(raw, peak), key)
+            entry["maps"][key] = packed.add(jpeg(crop, JPEG), key), packed.add(pack(raw, peak), key)
     shape = {"size": list(crops.shape[1:3]), "shape": list(maps.shape[1:])}
     pairs = {str(image["pair"]): image.get("cosine") for image in one.images if image.get("pair") is not None}
     if one.painted:
@@ -138,14 +135,6 @@ def pack(raw: np.ndarray, peak: float) -> str:
     """float16 of raw / peak, little endian, base64."""
     unit = raw / peak if peak > 0 else raw
     return base64.b64encode(unit.astype("<f2").tobytes()).decode("ascii")
-
-
-def _jpeg(crop: np.ndarray) -> str:
-    import cv2
-
-    good, data = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG])
-    assert good
-    return base64.b64encode(data.tobytes()).decode("ascii")
 
 
 def _image(image: dict[str, Any]) -> dict[str, Any]:

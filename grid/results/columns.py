@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from grid.evaluation.task import known_task
 from grid.results.result import Result
 from grid.spec.measure import Measure
 
@@ -43,20 +40,5 @@ class Column:
         )
 
 
-def columns_of(protocol: str, found: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a protocol, given its ``metrics.json`` from several cells."""
-    task = str(found[0].get("task", VERIFICATION)) if found else VERIFICATION
-    return [column_of(protocol, one, task) for one in known_task(task).measures(found)]
-
-
 def column_of(heading: str, measure: Measure, task: str) -> Column:
-    return Column(
-        heading,
-        measure.key,
-        measure.title,
-        measure.percent,
-        measure.digits,
-        measure.lower_is_better,
-        measure.headline,
-        task,
-    )
+    return Column(protocol=heading, task=task, **vars(measure))

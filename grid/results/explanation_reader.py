@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -143,6 +143,15 @@ def _reason(refused: Mapping[str, Any]) -> str:
 
 def column(image: Mapping[str, Any]) -> Column:
     return image["key"], image.get("pair"), image.get("side")
+
+
+def columns(works: Iterable[Explained]) -> dict[Column, dict[str, Any]]:
+    """Every image of some explanations once, in the order of their first appearance."""
+    found: dict[Column, dict[str, Any]] = {}
+    for one in works:
+        for image in one.images:
+            found.setdefault(column(image), image)
+    return found
 
 
 def plain(name: str) -> str:

@@ -11,10 +11,8 @@ import numpy as np
 from datamodules.evaluation_sets.lookalike_lists import write_lookalikes
 from datamodules.evaluation_sets.lookalikes import folds_of, mine
 from datamodules.list_readers.lfw import read_list
-from grid.ledger.study import CellView, Study
-from grid.spec.cell_filter import check_cell_filter, which
+from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
-from grid.spec.levels import selects
 from grid.spec.stage_name import EVALUATE, TRAIN, StageName
 
 PAIRS = 300  # impostor pairs in each fold of View 2
@@ -34,7 +32,7 @@ def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protoc
     """
     import pyarrow.parquet as pq
 
-    cell = _only(study, where)
+    cell = study.only(where, "mine takes")
     marker = cell.markers.get(StageName(EVALUATE, protocol))
     if marker is None or "embeddings.npy" not in marker.outputs:
         titles = ", ".join(
@@ -54,12 +52,3 @@ def mine_hard_impostors(study: Study, where: Mapping[str, Sequence[str]], protoc
     miner = cell.markers[TRAIN].facts["network"]
     write_lookalikes(to, found, keys, miner)
     return {"file": str(to), "pairs": len(found), "miner": miner, "lowest cosine": float(found.score.min())}
-
-
-def _only(study: Study, where: Mapping[str, Sequence[str]]) -> CellView:
-    check_cell_filter(where, study.axes)
-    found = [cell for cell in study.cells if not cell.hidden and selects(where, cell.levels)]
-    if len(found) != 1:
-        such = f"; choose one, such as {which(found[0].levels)}" if found else ""
-        raise BadInput(f"mine takes one cell, and {len(found)} are selected{such}")
-    return found[0]

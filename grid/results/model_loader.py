@@ -14,9 +14,7 @@ from configs.lookup import PACKAGES, resolve
 from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.ledger.study import CellView, Study
 from grid.spec.cell import Cell
-from grid.spec.cell_filter import check_cell_filter, which
 from grid.spec.grid_file import BadInput
-from grid.spec.levels import selects
 from grid.spec.stage_name import EVALUATE, TRAIN
 from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
@@ -99,16 +97,11 @@ def find(target: Path, where: Mapping[str, Sequence[str]]) -> Trained:
 
 
 def _of_cell(study: Study, where: Mapping[str, Sequence[str]]) -> Trained:
-    check_cell_filter(where, study.axes)
-    shown = [cell for cell in study.cells if not cell.hidden]
-    found = [cell for cell in shown if selects(where, cell.levels)]
-    if len(found) != 1:
-        such = f"; choose one, such as {which(found[0].levels)}" if found else ""
-        raise BadInput(f"--where selects {len(found)} cells of {study.path}, and two images are for one cell{such}")
-    marker = found[0].markers.get(TRAIN)
+    cell = study.only(where, "two images are for")
+    marker = cell.markers.get(TRAIN)
     if marker is None:
-        raise BadInput(f"{study.path}: {found[0].title}: not trained ({found[0].state}); launch the grid")
-    return _with_cell(study, found[0], marker)
+        raise BadInput(f"{study.path}: {cell.title}: not trained ({cell.state}); launch the grid")
+    return _with_cell(study, cell, marker)
 
 
 def _with_cell(study: Study, view: CellView, marker: Marker) -> Trained:

@@ -90,9 +90,12 @@ class Table:
     def counts(self) -> dict[str, int]:
         """Number of cells by state; only states that occur."""
         states = [row.state for row in self.rows]
-        return {
-            state: states.count(state) for state in ("done", "unfinished", "failed", "blocked", "skipped") if state in states
-        }
+        return {state: states.count(state) for state in STATES if state in states}
+
+    @property
+    def states(self) -> str:
+        """``counts`` in words: "3 done, 1 failed"."""
+        return ", ".join(f"{count} {state}" for state, count in self.counts.items())
 
     @property
     def whole(self) -> bool:

@@ -103,8 +103,5 @@ def _parts(study: Study, kind: str, id: str, since: float) -> int | None:
     parts = [part for part in study.ledger.done_ids(kind) if part.startswith(f"{id}-")]
     if not any((began := study.ledger.claimed(kind, part)) is not None and began[0] >= since for part in parts):
         return None
-    return sum(_done(study, kind, part) for part in parts)
-
-
-def _done(study: Study, kind: str, part: str) -> bool:
-    return any(name.startswith("done-") for name in study.ledger.store.names(f"{kind}/{part}"))
+    store = study.ledger.store
+    return sum(any(name.startswith("done-") for name in store.names(f"{kind}/{part}")) for part in parts)

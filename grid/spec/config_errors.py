@@ -25,15 +25,13 @@ class KeyOrigins:
         """``file:line`` of a dotted key, or the override that set it."""
         parts = key.split(".")
         above = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
-        for known in (*above, *self._below(key)):
+        below = [known for known in (*self.levels, *self.overrides) if known.startswith(f"{key}.")]
+        for known in (*above, *below):
             if known in self.levels:
                 return self.yaml_source.at(self.levels[known])
             if known in self.overrides:
                 return f"{self.yaml_source.path}, override {shortened(self.overrides[known])}"
         return self.yaml_source.at(f"base.{key}", key)
-
-    def _below(self, key: str) -> list[str]:
-        return [known for known in (*self.levels, *self.overrides) if known.startswith(f"{key}.")]
 
 
 def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], tree: Any) -> str:

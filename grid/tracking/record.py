@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from grid.ledger.ledger import Ledger, Marker
 from grid.ledger.study import CellView, Study
 from grid.spec.stage_kind import StageKind, known_kind
 from grid.spec.stage_name import EVALUATE, TRAIN, StageName
-from grid.spec.yaml_source import get
+from grid.spec.yaml_source import flat, get
 from grid.tracking.metrics import milliseconds
 from grid.tracking.names import safe
 
@@ -101,7 +101,7 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
     }  # fmt: skip
     if TRAIN in cell.attempts:
         found["facegrid.attempts.train"] = str(cell.attempts[TRAIN])
-    for key, value in _flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
+    for key, value in flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
         if _location(value):
             found[safe(f"facegrid.location.{key}")] = value
     if trained := cell.markers.get(TRAIN):
@@ -152,21 +152,13 @@ def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
     return found
 
 
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, part in value.items():
-            yield from _flat(part, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
 def _location(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("/")  # configs make every path absolute
 
 
 def _still(part: Mapping[str, Any]) -> list[Any]:
     """A config without paths."""
-    return [[key, value] for key, value in _flat(part) if not _location(value)]
+    return [[key, value] for key, value in flat(part) if not _location(value)]
 
 
 def _began(ledger: Ledger, cell: CellView, own: Mapping[StageName, str]) -> float:

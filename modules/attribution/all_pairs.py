@@ -1,6 +1,6 @@
-"""Maps of all pairs of two lists of images from one forward pass per image: 100 x 100 pairs need 200 forward passes.
+"""Stylianou maps of all pairs of two lists of images from one forward pass per image: 100 x 100 pairs need 200 forward passes.
 
-Feature maps are cached; each pair then needs only a matrix product (Stylianou) or a backward pass of the head (Grad-CAM).
+Feature maps are cached; each pair then needs only a matrix product.
 """
 
 from __future__ import annotations
@@ -67,28 +67,3 @@ def stylianou(head: LinearHead, left: Cached, right: Cached) -> tuple[Tensor, Te
         bias = (directions @ head.bias(left.shape, values))[None] / ours_length[:, None]
         cosines = (ours / ours_length[:, None]) @ directions.T
     return maps.view(len(ours), len(theirs), height, width), bias, cosines
-
-
-def gradcam(network: Any, left: Cached, right: Cached) -> Tensor:
-    """Grad-CAM (N, M, h, w) of the left image of each pair, at the feature map, for the cosine with norms held constant.
-
-    Works with any head. Same as ``modules.explainers.gradcam`` with the target ``Cosine``: the weights are the cosine's
-    gradient averaged over locations, the map is the ReLU of the weighted sum of channels.
-    """
-    directions = right.embeddings / right.embeddings.norm(dim=1, keepdim=True)
-    channels, height, width = left.shape
-    rows = max(1, _BLOCK // (channels * height * width))
-    found = []
-    with torch.inference_mode(False), evaluating(network):
-        for features, embedding in zip(left.features, left.embeddings, strict=True):
-            scaled = (directions / embedding.norm()).to(features)
-            parts = []
-            for part in scaled.split(rows):
-                with torch.enable_grad():
-                    leaf = features.expand(len(part), -1, -1, -1).clone().requires_grad_()
-                    score = (network.head(leaf.clone()) * part.clone()).sum()
-                    (gradient,) = torch.autograd.grad(score, leaf)
-                parts.append(gradient.mean(dim=(2, 3)))
-            weights = torch.cat(parts)
-            found.append(torch.relu(weights @ features.flatten(1)).view(-1, height, width))
-    return torch.stack(found)

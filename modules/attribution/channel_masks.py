@@ -6,7 +6,6 @@ A constant channel does not locate anything, and its range is 0, so it cannot be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -51,9 +50,10 @@ def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Ta
     live = live_channels(activation)
     weights = torch.zeros(len(targets), len(activation), dtype=torch.float64, device=image.device)
     if len(live):
+        size = (image.shape[2], image.shape[3])
         scores = [
-            scores_of(network, image * masks, targets, batch, probability=mode == "wang_code")
-            for masks in _blocks(activation, live, (image.shape[2], image.shape[3]), mode, batch)
+            scores_of(network, image * masks_of(activation[some], size, mode), targets, batch, probability=mode == "wang_code")
+            for some in live.split(batch)
         ]
         weights[:, live] = torch.cat(scores).T.double()
     if mode in SOFTMAX:
@@ -67,8 +67,3 @@ def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Ta
     if mode == "pairs" and len(live):
         weights[:, live] -= weights[:, live].mean(1, keepdim=True)
     return weights
-
-
-def _blocks(activation: Tensor, live: Tensor, size: tuple[int, int], mode: Mode, batch: int) -> Iterator[Tensor]:
-    for start in range(0, len(live), batch):
-        yield masks_of(activation[live[start : start + batch]], size, mode)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from configs.explainers import ExplainerConfig
 from modules.attribution.checks import check_gradient, check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating, hooked
@@ -15,15 +17,11 @@ from modules.attribution.target_layer import Shape, stages_of, too_coarse
 from modules.attribution.targets import Target
 
 
-class LayerConfig(Protocol):
+class LayerConfig(ExplainerConfig):
     """``layer``: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def layer(self) -> str | None: ...
-    @property
-    def min_side(self) -> int: ...
+    layer: str | None = None
+    min_side: int = Field(default=4, ge=1)
 
 
 class LayerExplainer(Explainer):

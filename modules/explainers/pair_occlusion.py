@@ -8,6 +8,7 @@ the other interpretation, D = cosine: a positive Delta means that the region mak
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -145,7 +146,7 @@ class PairOcclusion(PairExplainer):
         found = theta.find(maxima, same, "impostor" if self.config.sign == "difference" else "genuine")
         kind = {"genuine": same, "impostor": ~same}
         return found.value, {
-            **found.record(),
+            **asdict(found),
             "maxima": {name: [float(value) for value in maxima[rows]] for name, rows in kind.items()},
             "bin": theta.BIN,
             "histogram": {name: theta.histogram(deltas[rows]) for name, rows in kind.items()},

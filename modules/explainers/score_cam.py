@@ -33,17 +33,17 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from configs.explainers import ExplainerConfig
 from modules.attribution.channel_masks import Mode, channel_weights, live_channels
 from modules.attribution.checks import check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating, hooked
+from modules.attribution.layer_maps import LayerConfig
 from modules.attribution.perturbation import check_probability
 from modules.attribution.target_layer import choose_stage
 from modules.attribution.targets import Target
 
 
-class ScoreCAMConfig(ExplainerConfig):
+class ScoreCAMConfig(LayerConfig):
     """Masking multiplies the image in [-1, 1], so hidden pixels become mid-grey. A constant channel masks everything.
 
     Fields:
@@ -55,8 +55,6 @@ class ScoreCAMConfig(ExplainerConfig):
     name: Literal["score_cam"] = "score_cam"
     version: ClassVar[int] = 2  # in version 1 the default was raw_logits, called paper
     mode: Mode | None = None
-    layer: str | None = None
-    min_side: int = Field(default=4, ge=1)
     batch: int = Field(default=16, ge=1)
 
     def build(self) -> ScoreCAM:

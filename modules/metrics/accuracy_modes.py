@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from modules.metrics import public_evaluators
+from modules.metrics.roc import Curve
 from modules.metrics.validation import checked, held_out
-from modules.metrics.verification import best_threshold_accuracy, ten_fold_accuracy
+from modules.metrics.verification import ten_fold_accuracy
 
 LIST = np.arange(0, 4, 0.01)
 FINE_LIST = np.arange(0, 4, 0.001)
@@ -35,13 +36,7 @@ Mode = dict[str, Any]  # value, spread, spread_is, folds, thresholds; facenet al
 def ten_fold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
     """The official LFW accuracy, see ``verification.ten_fold_accuracy``. Thresholds are cosines."""
     found = ten_fold_accuracy(scores, same, folds)
-    return {
-        "value": found["value"],
-        "spread": found["se"],
-        "spread_is": ERROR,
-        "folds": found["folds"],
-        "thresholds": found["thresholds"],
-    }
+    return _mode(found["folds"], found["se"], ERROR, found["thresholds"])
 
 
 def insightface(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
@@ -66,8 +61,8 @@ def youden(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
 
 def best_threshold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray | None = None) -> Mode:
     """Accuracy at the best threshold on the evaluated pairs themselves (Ito et al.); the folds are ignored."""
-    value, threshold = best_threshold_accuracy(scores, same)
-    return {"value": value, "spread": None, "spread_is": None, "folds": [], "thresholds": [threshold]}
+    correct, threshold = Curve.of(scores, same).best()
+    return {"value": correct / len(scores), "spread": None, "spread_is": None, "folds": [], "thresholds": [threshold]}
 
 
 def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3) -> Mode:
@@ -162,10 +157,5 @@ def _val(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part]],
 
 
 def _mode(accuracies: Sequence[float], spread: float, spread_is: str, thresholds: Sequence[float]) -> Mode:
-    return {
-        "value": float(np.mean(accuracies)),
-        "spread": spread,
-        "spread_is": spread_is,
-        "folds": list(accuracies),
-        "thresholds": list(thresholds),
-    }
+    found = {"value": float(np.mean(accuracies)), "spread": spread, "spread_is": spread_is}
+    return found | {"folds": list(accuracies), "thresholds": list(thresholds)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
@@ -22,10 +24,15 @@ def centre_maps(count: int, size: tuple[int, int], spread: float) -> np.ndarray:
     return np.repeat(one[None], count, axis=0)
 
 
-def baselines(count: int, size: tuple[int, int], seed: int, spread: float) -> dict[str, np.ndarray]:
-    """All three baselines, by their names in the results."""
-    return {
+def baselines(
+    count: int, size: tuple[int, int], seed: int, spread: float, methods: Iterable[str] = ()
+) -> dict[str, np.ndarray]:
+    """All three baselines, by their names in the results; raises ValueError if one of ``methods`` has such a name."""
+    found = {
         "random": random_maps(count, size, seed),
         "constant": constant_maps(count, size),
         "centre": centre_maps(count, size, spread),
     }
+    if taken := found.keys() & set(methods):
+        raise ValueError(f"{sorted(taken)[0]!r} is a baseline's name; call the method otherwise")
+    return found

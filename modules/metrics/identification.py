@@ -124,23 +124,6 @@ def dir_at_far(found: Search, far: float, rank: int = 1) -> tuple[float, float, 
     return round(share * len(hits)) / mated, threshold, found_far
 
 
-def averaged(
-    searches: Sequence[Search], ranks: Sequence[int] = (1, 5, 10), fars: Sequence[float] = (0.01, 0.1)
-) -> dict[str, dict[str, float]]:
-    """Mean of each metric over galleries, each searched with all probes, as for the two disjoint galleries of IJB.
-
-    Closed set: each gallery with the probes whose subjects it contains. Open set: all other probes are non-mated.
-
-    Returns:
-        ``cmc`` by rank and ``dir`` by FAR, as text keys.
-    """
-    closed = [cmc(found, ranks) for found in searches]
-    return {
-        "cmc": {str(rank): float(np.mean([one[rank] for one in closed])) for rank in ranks},
-        "dir": {f"{far:g}": float(np.mean([dir_at_far(found, far)[0] for found in searches])) for far in fars},
-    }
-
-
 def _checked(what: str, embeddings: np.ndarray, subjects: np.ndarray) -> None:
     if embeddings.ndim != 2 or subjects.shape != embeddings.shape[:1]:
         raise ValueError(f"{what} embeddings have shape {embeddings.shape} and subjects {subjects.shape}; one subject per row")

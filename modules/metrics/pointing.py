@@ -84,10 +84,7 @@ def pointing(
     """
     regions = np.asarray(regions, bool)
     count = len(regions)
-    grounds = baselines(count, (regions.shape[1], regions.shape[2]), seed, centre)
-    taken = set(grounds) & set(methods)
-    if taken:
-        raise ValueError(f"{sorted(taken)[0]!r} is a baseline's name; call the method otherwise")
+    grounds = baselines(count, (regions.shape[1], regions.shape[2]), seed, centre, methods)
     every = {**grounds, **methods}
     values = {
         "pointing": {name: hits(maps, regions, tolerance) for name, maps in every.items()},

@@ -143,11 +143,6 @@ def _times(generator: np.random.Generator, subjects: int, rows: int) -> np.ndarr
     return np.bincount(drawn.ravel(), minlength=rows * subjects).reshape(rows, subjects)
 
 
-def _weights(times: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Weights (rows, n) int64 of the pairs."""
-    return times[:, left] * np.where(same, 1, times[:, right])
-
-
 class _Pairs:
     """All pairs by decreasing score; ``held`` marks the pairs of each fold, (n,) bool."""
 
@@ -164,7 +159,7 @@ class _Pairs:
         """Each metric as (rows,) float64; NaN if undefined. ``times`` is (rows, subjects)."""
         out = _metrics(self.genuine(times), self.impostor(times), fars)
         if self.held:
-            weights = _weights(times, self.same, self.left, self.right)
+            weights = times[:, self.left] * np.where(self.same, 1, times[:, self.right])  # (rows, n)
             found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
             there = np.isfinite(found)  # a fold may be empty in a resample; average over the others
             with np.errstate(invalid="ignore"):

@@ -1,11 +1,12 @@
 """Templates of several images and videos: aggregates their embeddings and scores pairs of templates.
 
 Maze et al.: IARPA Janus Benchmark - C. ICB, 2018. A template's images are grouped by media (a still, or the frames of one
-video): mean within media, sum over media, then normalisation. The three switches of public evaluators are arguments:
+video): mean within media, sum over media, then normalisation. Two switches of public evaluators are arguments:
 
 - N ``norm``: True keeps the norm of each image's embedding, which then acts as a weight; False normalises it first.
 - D ``detector``: the image's embedding is multiplied by its detector score.
-- F ``flipped``: the embedding of the mirrored image is added first.
+
+The third, F, adds the embedding of the mirrored image before, where images are embedded.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import numpy as np
 IMAGES = 32_768  # images per block
 TILE = 512  # embeddings per group; pairs between two groups are scored together
 CHUNK = 1 << 23  # pairs sorted at a time
-SPAN = 1 << 24  # largest range of template numbers for a lookup table; beyond it, binary search
 PAIRS = 256  # pairs per block: two blocks of 512-D float32 fit into a core's cache
 
 
@@ -28,7 +28,6 @@ def aggregate(
     *,
     norm: bool = False,
     detector: np.ndarray | None = None,
-    flipped: np.ndarray | None = None,
     block: int = IMAGES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (template numbers, increasing; their embeddings (T, D), of unit length, in the features' dtype).
@@ -42,7 +41,6 @@ def aggregate(
         media: (n,) int; equal numbers in different templates are different media.
         norm: see above.
         detector: (n,) float, see above.
-        flipped: (n, D), see above.
         block: images per block; the last bits of the result depend on it.
 
     Raises:
@@ -51,7 +49,7 @@ def aggregate(
     from scipy.sparse import csr_matrix
 
     count, size = features.shape
-    for name, column in (("templates", templates), ("media", media), ("detector scores", detector), ("mirrored", flipped)):
+    for name, column in (("templates", templates), ("media", media), ("detector scores", detector)):
         if column is not None and len(column) != count:
             raise ValueError(f"{count} features and {len(column)} {name}; each row of one belongs to a row of the other")
     kind = np.float32 if features.dtype == np.float32 else np.float64
@@ -63,8 +61,6 @@ def aggregate(
     for start in range(0, count, block):
         part = slice(start, start + block)
         images = np.asarray(features[part], kind)
-        if flipped is not None:
-            images = images + np.asarray(flipped[part], kind)
         weight = weights[part]
         if not norm:
             weight = weight / _lengths(images, start, "the image of row")
@@ -141,27 +137,6 @@ def _near(left: np.ndarray, right: np.ndarray, count: int) -> np.ndarray:
     tile = max(TILE, -(-count // 255))  # both group numbers together fit into 16 bits, which are sorted in linear time
     groups = left // tile * 255 + right // tile
     return np.argsort(groups.astype(np.uint16), kind="stable")
-
-
-def rows_of(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Rows of the ``wanted`` template numbers in ``numbers`` (increasing), as returned by ``aggregate``.
-
-    Raises:
-        ValueError: a template is missing (reports the first).
-    """
-    low, span = int(numbers[0]), int(numbers[-1]) - int(numbers[0]) + 1
-    if span <= SPAN:
-        table = np.zeros(span, np.int32)
-        table[numbers - low] = np.arange(len(numbers))
-        rows = table[np.clip(wanted, low, low + span - 1) - low]
-    else:
-        rows = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
-    absent = np.flatnonzero(numbers[rows] != wanted)
-    if len(absent):
-        raise ValueError(
-            f"template {wanted[absent[0]]} of row {absent[0]} has no images; {len(absent)} rows name such templates"
-        )
-    return rows
 
 
 def _lengths(vectors: np.ndarray, names: int | np.ndarray, what: str) -> np.ndarray:

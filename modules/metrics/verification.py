@@ -24,38 +24,6 @@ METHODS = {  # key of an interval in ``verification`` -> its ``method`` name
     "delong": "DeLong, independent pairs",
 }
 
-__all__ = ["Curve", "auc", "best_threshold_accuracy", "eer", "roc", "ten_fold_accuracy", "val_at_far", "verification"]
-
-
-def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns (far, tar, thresholds), one point per distinct score, from accepting none (0, 0, inf) to all (1, 1, lowest)."""
-    curve = Curve.of(scores, same)
-    return curve.far, curve.tar, curve.thresholds
-
-
-def auc(scores: np.ndarray, same: np.ndarray) -> float:
-    """Fraction of (genuine, impostor) combinations in which the genuine score is higher; equal scores count one half."""
-    return Curve.of(scores, same).auc()
-
-
-def eer(scores: np.ndarray, same: np.ndarray) -> float:
-    """The rate at which FAR equals FRR.
-
-    If no threshold gives equality, FAR and FRR are interpolated linearly between the two neighbouring ROC points.
-    """
-    return Curve.of(scores, same).eer()[0]
-
-
-def best_threshold_accuracy(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """Returns (accuracy, threshold) at the best threshold on the evaluated pairs themselves; see ``Curve.best``."""
-    correct, threshold = Curve.of(scores, same).best()
-    return correct / len(scores), threshold
-
-
-def val_at_far(scores: np.ndarray, same: np.ndarray, far: float) -> tuple[float, float, float]:
-    """Returns (TAR, threshold, obtained FAR) at the lowest threshold whose FAR does not exceed ``far``."""
-    return Curve.of(scores, same).val(far)
-
 
 def ten_fold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
     """Cross-validated accuracy: each fold is evaluated at the best threshold on all other folds (``Curve.best``).
@@ -82,16 +50,14 @@ def ten_fold_accuracy(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -
         _, threshold = Curve.of_sorted(scores[~held], same[~held]).best()
         accuracies.append(float(np.mean((scores[held] >= threshold) == same[held])))
         thresholds.append(threshold)
-    value, error, low, high = intervals.student(accuracies, len(scores))
-    return {
-        "value": value,
-        "low": low,
-        "high": high,
-        "method": METHODS["student"],
-        "se": error,
-        "folds": accuracies,
-        "thresholds": thresholds,
-    }
+    return over_folds(accuracies, thresholds, len(scores))
+
+
+def over_folds(accuracies: list[float], thresholds: list[float], pairs: int) -> dict[str, Any]:
+    """The entry of an accuracy over folds: see ``ten_fold_accuracy``; ``pairs`` of all folds together."""
+    value, error, low, high = intervals.student(accuracies, pairs)
+    found = {"value": value, "low": low, "high": high, "method": METHODS["student"], "se": error}
+    return found | {"folds": accuracies, "thresholds": thresholds}
 
 
 def verification(

@@ -3,7 +3,7 @@
 Huang, Learned-Miller: Labeled Faces in the Wild: updates and new reporting procedures. University of Massachusetts, Amherst,
 UM-CS-2014-003.
 
-- ``unsupervised``: nothing; the network's scores are used, and only the threshold is chosen.
+- ``unsupervised``: nothing; only the threshold is chosen on the network's scores (``verification.ten_fold_accuracy``).
 - ``restricted``: the pairs of the other folds and their genuine/impostor labels, but not the identities.
 - ``unrestricted``: also the identities of the images of the other folds, so new pairs of these may be formed.
 
@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics import intervals, linear_verifier, plda
+from modules.metrics import linear_verifier, plda
 from modules.metrics.roc import Curve
 from modules.metrics.validation import both_kinds, held_out, labels
-from modules.metrics.verification import METHODS, ten_fold_accuracy
+from modules.metrics.verification import over_folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +32,13 @@ class Verified:
         setting: name of the setting.
         scores: float64 (n,), each pair's score by its fold's verifier; the scale may differ between folds.
         accuracy: as ``verification.ten_fold_accuracy``.
-        verifiers: one per fold, in the order of the fold numbers; empty for ``unsupervised``.
+        verifiers: one per fold, in the order of the fold numbers.
     """
 
     setting: str
     scores: np.ndarray
     accuracy: dict[str, Any]
     verifiers: tuple[linear_verifier.Linear | plda.Plda, ...]
-
-
-def unsupervised(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Verified:
-    """Uses the scores (n,) unchanged; raises as ``verification.ten_fold_accuracy``."""
-    return Verified("unsupervised", np.asarray(scores, np.float64), ten_fold_accuracy(scores, same, folds), ())
 
 
 def restricted(
@@ -193,14 +188,4 @@ def _verified(
     accuracies = [
         float(np.mean((scores[out] >= threshold) == same[out])) for out, threshold in zip(held, thresholds, strict=True)
     ]
-    value, error, low, high = intervals.student(accuracies, len(same))
-    accuracy = {
-        "value": value,
-        "low": low,
-        "high": high,
-        "method": METHODS["student"],
-        "se": error,
-        "folds": accuracies,
-        "thresholds": thresholds,
-    }
-    return Verified(setting, scores, accuracy, tuple(verifiers))
+    return Verified(setting, scores, over_folds(accuracies, thresholds, len(same)), tuple(verifiers))

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import BackboneConfig, PretrainingConfig
-from modules.shape_inference import on_meta, title
-from modules.weights.files import fit, holder, read, sha256
+from configs.interfaces import BackboneConfig
+from modules.shape_inference import title
+from modules.weights.files import sha256
+from modules.weights.pinned_pretraining import PinnedPretraining
 from modules.weights.published import PinnedWeights
 from modules.weights.vggface import Order, for_our_pixels
 
 
-class VGGFaceConfig(PretrainingConfig):
+class VGGFaceConfig(PinnedPretraining):
     """A safetensors file, or a torch file of tensors and plain values, with the names conv1_1.weight ... fc8.bias.
 
     Fields:
@@ -38,53 +39,20 @@ class VGGFaceConfig(PretrainingConfig):
         return None
 
     def missing(self, backbone: BackboneConfig) -> Missing | None:
-        pinned = self._pinned(backbone)
-        places = self._places(pinned)
+        pinned = self.pinned(backbone)
+        places = self.places(pinned)
         if any(place.is_file() for place in places):
             return None
         return Missing(f"VGG-Face weights are not there (looked at {', '.join(map(str, places))})", pinned.how)
 
-    def check(self, backbone: BackboneConfig) -> None:
-        """Compares the file's names and shapes with the backbone's.
-
-        Raises:
-            ValueError: the file is missing, unreadable or of another network, or the backbone is not VGG-16; reports file and
-                key.
-        """
-        self._state(backbone, holder(on_meta(backbone), ()), "meta")
-
     def content(self, backbone: BackboneConfig) -> str | None:
         """SHA-256 (hex) of the file and its colour order; raises as ``check``."""
         self.check(backbone)
-        return f"{sha256(self._file(backbone))}:{self.order}"
+        return f"{sha256(self.file(backbone))}:{self.order}"
 
-    def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
-        """Loads every parameter of the backbone (for abn: of its inner backbone); raises as ``check``."""
-        target = holder(backbone, ())
-        target.load_state_dict(self._state(config, target, "cpu"))
+    def converted(self, state: dict[str, Any]) -> dict[str, Any]:
+        """See ``vggface.for_our_pixels``."""
+        return for_our_pixels(state, self.order)
 
-    def _state(self, config: BackboneConfig, built: Any, device: str) -> dict[str, Any]:
-        pinned = self._pinned(config)
-        path = self._file(config)
-        found = read(path, device=device)
-        try:
-            named = pinned.convert(found)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        return for_our_pixels(fit(named, built.state_dict(), path, dropped=pinned.dropped), self.order)
-
-    def _file(self, backbone: BackboneConfig) -> Path:
-        missing = self.missing(backbone)
-        if missing is not None:
-            raise ValueError(str(missing))
-        return next(place for place in self._places(self._pinned(backbone)) if place.is_file())
-
-    def _pinned(self, backbone: BackboneConfig) -> PinnedWeights:
-        pinned = backbone.weights_of("vggface")
-        if pinned is None:
-            raise ValueError(f"pretraining vggface: {self.impossible(backbone)}; choose another pretraining, or skip the cell")
-        assert isinstance(pinned, PinnedWeights), f"weights_of gave {type(pinned).__name__}"
-        return pinned
-
-    def _places(self, pinned: PinnedWeights) -> tuple[Path, ...]:
+    def places(self, pinned: PinnedWeights) -> tuple[Path, ...]:
         return pinned.files() if self.path is None else (self.path.expanduser(),)

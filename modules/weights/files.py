@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from configs.component import file_digest
 
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 _BODY = "body."  # attribute of a backbone that wraps a library's network; files use the library's names
@@ -22,8 +23,7 @@ def sha256(path: Path) -> str:
     facts = place.stat()
     known = (str(place), facts.st_size, facts.st_mtime_ns)
     if known not in _DIGESTS:
-        with place.open("rb") as file:
-            _DIGESTS[known] = hashlib.file_digest(file, "sha256").hexdigest()
+        _DIGESTS[known] = file_digest(place)
     return _DIGESTS[known]
 
 

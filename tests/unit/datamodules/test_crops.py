@@ -51,7 +51,7 @@ def test_row_i_is_the_crop_of_image_i(images, faces, tmp_path, limit):
     assert len(table) == COUNT
     assert np.array_equal(np.stack([table[row] for row in range(COUNT)]), expected(images, faces, config))
     assert table[0].dtype == np.uint8
-    assert table.on_disk == (limit > 0)
+    assert isinstance(table.source, np.memmap) == (limit > 0)
     assert (tmp_path / "cache").exists() == (limit > 0)
 
 
@@ -133,7 +133,7 @@ def test_a_pickled_table_opens_the_file_instead_of_carrying_it(images, faces, tm
     data = pickle.dumps(table)
     assert len(data) < 5000 < COUNT * 64 * 64 * 3
     copy = pickle.loads(data)
-    assert copy.on_disk
+    assert isinstance(copy.source, np.memmap)
     assert np.array_equal(copy[4], table[4])
     assert copy.kept.tolist() == table.kept.tolist()
 

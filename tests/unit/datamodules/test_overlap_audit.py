@@ -36,7 +36,6 @@ def found():
 
 def test_shared_names_files_and_images_are_found(found):
     assert found.names == (("n1", "José_Ruiz", "joseruiz"),)
-    assert found.subjects() == ("n1",)
     assert found.identical.tolist() == [[2, 1]]
     assert found.near.tolist() == [[3, 2]]  # the identical files are not named again
     assert found.distance.tolist() == [1]

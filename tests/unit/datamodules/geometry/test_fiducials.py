@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.geometry.fiducials import PLACES, places, similarity, warped
+from datamodules.detection import Detection
+from datamodules.geometry.fiducials import PLACES, LandmarkAlignment, places, similarity, warped
 
 RNG = np.random.default_rng(0)
 
@@ -67,3 +68,13 @@ def test_pixels_come_from_where_a_loop_takes_them(seed):
             lower = (1 - u) * pixel(a, b + 1) + u * pixel(a + 1, b + 1)
             wanted = (1 - v) * upper + v * lower
             assert np.abs(found[row, column] - wanted).max() <= 6  # OpenCV rounds places to 1/32 pixel
+
+
+def test_a_landmark_alignment_puts_the_landmarks_at_its_targets():
+    image = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
+    face = Detection(True, (0.0, 0.0, 112.0, 112.0), 1.0, tuple(map(tuple, PLACES.tolist())))
+    assert np.array_equal(LandmarkAlignment("x", places).crop(image, face, 112), image)
+    moved = LandmarkAlignment("x", lambda size: places(size) + np.array([10, 5])).crop(image, face, 112)
+    assert np.array_equal(moved[5:, 10:], image[:-5, :-10])
+    with pytest.raises(ValueError, match="alignment x needs five landmarks"):
+        LandmarkAlignment("x", places).crop(image, Detection(True, (0.0, 0.0, 9.0, 9.0), 1.0), 112)

@@ -122,7 +122,7 @@ def test_images_of_a_methods_own_stand_there_as_they_are_and_without_a_scale(mak
     one = explanation_reader.read(study.ledger, "activation_maximization", row.markers[label])
     tiles, scale = sheets.tiles_of(one, "", list(one.places))
     assert scale is None
-    assert np.array_equal(tiles, np.stack([sheets.resized(canvas) for canvas in one.shown()]))
+    assert np.array_equal(tiles, np.stack([heatmap.resized(canvas, sheets.TILE) for canvas in one.shown()]))
     sheet, _ = sheets.sheets(study, rows.table(study).rows)
     assert sheet.strips[0].scale is None
     assert Image.open(io.BytesIO(sheet_png(sheet, "study"))).width > 700

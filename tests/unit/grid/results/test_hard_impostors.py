@@ -11,7 +11,7 @@ from grid.spec.grid_file import BadInput
 @pytest.mark.parametrize(
     ("where", "complaint"),
     [
-        ({}, "mine takes one cell, and 2 are selected; choose one, such as --where backbone=alexnet"),
+        ({}, "and mine takes one cell; choose one, such as --where backbone=alexnet"),
         ({"backbon": ["alexnet"]}, "--where: unknown axis 'backbon'; did you mean 'backbone'?"),
         (
             {"backbone": ["alexnet"]},

@@ -3,9 +3,9 @@ import json
 
 import pytest
 
+from grid.evaluation.task import known_task
 from grid.ledger.study import Study
 from grid.results import rows
-from grid.results.columns import columns_of
 
 
 def test_a_row_per_cell_in_the_order_of_the_plan(make_study):
@@ -150,4 +150,5 @@ def test_a_study_of_one_cell_without_axes_has_a_table(make_study):
 )
 def test_the_column_of_folds_says_how_many_there_were(folds: list[int], title: str) -> None:
     found = [{"auc": {}, "ten_fold": {"folds": [0.5] * number}} for number in folds]
-    assert next(column for column in columns_of("drawn", found) if column.key == "ten_fold").title == f"Accuracy, {title}"
+    measures = known_task("verification").measures(found)
+    assert next(one for one in measures if one.key == "ten_fold").title == f"Accuracy, {title}"

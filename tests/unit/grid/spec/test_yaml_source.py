@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from grid.spec.yaml_source import deep_set, get, overlaps, read_yaml
+from grid.spec.yaml_source import deep_set, flat, get, overlaps, read_yaml
 
 TEXT = """\
 name: demo
@@ -125,3 +125,9 @@ def test_get_finds_or_gives_none() -> None:
 )
 def test_overlaps_is_symmetric(one: str, other: str, wanted: bool) -> None:
     assert overlaps(one, other) == overlaps(other, one) == wanted
+
+
+def test_flat_has_every_value_under_its_dotted_key() -> None:
+    tree = {"a": {"b": 1, "c": {}}, "d": [{"e": 2}], "f": None}
+    assert dict(flat(tree)) == {"a.b": 1, "a.c": {}, "d": [{"e": 2}], "f": None}
+    assert all(get(tree, key) == value for key, value in flat(tree))

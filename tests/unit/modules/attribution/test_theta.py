@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_theta_has_the_highest_index_of_youden(seed, higher):
 
 def test_kinds_that_are_apart_do_not_overlap():
     found = find(np.array([0.1, 0.2, 0.4, 0.6]), np.array([True, True, False, False]))
-    assert found.record() == pytest.approx(
+    assert asdict(found) == pytest.approx(
         {"value": 0.3, "youden": 1, "higher_short": 0, "lower_beyond": 0, "auc": 1, "overlap": 0}, abs=1e-15
     )
 

@@ -31,6 +31,10 @@ def _network(classes: int = 3, **fields: Any) -> Network:
     return Network(_config(**fields), parts[0], parts[1], classes, (16, 12))
 
 
+def _auxiliary_logits(network: Network) -> Tensor:
+    return network.auxiliary.logits(network.backbone.forward_auxiliary(IMAGES)[1])
+
+
 def _norm(x: Tensor, norm: Any) -> Tensor:
     spread = (norm.running_var + 1e-5).sqrt()
     return ((x.transpose(1, 3) - norm.running_mean) / spread * norm.weight + norm.bias).transpose(1, 3)
@@ -61,7 +65,7 @@ def test_the_linear_layer_after_the_means_is_the_originals_convolution_before_th
     responses = network.backbone.responses(network.backbone.inner(IMAGES))
     weight, bias = network.auxiliary.linear.weight, network.auxiliary.linear.bias
     as_published = functional.conv2d(responses, weight[:, :, None, None], bias).mean(dim=(2, 3))
-    torch.testing.assert_close(network.auxiliary_logits(IMAGES), as_published)
+    torch.testing.assert_close(_auxiliary_logits(network), as_published)
 
 
 def test_attention_is_one_number_between_0_and_1_per_cell() -> None:
@@ -85,7 +89,7 @@ def test_the_loss_is_the_sum_of_both_classifications() -> None:
     for weight in (1.0, 0.25):
         network = _network(weight=weight).eval()
         own = functional.cross_entropy(network(IMAGES), LABELS)
-        branch = functional.cross_entropy(network.auxiliary_logits(IMAGES), LABELS)
+        branch = functional.cross_entropy(_auxiliary_logits(network), LABELS)
         torch.testing.assert_close(network.loss_of(IMAGES, LABELS), own + weight * branch)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.metrics import identification
-from modules.metrics.identification import averaged, cmc, dir_at_far, search
+from modules.metrics.identification import cmc, dir_at_far, search
 
 
 def small(seed, gallery=9, probes=14, people=5, unknown=3):
@@ -116,14 +116,6 @@ def test_a_large_gallery_takes_fewer_probes_at_a_time(monkeypatch):
     whole = search(*data)
     monkeypatch.setattr(identification, "SCORES", 1)
     assert search(*data).above.tolist() == whole.above.tolist()
-
-
-def test_two_galleries_are_averaged():
-    eye = np.eye(4)
-    who = np.arange(4)
-    first, second = search(eye[:2], who[:2], eye, who), search(-eye[2:], who[2:], eye, who)
-    found = averaged([first, second], ranks=(1, 2), fars=(0.5,))
-    assert found == {"cmc": {"1": 0.5, "2": 1.0}, "dir": {"0.5": 0.5}}
 
 
 def test_equal_scores_everywhere_find_nobody_for_sure():

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from scipy.stats import beta, binom
+from single_numbers import auc, eer, val_at_far
 
 from modules.metrics import intervals
 from modules.metrics.intervals import effective, never_empty, student
-from modules.metrics.verification import auc, eer, val_at_far, verification
+from modules.metrics.verification import verification
 
 
 def drawn(n=400, seed=0, digits=1, shift=1.2):

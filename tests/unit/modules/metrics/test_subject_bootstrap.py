@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from single_numbers import auc, best_threshold_accuracy, eer, val_at_far
 
 from modules.metrics import subject_bootstrap as module
 from modules.metrics.intervals import bootstrap, delong
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
-from modules.metrics.verification import auc, best_threshold_accuracy, eer, ten_fold_accuracy, val_at_far
+from modules.metrics.verification import ten_fold_accuracy
 
 
 def gallery(people=20, images=4, size=6, noise=1.0, seed=0, spread=0.0):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student_t
+from single_numbers import auc, best_threshold_accuracy, eer, roc, val_at_far
 
 from modules.metrics.subject_bootstrap import subject_bootstrap
-from modules.metrics.verification import auc, best_threshold_accuracy, eer, roc, ten_fold_accuracy, val_at_far, verification
+from modules.metrics.verification import ten_fold_accuracy, verification
 
 
 def drawn(n=400, seed=0, digits=1, shift=1.2):

@@ -3,7 +3,7 @@ import pytest
 
 from modules.metrics import linear_verifier, plda
 from modules.metrics.verification import ten_fold_accuracy
-from modules.metrics.verifier import restricted, unrestricted, unsupervised
+from modules.metrics.verifier import restricted, unrestricted
 
 FOLDS = 5
 
@@ -29,20 +29,11 @@ def protocol(seed=0, noisy=True):
     return embeddings, left, right, same, image_folds[left], subjects
 
 
-def test_unsupervised_is_the_threshold_alone():
-    embeddings, left, right, same, folds, _ = protocol()
-    scores = (embeddings[left] * embeddings[right]).sum(1)
-    found = unsupervised(scores, same, folds)
-    assert found.accuracy == ten_fold_accuracy(scores, same, folds)
-    assert (found.setting, found.verifiers) == ("unsupervised", ())
-    assert found.scores.tolist() == scores.tolist()
-
-
 def test_who_may_learn_more_finds_more():
     embeddings, left, right, same, folds, subjects = protocol()
     scores = (embeddings[left] * embeddings[right]).sum(1)
     values = [
-        unsupervised(scores, same, folds).accuracy["value"],
+        ten_fold_accuracy(scores, same, folds)["value"],
         restricted(embeddings, left, right, same, folds, penalty=10).accuracy["value"],
         unrestricted(embeddings, left, right, same, folds, subjects).accuracy["value"],
     ]
