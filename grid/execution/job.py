@@ -23,6 +23,7 @@ from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
 from grid.spec.stage_kind import Stage, stage_kind
+from grid.spec.stage_name import SHOWN_ID
 from grid.spec.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -154,7 +155,7 @@ def begin(job: Job) -> Begun | Outcome:
         if marker is None or damage:
             if marker is not None:
                 ledger.void(kind, id, str(damage), marker.generation)
-            return Outcome("damaged", f"{kind} {id[:12]}: {damage}", (kind, id))
+            return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
     return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents))
@@ -162,6 +163,7 @@ def begin(job: Job) -> Begun | Outcome:
 
 def run(job: Job, options: RunOptions) -> Outcome:
     """Begins, computes and commits one job in this process; errors in the stage are recorded in the ledger."""
+    from grid.stages.context import checked_result
     from modules.training.checkpointing import Stopped
 
     begun = begin(job)
@@ -169,8 +171,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
         return begun
     try:
         with fresh_process_state(begun.configs):
-            result = stage_kind(job.kind).run(begun.configs, begun.context(options))
-        return begun.commit(result)
+            found = stage_kind(job.kind).run(begun.configs, begun.context(options))
+        return begun.commit(checked_result(found, job.kind, begun.attempt.path))
     except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:

@@ -15,6 +15,7 @@ from typing import Any
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import SHOWN_ID
 
 NAME = "store.json"
 
@@ -55,7 +56,11 @@ def store_path(study: Path, record: Mapping[str, Any]) -> Path | str:
         return store
     found = _id(open_store(store))
     if found != known:
-        what = "has no readable store.json" if found is None else f"is another store (id {found[:8]}, not {known[:8]})"
+        what = (
+            "has no readable store.json"
+            if found is None
+            else f"is another store (id {found[:SHOWN_ID]}, not {known[:SHOWN_ID]})"
+        )
         raise BadInput(f"{plan}: key store: {store} {what}; mount the right one, or launch the grid to use this one")
     return store
 

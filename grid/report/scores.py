@@ -114,7 +114,7 @@ def read(study: Study, rows: Sequence[Row]) -> list[Scored]:
                 continue
             method, score = label.titles
             result: Mapping[str, Any] | None = None
-            state, reason = "unfinished", "not finished yet"
+            state, reason = "unfinished", "still to run"
             if label in row.markers:
                 result, state, reason = study.ledger.json(row.markers[label], "score.json"), "done", ""
                 assert result is not None

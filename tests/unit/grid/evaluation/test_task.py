@@ -97,7 +97,7 @@ def test_a_protocol_names_a_task_of_a_users_own(make: Callable[..., Grid]) -> No
     ("name", "said"),
     [
         ("silent", "evaluation task 'toy_tasks.silent': the module has no function rows and no function evaluate"),
-        ("astray", "evaluation task 'toy_tasks.absent' is no module that can be imported here"),
+        ("astray", "evaluation task 'toy_tasks.absent': there is no module toy_tasks.absent in the package toy_tasks"),
     ],
 )
 def test_what_is_no_task_is_refused_at_the_plan(make: Callable[..., Grid], name: str, said: str) -> None:

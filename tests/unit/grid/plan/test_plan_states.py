@@ -67,7 +67,8 @@ def test_other_sources_make_a_stage_stale(make: Make) -> None:
     for stage in make_plan(grid).stages:
         finish(grid, stage, source="older" if stage.stage == "train" else None)
     plan = make_plan(grid)
-    assert (plan.cells[0].state, plan.cells[0].reason) == ("stale", "it ran under other sources; --retry stale runs it again")
+    reason = "its code has changed since; the result stays in use, and --retry stale computes it again"
+    assert (plan.cells[0].state, plan.cells[0].reason) == ("stale", reason)
     assert plan.open == []
 
 
