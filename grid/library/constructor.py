@@ -106,7 +106,7 @@ class Constructor:
         """One line per argument: its type, its limits, and the comment beside it in the source."""
         lines = [f"    {one.name}: {_type(one.annotation)}" for one in self.takes]
         comments = _comments(self.config)
-        for field in self.fields:
+        for field in (name for name in self.__signature__.parameters if name in self.fields):
             about = self.config.model_fields[field]
             limits = [f"{sign} {value}" for mark in about.metadata for sign, value in _limits(mark)]
             text = f"    {field}: {', '.join([_type(about.annotation), *limits])}"

@@ -144,10 +144,10 @@ class ModulePairExplainer(ModuleExplainer):
             ValueError: as ``ModuleExplainer.explain``; or the two tensors differ in shape.
         """
         left, right = _checked(left), _checked(right)
-        if left.shape != right.shape:
+        if left.shape != right.shape or left.shape[1] != 3:
             raise ValueError(
-                f"left and right images are two tensors of one shape, one row per pair; found {tuple(left.shape)} and "
-                f"{tuple(right.shape)}"
+                f"left and right images are two tensors of one shape (N, 3, height, width), one row per pair; found "
+                f"{tuple(left.shape)} and {tuple(right.shape)}"
             )
         network = _network(module, self.config, left)
         return returned.explain_pairs(self.config, network, left, right, _size(left), reference)
