@@ -147,7 +147,7 @@ def begin(job: Job) -> Begun | Outcome:
     except ValueError as error:  # for example, a component in the user's package that only the driver can import
         return Outcome("failed", f"this worker cannot read the driver's cell ({error_line(error)}); give both the same code")
     if source_digest(job.kind, configs.values()) != job.source:
-        return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")
+        return Outcome("failed", "this worker's code differs from the driver's; give both the same checkout")
     inputs: list[Marker] = []
     for id, kind in job.needs.items():
         marker = ledger.marker(kind, id)

@@ -9,7 +9,6 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from grid.ledger.ledger import State
 from grid.plan.plan import BLOCKED, PENDING, RUN, STALE, Plan, PlannedStage
 from grid.spec.stage_name import SHOWN_ID
 from grid.terminal import counted
@@ -18,6 +17,7 @@ COLOURS = {
     "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
 }  # fmt: skip
 WORDS = {"run": "to run", "stale": "done, code changed since"}  # how states are shown; as in status and reports, stale is done
+LINES = 20  # most lines about changed stages
 MANY = 200  # tables with more rows are not printed in full on a terminal
 
 
@@ -66,12 +66,19 @@ def state_counts(counts: Mapping[str, int]) -> str:
 
 def changes(plan: Plan) -> list[str]:
     """Which finished stages no longer count or have other code now, and why: one line per reason."""
-    titles = {STALE: WORDS[STALE], RUN: "to run again"}
     lines: dict[tuple[str, str], list[PlannedStage]] = {}
     for stage in plan.stages:
-        if stage.reason and stage.state in titles:
+        if stage.reason and stage.state in (RUN, STALE):
             lines.setdefault((stage.state, stage.reason), []).append(stage)
-    return [f"{titles[State(state)]} ({_stages(stages)}): {reason}" for (state, reason), stages in lines.items()]
+    said = [
+        f"code changed since: {_stages(stages)}; the results stay in use, and --retry stale computes them again"
+        if state == STALE
+        else f"to run again: {_stages(stages)}: {reason}"
+        for (state, reason), stages in lines.items()
+    ]
+    return (
+        said if len(said) <= LINES else [*said[:LINES], f"... and {len(said) - LINES} more reasons (all of them with --json)"]
+    )
 
 
 def _stages(stages: Sequence[PlannedStage]) -> str:

@@ -91,6 +91,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "refused": about.get("refused"),
         "seconds": None if seconds is None else round(seconds, 3),  # of the method only; facts are not part of ``content``
     }
+    if context.fast and explainer.chosen and not config.get("protocol"):
+        facts["left_out"] = "the images named by chosen: a quick check has few images, and explains others"
     return Result(facts, outputs)
 
 

@@ -55,7 +55,8 @@ def kind_of(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(map(kind_of, arguments)))
     if origin is tuple:
-        return f"list of {kind_of(arguments[0])}"
+        inner = kind_of(arguments[0])
+        return f"list of {inner}" if inner == "text" or "`" in inner else f"list of {inner}s"
     if origin is dict or annotation is dict:
         return "mapping"
     if isinstance(annotation, type) and issubclass(annotation, Component):

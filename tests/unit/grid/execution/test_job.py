@@ -30,7 +30,7 @@ def test_a_component_that_the_worker_cannot_import_is_named_and_costs_no_attempt
 def test_other_sources_than_the_driver_s_are_refused(tmp_path: Path) -> None:
     outcome = run(job(tmp_path, source="0" * 64), RunOptions())
     assert outcome.ended == "failed"
-    assert "other sources" in str(outcome.error)
+    assert "code differs from the driver's" in str(outcome.error)
     assert Ledger(tmp_path).attempts("explain", "a" * 32) == 0
 
 

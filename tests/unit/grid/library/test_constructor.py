@@ -77,7 +77,8 @@ def test_help_shows_every_option_with_default_and_meaning() -> None:
     text = pydoc.render_doc(fg.losses.ArcFace, renderer=pydoc.plaintext)
     assert "..." not in text
     for part in (
-        "    dimension,", "    classes,", "scale=64.0", "margin=0.5", "variant='exact'", "easy_margin=False", "epsilon=0.001", "sample=1.0",
+        "    dimension,", "    classes,", "scale=64.0", "margin=0.5",
+        "variant='exact'", "easy_margin=False", "epsilon=0.001", "sample=1.0",
         "margin: float, >= 0, <= 1.5707963267948966 [default: 0.5]: radians",
         "variant: 'exact' | 'straight_through' | 'clipped' [default: 'exact']",
         "Deng et al., CVPR 2019",
