@@ -147,5 +147,5 @@ def test_paths_and_pil_images_are_photographs_too(place: Path) -> None:
     files = sorted((place / "data/lfw/images").rglob("*.jpg"))[:2]
     wanted = network.embed([np.asarray(Image.open(file)) for file in files])
     np.testing.assert_array_equal(network.embed(files), wanted)
-    np.testing.assert_array_equal(network.embed(str(files[0])), wanted[:1])
-    np.testing.assert_array_equal(network.embed(Image.open(files[1])), wanted[1:])
+    np.testing.assert_allclose(network.embed(str(files[0])), wanted[:1], atol=1e-6)  # another batch size, other rounding
+    np.testing.assert_allclose(network.embed(Image.open(files[1])), wanted[1:], atol=1e-6)
