@@ -12,13 +12,14 @@ import importlib.util
 import inspect
 import json
 import os
+import pkgutil
 import sys
 import traceback
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, SerializeAsAny
 
@@ -100,11 +101,13 @@ def _own(kind: str, name: str) -> type[Component]:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and name.startswith(error.name):
-            raise ValueError(f"{kind} {name!r} is no module that can be imported here ({error}){_hidden(name)}") from error
+            raise ValueError(_absent(kind, name, error)) from error
         raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     except Exception as error:  # a user's module may raise anything
         raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     found = config_classes(module, kind)
+    if not found and (lacking := _lacking(module, kind)):
+        raise ValueError(f"{kind} {name!r}: {lacking}; see docs/extending.md")
     if len(found) != 1:
         have = ", ".join(each.__name__ for each in found) or "none"
         raise ValueError(
@@ -114,18 +117,59 @@ def _own(kind: str, name: str) -> type[Component]:
     return found[0]
 
 
+def _lacking(module: ModuleType, kind: str) -> str:
+    """The methods that the module's one config class of ``kind`` still has to define; empty if there is no such class."""
+    for found in vars(module).values():
+        if isinstance(found, type) and issubclass(found, Component) and found.__module__ == module.__name__:
+            missing = sorted(getattr(found, "__abstractmethods__", ()))
+            if missing and getattr(found, "kind", None) == kind:
+                return f"class {found.__name__} lacks {' and '.join(missing)}, which every config of kind {kind} defines"
+    return ""
+
+
+def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
+    """The error message for a module that does not exist, with what to do."""
+    parent, _, last = name.rpartition(".")
+    said = f"{what} {name!r}: there is no module {error.name}"
+    if hint := _hidden(name):
+        return said + hint
+    if error.name == name and parent:  # its package exists
+        files = pkgutil.iter_modules(sys.modules[parent].__path__) if parent in sys.modules else ()
+        near = difflib.get_close_matches(last, [file.name for file in files], n=1, cutoff=0.7)
+        return f"{said}; did you mean {parent}.{near[0]}?" if near else f"{said} in the package {parent}"
+    folder = name.partition(".")[0]
+    return (
+        f"{said} where this command looks; install the package, or put the folder that contains {folder}/ on PYTHONPATH, such "
+        "as PYTHONPATH=. facegrid plan grid.yaml"
+    )
+
+
 def _hidden(name: str) -> str:
-    """The end of the error message when the user's package has the same name as one of this project's."""
+    """The end of the error message when the user's module has the same name as one of this project's packages."""
     head = name.partition(".")[0]
+    if head not in OWN:
+        return ""
+    return hidden_package(head) or f"; {head!r} is a package of facegrid itself"
+
+
+def hidden_package(head: str) -> str:
+    """The end of an error message if a package or module ``head`` of the user's is hidden by facegrid's; else empty."""
     own = importlib.util.find_spec(head) if head in OWN else None
     if own is None:
         return ""
     ours = set(map(os.path.realpath, own.submodule_search_locations or ()))
-    for place in sys.path:
-        folder = os.path.join(place or os.curdir, head)
-        if os.path.isdir(folder) and os.path.realpath(folder) not in ours:
-            return f"; your package {os.path.abspath(folder)} is hidden by facegrid's own package {head!r}: rename yours"
-    return f"; {head!r} is a package of facegrid itself"
+    for place in (*sys.path, os.curdir):
+        for found in (os.path.join(place or os.curdir, head), os.path.join(place or os.curdir, f"{head}.py")):
+            if os.path.exists(found) and os.path.realpath(found) not in ours:
+                what = "module" if found.endswith(".py") else "package"
+                return f"; your {what} {os.path.abspath(found)} is hidden by facegrid's own package {head!r}: rename yours"
+    return ""
+
+
+def import_hint(error: BaseException) -> str:
+    """The end of an error message for an ImportError about a package of the user's that facegrid's hides; otherwise empty."""
+    name = error.name if isinstance(error, ImportError) else None
+    return hidden_package(name.partition(".")[0]) if name else ""
 
 
 def _where(error: BaseException) -> str:
@@ -136,7 +180,7 @@ def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
-    return f"{place}{type(error).__name__}: {said}"
+    return f"{place}{type(error).__name__}: {said}{import_hint(error)}"
 
 
 def shortened(value: Any) -> str:
@@ -151,17 +195,25 @@ def module_named(what: str, name: str, package: str) -> ModuleType:
     Raises:
         ValueError: it cannot be imported; ``what`` names the kind of thing in the message.
     """
+    path = name if "." in name else f"{package}.{name}"
     try:
-        return importlib.import_module(name if "." in name else f"{package}.{name}")
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name == path and path != name:
+            files = [file.name for file in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+            raise ValueError(f"unknown {what} {name!r}{nearest(name, files)}") from error
+        if error.name and path.startswith(error.name):
+            raise ValueError(_absent(what, name, error)) from error
+        raise ValueError(f"{what} {name!r}: {_where(error)}") from error
     except ImportError as error:
-        raise ValueError(f"{what} {name!r} is no module that can be imported here ({error})") from error
+        raise ValueError(f"{what} {name!r}: {_where(error)}") from error
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of an error message: the closest name and the known ones."""
+def nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
+    """The end of an error message: the closest name, after ``prefix``, and the known ones."""
     choices = sorted(names)
     near = difflib.get_close_matches(name[:SHOWN], choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {prefix + near[0]!r}?" if near else ""
     more = f", and {len(choices) - LISTED} more" if len(choices) > LISTED else ""
     return f"{hint} (known: {', '.join(choices[:LISTED])}{more})"
 
@@ -181,8 +233,21 @@ def resolve(kind: str, value: Any) -> Component:
         value = SHORTHANDS[kind](value)
     key = (kind, _text(value))
     if key not in _resolved:
-        _resolved[key] = lookup(kind, value["name"]).model_validate(value)
+        found = lookup(kind, value["name"])
+        _check_name(found, kind, value["name"])
+        _resolved[key] = found.model_validate(value)
     return _resolved[key]
+
+
+def _check_name(config: type[Component], kind: str, name: str) -> None:
+    """Raises ValueError if the module of a user's component gives itself another name than that of its file."""
+    names = get_args(config.model_fields["name"].annotation)
+    if names and name not in names:
+        file = getattr(sys.modules[config.__module__], "__file__", config.__module__)
+        raise ValueError(
+            f"{kind} {name!r}: in {file}, class {config.__name__} gives its name as {names[0]!r}; write "
+            f'name: Literal["{name}"] = "{name}", the dotted path of the module'
+        )
 
 
 _text = json.JSONEncoder(sort_keys=True, default=repr).encode

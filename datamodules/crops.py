@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from configs.component import canonical
+from configs.contract import broken, naming
 from configs.interfaces import Dataset, Detector, DetectorConfig, Progress
 from datamodules.array_cache import ArrayCache
 from datamodules.detection import Detections
@@ -57,20 +58,31 @@ class CropTable:
 
 
 class FlyingCrops:
-    """Crops computed on each access."""
+    """Crops computed on each access; ``name`` is that of the detector, for messages."""
 
-    def __init__(self, dataset: Dataset, detections: Detections, detector: Detector, size: Size) -> None:
+    def __init__(self, dataset: Dataset, detections: Detections, detector: Detector, size: Size, name: str) -> None:
         self.dataset = dataset
         self.detections = detections
         self.detector = detector
         self.size = size
+        self.name = name
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> np.ndarray:
+        """RGB, uint8, (height, width, 3).
+
+        Raises:
+            ContractError: the detector returned something else.
+        """
         face = self.detections.row(self.dataset.manifest.keys[index])
-        return self.detector.crop(self.dataset.image(index), face, self.size)
+        crop = self.detector.crop(self.dataset.image(index), face, self.size)
+        shape = (*sides(self.size), 3)
+        if not isinstance(crop, np.ndarray) or crop.dtype != np.uint8 or crop.shape != shape:
+            with naming("detector", self.name):
+                raise broken("crop returned", crop, f"a numpy array uint8 {shape}", "a-detector")
+        return crop
 
     def in_order(self, progress: Progress | None) -> Iterator[np.ndarray]:
         """All crops in order, read and cut by two threads, one block at a time."""
@@ -114,7 +126,7 @@ def crops(
         )
     every = np.arange(len(rows), dtype=np.int64)
     kept = np.delete(every, lost) if detector.on_missing_face == "drop" else every
-    flying = FlyingCrops(dataset, detections, detector.build(), size)
+    flying = FlyingCrops(dataset, detections, detector.build(), size, detector.name)
     height, width = sides(size)
     if len(rows) * height * width * 3 > limit_bytes:
         return CropTable(flying, size, kept, len(lost))

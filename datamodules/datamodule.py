@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from configs.contract import broken, naming
 from configs.interfaces import Augmentation, BatchesConfig
 from datamodules.augmentations._base import augmentation_seed
 from datamodules.batches.shuffled import ShuffledConfig as Shuffled
@@ -51,7 +52,12 @@ class TrainFaces(Dataset[Item]):
 
     def __getitem__(self, item: tuple[int, int]) -> Item:
         epoch, row = item
-        image = self.augmentation(self.crops[row], augmentation_seed(self.seed, epoch, row))
+        crop = self.crops[row]
+        shape = crop.shape
+        image = self.augmentation(crop, augmentation_seed(self.seed, epoch, row))
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != shape:
+            with naming("augmentation", str(self.augmentation.__module__)):
+                raise broken("it returned", image, f"a numpy array uint8 {shape}, the shape of its input", "the-other-kinds")
         return image, self.labels[row], row
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from configs.contract import broken, naming
 from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
+from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
 from modules.losses import softmax
 from modules.shape_inference import Size, feature_shape, sides
 from modules.targets import Measured, TargetLosses, TargetsConfig, auxiliary_classes, head_of
@@ -75,12 +77,15 @@ class Network(nn.Module):
         self.loss: Any
         self.auxiliary: Any = None
         self.classifies = loss_config.classifies
+        self.loss_name, self.head_name, self.dimension = loss_config.name, head_config.name, head_config.dimension
         if isinstance(loss_config, TargetsConfig):
             assert isinstance(classes, Mapping), "several targets have several numbers of classes"
             self.loss = loss_config.build_on(head_config.dimension, classes, (channels, height, width))
         else:
             assert isinstance(classes, int), "one target has one number of classes"
-            self.loss = loss_config.build(head_config.dimension, classes)
+            built = loss_config.build(head_config.dimension, classes)
+            self.loss = checked_module(built, loss_config.name, loss_config.classifies)
+        self.class_count = classes if isinstance(classes, int) else classes[loss_config.primary]  # type: ignore[attr-defined]
         if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
             known = auxiliary_classes(loss_config, classes)
             self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, known)
@@ -93,11 +98,25 @@ class Network(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Embeddings (N, dimension), not normalised, of images (N, 3, height, width) in [-1, 1]."""
-        return self.head(self.features(images))
+        return self._embedded(self.features(images))
+
+    def _embedded(self, features: Tensor) -> Tensor:
+        """The head's output.
+
+        Raises:
+            ContractError: it is not (N, dimension).
+        """
+        found = self.head(features)
+        if not isinstance(found, Tensor) or tuple(found.shape) != (len(features), self.dimension):
+            with naming("head", self.head_name):
+                expected = f"a tensor ({len(features)}, {self.dimension}), one embedding per image"
+                raise broken("forward returned", found, expected, "the-other-kinds")
+        return found
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, 3, height, width) in [-1, 1]."""
-        return self.loss.logits(self.embed(images))
+        logits = self.loss.logits(self.embed(images))
+        return checked_logits(logits, self.loss_name, len(images), self.class_count)
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
         """The training loss, a scalar; labels are int64 (N,), or for several targets as in ``TargetLosses.forward``."""
@@ -105,9 +124,10 @@ class Network(nn.Module):
             features = self.features(images)
         else:
             features, seen = self.backbone.forward_auxiliary(images)
-        embeddings = self.head(features)
+        embeddings = self._embedded(features)
         several = isinstance(self.loss, TargetLosses)
-        loss: Tensor = self.loss(embeddings, labels, features) if several else self.loss(embeddings, labels)
+        found = self.loss(embeddings, labels, features) if several else self.loss(embeddings, labels)
+        loss = checked_loss(found, self.loss_name, embeddings)
         if self.auxiliary is not None:
             loss = loss + self.backbone.auxiliary_weight * self._auxiliary_loss(seen, labels)
         if self.decoder is not None:
@@ -128,7 +148,7 @@ class Network(nn.Module):
         """Validation sums of each target (for several targets), see ``TargetLosses.measure``."""
         assert isinstance(self.loss, TargetLosses), "this network has one target"
         features = self.features(images)
-        return self.loss.measure(self.head(features), labels, features)
+        return self.loss.measure(self._embedded(features), labels, features)
 
     def decoding_loss(self, images: Tensor) -> Tensor:
         """Mean squared reconstruction error, a scalar; the loss if only the decoder is trained."""

@@ -125,7 +125,8 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
     for name, found in outputs.items():
         if found.ndim != 4:
             raise ValueError(f"its stage {name} gives {tuple(found.shape)}, not (N, C, h, w)")
-    assert output.shape[1] == module.channels, f"channels is {module.channels}, the map has {output.shape[1]}"
+    if output.shape[1] != module.channels:
+        raise ValueError(f"its channels is {module.channels}, and its feature map has {output.shape[1]} channels")
     if 0 in output.shape:
         raise _TooSmall("nothing is left of the map")
     shapes = {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}

@@ -16,6 +16,7 @@ from torch.nn import functional
 from configs.component import Config
 from configs.interfaces import HeadConfig, LossConfig
 from configs.lookup import component
+from modules.layers.loss_contract import checked_loss, checked_module
 
 IDENTITY = "identity"
 
@@ -119,7 +120,7 @@ class TargetLosses(nn.Module):
         self.heads = nn.ModuleDict({_key(name): head.build(*shape) for name, head in own.items()})
         self.losses = nn.ModuleDict(
             {
-                _key(name): config.parts[name].loss.build(own[name].dimension if name in own else dimension, classes[name])
+                _key(name): _loss(config.parts[name].loss, own[name].dimension if name in own else dimension, classes[name])
                 for name in config.names
             }
         )
@@ -159,7 +160,9 @@ class TargetLosses(nn.Module):
             known = ~column.isnan()
             if bool(known.any()):
                 seen = self.embedding(name, features, embeddings)[known]
-                total = total + self.config.parts[name].weight * self.of(name)(seen, self._typed(name, column[known]))
+                part = self.config.parts[name]
+                found = checked_loss(self.of(name)(seen, self._typed(name, column[known])), part.loss.name, seen)
+                total = total + part.weight * found
         return total
 
     def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
@@ -189,6 +192,10 @@ class TargetLosses(nn.Module):
 
     def _typed(self, name: str, column: Tensor) -> Tensor:
         return column if self.config.parts[name].loss.predicts == "number" else column.long()
+
+
+def _loss(config: LossConfig, dimension: int, classes: int) -> nn.Module:
+    return checked_module(config.build(dimension, classes), config.name, config.classifies)  # type: ignore[no-any-return]
 
 
 def _key(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from pydantic import PositiveInt, model_validator
 
+from configs.contract import broken, naming
 from configs.interfaces import DatasetConfig, Progress
 from configs.interfaces import Manifest as AnyManifest
 from datamodules.image_index import cached, scan
@@ -81,14 +82,28 @@ class FilesConfig(DatasetConfig):
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
         return enough(scan(self.folder(), self._listed(), self.on_bad_image, cache, progress), self.min_images)
 
+    def _listed(self) -> Images:
+        """``images()``, after checking it.
+
+        Raises:
+            ValueError: the folder or a list is missing.
+            ContractError: it is no list of (key, identity), both text.
+        """
+        if missing := self.missing():
+            raise ValueError(str(missing))
+        with naming("dataset", self.name):
+            found = self.images()
+            expected = "a list of (key, identity): an image's path below the folder, and its subject"
+            if not isinstance(found, (list, tuple)):
+                raise broken("images returned", found, expected, "a-dataset")
+            for number, row in enumerate(found):
+                if type(row) is not tuple or len(row) != 2 or type(row[0]) is not str or type(row[1]) is not str:
+                    raise broken(f"images returned as item {number}", row, expected, "a-dataset")
+            return list(found)
+
     def build(self, manifest: AnyManifest) -> FileDataset:
         assert isinstance(manifest, Manifest)
         return FileDataset(self.folder(), manifest)
-
-    def _listed(self) -> Images:
-        if missing := self.missing():
-            raise ValueError(str(missing))
-        return self.images()
 
 
 class FileDataset:
@@ -183,7 +198,13 @@ def choose(
         subjects: maximum number of subjects, in the order of ``images``; None: all
         exclude: identities to leave out
         share: fraction of each subject's images to take: the first ones in the order of ``images``, at least one
+
+    Raises:
+        ContractError: an item of ``images`` is no (key, identity).
     """
+    for row in images:
+        if not isinstance(row, tuple) or len(row) != 2:
+            raise broken("choose was given", row, "(key, identity) for each image", "a-dataset")
     counts = Counter(who for _, who in images)
     out = set(exclude)
     able = [who for who, count in counts.items() if count >= min_images and who not in out][:subjects]

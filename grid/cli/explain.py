@@ -33,9 +33,11 @@ Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol
 Protocol = Annotated[str | None, typer.Option(metavar="TITLE", help="whose pairs; else the first protocol that has some")]
 Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="how good the maps are, such as hiding_game,sanity")]
 Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
-Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="take added explanations out of the study again")]
+Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="remove explanations that were added to the study")]
 Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one subject")]
-To = Annotated[Path | None, typer.Option(metavar="FILE.png", help="the image of two images [explanation.png]")]
+To = Annotated[
+    Path | None, typer.Option(metavar="FILE.png", help="image file for the maps of two images [default: explanation.png]")
+]
 
 
 def explain(
@@ -65,7 +67,7 @@ def explain(
         if drop:
             asked = {"--methods": methods, "--images": images, "--pairs": pairs, "--scores": scores, "--address": address}
             if given := [option for option, value in {**asked, "--protocol": protocol}.items() if value is not None]:
-                raise BadInput(f"--drop takes explanations out and makes none; leave {given[0]} out")
+                raise BadInput(f"--drop only removes explanations; leave {given[0]} out")
             _drop(target, where, [name.strip() for text in drop for name in text.split(",") if name.strip()], as_json)
             return
         _study(target, where, methods, Look.of(images, pairs, protocol, scores or ()), address, as_json)

@@ -17,7 +17,7 @@ import typer
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.secrets import masked_text
-from grid.terminal import AsJson, WhereText, degrade_output, err, out, styled
+from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
 _RIGHT = "change the rights, or choose other folders with launch.study and launch.store"
@@ -128,7 +128,9 @@ def debug(
     grid: GridFile,
     overrides: Overrides = None,
     where: WhereText = None,
-    fast: Annotated[bool, typer.Option("--fast", help="one batch of everything, in a moment")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="check in seconds that the cell runs: a few images, one training batch")
+    ] = False,
     again: Annotated[bool, typer.Option("--again", help="forget what debug computed before")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -160,7 +162,9 @@ def status(study: StudyFolder, as_json: AsJson = False) -> None:
 @app.command()
 def report(
     study: StudyFolder,
-    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="where to [report, in the study]")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="folder to write to [default: report/ in the study]")
+    ] = None,
     faces: Annotated[
         bool, typer.Option("--faces/--no-faces", help="faces of the data; else a mean face under each map")
     ] = True,
@@ -208,7 +212,7 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
     else:
-        out.print(f"experiment {result.experiment}: {len(result.runs)} runs")
+        out.print(f"experiment {result.experiment}: {counted(len(result.runs), 'run')}")
     for line in (*([copied] if copied else []), *result.said, *result.problems):
         err.print(f"MLflow: {line}")
     if result.problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from configs.contract import broken
 from configs.interfaces import Manifest, ProtocolConfig
+from grid.spec.measure import entry_of, measures_in
+
+SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,36 @@ class EvaluationResult:
     metrics: Mapping[str, Any]
     facts: Mapping[str, Any]
     outputs: tuple[str, ...] = ()
+
+
+def check_result(found: Any, folder: Path) -> None:
+    """Checks what a task's ``evaluate`` returned; ``folder`` is where it wrote its files.
+
+    Raises:
+        ContractError: it is no ``EvaluationResult``, its metrics or facts are no JSON values, or a file is missing.
+    """
+    if not isinstance(found, EvaluationResult):
+        raise broken("evaluate returned", found, "an EvaluationResult of grid.evaluation.evaluator", SECTION)
+    for name in ("metrics", "facts"):
+        value = getattr(found, name)
+        try:
+            fits = isinstance(value, Mapping) and bool(json.dumps(dict(value)))
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            expected = "a dict of JSON values (convert numpy numbers by float())"
+            raise broken(f"EvaluationResult.{name} is", value, expected, SECTION)
+    for measure in measures_in([found.metrics]):
+        value = (entry_of(found.metrics, measure.key) or {}).get("value")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise broken(f"the value of the metric {measure.key!r} is", value, "a number, or None", SECTION)
+    if isinstance(found.outputs, str) or not all(isinstance(name, str) for name in found.outputs):
+        raise broken(
+            "EvaluationResult.outputs is", found.outputs, "a tuple of file names, such as ('scores.parquet',)", SECTION
+        )
+    for name in found.outputs:
+        if not (folder / name).is_file():
+            raise broken("EvaluationResult.outputs names", name, "a file that evaluate wrote into seen.folder", SECTION)
 
 
 def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from configs.contract import PAGE, broken, naming
 from configs.lookup import module_named
 from grid.spec.measure import Measure, measures_in
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PACKAGE = "grid.evaluation"
+SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
 
 
 class EvaluationTask:
@@ -43,13 +45,34 @@ class EvaluationTask:
         return type(self).__module__
 
     def rows(self, asked: Any) -> np.ndarray:
-        """int64, ascending: the requested rows of the manifest."""
+        """int64, ascending: the requested rows of the manifest.
+
+        Raises:
+            ContractError: the module's ``rows`` returned something else.
+        """
+        import numpy as np
+
         found: np.ndarray = importlib.import_module(self.module).rows(asked)
+        with naming("evaluation task", self.name):
+            integers = isinstance(found, np.ndarray) and found.ndim == 1 and np.issubdtype(found.dtype, np.integer)
+            if not integers or not len(found):
+                raise broken("rows returned", found, "a numpy array of integers (U,), rows of the manifest", SECTION)
+            if found[0] < 0 or (np.diff(found) <= 0).any():
+                raise broken("rows returned", found, "rows of the manifest in ascending order, each once (np.unique)", SECTION)
         return found
 
     def evaluate(self, asked: Any, seen: Any, protocol: Any) -> Any:
-        """The ``EvaluationResult`` of a protocol's evaluation data and ``Embedded`` images; see ``evaluator.py``."""
-        return importlib.import_module(self.module).evaluate(asked, seen, protocol)
+        """The ``EvaluationResult`` of a protocol's evaluation data and ``Embedded`` images; see ``evaluator.py``.
+
+        Raises:
+            ContractError: the module's ``evaluate`` returned something else.
+        """
+        from grid.evaluation.evaluator import check_result
+
+        found = importlib.import_module(self.module).evaluate(asked, seen, protocol)
+        with naming("evaluation task", self.name):
+            check_result(found, seen.folder)
+        return found
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:
         """The table columns, given the ``metrics.json`` of several cells."""
@@ -60,7 +83,7 @@ class EvaluationTask:
         return dataclasses.replace(asked, rows=rows[asked.rows])
 
     def sample(self, asked: Any, count: int) -> Any | None:
-        """For a quick check: a sample of about ``count``; None if a few images yield no numbers, so none are computed."""
+        """For ``debug --fast``: a sample of about ``count``; None if a few images yield no numbers, so none are computed."""
         return None
 
 
@@ -73,10 +96,12 @@ def evaluation_task(name: str) -> EvaluationTask:
     """
     module = module_named("evaluation task", name, PACKAGE)
     if missing := [function for function in ("rows", "evaluate") if not callable(getattr(module, function, None))]:
-        raise ValueError(f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}")
+        raise ValueError(
+            f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}; see {PAGE}#{SECTION}"
+        )
     found = getattr(module, "Task", None) or type("Task", (EvaluationTask,), {"__module__": module.__name__})
     if not (isinstance(found, type) and issubclass(found, EvaluationTask)):
-        raise ValueError(f"evaluation task {name!r}: its class Task is no grid.evaluation.task.EvaluationTask")
+        raise ValueError(f"evaluation task {name!r}: its class Task does not derive from grid.evaluation.task.EvaluationTask")
     return found(name)
 
 

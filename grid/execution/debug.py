@@ -23,13 +23,19 @@ from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.spec.cell_filter import which
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.stage_kind import StageName, stage_kind
+from grid.stages.context import FAST_IMAGES, FAST_PAIRS, FAST_SUBJECTS
 from grid.terminal import styled
 
 LINE_SECONDS = 5.0  # minimum time between two progress lines
+QUICK = (
+    f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects, one training batch, about {FAST_PAIRS} pairs per "
+    "protocol; its numbers mean nothing and are not kept"
+)
 
 
 def debug(grid: Grid, where: CellFilter | None, fast: bool, again: bool, console: Console) -> dict[str, Any]:
-    """Runs every stage of the one cell selected by ``where`` in a separate ledger; returns its metrics by protocol.
+    """Runs every stage of the one cell selected by ``where`` in a separate ledger; returns its metrics by protocol, and under
+    ``left_out`` the protocols without metrics, with the reason.
 
     A launched study is not modified: the ledger is ``<study>/debug`` (emptied first with ``again``), or a temporary one with
     ``fast``. Exceptions are not caught.
@@ -67,13 +73,16 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
     waiting = {job.id: Work(job.id, job.label, (job,), frozenset(job.needs) & ids) for job in own}
     ledger = Ledger(store)
     executor = LocalExecutor(grid.spec.launch, fast=fast, raises=True)
-    more = ", one batch of everything" if fast else ""
-    console.print(styled("[bold]{}[/] {}{}", cell.title, executor.where(), more))
+    console.print(styled("[bold]{}[/] {}", cell.title, executor.where()))
+    if fast:
+        console.print(styled("  [yellow]quick check[/]: {}", QUICK))
     lines = Lines(console, ledger, {id: label for label, id in cell.stages.items()})
     executor.run(Session(WorkQueue(waiting, set(waiting)), ledger, lines.watch, lines.ended))
     if not fast:
         console.print(Text(f"  files: {store}"))
-    return lines.metrics
+    for heading, why in lines.left_out.items():
+        console.print(styled("  [yellow]left out[/] {}: {}", heading, why))
+    return lines.metrics | ({"left_out": lines.left_out} if lines.left_out else {})
 
 
 class Lines:
@@ -82,6 +91,7 @@ class Lines:
     def __init__(self, console: Console, ledger: Ledger, names: Mapping[str, StageName]) -> None:
         self.console, self.ledger, self.names = console, ledger, names
         self.metrics: dict[str, Any] = {}  # by protocol
+        self.left_out: dict[str, str] = {}  # protocol -> why a quick check has no metrics of it
         self.last = 0.0
 
     def watch(self, work: Work, label: str, row: Mapping[str, Any]) -> None:
@@ -100,8 +110,11 @@ class Lines:
         marker = self.ledger.marker(job.kind, job.id)
         if marker is None:  # an input turned out to be damaged and is recomputed first
             return
-        self.console.print(Text(f"  {job.label}: {_words(marker.facts)}"))
+        facts = dict(marker.facts)
         kind, name = stage_kind(job.kind), self.names[job.id]
+        if why := facts.pop("left_out", None):
+            self.left_out[kind.heading(name)] = why
+        self.console.print(Text(f"  {job.label}: {_words(facts)}"))
         if (result := kind.result(finished(self.ledger, name, marker))) is not None:
             self.metrics[kind.heading(name)] = result
 

@@ -23,7 +23,7 @@ from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
 from grid.spec.stage_kind import Stage, stage_kind
-from grid.spec.stage_name import DETECT
+from grid.spec.stage_name import DETECT, SHOWN_ID
 from grid.spec.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -150,7 +150,7 @@ def begin(job: Job) -> Begun | Outcome:
     except ValueError as error:  # for example, a component in the user's package that only the driver can import
         return Outcome("failed", f"this worker cannot read the driver's cell ({error_line(error)}); give both the same code")
     if source_digest(job.kind, configs.values()) != job.source:
-        return Outcome("failed", "this worker has other sources than the driver; give both the same checkout")
+        return Outcome("failed", "this worker's code differs from the driver's; give both the same checkout")
     inputs: list[Marker] = []
     for id, kind in job.needs.items():
         marker = ledger.marker(kind, id)
@@ -158,7 +158,7 @@ def begin(job: Job) -> Begun | Outcome:
         if marker is None or damage:
             if marker is not None:
                 ledger.void(kind, id, str(damage), marker.generation)
-            return Outcome("damaged", f"{kind} {id[:12]}: {damage}", (kind, id))
+            return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
     return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents))
@@ -166,6 +166,7 @@ def begin(job: Job) -> Begun | Outcome:
 
 def run(job: Job, options: RunOptions) -> Outcome:
     """Begins, computes and commits one job in this process; errors in the stage are recorded in the ledger."""
+    from grid.stages.context import checked_result
     from modules.training.checkpointing import Stopped
 
     begun = begin(job)
@@ -173,8 +174,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
         return begun
     try:
         with fresh_process_state(begun.configs):
-            result = stage_kind(job.kind).run(begun.configs, begun.context(options))
-        return begun.commit(result)
+            found = stage_kind(job.kind).run(begun.configs, begun.context(options))
+        return begun.commit(checked_result(found, job.kind, begun.attempt.path))
     except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
@@ -21,9 +22,10 @@ from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.ledger.study_identity import own_identity
-from grid.plan.plan import FAILED, RUN, STALE, Plan, store_of, study_of
+from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, store_of, study_of
 from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.plan.study_record import write_plan
+from grid.plan.table import changes, state_counts
 from grid.report.build import build
 from grid.spec.grid_file import Grid, Launch
 from grid.terminal import counted, styled
@@ -62,10 +64,11 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         queue = queue_of(plan, jobs, shards_of(plan, jobs))
         counts = plan.counts()
         open_stages = queue.stages_to_run
-        states = ", ".join(f"{number} {state}" for state, number in counts.items())
-        words = f"{counted(len(plan.cells), 'cell')} ({states}); {counted(open_stages, 'stage')} to run"
+        words = f"{counted(len(plan.cells), 'cell')} ({state_counts(counts)}); {counted(open_stages, 'stage')} to run"
         console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f" {executor.where()}" if open_stages else ""))
-        numbers = (len(plan.cells), counts.get("done", 0))
+        for line in changes(plan):
+            console.print(Text(line, style="yellow"), soft_wrap=True)
+        numbers = (len(plan.cells), counts.get(DONE, 0) + counts.get(STALE, 0))
         report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, queue)
 
@@ -119,7 +122,7 @@ def _retry(plan: Plan, retry: Sequence[str]) -> Plan:
         if stage.state == FAILED and "failed" in retry:
             ledger.forgive(stage.stage, stage.id)
         if stage.state == STALE and "stale" in retry:
-            reason = "its sources have changed, and --retry stale asked for it"
+            reason = "its code has changed, and --retry stale asked for it"
             ledger.void(stage.stage, stage.id, reason, stage.generation)
     return plan.renewed()
 
@@ -188,7 +191,7 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
     for id, error in queue.failed.items():
         if id not in recorded:  # nothing to record: the next launch retries it
             console.print(styled("[yellow]unfinished[/] {}", error))
-    words = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run"
+    words = f"{counted(ran, 'stage')} had to run" if ran else "nothing had to run"
     console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     return 1 if failed or queue.failed else 0
 

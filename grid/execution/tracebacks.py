@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 
+from configs.lookup import import_hint
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("grid", "modules", "datamodules", "configs", "cluster")
 
@@ -18,7 +20,7 @@ def error_line(error: BaseException) -> str:
 
     A ValueError raised by the project itself is a message to the user and has no code location.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) + import_hint(error)
     plain = isinstance(error, ValueError) and text
     line = text if plain else f"{type(error).__name__}: {text}" if text else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
@@ -36,7 +38,8 @@ def own_traceback(error: BaseException) -> str:
         own = [frame for frame in one.stack if _own(frame.filename)]
         one.stack = traceback.StackSummary.from_list(own or list(one.stack))
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-    return "".join(found.format())
+    hint = import_hint(error).removeprefix("; ")
+    return "".join(found.format()) + (f"{hint}\n" if hint else "")
 
 
 def show_own(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

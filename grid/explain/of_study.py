@@ -27,7 +27,7 @@ from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study, write_record
 from grid.ledger.study_identity import own_identity
-from grid.plan.plan import DONE, FAILED, RUN, Plan, PlannedCell, store_of
+from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, PlannedCell, store_of
 from grid.plan.preflight import checked_plan, prepare
 from grid.report.build import build
 from grid.spec.cell_filter import check_cell_filter
@@ -86,7 +86,7 @@ def explain(
         words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
         console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
-        done = sum(cell.state == DONE for cell in plan.cells)
+        done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
         executor = executor_of(grid.spec.launch)
         page = carry_out(queue, executor, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
         found = [row for cell in plan.cells for row in _results(cell, plan, ledger, queue)]
@@ -217,5 +217,5 @@ def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
             counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
     page = short(study.path / "report/index.html")
     ran = facts["stages_run"]
-    line = f"{counted(ran, 'stage')} {'was' if ran == 1 else 'were'} to run · {' · '.join(counts)} · report: {page}"
+    line = f"{counted(ran, 'stage')} had to run · {' · '.join(counts)} · report: {page}"
     console.print(Text(f"{line} · MLflow: facegrid ui {short(study.path)}"), soft_wrap=True)

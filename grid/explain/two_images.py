@@ -26,6 +26,7 @@ from grid.stages.context import Context
 from grid.stages.explain import target_of, tensors
 from grid.stages.train import load_network
 from grid.terminal import styled
+from modules.attribution import returned
 from modules.attribution.explainer import Refused
 
 METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # the default; all take seconds
@@ -130,21 +131,20 @@ def _maps(
     """The maps; raises Refused if the method does not apply."""
     pixels = training.input.pixels
     if explainer.of == "image":
-        one = explainer.build().explain(network, images, target_of(network, explainer, images, None), pixels)
+        one = returned.explain(explainer, network, images, target_of(network, explainer, images, None), pixels)
         generated = None if one.generated is None else from_unit(one.generated)
         return [Drawn(explainer.title, _about(one), one.maps, one.signed, generated)]
     if threshold is not None and getattr(explainer, "threshold", threshold) is None:
         explainer = explainer.model_copy(update={"threshold": threshold})
-    built = explainer.build()
     try:
-        found = built.explain(network, images[:1], images[1:], pixels, None)
+        found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, None)
         wants = "unnormalised" in found.notes
     except Refused as error:
         if error.code != "no_reference" or reference.get() is None:
             raise
         wants = True
     if wants and reference.get() is not None:
-        found = built.explain(network, images[:1], images[1:], pixels, reference.get())
+        found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, reference.get())
     return [
         Drawn(f"{explainer.title} {name}".rstrip(), _about(found), maps[0], name in found.signed)
         for name, maps in found.maps.items()

@@ -14,6 +14,7 @@ from configs.component import file_digest
 from grid.ledger.reader import LedgerReader
 from grid.ledger.records import Failure, Fenced, Marker, Resume, numbers
 from grid.ledger.sealed import seal
+from grid.spec.stage_name import SHOWN_ID
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Attempt:
         """Raises Fenced if a newer attempt has claimed this stage."""
         last = max([0, *numbers(self.ledger.store.names(f"{self.kind}/{self.id}/claims"), "")])
         if last > self.number:
-            raise Fenced(f"{self.kind} {self.id[:12]}: attempt {self.number} was overtaken by attempt {last}")
+            raise Fenced(f"{self.kind} {self.id[:SHOWN_ID]}: attempt {self.number} was overtaken by attempt {last}")
 
     def resumable(self) -> Resume | None:
         """The checkpoint that this attempt may resume from: written by the same code, from the same inputs."""

@@ -50,7 +50,7 @@ class LedgerReader:
             if upstream.content != marker.inputs.get(need):
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from has changed", marker, generation)
         if source is not None and marker.source != source:
-            reason = "it ran under other sources; --retry stale runs it again"
+            reason = "its code has changed since; --retry stale runs it again"
             return Status(State.STALE, Cause.CODE, reason, marker, generation)
         return Status(State.DONE, None, None, marker, generation)
 

@@ -15,6 +15,7 @@ from typing import Any
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import SHOWN_ID
 
 NAME = "store.json"
 AGAIN = "if its results are lost, launch the grid with --new-store to compute everything again"
@@ -89,11 +90,12 @@ def check_store(study: Path, store: Path | str, record: Mapping[str, Any]) -> No
 
 
 def _wrong(store: Path | str, found: str | None, known: str) -> str:
+    wanted = known[:SHOWN_ID]
     if found is not None:
-        return f"{store} is another store (id {found[:8]}, not {known[:8]}); mount the right one, or {AGAIN} in this one"
+        return f"{store} is another store (id {found[:SHOWN_ID]}, not {wanted}); mount the right one, or {AGAIN} in this one"
     if open_store(store).names(""):
-        return f"{store} has no readable store.json (id {known[:8]}); mount the right one, or launch the grid to write it again"
-    return f"{store} has no readable store.json (id {known[:8]}) and is empty; mount the right one, or {AGAIN}"
+        return f"{store} has no readable store.json (id {wanted}); mount the right one, or launch the grid to write it again"
+    return f"{store} has no readable store.json (id {wanted}) and is empty; mount the right one, or {AGAIN}"
 
 
 def _id(store: Store) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
@@ -13,6 +14,10 @@ from configs.explainers import ExplainerConfig
 from configs.lookup import lookup
 
 NOT_ARGUMENTS = frozenset(("name", "label", *ExplainerConfig.model_fields))  # used only in grid files
+
+WIDE = 100  # characters of a call on one line
+
+LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=", "max_length": "length <="}
 
 Finish = Callable[..., Any]  # (config, **arguments of build) -> the object
 
@@ -42,7 +47,8 @@ class Constructor:
         self.__signature__ = inspect.Signature(
             sorted([*self.takes, *map(self._parameter, self.fields)], key=lambda one: one.kind)
         )
-        self.__doc__ = "\n\n".join(text for text in (inspect.getdoc(inspect.getmodule(self.config)), self._about()) if text)
+        parts = (self._call(), inspect.getdoc(inspect.getmodule(self.config)), self._about(), self._arguments())
+        self.__doc__ = "\n\n".join(text for text in parts if text)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Builds the component.
@@ -84,7 +90,29 @@ class Constructor:
         return isinstance(made, type) and isinstance(found, made)
 
     def __repr__(self) -> str:
-        return f"<{self.__name__}{self.__signature__}>"
+        return f"<{self.__name__} of {self.__module__}>"  # short: help() cuts it at 70 characters
+
+    def _call(self) -> str:
+        """The call with all arguments and defaults, one per line if it is long."""
+        texts = []
+        for one in self.__signature__.parameters.values():
+            if one.kind is one.KEYWORD_ONLY and "*" not in texts:
+                texts.append("*")
+            texts.append(one.name if one.default is one.empty else f"{one.name}={_shown(one.default)}")
+        line = f"{self.__name__}({', '.join(texts)})"
+        return line if len(line) <= WIDE else f"{self.__name__}(\n    {f',{chr(10)}    '.join(texts)},\n)"
+
+    def _arguments(self) -> str:
+        """One line per argument: its type, its limits, and the comment beside it in the source."""
+        lines = [f"    {one.name}: {_type(one.annotation)}" for one in self.takes]
+        comments = _comments(self.config)
+        for field in (name for name in self.__signature__.parameters if name in self.fields):
+            about = self.config.model_fields[field]
+            limits = [f"{sign} {value}" for mark in about.metadata for sign, value in _limits(mark)]
+            text = f"    {field}: {', '.join([_type(about.annotation), *limits])}"
+            default = "" if about.is_required() else f" [default: {_shown(about.get_default(call_default_factory=True))}]"
+            lines.append(f"{text}{default}{f': {comments[field]}' if field in comments else ''}")
+        return "Arguments:\n" + "\n".join(lines) if lines else ""
 
     def _parameter(self, field: str) -> inspect.Parameter:
         about = self.config.model_fields[field]
@@ -96,6 +124,62 @@ class Constructor:
     def _about(self) -> str | None:
         about = self.config.__dict__.get("__doc__")
         return about and inspect.cleandoc(about)
+
+
+def _shown(value: Any) -> str:
+    """A default: components by name."""
+    return value.name if isinstance(value, Component) else repr(value)
+
+
+def _type(annotation: Any) -> str:
+    """A type as in the source: ``float``, ``'a' | 'b'``, ``loss`` for a component."""
+    if isinstance(annotation, str) or annotation is inspect.Parameter.empty:
+        return str(annotation) if isinstance(annotation, str) else "any"
+    if annotation is None or annotation is type(None):
+        return "None"
+    if annotation is Component:
+        return "component"
+    arguments = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return " | ".join(map(repr, arguments))
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin in (Union, UnionType):
+        return " | ".join(map(_type, arguments))
+    if arguments:
+        inner = ", ".join("..." if one is ... else _type(one) for one in arguments)
+        return f"{getattr(origin, '__name__', origin)}[{inner}]"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _limits(mark: Any) -> list[tuple[str, Any]]:
+    """The limits that a mark of a pydantic field sets, as sign and value."""
+    return [(sign, getattr(mark, key)) for key, sign in LIMITS.items() if getattr(mark, key, None) is not None]
+
+
+def _comments(config: type[Component]) -> dict[str, str]:
+    """Field -> the comment on its line, or on the lines above it, in the sources of the class and its bases."""
+    found: dict[str, str] = {}
+    for base in reversed(config.__mro__):
+        if not (issubclass(base, Component) and base is not Component):
+            continue
+        above = ""
+        try:
+            source = inspect.getsource(base)
+        except (OSError, TypeError):  # defined interactively
+            continue
+        for line in source.splitlines():
+            code, _, comment = line.strip().partition("  # ")
+            field = code.partition(":")[0]
+            if line.strip().startswith("# "):
+                above = f"{above} {line.strip()[2:]}".strip()
+                continue
+            if field in base.model_fields and (comment or above):
+                text = comment.split("type: ignore")[0].strip(" #") or above
+                found |= {field: text} if text else {}
+            above = ""
+    return found
 
 
 def built_from(config: type[Component]) -> tuple[inspect.Parameter, ...]:

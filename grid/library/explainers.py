@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from configs.contract import described
 from configs.explainers import ExplainerConfig
+from modules.attribution import returned
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.hooks import evaluating, hooked
-from modules.attribution.targets import ClassLogit, Cosine, Target
+from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Target
 from modules.network import Network
 
+TARGETS = "a class, one class per image, an embedding, or None for the top class of each image"
 PARTS = {  # parts of facegrid's networks that some methods need
     "features": "the feature map below the head",
     "head": "the head, from feature map to embedding",
@@ -39,7 +42,8 @@ class ForeignNetwork(nn.Module):
     def __getattr__(self, name: str) -> Any:
         if name in PARTS:
             raise Refused(
-                "no_such_part", f"the method needs {PARTS[name]}, and a module from elsewhere does not say what that is"
+                "no_such_part",
+                f"the method needs {PARTS[name]}, which only facegrid's networks have; use one from fg.Study(...).load(...)",
             )
         return super().__getattr__(name)
 
@@ -114,8 +118,7 @@ class ModuleExplainer:
         """
         images, network = _checked(images), _network(module, self.config, images)
         wanted = target_of(network, images, target)
-        found: Attribution = self.config.build().explain(network, images, wanted, _size(images))
-        return found
+        return returned.explain(self.config, network, images, wanted, _size(images))
 
     def __repr__(self) -> str:
         return f"<{self.config!r}>"
@@ -127,11 +130,27 @@ class ModulePairExplainer(ModuleExplainer):
     def explain(  # type: ignore[override]
         self, module: nn.Module, left: Tensor, right: Tensor, reference: Reference | None = None
     ) -> PairAttribution:
-        """Maps of N pairs of images, each (N, 3, H, W); ``maps[name]`` is float32 (N, 2, h, w)."""
+        """Maps of N pairs of images.
+
+        Args:
+            module: images (N, 3, H, W) to embeddings (N, D)
+            left, right: float (N, 3, H, W), in the module's input format; row i of both is pair i
+            reference: pairs for tuning, for methods that need them
+
+        Returns:
+            ``maps[name]`` is float32 (N, 2, h, w), for the left and the right image; ``cosines`` is float32 (N,).
+
+        Raises:
+            ValueError: as ``ModuleExplainer.explain``; or the two tensors differ in shape.
+        """
         left, right = _checked(left), _checked(right)
+        if left.shape != right.shape or left.shape[1] != 3:
+            raise ValueError(
+                f"left and right images are two tensors of one shape (N, 3, height, width), one row per pair; found "
+                f"{tuple(left.shape)} and {tuple(right.shape)}"
+            )
         network = _network(module, self.config, left)
-        found: PairAttribution = self.config.build().explain(network, left, right, _size(left), reference)
-        return found
+        return returned.explain_pairs(self.config, network, left, right, _size(left), reference)
 
 
 def target_of(network: Any, images: Tensor, target: Any) -> Target:
@@ -140,11 +159,27 @@ def target_of(network: Any, images: Tensor, target: Any) -> Target:
     if isinstance(target, Target):
         return target
     if target is None:
+        if not network.classifies:
+            raise Refused("no_classifier", "this network has no classes, so no top class either; pass an embedding as target")
         with torch.no_grad(), evaluating(network):
-            return ClassLogit(network(images).argmax(1).cpu())
-    found = torch.as_tensor(target)
+            return ClassLogit(network(images).argmax(1).cpu(), PREDICTED)
+    try:
+        found = torch.as_tensor(target)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"target is {TARGETS}; found {described(target)}") from error
     if found.is_floating_point():
+        with torch.no_grad(), evaluating(network):
+            dimension = network.embed(images[:1]).shape[1]
+        if tuple(found.shape) not in ((dimension,), (count, dimension)):
+            raise ValueError(
+                f"target: an embedding to explain the cosine with is ({dimension},), or ({count}, {dimension}), one row "
+                f"per image; found {tuple(found.shape)}"
+            )
         return Cosine(found.expand(count, -1) if found.ndim == 1 else found)
+    if found.ndim > 1:
+        raise ValueError(f"target is {TARGETS}; found {described(target)}")
+    if not network.classifies:
+        raise Refused("no_classifier", "this network has no classes to explain; pass an embedding as target")
     labels = found.long().expand(count) if found.ndim == 0 else found.long()
     if labels.shape != (count,):
         raise ValueError(
@@ -153,8 +188,9 @@ def target_of(network: Any, images: Tensor, target: Any) -> Target:
     with torch.no_grad(), evaluating(network):
         classes = network(images[:1]).shape[1]
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
-        raise ValueError(f"target: class {int(labels.max())} is not among the module's {classes} outputs, 0 to {classes - 1}")
-    return ClassLogit(labels)
+        wrong = int(labels.min()) if int(labels.min()) < 0 else int(labels.max())
+        raise ValueError(f"target: class {wrong} is not among the module's {classes} outputs, 0 to {classes - 1}")
+    return ClassLogit(labels, f"logit of class {int(found)}") if found.ndim == 0 else ClassLogit(labels)
 
 
 def _network(module: nn.Module, config: ExplainerConfig, image: Tensor) -> Any:
@@ -174,9 +210,12 @@ def _network(module: nn.Module, config: ExplainerConfig, image: Tensor) -> Any:
 
 
 def _checked(images: Tensor) -> Tensor:
-    if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
-        found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        raise ValueError(f"images are a float tensor (N, 3, height, width); found {found}")
+    if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point() or len(images) == 0:
+        found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else described(images)
+        raise ValueError(
+            f"images are a float tensor (N, 3, height, width); found {found} (network.prepare(photographs) of a network from "
+            "Study.load makes one)"
+        )
     return images
 
 

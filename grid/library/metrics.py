@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from configs.contract import described
 
 
 class Metrics:
@@ -24,8 +26,12 @@ class Metrics:
         fars: Sequence[float] = (1e-1, 1e-2, 1e-3),
         resamples: int = 1000,
         seed: int = 0,
+        subjects: tuple[Any, Any] | None = None,
     ) -> dict[str, Any]:
         """How well similarity scores separate genuine from impostor pairs: accuracies, EER, AUC and VAL, with 95 % intervals.
+
+        Pairs share subjects, so they are not independent. With ``subjects`` the intervals resample subjects, as in reports;
+        without, they treat pairs as independent and are too narrow.
 
         Args:
             scores: (n,) float, higher is more similar
@@ -34,20 +40,27 @@ class Metrics:
             fars: false accept rates at which VAL is reported
             resamples: of the bootstrap
             seed: of the bootstrap
+            subjects: (n,) int or text each: the subjects of the first and of the second image of each pair
 
         Returns:
-            the results as in a report for one protocol; ``modes`` has each published definition of accuracy.
+            the results as in a report for one protocol. Each metric has ``value``, ``low``, ``high`` and the ``method`` of its
+            interval. ``intervals`` says how all of them were computed: ``method`` ("subject bootstrap" or "independent pairs"),
+            and ``note``, what that means or why there is no subject bootstrap. ``modes`` has each published definition of
+            accuracy.
 
         Raises:
-            ValueError: lengths differ, a score is not finite, or there are too few pairs of a kind.
+            ValueError: lengths differ, a score is not finite, there are too few pairs of a kind, or a pair is genuine although
+                its subjects differ (or the reverse).
         """
         from modules.metrics.accuracy_modes import all_modes
+        from modules.metrics.validation import labels
         from modules.metrics.verification import verification
 
-        scores, same = np.asarray(scores, np.float64), np.asarray(same, bool)
+        scores, same = np.asarray(scores, np.float64), labels(same)
         folds = dealt(same) if folds is None else np.asarray(folds)
-        found = verification(scores, same, folds, fars, resamples=resamples, seed=seed)
-        return {**found, "modes": all_modes(scores, same, folds)}
+        sides = None if subjects is None else checked_subjects(subjects, same)
+        found = verification(scores, same, folds, fars, subjects=sides, resamples=resamples, seed=seed)
+        return {**found, "intervals": described_intervals(found), "modes": all_modes(scores, same, folds)}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._modules():
@@ -75,3 +88,36 @@ def dealt(same: np.ndarray, folds: int = 10) -> np.ndarray:
         places = np.flatnonzero(same == kind)
         found[places] = np.arange(len(places)) % folds
     return found
+
+
+def checked_subjects(subjects: Any, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The subjects of the pairs' first and second images, (n,) each.
+
+    Raises:
+        ValueError: they are not two arrays of that length, or contradict ``same``, bool (n,).
+    """
+    if not isinstance(subjects, (tuple, list)) or len(subjects) != 2:
+        raise ValueError(f"subjects are two arrays (n,): of the first and of the second images; found {described(subjects)}")
+    left, right = (np.asarray(side) for side in subjects)
+    for side in (left, right):
+        if side.shape != same.shape:
+            raise ValueError(f"subjects: one for each of {len(same)} pairs in both arrays; found {described(side)}")
+    wrong = np.flatnonzero((left == right) != same)
+    if len(wrong):
+        row = int(wrong[0])
+        kind = "genuine" if same[row] else "an impostor pair"
+        raise ValueError(f"pair {row} is {kind}, and its subjects are {left[row]} and {right[row]}; check same and subjects")
+    return left, right
+
+
+def described_intervals(found: Mapping[str, Any]) -> dict[str, str]:
+    """How the intervals of a result of ``modules.metrics.verification`` were computed."""
+    about = found.get("subjects")
+    if about is None:
+        note = "pairs count as independent: too narrow if they share subjects; pass subjects=(first, second)"
+    elif reason := about.get("reason"):
+        note = f"pairs count as independent, since subjects cannot be resampled: {reason}"
+    else:
+        note = f"{about['resamples']} resamples of {about['subjects']} subjects, with all pairs among them"
+        return {"method": "subject bootstrap", "note": note}
+    return {"method": "independent pairs", "note": note}

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from configs.contract import described
+from datamodules.images import decode, read_image
 from grid.results.model_loader import Trained
 from grid.stages.explain import tensors
 from grid.stages.train import new_network
 
 BATCH = 64  # images per forward pass
+PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # PIL's modes that a PNG keeps
+PHOTOGRAPHS = "photographs are RGB arrays uint8 (height, width, 3), paths of image files, or PIL images"
+
+Photograph = np.ndarray | Image.Image | str | os.PathLike[str]
 
 
 class TrainedNetwork(nn.Module):
@@ -44,21 +54,28 @@ class TrainedNetwork(nn.Module):
         logits: Tensor = self.network(images)
         return logits
 
-    def crop(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """Photographs, RGB uint8 (H, W, 3) of any sizes, to face crops for the network: uint8 (N, height, width, 3).
+    def crop(self, images: Photograph | Sequence[Photograph]) -> np.ndarray:
+        """Photographs to face crops for the network: uint8 (N, height, width, 3).
 
-        Detector and crop are those of the training. If no face is found, the image's centre is used.
+        Detector and crop are those of the training. If no face is found, the center of the image is used.
+
+        Args:
+            images: one photograph, or several of any sizes: RGB arrays uint8 (H, W, 3), paths of image files, or PIL images
+
+        Raises:
+            ValueError: something else was given, or a file is not an image.
         """
-        photographs = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else list(images)
-        for image in photographs:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"photographs are RGB, uint8, (height, width, 3); found {image.dtype} {image.shape}")
+        single = isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, np.ndarray) and images.ndim == 3)
+        several: Any = [images] if single else images
+        if not isinstance(several, (Sequence, np.ndarray)) or len(several) == 0:
+            raise ValueError(f"{PHOTOGRAPHS}; found {described(images)}")
+        photographs = [photograph(image) for image in several]
         found = self.detector.detect(photographs)
         size: Any = self.training_config.input.pixels
         return np.stack([self.detector.crop(image, one, size) for image, one in zip(photographs, found, strict=True)])
 
-    def prepare(self, images: np.ndarray | Sequence[np.ndarray]) -> Tensor:
-        """Photographs to network input: float (N, 3, height, width) in [-1, 1]."""
+    def prepare(self, images: Photograph | Sequence[Photograph]) -> Tensor:
+        """Photographs, as for ``crop``, to network input: float (N, 3, height, width) in [-1, 1]."""
         return tensors(self.crop(images), self._device())
 
     @torch.no_grad()
@@ -66,8 +83,11 @@ class TrainedNetwork(nn.Module):
         """Embeddings of unit length (or unnormalised, with ``normalize=False``).
 
         Args:
-            images: photographs, uint8 as for ``crop``: returns an array (N, D) float32. Or a float tensor (N, 3, height, width)
-                in [-1, 1] of face crops: returns a tensor (N, D) on its device.
+            images: photographs, as for ``crop``: returns an array (N, D) float32. Or a float tensor (N, 3, height, width) in
+                [-1, 1] of face crops: returns a tensor (N, D) on its device.
+
+        Raises:
+            ValueError: as ``crop``, or the tensor has another type or shape.
         """
         whole = isinstance(images, Tensor)
         batch = self._float(images) if whole else self.prepare(images)
@@ -92,3 +112,20 @@ class TrainedNetwork(nn.Module):
 
     def __repr__(self) -> str:
         return f"<network of {self.title}: {self.classes} classes, input {self.size[0]} x {self.size[1]}>"
+
+
+def photograph(image: Any) -> np.ndarray:
+    """A photograph, as an array, a path or a PIL image, to RGB uint8 (H, W, 3).
+
+    Raises:
+        ValueError: it is none of these, or the file is not an image.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        upright, data = ImageOps.exif_transpose(image), io.BytesIO()
+        (upright if upright.mode in PNG else upright.convert("RGB")).save(data, "PNG")
+        return decode(data.getvalue(), "PIL image")
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"{PHOTOGRAPHS}; found {described(image)}")
+    return image

@@ -66,8 +66,12 @@ class Study:
         cells = [cell for cell in self.record.cells if not cell.hidden and selects(chosen, cell.levels)]
         if len(cells) != 1:
             some = "; ".join(cell.title for cell in cells[:6])
-            words = cell_title({axis: level for axis, (level,) in chosen.items()}) if chosen else "no level"
-            raise BadInput(f"{words} selects {len(cells)} cells of {self.record.path}{': ' if some else ''}{some}")
+            given = cell_title({axis: level for axis, (level,) in chosen.items()}) if chosen else "load() without levels"
+            rest = "; ..." if len(cells) > 6 else ""
+            raise BadInput(
+                f"{given} selects {len(cells)} cells of {self.record.path}{': ' if some else ''}{some}{rest}; give levels that "
+                "select one cell"
+            )
         return TrainedNetwork(find(self.record.path, {axis: [level] for axis, level in cells[0].levels.items()}))
 
     def __repr__(self) -> str:

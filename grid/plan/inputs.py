@@ -27,6 +27,7 @@ from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.plan.overlap import ask, free_pairs, pairs_digest
+from grid.plan.returned import checked_columns, checked_pairs
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -144,7 +145,7 @@ class InputResolver:
             ValueError: the dataset has no such column, or the target's loss does not fit its type.
         """
         data = training.data
-        known = self._once(("columns", self._key(data)), lambda: data.columns(self.manifest(data)))
+        known = self._once(("columns", self._key(data)), lambda: checked_columns(data, self.manifest(data)))
         for name, target in training.targets.items():
             if name != IDENTITY and name not in known:
                 raise ValueError(f"target {name!r} is no column of dataset {data.name}{nearest(name, [IDENTITY, *known])}")
@@ -271,7 +272,7 @@ class InputResolver:
     def _kept_pairs(self, protocol: ProtocolConfig, trained: Sequence[DatasetConfig]) -> Pairs:
         data = self.dataset(protocol)
         manifest = self.manifest(data)
-        pairs = protocol.pairs(manifest)
+        pairs = checked_pairs(protocol.pairs(manifest), protocol, manifest)
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:

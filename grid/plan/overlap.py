@@ -11,11 +11,16 @@ import numpy as np
 from configs.component import digest
 from configs.interfaces import Manifest, Pairs, ProtocolConfig
 from grid.evaluation.task import evaluation_task
+from grid.plan.returned import checked_input
 
 
 def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
-    """The evaluation data of a protocol that does not compare pairs of images, from the whole manifest."""
-    return getattr(protocol, evaluation_task(protocol.task).question)(manifest)
+    """The evaluation data of a protocol that does not compare pairs of images, from the whole manifest.
+
+    Raises:
+        ContractError: the protocol has no such method, or returned an object without ``digest``.
+    """
+    return checked_input(protocol, evaluation_task(protocol.task).question, manifest)
 
 
 def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from grid.plan.plan import BLOCKED, PENDING, Plan
+from grid.plan.plan import BLOCKED, PENDING, RUN, STALE, Plan, PlannedStage
+from grid.spec.stage_name import SHOWN_ID
 from grid.terminal import counted
 
 COLOURS = {
     "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
 }  # fmt: skip
+WORDS = {"run": "to run", "stale": "done, code changed since"}  # how states are shown; as in status and reports, stale is done
+LINES = 20  # most lines about changed stages
 MANY = 200  # tables with more rows are not printed in full on a terminal
 
 
@@ -27,31 +30,67 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
     for name in ("parameters", "MFLOPs"):
         cells.add_column(name, justify="right")
     for cell in plan.cells[:MANY]:
-        counted = costs["cells"].get(cell.id, {})
-        numbers = (f"{counted['parameters']:,}", f"{counted['flops'] / 1e6:,.0f}") if counted else ("", "")
-        state = Text(cell.state, style=COLOURS[cell.state])
-        cells.add_row(*map(Text, cell.levels.values()), (cell.id or "")[:10], state, *numbers)
+        cost = costs["cells"].get(cell.id, {})
+        numbers = (f"{cost['parameters']:,}", f"{cost['flops'] / 1e6:,.0f}") if cost else ("", "")
+        state = Text(shown(cell.state), style=COLOURS[cell.state])
+        cells.add_row(*map(Text, cell.levels.values()), (cell.id or "")[:SHOWN_ID], state, *numbers)
     parts: list[Any] = [cells]
     if len(plan.cells) > MANY:
         parts.append(Text(f"... and {len(plan.cells) - MANY} more cells (all of them with --json)", style="dim"))
     reasons: dict[tuple[str, str], int] = {}
     for cell in plan.cells:
-        if cell.reason:
+        if cell.reason and cell.state not in (RUN, STALE):  # of these, the lines below name the stages
             reasons[cell.state, cell.reason] = reasons.get((cell.state, cell.reason), 0) + 1
     for (why, reason), number in reasons.items():
         parts.append(Text.assemble((f"{why} ({number})", COLOURS[why]), f": {reason}"))
+    parts += [Text(line, style=COLOURS[STALE]) for line in changes(plan)]
     shared = [stage for stage in plan.stages if len(stage.cells) > 1]
     for stage in shared:
-        words = f"shared {stage.label} {stage.id[:10]}: {len(stage.cells)} cells, "
-        parts.append(Text.assemble(words, (stage.state, COLOURS[stage.state])))
+        words = f"shared {stage.label} {stage.id[:SHOWN_ID]}: {len(stage.cells)} cells, "
+        parts.append(Text.assemble(words, (shown(stage.state), COLOURS[stage.state])))
     parts.append(Text(_total(plan, costs), style="bold"))
     if plan.grid.spec.replicates > 1:
         parts.append(Text(_replicates(plan)))
     return Group(*parts)
 
 
+def shown(state: str) -> str:
+    """A state of a plan as it is shown."""
+    return WORDS.get(state, state)
+
+
+def state_counts(counts: Mapping[str, int]) -> str:
+    """``2 done, 1 to run``: the numbers of cells by state."""
+    return ", ".join(f"{number} {shown(state)}" for state, number in counts.items())
+
+
+def changes(plan: Plan) -> list[str]:
+    """Which finished stages no longer count or have other code now, and why: one line per reason."""
+    lines: dict[tuple[str, str], list[PlannedStage]] = {}
+    for stage in plan.stages:
+        if stage.reason and stage.state in (RUN, STALE):
+            lines.setdefault((stage.state, stage.reason), []).append(stage)
+    said = [
+        f"code changed since: {_stages(stages)}; the results stay in use, and --retry stale computes them again"
+        if state == STALE
+        else f"to run again: {_stages(stages)}: {reason}"
+        for (state, reason), stages in lines.items()
+    ]
+    return (
+        said if len(said) <= LINES else [*said[:LINES], f"... and {len(said) - LINES} more reasons (all of them with --json)"]
+    )
+
+
+def _stages(stages: Sequence[PlannedStage]) -> str:
+    """``train of 2 cells, evaluate:lfw of 1 cell``."""
+    cells: dict[str, set[str]] = {}
+    for stage in stages:
+        cells.setdefault(stage.label, set()).update(stage.cells)
+    return ", ".join(f"{label} of {counted(len(owners), 'cell')}" for label, owners in cells.items())
+
+
 def _total(plan: Plan, costs: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{number} {state}" for state, number in plan.counts().items())
+    counts = state_counts(plan.counts())
     kinds = [stage.stage for stage in plan.open]
     work = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     states = {cell.state for cell in plan.cells}

@@ -30,7 +30,7 @@ class Strip:
         tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused. A map that is zero everywhere is labelled.
         scale: the row's scale; None if the method was refused, generates images, or draws each map on its own scale.
         cosines: of each shown pair; empty for images.
-        highest: of each map with its own scale, the value at its upper end, in the method's unit; empty if the row has one scale.
+        highest: of each map with its own scale, its highest value, in the method's unit; empty if the row has one scale.
     """
 
     row: Row

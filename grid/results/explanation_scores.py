@@ -45,7 +45,7 @@ def _scored(study: Study, row: Row, label: StageName) -> Scored:
     method, score = label.titles
     explanation = StageName(EXPLAIN, method)
     result: Mapping[str, Any] | None = None
-    state, reason = "unfinished", "not finished yet"
+    state, reason = "unfinished", "still to run"
     if label in row.markers:
         result, state, reason = study.ledger.json(row.markers[label], FILE), "done", ""
         assert result is not None

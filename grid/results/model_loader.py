@@ -15,7 +15,7 @@ from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.ledger.study import CellView, Study
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput
-from grid.spec.stage_name import EVALUATE, TRAIN
+from grid.spec.stage_name import EVALUATE, SHOWN_ID, TRAIN
 from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 MODEL = "model.safetensors"
@@ -57,7 +57,7 @@ class Trained:
 
     @property
     def title(self) -> str:
-        return self.view.title if self.view else f"training {self.marker.id[:12]}"
+        return self.view.title if self.view else f"training {self.marker.id[:SHOWN_ID]}"
 
     def evaluated(self) -> list[Evaluated]:
         """The finished evaluations on pairs of images, by title; raises BadInput if one is damaged."""
@@ -73,7 +73,7 @@ class Trained:
                 raise BadInput(f"{error}; launch the grid, or give --threshold") from error
             if metrics.get("task", "verification") == "verification":
                 views = bool(identity["flip_test"]), identity.get("multi_crop")
-                found.append(Evaluated(titles.get(id, f"evaluation {id[:8]}"), metrics, *views))
+                found.append(Evaluated(titles.get(id, f"evaluation {id[:SHOWN_ID]}"), metrics, *views))
         return sorted(found, key=lambda one: one.title)
 
     def _evaluations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:

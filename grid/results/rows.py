@@ -157,7 +157,7 @@ def _row(study: Study, cell: CellView) -> Row:
     if damage and state != "failed":
         state, reason = "unfinished", "; ".join(damage)
     elif state == "unfinished":
-        reason = "not finished yet: " + ", ".join(
+        reason = "still to run: " + ", ".join(
             label for label in cell.stages if label not in cell.markers and label not in cell.added
         )
     return Row(cell, state, reason, markers, metrics, lost, tuple(results_of(study.ledger, cell, markers)))

@@ -16,6 +16,8 @@ from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
+from grid.spec.stage_name import SHOWN_ID
+from grid.terminal import counted
 
 COLOURS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
@@ -91,7 +93,7 @@ def show(study: Study) -> FittingTable:
     hidden = sum(cell.hidden for cell in study.cells)
     lines = [counts + (f"; {hidden} left the grid file" if hidden else "")]
     if found["mlflow"]["experiment"] is not None:
-        lines[0] += f"; {len(found['mlflow']['runs'])} runs in MLflow"
+        lines[0] += f"; {counted(len(found['mlflow']['runs']), 'run')} in MLflow"
     out = Table(title=Text(study.name), caption_justify="left", box=None, pad_edge=False)
     out.add_column("Cell", no_wrap=True)
     for axis in study.axes:
@@ -110,7 +112,7 @@ def show(study: Study) -> FittingTable:
             line = " ".join(f"{cell['state']}: {view.title}: {reason}".split())
             lines.append(line if len(line) <= 160 else line[:159] + "…")
         out.add_row(
-            (cell["id"] or "")[:8],
+            (cell["id"] or "")[:SHOWN_ID],
             *(Text(cell["levels"].get(axis, "")) for axis in study.axes),
             Text(WORDS.get(cell["state"], cell["state"]), style=COLOURS[cell["state"]]),
             f"{len(view.markers)}/{len(view.stages)}" if view.stages else "",
@@ -118,6 +120,6 @@ def show(study: Study) -> FittingTable:
             "\n".join(accuracy),
         )
     if any(view.lost for view in views):
-        lines.append("ask for it again with `facegrid explain`, or take it out with --drop")
+        lines.append("run it again with `facegrid explain`, or remove it with --drop")
     out.caption = Text("\n".join(lines))
     return FittingTable(out)

@@ -43,7 +43,8 @@ def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], t
     loc, first = _first(error)
     key = ".".join(part for part in loc if part != "[key]")
     if first["type"] == "extra_forbidden":
-        return f"{where.at(key)}: unknown key {key!r}{nearest(loc[-1], _fields(model, tree, loc[:-1]))}"
+        prefix = "".join(f"{part}." for part in loc[:-1] if part != "[key]")
+        return f"{where.at(key)}: unknown key {key!r}{nearest(loc[-1], _fields(model, tree, loc[:-1]), prefix)}"
     if first["type"] == "missing":
         return f"{where.at(key)}: key {key!r} is needed"
     return f"{where.at(key)}: {key}: {_words(first)}" if key else f"{where.yaml_source.path}: {_words(first)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+SHOWN_ID = 10  # characters of an id of a cell or a stage in messages and tables
+
 
 class StageName(str):
     """The name of a stage within its cell: its kind, and the titles of its subjects. As text it is the label shown to users.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from configs.contract import PAGE, ContractError, broken, naming
 from configs.interfaces import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.detection import Detections
@@ -13,7 +16,10 @@ from datamodules.geometry.cutting import Size
 from grid.ledger.ledger import Attempt, Marker
 from grid.ledger.reader import LedgerReader
 from grid.plan.inputs import InputResolver
+from grid.spec.measure import entry_of, measures_in
+from grid.spec.stage_kind import RESULT
 
+SECTION = "a-stage-kind-of-your-own"  # of docs/extending.md
 FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # sample sizes of ``debug --fast``
 
 
@@ -32,7 +38,7 @@ class Context:
     checkpoint_minutes: float = 10.0
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
     stop_requested: Callable[[], bool] = lambda: False
-    fast: bool = False  # a quick check: a few images, one batch of everything
+    fast: bool = False  # a quick check: one training batch, a few images and pairs
 
     @property
     def device(self) -> str:
@@ -45,6 +51,54 @@ class Result:
 
     facts: Mapping[str, Any]
     outputs: tuple[str, ...]
+
+
+def checked_result(found: Any, kind: str, folder: Path) -> Result:
+    """What ``run`` of a stage kind returned, after checking it.
+
+    Args:
+        folder: of the attempt, where the files must be
+
+    Raises:
+        ContractError: it is no ``Result``, its facts are no JSON values, a file is missing, or ``result.json`` is no mapping.
+    """
+    with naming("stage", kind):
+        if not isinstance(found, Result):
+            raise broken("run returned", found, "a Result of grid.stages.context: Result(facts, files)", SECTION)
+        if not isinstance(found.facts, Mapping) or not _is_json(dict(found.facts)):
+            expected = "a dict of JSON values (convert numpy numbers by float())"
+            raise broken("Result.facts is", found.facts, expected, SECTION)
+        if isinstance(found.outputs, str) or not all(isinstance(name, str) for name in found.outputs):
+            raise broken("Result.outputs is", found.outputs, "a tuple of file names, such as ('result.json',)", SECTION)
+        for name in found.outputs:
+            if not (folder / name).is_file():
+                raise broken("Result.outputs names", name, "a file that run wrote into context.attempt.path", SECTION)
+        if RESULT in found.outputs:
+            _check_numbers(folder / RESULT)
+        return found
+
+
+def _check_numbers(path: Path) -> None:
+    """Raises ContractError unless the file holds a mapping whose entries have numbers as ``value``, as tables show them."""
+    expected = "a JSON object such as {'accuracy': {'value': 0.5}}"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ContractError(f"{path.name} is not JSON ({error}); expected {expected}; see {PAGE}#{SECTION}") from error
+    if not isinstance(result, Mapping):
+        raise broken(f"{path.name} is", result, expected, SECTION)
+    for measure in measures_in([result]):
+        value = (entry_of(result, measure.key) or {}).get("value")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise broken(f"{path.name}: the value of {measure.key!r} is", value, "a number, or null", SECTION)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from configs.contract import broken, naming
 from datamodules.detection import Detections
 from grid.ledger.ledger import Resume, State
 from grid.plan.code_version import source_digest
@@ -58,7 +59,7 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
             context.attempt.check()
             detector = detector or detection.detector.build(context.device)
             found = detector.detect([faces.image(row) for row in range(first, last)])
-            part = Detections.of(manifest.keys[first:last], found)
+            part = Detections.of(manifest.keys[first:last], checked_faces(found, last - first, detection.detector.name))
         path = context.attempt.path / name
         path.parent.mkdir(exist_ok=True)
         part.save(path)
@@ -67,6 +68,21 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
         parts.append(part)
         context.report({"done": last - start, "total": stop - start, "unit": "images"})
     return Detections.concat(parts)
+
+
+def checked_faces(found: Any, count: int, name: str) -> Any:
+    """What the detector ``name`` returned for ``count`` images.
+
+    Raises:
+        ContractError: it is not one ``Detection`` per image.
+    """
+    with naming("detector", name):
+        if not isinstance(found, (list, tuple)) or len(found) != count:
+            raise broken("detect returned", found, f"a list of {count} Detections, one per image", "a-detector")
+        for row in found:
+            if not all(hasattr(row, part) for part in ("found", "box", "score", "landmarks")):
+                raise broken("detect returned a list with", row, "Detections of datamodules.detection", "a-detector")
+        return found
 
 
 def _finished(context: Context) -> dict[str, Resume]:

@@ -35,6 +35,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     few = task.sample(asked, FAST_PAIRS) if context.fast else None
     asked = asked if few is None else few
     used = task.rows(asked)
+    if used[-1] >= len(manifest.keys):
+        raise ValueError(
+            f"evaluation task {task.name!r}: rows names row {used[-1]} of a manifest of {len(manifest.keys)} images"
+        )
     counts = few is not None or not context.fast  # otherwise a few images are embedded, too few for searches or clusters
     if not counts:
         used = used[:FAST_PAIRS]
@@ -45,7 +49,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     with torch.inference_mode():
         vectors = embed(network, faces.crops, protocol, context)
     if not counts:
-        return Result({"images": len(vectors)}, ())
+        why = f"task {protocol.task} has no sample() for a quick check; {len(vectors)} images were embedded, none evaluated"
+        return Result({"images": len(vectors), "left_out": why}, ())
     kept = faces.crops.kept
     seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
     evaluation = task.evaluate(asked, seen, protocol)

@@ -19,8 +19,9 @@ from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.labels import explained_rows, labels_of, rows_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
 from grid.stages.train import load_network
-from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
-from modules.attribution.targets import ClassLogit, Cosine, Distance, Target
+from modules.attribution import returned
+from modules.attribution.explainer import Attribution, Reference, Refused
+from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Distance, Target
 from modules.network import Network
 
 MEAN = 500  # number of images used for a protocol's mean colour
@@ -90,6 +91,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "refused": about.get("refused"),
         "seconds": None if seconds is None else round(seconds, 3),  # of the method only; facts are not part of ``content``
     }
+    if context.fast and explainer.chosen and not config.get("protocol"):
+        facts["left_out"] = "the images named by chosen: a quick check has few images, and explains others"
     return Result(facts, outputs)
 
 
@@ -101,8 +104,7 @@ def _of_images(network: Network, explainer: Any, probes: Probes, training: Train
         names = ", ".join(loss.name for loss in training.losses)
         why = f"loss {names} has no classes" if training.classifies else "this recipe trains no classifier"
         raise Refused("no_classifier", f"{why}, so there is no class score to explain")
-    found: Attribution = explainer.build().explain(network, images, target, training.input.pixels)
-    return found
+    return returned.explain(explainer, network, images, target, training.input.pixels)
 
 
 def target_of(network: Network, explainer: Any, images: torch.Tensor, labels: np.ndarray | None) -> Target:
@@ -117,16 +119,16 @@ def target_of(network: Network, explainer: Any, images: torch.Tensor, labels: np
     if not network.classifies:
         raise Refused("no_classifier", "pair_target top_class needs a network that classifies")
     with torch.no_grad():
-        return ClassLogit(network(images).argmax(1).cpu())
+        return ClassLogit(network(images).argmax(1).cpu(), PREDICTED)
 
 
 def _of_pairs(
     network: Network, explainer: Any, probes: Probes, training: Training, device: str, reference: Reference
 ) -> dict[str, Attribution]:
     images = tensors(probes.crops, device)
-    built = explainer.build()
-    more = {"same": torch.from_numpy(probes.same)} if built.asks and probes.same is not None else {}
-    found: PairAttribution = built.explain(network, images[0::2], images[1::2], training.input.pixels, reference, **more)
+    same = None if probes.same is None else torch.from_numpy(probes.same)
+    left, right = images[0::2], images[1::2]
+    found = returned.explain_pairs(explainer, network, left, right, training.input.pixels, reference, same)
     return {
         name: Attribution(
             maps.reshape(-1, *maps.shape[2:]),

@@ -16,6 +16,7 @@ from grid.stages.context import Context, Result
 from grid.stages.explain import reference_of, target_of, tensors
 from grid.stages.probes import pair_regions
 from grid.stages.train import load_network
+from modules.attribution import returned
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
 
@@ -29,7 +30,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     started = time.perf_counter()
     found: dict[str, Any]
     try:
-        found = score.build().score(_explained(config, context, made, manifest))
+        found = returned.score(score, _explained(config, context, made, manifest))
     except Refused as refused:
         found = {"refused": {"code": refused.code, "reason": refused.reason}}
     seconds = round(time.perf_counter() - started, 3)

@@ -8,6 +8,7 @@ from typing import Any
 
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study, finished
+from grid.spec.stage_name import SHOWN_ID
 from grid.tracking.describe import LISTED_TAG, VIEW_TAG, experiment_note, listed_view, view_state
 from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.record import NOTE, kind_of
@@ -67,6 +68,6 @@ def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, 
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise  # otherwise another study has just taken the name
-        other = f"{study.name} ({study.id[:8]})"
-        name = other if name == study.name else f"{study.name} ({study.id[:8]} {uuid.uuid4().hex[:4]})"
+        other = f"{study.name} ({study.id[:SHOWN_ID]})"
+        name = other if name == study.name else f"{study.name} ({study.id[:SHOWN_ID]} {uuid.uuid4().hex[:4]})"
     raise RuntimeError(f"no free name for an experiment like {study.name!r}")

@@ -9,15 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.contract import described
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import Target
 
 
 def check_images(images: Tensor, target: Target, size: int | tuple[int, int]) -> None:
-    """Asserts that images (N, 3, height, width) have the given ``size`` and that the target has one row for each."""
-    assert images.ndim == 4, images.shape
-    assert tuple(images.shape[2:]) == ((size, size) if isinstance(size, int) else size), (images.shape, size)
-    assert len(images) == len(target) > 0, (len(images), len(target))
+    """Checks that images (N, 3, height, width) have the given ``size``, and that the target has one row for each.
+
+    Raises:
+        ValueError: they do not.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if images.ndim != 4 or tuple(images.shape[2:]) != (height, width) or len(images) == 0:
+        raise ValueError(f"images to explain are a tensor (N, 3, {height}, {width}) with N > 0; found {described(images)}")
+    if len(images) != len(target):
+        raise ValueError(f"the target has {len(target)} rows for {len(images)} images; give one for each image")
 
 
 def finite_scores(network: Any, embeddings: Tensor, target: Target) -> Tensor:
@@ -27,7 +34,11 @@ def finite_scores(network: Any, embeddings: Tensor, target: Target) -> Tensor:
         Refused: code ``not_finite``: a score is NaN or infinite, e.g. the cosine of an embedding of norm zero.
     """
     scores = target.scores(network, embeddings)
-    assert scores.shape == (len(target),), (scores.shape, len(target))
+    if scores.shape != (len(target),):
+        raise ValueError(
+            f"the target's scores are a tensor ({len(target)},), one per image; found {described(scores)} for embeddings "
+            f"{tuple(embeddings.shape)}"
+        )
     if not bool(torch.isfinite(scores).all()):
         lengths = embeddings.detach().norm(dim=1)
         why = "an embedding has length 0, and so no direction" if bool((lengths == 0).any()) else "the network gives no number"

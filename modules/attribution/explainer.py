@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from configs.contract import broken
 from modules.attribution.targets import Target
+
+SECTION = "an-explainer"  # of docs/extending.md
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Attribution:
 
     Raises:
         Refused: a map or an image contains NaN or infinity.
+        ContractError: ``maps`` or ``generated`` has another type or shape.
     """
 
     maps: np.ndarray
@@ -37,12 +41,9 @@ class Attribution:
     generated: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        assert self.maps.ndim == 3, self.maps.shape
-        _check(self.maps)
+        _check("Attribution.maps is", self.maps, "(N, h, w), one map per image")
         if self.generated is not None:
-            assert self.generated.ndim == 4, self.generated.shape
-            assert self.generated.shape[:2] == (len(self.maps), 3), (self.generated.shape, self.maps.shape)
-            _check(self.generated)
+            _check("Attribution.generated is", self.generated, f"({len(self.maps)}, 3, H, W)", (len(self.maps), 3, None, None))
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class PairAttribution:
 
     Raises:
         Refused: a map contains NaN or infinity.
+        ContractError: ``maps`` is not such a mapping, or a map has another type or shape.
     """
 
     maps: Mapping[str, np.ndarray]
@@ -69,15 +71,21 @@ class PairAttribution:
     signed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        assert self.maps, "no map"
+        if not isinstance(self.maps, Mapping) or not self.maps:
+            raise broken("PairAttribution.maps is", self.maps, "a mapping from names to maps, with at least one map", SECTION)
+        if not isinstance(self.cosines, np.ndarray) or self.cosines.ndim != 1:
+            raise broken("PairAttribution.cosines is", self.cosines, "a numpy array (N,), one cosine per pair", SECTION)
+        count = len(self.cosines)
         for name, found in self.maps.items():
-            assert found.ndim == 4, (name, found.shape)
-            assert found.shape[:2] == (len(self.cosines), 2), (name, found.shape)
-            _check(found)
+            what = f"PairAttribution.maps[{name!r}] is"
+            _check(what, found, f"({count}, 2, h, w): for each pair the left and the right image", (count, 2, None, None))
 
 
-def _check(maps: np.ndarray) -> None:
-    assert maps.dtype == np.float32, maps.dtype
+def _check(what: str, maps: Any, expected: str, shape: tuple[int | None, ...] = (None, None, None)) -> None:
+    """Raises ContractError unless ``maps`` is a float32 array of ``shape``, None being any length above 0; checks values."""
+    fits = isinstance(maps, np.ndarray) and maps.dtype == np.float32 and maps.ndim == len(shape)
+    if not fits or any(found == 0 or wanted not in (None, found) for found, wanted in zip(maps.shape, shape, strict=True)):
+        raise broken(what, maps, f"a numpy array float32 {expected}", SECTION)
     bad = np.flatnonzero(~np.isfinite(maps).all(axis=tuple(range(1, maps.ndim))))
     if len(bad):
         raise Refused("not_finite", f"{len(bad)} of {len(maps)} maps hold NaN or infinity, the first is map {bad[0]}")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.contract import described
 from modules.attribution.explainer import Reference, Refused
 from modules.layers.normalize import SHORTEST
 from modules.metrics.roc import Curve
@@ -21,12 +22,17 @@ _PLAIN: dict[str, Colour] = {"black": (-1.0, -1.0, -1.0), "grey": (0.0, 0.0, 0.0
 
 
 def check_pairs(left: Tensor, right: Tensor, size: int | tuple[int, int]) -> tuple[int, int]:
-    """Asserts that the shapes are as documented in ``PairExplainer.explain``; returns (height, width)."""
+    """Checks that the shapes are as documented in ``PairExplainer.explain``; returns (height, width).
+
+    Raises:
+        ValueError: they are not.
+    """
     height, width = (size, size) if isinstance(size, int) else size
-    assert left.ndim == 4, left.shape
-    assert left.shape == right.shape, (left.shape, right.shape)
-    assert len(left) > 0, "no pair"
-    assert tuple(left.shape[1:]) == (3, height, width), (left.shape, size)
+    if left.ndim != 4 or tuple(left.shape[1:]) != (3, height, width) or left.shape != right.shape or len(left) == 0:
+        raise ValueError(
+            f"left and right images are two tensors of one shape (N, 3, {height}, {width}) with N > 0, one row per pair; found "
+            f"{described(left)} and {described(right)}"
+        )
     return height, width
 
 

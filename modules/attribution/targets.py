@@ -11,12 +11,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+PREDICTED = "logit of the predicted class"  # description of a ``ClassLogit`` whose labels are each image's top class
+
 
 class Target(ABC):
-    """A score for each of N images; row i belongs to image i."""
+    """A score for each of N images; row i belongs to image i.
 
-    words: ClassVar[str]  # description in manifests
-    classes: ClassVar[bool] = False  # whether it needs a network that classifies
+    Attributes:
+        words: description in manifests and reports
+        classes: whether it needs a network that classifies
+    """
+
+    words: str
+    classes: ClassVar[bool] = False
 
     @abstractmethod
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:
@@ -37,10 +44,11 @@ class ClassLogit(Target):
 
     Attributes:
         labels: int64 (N,)
+        words: which class this is, such as ``PREDICTED``
     """
 
     labels: Tensor
-    words: ClassVar[str] = "logit of the given class"
+    words: str = "logit of the given class"
     classes: ClassVar[bool] = True
 
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:
@@ -48,7 +56,7 @@ class ClassLogit(Target):
         return logits.gather(1, self.labels.to(logits.device)[:, None])[:, 0]
 
     def take(self, rows: Sequence[int] | Tensor) -> ClassLogit:
-        return ClassLogit(self.labels[torch.as_tensor(rows)])
+        return replace(self, labels=self.labels[torch.as_tensor(rows)])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,7 +74,7 @@ class Cosine(Target):
 
     references: Tensor
     detach_norm: bool = True
-    words: ClassVar[str] = "cosine with the other image"
+    words: str = "cosine with the other image"
 
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:
         norms = embeddings.norm(dim=1)
@@ -91,7 +99,7 @@ class Distance(Cosine):
     """
 
     detach_norm: bool = False
-    words: ClassVar[str] = "distance (1 - cosine) from the other image"
+    words: str = "distance (1 - cosine) from the other image"
 
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:
         return 1 - super().scores(network, embeddings)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from configs.component import Config as Part
 from configs.interfaces import LossConfig, PreparedLoss
 from configs.lookup import resolve
+from modules.layers.loss_contract import checked_loss, checked_module
 
 
 class Term(Part):
@@ -44,8 +45,10 @@ class Sum(nn.Module):
 
     def __init__(self, dimension: int, classes: int, config: SumConfig) -> None:
         super().__init__()
-        self.terms = nn.ModuleList(term.loss.build(dimension, classes) for term in config.terms)
+        built = ((term.loss, term.loss.build(dimension, classes)) for term in config.terms)
+        self.terms = nn.ModuleList(checked_module(loss, config.name, config.classifies) for config, loss in built)
         self.weights = tuple(term.weight for term in config.terms)
+        self.names = tuple(term.loss.name for term in config.terms)
         self.classifier = next((number for number, term in enumerate(config.terms) if term.loss.classifies), None)
 
     def prepare(self, counts: Tensor) -> None:
@@ -61,5 +64,8 @@ class Sum(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Scalar loss of embeddings (N, dimension) and labels int64 (N,)."""
-        first, *rest = (weight * term(embeddings, labels) for weight, term in zip(self.weights, self.terms, strict=True))
+        first, *rest = (
+            weight * checked_loss(term(embeddings, labels), name, embeddings)
+            for weight, term, name in zip(self.weights, self.terms, self.names, strict=True)
+        )
         return sum(rest, first)

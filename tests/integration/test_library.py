@@ -128,9 +128,24 @@ def test_images_of_a_wrong_kind_are_refused(place: Path) -> None:
     import torch
 
     network = fg.Study(place / "studies/demo").load(backbone="alexnet")
-    with pytest.raises(ValueError, match=r"photographs are RGB, uint8, \(height, width, 3\); found float64 \(64, 64, 3\)"):
+    with pytest.raises(ValueError, match=r"nowhere.jpg: No such file"):
+        network.embed("nowhere.jpg")
+    with pytest.raises(ValueError, match=r"photographs are RGB arrays .*; found 3"):
+        network.embed(3)
+    with pytest.raises(ValueError, match=r"photographs are RGB arrays uint8 .*; found ndarray float64 \(64, 64, 3\)"):
         network.embed([np.zeros((64, 64, 3))])
     with pytest.raises(
         ValueError, match=r"a tensor of faces is float \(N, 3, 64, 64\) in \[-1, 1\]; found torch.float32 \(1, 3, 32, 32\)"
     ):
         network.embed(torch.zeros(1, 3, 32, 32))
+
+
+def test_paths_and_pil_images_are_photographs_too(place: Path) -> None:
+    from PIL import Image
+
+    network = fg.Study(place / "studies/demo").load(backbone="alexnet")
+    files = sorted((place / "data/lfw/images").rglob("*.jpg"))[:2]
+    wanted = network.embed([np.asarray(Image.open(file)) for file in files])
+    np.testing.assert_array_equal(network.embed(files), wanted)
+    np.testing.assert_allclose(network.embed(str(files[0])), wanted[:1], atol=1e-6)  # another batch size, other rounding
+    np.testing.assert_allclose(network.embed(Image.open(files[1])), wanted[1:], atol=1e-6)

@@ -111,4 +111,4 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     table.write_text(table.read_text(encoding="utf-8").replace("across", "over"), encoding="utf-8")
     with Facegrid(tmp_path, "plan", "mine.yaml", PYTHONPATH=path) as run:
         assert run.wait() == 0
-        assert "1 cell: 1 run" in run.said  # the labels are part of the identity
+        assert "1 cell: 1 to run" in run.said  # the labels are part of the identity

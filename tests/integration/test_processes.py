@@ -38,7 +38,7 @@ def test_the_process_ends_with_exit_code_2(grid: Callable[..., Path], study: Pat
     done = process("launch", grid(axes={}), "recipe.epoch=3")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "override 'recipe.epoch=3': unknown key 'recipe.epoch'; did you mean 'epochs'?" in done.stderr
+    assert "override 'recipe.epoch=3': unknown key 'recipe.epoch'; did you mean 'recipe.epochs'?" in done.stderr
     assert len([line for line in done.stderr.splitlines() if not line.startswith("imported")]) == 1
     nothing_launched(study)
 

@@ -30,6 +30,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (package / "__init__.py").write_text("")
     (package / "sharp.py").write_text(OWN.format(package=name))
     (package / "empty.py").write_text("")
+    (package / "unbuilt.py").write_text(OWN.format(package=name).replace("def build", "def make"))
     (package / "broken.py").write_text("from json import nothing_of_that_name\n")
     monkeypatch.syspath_prepend(tmp_path)
     return name
@@ -92,7 +93,9 @@ def test_a_dotted_path_names_a_component_of_the_users_own_package(own: str) -> N
 @pytest.mark.parametrize(
     ("module", "complaint"),
     [
-        ("nowhere", "no module that can be imported here"),
+        ("nowhere", r"there is no module own_\w+.nowhere in the package own_"),
+        ("sharpe", r"there is no module own_\w+.sharpe; did you mean own_\w+.sharp\?"),
+        ("unbuilt", "class Config lacks build, which every config of kind augmentation defines; see docs/extending.md"),
         ("broken", r"broken.py:1: ImportError: cannot import name 'nothing_of_that_name'"),
         ("empty", "exactly one Config class of kind augmentation"),
     ],
@@ -129,6 +132,38 @@ def test_a_users_package_that_ours_hides_is_named(tmp_path: Path, monkeypatch: p
         ValueError, match=f"your package {tmp_path / head} is hidden by facegrid's own package '{head}': rename"
     ):
         lookup("backbone", name)
+
+
+def test_a_package_that_is_not_on_the_path_says_how_to_put_it_there() -> None:
+    with pytest.raises(ValueError, match=r"there is no module nolab where .*put the folder that contains nolab/ on PYTHONPATH"):
+        lookup("backbone", "nolab.tiny")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from {head} import mine\n", "import {head}.mine\n", "from {head}.mine import deeper\n"],
+)
+@pytest.mark.parametrize("module", [False, True])
+def test_an_import_that_meets_ours_instead_of_the_users_own_says_so(own: str, tmp_path: Path, text: str, module: bool) -> None:
+    place = tmp_path / ("cluster.py" if module else "cluster")
+    place.write_text("mine = 1\n") if module else place.mkdir()
+    (tmp_path / own / "misled.py").write_text(text.format(head="cluster"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"misled\.py:1: \w+Error: .*'cluster") as refused:
+        lookup("augmentation", f"{own}.misled")
+    what = "module" if module else "package"
+    assert str(refused.value).endswith(f"; your {what} {place} is hidden by facegrid's own package 'cluster': rename yours")
+
+
+def test_a_name_that_differs_from_the_file_blames_the_module_and_not_the_grid(own: str, tmp_path: Path) -> None:
+    file = tmp_path / own / "sphere.py"
+    file.write_text(OWN.format(package=own).replace(".sharp", ".sfere"), encoding="utf-8")
+    with pytest.raises(ValueError) as refused:
+        resolve("augmentation", f"{own}.sphere")
+    name = f"{own}.sphere"
+    assert str(refused.value) == (
+        f"augmentation '{name}': in {file}, class Config gives its name as '{own}.sfere'; write "
+        f'name: Literal["{name}"] = "{name}", the dotted path of the module'
+    )
 
 
 def test_a_component_of_another_kind_is_refused() -> None:

@@ -148,3 +148,20 @@ def test_progress_counts_images(images, faces, tmp_path):
     seen = []
     crops(images, faces, mtcnn.MTCNNConfig(), 32, tmp_path, ROOM, lambda done, total: seen.append((done, total)))
     assert seen == [(done, COUNT) for done in range(1, COUNT + 1)]
+
+
+@pytest.mark.parametrize("limit", [ROOM, 0])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda crop: None, "crop returned None"),
+        (lambda crop: crop[:-1], r"crop returned ndarray uint8 \(15, 16, 3\)"),
+        (lambda crop: crop / 255, r"crop returned ndarray float64 \(16, 16, 3\)"),
+        (lambda crop: crop[:, :, 0], r"crop returned ndarray uint8 \(16, 16\)"),
+    ],
+)
+def test_a_wrong_crop_names_the_detector(images, faces, tmp_path, monkeypatch, limit, wrong, said):
+    right = none.Centre.crop
+    monkeypatch.setattr(none.Centre, "crop", lambda self, image, face, size: wrong(right(self, image, face, size)))
+    with pytest.raises(ValueError, match=rf"^detector 'none': {said}; expected a numpy array uint8 \(16, 16, 3\); see "):
+        crops(images, faces, none.NoDetectorConfig(), 16, tmp_path, limit)[0]

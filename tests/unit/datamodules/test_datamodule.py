@@ -152,3 +152,12 @@ def test_workers_and_a_resume_within_an_epoch_change_no_batch(tmp_path):
     fit(tmp_path / "c", second, faces, tmp_path / "b" / "last.ckpt")
     assert first.steps + second.steps == undisturbed.steps
     assert all(torch.equal(one, other) for one, other in zip(second.parameters(), undisturbed.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("wrong", [lambda image, seed: None, lambda image, seed: image / 255, lambda image, seed: image[1:]])
+def test_a_wrong_augmentation_is_named_with_the_shape_that_is_expected(wrong):
+    wrong.__module__ = "mylab.warp"
+    with pytest.raises(
+        ValueError, match=r"^augmentation 'mylab.warp': it returned .*; expected a numpy array uint8 \(8, 8, 3\)"
+    ):
+        data(wrong).train_faces[0, 0]

@@ -112,3 +112,10 @@ def test_a_network_that_is_no_backbone_is_told(network: nn.Module, said: str) ->
 
     with pytest.raises(ValueError, match=rf"backbone own\.-?\d+: {said}"):
         stage_shapes(Own(), 64)
+
+
+def test_a_backbone_whose_channels_differ_from_its_map_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = resolve("backbone", {"name": "alexnet"})
+    monkeypatch.setattr(on_meta(config), "channels", 7)
+    with pytest.raises(ValueError, match="backbone alexnet: its channels is 7, and its feature map has 256 channels"):
+        feature_shape(config, (70, 90))

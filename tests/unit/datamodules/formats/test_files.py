@@ -95,3 +95,21 @@ def test_in_a_flat_folder_images_of_subfolders_are_misplaced(tmp_path):
         "unread": "the image moving.gif, of formats other than jpg, jpeg, png, bmp, webp, ppm",
         "misplaced": "the image more/c_1.png, in other places than <image>",
     }
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (None, "images returned None; expected a list of"),
+        (["a.jpg"], "images returned as item 0 'a.jpg'"),
+        ([("a.jpg", "a"), ("b.jpg",)], "images returned as item 1 a tuple of length 1"),
+        ([("a.jpg", 7)], "images returned as item 0 a tuple of length 2"),
+        (lambda: choose([("a.jpg",)]), "choose was given a tuple of length 1"),
+    ],
+)
+def test_a_list_without_subjects_names_the_dataset(root, tmp_path, monkeypatch, images, said):
+    found = images if callable(images) else lambda: images
+    monkeypatch.setattr(FolderDatasetConfig, "images", lambda self: found())
+    for read in (FolderDatasetConfig(root=root).manifest, FolderDatasetConfig(root=root).scan):
+        with pytest.raises(ValueError, match=f"^dataset 'folder': {said}.*docs/extending.md#a-dataset$"):
+            read(tmp_path / "cache")

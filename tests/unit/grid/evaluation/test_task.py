@@ -3,12 +3,15 @@
 import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from configs.contract import ContractError
 from datamodules.evaluation_sets.pairs import Pairs
+from grid.evaluation.evaluator import EvaluationResult
 from grid.evaluation.task import PACKAGE, evaluation_task
 from grid.plan.plan import make_plan
 from grid.spec.grid_file import BadInput, Grid
@@ -97,7 +100,7 @@ def test_a_protocol_names_a_task_of_a_users_own(make: Callable[..., Grid]) -> No
     ("name", "said"),
     [
         ("silent", "evaluation task 'toy_tasks.silent': the module has no function rows and no function evaluate"),
-        ("astray", "evaluation task 'toy_tasks.absent' is no module that can be imported here"),
+        ("astray", "evaluation task 'toy_tasks.absent': there is no module toy_tasks.absent in the package toy_tasks"),
     ],
 )
 def test_what_is_no_task_is_refused_at_the_plan(make: Callable[..., Grid], name: str, said: str) -> None:
@@ -121,3 +124,52 @@ def test_rows_of_a_subset_become_rows_of_the_whole_manifest() -> None:
     placed = evaluation_task("clustering").placed(asked, np.array([1, 4, 6, 9]))
     assert placed.rows.tolist() == [1, 6, 9]
     assert placed.labels.tolist() == [0, 0, 1]
+
+
+ROWS = np.arange(4)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "rows returned None; expected a numpy array of integers"),
+        ([0, 1], "rows returned a list of length 2"),
+        (ROWS * 1.0, r"rows returned ndarray float64 \(4,\)"),
+        (ROWS[:0], r"rows returned ndarray int64 \(0,\)"),
+        (ROWS[::-1].copy(), "expected rows of the manifest in ascending order"),
+        (np.array([1, 1, 2]), "expected rows of the manifest in ascending order"),
+        (ROWS - 1, "expected rows of the manifest in ascending order"),
+    ],
+)
+def test_wrong_rows_name_the_task(found: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = evaluation_task("toy_tasks.whole")
+    monkeypatch.setattr(importlib.import_module("toy_tasks.whole"), "rows", lambda asked: found)
+    with pytest.raises(ContractError, match=f"^evaluation task 'toy_tasks.whole': .*{said}"):
+        task.rows(None)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "evaluate returned None; expected an EvaluationResult"),
+        (({"a": 1}, {}), "evaluate returned a tuple of length 2"),
+        (EvaluationResult(None, {}), "EvaluationResult.metrics is None; expected a dict of JSON values"),  # type: ignore[arg-type]
+        (EvaluationResult({}, {"a": np.float64(1), "b": np.int64(1)}), "EvaluationResult.facts is a dict with the keys a, b"),
+        (EvaluationResult({"a": {"value": "x"}}, {}), "the value of the metric 'a' is 'x'; expected a number"),
+        (EvaluationResult({}, {}, "a.npy"), "EvaluationResult.outputs is 'a.npy'"),  # type: ignore[arg-type]
+        (EvaluationResult({}, {}, ("a.npy",)), "EvaluationResult.outputs names 'a.npy'; expected a file that evaluate wrote"),
+    ],
+)
+def test_a_wrong_evaluation_names_the_task(found: Any, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    task = evaluation_task("toy_tasks.whole")
+    monkeypatch.setattr(importlib.import_module("toy_tasks.whole"), "evaluate", lambda *_: found)
+    with pytest.raises(ContractError) as refused:
+        task.evaluate(None, SimpleNamespace(folder=tmp_path), None)
+    assert str(refused.value).startswith(f"evaluation task 'toy_tasks.whole': {said}")
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_right_task_returns_is_returned() -> None:
+    task = evaluation_task("toy_tasks.whole")
+    assert task.rows(SimpleNamespace(rows=ROWS)) is ROWS
+    assert task.evaluate(None, SimpleNamespace(folder=Path()), None).metrics == {"share": {"value": 1.0}}

@@ -1,10 +1,15 @@
+import io
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from grid.execution.debug import _words, debug
+from grid.execution.debug import QUICK, Lines, _words, debug
 from grid.spec.grid_file import BadInput, Grid
+from grid.spec.stage_name import StageName
+from grid.stages.context import FAST_IMAGES, FAST_PAIRS, FAST_SUBJECTS
 
 
 def complaint(grid: Grid, **where: list[str]) -> str:
@@ -28,3 +33,18 @@ def test_a_skipped_cell_is_answered_with_its_reason(make: Callable[..., Grid]) -
 def test_facts_are_shown_short_and_without_digests() -> None:
     facts = {"auc": 0.6648888888888889, "network": "7693c474", "epochs": 2, "accuracy": None, "layer": ""}
     assert _words(facts) == "auc 0.6649, epochs 2"
+
+
+def test_a_quick_check_says_how_little_it_computes() -> None:
+    assert QUICK.startswith(f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects, one training batch")
+    assert f"about {FAST_PAIRS} pairs per protocol" in QUICK
+
+
+def test_an_evaluation_that_a_quick_check_leaves_out_is_kept_with_its_reason() -> None:
+    console = Console(width=200, file=io.StringIO())
+    marker = SimpleNamespace(facts={"images": 8, "left_out": "no sample"}, outputs={}, id="e")
+    ledger: Any = SimpleNamespace(marker=lambda kind, id: marker, path=print, json=print)
+    lines = Lines(console, ledger, {"e": StageName("evaluate", "mylab.nearest")})
+    lines.ended(SimpleNamespace(jobs=(SimpleNamespace(kind="evaluate", id="e", label="evaluate:mylab.nearest"),)))  # type: ignore[arg-type]
+    assert (lines.metrics, lines.left_out) == ({}, {"mylab.nearest": "no sample"})
+    assert console.file.getvalue() == "  evaluate:mylab.nearest: images 8\n"  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.contract import ContractError
 from grid.execution.job import Job, RunOptions, jobs_of, out_of_space, run
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
@@ -29,7 +30,7 @@ def test_a_component_that_the_worker_cannot_import_is_named_and_costs_no_attempt
 def test_other_sources_than_the_driver_s_are_refused(tmp_path: Path) -> None:
     outcome = run(job(tmp_path, source="0" * 64), RunOptions())
     assert outcome.ended == "failed"
-    assert "other sources" in str(outcome.error)
+    assert "code differs from the driver's" in str(outcome.error)
     assert Ledger(tmp_path).attempts("explain", "a" * 32) == 0
 
 
@@ -78,3 +79,25 @@ def test_a_stage_that_meets_a_full_disk_is_unfinished_and_leaves_no_temporary_fi
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
     assert run(work, RunOptions()).ended == "done"
     assert ledger.status("train", stage.id).state == "done"
+
+
+@pytest.mark.parametrize("raises", [False, True])  # as in a launch, and as in debug
+def test_a_stage_that_returns_something_else_fails_with_one_line(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch, raises: bool
+) -> None:
+    from grid.stages import train
+
+    monkeypatch.setattr(train, "run", lambda config, context: None)
+    grid = make(axes={}, protocols=[], explainers=[])
+    (stage,) = make_plan(grid).stages
+    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    said = "stage 'train': run returned None; expected a Result of grid.stages.context"
+    if raises:
+        with pytest.raises(ContractError, match=f"^{said}"):
+            run(work, RunOptions(raises=True))
+    else:
+        assert str(run(work, RunOptions()).error).startswith(said)
+    failure = Ledger(store_of(grid)).failure("train", stage.id)
+    assert failure is not None
+    assert failure.error.startswith(said)
+    assert failure.error.endswith("docs/extending.md#a-stage-kind-of-your-own")

@@ -111,3 +111,16 @@ def test_an_error_of_libraries_alone_keeps_its_frames() -> None:
     assert error.__traceback__ is not None
     error.__traceback__ = error.__traceback__.tb_next.tb_next  # type: ignore[union-attr]
     assert "json" in own_traceback(error)
+
+
+def test_an_import_of_a_package_that_facegrid_hides_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cluster").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError) as raised:
+        from cluster import mine  # noqa: F401
+    hint = f"your package {tmp_path / 'cluster'} is hidden by facegrid's own package 'cluster': rename yours"
+    assert f"; {hint}" in error_line(raised.value)
+    assert own_traceback(raised.value).splitlines()[-1] == hint
+    with pytest.raises(ImportError) as plain:
+        from json import nothing  # noqa: F401
+    assert "hidden" not in error_line(plain.value)

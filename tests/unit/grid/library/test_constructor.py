@@ -2,11 +2,14 @@
 
 import inspect
 import pickle
+import pydoc
+from typing import Any
 
 import pytest
 import torch
 
 import facegrid as fg
+from configs.interfaces import LossConfig
 from configs.lookup import resolve
 
 
@@ -68,3 +71,35 @@ def test_every_component_has_a_signature_and_documentation(namespace: str) -> No
         assert isinstance(inspect.signature(constructor), inspect.Signature)
         assert constructor.__doc__, name
         assert "name" not in inspect.signature(constructor).parameters
+
+
+def test_help_shows_every_option_with_default_and_meaning() -> None:
+    text = pydoc.render_doc(fg.losses.ArcFace, renderer=pydoc.plaintext)
+    assert "..." not in text
+    for part in (
+        "    dimension,", "    classes,", "scale=64.0", "margin=0.5",
+        "variant='exact'", "easy_margin=False", "epsilon=0.001", "sample=1.0",
+        "margin: float, >= 0, <= 1.5707963267948966 [default: 0.5]: radians",
+        "variant: 'exact' | 'straight_through' | 'clipped' [default: 'exact']",
+        "Deng et al., CVPR 2019",
+        "``easy_margin`` applies the margin only where",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_components_and_unions_are_shown_as_in_a_grid_file() -> None:
+    assert "loss='softmax'" not in str(fg.losses.Sum.__doc__)
+    text = str(fg.protocols.PairsOf.__doc__)
+    assert "    data: component" in text
+    assert "    multi_crop: float | None" in text
+    assert "Add the embeddings of the four corner crops" in text  # a comment on the lines above the field
+
+
+def test_a_field_of_a_class_without_a_source_has_no_comment() -> None:
+    from typing import Literal
+
+    from grid.library.constructor import _comments
+
+    space: dict[str, Any] = {"Literal": Literal, "LossConfig": LossConfig}
+    exec('class Own(LossConfig):\n    name: Literal["own"] = "own"\n    rate: float = 1.0  # of it', space)
+    assert "rate" not in _comments(space["Own"])

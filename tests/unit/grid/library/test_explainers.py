@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - calls and whole messages stand side by side
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -101,7 +103,15 @@ def test_pairs_are_explained_by_their_embeddings(module: Foreign, images: torch.
         (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, [0, 1]), "target has 2 classes, and there are 3 images"),
         (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x[0], 0), r"images are a float tensor .*; found torch.float32 \(3, 32, 32\)"),
         (lambda m, x: fg.explainers.GradCAM().explain(m.first, x, 0), r"a module that gives a tensor \(N, D\), and it gives \(1, 4, 15, 15\)"),
-        (lambda m, x: fg.explainers.Stylianou().explain(m, x, x), "the method needs the head"),
+        (lambda m, x: fg.explainers.Stylianou().explain(m, x, x), "the method needs the head, .* which only facegrid's networks have"),
+        (lambda m, x: fg.explainers.CorrRISE().explain(m, x, x[:2]), r"left and right images are two tensors of one shape .*\(3, 3, 32, 32\) and \(2, 3, 32, 32\)"),
+        (lambda m, x: fg.explainers.CorrRISE().explain(m, x[:, :1], x[:, :1]), r"of one shape \(N, 3, height, width\), .*; found \(3, 1, 32, 32\) and"),
+        (lambda m, x: fg.explainers.CorrRISE().explain(m, "a.jpg", x), r"images are a float tensor .*; found 'a.jpg' \(network.prepare"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x[:0], 0), r"images are a float tensor .*\(0, 3, 32, 32\)"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, "cat"), "target is a class, one class per image, an embedding, .*; found 'cat'"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, [[1], [2], [3]]), "target is a class, .*; found a list of length 3"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, -1), r"class -1 is not among the module's 5 outputs"),
+        (lambda m, x: fg.explainers.GradCAM(layer="second").explain(m, x, torch.zeros(4)), r"is \(5,\), or \(3, 5\), one row per image; found \(4,\)"),
         (lambda m, x: fg.explainers.Reconstruction().explain(m, x, x), "the method needs the decoder"),
         (lambda m, x: fg.explainers.CAM().explain(m, x, 0), "the method needs the feature map"),
     ],
@@ -110,3 +120,47 @@ def test_what_does_not_apply_says_why(module: Foreign, images: torch.Tensor, cal
     with pytest.raises(ValueError, match=complaint) as refused:
         call(module, images)  # type: ignore[operator]
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (None, "logit of the predicted class"),
+        (3, "logit of class 3"),
+        ([3, 0, 3], "logit of the given class"),
+    ],
+)  # fmt: skip
+def test_the_target_says_which_class_was_explained(module: Foreign, images: torch.Tensor, target: object, words: str) -> None:
+    assert fg.explainers.GradCAM(layer="second").explain(module, images, target).target == words
+    assert fg.explainers.RISE(masks=4).explain(module, images, target).target == words
+
+
+def test_an_explainer_of_the_users_own_that_returns_something_else_is_named(
+    module: Foreign, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "own_explainers"
+    folder.mkdir()
+    (folder / "flat.py").write_text(FLAT, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"^explainer 'own_explainers.flat': explain returned ndarray float32 \(3, 1, 8, 8\); "
+    ) as refused:
+        fg.explainers.get("own_explainers.flat")().explain(module, images, 0)
+    assert "\n" not in str(refused.value)
+
+
+FLAT = """
+from typing import Literal
+import numpy as np
+from configs.explainers import ExplainerConfig
+
+class FlatConfig(ExplainerConfig):
+    name: Literal["own_explainers.flat"] = "own_explainers.flat"
+
+    def build(self):
+        return Flat()
+
+class Flat:
+    def explain(self, network, images, target, size):
+        return np.zeros((len(images), 1, 8, 8), np.float32)
+"""

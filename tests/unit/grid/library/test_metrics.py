@@ -43,3 +43,62 @@ def test_modules_of_metrics_are_there_by_name() -> None:
     assert "verification" in dir(fg.metrics)
     with pytest.raises(AttributeError, match=r"facegrid.metrics has no 'verifcation' \(known: accuracy_modes, "):
         fg.metrics.verifcation  # noqa: B018
+
+
+def scored(pairs: int = 400, people: int = 30) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Scores that depend on the subjects, labels, and the subjects of both images."""
+    generator = np.random.default_rng(2)
+    same = np.arange(pairs) % 2 == 0
+    first = generator.integers(0, people, pairs)
+    second = np.where(same, first, (first + generator.integers(1, people, pairs)) % people)
+    own = generator.normal(0, 0.7, people)
+    return np.where(same, 1.0, 0.0) + own[first] + generator.normal(0, 0.5, pairs), same, (first, second)
+
+
+def test_without_subjects_the_result_says_that_pairs_count_as_independent() -> None:
+    scores, same, _ = scored()
+    found = fg.metrics.verification(scores, same)
+    assert found["intervals"]["method"] == "independent pairs"
+    assert "too narrow" in found["intervals"]["note"]
+    assert found["auc"]["method"] == "DeLong, independent pairs"
+
+
+def test_with_subjects_every_interval_resamples_them_and_is_wider() -> None:
+    scores, same, subjects = scored()
+    alone, found = (fg.metrics.verification(scores, same, subjects=given, resamples=200) for given in (None, subjects))
+    assert found["intervals"] == {
+        "method": "subject bootstrap", "note": "200 resamples of 30 subjects, with all pairs among them",
+    }  # fmt: skip
+    assert {found[name]["method"] for name in ("auc", "eer", "ten_fold", "best_threshold")} == {"subject bootstrap"}
+    width = [one["auc"]["high"] - one["auc"]["low"] for one in (alone, found)]
+    assert width[1] > width[0]
+    assert found["auc"]["delong"] == alone["auc"]["delong"]
+
+
+def test_subjects_that_cannot_be_resampled_give_the_reason() -> None:
+    same = np.arange(8) < 4
+    first = np.array([0, 0, 0, 0, 1, 2, 3, 4])
+    subjects = (first, np.where(same, first, first + 10))
+    found = fg.metrics.verification(np.linspace(1, 0, 8), same, folds=np.arange(8) % 2, subjects=subjects, resamples=1)
+    assert found["intervals"]["method"] == "independent pairs"
+    assert "since subjects cannot be resampled: only " in found["intervals"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "said"),
+    [
+        ([1, 2, 3], "subjects are two arrays .*; found a list of length 3"),
+        (([0] * 399, [0] * 400), r"subjects: one for each of 400 pairs in both arrays; found ndarray int64 \(399,\)"),
+        ((["a"] * 400, ["a"] * 400), "pair 1 is an impostor pair, and its subjects are a and a; check same and subjects"),
+    ],
+)
+def test_subjects_that_contradict_the_pairs_are_refused(subjects: object, said: str) -> None:
+    scores, same, _ = scored()
+    with pytest.raises(ValueError, match=said):
+        fg.metrics.verification(scores, same, subjects=subjects)
+
+
+def test_labels_of_minus_one_are_refused_instead_of_counting_as_genuine() -> None:
+    scores, same, _ = scored()
+    with pytest.raises(ValueError, match=r"the label of row 1 is -1; a pair is genuine \(true, 1\) or not"):
+        fg.metrics.verification(scores, np.where(same, 1, -1))

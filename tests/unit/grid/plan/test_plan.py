@@ -194,7 +194,7 @@ def test_a_plan_is_shown_with_states_reasons_and_costs(make: Make, tmp_path: Pat
     assert "[drawn]" in text
     assert "blocked (2): no folder" in text
     refused = "A launch is refused while cells are blocked; without them it would run 2 train, 2 evaluate, 2 explain."
-    assert f"4 cells: 2 run, 2 blocked. {refused}" in text
+    assert f"4 cells: 2 to run, 2 blocked. {refused}" in text
     assert "2 replicates repeat train under other seeds; fewer than 5 seeds" in text
 
 

@@ -1,13 +1,16 @@
 """States of stages and cells, as the ledger gives them."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small import SMALL, finish, finish_all, stages
 
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
+from grid.plan.table import plan_table
 from grid.spec.grid_file import Grid
 
 Make = Callable[..., Grid]
@@ -67,7 +70,8 @@ def test_other_sources_make_a_stage_stale(make: Make) -> None:
     for stage in make_plan(grid).stages:
         finish(grid, stage, source="older" if stage.stage == "train" else None)
     plan = make_plan(grid)
-    assert (plan.cells[0].state, plan.cells[0].reason) == ("stale", "it ran under other sources; --retry stale runs it again")
+    reason = "its code has changed since; --retry stale runs it again"
+    assert (plan.cells[0].state, plan.cells[0].reason) == ("stale", reason)
     assert plan.open == []
 
 
@@ -138,3 +142,36 @@ def test_the_whole_plan_of_some_cells_has_them_all(make: Make) -> None:
     assert len(some.cells) < grid.size
     assert some.whole() == make_plan(grid)
     assert make_plan(grid).whole().cells == make_plan(grid).cells
+
+
+def table_of(grid: Grid) -> str:
+    """The printed plan."""
+    console = Console(width=300, file=io.StringIO())
+    plan = make_plan(grid)
+    console.print(plan_table(plan, {"cells": {}}))
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_a_plan_calls_changed_code_done_and_names_the_stages_and_the_cells(make: Make) -> None:
+    grid = make()
+    for stage in make_plan(grid).stages:
+        finish(grid, stage, source="older" if stage.stage in ("train", "evaluate") else None)
+    said = table_of(grid)
+    assert "4 cells: 4 done, code changed since. A launch would run nothing." in said
+    assert (
+        "code changed since: train of 4 cells, evaluate:drawn of 4 cells; the results stay in use, and --retry stale computes "
+        "them again" in said
+    )
+    assert "stale (" not in said
+
+
+def test_a_plan_names_the_stages_that_run_again_and_why(make: Make) -> None:
+    grid = make(axes={})
+    finish_all(grid)
+    (train,) = stages(make_plan(grid), "train")
+    Ledger(store_of(grid)).void("train", train.id, "for the test")
+    finish(grid, train, "another model")
+    said = table_of(grid)
+    why = "what it was computed from has changed"
+    assert f"to run again: evaluate:drawn of 1 cell, explain:gradcam of 1 cell: {why}" in said
+    assert "1 cell: 1 to run." in said

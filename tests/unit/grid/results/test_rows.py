@@ -100,7 +100,7 @@ def test_states_and_reasons_are_told_and_hidden_cells_counted(make_study):
     assert not found.whole
     reasons = {row.state: row.reason for row in found.rows}
     assert reasons["failed"] == "train: RuntimeError: the loss of batch 17 is NaN"
-    assert reasons["unfinished"] == "not finished yet: train, evaluate:lfw view 2"
+    assert reasons["unfinished"] == "still to run: train, evaluate:lfw view 2"
     assert reasons["skipped"] == reasons["blocked"] == "nobody published such weights"
     assert reasons["done"] is None
 

@@ -74,7 +74,7 @@ def test_the_table_names_every_cell_and_every_reason(make_study):
     out = Console(width=100, file=io.StringIO(), color_system=None)
     out.print(show(study))
     text = out.file.getvalue()
-    assert all(cell.id[:8] in text for cell in study.cells)
+    assert all(cell.id[:10] in text for cell in study.cells)
     assert text.count("failed: backbone=alexnet") == 2
     assert "10 done, 2 failed" in text
 

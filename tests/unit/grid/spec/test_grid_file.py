@@ -213,11 +213,14 @@ def test_an_override_of_a_path_is_made_absolute(make: Make, tmp_path: Path, monk
         ("detector.margin=3", "axis 'detection' sets 'detector.name'"),
         ("recipe.epochs=many", "grid.yaml, override 'recipe.epochs=many': recipe.epochs: input should be a valid integer"),
         ("recipe.epochs=.nan", "grid.yaml, override 'recipe.epochs=.nan': recipe.epochs: "),
-        ("recipe.epoch=3", "override 'recipe.epoch=3': unknown key 'recipe.epoch'; did you mean 'epochs'? (known: "),
+        ("recipe.epoch=3", "override 'recipe.epoch=3': unknown key 'recipe.epoch'; did you mean 'recipe.epochs'? (known: "),
         ("recip.epochs=3", "override 'recip.epochs=3': unknown key 'recip'; did you mean 'recipe'? (known: "),
-        ("launch.retry=3", "override 'launch.retry=3': unknown key 'launch.retry'; did you mean 'retries'? (known: "),
-        ("launch.resources.gpu=1", "unknown key 'launch.resources.gpu'; did you mean 'gpus'? (known: cpus, gpus, memory_gib)"),
-        ("protocols.0.subject=3", "unknown key 'protocols.0.subject'; did you mean 'subjects'? (known: "),
+        ("launch.retry=3", "override 'launch.retry=3': unknown key 'launch.retry'; did you mean 'launch.retries'? (known: "),
+        (
+            "launch.resources.gpu=1",
+            "unknown key 'launch.resources.gpu'; did you mean 'launch.resources.gpus'? (known: cpus, gpus, memory_gib)",
+        ),
+        ("protocols.0.subject=3", "unknown key 'protocols.0.subject'; did you mean 'protocols.0.subjects'? (known: "),
         (
             "compute.threads=0",
             "override 'compute.threads=0': compute.threads: input should be greater than or equal to 1; found 0",
@@ -266,19 +269,19 @@ BAD = [
     ("name: a\nbase: {}\nskip:\n  - {when: {}, because: z}\n", "grid.yaml:4: skip.0.when: maps axes to a level"),
     (
         "name: a\nbase: {}\naxes: {b: {x: {}}}\nskip:\n  - {when: {b: x}, because: z, why: w}\n",
-        "grid.yaml:5: unknown key 'skip.0.why'; did you mean 'when'? (known: because, when)",
+        "grid.yaml:5: unknown key 'skip.0.why'; did you mean 'skip.0.when'? (known: because, when)",
     ),
     ("name: a\nbase: {}\naxes: {b: {x: {}}}\nbirths:\n  b: y\n", "grid.yaml:5: birth level: axis 'b' has no level 'y' (known: x)"),
     ("name: a\nbase: {}\nreplicates: 0\n", "grid.yaml:3: replicates: input should be greater than or equal to 1; found 0"),
     ("name: a\nbase: {}\nreplicate_scope: [test]\n", "grid.yaml:3: replicate_scope.0: input should be 'pretrain' or 'train'; found"),
-    ("name: a\nbase: {}\nlaunch:\n  resources: {cpu: 2}\n", "grid.yaml:4: unknown key 'launch.resources.cpu'; did you mean 'cpus'?"),
+    ("name: a\nbase: {}\nlaunch:\n  resources: {cpu: 2}\n", "grid.yaml:4: unknown key 'launch.resources.cpu'; did you mean 'launch.resources.cpus'?"),
     ("name: a\nbase:\n  data: drawn\n", "grid.yaml: key 'backbone' is needed"),
     ("name: a\nbase:\n  data: drawn\n  backbone: alexnte\n", "grid.yaml:4: backbone: unknown backbone 'alexnte'; did you mean 'alexnet'?"),
     ("name: a\nbase:\n  data: drawn\n  backbone: {nam: x}\n", "grid.yaml:4: backbone: a backbone is a mapping with a name, such as"),
     ("name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  colour: red\n", "grid.yaml:5: unknown key 'colour' (known: augmentation, "),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    subject: 3\n",
-        "grid.yaml:6: unknown key 'data.subject'; did you mean 'subjects'? (known: first, look_alikes, name, occluder, on_bad_image, ",
+        "grid.yaml:6: unknown key 'data.subject'; did you mean 'data.subjects'? (known: first, look_alikes, name, occluder, on_bad_image, ",
     ),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    subjects: [3]\n",
@@ -298,11 +301,11 @@ BAD = [
     ),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data: drawn\n  pretraining:\n    name: source\n    data:\n      name: drawn\n      siz: 4\n",
-        "grid.yaml:9: unknown key 'pretraining.data.siz'; did you mean 'size'? (known: first, ",
+        "grid.yaml:9: unknown key 'pretraining.data.siz'; did you mean 'pretraining.data.size'? (known: first, ",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    rot: x\n",
-        "grid.yaml:6: unknown key 'protocols.1.rot'; did you mean 'root'?",  # and not: root is needed
+        "grid.yaml:6: unknown key 'protocols.1.rot'; did you mean 'protocols.1.root'?",  # and not: root is needed
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n",
@@ -318,7 +321,7 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    root: x\n    vew: 2\n",
-        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'view'? (known: flip_test, label, multi_crop, name, near, overlap, part, root, setting, view)",
+        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'protocols.1.view'? (known: flip_test, label, multi_crop, name, near, overlap, part, root, setting, view)",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - drwn\n",

@@ -1,8 +1,17 @@
-"""What a quick look looks at."""
+"""What a quick look looks at, and what a stage must return."""
 
+# ruff: noqa: E501 - cases and whole messages stand side by side
+
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from grid.stages.context import FAST_IMAGES, FAST_SUBJECTS, fast_rows
+import numpy as np
+import pytest
+
+from configs.contract import ContractError
+from grid.stages.context import FAST_IMAGES, FAST_SUBJECTS, Result, checked_result, fast_rows
 
 
 def rows(*identities: str) -> list[int]:
@@ -20,3 +29,43 @@ def test_rows_rise_and_equal_counts_are_taken_in_the_order_of_the_dataset() -> N
     assert rows(*"abcdefabcdef") == [0, 1, 2, 3, 6, 7, 8, 9]
     assert rows(*"ba") == [0, 1]
     assert rows() == []
+
+
+@dataclass
+class Faulty:
+    """What ``run`` of a stage kind may wrongly return, and what is said of it."""
+
+    found: Any
+    said: str
+    file: str | None = None
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Faulty(None, "run returned None; expected a Result of grid.stages.context"),
+        Faulty({"images": 3}, "run returned a dict with the keys images; expected a Result"),
+        Faulty(Result(None, ()), "Result.facts is None; expected a dict of JSON values"),  # type: ignore[arg-type]
+        Faulty(Result({"norm": np.float32(1)}, ()), "Result.facts is a dict with the keys norm; expected a dict of JSON values"),
+        Faulty(Result({}, "result.json"), "Result.outputs is 'result.json'; expected a tuple of file names"),  # type: ignore[arg-type]
+        Faulty(Result({}, ("absent.npy",)), "Result.outputs names 'absent.npy'; expected a file that run wrote into"),
+        Faulty(Result({}, ("result.json",)), "result.json is not JSON", "{"),
+        Faulty(Result({}, ("result.json",)), "result.json is a list of length 1; expected a JSON object", "[1]"),
+        Faulty(Result({}, ("result.json",)), "result.json: the value of 'norm' is 'high'; expected a number", '{"norm": {"value": "high"}}'),
+    ],
+)  # fmt: skip
+def test_what_a_stage_returns_wrongly_is_one_line_that_names_it(case: Faulty, tmp_path: Path) -> None:
+    if case.file is not None:
+        (tmp_path / "result.json").write_text(case.file, encoding="utf-8")
+    with pytest.raises(ContractError) as refused:
+        checked_result(case.found, "mylab.norms", tmp_path)
+    said = str(refused.value)
+    assert said.startswith(f"stage 'mylab.norms': {case.said}")
+    assert said.endswith("; see docs/extending.md#a-stage-kind-of-your-own")
+    assert "\n" not in said
+
+
+def test_a_right_result_is_returned_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"a": {"value": 1}, "b": {"value": null}, "c": 3}', encoding="utf-8")
+    right = Result({"images": 3, "note": None}, ("result.json",))
+    assert checked_result(right, "mylab.norms", tmp_path) is right

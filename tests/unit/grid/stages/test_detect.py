@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from small import SMALL
 
-from datamodules.detection import Detections
+from configs.contract import ContractError
+from datamodules.detection import MISSED, Detections
 from datamodules.detectors.mtcnn import Mtcnn
 from grid.execution.job import Job, RunOptions, jobs_of, run
 from grid.ledger.ledger import Ledger
@@ -16,6 +17,7 @@ from grid.plan.inputs import InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.spec.grid_file import Grid
 from grid.stages import detect
+from grid.stages.detect import checked_faces
 
 BASE = {**SMALL["base"], "data": {"name": "drawn", "subjects": 3, "shots": 2, "size": 64}, "detector": "mtcnn"}
 
@@ -120,3 +122,17 @@ def test_the_table_has_a_row_for_every_image_in_the_order_of_the_dataset(ran: An
 def test_each_dataset_has_a_detection_of_its_own(ran: Any) -> None:
     counts = {label: ran.marker(label).facts["images"] for label in ran.stages if label.startswith("detect")}
     assert counts == {"detect:source": 15, "detect:data": 20, "detect:drawn": 18}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "detect returned None; expected a list of 2 Detections, one per image"),
+        ([MISSED], "detect returned a list of length 1; expected a list of 2 Detections"),
+        ([MISSED, (0, 0, 9, 9)], "detect returned a list with a tuple of length 4; expected Detections"),
+    ],
+)
+def test_a_wrong_detection_names_the_detector(found: Any, said: str) -> None:
+    with pytest.raises(ContractError, match=f"^detector 'mylab.eyes': {said}.*docs/extending.md#a-detector$"):
+        checked_faces(found, 2, "mylab.eyes")
+    assert checked_faces([MISSED, MISSED], 2, "mylab.eyes") == [MISSED, MISSED]

@@ -362,7 +362,7 @@ def test_a_deleted_experiment_comes_back_and_another_study_of_that_name_gets_its
     other = new_study("other", **small)
     edit(other, lambda record: record.update(grid="ito2021"))
     second = sync_pass(other.path)
-    assert second.experiment == f"ito2021 ({other.id[:8]})"
+    assert second.experiment == f"ito2021 ({other.id[:10]})"
     assert second.experiment_id != first.experiment_id
 
 

@@ -4,7 +4,7 @@ from pair_networks import SIZE, images, network
 from torch.nn import functional
 
 from configs.lookup import resolve
-from modules.attribution.targets import ClassLogit, Cosine, Distance
+from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Distance
 
 
 class Network:
@@ -85,3 +85,9 @@ def test_methods_explain_a_distance_as_well_as_a_cosine(config):
         assert far.maps == pytest.approx(-near.maps, abs=1e-5)
     else:
         assert abs(far.maps - near.maps).max() > 1e-4
+
+
+def test_a_part_of_a_target_keeps_its_description() -> None:
+    target = ClassLogit(torch.tensor([2, 0]), PREDICTED)
+    assert target.take([1]).words == PREDICTED == "logit of the predicted class"
+    assert ClassLogit(torch.tensor([2])).words == "logit of the given class"

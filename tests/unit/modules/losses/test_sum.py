@@ -117,7 +117,10 @@ def test_a_level_of_a_grid_may_be_a_sum(tmp_path):
             "loss: {name: sum, terms: [{weight: 1, loss: softmax, wieght: 2}]}",
             r"unknown key 'loss.terms.0.wieght'; did you mean",
         ),
-        ("loss: {name: sum, terms: [{loss: {name: center, alhpa: 1}}]}", r"unknown key .*alhpa'; did you mean 'alpha'"),
+        (
+            "loss: {name: sum, terms: [{loss: {name: center, alhpa: 1}}]}",
+            r"unknown key .*alhpa'; did you mean 'loss.terms.0.loss.alpha'",
+        ),
         ("loss: {name: sum, terms: [{weight: -1, loss: softmax}]}", r"loss.terms.0.weight: .* found -1"),
     ],
 )

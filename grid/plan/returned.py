@@ -1,0 +1,76 @@
+"""Checks what datasets and protocols return to a plan, so that a mistake of their author is one line that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from configs.contract import PAGE, ContractError, broken, naming
+from configs.interfaces import Column, DatasetConfig, Manifest, Pairs, ProtocolConfig
+
+TASK = "an-evaluation-task-of-your-own"  # sections of docs/extending.md
+PROTOCOL = "a-protocol"
+DATASET = "a-dataset"
+
+
+def checked_input(protocol: ProtocolConfig, question: str, manifest: Manifest) -> Any:
+    """The input of an evaluation task, returned by the protocol's method ``question``.
+
+    Raises:
+        ContractError: there is no such method, or what it returned has no ``digest``.
+    """
+    with naming("protocol", protocol.name):
+        method = getattr(protocol, question, None)
+        if not callable(method):
+            raise ContractError(
+                f"its config has no method {question}(manifest), which its task {protocol.task!r} needs; see {PAGE}#{TASK}"
+            )
+        found = method(manifest)
+        if not isinstance(getattr(found, "digest", None), str):
+            raise broken(f"{question} returned", found, "an object with a digest (text) of its content", TASK)
+        return found
+
+
+def checked_pairs(found: Any, protocol: ProtocolConfig, manifest: Manifest) -> Pairs:
+    """What ``pairs`` of a protocol returned.
+
+    Raises:
+        ContractError: it is not four arrays of one length, left and right being rows of the manifest.
+    """
+    with naming("protocol", protocol.name):
+        kinds = {"left": np.integer, "right": np.integer, "same": np.bool_, "fold": np.integer}
+        arrays: dict[str, Any] = {name: getattr(found, name, None) for name in kinds}
+        for name, kind in kinds.items():
+            array = arrays[name]
+            if not isinstance(array, np.ndarray) or array.ndim != 1 or not np.issubdtype(array.dtype, kind):
+                what = "pairs returned" if array is None else f"pairs returned {name} as"
+                expected = "Pairs(left, right, same, fold): numpy arrays (P,) of integers, integers, bool and integers"
+                raise broken(what, found if array is None else array, expected, PROTOCOL)
+        if len({len(array) for array in arrays.values()}) > 1:
+            raise broken("pairs returned", found, "four arrays of one length", PROTOCOL)
+        rows, count = np.concatenate([arrays["left"], arrays["right"]]), len(manifest.keys)
+        if len(rows) and (rows.min() < 0 or rows.max() >= count):
+            wrong = int(rows.min()) if rows.min() < 0 else int(rows.max())
+            raise broken("pairs returned row", wrong, f"rows of the manifest, 0 to {count - 1}", PROTOCOL)
+        return found  # type: ignore[no-any-return]
+
+
+def checked_columns(data: DatasetConfig, manifest: Manifest) -> Mapping[str, Column]:
+    """What ``columns`` of a dataset returned.
+
+    Raises:
+        ContractError: it is no mapping from names to columns with one value per image.
+    """
+    with naming("dataset", data.name):
+        found, count = data.columns(manifest), len(manifest.keys)
+        if not isinstance(found, Mapping):
+            raise broken("columns returned", found, "a dict from names to datamodules.columns.Column", DATASET)
+        for name, column in found.items():
+            if absent := [part for part in ("values", "classes", "known", "digest") if not hasattr(column, part)]:
+                expected = f"a datamodules.columns.Column, with {' and '.join(absent)}"
+                raise broken(f"columns returned {name!r} as", column, expected, DATASET)
+            if len(column.values) != count:
+                raise broken(f"columns returned {name!r} with", column.values, f"{count} values, one per image", DATASET)
+        return found
