@@ -7,6 +7,7 @@ a failure that was forgiven, a marker that was voided. Each case puts it back as
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -116,9 +117,13 @@ def write_grid(place: Path, faces: Path) -> Path:
 
 
 def contents(study: Path) -> dict[str, str]:
-    """Stage -> content of its marker."""
+    """Stage -> content of its marker, whose outputs must be what was written."""
     ledger, record = Ledger(study / "store"), Study(study).record
     found = {stage["id"]: ledger.status(stage["stage"], stage["id"]) for stage in record["stages"]}
+    for marker in (status.marker for status in found.values() if status.marker):
+        for name, said in marker.outputs.items():  # without the ledger's own checks
+            data = (study / "store" / marker.kind / marker.id / marker.attempt / name).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == said["sha256"], f"{marker.kind}: {name}"
     return {id: status.marker.content if status.marker else str(status) for id, status in found.items()}
 
 
