@@ -23,9 +23,8 @@ demo: $(READY) ## the main job on faces that the project draws: 12 cells, a tabl
 	@$(BIN)/facegrid launch configs/grids/demo.yaml
 
 test: $(READY) ## all tests but the long ones; prints how long each folder took
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/golden --numprocesses 2
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster tests/chaos --ignore=tests/chaos/loops --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/chaos/loops \
+		--numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .

@@ -1,9 +1,8 @@
-"""Marks tests by folder, and finds the shared test data."""
+"""Marks and orders tests by folder, finds the shared test data, and starts what many tests use."""
 
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,16 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # the longest files first, so that processes end together
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in tests/chaos is marked ``chaos``, and so on."""
-    for item in items:
-        folder = Path(item.path).relative_to(ROOT / "tests").parts[0]
+    """A test in tests/chaos is marked ``chaos``, and so on; see ``ORDER``."""
+    folders = {item: Path(item.path).relative_to(ROOT / "tests").parts[0] for item in items}
+    for item, folder in folders.items():
         if folder != "unit":
             item.add_marker(folder)
+    items.sort(key=lambda item: ORDER.index(folders[item]) if folders[item] in ORDER else len(ORDER))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -69,33 +72,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return undisturbed(tmp_path_factory.mktemp("undisturbed"))
 
 
-@pytest.fixture
-def here(here_any: Callable[..., tuple[int, str]]) -> Callable[..., str]:
-    """``launching.facegrid`` in this process, for commands that start no Ray: saves seconds of imports each."""
+@pytest.fixture(scope="session")
+def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Ray cluster that launches share: starting one for each takes seconds."""
+    from launching import Head
 
-    def here(folder: Path, *arguments: object, code: int = 0) -> str:
-        found, said = here_any(folder, *arguments)
-        assert found == code, said
-        return said
-
-    return here
-
-
-@pytest.fixture
-def here_any(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str]]]:
-    """The same, whatever the exit code is: it comes with what was said."""
-    from grid.cli.main import main
-
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["facegrid", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.err + said.out
-
-    yield here_any
-    signal.signal(signal.SIGTERM, before)
+    with Head(tmp_path_factory.mktemp("ray"), 2) as head:
+        yield head.address

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, grid, sound
+from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, grid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -84,7 +84,7 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, 
     sound(tmp_path / STUDY)
 
 
-def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(here: Any, tmp_path: Path) -> None:
+def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["skip"]
         tree["axes"] = {"luck": {"bad": {"augmentation.name": "components.lethal"}, "good": {}}}

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from launching import GRIDS, PATIENCE, ROOT, TAG, Facegrid, Store, cells, end, environment, facegrid, family, grid, sound
+from launching import GRIDS, PATIENCE, ROOT, TAG, Facegrid, Head, Store, cells, end, facegrid, family, grid, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -160,34 +156,15 @@ def test_a_cluster_that_asks_for_a_token_is_reached_with_the_one_in_the_home_fol
     home = tmp_path / "home"
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").write_text(uuid.uuid4().hex)
-    tag = uuid.uuid4().hex
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}", "--num-cpus=1"]
-    log = open(tmp_path / "head.txt", "wb")  # noqa: SIM115 - the head's, until it ends
-    head = subprocess.Popen(
-        [*command, "--include-dashboard=false"], env=environment(tag, HOME=str(home)), stdout=log, stderr=log
-    )
-    try:
-        limit = time.monotonic() + PATIENCE
-        while "Ray runtime started" not in (said := (tmp_path / "head.txt").read_text()):
-            assert head.poll() is None, said
-            assert time.monotonic() < limit, said
-            time.sleep(0.2)
-        assert "oken authentication is enabled" in said
-        file = grid(tmp_path / "tiny.yaml", single)
-        address = f"127.0.0.1:{port}"
-        refused = facegrid(tmp_path, "launch", file, "--address", address, code=2, HOME=str(tmp_path), RAY_AUTH_MODE="disabled")
+    file = grid(tmp_path / "tiny.yaml", single)
+    with Head(tmp_path, 1, HOME=str(home)) as head:
+        assert "oken authentication is enabled" in head.said
+        words = ("launch", file, "--address", head.address)
+        refused = facegrid(tmp_path, *words, code=2, HOME=str(tmp_path), RAY_AUTH_MODE="disabled")
         assert "RAY_AUTH_TOKEN" in refused
         assert "Traceback" not in refused
-        facegrid(tmp_path, "launch", file, "--address", address, HOME=str(home))
-        sound(tmp_path / STUDY)
-    finally:
-        for process in family(tag):
-            end(process)
-        head.wait(30)
-        log.close()
+        facegrid(tmp_path, *words, HOME=str(home))
+    sound(tmp_path / STUDY)
 
 
 def single(tree: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Tests import it from its folder; it is not a conftest because the grid's workers
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,12 +14,15 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import yaml
+from loopback import free_port
 
 from grid.ledger.ledger import Ledger, Marker
 
@@ -121,6 +125,76 @@ def facegrid(folder: Path, *arguments: object, code: int = 0, **more: str) -> st
         found = running.wait()
         assert found == code, f"exit code {found}, not {code}:\n{running.said}"
         return running.said
+
+
+def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
+    """A command in this process, which saves seconds of imports; returns its exit code and its output, errors first."""
+    from grid.cli.main import main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True) for _ in range(2))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("COLUMNS", "200")
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["facegrid", *map(str, arguments)])
+        patch.setattr(sys, "excepthook", sys.excepthook)  # debug sets it
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    said = "".join(stream.buffer.getvalue().decode() for stream in (err, out))  # type: ignore[attr-defined]
+    return int(ended.value.code or 0), said
+
+
+def here(folder: Path, *arguments: object, code: int = 0) -> str:
+    """The same; checks the exit code."""
+    found, said = here_any(folder, *arguments)
+    assert found == code, f"exit code {found}, not {code}:\n{said}"
+    return said
+
+
+class Head:
+    """The head of a Ray cluster with one node, in a process of its own; it ends with the ``with`` block.
+
+    Args:
+        more: environment variables; workers inherit them.
+    """
+
+    def __init__(self, folder: Path, cpus: int, **more: str) -> None:
+        from grid.execution.ray_start import QUIET
+
+        self.tag = uuid.uuid4().hex
+        self.log = folder / "head.txt"
+        self.address = f"127.0.0.1:{free_port()}"
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--include-dashboard=false"]
+        command += [f"--port={self.address.rpartition(':')[2]}", f"--num-cpus={cpus}"]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env={**QUIET, **environment(self.tag, **more)}, stdout=log, stderr=log
+            )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def __enter__(self) -> Head:
+        limit = time.monotonic() + PATIENCE
+        try:
+            while "Ray runtime started" not in self.said:
+                assert self.process.poll() is None, self.said
+                assert time.monotonic() < limit, self.said
+                time.sleep(0.2)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in family(self.tag):
+            end(process)
+        self.process.wait(30)
 
 
 def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:

@@ -1,13 +1,12 @@
 """A result never mixes two versions of the code: what was computed by the old one is computed again from the start."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import yaml
-from launching import ROOT, environment
+from launching import ROOT
 from safetensors.numpy import load_file
 
 from grid.ledger.ledger import Ledger
@@ -82,18 +81,7 @@ class Place:
         (self.folder / "own_losses/scaled.py").write_text(LOSS.format(scale=scale, limit=limit))
 
     def launch(self, *retry: str) -> str:
-        command = [sys.executable, "-c", LAUNCH, str(self.folder / "grid.yaml"), *retry]
-        paths = f"{ROOT}:{self.folder}"
-        found = subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**environment("none"), "PYTHONPATH": paths},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert found.returncode == 0, found.stderr
-        return found.stdout
+        return forked.run(LAUNCH, self.folder, [str(self.folder / "grid.yaml"), *retry], [str(ROOT), str(self.folder)])
 
     def train(self) -> tuple[str, Ledger]:
         ledger = Ledger(self.store)

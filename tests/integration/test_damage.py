@@ -1,28 +1,30 @@
 """Every kind of object in a study's folder, damaged in four ways: healed or one clear line, and no number changes.
 
 One small study is launched once in this process, with everything that a store can hold: an attempt that was killed and resumed,
-a failure that was forgiven, a marker that was voided. Each case copies it, damages one object, and asks ``plan``, ``status``,
-``report`` and ``launch``.
+a failure that was forgiven, a marker that was voided. Each case puts it back as it was, damages one object, and asks ``plan``,
+``status``, ``report`` and ``launch``. The study stays in its place, as a copy elsewhere would get MLflow runs of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from launching import here_any
 from rich.console import Console
 from small import folder
 
-from grid.execution import launch as launching
+from grid.execution import launch as execution
 from grid.execution.job import RunOptions, jobs_of, run
 from grid.ledger.ledger import Ledger
 from grid.ledger.sealed import seal, unseal
@@ -82,9 +84,13 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Prepared:
-    """``folder`` holds faces, grid file and study; ``contents`` is what every later look at the study must find."""
+    """``folder`` holds faces, grid file and study; ``contents`` is what every later look at the study must find.
+
+    ``kept``: the study as it was launched; its files are hard links, which nothing may write into.
+    """
 
     folder: Path
+    kept: Path
     contents: dict[str, str]
     metrics: dict[str, Any]
 
@@ -111,9 +117,13 @@ def write_grid(place: Path, faces: Path) -> Path:
 
 
 def contents(study: Path) -> dict[str, str]:
-    """Stage -> content of its marker."""
+    """Stage -> content of its marker, whose outputs must be what was written."""
     ledger, record = Ledger(study / "store"), Study(study).record
     found = {stage["id"]: ledger.status(stage["stage"], stage["id"]) for stage in record["stages"]}
+    for marker in (status.marker for status in found.values() if status.marker):
+        for name, said in marker.outputs.items():  # without the ledger's own checks
+            data = (study / "store" / marker.kind / marker.id / marker.attempt / name).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == said["sha256"], f"{marker.kind}: {name}"
     return {id: status.marker.content if status.marker else str(status) for id, status in found.items()}
 
 
@@ -146,30 +156,24 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     evaluate = job(plan, "evaluate")
     ledger = Ledger(store_of(grid))
     ledger.begin("evaluate", evaluate.id, evaluate.identity).fail("ValueError: once", "", deterministic=True)
-    assert launching.launch(grid, None, ["failed"], quiet) == 0
+    assert execution.launch(grid, None, ["failed"], quiet) == 0
     ledger.void("evaluate", evaluate.id, "for the test")
-    assert launching.launch(grid, None, [], quiet) == 0
+    assert execution.launch(grid, None, [], quiet) == 0
     study = place / "study"
     missing = [kind for kind, pattern in KINDS.items() if not list(study.glob(pattern))]
     assert not missing, f"the prepared study has no {missing}"
-    return Prepared(place, contents(study), metrics(study))
+    kept = shutil.copytree(study, place / "kept", copy_function=os.link)
+    return Prepared(place, kept, contents(study), metrics(study))
 
 
 @pytest.fixture
-def copy(prepared: Prepared, tmp_path: Path) -> Iterator[Path]:
-    """The study in another place; files are shared, so that a test replaces them and never writes into them."""
-    shutil.copytree(prepared.folder, tmp_path / "copy", copy_function=os.link)
-    for name in ("study/plan.json", "study/plan.backup.json", "study/mlflow.json", "grid.yaml", "study/lock", "mlflow.db"):
-        original, path = prepared.folder / name, tmp_path / "copy" / name
-        if original.is_dir():
-            shutil.rmtree(path)
-            shutil.copytree(original, path)
-        elif original.exists():
-            path.unlink()
-            shutil.copy2(original, path)
-    write_grid(tmp_path / "copy", prepared.folder / "faces")
-    yield tmp_path / "copy"
-    shutil.rmtree(tmp_path / "copy")
+def study(prepared: Prepared) -> Path:
+    """The study as it was launched. Its files are shared, so that a test replaces them and never writes into them."""
+    study = prepared.folder / "study"
+    shutil.rmtree(study)
+    shutil.copytree(prepared.kept, study, copy_function=os.link)
+    shutil.rmtree(study / "lock")
+    return Path(shutil.copytree(prepared.kept / "lock", study / "lock")).parent
 
 
 def damage(study: Path, kind: str, how: str) -> None:
@@ -210,23 +214,21 @@ def test_damage_is_healed_and_no_number_changes(
     kind: str,
     how: str,
     prepared: Prepared,
-    copy: Path,
-    here_any: Callable[..., tuple[int, str]],
+    study: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(launching, "build", light)
+    monkeypatch.setattr(execution, "build", light)
     if kind not in DRAWN:
         monkeypatch.setattr("grid.report.build.build", light)
-    study = copy / "study"
     if kind == "crops":  # so that somebody reads them
         for stage in Study(study).record["stages"]:
             if stage["stage"] in ("train", "evaluate", "explain"):
                 Ledger(study / "store").void(stage["stage"], stage["id"], "for the test")
     damage(study, kind, how)
-    code, said = here_any(copy, "plan", "grid.yaml")
+    code, said = here_any(study.parent, "plan", "grid.yaml")
     assert code == 0, said
     for look in (("status", study, "--json"), ("report", study)):
-        code, said = here_any(copy, *look)
+        code, said = here_any(study.parent, *look)
         assert code in (0, 2), said
         assert "Traceback" not in said
         if code == 2:
@@ -237,10 +239,10 @@ def test_damage_is_healed_and_no_number_changes(
             known = json.loads(json.dumps(prepared.metrics))
             for protocol, facts in cell["metrics"].items():
                 assert facts["auc"] == known[protocol]["auc"]["value"]
-    code, said = here_any(copy, "launch", "grid.yaml")
+    code, said = here_any(study.parent, "launch", "grid.yaml")
     assert code == 0, said
     assert "Traceback" not in said
     assert contents(study) == prepared.contents
     assert metrics(study) == prepared.metrics
-    code, said = here_any(copy, "launch", "grid.yaml")
+    code, said = here_any(study.parent, "launch", "grid.yaml")
     assert (code, "0 stages to run" in said) == (0, True), said

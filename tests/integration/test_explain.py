@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Store, cells, facegrid, grid, runs, sound
+from launching import Store, cells, grid, here, runs, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -36,7 +36,7 @@ def printed(said: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
+def explained(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Explained:
     """A grid of two cells, of which one was launched and then explained by three more methods."""
 
     def change(tree: dict[str, Any]) -> None:
@@ -45,10 +45,10 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
 
     folder = tmp_path_factory.mktemp("explained")
     file = grid(folder / "tiny.yaml", change)
-    facegrid(folder, "launch", file, "--where", "head=narrow")
+    here(folder, "launch", file, "--where", "head=narrow", "--address", ray_address)
     before = Store(folder / STUDY / "store").attempts()
     file.unlink()  # the study is explained as it was launched
-    said = facegrid(folder, "explain", STUDY, "--methods", METHODS, "--json")
+    said = here(folder, "explain", STUDY, "--methods", METHODS, "--json", "--address", ray_address)
     return Explained(folder, grid(file, change), before, printed(said))
 
 
@@ -68,7 +68,7 @@ def test_a_cell_without_a_training_is_passed_over_and_a_refusal_says_why(explain
     assert refused["reason"]
 
 
-def test_status_report_and_mlflow_have_them(explained: Explained, here: Any) -> None:
+def test_status_report_and_mlflow_have_them(explained: Explained) -> None:
     found = json.loads(here(explained.folder, "status", STUDY, "--json"))
     (cell,) = (cell for cell in found["cells"] if cell["levels"] == {"head": "narrow"})
     assert cell["state"] == "done"
@@ -82,7 +82,7 @@ def test_status_report_and_mlflow_have_them(explained: Explained, here: Any) -> 
     assert "refused" in json.loads((files / "cam" / "manifest.json").read_text())
 
 
-def test_the_same_command_runs_nothing(explained: Explained, here: Any) -> None:
+def test_the_same_command_runs_nothing(explained: Explained) -> None:
     before = explained.store.attempts()
     said = here(explained.folder, "explain", STUDY, "--methods", METHODS, "--where", "head=narrow")
     assert "0 stages to run" in said
@@ -90,7 +90,7 @@ def test_the_same_command_runs_nothing(explained: Explained, here: Any) -> None:
     assert explained.store.attempts() == before
 
 
-def test_a_launch_keeps_them_and_runs_nothing_for_them(explained: Explained, here: Any) -> None:
+def test_a_launch_keeps_them_and_runs_nothing_for_them(explained: Explained) -> None:
     before = explained.store.attempts()
     assert "0 stages to run" in here(explained.folder, "launch", explained.file, "--where", "head=narrow")
     assert explained.store.attempts() == before
@@ -99,7 +99,7 @@ def test_a_launch_keeps_them_and_runs_nothing_for_them(explained: Explained, her
     assert (explained.study / "report" / "sheet-score_cam.png").is_file()
 
 
-def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, here: Any) -> None:
+def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, ray_address: str) -> None:
     store = explained.store
     (cell,) = (cell for cell in cells(explained.study) if cell["levels"] == {"head": "narrow"})
     markers = {id: marker for (_, id), marker in store.markers().items()}
@@ -109,8 +109,9 @@ def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, here
     (explained.folder / "pairs.txt").write_text(f"{right} {left}\n{left} {pairs[2]['key']}\n")
     shutil.copytree(explained.study / "report", explained.folder / "kept")
     words = ("explain", STUDY, "--where", "head=narrow", "--json", "--methods", "gradcam")
-    one = printed(facegrid(explained.folder, *words, "--images", images[1]["key"]))["explanations"][0]
-    two = printed(facegrid(explained.folder, *words, "--pairs", "pairs.txt"))["explanations"][0]
+    where = ("--address", ray_address)
+    one = printed(here(explained.folder, *words, "--images", images[1]["key"], *where))["explanations"][0]
+    two = printed(here(explained.folder, *words, "--pairs", "pairs.txt", *where))["explanations"][0]
     assert (one["label"], two["label"]) == ("gradcam 2", "gradcam 3")
     seen = [json.loads((Path(row["folder"]) / "manifest.json").read_text())["images"] for row in (one, two)]
     assert [image["key"] for image in seen[0]] == [images[1]["key"]]
@@ -121,7 +122,7 @@ def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, here
     assert "--images: the training data: no image 'nobody' among 36 (nearest: " in said
 
 
-def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, here: Any, shared: Path) -> None:
+def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, shared: Path) -> None:
     faces = [shared / "data/lfw/images" / name for name in ("AJ_Cook/AJ_Cook_0001.jpg", "AJ_Lamas/AJ_Lamas_0001.jpg")]
     (cell,) = (cell for cell in cells(explained.study) if cell["levels"] == {"head": "narrow"})
     markers = explained.store.markers()
@@ -160,6 +161,6 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
     assert "broken.jpg: no image of a known format" in broken
 
 
-def test_the_study_is_sound_after_all_that(explained: Explained) -> None:
-    facegrid(explained.folder, "launch", explained.file)
+def test_the_study_is_sound_after_all_that(explained: Explained, ray_address: str) -> None:
+    here(explained.folder, "launch", explained.file, "--address", ray_address)
     sound(explained.study)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from launching import TINY, Store, cells, facegrid, grid, sound
+from launching import TINY, Store, cells, facegrid, grid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -66,7 +66,7 @@ def test_every_cell_has_one_finished_run(launched: Launched) -> None:
     sound(launched.study)
 
 
-def test_launched_again_nothing_runs(launched: Launched, here: Any) -> None:
+def test_launched_again_nothing_runs(launched: Launched) -> None:
     before = launched.store.attempts()
     said = here(launched.folder, "launch", TINY, "--json")
     assert "0 stages" in said
@@ -76,14 +76,14 @@ def test_launched_again_nothing_runs(launched: Launched, here: Any) -> None:
     sound(launched.study)
 
 
-def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
+def test_one_more_level_runs_its_own_cells_alone(twin: Launched, ray_address: str) -> None:
     before = twin.store.attempts()
 
     def change(tree: dict[str, Any]) -> None:
         tree["axes"]["head"]["wider"] = {"head.dimension": 24}
         tree["skip"].append({"when": {"head": "wider", "pretraining": "source"}, "because": "as for wide"})
 
-    facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change))
+    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change), "--address", ray_address)
     after = twin.store.attempts()
     assert {key: after[key] for key in before} == before
     new = {id for _, id in after.keys() - before.keys()}
@@ -93,14 +93,14 @@ def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
     sound(twin.study)
 
 
-def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
+def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched, ray_address: str) -> None:
     before = twin.store.attempts()
 
     def change(tree: dict[str, Any]) -> None:
         tree["protocols"].append({**tree["protocols"][0], "label": "flipped", "flip_test": True})
         tree["explainers"].append({**tree["explainers"][0], "label": "pairs", "pairs": 3})
 
-    facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change))
+    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change), "--address", ray_address)
     after = twin.store.attempts()
     assert {key: after[key] for key in before} == before
     new = [kind for kind, _ in after.keys() - before.keys()]
@@ -117,7 +117,9 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
     assert (twin.study / "report" / "sheet-pairs.png").is_file()
 
 
-def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launched: Launched, tmp_path: Path) -> None:
+def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(
+    launched: Launched, tmp_path: Path, ray_address: str
+) -> None:
     """Also shows --where: the first launch runs the last cells, the second one the rest, both in one worker."""
 
     def change(tree: dict[str, Any]) -> None:
@@ -125,11 +127,11 @@ def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launche
         tree["launch"] = {"concurrency": 1}
 
     other, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
-    facegrid(tmp_path, "launch", other, "--where", "head=wide,detection=none")
+    here(tmp_path, "launch", other, "--where", "head=wide,detection=none", "--address", ray_address)
     first = store.contents()
     assert sorted(kind for kind, _ in first) == ["evaluate", "explain", "train"]
     assert {id for _, id in first} == stages(tmp_path / STUDY, head="wide", detection="none")
-    facegrid(tmp_path, "launch", other)
+    here(tmp_path, "launch", other, "--address", ray_address)
     assert set(store.attempts().values()) == {1}
     assert store.contents() == launched.store.contents()
     assert [cell["levels"] for cell in cells(tmp_path / STUDY)] != [cell["levels"] for cell in cells(launched.study)]
@@ -138,14 +140,14 @@ def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launche
 def test_debug_gives_the_launched_numbers_to_the_last_bit(launched: Launched) -> None:
     before = launched.store.attempts()
     facegrid(launched.folder, "debug", TINY, "--where", ONE)
-    here = Store(launched.study / "debug").markers()
+    found = Store(launched.study / "debug").markers()
     there = launched.store.markers()
     wanted = stages(launched.study, head="narrow", detection="mtcnn", pretraining="source")
-    assert {id for _, id in here} == wanted
-    for key, marker in here.items():
+    assert {id for _, id in found} == wanted
+    for key, marker in found.items():
         said = {name: entry["sha256"] for name, entry in marker.outputs.items() if name != "timing.json"}
         assert said == {name: entry["sha256"] for name, entry in there[key].outputs.items() if name != "timing.json"}, key
-    names = {name for marker in here.values() for name in marker.outputs}
+    names = {name for marker in found.values() for name in marker.outputs}
     assert names >= {"detections.parquet", "model.safetensors", "scores.parquet", "metrics.json", "maps.npy"}
     assert launched.store.attempts() == before, "debug leaves a launched study alone"
 
@@ -160,7 +162,7 @@ def test_a_fast_look_at_searches_and_groups_ends_well(tmp_path: Path) -> None:
             {"name": "clustering", "data": faces, "subjects": 4},
         ]
 
-    said = facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change), "--fast")
+    said = here(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change), "--fast")
     assert "evaluate:identification: images" in said
     assert "evaluate:clustering: images" in said
 
@@ -180,7 +182,7 @@ def test_a_network_of_another_study_is_measured_as_it_is(launched: Launched, tmp
         tree["base"] |= {"recipe": "none", "head": {"name": "gap_bn", "dimension": 8}}
         tree["base"]["pretraining"] = {"name": "checkpoint", "path": str(weights), "head": True}
 
-    facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change))
+    here(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change))
     found = {marker.kind: marker for marker in Store(tmp_path / STUDY / "debug").markers().values()}
     expected = markers[there["stages"]["evaluate:drawn"]]
     assert found["evaluate"].outputs["scores.parquet"]["sha256"] == expected.outputs["scores.parquet"]["sha256"]
@@ -207,7 +209,7 @@ def test_a_decoder_alone_leaves_the_network_as_it_is_and_explains_it(tmp_path: P
         tree["explainers"] = [{"name": "gradcam", "images": 2}, pairs]
         tree["protocols"][0]["first"] = 1000
 
-    facegrid(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change))
+    here(tmp_path, "debug", grid(tmp_path / "tiny.yaml", change))
     store = Store(tmp_path / STUDY / "debug")
     markers = {marker.kind: marker for marker in store.markers().values()}
     kept = load_file(store.ledger.path(markers["train"], "model.safetensors"))
@@ -219,7 +221,7 @@ def test_a_decoder_alone_leaves_the_network_as_it_is_and_explains_it(tmp_path: P
     assert sorted((found or {}).get("code", "") for found in refusals) == ["", "no_classifier"]
 
 
-def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
+def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched, ray_address: str) -> None:
     """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
     contents, attempts = twin.store.contents(), twin.store.attempts()
     ids = [cell["stages"]["train"] for cell in cells(twin.study)]
@@ -233,7 +235,7 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -
     def more(tree: dict[str, Any]) -> None:
         tree["explainers"].append({**tree["explainers"][0], "label": "pairs", "pairs": 3})
 
-    facegrid(twin.folder, "launch", grid(twin.folder / "tiny.yaml", more))
+    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", more), "--address", ray_address)
     after = twin.store.contents()
     assert {key: after[key] for key in contents} == contents
     again = {key for key, count in twin.store.attempts().items() if count > attempts.get(key, 1)}
@@ -241,13 +243,13 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -
     sound(twin.study)
 
 
-def test_an_error_that_would_come_again_fails_its_cell_alone(here: Any, tmp_path: Path) -> None:
+def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path, ray_address: str) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["head"], tree["axes"]["pretraining"], tree["axes"]["detection"], tree["skip"]
         tree["axes"] = {"rate": {"absurd": {"recipe.lr": 1e30}, "good": {}}}
 
     file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
-    said = facegrid(tmp_path, "launch", file, code=1)
+    said = here(tmp_path, "launch", file, "--address", ray_address, code=1)
     bad, good = ({"rate": rate} for rate in ("absurd", "good"))
     (failed,) = (id for kind, id in store.attempts() if kind == "train" and id in stages(tmp_path / STUDY, **bad))
     failure = store.ledger.failure("train", failed)
@@ -263,6 +265,6 @@ def test_an_error_that_would_come_again_fails_its_cell_alone(here: Any, tmp_path
     assert "rate=absurd" in again
     assert set(store.attempts().values()) == {1}, "it is recorded, and not tried again unasked"
 
-    facegrid(tmp_path, "launch", file, "--retry", "failed", code=1)
+    here(tmp_path, "launch", file, "--retry", "failed", "--address", ray_address, code=1)
     assert store.attempts()["train", failed] == 2
     assert {key: count for key, count in store.attempts().items() if key[1] != failed} == dict.fromkeys(store.contents(), 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from launching import ROOT, Facegrid, environment
+from launching import ROOT, environment, here
 from small import SMALL
 
 import facegrid as fg
@@ -27,7 +27,7 @@ AXES = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Path:
     """A folder with ``studies/demo``, ``data/lfw`` and ``grid.yaml``, as the page takes for granted."""
     import cv2
 
@@ -39,8 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         photograph = folder / f"data/lfw/images/Person_{row // 2}/Person_{row // 2}_{row % 2 + 1:04d}.jpg"
         photograph.parent.mkdir(parents=True, exist_ok=True)
         assert cv2.imwrite(str(photograph), image[:, :, ::-1])
-    with Facegrid(folder, "launch", "grid.yaml") as run:
-        assert run.wait() == 0, run.said
+    here(folder, "launch", "grid.yaml", "--address", ray_address)
     return folder
 
 

@@ -1,7 +1,6 @@
 """``facegrid ui`` and ``facegrid sync`` around the machine: proxies, host names, and studies that may only be read."""
 
 import ctypes
-import importlib.util
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import free_port
 
 from grid.ledger.study import Study
 from grid.tracking.sync import sync_pass
@@ -26,20 +26,8 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Callable[..., Study]:
-    """The builder of invented studies that the unit tests use."""
-    spec = importlib.util.spec_from_file_location("invented", ROOT / "tests" / "unit" / "grid" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda name: module.build_study(tmp_path / name / "study", **OPTIONS)  # type: ignore[no-any-return]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def build(build_study: Callable[..., Study], tmp_path: Path) -> Callable[..., Study]:
+    return lambda name: build_study(tmp_path / name / "study", **OPTIONS)
 
 
 def obey_modes() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import GRIDS, ROOT, Store, facegrid, sound
+from launching import GRIDS, ROOT, Store, facegrid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -46,10 +46,10 @@ def test_an_executor_of_a_user_s_own_runs_a_launch_end_to_end(undisturbed: Any, 
 
 
 def test_the_local_executor_gives_the_same_results_in_one_process(undisturbed: Any, tmp_path: Path) -> None:
-    said = facegrid(tmp_path, "launch", undisturbed.grid, "launch.executor=local")
+    said = here(tmp_path, "launch", undisturbed.grid, "launch.executor=local")
     assert "10 stages to run in this process on" in said
     store = Store(tmp_path / STUDY / "store")
     assert store.contents() == undisturbed.contents
     assert len(store.computed_in()) == 1
     sound(tmp_path / STUDY)
-    assert "0 stages to run" in facegrid(tmp_path, "launch", undisturbed.grid), "and Ray finds nothing to do"
+    assert "0 stages to run" in here(tmp_path, "launch", undisturbed.grid), "and Ray finds nothing to do"

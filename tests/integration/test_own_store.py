@@ -3,11 +3,10 @@
 import json
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from launching import cells, grid
+from launching import cells, grid, here
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -46,9 +45,7 @@ class Bucket(Store):
 URL = "launch.store=own_stores.bucket://somewhere"
 
 
-def test_a_launch_runs_over_a_store_of_a_user_s_own(
-    here: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_launch_runs_over_a_store_of_a_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_stores").mkdir()
     (tmp_path / "own_stores/bucket.py").write_text(STORE)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from launching import GRIDS, ROOT, Facegrid, runs
+import pytest
+from launching import here, runs
 from PIL import Image
 from small import write
 
@@ -20,7 +21,7 @@ from datamodules.formats.files import FilesConfig
 
 
 class StripesConfig(FilesConfig):
-    name: Literal["mylab.stripes"] = "mylab.stripes"
+    name: Literal["striped.stripes"] = "striped.stripes"
     identified: ClassVar[bool] = False
     root: Annotated[Path, LOCATION]
 
@@ -61,21 +62,20 @@ def draw(folder: Path) -> None:
         csv.writer(file).writerows([("file", "stripes", "brightness"), *rows])
 
 
-def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: Path) -> None:
+def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(tmp_path / "images")
-    (tmp_path / "mylab").mkdir()
-    (tmp_path / "mylab/stripes.py").write_text(DATASET, encoding="utf-8")
+    (tmp_path / "striped").mkdir()
+    (tmp_path / "striped/stripes.py").write_text(DATASET, encoding="utf-8")
     base = {
-        "data": {"name": "mylab.stripes", "root": "images"},
+        "data": {"name": "striped.stripes", "root": "images"},
         "targets": {"stripes": None, "brightness": {"loss": "regression", "weight": 0.5}},
         "split": {"fraction": 0.2},
         "recipe": {"name": "one_cycle", "lr": 0.02, "epochs": 8, "batch_size": 8, "select": "best"},
     }
     explainers = [{"name": "gradcam", "images": 2}]
     write(tmp_path / "mine.yaml", base, axes={"seed": {"a": {"seed": 1}}}, protocols=[], explainers=explainers)
-    path = f".:{GRIDS}:{ROOT}"
-    with Facegrid(tmp_path, "launch", "mine.yaml", PYTHONPATH=path) as run:
-        assert run.wait() == 0, run.said
+    monkeypatch.syspath_prepend(str(tmp_path))
+    here(tmp_path, "launch", "mine.yaml", "launch.executor=local")
     (marker,) = (tmp_path / "studies/small/store/train").glob("*/done-000.json")
     facts = json.loads(marker.read_text(encoding="utf-8"))["facts"]
     assert facts["classes"] == {"brightness": 0, "stripes": 2}
@@ -104,11 +104,8 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     (explained,) = (tmp_path / "studies/small/store/explain").glob("*/0*/manifest.json")
     images = json.loads(explained.read_text(encoding="utf-8"))["images"]
     assert {image["predicted"] for image in images} <= {"across", "down"}
-    with Facegrid(tmp_path, "plan", "mine.yaml", "targets.stripes.loss.name=regression", PYTHONPATH=path) as run:
-        assert run.wait() == 2
-        assert "target stripes is a column of classes, and loss regression is not for them" in run.said
+    said = here(tmp_path, "plan", "mine.yaml", "targets.stripes.loss.name=regression", code=2)
+    assert "target stripes is a column of classes, and loss regression is not for them" in said
     table = tmp_path / "images/labels.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("across", "over"), encoding="utf-8")
-    with Facegrid(tmp_path, "plan", "mine.yaml", PYTHONPATH=path) as run:
-        assert run.wait() == 0
-        assert "1 cell: 1 to run" in run.said  # the labels are part of the identity
+    assert "1 cell: 1 to run" in here(tmp_path, "plan", "mine.yaml")  # the labels are part of the identity

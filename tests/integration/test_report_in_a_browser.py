@@ -1,14 +1,13 @@
 """The report page in a real browser: it draws, sorts and switches without the network and without a complaint."""
 
 import html
-import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from grid.ledger.study import Study
 from grid.report.build import build
 
-HERE = Path(__file__).resolve().parent
 PROBE = """
 <script>
 addEventListener("load", () => {
@@ -133,20 +131,10 @@ def browser() -> str:
     return found
 
 
-def studies() -> Any:
-    """The module that builds studies without any training."""
-    spec = importlib.util.spec_from_file_location("studies", HERE.parent / "unit" / "grid" / "conftest.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(build_study: Callable[..., Study], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a study in which everything that can happen to a cell has happened."""
-    study: Study = studies().build_study(
+    study = build_study(
         tmp_path_factory.mktemp("studies") / "ito2021",
         failed=[{"backbone": "alexnet", "detection": "mtcnn", "pretraining": "imagenet"}],
         skipped=[{"backbone": "efficientnet_b1", "detection": "none", "pretraining": "imagenet"}],
@@ -307,9 +295,9 @@ LONG = "a level with a name that is as long as a sentence_and_has_a_part_that_ca
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def crowded(build_study: Callable[..., Study], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of two protocols, with long names of levels."""
-    study: Study = studies().build_study(
+    study = build_study(
         tmp_path_factory.mktemp("crowded") / "two protocols",
         axes={"backbone": ["alexnet", LONG], "a rather long factor": ["one", "two", LONG]},
         protocols=("lfw view 1", "lfw view 2"),

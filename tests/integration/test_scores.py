@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from launching import Store, cells, facegrid, grid, runs
+from launching import Store, cells, grid, here, runs
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -39,10 +39,10 @@ def also_scored(tree: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Path:
     """Launched once; tests go on from what the ones before them left."""
     folder = tmp_path_factory.mktemp("scored")
-    facegrid(folder, "launch", grid(folder / "tiny.yaml", small))
+    here(folder, "launch", grid(folder / "tiny.yaml", small), "--address", ray_address)
     return folder
 
 
@@ -107,16 +107,16 @@ def test_mlflow_and_the_report_have_the_scores(folder: Path) -> None:
     assert len(json.loads((report / "report.json").read_text())["explanations"]) == 21
 
 
-def test_launched_again_nothing_runs(folder: Path, here: Any) -> None:
+def test_launched_again_nothing_runs(folder: Path) -> None:
     before = Store(folder / STUDY / "store").attempts()
     assert "0 stages" in here(folder, "launch", folder / "tiny.yaml")
     assert Store(folder / STUDY / "store").attempts() == before
 
 
-def test_a_score_that_is_added_is_computed_alone(folder: Path) -> None:
+def test_a_score_that_is_added_is_computed_alone(folder: Path, ray_address: str) -> None:
     store = Store(folder / STUDY / "store")
     before = store.attempts()
-    facegrid(folder, "launch", grid(folder / "tiny.yaml", also_scored))
+    here(folder, "launch", grid(folder / "tiny.yaml", also_scored), "--address", ray_address)
     new = {key: count for key, count in store.attempts().items() if before.get(key) != count}
     assert [kind for kind, _ in new] == ["score"]
     assert "maps" in results(folder)["stylianou:pointing"]

@@ -1,9 +1,6 @@
 """The MLflow sync against a real MLflow server, which goes away and comes back."""
 
-import importlib.util
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,73 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import free_port
+from mlflow_server import Server
 
 from grid.ledger.study import Study
 from grid.tracking.mlflow_ui import ui
 from grid.tracking.sync import MlflowSync, TrackingUnreachable, sync, sync_pass
-from grid.tracking.uri import ENVIRONMENT, connect
+from grid.tracking.uri import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS: dict[str, Any] = {"axes": {"backbone": ["alexnet", "resnet34"]}, "pairs": 40, "images": 2, "epochs": 3}
 
 
-class Server:
-    """A server on loopback with its own folder; it may be stopped and started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts"), "--port", str(self.port), "--workers", "1"]
-        environment = {**os.environ, **ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        until = time.monotonic() + 120
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.address}/health", timeout=2):
-                    return
-            except OSError:
-                assert self.process.poll() is None and time.monotonic() < until, (self.folder / "log").read_text()  # noqa: PT018
-                time.sleep(0.2)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    yield server
-    server.stop()
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Callable[..., Study]:
-    """The builder of invented studies that the unit tests use."""
-    spec = importlib.util.spec_from_file_location("invented", ROOT / "tests" / "unit" / "grid" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda name, **options: module.build_study(tmp_path / name, **{**OPTIONS, **options})  # type: ignore[no-any-return]
+def build(build_study: Callable[..., Study], tmp_path: Path) -> Callable[..., Study]:
+    return lambda name, **options: build_study(tmp_path / name, **{**OPTIONS, **options})
 
 
 def record(server: Server, experiment_id: str, tmp_path: Path) -> dict[str, Any]:

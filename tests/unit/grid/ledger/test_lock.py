@@ -64,6 +64,18 @@ def work(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", WORK, str(folder)], cwd=root, stdout=subprocess.PIPE, text=True)
 
 
+def stop_for_longer_than_its_lease(process: subprocess.Popen[str], folder: Path) -> None:
+    """Stops a process started by ``work`` after it has begun to work."""
+    assert said(process) == "held"
+    limit = time.monotonic() + 10
+    while not (folder / "worked").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+
+
 def test_a_second_holder_is_refused_and_told_who_holds(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     with Lock(store, "launch of demo"):
@@ -148,13 +160,7 @@ def test_a_missed_beat_does_not_end_the_beating(tmp_path: Path) -> None:
 def test_a_holder_that_was_stopped_meets_its_successor_and_steps_down(tmp_path: Path) -> None:
     with work(tmp_path) as process:
         try:
-            assert said(process) == "held"
-            limit = time.monotonic() + 10
-            while not (tmp_path / "worked").exists():
-                assert time.monotonic() < limit
-            time.sleep(0.1)
-            process.send_signal(signal.SIGSTOP)
-            time.sleep(2.5)
+            stop_for_longer_than_its_lease(process, tmp_path)
             with Lock(LocalStore(tmp_path), "launch two", lease=2.0):
                 continued = time.time()
                 process.send_signal(signal.SIGCONT)
@@ -172,13 +178,7 @@ def test_a_holder_that_was_stopped_meets_its_successor_and_steps_down(tmp_path: 
 def test_a_holder_that_was_stopped_goes_on_where_nobody_took_over(tmp_path: Path) -> None:
     with work(tmp_path) as process:
         try:
-            assert said(process) == "held"
-            limit = time.monotonic() + 10
-            while not (tmp_path / "worked").exists():
-                assert time.monotonic() < limit
-            time.sleep(0.1)
-            process.send_signal(signal.SIGSTOP)
-            time.sleep(2.5)
+            stop_for_longer_than_its_lease(process, tmp_path)
             worked = (tmp_path / "worked").read_text()
             process.send_signal(signal.SIGCONT)
             limit = time.monotonic() + 10

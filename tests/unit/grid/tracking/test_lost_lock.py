@@ -13,8 +13,8 @@ from grid.tracking.uri import connect, tracking_of
 AXES = {"detection": ["none", "mtcnn"]}
 
 
-def test_a_pass_writes_nothing_after_the_lock_was_lost(make_study: Callable[..., Study]) -> None:
-    study = make_study(axes=AXES, pairs=40, images=2, epochs=1)
+def test_a_pass_writes_nothing_after_the_lock_was_lost(new_study: Callable[..., Study]) -> None:
+    study = new_study(axes=AXES, pairs=40, images=2, epochs=1)
     assert len(study.cells) == 2
     asked: list[int] = []
 

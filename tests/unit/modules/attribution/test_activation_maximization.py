@@ -1,42 +1,22 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from small_classifier import SmallClassifier
 
 from modules.attribution.activation_maximization import Prior, maximize, prior_gradient, prior_value
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
-
-
-class Loss(nn.Module):
-    def logits(self, embeddings):
-        return embeddings
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.backbone = nn.Sequential(
-            nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.SiLU(inplace=True), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(inplace=True)
-        )
-        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(8 * 16, 5))
-        self.loss = Loss()
-
-    def embed(self, images):
-        return self.head(self.backbone(images))
-
 
 LABELS = ClassLogit(torch.tensor([0, 3]))
 
 
 @pytest.mark.parametrize("target", [LABELS, Cosine(torch.randn(2, 5, generator=torch.Generator().manual_seed(4)))])
 def test_the_score_rises(target):
-    found = maximize(Net(), target, 16, 60, 0)
+    found = maximize(SmallClassifier(), target, 16, 60, 0)
     assert found.generated.shape == (2, 3, 16, 16)
     assert found.course.shape == (2, 61)
     assert (found.course[:, -1] > found.course[:, 0]).all()
-    free = maximize(Net(), target, 16, 60, 0, Prior(alpha_weight=0, tv_weight=0, jitter=0))
+    free = maximize(SmallClassifier(), target, 16, 60, 0, Prior(alpha_weight=0, tv_weight=0, jitter=0))
     assert (free.course[:, 1:] > free.course[:, :-1]).float().mean() > 0.6
     assert (free.course[:, -1] > found.course[:, -1]).all()
     assert found.generated.min() >= -1
@@ -44,7 +24,7 @@ def test_the_score_rises(target):
 
 
 def test_the_course_is_the_score_of_the_images():
-    network = Net()
+    network = SmallClassifier()
     found = maximize(network, LABELS, 16, 7, 0)
     network.eval()
     with torch.no_grad():
@@ -79,7 +59,7 @@ def test_a_flat_image_has_a_finite_prior():
 
 def test_one_step_is_what_it_says():
     """Without jitter, momentum and prior: along the gradient, scaled to root mean square 1."""
-    network, target = Net().double(), LABELS.take([1])
+    network, target = SmallClassifier().double(), LABELS.take([1])
     found = maximize(network, target, 16, 1, 3, Prior(alpha_weight=0, tv_weight=0, jitter=0, rate=0.01, momentum=0))
     leaf = found.starts.clone().requires_grad_()
     network.eval()
@@ -89,7 +69,7 @@ def test_one_step_is_what_it_says():
 
 
 def test_a_jittered_step_moves_the_image_there_and_back():
-    network, target = Net().double(), LABELS.take([0])
+    network, target = SmallClassifier().double(), LABELS.take([0])
     found = maximize(network, target, 16, 1, 3, Prior(alpha_weight=0, tv_weight=0, jitter=5, rate=0.01, momentum=0))
     generator = torch.Generator().manual_seed(3)
     start = torch.rand((1, 3, 16, 16), generator=generator, dtype=torch.float64) * 0.2 - 0.1
@@ -106,33 +86,33 @@ def test_a_jittered_step_moves_the_image_there_and_back():
 def test_a_cosine_is_climbed_along_its_own_slope():
     """Also through the norm, which ``detach_norm`` would hold."""
     references = torch.randn(2, 5, generator=torch.Generator().manual_seed(4))
-    one, other = (maximize(Net(), Cosine(references, detach), 16, 3, 0).generated for detach in (True, False))
+    one, other = (maximize(SmallClassifier(), Cosine(references, detach), 16, 3, 0).generated for detach in (True, False))
     assert torch.equal(one, other)
 
 
 def test_a_smoothness_prior_makes_smoother_images():
     def roughness(weight):
-        found = maximize(Net(), LABELS, 16, 60, 0, Prior(tv_weight=weight)).generated
+        found = maximize(SmallClassifier(), LABELS, 16, 60, 0, Prior(tv_weight=weight)).generated
         return float((found[..., 1:] - found[..., :-1]).abs().mean())
 
     assert roughness(0.3) < 0.8 * roughness(0.0)
 
 
 def test_images_follow_their_seed_and_their_own_row_alone():
-    both = maximize(Net(), LABELS, 16, 5, 0).generated
-    assert torch.equal(both[1:], maximize(Net(), LABELS.take([1]), 16, 5, 0).generated)
-    assert not torch.equal(both, maximize(Net(), LABELS, 16, 5, 1).generated)
+    both = maximize(SmallClassifier(), LABELS, 16, 5, 0).generated
+    assert torch.equal(both[1:], maximize(SmallClassifier(), LABELS.take([1]), 16, 5, 0).generated)
+    assert not torch.equal(both, maximize(SmallClassifier(), LABELS, 16, 5, 1).generated)
 
 
 def test_a_image_can_start_from_an_image():
     starts = torch.rand(2, 3, 16, 16) - 0.5
-    found = maximize(Net(), LABELS, 16, 5, 0, starts=starts)
+    found = maximize(SmallClassifier(), LABELS, 16, 5, 0, starts=starts)
     assert torch.equal(found.starts, starts)
     assert 0 < (found.generated - starts).abs().max() < 0.5
 
 
 def test_what_does_not_depend_on_the_image_is_refused():
-    network = Net()
+    network = SmallClassifier()
     with torch.no_grad():
         network.head[2].weight.zero_()
     with pytest.raises(Refused) as caught:
@@ -146,7 +126,7 @@ def test_what_does_not_depend_on_the_image_is_refused():
 
 
 def test_the_network_is_left_as_it_was():
-    network = Net().train()
+    network = SmallClassifier().train()
     state = {key: value.clone() for key, value in network.state_dict().items()}
     with torch.no_grad():
         maximize(network, LABELS, 16, 3, 0)

@@ -1,4 +1,4 @@
-"""The operations that Schroff et al. (2015) state for NNS1."""
+"""The operations that Schroff et al. (2015) state for NNS1 and NNS2."""
 
 from typing import Any
 
@@ -7,33 +7,46 @@ import torch
 
 from configs.lookup import resolve
 from modules.backbones.facenet_nns1 import FaceNetNNS1Config
-from modules.model_complexity import count
+from modules.backbones.facenet_nns2 import FaceNetNNS2Config
+from modules.model_complexity import Count, count
 from modules.shape_inference import stage_shapes
 
-
-@pytest.mark.parametrize("size", [165])
-def test_it_takes_220_million_operations_within_a_tenth(size: Any) -> None:
-    parts: list[Any] = [resolve("head", "l2"), resolve("loss", "softmax")]
-    found = count(FaceNetNNS1Config(), parts[0], parts[1], classes=2, size=size)
-    assert found.flops / 2 == pytest.approx(220e6, rel=0.1)  # a multiply-add is one operation in the paper
+CONFIGS = {"nns1": FaceNetNNS1Config, "nns2": FaceNetNNS2Config}
 
 
-def test_the_last_map_is_the_stated_one() -> None:
-    name, shape = list(stage_shapes(FaceNetNNS1Config(), 165).items())[-1]
-    assert (name, shape) == ("inception5b", (512, 6, 6))
+def counted(config: Any, size: Any) -> Count:
+    head: Any = resolve("head", "l2")
+    loss: Any = resolve("loss", "softmax")
+    return count(config, head, loss, classes=2, size=size)
 
 
-def test_batch_normalisation_costs_no_operation() -> None:
-    parts: list[Any] = [resolve("head", "l2"), resolve("loss", "softmax")]
-    counts = [count(FaceNetNNS1Config(batch_norm=on), parts[0], parts[1], classes=2, size=165) for on in (False, True)]
-    assert counts[0].flops == counts[1].flops
-    assert counts[0].parameters < counts[1].parameters
+@pytest.mark.parametrize(
+    ("name", "size", "operations"), [("nns1", 165, 220e6), ("nns2", 128, 20e6), ("nns2", (140, 116), 20e6)]
+)
+def test_it_takes_the_stated_operations_within_a_tenth(name: str, size: Any, operations: float) -> None:
+    found = counted(CONFIGS[name](), size)
+    assert found.flops / 2 == pytest.approx(operations, rel=0.1)  # a multiply-add is one operation in the paper
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "last"), [("nns1", 165, ("inception5b", (512, 6, 6))), ("nns2", 128, ("inception5a", (384, 4, 4)))]
+)
+def test_the_last_map_is_the_stated_one(name: str, size: int, last: Any) -> None:
+    assert list(stage_shapes(CONFIGS[name](), size).items())[-1] == last
+
+
+@pytest.mark.parametrize(("name", "size"), [("nns1", 165), ("nns2", 128)])
+def test_batch_normalisation_costs_no_operation(name: str, size: int) -> None:
+    without, normalized = (counted(CONFIGS[name](batch_norm=on), size) for on in (False, True))
+    assert without.flops == normalized.flops
+    assert without.parameters < normalized.parameters
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_every_weight_gets_a_gradient(batch_norm: bool) -> None:
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_weight_gets_a_gradient(name: str, batch_norm: bool) -> None:
     torch.manual_seed(0)
-    backbone = FaceNetNNS1Config(batch_norm=batch_norm).build()
+    backbone = CONFIGS[name](batch_norm=batch_norm).build()
     features = backbone(torch.rand(4, 3, 64, 40) * 2 - 1)
     assert features.shape == (4, backbone.channels, 2, 2)
     features.square().mul(torch.rand_like(features)).sum().backward()

@@ -1,37 +1,46 @@
-"""VGG-16 against torchvision's."""
+"""VGG-16 and VGG-19 against torchvision's."""
+
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from modules.backbones.vgg16 import VGG16Config
+from modules.backbones.vgg19 import VGG19Config
 from modules.shape_inference import feature_shape, forward_pass, on_meta, stage_shapes
 
+BOTH = pytest.mark.parametrize("config", [VGG16Config(), VGG19Config()], ids=lambda config: config.name)
 
-def _peer() -> nn.Module:
-    from torchvision.models import vgg16
+
+def _peer(config: Any) -> nn.Module:
+    from torchvision.models import get_model
 
     with torch.device("meta"):  # the classifier alone would take 490 MB
-        return vgg16(weights=None).features
+        features: nn.Module = get_model(config.name, weights=None).features
+    return features
 
 
-def test_with_the_same_weights_it_equals_torchvision() -> None:
-    peer = _peer().to_empty(device="cpu").eval()
+@BOTH
+def test_with_the_same_weights_it_equals_torchvision(config: Any) -> None:
+    peer = _peer(config).to_empty(device="cpu").eval()
     torch.manual_seed(0)
-    ours = VGG16Config().build()
+    ours = config.build()
     peer.load_state_dict(ours.features.state_dict())
     images = torch.rand(1, 3, 64, 48) * 2 - 1
     assert torch.equal(ours(images), peer(images))
 
 
-def test_it_has_torchvisions_parameters() -> None:
-    found = sum(value.numel() for value in on_meta(VGG16Config()).parameters())
-    assert found == sum(value.numel() for value in _peer().parameters()) == 14_714_688
+@pytest.mark.parametrize(("config", "parameters"), [(VGG16Config(), 14_714_688), (VGG19Config(), 20_024_384)])
+def test_it_has_torchvisions_parameters(config: Any, parameters: int) -> None:
+    found = sum(value.numel() for value in on_meta(config).parameters())
+    assert found == sum(value.numel() for value in _peer(config).parameters()) == parameters
 
 
-def test_fresh_weights_are_drawn_as_torchvision_draws_them() -> None:
+@BOTH
+def test_fresh_weights_are_drawn_as_torchvision_draws_them(config: Any) -> None:
     torch.manual_seed(0)
-    ours = VGG16Config().build()
+    ours = config.build()
     for layer in ours.features:
         if isinstance(layer, nn.Conv2d):
             wanted = (2 / (layer.out_channels * 9)) ** 0.5
@@ -40,10 +49,13 @@ def test_fresh_weights_are_drawn_as_torchvision_draws_them() -> None:
             assert not layer.bias.any()
 
 
-def test_stages_end_with_the_last_pooling() -> None:
-    shapes = stage_shapes(VGG16Config(), 224)
+@pytest.mark.parametrize(
+    ("config", "last", "operations"), [(VGG16Config(), "relu5_3", 15.35), (VGG19Config(), "relu5_4", 19.51)]
+)
+def test_stages_end_with_the_last_pooling(config: Any, last: str, operations: float) -> None:
+    shapes = stage_shapes(config, 224)
     assert list(shapes)[:3] == ["relu1_1", "relu1_2", "pool1"]
-    assert list(shapes)[-2:] == ["relu5_3", "pool5"]
+    assert list(shapes)[-2:] == [last, "pool5"]
     assert [shape for name, shape in shapes.items() if name.startswith("pool")] == [
         (64, 112, 112),
         (128, 56, 56),
@@ -51,31 +63,35 @@ def test_stages_end_with_the_last_pooling() -> None:
         (512, 14, 14),
         (512, 7, 7),
     ]
-    assert forward_pass(VGG16Config(), 224).flops / 2e9 == pytest.approx(15.35, abs=0.01)
+    assert forward_pass(config, 224).flops / 2e9 == pytest.approx(operations, abs=0.01)
 
 
-def test_the_smallest_image_has_32_pixels() -> None:
-    assert feature_shape(VGG16Config(), 32) == (512, 1, 1)
-    with pytest.raises(ValueError, match=r"vgg16 cannot take images of 31 x 31 .*smallest that it takes is 32 x 32"):
-        feature_shape(VGG16Config(), 31)
+@BOTH
+def test_the_smallest_image_has_32_pixels(config: Any) -> None:
+    assert feature_shape(config, 32) == (512, 1, 1)
+    with pytest.raises(ValueError, match=rf"{config.name} cannot take images of 31 x 31 .*smallest that it takes is 32 x 32"):
+        feature_shape(config, 31)
 
 
-def test_imagenet_weights_are_those_of_torchvision() -> None:
-    from torchvision.models import VGG16_Weights
+@BOTH
+def test_imagenet_weights_are_those_of_torchvision(config: Any) -> None:
+    from torchvision.models import get_model_weights
 
-    pinned = VGG16Config().weights_of("imagenet")
+    published = get_model_weights(config.name)["IMAGENET1K_V1"].url
+    pinned = config.weights_of("imagenet")
     assert pinned is not None
-    assert pinned.file == VGG16_Weights.IMAGENET1K_V1.url.split("/")[-1] == f"vgg16-{pinned.sha256}.pth"
+    assert pinned.file == published.split("/")[-1] == f"{config.name}-{pinned.sha256}.pth"
     assert pinned.files()[0].name == pinned.file
-    assert VGG16_Weights.IMAGENET1K_V1.url in pinned.how
-    assert VGG16Config().weights_of("other") is None
+    assert published in pinned.how
+    assert config.weights_of("other") is None
 
 
-def test_published_face_weights_are_known() -> None:
+def test_published_face_weights_are_known_for_vgg16_alone() -> None:
     pinned = VGG16Config().weights_of("vggface")
     assert pinned is not None
     assert pinned.dropped == ("fc6", "fc7", "fc8")
     assert pinned.files()[0].name == pinned.file == "vgg_face_dag.pth"
+    assert VGG19Config().weights_of("vggface") is None
 
 
 def test_the_border_of_vggface_is_its_mean_colour() -> None:

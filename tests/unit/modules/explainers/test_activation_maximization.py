@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from small_classifier import SmallClassifier
 
 from configs.lookup import resolve
 from modules.attribution.activation_maximization import Prior, maximize
@@ -9,31 +9,15 @@ from modules.attribution.explainer import Attribution, Refused
 from modules.attribution.targets import ClassLogit
 from modules.explainers.activation_maximization import ActivationMaximizationConfig
 
-
-class Loss(nn.Module):
-    def logits(self, embeddings):
-        return embeddings
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.SiLU(), nn.Flatten(), nn.Linear(6 * 48, 4))
-        self.loss = Loss()
-
-    def embed(self, images):
-        return self.body(images)
-
-
+NET = SmallClassifier(16, 12)
 IMAGES = torch.rand(2, 3, 16, 12, generator=torch.Generator().manual_seed(0)) - 0.5
 TARGET = ClassLogit(torch.tensor([1, 3]))
 
 
 @pytest.mark.parametrize("start", ["noise", "image"])
 def test_the_map_is_the_change_from_the_start_and_the_image_goes_along(start):
-    found = ActivationMaximizationConfig(start=start, steps=30, seed=2).build().explain(Net(), IMAGES, TARGET, (16, 12))
-    direct = maximize(Net(), TARGET, (16, 12), 30, 2, Prior(), IMAGES if start == "image" else None)
+    found = ActivationMaximizationConfig(start=start, steps=30, seed=2).build().explain(NET, IMAGES, TARGET, (16, 12))
+    direct = maximize(NET, TARGET, (16, 12), 30, 2, Prior(), IMAGES if start == "image" else None)
     np.testing.assert_array_equal(found.generated, direct.generated.numpy())
     np.testing.assert_allclose(found.maps, np.abs(direct.generated.numpy() - direct.starts.numpy()).mean(1), atol=1e-7)
     assert found.generated.shape == (2, 3, 16, 12)
@@ -48,12 +32,12 @@ def test_the_config_has_the_defaults_of_the_prior():
 
 def test_from_noise_the_image_plays_no_part():
     explainer = ActivationMaximizationConfig(steps=3).build()
-    one = explainer.explain(Net(), IMAGES, TARGET, (16, 12)).maps
-    np.testing.assert_array_equal(one, explainer.explain(Net(), -IMAGES, TARGET, (16, 12)).maps)
+    one = explainer.explain(NET, IMAGES, TARGET, (16, 12)).maps
+    np.testing.assert_array_equal(one, explainer.explain(NET, -IMAGES, TARGET, (16, 12)).maps)
 
 
 def test_a_score_that_did_not_rise_is_noted():
-    found = ActivationMaximizationConfig(steps=1, rate=1e-30).build().explain(Net(), IMAGES, TARGET, (16, 12))
+    found = ActivationMaximizationConfig(steps=1, rate=1e-30).build().explain(NET, IMAGES, TARGET, (16, 12))
     assert found.notes["not_risen"] == [0, 1]
 
 
