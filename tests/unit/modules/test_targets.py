@@ -112,8 +112,9 @@ def test_an_attention_branch_classifies_the_primary_target_where_it_is_known():
     net = Network(ABN, L2, config(), CLASSES, 64).eval()
     net.loss.prepare(LABELS)
     images = torch.randn(4, 3, 64, 64)
-    assert net.auxiliary_logits(images).shape == (4, CLASSES["gender"])
-    branch = functional.cross_entropy(net.auxiliary_logits(images)[[0, 1, 3]], torch.tensor([0, 1, 1]))  # the third is unknown
+    logits = net.auxiliary.logits(net.backbone.forward_auxiliary(images)[1])
+    assert logits.shape == (4, CLASSES["gender"])
+    branch = functional.cross_entropy(logits[[0, 1, 3]], torch.tensor([0, 1, 1]))  # the third is unknown
     features = net.features(images)
     targets = net.loss(net.head(features), LABELS, features)
     assert net.loss_of(images, LABELS).item() == pytest.approx((targets + 0.5 * branch).item(), rel=1e-5)

@@ -76,7 +76,7 @@ def test_a_launch_refuses_a_store_that_lacks_the_results_of_the_study(small, tmp
     with pytest.raises(BadInput, match=r"has no readable store\.json .* and is empty; mount the right one, or .*--new-store"):
         check_store(path, outside, record)
     (outside / "store.json").write_text('{"id": "fedcba9876543210"}')
-    with pytest.raises(BadInput, match=r"is another store \(id fedcba98, not .*--new-store"):
+    with pytest.raises(BadInput, match=r"is another store \(id fedcba9876, not .*--new-store"):
         check_store(path, outside, record)
     (mounted / "store.json").write_text("{")  # damaged, but the results are there
     shutil.rmtree(outside)

@@ -68,7 +68,7 @@ def test_a_digest_is_one_for_equal_code() -> None:
         ("datamodules.augmentations.basic", "= 0.5", "= 0.4", False),
         ("grid.stages.train", "import", "import sys\nimport", True),
         ("grid.stages.explain", "import", "import sys\nimport", False),
-        ("modules.explainers.gradcam", "default=4", "default=5", False),
+        ("modules.attribution.layer_maps", "default=4", "default=5", False),
     ],
 )
 def test_code_counts_where_it_is_run(edit: Edit, module: str, old: str, new: str, counts: bool) -> None:

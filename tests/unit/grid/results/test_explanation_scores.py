@@ -41,7 +41,7 @@ def test_finished_refused_failed_and_unfinished_scores(make_study):
         "a": ("done", None),
         "b": ("refused", "signed: two signs"),
         "c": ("failed", "no memory"),
-        "d": ("unfinished", "not finished yet"),
+        "d": ("unfinished", "still to run"),
     }
     assert found["a"].result == DONE
     assert found["c"].result is None
