@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from grid.report.charts import Frame
 from grid.report.markdown import line, plain
 from grid.results.rows import Row, Table
@@ -58,12 +60,10 @@ class Board:
         counts = self.of(row)["confusion"]
         return [[(count, count / max(sum(those), 1)) for count in those] for those in counts]
 
-    def curve(self, row: Row) -> str:
+    def curve(self, row: Row) -> list[str]:
         """The reliability curve as SVG points: mean confidence and accuracy of each bin with images."""
-        import numpy as np
-
         bins = self.of(row)["reliability"]
-        return PLOT.points(np.array([[one["confidence"], one["accuracy"]["value"]] for one in bins]).reshape(-1, 2))
+        return PLOT.points(np.array([[one["confidence"], one["accuracy"]["value"]] for one in bins])).split(" ")
 
     @property
     def drawn(self) -> bool:

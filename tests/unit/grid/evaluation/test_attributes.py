@@ -117,7 +117,7 @@ def test_measures_are_found_in_the_metrics_and_named_after_their_targets(tmp_pat
     assert [one.title for one in measures if one.headline] == ["age: accuracy", "age: balanced accuracy", "years: MAE [years]"]
     assert all((entry_of(metrics, one.key) or {}).get("value") is not None for one in measures)
     assert [metric_name(one.key) for one in measures][:2] == ["age accuracy", "age balanced_accuracy"]
-    assert {one.title for one in measures if one.lower_is_better} == {"age: ECE", "years: MAE [years]"}
+    assert {one.title for one in measures if one.lower_is_better} == {"years: MAE [years]"}
 
 
 def test_a_target_whose_labels_were_all_lost_is_named(tmp_path: Path) -> None:
