@@ -69,7 +69,7 @@ def read_table(file: Path, on_damaged_age: str, on_missing_label: str = "refuse"
     """The table in ``file``.
 
     Args:
-        file: UTF-8, comma-separated
+        file: UTF-8, separated by commas, or by semicolons as spreadsheets of some languages save it
         on_damaged_age: ``refuse`` or ``repair`` ages that became dates and can be read in one way only
         on_missing_label: ``refuse`` empty fields, or read them as ``unknown``
 
@@ -127,26 +127,28 @@ def undated(text: str) -> str | None:
 
 
 def _rows(file: Path) -> list[tuple[int, Mapping[str, str]]]:
+    text = read_text(file)
+    title = text.partition("\n")[0]
+    mark = ";" if title.count(";") > title.count(",") else ","
     # newline="" is required by the csv module: quoted fields may contain line breaks
-    reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
     try:
         lines = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(field.strip() for field in row)]
     except csv.Error as error:
-        raise ValueError(f"{file}, line {reader.line_num}: no table with commas ({error})") from error
+        raise ValueError(f"{file}, line {reader.line_num}: no table separated by {mark!r} ({error})") from error
     if not lines:
         raise ValueError(f"{file}: the table is empty")
     number, head = lines[0]
     absent = [name for name in COLUMNS if head.count(name) != 1]
     if absent:
-        hint = "; its fields are separated by semicolons, save it with commas" if head[0].count(";") >= 3 else ""
         raise ValueError(
-            f"{file}, line {number}: expected one column {absent[0]!r} in the title line, found {shown(','.join(head))}{hint}"
+            f"{file}, line {number}: expected one column {absent[0]!r} in the title line, found {shown(mark.join(head))}"
         )
     if len(lines) == 1:
         raise ValueError(f"{file}: the table has a title line and no rows")
     for line, row in lines[1:]:
         if len(row) != len(head):
-            raise ValueError(f"{file}, line {line}: expected {len(head)} fields, found {len(row)}: {shown(','.join(row))}")
+            raise ValueError(f"{file}, line {line}: expected {len(head)} fields, found {len(row)}: {shown(mark.join(row))}")
     return [(line, dict(zip(head, row, strict=True))) for line, row in lines[1:]]
 
 
