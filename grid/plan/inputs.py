@@ -26,7 +26,7 @@ from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.plan.overlap import ask, free_pairs, pairs_digest
-from grid.plan.target_columns import check_evaluated, check_official, learned_columns
+from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -115,6 +115,12 @@ class InputResolver:
     def prints(self, data: DatasetConfig) -> Any:
         """``datamodules.near_duplicates.Prints`` of the dataset's images; raises Blocked if they were not hashed yet."""
         return self._once(("prints", self._key(data)), lambda: self._look_up(data))
+
+    def families(self, data: DatasetConfig, bits: int) -> np.ndarray:
+        """The family of each image, see ``datamodules.families``; raises Blocked if the images were not hashed yet."""
+        found = importlib.import_module("datamodules.families")
+        key, prints, near = ("families", self._key(data), bits), self.prints(data), _near_duplicates().near
+        return self._once(key, lambda: found.families(self.manifest(data).identities, near(prints, prints, bits)[0]))  # type: ignore[no-any-return]
 
     def _look_up(self, data: DatasetConfig) -> Any:
         found = _near_duplicates().Prints.load(self._prints(self.manifest(data)))
@@ -231,6 +237,8 @@ class InputResolver:
             official = self._once(("official", self._key(data)), lambda: data.official_validation(self.manifest(data)))
             check_official(data, official)
             return
+        if made.by == "families":
+            self.families(data, made.near)
         counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
             key = ("held", self._key(data), made.fraction, made.seed)
@@ -245,14 +253,7 @@ class InputResolver:
         classes = training.targets or (made.by == "images" and training.loss.classifies)
         if max(held, default=0) >= (1 if classes or training.recipe.decodes_only else 2):
             return
-        if made.fraction == 0:
-            why = "split.fraction is 0"
-        else:
-            why = f"no identity of {data.name} has two images{' that are held out' if any(held) else ''}"
-        raise ValueError(
-            f"recipe {training.recipe.name} needs a validation loss (for plateau, select: best or stop_after), and there is "
-            f"nothing to validate on: {why}; use a recipe without, such as {{name: one_cycle, select: last}}, or another split"
-        )
+        raise no_validation(training, any(held))
 
     def _check_subjects(self, data: DatasetConfig) -> None:
         if (subjects := self.subjects(data)) < 2:

@@ -1,4 +1,4 @@
-"""The labels that a training's targets learn, checked against the dataset's columns and the targets' losses."""
+"""Checks of a training's labels: targets against columns and losses, evaluated targets against learned ones, and splits."""
 
 from __future__ import annotations
 
@@ -101,3 +101,15 @@ def check_official(data: DatasetConfig, held: np.ndarray | None) -> None:
         )
     if not held.any() or held.all():
         raise ValueError(f"split.by: official holds out {int(held.sum())} of the {len(held)} images of dataset {data.name}")
+
+
+def no_validation(training: Training, held: bool) -> ValueError:
+    """The error of a recipe that needs a validation loss where there is none; ``held``: whether any image is held out."""
+    if training.split.fraction == 0:
+        why = "split.fraction is 0"
+    else:
+        why = f"no identity of {training.data.name} has two images{' that are held out' if held else ''}"
+    return ValueError(
+        f"recipe {training.recipe.name} needs a validation loss (for plateau, select: best or stop_after), and there is "
+        f"nothing to validate on: {why}; use a recipe without, such as {{name: one_cycle, select: last}}, or another split"
+    )

@@ -25,7 +25,8 @@ class Split(Config):
 
     fraction: float = Field(0.1, ge=0, lt=1)
     seed: int = 0
-    by: Annotated[Literal["images", "identities", "official"], Born("images")] = "images"
+    by: Annotated[Literal["images", "identities", "families", "official"], Born("images")] = "images"
+    near: Annotated[int, Born(4), Field(ge=0, le=15)] = 4  # of families: bits by which the hashes of near duplicates differ
 
 
 class Input(Config):
@@ -211,6 +212,11 @@ class Training(Config):
 
     def _check_targets(self) -> None:
         """Raises ValueError if the settings of the targets contradict each other."""
+        if self.split.by == "families" and (not self.targets or IDENTITY in self.targets):
+            raise ValueError(
+                "split.by: families keeps all images of a subject on one side, so their identity cannot be learned; set "
+                "targets without the identity, or use split.by: identities"
+            )
         own = self.targets.get(IDENTITY)
         if own is not None and (own.column or own.edges or own.merge):
             raise ValueError("targets.identity: the identity is no column, so it has no column, edges or merge")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.interfaces import Column
+from datamodules.families import split_families
 from datamodules.split import held_identities, split, stratified
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import Faces
@@ -77,7 +78,7 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
     """Training and validation rows. The split is made over all images, so it does not depend on the faces a detector missed.
 
     By images, a fraction of each identity's images is held out or, if the identity is not among the targets, a fraction of each
-    combination of the targets' classes. The official split is that of the dataset.
+    combination of the targets' classes. Families and the published split: see ``grid.spec.training.Split``.
     """
     made = training.split
     keys = faces.manifest.keys
@@ -85,6 +86,9 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
         held = training.data.official_validation(faces.manifest)
         assert held is not None, "checked when the grid is planned"
         train, validation = np.flatnonzero(~held), np.flatnonzero(held)
+    elif made.by == "families":
+        strata = [column.values for column in target_columns(faces, training).values() if column.classes is not None]
+        train, validation = split_families(keys, faces.family(made.near), strata, made.fraction, made.seed)
     elif made.by == "images" and training.targets and IDENTITY not in training.targets:
         columns = target_columns(faces, training)
         strata = [columns[name].values for name in sorted(columns) if columns[name].classes is not None]

@@ -1,5 +1,6 @@
 """Labels of targets against what the dataset says of each image."""
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,3 +127,16 @@ def test_the_official_split_holds_out_the_published_images() -> None:
     train, validation = rows_of(faces, training)
     assert validation.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]  # no face was found in image 3
     assert train.tolist() == list(range(10, 48))
+
+
+def test_families_stay_on_one_side() -> None:
+    faces, training = faces_and(targets=["gender"], split={"by": "families", "near": 3, "fraction": 0.25}, shots=4)
+    asked: list[int] = []
+    family = np.arange(48) // 4 * 4  # one of each subject
+    faces = dataclasses.replace(faces, family=lambda bits: asked.append(bits) or family)
+    train, validation = rows_of(faces, training)
+    assert asked == [3]
+    assert len({faces.identities[row] for row in validation}) == 3
+    assert not {faces.identities[row] for row in train} & {faces.identities[row] for row in validation}
+    with pytest.raises(ValueError, match="families keeps all images of a subject on one side"):
+        faces_and(split={"by": "families"})
