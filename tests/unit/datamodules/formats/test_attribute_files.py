@@ -1,5 +1,6 @@
 """Parts and subsamples of a dataset of labelled files."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ def test_a_subsample_of_a_part_leaves_the_other_part_as_it_is() -> None:
     held = chosen(part="held_out")
     fit = chosen(part="fit", subsample={"race": {"Indian": 0.1}})
     assert not set(fit) & set(held)
+    indian = [key for key in chosen(part="fit") if int(key[:-4]) % 2]
+    assert len([key for key in fit if int(key[:-4]) % 2]) == math.ceil(0.1 * len(indian)) < 10  # of the part, not of all
     assert chosen(part="held_out", subsample={"race": {"White": 1.0}}) == held
 
 

@@ -19,6 +19,7 @@ def test_balanced_is_scikit_learns() -> None:
     wanted = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     assert class_weights(torch.tensor([700, 200, 100]), "balanced", 0.9999).tolist() == pytest.approx(wanted.tolist())
     assert class_weights(torch.tensor([80, 20]), "balanced", 0.9999).tolist() == pytest.approx([0.625, 2.5])
+    assert class_weights(torch.tensor([80, 0, 20]), "balanced", 0.9999).tolist() == pytest.approx([0.625, 0, 2.5])
 
 
 def test_effective_number_by_hand() -> None:

@@ -102,3 +102,12 @@ def test_the_intervals_of_means_hold_the_truth_in_about_95_percent_of_samples() 
         found = classification(truth, np.where(right, truth, (truth + 1) % 3), 3, resamples=100)["balanced_accuracy"]
         held += found["low"] <= recalls.mean() <= found["high"]
     assert 0.90 <= held / 200 <= 0.99
+
+
+def test_subjects_of_one_image_each_are_independent_images() -> None:
+    truth, predicted = drawn(count=600)
+    alone, single = classification(truth, predicted, 4), classification(truth, predicted, 4, subjects=np.arange(600))
+    for one, other in zip(alone["classes"], single["classes"], strict=True):
+        for key in ("recall", "precision", "f1"):
+            wanted, found = (entry[key]["high"] - entry[key]["low"] for entry in (one, other))
+            assert found == pytest.approx(wanted, rel=0.15), key
