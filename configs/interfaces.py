@@ -93,6 +93,10 @@ class DatasetConfig(ThirdParty, Component, ABC):
         """Labels of each image beside its identity, by name, in the manifest's order; a training may use one as its target."""
         return {}
 
+    def official_validation(self, manifest: Manifest) -> np.ndarray | None:
+        """bool (N,): the images of the published validation split; None if the dataset has none."""
+        return None
+
     def left_out(self) -> dict[str, str]:
         """Images in its folder that it does not use, as text: ``unread`` (unsupported formats) and ``misplaced`` files."""
         return {}
@@ -131,7 +135,13 @@ class Column(Protocol):
     @property
     def known(self) -> np.ndarray: ...  # bool (N,)
     @property
+    def unit(self) -> str: ...  # of numbers, such as "years"
+    @property
+    def ordered(self) -> bool: ...  # whether the classes have an order
+    @property
     def digest(self) -> str: ...  # SHA-256 of classes and values
+    def binned(self, edges: Sequence[float]) -> Column: ...  # classes of a column of numbers
+    def merged(self, groups: Mapping[str, Sequence[str]]) -> Column: ...  # with some classes combined
 
 
 class Dataset(Protocol):
@@ -344,6 +354,7 @@ class LossConfig(Component, ABC):
 
     kind: ClassVar[str] = "loss"
     predicts: ClassVar[Literal["class", "number"]] = "class"
+    required_classes: ClassVar[int | None] = None  # the number of classes it works for; None: any
     classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
 
     def needs(self) -> frozenset[str]:

@@ -23,9 +23,9 @@ def age_band(years: int) -> int:
 def age_columns(years: Sequence[int]) -> dict[str, Column]:
     """``age`` (bands) and ``age_years``, from ages in years."""
     bands = np.array([age_band(one) for one in years], np.int64)
-    return {"age": Column(bands, AGES), "age_years": Column.number(years, "years")}
+    return {"age": Column(bands, AGES, ordered=True), "age_years": Column.number(years, "years")}
 
 
-def classes(values: Sequence[int], names: tuple[str, ...]) -> Column:
-    """A column of class indices."""
-    return Column(np.array(values, np.int64), names)
+def classes(values: Sequence[int], names: tuple[str, ...], ordered: bool = False) -> Column:
+    """A column of class indices, -1 where unknown."""
+    return Column(np.array(values, np.int64), names, ordered=ordered)

@@ -1,10 +1,11 @@
-"""Image labels: a named column of classes or numbers."""
+"""Image labels: a column of classes or numbers, one value per image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,6 +22,7 @@ class Column:
         values: int64 (N,), index into ``classes``, -1 if unknown; or float64 (N,), NaN if unknown
         classes: names of the classes; None if the values are numbers
         unit: of numbers, such as "years"
+        ordered: whether the classes have an order, such as age groups; affects which metrics are computed, not the labels
 
     Raises:
         ValueError: the values do not fit the type.
@@ -29,6 +31,7 @@ class Column:
     values: np.ndarray
     classes: tuple[str, ...] | None = None
     unit: str = ""
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         wanted = np.float64 if self.classes is None else np.int64
@@ -84,8 +87,66 @@ class Column:
         found = np.bincount(self.values[self.known], minlength=len(self.classes))
         return dict(zip(self.classes, found.tolist(), strict=True))
 
+    def binned(self, edges: Sequence[float]) -> Column:
+        """Classes of a column of numbers: class k has the values from ``edges[k]`` to below ``edges[k + 1]``, the last class
+        all values from ``edges[-1]``.
+
+        If the edges are integers, as for ages in completed years, the classes are called ``0-2``, ``3-9`` and ``10+``, else
+        ``[0, 2.5)`` and ``2.5+``.
+
+        Args:
+            edges: the lowest value of each class, ascending; at least two
+
+        Raises:
+            ValueError: the column has classes already, or a value is below the first edge.
+        """
+        if self.classes is not None:
+            raise ValueError(f"edges divide a column of numbers, and this one has the classes {', '.join(self.classes)}")
+        low = np.flatnonzero(self.values < edges[0])
+        if len(low):
+            raise ValueError(
+                f"{len(low)} of {len(self)} values are below the first edge {edges[0]:g}, such as {self.values[low[0]]:g}; "
+                "start the edges at the smallest value"
+            )
+        whole = all(float(edge).is_integer() for edge in edges)
+        names = [_name(start, stop, whole) for start, stop in pairwise(edges)]
+        found = np.searchsorted(np.asarray(edges, np.float64), self.values, side="right") - 1
+        classes = (*names, f"{edges[-1]:g}+")
+        return Column(np.where(self.known, found, UNKNOWN).astype(np.int64), classes, ordered=True)
+
+    def merged(self, groups: Mapping[str, Sequence[str]]) -> Column:
+        """The column with some classes combined: ``{"Asian": ["East Asian", "Southeast Asian"]}``.
+
+        A new class takes the place of the first of its classes; classes in no group stay as they are.
+
+        Raises:
+            ValueError: the column has numbers, a class is unknown or in two groups, or a new name is that of another class.
+        """
+        if self.classes is None:
+            raise ValueError("merge combines classes, and this is a column of numbers; set edges")
+        target: dict[str, str] = {}
+        for name, members in groups.items():
+            for one in members:
+                if one not in self.classes:
+                    raise ValueError(f"merge names the class {one!r} (known: {', '.join(self.classes)})")
+                if one in target:
+                    raise ValueError(f"merge puts the class {one!r} into both {target[one]!r} and {name!r}")
+                target[one] = name
+        if taken := [name for name in groups if name in self.classes and name not in target]:
+            raise ValueError(f"merge calls a new class {taken[0]!r}, which is also the name of a class that stays as it is")
+        names = tuple(dict.fromkeys(target.get(one, one) for one in self.classes))
+        place = np.array([*(names.index(target.get(one, one)) for one in self.classes), UNKNOWN], np.int64)
+        return Column(place[self.values], names, ordered=self.ordered)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of type, classes and values."""
         values = [None if not known else value for known, value in zip(self.known.tolist(), self.values.tolist(), strict=True)]
         return digest([self.classes, self.unit, values])
+
+
+def _name(start: float, stop: float, whole: bool) -> str:
+    """The name of the class from ``start`` to below ``stop``."""
+    if not whole:
+        return f"[{start:g}, {stop:g})"
+    return f"{start:g}" if stop - start == 1 else f"{start:g}-{stop - 1:g}"

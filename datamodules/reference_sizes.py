@@ -18,6 +18,7 @@ COUNTS: Mapping[tuple[str, str | None], Counts] = {
     ("cfp", None): (7_000, 500),
     ("fairface", "train"): (86_744, None),
     ("fairface", "val"): (10_954, None),
+    ("fairface", "both"): (97_698, None),
     ("utkface", None): (23_705, None),  # 23,708 files, three of which have malformed names without a race
     ("ijb", "ijbb"): (227_630, None),
     ("ijb", "ijbc"): (469_375, None),
@@ -25,16 +26,30 @@ COUNTS: Mapping[tuple[str, str | None], Counts] = {
 PARTS = ("split", "set")  # fields that select one of several sets
 # Fields that do not reduce the number of images.
 HARMLESS = frozenset(
-    {"name", "root", "names_file", "on_bad_image", "on_bad_name", "on_identity_conflict", "on_damaged_age", *PARTS}
+    {
+        "name",
+        "root",
+        "names_file",
+        "on_bad_image",
+        "on_bad_name",
+        "on_identity_conflict",
+        "on_damaged_age",
+        "on_missing_label",
+        *PARTS,
+    }
 )
 
 
 def published(data: DatasetConfig) -> Counts | None:
     """The published counts of the set; None if they are unknown or the settings select a part of it."""
     fields = type(data).model_fields
-    taken = [key for key, field in fields.items() if key not in HARMLESS and getattr(data, key) != field.default]
+    taken = [key for key, field in fields.items() if key not in HARMLESS and getattr(data, key) != _default(field)]
     part = next((getattr(data, key) for key in PARTS if key in fields), None)
     return None if taken else COUNTS.get((data.name, part))
+
+
+def _default(field: Any) -> Any:
+    return field.get_default(call_default_factory=True)
 
 
 def absent(data: DatasetConfig, manifest: Manifest) -> dict[str, str]:

@@ -150,6 +150,12 @@ class Network(nn.Module):
         features = self.features(images)
         return self.loss.measure(self._embedded(features), labels, features)
 
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """Predictions of each target (for several targets), see ``TargetLosses.predictions``."""
+        assert isinstance(self.loss, TargetLosses), "this network has one target"
+        features = self.features(images)
+        return self.loss.predictions(self.head(features), features)
+
     def decoding_loss(self, images: Tensor) -> Tensor:
         """Mean squared reconstruction error, a scalar; the loss if only the decoder is trained."""
         assert self.decoder is not None, "this network has no decoder"

@@ -1,6 +1,12 @@
 """Several targets of one network: one loss each, and a separate head for those that do not share the network's.
 
 A target is a column of the dataset: classes or numbers. Rows without a value are ignored for that target.
+
+The losses L_t are summed with fixed weights, or as in Kendall, Gal, Cipolla: Multi-task learning using uncertainty to weigh
+    losses for scene geometry and semantics. CVPR 2018. There each target has a learned log variance s_t, and the sum is that of
+    exp(-s_t) L_t + s_t / 2 over targets with classes (Eq. 10, with the approximation above it) and of exp(-s_t) L_t / 2 + s_t /
+    2 over numeric targets (Eq. 7, where L_t is the squared error; with other forms of ``regression``, that loss stands in its
+    place).
 """
 
 from __future__ import annotations
@@ -39,6 +45,7 @@ class TargetsConfig(LossConfig):
 
     name: Literal["targets"] = "targets"
     parts: dict[str, TargetPart] = Field(min_length=1)
+    weighting: Literal["fixed", "uncertainty"] = "fixed"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,7 +116,8 @@ class Measured(NamedTuple):
 
 
 class TargetLosses(nn.Module):
-    """``heads`` holds the separate heads of targets that define one, ``losses`` the loss of each target."""
+    """``heads`` holds the separate heads of targets that define one, ``losses`` the loss of each target; ``log_variance``
+    (targets,), in the order of their names, is learned if the weighting is ``uncertainty``, and None otherwise."""
 
     def __init__(self, config: TargetsConfig, dimension: int, classes: Mapping[str, int], shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -124,6 +132,8 @@ class TargetLosses(nn.Module):
                 for name in config.names
             }
         )
+        learned = config.weighting == "uncertainty"
+        self.log_variance = nn.Parameter(torch.zeros(len(config.names))) if learned else None
 
     def of(self, name: str) -> Any:
         """The loss of a target."""
@@ -147,7 +157,7 @@ class TargetLosses(nn.Module):
                 loss.prepare_values(known)
 
     def forward(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> Tensor:
-        """The weighted sum of the losses.
+        """The weighted sum of the losses, see the head of this file. A target without labels in the batch does not count.
 
         Args:
             embeddings: of the network, (N, D)
@@ -156,14 +166,43 @@ class TargetLosses(nn.Module):
             features: (N, C, h, w)
         """
         total = embeddings.sum() * 0  # a batch without any labels must still have a loss
-        for name, column in self._columns(labels):
+        for place, (name, column) in enumerate(self._columns(labels)):
             known = ~column.isnan()
             if bool(known.any()):
                 seen = self.embedding(name, features, embeddings)[known]
-                part = self.config.parts[name]
-                found = checked_loss(self.of(name)(seen, self._typed(name, column[known])), part.loss.name, seen)
-                total = total + part.weight * found
+                found = self.of(name)(seen, self._typed(name, column[known]))
+                total = total + self._weighted(place, name, checked_loss(found, self.config.parts[name].loss.name, seen))
         return total
+
+    def _weighted(self, place: int, name: str, loss: Tensor) -> Tensor:
+        part = self.config.parts[name]
+        if self.log_variance is None:
+            return part.weight * loss
+        s = self.log_variance[place]
+        return (0.5 if part.loss.predicts == "number" else 1.0) * torch.exp(-s) * loss + s / 2
+
+    def log_variances(self) -> dict[str, float]:
+        """``log_variance_NAME`` of each target; empty if the weights are fixed."""
+        if self.log_variance is None:
+            return {}
+        values = self.log_variance.detach().tolist()
+        return {f"log_variance_{name}": value for name, value in zip(self.config.names, values, strict=True)}
+
+    def predictions(self, embeddings: Tensor, features: Tensor) -> dict[str, Tensor]:
+        """The predictions for each target that predicts something: probabilities (N, classes), or numbers (N,); float32.
+
+        Args:
+            embeddings: of the network, (N, D)
+            features: (N, C, h, w)
+        """
+        found = {}
+        for name in self.config.names:
+            loss, seen = self.config.parts[name].loss, self.embedding(name, features, embeddings)
+            if loss.predicts == "number":
+                found[name] = self.of(name).predict(seen).float()
+            elif loss.classifies:
+                found[name] = self.of(name).logits(seen).float().softmax(1)
+        return found
 
     def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
         """Validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
@@ -211,4 +250,4 @@ def objective(training: Any) -> LossConfig:
         name: TargetPart(loss=target.loss or training.loss, head=target.head, weight=target.weight)
         for name, target in training.targets.items()
     }
-    return TargetsConfig(parts=parts)
+    return TargetsConfig(parts=parts, weighting=training.target_weighting)

@@ -3,7 +3,7 @@
 Zhang, Song, Qi: Age progression/regression by conditional adversarial autoencoder. CVPR 2017. File names are
 ``age_sex_race_time.jpg`` (also ``.jpg.chip.jpg``): sex 0 male, 1 female; race 0 White, 1 Black, 2 Asian, 3 Indian, 4
 others. It has no subject labels: every image is its own identity, so it is for attributes, not for verification. Some
-published names lack a part.
+published names lack a part. The dataset has no published split: ``part`` is one (see ``datamodules.formats.attribute_files``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from configs.interfaces import Manifest, Progress
-from datamodules.ages import GENDERS, OLDEST, age_columns, classes
+from datamodules.ages import AGES, GENDERS, OLDEST, age_band, age_columns, classes
 from datamodules.columns import Column
 from datamodules.datasets.flat import image_names
-from datamodules.formats.files import FilesConfig, Images
+from datamodules.formats.attribute_files import AttributeFilesConfig
+from datamodules.formats.files import Images
 from datamodules.manifest import Manifest as Table
 
 RACES = ("White", "Black", "Asian", "Indian", "Others")
@@ -26,11 +27,10 @@ NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_(\d{8,20})(?:\.[A-Za-z]+)+")
 WRONG = "the name is not age_sex_race_time"
 
 
-class UTKFaceDatasetConfig(FilesConfig):
+class UTKFaceDatasetConfig(AttributeFilesConfig):
     name: Literal["utkface"] = "utkface"
     namespace: ClassVar[str] = "utkface"
     depth: ClassVar[int | None] = 1
-    identified: ClassVar[bool] = False
     needs: ClassVar[str] = "root: the folder of the aligned and cropped images"
     terms: ClassVar[str] = "non-commercial research only"
     origin: ClassVar[str] = "public, at the authors' home page (University of Tennessee, Knoxville)"
@@ -54,7 +54,13 @@ class UTKFaceDatasetConfig(FilesConfig):
                 f"{self.folder() / bad[0]}: {WRONG}; {len(bad)} of {len(names)} names are wrong; on_bad_name: skip "
                 "leaves them out"
             )
-        return [(name, name) for name in names if parts(name) is not None]
+        found = {name: values for name in names if (values := parts(name)) is not None}
+        labels = {
+            "age": [AGES[age_band(years)] for years, _, _ in found.values()],
+            "gender": [GENDERS[gender] for _, gender, _ in found.values()],
+            "race": [RACES[race] for _, _, race in found.values()],
+        }
+        return [(name, name) for name in self.chosen(list(found), labels)]
 
     def manifest(self, cache: Path) -> Table | None:
         found = super().manifest(cache)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from datamodules.ages import AGES, GENDERS
+from datamodules.columns import UNKNOWN
 from datamodules.list_readers.lines import read_text, shown
 
 RACES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")
+KNOWN = {"age": AGES, "gender": GENDERS, "race": RACES}
 COLUMNS = ("file", "age", "gender", "race")  # service_test, the image's experiment, is not needed
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATES = (
@@ -30,7 +32,7 @@ _DATES = (
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in the file's order; ``age``, ``gender`` and ``race`` index ``AGES``, ``GENDERS`` and ``RACES``."""
+    """Rows in the file's order; ``age``, ``gender`` and ``race`` index ``AGES``, ``GENDERS`` and ``RACES``, -1 if unknown."""
 
     keys: tuple[str, ...]
     age: tuple[int, ...]
@@ -38,38 +40,68 @@ class Table:
     race: tuple[int, ...]
     repaired: int  # number of ages repaired from dates
 
+    def labels(self) -> dict[str, list[str | None]]:
+        """Column -> the class name of each row, None if unknown."""
+        return {name: [names[one] if one >= 0 else None for one in getattr(self, name)] for name, names in KNOWN.items()}
 
-def read_table(file: Path, on_damaged_age: str) -> Table:
+    def unlabelled(self) -> dict[str, int]:
+        """Column -> number of rows without a label."""
+        return {name: labels.count(None) for name, labels in self.labels().items()}
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """The rows of several tables.
+
+    Raises:
+        ValueError: an image is in two of them.
+    """
+    keys = [key for table in tables for key in table.keys]
+    if len(set(keys)) < len(keys):
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise ValueError(f"the image {twice} is in the tables of both splits")
+    age, gender, race = (
+        tuple(value for table in tables for value in getattr(table, name)) for name in ("age", "gender", "race")
+    )
+    return Table(tuple(keys), age, gender, race, sum(table.repaired for table in tables))
+
+
+def read_table(file: Path, on_damaged_age: str, on_missing_label: str = "refuse") -> Table:
     """The table in ``file``.
 
     Args:
-        file: UTF-8, comma-separated
+        file: UTF-8, separated by commas, or by semicolons as spreadsheets of some languages save it
         on_damaged_age: ``refuse`` or ``repair`` ages that became dates and can be read in one way only
+        on_missing_label: ``refuse`` empty fields, or read them as ``unknown``
 
     Raises:
-        ValueError: gives the file, the line and the problem; for damaged ages also their number.
+        ValueError: gives the file, the line and the problem; for damaged ages and missing labels also their number.
     """
     rows = _rows(file)
     keys: dict[str, int] = {}
     columns: dict[str, list[int]] = {"age": [], "gender": [], "race": []}
     damaged: list[str] = []
+    empty: list[str] = []
     for line, row in rows:
         where = f"{file}, line {line}"
         key = _path(where, row["file"])
         if key in keys:
             raise ValueError(f"{where}: the image {key} stands in line {keys[key]} already")
         keys[key] = line
-        columns["gender"].append(_class(where, "gender", row["gender"], GENDERS))
-        columns["race"].append(_class(where, "race", row["race"], RACES))
+        empty += [f"{where}: no {name} of {key}" for name in KNOWN if not row[name]]
         if row["age"] not in AGES and (read := undated(row["age"])) is not None:
             damaged.append(f"{where}: the age {row['age']} was {read} before a spreadsheet took it for a date")
-            columns["age"].append(AGES.index(read))
-        else:
-            columns["age"].append(_class(where, "age", row["age"], AGES))
+            row = {**row, "age": read}
+        for name, known in KNOWN.items():
+            columns[name].append(_class(where, name, row[name], known) if row[name] else UNKNOWN)
     if damaged and on_damaged_age == "refuse":
         raise ValueError(
             f"{damaged[0]}; {len(damaged)} of {len(keys)} ages are damaged; download the table again, or on_damaged_age: "
             "repair reads them back"
+        )
+    if empty and on_missing_label == "refuse":
+        raise ValueError(
+            f"{empty[0]}; {len(empty)} labels of {len(keys)} images are missing; download the table again, or "
+            "on_missing_label: unknown uses these images for their other labels"
         )
     return Table(tuple(keys), tuple(columns["age"]), tuple(columns["gender"]), tuple(columns["race"]), len(damaged))
 
@@ -95,26 +127,28 @@ def undated(text: str) -> str | None:
 
 
 def _rows(file: Path) -> list[tuple[int, Mapping[str, str]]]:
+    text = read_text(file)
+    title = text.partition("\n")[0]
+    mark = ";" if title.count(";") > title.count(",") else ","
     # newline="" is required by the csv module: quoted fields may contain line breaks
-    reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
     try:
         lines = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(field.strip() for field in row)]
     except csv.Error as error:
-        raise ValueError(f"{file}, line {reader.line_num}: no table with commas ({error})") from error
+        raise ValueError(f"{file}, line {reader.line_num}: no table separated by {mark!r} ({error})") from error
     if not lines:
         raise ValueError(f"{file}: the table is empty")
     number, head = lines[0]
     absent = [name for name in COLUMNS if head.count(name) != 1]
     if absent:
-        hint = "; its fields are separated by semicolons, save it with commas" if head[0].count(";") >= 3 else ""
         raise ValueError(
-            f"{file}, line {number}: expected one column {absent[0]!r} in the title line, found {shown(','.join(head))}{hint}"
+            f"{file}, line {number}: expected one column {absent[0]!r} in the title line, found {shown(mark.join(head))}"
         )
     if len(lines) == 1:
         raise ValueError(f"{file}: the table has a title line and no rows")
     for line, row in lines[1:]:
         if len(row) != len(head):
-            raise ValueError(f"{file}, line {line}: expected {len(head)} fields, found {len(row)}: {shown(','.join(row))}")
+            raise ValueError(f"{file}, line {line}: expected {len(head)} fields, found {len(row)}: {shown(mark.join(row))}")
     return [(line, dict(zip(head, row, strict=True))) for line, row in lines[1:]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,28 @@ import numpy as np
 
 from configs.contract import broken
 from configs.interfaces import Manifest, ProtocolConfig
+from configs.lookup import nearest
 from grid.spec.measure import entry_of, measures_in
+from grid.spec.training import IDENTITY, Target, Training
 
 SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """The predictions of a network for one of its targets, of U images.
+
+    Attributes:
+        target: the target's settings
+        values: float64 (U, classes), probabilities; or (U,), numbers
+        classes: that the network predicts; None if it predicts numbers
+        trained: number of training images of each class
+    """
+
+    target: Target
+    values: np.ndarray
+    classes: tuple[str, ...] | None = None
+    trained: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +46,14 @@ class Embedded:
         rows: int64 (U,), ascending: the requested rows of the manifest whose face may be used
         vectors: float64 (U, D), not normalised; the sum over all views of an image
         folder: where the evaluator may write files
+        predictions: for each target, by name; only for tasks with ``predicts``
     """
 
     manifest: Manifest
     rows: np.ndarray
     vectors: np.ndarray
     folder: Path
+    predictions: Mapping[str, Predicted] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> np.ndarray:
@@ -112,3 +133,18 @@ def check_result(found: Any, folder: Path) -> None:
 def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:
     """A field that only some protocols have."""
     return getattr(protocol, name, default)
+
+
+def evaluated_targets(protocol: ProtocolConfig, training: Training) -> list[str]:
+    """The training's targets that a protocol of predictions evaluates: its ``targets``, or all except the identity.
+
+    Raises:
+        ValueError: there are none, or the training does not have one of them.
+    """
+    learned = sorted(name for name in training.targets if name != IDENTITY)
+    if not learned:
+        raise ValueError("it evaluates attributes, and the cell learns the identity only; set targets")
+    wanted = list(setting(protocol, "targets", ())) or learned
+    if unknown := [name for name in wanted if name not in learned]:
+        raise ValueError(f"the cell does not learn the target {unknown[0]!r}{nearest(unknown[0], learned)}")
+    return wanted

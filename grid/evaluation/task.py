@@ -31,11 +31,13 @@ class EvaluationTask:
             and ``rows`` of the manifest or ``templates`` that have them.
         pairs: the evaluation data are pairs of images.
         fixed: its lists cannot be reduced, so training subjects cannot be left out.
+        predicts: it evaluates the predictions for the training's targets (``Embedded.predictions``).
     """
 
     question: ClassVar[str] = "asked"
     pairs: ClassVar[bool] = False
     fixed: ClassVar[bool] = False
+    predicts: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         self.name = name

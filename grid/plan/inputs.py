@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from configs.interfaces import (
     ProtocolConfig,
     TrainedPretrainingConfig,
 )
-from configs.lookup import nearest
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.plan.overlap import ask, free_pairs, pairs_digest
 from grid.plan.returned import checked_columns, checked_pairs
+from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -117,6 +117,12 @@ class InputResolver:
         """``datamodules.near_duplicates.Prints`` of the dataset's images; raises Blocked if they were not hashed yet."""
         return self._once(("prints", self._key(data)), lambda: self._look_up(data))
 
+    def families(self, data: DatasetConfig, bits: int) -> np.ndarray:
+        """The family of each image, see ``datamodules.families``; raises Blocked if the images were not hashed yet."""
+        found = _datamodule("families")
+        key, prints, near = ("families", self._key(data), bits), self.prints(data), _datamodule("near_duplicates").near
+        return self._once(key, lambda: found.families(self.manifest(data).identities, near(prints, prints, bits)[0]))  # type: ignore[no-any-return]
+
     def _look_up(self, data: DatasetConfig) -> Any:
         found = _datamodule("near_duplicates").Prints.load(self._prints(self.manifest(data)))
         if found is None:
@@ -139,26 +145,17 @@ class InputResolver:
         return found | ({IDENTITY: self.subjects(training.data)} if IDENTITY in training.targets else {})
 
     def _columns(self, training: Training) -> dict[str, Column]:
-        """The columns of the training's targets, except the identity.
+        """The labels of the training's targets, except the identity; errors as ``learned_columns``."""
+        known = self._known_columns(training.data)
+        return self._once(("learned", *self._targets_key(training)), lambda: learned_columns(training, known))  # type: ignore[no-any-return]
 
-        Raises:
-            ValueError: the dataset has no such column, or the target's loss does not fit its type.
-        """
-        data = training.data
-        known = self._once(("columns", self._key(data)), lambda: checked_columns(data, self.manifest(data)))
-        for name, target in training.targets.items():
-            if name != IDENTITY and name not in known:
-                raise ValueError(f"target {name!r} is no column of dataset {data.name}{nearest(name, [IDENTITY, *known])}")
-            loss = target.loss or training.loss
-            number = name != IDENTITY and known[name].classes is None
-            if number != (loss.predicts == "number"):
-                what, fit = ("numbers", "such as regression") if number else ("classes", "such as softmax")
-                raise ValueError(
-                    f"target {name} is a column of {what}, and loss {loss.name} is not for them; set targets.{name}.loss, {fit}"
-                )
-            if name != IDENTITY and not known[name].known.any():
-                raise ValueError(f"target {name}: no image of dataset {data.name} has a known value")
-        return {name: known[name] for name in training.targets if name != IDENTITY}
+    def _known_columns(self, data: DatasetConfig) -> Mapping[str, Column]:
+        """The columns of a dataset."""
+        return self._once(("columns", self._key(data)), lambda: checked_columns(data, self.manifest(data)))  # type: ignore[no-any-return]
+
+    def _targets_key(self, training: Training) -> tuple[str, str]:
+        own = {name: target.identity() for name, target in training.targets.items()}
+        return self._key(training.data), canonical([own, training.loss.identity()])
 
     def subjects(self, data: DatasetConfig) -> int:
         """The number of subjects in the dataset."""
@@ -182,6 +179,21 @@ class InputResolver:
         for training in (cell, cell.source()):
             if training is not None and training.recipe.trains:
                 self._check_split(training)
+        for protocol in cell.protocols:
+            self._check_targets(protocol, cell)
+
+    def _check_targets(self, protocol: ProtocolConfig, cell: Cell) -> None:
+        """Raises ValueError if the protocol evaluates targets that the cell's network does not predict."""
+        if not evaluation_task(protocol.task).predicts:
+            return
+        if not cell.classifies:
+            raise ValueError(f"protocol {protocol.title} evaluates predictions, and recipe {cell.recipe.name} trains none")
+        learned, known = self._columns(cell), self._known_columns(self.dataset(protocol))
+        key = ("evaluated", self._key(protocol), *self._targets_key(cell))
+        try:
+            self._once(key, lambda: check_evaluated(protocol, cell, learned, known))
+        except ValueError as error:
+            raise ValueError(f"protocol {protocol.title}: {error}") from error
 
     def _check(self, cell: Cell) -> None:
         for kind in ("protocols", "explainers", "stages"):
@@ -219,6 +231,12 @@ class InputResolver:
         data, made = training.data, training.split
         if training.targets:
             self._columns(training)
+        if made.by == "official":
+            official = self._once(("official", self._key(data)), lambda: data.official_validation(self.manifest(data)))
+            check_official(data, official)
+            return
+        if made.by == "families":
+            self.families(data, made.near)
         counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
             key = ("held", self._key(data), made.fraction, made.seed)
@@ -233,14 +251,7 @@ class InputResolver:
         classes = training.targets or (made.by == "images" and training.loss.classifies)
         if max(held, default=0) >= (1 if classes or training.recipe.decodes_only else 2):
             return
-        if made.fraction == 0:
-            why = "split.fraction is 0"
-        else:
-            why = f"no identity of {data.name} has two images{' that are held out' if any(held) else ''}"
-        raise ValueError(
-            f"recipe {training.recipe.name} needs a validation loss (for plateau, select: best or stop_after), and there is "
-            f"nothing to validate on: {why}; use a recipe without, such as {{name: one_cycle, select: last}}, or another split"
-        )
+        raise no_validation(training, any(held))
 
     def _check_subjects(self, data: DatasetConfig) -> None:
         if (subjects := self.subjects(data)) < 2:

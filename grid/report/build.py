@@ -11,6 +11,8 @@ from pathlib import Path
 
 from grid.ledger.study import Study
 from grid.report import scores
+from grid.report.attributes import attributes_markdown
+from grid.report.attributes import boards as attribute_boards
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
@@ -33,7 +35,8 @@ from grid.spec.grid_file import BadInput
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
-    If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md.
+    If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md; if
+    attributes are evaluated, attributes.md.
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -58,7 +61,7 @@ def build(study: Study, out: Path | None = None) -> Path:
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
-        for old in (*old_files, *folder.glob("explanations.*"), *folder.glob("modes.md")):
+        for old in (*old_files, *folder.glob("explanations.*"), *folder.glob("modes.md"), *folder.glob("attributes.md")):
             if old.name not in names:
                 old.unlink()
     finally:
@@ -91,6 +94,8 @@ def _write(study: Study, folder: Path) -> None:
         }
     if named:
         texts["modes.md"] = modes_markdown(named, study.name)
+    if recognized := attribute_boards(table):
+        texts["attributes.md"] = attributes_markdown(recognized, study.name)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 

@@ -75,7 +75,7 @@ def _caption(found: rows.Table) -> Text:
     said = [found.states]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
-    said += ["all but AUC in %; ± is the wider side of a 95 % interval (not paired)"]
+    said += ["in %, but for AUC and errors in a unit; ± is the wider side of a 95 % interval (not paired)"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     lost = [
         _short(f"added, and failed: {row.title}: {label}: {why_not}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grid.ledger.study import Study
-from grid.report import charts, curves, scores, sheets
+from grid.report import attributes, charts, curves, scores, sheets
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.stage_times import times
@@ -71,6 +71,10 @@ def page(
         scored=scored,
         modes=modes,
         modes_note=NOTE,
+        attributes=attributes.boards(table),
+        attributes_note=attributes.NOTE,
+        attribute_rates=attributes.RATES,
+        reliability=attributes.PLOT,
         troubles=scores.troubles,
         training=training_curves(table, histories),
         common=common([row.cell.config for row in table.rows if row.cell.config]),

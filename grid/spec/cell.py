@@ -37,7 +37,7 @@ class Cell(Training):
         if origin.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": origin.epochs})
         changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
-        changes["targets"] = {}  # a source training learns identities only
+        changes |= {"targets": {}, "target_weighting": "fixed"}  # a source training learns identities only
         return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 QUANTITIES = {"ten_fold": "accuracy_ten_fold", "best_threshold": "accuracy_best_threshold"}
 RATES = {
     "val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f ",
-    "bcubed": "bcubed_f ",
+    "bcubed": "bcubed_f ", "targets": "",
 }  # fmt: skip
 
 

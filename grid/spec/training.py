@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from configs.component import Born, Config
-from configs.interfaces import TrainedPretrainingConfig
-from configs.lookup import component
+from configs.interfaces import Column, TrainedPretrainingConfig
+from configs.lookup import component, nearest
 
 
 class Split(Config):
@@ -17,12 +19,14 @@ class Split(Config):
 
     ``by: images`` holds out a fraction of each identity's images, so validation is classification among the training
     identities. ``by: identities`` holds out a fraction of the identities with all their images: they have no class, so
-    validation is verification of unseen subjects (see ``modules.training.recognizer``). ``fraction: 0`` trains on every image.
+    validation is verification of unseen subjects (see ``modules.training.recognizer``). ``by: official`` holds out the images
+    of the dataset's published validation split; ``fraction`` and ``seed`` are not used. ``fraction: 0`` trains on every image.
     """
 
     fraction: float = Field(0.1, ge=0, lt=1)
     seed: int = 0
-    by: Annotated[Literal["images", "identities"], Born("images")] = "images"
+    by: Annotated[Literal["images", "identities", "families", "official"], Born("images")] = "images"
+    near: Annotated[int, Born(4), Field(ge=0, le=15)] = 4  # of families: bits by which the hashes of near duplicates differ
 
 
 class Input(Config):
@@ -72,11 +76,60 @@ class Target(Config):
 
     ``loss`` is None to use the training's loss; a numeric column needs a loss that predicts numbers, such as ``regression``.
     ``head`` is None if the target shares the training's head. ``weight`` multiplies its loss in the sum over all targets.
+    ``column`` is the name of the column if it is not that of the target, so one column may have several targets. ``edges``
+    divides a column of numbers into classes, and ``merge`` combines classes: see ``datamodules.columns``.
     """
 
     loss: component("loss") | None = None  # type: ignore[valid-type]
     head: component("head") | None = None  # type: ignore[valid-type]
     weight: float = Field(1.0, gt=0)
+    column: Annotated[str | None, Born(None)] = None
+    edges: Annotated[tuple[float, ...] | None, Born(None)] = None
+    merge: Annotated[dict[str, tuple[str, ...]] | None, Born(None)] = None
+
+    @model_validator(mode="after")
+    def _classes(self) -> Self:
+        edges = self.edges
+        if edges is not None and (len(edges) < 2 or any(low >= high for low, high in pairwise(edges))):
+            raise ValueError(f"edges are two or more numbers in ascending order, found {list(edges)}")
+        if self.merge is not None and (empty := [name for name, members in self.merge.items() if not members]):
+            raise ValueError(f"merge.{empty[0]} lists no class; list the classes that it combines")
+        return self
+
+    def learned(self, name: str, columns: Mapping[str, Column]) -> Column:
+        """The labels that the target ``name`` learns, from the columns of the dataset.
+
+        Raises:
+            ValueError: there is no such column, or ``edges`` or ``merge`` does not fit it.
+        """
+        source = self.column or name
+        if source not in columns:
+            raise ValueError(f"there is no column {source!r}{nearest(source, columns)}")
+        found = columns[source]
+        if self.edges is not None:
+            found = found.binned(self.edges)
+        return found if self.merge is None else found.merged(self.merge)
+
+    def evaluated(self, name: str, columns: Mapping[str, Column], classes: Sequence[str] | None) -> Column:
+        """The labels of the target ``name`` on a dataset that may be another one than that of the training.
+
+        Its column must be of the same kind. ``merge`` is applied only if it has classes that the network does not predict:
+        then a network that learned merged classes can be evaluated on a dataset that has only those.
+
+        Args:
+            classes: that the network predicts; None if it predicts numbers
+
+        Raises:
+            ValueError: as ``learned``, or the column is of the other kind.
+        """
+        source = columns.get(self.column or name)
+        if self.merge is None or source is None or set(source.classes or ()) <= set(classes or ()):
+            found = self.model_copy(update={"merge": None}).learned(name, columns)
+        else:
+            found = self.learned(name, columns)
+        if (found.classes is None) != (classes is None):
+            raise ValueError(f"the column of target {name!r} has {'numbers' if found.classes is None else 'classes'}")
+        return found
 
 
 IDENTITY = "identity"  # the target that every dataset has
@@ -98,7 +151,8 @@ def _named(value: Any) -> Any:
 class Training(Config):
     """Everything that determines a trained network.
 
-    ``targets`` are the columns of the dataset to learn, by name; if empty, only the identity is learned.
+    ``targets`` are the columns of the dataset to learn, by name; if empty, only the identity is learned. Their losses are
+    summed with fixed weights, or with weights that are learned by ``target_weighting: uncertainty`` (see ``modules.targets``).
     """
 
     data: component("data")  # type: ignore[valid-type]
@@ -115,6 +169,7 @@ class Training(Config):
     reconstruction: Reconstruction | None = None
     compute: Compute = Compute()
     targets: Annotated[dict[str, Target], BeforeValidator(_named), Born({})] = Field(default_factory=dict)
+    target_weighting: Annotated[Literal["fixed", "uncertainty"], Born("fixed")] = "fixed"
     seed: int = 0
 
     @field_validator("targets")
@@ -136,6 +191,7 @@ class Training(Config):
             raise ValueError(
                 f"loss {self.loss.name} predicts numbers, and an identity is none; set targets to a column of numbers"
             )
+        self._check_targets()
         if self.recipe.decodes_only:
             self._decodes()
         elif (
@@ -153,6 +209,26 @@ class Training(Config):
             return self
         self.batches.check(self.recipe.part_size)
         return self
+
+    def _check_targets(self) -> None:
+        """Raises ValueError if the settings of the targets contradict each other."""
+        if self.split.by == "families" and (not self.targets or IDENTITY in self.targets):
+            raise ValueError(
+                "split.by: families keeps all images of a subject on one side, so their identity cannot be learned; set "
+                "targets without the identity, or use split.by: identities"
+            )
+        own = self.targets.get(IDENTITY)
+        if own is not None and (own.column or own.edges or own.merge):
+            raise ValueError("targets.identity: the identity is no column, so it has no column, edges or merge")
+        if self.target_weighting == "fixed":
+            return
+        if len(self.targets) < 2:
+            raise ValueError("target_weighting: uncertainty weighs several targets against each other; set two targets or more")
+        if weighted := [name for name, target in self.targets.items() if target.weight != 1]:
+            raise ValueError(
+                f"targets.{weighted[0]}.weight is {self.targets[weighted[0]].weight:g}, and target_weighting: uncertainty "
+                "learns the weights; leave it out"
+            )
 
     @property
     def classifies(self) -> bool:
@@ -187,6 +263,8 @@ class Training(Config):
                 for name, target in self.targets.items()
             }
             del found["loss"]
+        if self.target_weighting != "fixed":
+            found["target_weighting"] = self.target_weighting
         return found
 
 

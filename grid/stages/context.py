@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from configs.contract import PAGE, ContractError, broken, naming
 from configs.interfaces import Dataset, DatasetConfig, DetectorConfig
@@ -103,11 +106,16 @@ def _is_json(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Faces:
-    """The crops of a dataset: one row per row of the manifest; ``kept`` lists the rows whose face may be used."""
+    """The crops of a dataset: one row per row of the manifest; ``crops.kept`` lists the rows whose face may be used.
+
+    ``family(bits)`` is the family of each row, int64 (N,): images of one subject, and near duplicates whose hashes differ by at
+    most that many bits (see ``datamodules.families``).
+    """
 
     manifest: Any
     crops: CropTable
     identities: tuple[str, ...] = field(repr=False)
+    family: Callable[[int], np.ndarray] = field(repr=False, default=lambda bits: np.zeros(0, np.int64))
 
 
 def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, size: Size, rows: Any = None) -> Faces:
@@ -119,7 +127,15 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
     detections = detections_of(context, dataset, detector)
     folder = context.ledger.store.cache_folder("crops")
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
-    return Faces(manifest, table, tuple(manifest.identities))
+    return Faces(manifest, table, tuple(manifest.identities), partial(_family, context, data, manifest))
+
+
+def _family(context: Context, data: DatasetConfig, manifest: Any, bits: int) -> np.ndarray:
+    """The family of each row of a manifest, which may be a part of the dataset's."""
+    whole = context.resolver.manifest(data)
+    place = {key: row for row, key in enumerate(whole.keys)}
+    found: np.ndarray = context.resolver.families(data, bits)[[place[key] for key in manifest.keys]]
+    return found
 
 
 def detections_of(context: Context, dataset: Dataset, detector: DetectorConfig) -> Detections:

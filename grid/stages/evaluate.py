@@ -1,4 +1,4 @@
-"""Evaluation: embeds a protocol's images and runs the evaluator of its task."""
+"""Evaluation: embeds a protocol's images, or predicts their attributes, and runs the evaluator of its task."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch.nn import functional
 from configs.interfaces import ProtocolConfig
 from datamodules.crops import CropTable
 from datamodules.datamodule import to_tensor
-from grid.evaluation.evaluator import Embedded
+from grid.evaluation.evaluator import Embedded, Predicted
 from grid.evaluation.task import evaluation_task
-from grid.spec.training import Training
+from grid.spec.training import IDENTITY, Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
 from modules.network import Network, embedding_digest
@@ -46,13 +46,19 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     if (miner := getattr(protocol, "miner", None)) and miner() == embedding_digest(network.state_dict()):
         raise ValueError(f"protocol {protocol.title}: this very network chose its pairs, so it cannot be evaluated by them")
+    predictions: dict[str, Any] = {}
     with torch.inference_mode():
-        vectors = embed(network, faces.crops, protocol, context)
+        if task.predicts:
+            predictions = predicted(network, faces.crops, protocol, context)
+            vectors = np.zeros((len(faces.crops), 0))
+        else:
+            vectors = embed(network, faces.crops, protocol, context)
     if not counts:
         why = f"task {protocol.task} has no sample() for a quick check; {len(vectors)} images were embedded, none evaluated"
         return Result({"images": len(vectors), "left_out": why}, ())
     kept = faces.crops.kept
-    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
+    told = {name: _predicted(context, training, name, values[kept]) for name, values in predictions.items()}
+    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, told)
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
     metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)
@@ -64,16 +70,50 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
 def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> np.ndarray:
     """(N, D) float64, not normalised: the sum of the embeddings of all views of an image."""
     found = []
-    for start in range(0, len(crops), BATCH):
-        rows = range(start, min(start + BATCH, len(crops)))
-        images = torch.stack([to_tensor(crops[row]) for row in rows]).to(context.device)
+    for images in _batches(crops, context):
         total: Any = None
         for view in views(protocol):
             embedding = network.embed(view(images))
             total = embedding if total is None else total + embedding
         found.append(total.double().cpu().numpy())
-        context.report({"done": rows.stop, "total": len(crops), "unit": "images"})
     return np.concatenate(found)
+
+
+def predicted(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> dict[str, np.ndarray]:
+    """Predictions of each target except the identity, by name: the mean over all views of an image.
+
+    float64 (N, classes), probabilities; or (N,), numbers.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    for images in _batches(crops, context):
+        seen = [network.predictions(view(images)) for view in views(protocol)]
+        for name in seen[0]:
+            if name != IDENTITY:
+                values = torch.stack([one[name].double() for one in seen]).mean(0)
+                found.setdefault(name, []).append(values.cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _predicted(context: Context, training: Training, name: str, values: np.ndarray) -> Predicted:
+    """The predictions with the classes that the training recorded."""
+    target, counts = training.targets[name], context.inputs["train"].facts.get("class_counts", {})
+    if values.ndim == 1:
+        return Predicted(target, values)
+    if name not in counts:
+        raise ValueError(
+            f"the training recorded no classes of target {name}, so its predictions have no names: it was made by an earlier "
+            "version; launch with --retry stale"
+        )
+    classes, trained = zip(*counts[name], strict=True)
+    return Predicted(target, values, tuple(classes), tuple(trained))
+
+
+def _batches(crops: CropTable, context: Context) -> Iterator[Tensor]:
+    """The images, ``BATCH`` at a time, in order."""
+    for start in range(0, len(crops), BATCH):
+        rows = range(start, min(start + BATCH, len(crops)))
+        yield torch.stack([to_tensor(crops[row]) for row in rows]).to(context.device)
+        context.report({"done": rows.stop, "total": len(crops), "unit": "images"})
 
 
 def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:

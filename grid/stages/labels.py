@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from configs.interfaces import Column
+from datamodules.families import split_families
 from datamodules.split import held_identities, split, stratified
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import Faces
@@ -46,8 +48,7 @@ def labels_of(faces: Faces, training: Training) -> Labels:
     loss = objective(training)
     if not isinstance(loss, TargetsConfig):
         return Labels(identities, len(classes), identities, tuple(classes), identities)
-    columns = training.data.columns(faces.manifest)
-    told = {name: _column(columns[name]) for name in loss.names if name != IDENTITY}
+    told = {name: _column(column) for name, column in target_columns(faces, training).items()}
     if IDENTITY in loss.names:
         told[IDENTITY] = (np.where(identities < len(classes), identities, np.nan), tuple(classes))
     values = np.stack([told[name][0] for name in loss.names], axis=1).astype(np.float32)
@@ -56,17 +57,41 @@ def labels_of(faces: Faces, training: Training) -> Labels:
     return Labels(values, {name: len(told[name][1] or ()) for name in loss.names}, primary, names, identities)
 
 
+def target_columns(faces: Faces, training: Training) -> dict[str, Column]:
+    """The labels of each target except the identity, by name."""
+    columns = training.data.columns(faces.manifest)
+    return {name: target.learned(name, columns) for name, target in training.targets.items() if name != IDENTITY}
+
+
+def class_counts(faces: Faces, training: Training, rows: np.ndarray) -> dict[str, list[list[Any]]]:
+    """For each target with classes except the identity, by name: (class, number of its images among the rows), in order."""
+    found: dict[str, list[list[Any]]] = {}
+    for name, column in target_columns(faces, training).items():
+        if column.classes is not None:
+            values = column.values[rows]
+            counts = np.bincount(values[values >= 0], minlength=len(column.classes)).tolist()
+            found[name] = [list(pair) for pair in zip(column.classes, counts, strict=True)]
+    return found
+
+
 def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
     """Training and validation rows. The split is made over all images, so it does not depend on the faces a detector missed.
 
     By images, a fraction of each identity's images is held out or, if the identity is not among the targets, a fraction of each
-    combination of the targets' classes.
+    combination of the targets' classes. Families and the published split: see ``grid.spec.training.Split``.
     """
     made = training.split
     keys = faces.manifest.keys
-    if made.by == "images" and training.targets and IDENTITY not in training.targets:
-        columns = training.data.columns(faces.manifest)
-        strata = [columns[name].values for name in sorted(training.targets) if columns[name].classes is not None]
+    if made.by == "official":
+        held = training.data.official_validation(faces.manifest)
+        assert held is not None, "checked when the grid is planned"
+        train, validation = np.flatnonzero(~held), np.flatnonzero(held)
+    elif made.by == "families":
+        strata = [column.values for column in target_columns(faces, training).values() if column.classes is not None]
+        train, validation = split_families(keys, faces.family(made.near), strata, made.fraction, made.seed)
+    elif made.by == "images" and training.targets and IDENTITY not in training.targets:
+        columns = target_columns(faces, training)
+        strata = [columns[name].values for name in sorted(columns) if columns[name].classes is not None]
         train, validation = stratified(keys, strata, made.fraction, made.seed)
     else:
         train, validation = split(keys, faces.identities, made.fraction, made.seed, made.by)

@@ -16,7 +16,7 @@ from datamodules.datamodule import FaceDataModule
 from grid.ledger.ledger import Resume
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
-from grid.stages.labels import Labels, known_counts, labels_of, rows_of
+from grid.stages.labels import Labels, class_counts, known_counts, labels_of, rows_of
 from modules.network import Network, embedding_digest
 from modules.targets import objective
 from modules.training.checkpointing import Checkpointing
@@ -109,6 +109,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     names = [key for key in kept if key.startswith(("validation_loss_", "validation_accuracy_", "validation_mae_"))]
     facts |= {key: kept[key] for key in names}
     facts |= {f"labelled_{name}": count for name, count in known_counts(labels, train_rows).items()}
+    if counts := class_counts(faces, training, train_rows):
+        facts["class_counts"] = counts
     return Result(facts, ("model.safetensors", "history.json", "timing.json"))
 
 

@@ -6,12 +6,13 @@ Keras's slope of 0.3. The paper does not specify the pooling before the stack of
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from configs import component
+from configs.component import Born
 from configs.interfaces import HeadConfig
 from modules.layers.pooling import Pool, pooled, pooled_width
 
@@ -53,6 +54,7 @@ class DenseConfig(HeadConfig):
         pool: how the feature map becomes a vector: global average or maximum, or ``flatten``, which keeps every location
         slope: of ``leaky_relu`` below zero
         batch_norm: after every linear layer, before its activation (one trial of Table VI)
+        every_dropout: one dropout rate after every layer, instead of those of the layers (another trial)
     """
 
     name: Literal["dense"] = "dense"
@@ -63,11 +65,15 @@ class DenseConfig(HeadConfig):
     pool: Pool = "average"
     slope: float = Field(default=0.3, ge=0)
     batch_norm: bool = False
+    every_dropout: Annotated[float | None, Born(None), Field(ge=0, lt=1)] = None
 
     def build(self, channels: int, height: int, width: int) -> DenseStack:
         last = Dense(width=self.dimension, activation=self.activation, dropout=self.dropout)
+        layers = (*self.hidden, last)
+        if self.every_dropout is not None:
+            layers = tuple(layer.model_copy(update={"dropout": self.every_dropout}) for layer in layers)
         first = pooled_width(channels, height, width, self.pool)
-        return DenseStack(first, (*self.hidden, last), self.pool, self.slope, self.batch_norm)
+        return DenseStack(first, layers, self.pool, self.slope, self.batch_norm)
 
 
 class DenseStack(nn.Module):

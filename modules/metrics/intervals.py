@@ -145,3 +145,23 @@ def _eer(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
 def _percentiles(found: list[Any]) -> tuple[float, float]:
     low, high = np.quantile(np.concatenate(found), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def mean_of_shares(values: np.ndarray, lows: np.ndarray, highs: np.ndarray, correlations: np.ndarray) -> tuple[float, float]:
+    """Interval of the mean of K proportions from their intervals (MOVER; Zou: Toward using confidence intervals to compare
+    correlations. Psychological Methods 12, 2007, Eq. 10, for a mean; Zou and Donner, Statistics in Medicine 27, 2008).
+
+    The distances from the values to their bounds take the place of the standard errors, each side by itself, so the interval
+    has positive width where all proportions are 0 or 1 if theirs have.
+
+    Args:
+        values: (K,)
+        lows, highs: (K,)
+        correlations: (K, K) of the estimates, with ones on the diagonal
+    """
+    bounds = []
+    for ends, sign in ((lows, -1.0), (highs, 1.0)):
+        distances = np.asarray(ends, np.float64) - values
+        square = float(distances @ correlations @ distances) / len(values) ** 2
+        bounds.append(float(np.mean(values)) + sign * max(square, 0.0) ** 0.5)
+    return max(bounds[0], 0.0), min(bounds[1], 1.0)

@@ -205,7 +205,7 @@ class Recognizer(pl.LightningModule):
         loss, accuracy, told = self._targets.result(self._over_ranks)
         if loss is not None:
             finite(loss, "validation loss", self.epoch, self.global_step)
-        return loss, accuracy, float(self._targets.images), told
+        return loss, accuracy, float(self._targets.images), {**told, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
         if self._embedded:

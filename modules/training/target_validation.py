@@ -32,9 +32,10 @@ class TargetValidation:
     def result(self, reduce: Reduce) -> tuple[float | None, float | None, dict[str, Any]]:
         """Returns (validation loss, accuracy of the primary target, row of the history).
 
-        The loss is the weighted sum of the targets' losses, None if no target has labels. For each target the row has
-        ``validation_loss_NAME`` and ``validation_accuracy_NAME``, or for numeric targets ``validation_mae_NAME``, the mean
-        absolute error in the column's unit; None if there are no labels.
+        The loss is the sum of the targets' losses with their fixed weights, None if no target has labels. Learned weights do
+        not count, because they change from epoch to epoch. For each target the row has ``validation_loss_NAME`` and
+        ``validation_accuracy_NAME``, or for numeric targets ``validation_mae_NAME``, the mean absolute error in the column's
+        unit; None if there are no labels.
 
         Args:
             reduce: sums numbers over all devices

@@ -53,7 +53,8 @@ class Kind(StageKind):
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         about = stage.label.about
-        return {"scores.parquet": ("scores", f"{about}.parquet"), METRICS: ("metrics", f"{about}.json")}
+        tables = {"scores.parquet": ("scores", f"{about}.parquet"), "attributes.csv": ("metrics", f"{about}.csv")}
+        return {**tables, METRICS: ("metrics", f"{about}.json")}
 
     def plan(self, graph: Graph) -> None:
         cell, facts = graph.cell, graph.facts

@@ -137,3 +137,79 @@ def test_class_weights_see_the_training_images_that_are_known():
     net = network(config(gender={"loss": weighted}))
     net.loss.prepare(LABELS)
     assert net.loss.of("gender").class_weights.tolist() == pytest.approx([4 / 3, 2 / 3])  # one and two images
+
+
+def uncertain(**more):
+    parts = config(**more).parts
+    return TargetsConfig(
+        parts={name: part.model_copy(update={"weight": 1.0}) for name, part in parts.items()}, weighting="uncertainty"
+    )
+
+
+def test_uncertainty_weighting_equals_the_formula_written_out():
+    """Kendall et al.: exp(-s) L + s / 2 for classes, exp(-s) L / 2 + s / 2 for numbers; gradients of s included."""
+    net, plain = network(uncertain()), network(TargetsConfig(parts=uncertain().parts))
+    s = torch.tensor([0.3, -0.2, 0.7])
+    with torch.no_grad():
+        net.loss.log_variance.copy_(s)
+    for one in (net, plain):
+        one.loss.prepare(LABELS)
+    images = torch.randn(4, 3, 64, 64)
+    features = net.features(images)
+    losses = []
+    for place, name in enumerate(("age", "gender", "race")):
+        known = ~LABELS[:, place].isnan()
+        values = LABELS[known, place] if name == "age" else LABELS[known, place].long()
+        losses.append(plain.loss.of(name)(plain.head(features)[known], values))
+    age, gender, race = losses
+    wanted = torch.exp(-s[0]) * age / 2 + torch.exp(-s[1]) * gender + torch.exp(-s[2]) * race + s.sum() / 2
+    found = net.loss_of(images, LABELS)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    (gradient,) = torch.autograd.grad(found, net.loss.log_variance)
+    by_hand = [(0.5 - factor * torch.exp(-one) * loss).item() for one, loss, factor in zip(s, losses, (0.5, 1, 1), strict=True)]
+    assert gradient.tolist() == pytest.approx(by_hand, rel=1e-4)
+    assert net.loss.log_variances() == pytest.approx(
+        {"log_variance_age": 0.3, "log_variance_gender": -0.2, "log_variance_race": 0.7}
+    )
+    assert plain.loss.log_variances() == {}
+
+
+def test_the_learned_variance_of_a_constant_loss_is_its_minimum():
+    """exp(-s) L + s / 2 is least at s = log(2 L)."""
+    made = uncertain()
+    net = network(made)
+    optimizer = torch.optim.SGD([net.loss.log_variance], 0.2)
+    for _ in range(400):
+        optimizer.zero_grad()
+        net.loss._weighted(1, "gender", torch.tensor(0.6)).backward()
+        optimizer.step()
+    assert net.loss.log_variance[1].item() == pytest.approx(np.log(1.2), abs=1e-3)
+
+
+def test_a_target_without_labels_in_a_batch_does_not_move_its_variance():
+    net = network(uncertain())
+    labels = LABELS.clone()
+    labels[:, 2] = NAN
+    net.loss_of(torch.randn(4, 3, 64, 64), labels).backward()
+    assert net.loss.log_variance.grad[2] == 0
+    assert (net.loss.log_variance.grad[:2] != 0).all()
+
+
+def test_predictions_are_probabilities_and_numbers_in_their_unit():
+    net = network(config(gender={"loss": resolve("loss", "binary")}))
+    net.loss.prepare(LABELS)
+    images = torch.randn(3, 3, 64, 64)
+    found = net.predictions(images)
+    assert set(found) == {"age", "gender", "race"}
+    torch.testing.assert_close(found["race"], net.loss.of("race").logits(net.embed(images)).softmax(1))
+    torch.testing.assert_close(found["gender"].sum(1), torch.ones(3))
+    torch.testing.assert_close(found["age"], net.loss.of("age").predict(net.embed(images)))
+
+
+def test_one_logit_is_validated_by_binary_cross_entropy():
+    net = network(config(gender={"loss": resolve("loss", "binary")}))
+    net.loss.prepare(LABELS)
+    images = torch.randn(4, 3, 64, 64)
+    loss = net.loss.of("gender")
+    wanted = loss(net.embed(images)[[0, 1, 3]], torch.tensor([0, 1, 1])) * 3
+    assert net.measure(images, LABELS)["gender"].loss == pytest.approx(wanted.item(), rel=1e-5)

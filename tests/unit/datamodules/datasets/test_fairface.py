@@ -76,3 +76,35 @@ def test_what_is_missing_is_said(root, tmp_path):
     assert "CC BY 4.0" in FairFaceDatasetConfig(root=tmp_path / "none").missing().remedy
     with pytest.raises(ValueError, match="names no subjects"):
         FairFaceDatasetConfig(root=root, min_images=2)
+
+
+def test_the_published_validation_split_is_marked(root, tmp_path):
+    config = FairFaceDatasetConfig(root=root, split="both")
+    manifest = config.scan(tmp_path / "cache")
+    held = config.official_validation(manifest)
+    assert [key for key, one in zip(manifest.keys, held, strict=True) if one] == [f"val/{n}.jpg" for n in range(1, 11)]
+    assert len(manifest) == 20
+    assert FairFaceDatasetConfig(root=root).official_validation(manifest) is None
+    (root / "fairface_label_val.csv").unlink()
+    assert "fairface_label_val.csv" in config.missing().what
+
+
+def test_rows_without_a_label_are_counted_and_unknown_to_their_column_only(root, tmp_path):
+    file = root / "fairface_label_train.csv"
+    file.write_text(file.read_text().replace("train/3.jpg,0-2,Female", "train/3.jpg,,Female"))
+    with pytest.raises(ValueError, match=r"line 4: no age of train/3\.jpg; 1 labels of 10 images"):
+        FairFaceDatasetConfig(root=root).images()
+    config = FairFaceDatasetConfig(root=root, on_missing_label="unknown")
+    manifest = config.scan(tmp_path / "cache")
+    found = config.columns(manifest)
+    assert len(manifest) == 10
+    assert (found["age"].known.sum(), found["gender"].known.sum()) == (9, 10)
+    assert config.repairs() == "1 images without age"
+
+
+def test_fewer_images_of_a_class(root):
+    whole = FairFaceDatasetConfig(root=root).images()
+    config = FairFaceDatasetConfig(root=root, subsample={"age": {"3-9": 0.5}})
+    assert len(whole) - len(config.images()) == 2  # four of ten are 3-9
+    with pytest.raises(ValueError, match=r"subsample\.age: no image has the class '20-29' \(known: 0-2, 10-19, 3-9\)"):
+        FairFaceDatasetConfig(root=root, subsample={"age": {"20-29": 0.5}}).images()

@@ -85,3 +85,16 @@ def test_the_real_names_are_well_formed(shared):
     images = config.images()
     assert len(images) == 3679
     assert {parts(key)[2] for key, _ in images} == set(range(5))
+
+
+def test_parts_and_subsamples_go_by_the_labels_in_the_names(tmp_path):
+    names = [f"{20 + number % 3}_{number % 2}_{number % 5}_2017010915055{number:04d}.jpg" for number in range(50)]
+    root = put(tmp_path / "utk", names)
+    held = {key for key, _ in UTKFaceDatasetConfig(root=root, part="held_out", held_share=0.3).images()}
+    fit = {key for key, _ in UTKFaceDatasetConfig(root=root, part="fit", held_share=0.3).images()}
+    assert (len(held), held | fit, held & fit) == (15, set(names), set())
+    config = UTKFaceDatasetConfig(root=root, subsample={"race": {"Indian": 0.2}, "gender": {"Male": 0.0}})
+    found = config.columns(config.scan(tmp_path / "cache"))
+    assert found["gender"].counts()["Male"] == 0
+    assert found["race"].counts()["Indian"] <= 2
+    assert found["race"].counts()["White"] == 5

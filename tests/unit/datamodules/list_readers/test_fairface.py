@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datamodules.ages import AGES
-from datamodules.list_readers.fairface import RACES, read_table, undated
+from datamodules.list_readers.fairface import RACES, joined, read_table, undated
 
 HEAD = "file,age,gender,race,service_test\n"
 
@@ -78,7 +78,8 @@ def test_damaged_ages_are_refused_or_repaired_and_counted(tmp_path):
     [
         ("", "the table is empty"),
         (HEAD, "a title line and no rows"),
-        ("file;age;gender;race;service_test\n", "line 1: expected one column 'file' .*semicolons"),
+        ("file;age;gender;service_test\n", "line 1: expected one column 'race' .*'file;age;gender;service_test'"),
+        ('file;age;gender;race\n"a.jpg;0-2;Male;White\n', "line 2: no table separated by ';'"),
         ("file,age,gender\n", "line 1: expected one column 'race'"),
         (HEAD + "a.jpg,0-2,Male,White,x\nb.jpg,0-2,Male\n", "line 3: expected 5 fields, found 3"),
         (HEAD + "a.jpg,10-Sep,Male,White,x\n", "line 2: unknown age '10-Sep' .*more than 70"),
@@ -88,7 +89,7 @@ def test_damaged_ages_are_refused_or_repaired_and_counted(tmp_path):
         (HEAD + "../a.jpg,0-2,Male,White,x\n", "line 2: expected an image below the dataset's folder"),
         (HEAD + "/a.jpg,0-2,Male,White,x\n", "line 2: expected an image below"),
         (HEAD + ",0-2,Male,White,x\n", "line 2: expected an image below"),
-        (HEAD + '"a.jpg,0-2,Male,White,x\n', "line 2: no table with commas"),
+        (HEAD + '"a.jpg,0-2,Male,White,x\n', "line 2: no table separated by ','"),
         (HEAD.encode() + b"a.jpg,0-2,Male,Wh\xeete,x\n", "line 2: the byte 0xee is not UTF-8"),
     ],
 )
@@ -110,3 +111,40 @@ def test_any_text_gives_rows_or_an_error_that_names_the_file(tmp_path, data):
     except ValueError as error:
         keys = str(error).split("table.csv")[1:]
     assert keys
+
+
+def test_missing_labels_are_refused_or_counted_and_their_rows_stay(tmp_path):
+    file = put(tmp_path, HEAD + "a.jpg,,Male,White,x\nb.jpg,0-2,,,x\nc.jpg,0-2,Female,White,x\n")
+    with pytest.raises(
+        ValueError, match=r"table\.csv, line 2: no age of a\.jpg; 3 labels of 3 images are missing.*on_missing_label: unknown"
+    ):
+        read_table(file, "refuse")
+    found = read_table(file, "refuse", "unknown")
+    assert found.keys == ("a.jpg", "b.jpg", "c.jpg")
+    assert (found.age, found.gender, found.race) == ((-1, 0, 0), (0, -1, 1), (0, -1, 0))
+    assert found.unlabelled() == {"age": 1, "gender": 1, "race": 1}
+    assert found.labels()["gender"] == ["Male", None, "Female"]
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_a_table_saved_by_a_spreadsheet_is_read_and_its_damage_counted(tmp_path, mark):
+    """A byte order mark, quotes, Windows line ends, two ages made dates, a missing label, and perhaps semicolons."""
+    rows = ['"a.jpg","9-Mar","Male","White"', "b.jpg,19-Oct,Female,Black", 'c.jpg,0-2,,"East Asian"']
+    text = "\ufeff" + "\r\n".join(["file,age,gender,race", *rows, ""]).replace(",", mark)
+    with pytest.raises(ValueError, match=r"line 2: the age 9-Mar was 3-9 before .*2 of 3 ages are damaged"):
+        read_table(put(tmp_path, text), "refuse", "unknown")
+    with pytest.raises(ValueError, match=r"line 4: no gender of c\.jpg; 1 labels of 3 images are missing"):
+        read_table(put(tmp_path, text), "repair")
+    found = read_table(put(tmp_path, text), "repair", "unknown")
+    assert found.labels()["age"] == ["3-9", "10-19", "0-2"]
+    assert found.labels()["race"] == ["White", "Black", "East Asian"]
+    assert (found.repaired, found.unlabelled()["gender"]) == (2, 1)
+
+
+def test_the_tables_of_both_splits_are_joined_unless_an_image_is_in_both(tmp_path):
+    one = read_table(put(tmp_path, HEAD + "train/1.jpg,0-2,Male,White,x\n"), "refuse")
+    other = read_table(put(tmp_path, HEAD + "val/1.jpg,3-9,Female,Black,x\n"), "refuse")
+    found = joined([one, other])
+    assert (found.keys, found.age, found.race) == (("train/1.jpg", "val/1.jpg"), (0, 1), (0, 1))
+    with pytest.raises(ValueError, match=r"the image train/1\.jpg is in the tables of both splits"):
+        joined([one, one])

@@ -77,7 +77,8 @@ def test_every_file_of_the_folder_is_a_task_and_one_compares_pairs_of_images() -
     names = [one.name for one in found if one.name not in shared]
     assert [name for name in names if evaluation_task(name).pairs] == ["verification"]
     assert [name for name in names if evaluation_task(name).fixed] == ["templates"]
-    assert len({evaluation_task(name).question for name in names}) == len(names) == 4
+    assert len({evaluation_task(name).question for name in names}) == len(names) == 5
+    assert [name for name in names if evaluation_task(name).predicts] == ["attributes"]
 
 
 def test_a_quick_look_has_pairs_of_both_kinds_from_all_folds() -> None:

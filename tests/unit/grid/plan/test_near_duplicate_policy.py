@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from configs.lookup import resolve
 from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
-from grid.plan.inputs import InputResolver
+from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import make_plan, store_of
 from grid.plan.preflight import checked_plan
 from grid.spec.grid_file import BadInput, Grid
@@ -87,3 +88,24 @@ def test_images_are_looked_at_once(make: Make, sets: dict[str, Any], monkeypatch
     planned(grid)
     monkeypatch.setattr("datamodules.near_duplicates.image_print", lambda image: pytest.fail("looked again"))
     assert planned(grid).cells[0].state == "run"
+
+
+def test_a_split_by_families_looks_at_the_images_and_joins_near_copies(make: Make, sets: dict[str, Any]) -> None:
+    data = resolve("data", {"name": "folder", "root": sets["protocols"][0]["data"]["root"]})
+    resolver = InputResolver(store_of(make(**sets)))
+    resolver.scan(data)
+    with pytest.raises(Blocked, match="were never compared: launch looks at them once"):
+        resolver.families(data, 4)
+    resolver.look(data)
+    manifest = resolver.manifest(data)
+    subjects = sorted(set(manifest.identities))
+    plain = [subjects.index(who) * SHOTS for who in manifest.identities]
+    assert resolver.families(data, 4).tolist() == plain
+    copy = next(Path(data.root).glob("p13/0.jpg"))
+    image = cv2.imread(str(Path(data.root) / "p11/1.jpg"))
+    assert cv2.imwrite(str(copy), cv2.resize(image, (100, 100), interpolation=cv2.INTER_AREA))
+    resolver.scan(data)
+    resolver.look(data)
+    found = dict(zip(resolver.manifest(data).keys, resolver.families(data, 4).tolist(), strict=True))
+    assert found["p13/0.jpg"] == found["p13/2.jpg"] == found["p11/1.jpg"]
+    assert found["p10/0.jpg"] != found["p11/1.jpg"] != found["p12/0.jpg"]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from grid.stages.evaluate import BATCH, embed, views
+from grid.spec.training import Target
+from grid.stages.evaluate import BATCH, _predicted, embed, predicted, views
 
 SIDE = 8
 IMAGES = torch.arange(2 * 3 * SIDE * SIDE, dtype=torch.float32).reshape(2, 3, SIDE, SIDE)
@@ -67,3 +68,37 @@ def test_the_views_of_an_image_are_added_and_batches_make_no_difference() -> Non
     assert found.dtype == np.float64
     assert network.sizes == [BATCH, BATCH, 3, 3]
     assert said[-1] == {"done": count, "total": count, "unit": "images"}
+
+
+class Attributes:
+    """Predicts from the mean of each column of the first channel: two classes, a number, and the identity."""
+
+    def predictions(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        columns = images[:, 0].mean(dim=1)
+        return {"gender": columns[:, :2].softmax(1), "age": columns[:, 0], "identity": columns}
+
+
+def test_predictions_are_averaged_over_the_views_and_those_of_identities_are_left_out() -> None:
+    count = BATCH + 3
+    crops = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    context: Any = SimpleNamespace(device="cpu", report=lambda row: None)
+    network: Any = Attributes()
+    found = predicted(network, crops, protocol(flip_test=True), context)  # type: ignore[arg-type]
+    columns = crops[..., 0].astype(np.float32).mean(axis=1) / 127.5 - 1
+    assert set(found) == {"gender", "age"}
+    np.testing.assert_allclose(found["age"], (columns[:, 0] + columns[:, -1]) / 2, atol=1e-5)
+    both = [np.exp(one) / np.exp(one).sum(1, keepdims=True) for one in (columns[:, :2], columns[:, :-3:-1])]
+    np.testing.assert_allclose(found["gender"], np.mean(both, axis=0), atol=1e-5)
+
+
+def test_classes_are_those_that_the_training_recorded() -> None:
+    targets = {"gender": Target(), "age": Target()}
+    training: Any = SimpleNamespace(targets=targets)
+    facts = {"class_counts": {"gender": [["Male", 3], ["Female", 0]]}}
+    context: Any = SimpleNamespace(inputs={"train": SimpleNamespace(facts=facts)})
+    found = _predicted(context, training, "gender", np.ones((2, 2)))
+    assert (found.classes, found.trained) == (("Male", "Female"), (3, 0))
+    assert _predicted(context, training, "age", np.ones(2)).classes is None
+    facts.clear()
+    with pytest.raises(ValueError, match=r"recorded no classes of target gender.*--retry stale"):
+        _predicted(context, training, "gender", np.ones((2, 2)))

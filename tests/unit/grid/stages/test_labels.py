@@ -1,5 +1,6 @@
 """Labels of targets against what the dataset says of each image."""
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from datamodules.columns import Column
 from datamodules.datasets.drawn import DrawnDatasetConfig
 from grid.spec.training import Training
 from grid.stages.context import Faces
-from grid.stages.labels import explained_rows, known_counts, labels_of, rows_of
+from grid.stages.labels import class_counts, explained_rows, known_counts, labels_of, rows_of
 
 
 def faces_and(**settings: Any) -> tuple[Any, Training]:
@@ -93,3 +94,49 @@ def test_validation_rows_have_every_class_of_the_targets_and_only_faces_that_wer
     assert set(gender[validation]) == set(gender[train]) == {0, 1}
     assert sorted([*train, *validation]) == [row for row in range(12 * shots) if row != 3]
     assert explained_rows(faces, training, labels_of(faces, training))[0].tolist() == validation.tolist()
+
+
+def test_bins_and_merged_classes_are_learned_and_counted() -> None:
+    targets = {"group": {"column": "age_years", "edges": [0, 30, 50]}, "age_years": {"loss": "regression"}}
+    faces, training = faces_and(targets=targets, shots=4)
+    found, years = labels_of(faces, training), training.data.columns(faces.manifest)["age_years"].values
+    assert found.classes == {"age_years": 0, "group": 3}
+    assert found.values[:, 1].tolist() == [0 if one < 30 else 1 if one < 50 else 2 for one in years]
+    assert found.names == ("0-29", "30-49", "50+")
+    rows = np.arange(10)
+    counts = class_counts(faces, training, rows)
+    assert counts == {
+        "group": [
+            ["0-29", int((years[rows] < 30).sum())],
+            ["30-49", int(((years[rows] >= 30) & (years[rows] < 50)).sum())],
+            ["50+", int((years[rows] >= 50).sum())],
+        ]
+    }
+
+
+class OfficiallySplit(DrawnDatasetConfig):
+    """The first ten images are the published validation split."""
+
+    def official_validation(self, manifest: Any) -> np.ndarray:
+        return np.arange(len(manifest.keys)) < 10
+
+
+def test_the_official_split_holds_out_the_published_images() -> None:
+    faces, training = faces_and(targets=["gender"], split={"by": "official"}, shots=4)
+    training = training.model_copy(update={"data": OfficiallySplit(subjects=12, shots=4, size=64)})
+    train, validation = rows_of(faces, training)
+    assert validation.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]  # no face was found in image 3
+    assert train.tolist() == list(range(10, 48))
+
+
+def test_families_stay_on_one_side() -> None:
+    faces, training = faces_and(targets=["gender"], split={"by": "families", "near": 3, "fraction": 0.25}, shots=4)
+    asked: list[int] = []
+    family = np.arange(48) // 4 * 4  # one of each subject
+    faces = dataclasses.replace(faces, family=lambda bits: asked.append(bits) or family)
+    train, validation = rows_of(faces, training)
+    assert asked == [3]
+    assert len({faces.identities[row] for row in validation}) == 3
+    assert not {faces.identities[row] for row in train} & {faces.identities[row] for row in validation}
+    with pytest.raises(ValueError, match="families keeps all images of a subject on one side"):
+        faces_and(split={"by": "families"})

@@ -89,3 +89,10 @@ def test_batch_normalisation_stands_before_each_activation() -> None:
 def test_every_field_of_a_hidden_layer_counts() -> None:
     one = DenseConfig(hidden=({"width": 3, "dropout": 0.1},)).identity()  # type: ignore[arg-type]
     assert one["hidden"] == [{"width": 3, "activation": "relu", "dropout": 0.1}]
+
+
+def test_one_dropout_rate_may_stand_after_every_layer() -> None:
+    head = DenseConfig(every_dropout=0.25).build(512, 2, 2)
+    assert [part.p for part in head.stack if isinstance(part, nn.Dropout)] == [0.25] * 5
+    assert "every_dropout" not in DenseConfig().identity()
+    assert DenseConfig(every_dropout=0.0).identity()["every_dropout"] == 0.0

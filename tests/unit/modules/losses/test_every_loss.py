@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[4]
 LOSSES = [
     "softmax",
     {"name": "softmax", "class_weights": "inverse"},
+    {"name": "softmax", "class_weights": "balanced", "weight_normalization": "images"},
     "arcface",
     {"name": "arcface", "variant": "straight_through"},
     {"name": "arcface", "variant": "clipped"},
@@ -60,7 +61,7 @@ def outcome(module, embeddings, labels):
 
 def test_every_file_is_tested_here():
     tested = {resolve("loss", loss).name for loss in LOSSES}
-    assert tested | {"regression"} == set(known("loss"))  # of numbers, not classes: see test_regression.py
+    assert tested | {"regression", "binary"} == set(known("loss"))  # numbers and two classes: files of their own
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
@@ -130,6 +131,6 @@ def test_each_loss_is_shown_in_the_docs_by_a_line_that_resolves():
     for field, values in {
         "variant": {"exact", "straight_through", "clipped"},
         "mining": {"semi_hard", "hard_negative", "batch_hard", "all", "offline"},
-        "class_weights": {"none", "inverse", "effective_number"},
+        "class_weights": {"none", "inverse", "balanced", "effective_number"},
     }.items():
         assert values <= {getattr(one, field, None) for one in shown}, field

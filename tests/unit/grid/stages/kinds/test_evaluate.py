@@ -47,3 +47,16 @@ def test_lost_images_are_logged_where_there_are_any() -> None:
 def test_a_quick_look_without_numbers_has_no_result() -> None:
     assert KIND.result(stage(None)) is None
     assert KIND.logged(stage(None)) == {}
+
+
+def test_headline_numbers_of_attributes_are_logged_and_all_of_them_are_a_table() -> None:
+    age = {"accuracy": {"value": 0.5}, "balanced_accuracy": {"value": 0.4}, "ece": {"value": 0.1}}
+    years = {"mae": {"value": 6.5}, "cumulative_score": {"value": 0.6, "tolerance": 5}, "unit": "years"}
+    metrics = {"task": "attributes", "targets": {"age": age, "years": years}}
+    assert KIND.logged(stage(metrics)) == {
+        ("lfw view 1", "age accuracy"): 0.5,
+        ("lfw view 1", "age balanced_accuracy"): 0.4,
+        ("lfw view 1", "years mae"): 6.5,
+        ("lfw view 1", "years cumulative_score"): 0.6,
+    }
+    assert KIND.artifacts(stage(metrics))["attributes.csv"] == ("metrics", "lfw view 1.csv")

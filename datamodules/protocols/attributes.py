@@ -1,0 +1,58 @@
+"""Attribute recognition on any dataset with labels: the predictions for the training's targets against the columns of the data.
+
+Every target of the cell except the identity is evaluated, or those in ``targets``. The training images must not be among the
+protocol's: use another part of the dataset (``part: held_out``), its published validation split, or another dataset.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.interfaces import DatasetConfig, Manifest
+from configs.lookup import component
+from datamodules.evaluation_sets.labelled_images import LabelledImages
+from datamodules.evaluation_sets.tasks import TaskConfig
+
+
+class AttributesProtocolConfig(TaskConfig):
+    """Fields:
+    targets: names of the training's targets; empty: all
+    tolerance: of the cumulative score, in the unit of the column: the share of images whose absolute error is at most this
+    bins: number of confidence bins of the reliability curve
+    resamples: of the bootstrap
+    seed: of the bootstrap
+    """
+
+    name: Literal["attributes"] = "attributes"
+    task: ClassVar[str] = "attributes"
+    data: component("data")  # type: ignore[valid-type]
+    targets: tuple[str, ...] = ()
+    tolerance: float = Field(default=5.0, ge=0)
+    bins: int = Field(default=15, ge=2)
+    resamples: int = Field(default=1000, ge=100)
+    seed: int = 0
+
+    def dataset(self) -> DatasetConfig:
+        data: DatasetConfig = self.data
+        return data
+
+    def evaluation_identity(self) -> dict[str, Any]:
+        own = {key: getattr(self, key) for key in ("tolerance", "bins", "resamples", "seed")}
+        return {**super().evaluation_identity(), **own, "targets": list(self.targets)}
+
+    def asked(self, manifest: Manifest) -> LabelledImages:
+        """All images, with the labels of all columns.
+
+        Raises:
+            ValueError: the dataset has no columns.
+        """
+        columns: Any = self.data.columns(manifest)
+        if not columns:
+            raise ValueError(
+                f"protocol {self.title}: dataset {self.data.name} has no columns, so no attribute can be evaluated"
+            )
+        subjects = np.unique(np.array(manifest.identities), return_inverse=True)[1] if self.data.identified else None
+        return LabelledImages(np.arange(len(manifest.keys), dtype=np.int64), columns, subjects)

@@ -1,0 +1,160 @@
+"""Attribute recognition: the metrics of each target, from the network's predictions and the labels of the protocol's images."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.interfaces import Column
+from datamodules.evaluation_sets.labelled_images import LabelledImages
+from datamodules.protocols.attributes import AttributesProtocolConfig
+from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted
+from grid.evaluation.task import EvaluationTask
+from grid.spec.measure import Measure
+from modules.metrics.absolute_error import absolute_error
+from modules.metrics.calibration import calibration
+from modules.metrics.classification import classification
+
+TABLE, PREDICTIONS = "attributes.csv", "predictions.parquet"
+FIELDS = ("target", "class", "metric", "value", "low", "high", "n")
+SHARES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}  # columns of tables; the others are in a section
+HEADLINES = ("accuracy", "balanced_accuracy", "mae")
+
+
+class Task(EvaluationTask):
+    predicts = True
+
+    def placed(self, asked: Any, rows: np.ndarray) -> Any:
+        return LabelledImages(rows[asked.rows], asked.columns, asked.subjects)
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+        names = dict.fromkeys(name for one in found for name in one.get("targets", {}))
+        return [measure for name in names for measure in self._of(name, [one["targets"].get(name, {}) for one in found])]
+
+    def _of(self, name: str, found: Sequence[Mapping[str, Any]]) -> Iterator[Measure]:
+        there = {key: one[key] for one in found for key in one}
+        for key, title in SHARES.items():
+            if key in there:
+                yield Measure(f"targets:{name}:{key}", f"{name}: {title}", headline=key in HEADLINES)
+        if "mae" in there:
+            unit = f" [{there['unit']}]" if there.get("unit") else ""
+            yield Measure(f"targets:{name}:mae", f"{name}: MAE{unit}", percent=False, lower_is_better=True)
+        if "cumulative_score" in there:
+            within = there["cumulative_score"]["tolerance"]
+            yield Measure(f"targets:{name}:cumulative_score", f"{name}: CS@{within:g}", headline=False)
+
+
+def rows(asked: LabelledImages) -> np.ndarray:
+    """The requested rows of the manifest, ascending."""
+    return asked.rows
+
+
+def evaluate(asked: LabelledImages, seen: Embedded, protocol: AttributesProtocolConfig) -> EvaluationResult:
+    """Writes ``attributes.csv``, one line per number, and ``predictions.parquet``, one row per image.
+
+    An image without a label of a target is left out for that target, and counted as ``unknown``.
+    """
+    here = np.flatnonzero(seen.has(asked.rows))
+    subjects = None if asked.subjects is None else asked.subjects[here]
+    table: dict[str, Any] = {"key": seen.keys(np.arange(len(seen.rows)))}
+    targets: dict[str, Any] = {}
+    for name in protocol.targets or sorted(seen.predictions):
+        found = seen.predictions[name]
+        column = found.target.evaluated(name, asked.columns, found.classes)
+        truth, known = _truth(column, found)[here], column.known[here]
+        if not known.any():
+            raise ValueError(f"protocol {protocol.title}: no image with a usable face has a known value of target {name}")
+        measured = _classes if found.classes is not None else _numbers
+        of = None if subjects is None else subjects[known]
+        targets[name] = {
+            **measured(truth[known], found.values[known], column, found, of, protocol),
+            "images": int(known.sum()),
+            "unknown": int((~known).sum()),
+        }
+        table |= _columns(name, truth, found)
+    lines = list(_lines(targets))
+    (seen.folder / TABLE).write_text(_csv(lines), encoding="utf-8")
+    pq.write_table(pa.table(table), seen.folder / PREDICTIONS)
+    facts = {f"{name} {key}": one[key]["value"] for name, one in targets.items() for key in HEADLINES if key in one}
+    facts |= {"images": len(here), "dropped_images": len(asked.rows) - len(here)}
+    return EvaluationResult({"task": "attributes", "images": len(here), "targets": targets}, facts, (TABLE, PREDICTIONS))
+
+
+def _truth(column: Column, found: Predicted) -> np.ndarray:
+    """Labels (N,) as the network counts its classes; -1 or NaN where unknown."""
+    if found.classes is None or column.classes is None:
+        return column.values
+    place = [found.classes.index(one) if one in found.classes else -1 for one in column.classes]
+    labels: np.ndarray = np.array([*place, -1], np.int64)[column.values]
+    return labels
+
+
+def _classes(
+    truth: np.ndarray,
+    values: np.ndarray,
+    column: Column,
+    found: Predicted,
+    subjects: np.ndarray | None,
+    protocol: AttributesProtocolConfig,
+) -> dict[str, Any]:
+    assert found.classes is not None, "a target with classes"
+    draws: dict[str, Any] = {"subjects": subjects, "resamples": protocol.resamples, "seed": protocol.seed}
+    predicted = values.argmax(1)
+    metrics = classification(truth, predicted, len(found.classes), ordered=column.ordered, **draws)
+    metrics |= calibration(values.max(1), predicted == truth, protocol.bins, **draws)
+    names = [one.replace(":", " ") for one in found.classes]  # a colon separates the parts of a metric's key
+    per_class = dict(zip(names, metrics.pop("classes"), strict=True))
+    for name, count in zip(names, found.trained, strict=True):
+        per_class[name]["trained"] = count
+    absent = [name for name, count in zip(names, found.trained, strict=True) if not count]
+    return {**metrics, "per_class": per_class, "absent_from_training": absent}
+
+
+def _numbers(
+    truth: np.ndarray,
+    values: np.ndarray,
+    column: Column,
+    found: Predicted,
+    subjects: np.ndarray | None,
+    protocol: AttributesProtocolConfig,
+) -> dict[str, Any]:
+    draws: dict[str, Any] = {"subjects": subjects, "resamples": protocol.resamples, "seed": protocol.seed}
+    return {"unit": column.unit, **absolute_error(truth, values, protocol.tolerance, **draws)}
+
+
+def _columns(name: str, truth: np.ndarray, found: Predicted) -> dict[str, Any]:
+    """Columns of the table of predictions: true and predicted value and, for classes, all probabilities."""
+    if found.classes is None:
+        return {f"{name} true": truth, f"{name} predicted": found.values}
+    names = np.array([*found.classes, None], object)
+    probabilities = {f"{name} p({one})": found.values[:, k] for k, one in enumerate(found.classes)}
+    return {f"{name} true": names[truth], f"{name} predicted": names[found.values.argmax(1)], **probabilities}
+
+
+def _lines(targets: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """(target, class or "", metric, entry) of every number."""
+    for name, one in targets.items():
+        for key, entry in one.items():
+            if isinstance(entry, Mapping) and "value" in entry:
+                yield name, "", key, entry
+        for label, entries in one.get("per_class", {}).items():
+            for key in ("precision", "recall", "f1"):
+                yield name, label, key, entries[key]
+            for key in ("support", "predicted", "trained"):
+                yield name, label, key, {"value": entries[key]}
+
+
+def _csv(lines: Sequence[tuple[str, str, str, Mapping[str, Any]]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for name, label, metric, entry in lines:
+        numbers = ("" if entry.get(key) is None else entry[key] for key in ("value", "low", "high", "n"))
+        writer.writerow([name, label, metric, *numbers])
+    return text.getvalue()

@@ -1,0 +1,145 @@
+"""Attribute recognition in the report: per target the metrics of each cell, per class the rates, confusion matrices,
+reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grid.report.charts import Frame
+from grid.report.markdown import line, plain
+from grid.results.rows import Row, Table
+
+RATES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
+NOTE = (
+    "Percent, with 95 % intervals of each cell by itself. Images without a label of a target do not count for it. Support is "
+    "the number of evaluated images of a class, trained the number of its training images."
+)
+PLOT = Frame(300, 300, 46, 8)
+MOST_CLASSES = 24  # a confusion matrix with more classes is not drawn
+
+
+@dataclass(frozen=True)
+class Board:
+    """One target under one protocol.
+
+    Attributes:
+        rows: cells that have it
+        columns: (key, title, whether in percent) of the metrics
+        classes: names; empty for numbers
+    """
+
+    protocol: str
+    target: str
+    rows: tuple[Row, ...]
+    columns: tuple[tuple[str, str, bool], ...]
+    classes: tuple[str, ...]
+
+    def of(self, row: Row) -> Mapping[str, Any]:
+        """The target's metrics in a cell."""
+        found: Mapping[str, Any] = row.metrics[self.protocol]["targets"][self.target]
+        return found
+
+    def metric(self, row: Row, key: str, percent: bool) -> tuple[str, str]:
+        """(value, interval) as printed."""
+        return printed(self.of(row).get(key), percent)
+
+    def per_class(self, row: Row, name: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.of(row).get("per_class", {}).get(name, {})
+        return found
+
+    def rate(self, row: Row, name: str, key: str) -> tuple[str, str]:
+        """(value, interval) of a class's recall, precision or F1, as printed."""
+        return printed(self.per_class(row, name).get(key), True)
+
+    def shares(self, row: Row) -> list[list[tuple[int, float]]]:
+        """The confusion matrix: (count, share of the true class) per true class, per predicted class."""
+        counts = self.of(row)["confusion"]
+        return [[(count, count / max(sum(those), 1)) for count in those] for those in counts]
+
+    def curve(self, row: Row) -> list[str]:
+        """The reliability curve as SVG points: mean confidence and accuracy of each bin with images."""
+        bins = self.of(row)["reliability"]
+        return PLOT.points(np.array([[one["confidence"], one["accuracy"]["value"]] for one in bins])).split(" ")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the confusion matrix is small enough for a figure."""
+        return 0 < len(self.classes) <= MOST_CLASSES
+
+
+def printed(entry: Mapping[str, Any] | None, percent: bool) -> tuple[str, str]:
+    """(value, interval) of an entry; a dash without a value."""
+    if entry is None or entry.get("value") is None:
+        return "–", ""
+    factor, digits = (100, 1) if percent else (1, 2)
+    value = f"{entry['value'] * factor:.{digits}f}"
+    if entry.get("low") is None:
+        return value, ""
+    return value, f"[{entry['low'] * factor:.{digits}f}, {entry['high'] * factor:.{digits}f}]"
+
+
+def boards(table: Table) -> list[Board]:
+    """One per protocol and target that some cell has."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in table.rows:
+        for protocol, metrics in row.metrics.items():
+            if metrics.get("task") == "attributes":
+                for target in metrics["targets"]:
+                    found.setdefault((protocol, target), []).append(row)
+    return [_board(protocol, target, rows) for (protocol, target), rows in found.items()]
+
+
+def _board(protocol: str, target: str, rows: Sequence[Row]) -> Board:
+    metrics = [row.metrics[protocol]["targets"][target] for row in rows]
+    columns = dict.fromkeys(column for one in metrics for column in _columns(one))
+    classes = dict.fromkeys(name for one in metrics for name in one.get("per_class", {}))
+    return Board(protocol, target, tuple(rows), tuple(columns), tuple(classes))
+
+
+def _columns(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    names = {
+        "accuracy": "Accuracy",
+        "balanced_accuracy": "Balanced accuracy",
+        "macro_f1": "Macro F1",
+        "off_by_one": "Off by one",
+    }
+    for key, title in {**names, "ece": "ECE"}.items():
+        if key in metrics:
+            yield key, title, True
+    if "mae" in metrics:
+        yield "mae", f"MAE [{metrics['unit']}]" if metrics.get("unit") else "MAE", False
+    if "cumulative_score" in metrics:
+        yield "cumulative_score", f"CS@{metrics['cumulative_score']['tolerance']:g}", True
+
+
+def attributes_markdown(found: Sequence[Board], name: str) -> str:
+    """Pipe tables of every target, and of its classes; ends with a line break."""
+    lines = [f"# Attributes of {plain(name)}", "", NOTE]
+    for board in found:
+        lines += ["", f"## {plain(board.target)} on {plain(board.protocol)}", "", *_targets(board)]
+        for row in board.rows if board.classes else ():
+            lines += ["", f"### {plain(board.target)}, {plain(row.title)}", "", *_classes(board, row)]
+    return "\n".join(lines) + "\n"
+
+
+def _targets(board: Board) -> Iterator[str]:
+    yield line(
+        ["Cell", *(plain(title + (" [%]" if percent else "")) for _, title, percent in board.columns), "Images", "Unknown"]
+    )
+    yield line([":-", *("-:" for _ in range(len(board.columns) + 2))])
+    for row in board.rows:
+        values = (" ".join(board.metric(row, key, percent)).strip() for key, _, percent in board.columns)
+        yield line([plain(row.title), *values, str(board.of(row)["images"]), str(board.of(row)["unknown"])])
+
+
+def _classes(board: Board, row: Row) -> Iterator[str]:
+    yield line(["Class", *(f"{title} [%]" for title in RATES.values()), "Support", "Trained"])
+    yield line([":-", *("-:" for _ in range(len(RATES) + 2))])
+    for name in board.classes:
+        if counts := board.per_class(row, name):
+            values = (" ".join(board.rate(row, name, key)).strip() for key in RATES)
+            yield line([plain(name), *values, str(counts["support"]), str(counts["trained"])])

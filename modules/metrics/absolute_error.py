@@ -1,0 +1,64 @@
+"""Errors of predicted numbers, such as ages: mean absolute error, and the cumulative score.
+
+CS@t, the share of images whose absolute error is at most t, is from Geng, Zhou, Smith-Miles: Automatic age estimation based on
+facial aging patterns. TPAMI 29, 2007.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.intervals import LEVEL, effective, wilson
+from modules.metrics.unit_bootstrap import resampled_sums, variance
+
+
+def absolute_error(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    tolerance: float,
+    *,
+    subjects: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """``mae``, in the unit of the numbers, and ``cumulative_score`` at ``tolerance``: entries with ``value``, ``low`` and
+    ``high``.
+
+    The interval of the MAE is the percentile bootstrap over images, or over subjects if they are known; it has no interval if
+    all errors are equal. That of the cumulative score is Wilson's, over subjects at the effective sample size.
+
+    Args:
+        truth: float (N,), N at least 1
+        predicted: float (N,)
+        tolerance: at least 0
+        subjects: int (N,), or None
+        resamples: of the bootstrap
+        seed: of the bootstrap
+
+    Raises:
+        ValueError: a prediction is not finite; gives the first row.
+    """
+    truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    assert truth.shape == predicted.shape == (len(truth),), (truth.shape, predicted.shape)
+    bad = np.flatnonzero(~np.isfinite(predicted))
+    if len(bad):
+        raise ValueError(f"the prediction of row {bad[0]} is {predicted[bad[0]]}, and of {len(bad)} rows no finite number")
+    errors = np.abs(predicted - truth)
+    inside = errors <= tolerance
+    drawn = resampled_sums(np.stack([errors, inside, np.ones(len(errors))], axis=1), subjects, resamples, seed)
+    means, shares = drawn[:, 0] / drawn[:, 2], drawn[:, 1] / drawn[:, 2]
+    low, high = (float(end) for end in np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    mae: dict[str, Any] = {"value": float(errors.mean()), "low": low, "high": high, "n": len(errors)}
+    mae["method"] = "image bootstrap" if subjects is None else "subject bootstrap"
+    if high - low <= 1e-12 * max(high, 1.0):
+        mae |= {"low": None, "high": None}
+    share = float(inside.mean())
+    if subjects is None:
+        ends, method = wilson(inside.sum(), len(inside)), "Wilson"
+    else:
+        units = len(np.unique(subjects))
+        ends, method = effective(share, variance(shares) if units > 1 else 0.0, units, len(inside)), "subject bootstrap"
+    score = {"value": share, "low": ends[0], "high": ends[1], "n": len(inside), "tolerance": tolerance, "method": method}
+    return {"mae": mae, "cumulative_score": score}

@@ -1,0 +1,83 @@
+"""Calibration of a classifier: reliability curve and expected calibration error.
+
+Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks. ICML 2017, Eq. 3: ECE is the mean over images of
+|accuracy - mean confidence| of the image's confidence bin, with bins of equal width. The confidence of an image is the
+probability of its predicted class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.intervals import effective, wilson
+from modules.metrics.unit_bootstrap import resampled_sums, variance
+
+
+def calibration(
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    bins: int,
+    *,
+    subjects: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The expected calibration error and the reliability curve.
+
+    Args:
+        confidence: (N,), from 0 to 1; N at least 1
+        correct: bool (N,)
+        bins: number of bins of equal width: (0, 1 / bins], (1 / bins, 2 / bins], ...
+        subjects: int (N,), resampled for the intervals; None: images are independent
+        resamples: of the bootstrap
+        seed: of the bootstrap
+
+    Returns:
+        ``ece``: an entry with ``value``, ``low`` and ``high``; the interval is Wilson's at the effective sample size, with the
+        variance over resamples. ``reliability``: for each bin that has images ``from`` and ``to``, ``n``, mean ``confidence``,
+        and ``accuracy`` (an entry).
+    """
+    confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, bool)
+    assert confidence.shape == correct.shape == (len(confidence),), (confidence.shape, correct.shape)
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    parts = np.zeros((len(place), 3 * bins))  # of each bin: images, sum of confidences, correct images
+    rows = np.arange(len(place))
+    for part, values in enumerate((np.ones(len(place)), confidence, correct.astype(np.float64))):
+        parts[rows, part * bins + place] = values
+    sums, drawn = parts.sum(0), resampled_sums(parts, subjects, resamples, seed)
+    value, units = float(_error(sums[None], bins)[0]), len(rows) if subjects is None else len(np.unique(subjects))
+    low, high = effective(value, variance(_error(drawn, bins)) if units > 1 else 0.0, units, len(rows))
+    method = "image bootstrap" if subjects is None else "subject bootstrap"
+    curve = []
+    for k in np.flatnonzero(sums[:bins]).tolist():
+        count, right = int(sums[k]), float(sums[2 * bins + k])
+        accuracy = _accuracy(right, count, drawn, k, bins, None if subjects is None else subjects[place == k])
+        curve.append(
+            {
+                "from": k / bins,
+                "to": (k + 1) / bins,
+                "n": count,
+                "confidence": float(sums[bins + k] / count),
+                "accuracy": accuracy,
+            }
+        )
+    return {"ece": {"value": value, "low": low, "high": high, "n": len(rows), "method": method}, "reliability": curve}
+
+
+def _accuracy(right: float, count: int, drawn: np.ndarray, k: int, bins: int, subjects: np.ndarray | None) -> dict[str, float]:
+    if subjects is None:
+        low, high = wilson(right, count)
+    else:
+        units = len(np.unique(subjects))
+        with np.errstate(invalid="ignore"):
+            spread = variance(drawn[:, 2 * bins + k] / drawn[:, k])
+        low, high = effective(right / count, spread if units > 1 else 0.0, units, count)
+    return {"value": right / count, "low": low, "high": high}
+
+
+def _error(sums: np.ndarray, bins: int) -> np.ndarray:
+    """ECE (R,) of sums (R, 3 bins)."""
+    count, confidence, correct = np.split(sums, 3, axis=1)
+    return np.asarray(np.abs(correct - confidence).sum(1) / count.sum(1))

@@ -1,0 +1,63 @@
+"""Bootstrap of statistics that are functions of sums over images; images, or subjects with all their images, are drawn.
+
+Images of one subject are not independent, so where subjects are known they are the units that are drawn with replacement.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_AT_ONCE = 4_000_000  # counts in memory
+
+
+def resampled_sums(contributions: Any, units: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
+    """Sums over each resample, (resamples, M) float64. Equal units, ``resamples`` and ``seed`` draw the same resamples.
+
+    Args:
+        contributions: (N, M), what each image adds to the M sums; an array or a sparse matrix of scipy
+        units: int (N,), the subject of each image; None: every image is a unit
+        resamples: number of resamples; each draws as many units as there are
+        seed: of the resampling
+    """
+    from scipy import sparse
+
+    matrix = sparse.csr_matrix(contributions, dtype=np.float64)
+    assert matrix.shape[0], "nothing to draw from"
+    if units is not None:
+        _, place = np.unique(units, return_inverse=True)
+        rows = np.arange(len(place))
+        matrix = sparse.csr_matrix((np.ones(len(place)), (place, rows)), shape=(int(place.max()) + 1, len(place))) @ matrix
+    count, columns = matrix.shape[0], matrix.T.tocsr()
+    generator = np.random.default_rng(seed)
+    found = []
+    block = max(1, _AT_ONCE // count)
+    for start in range(0, resamples, block):
+        rows_now = min(block, resamples - start)
+        drawn = generator.integers(0, count, size=(rows_now, count)) + np.arange(rows_now)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=rows_now * count).reshape(rows_now, count)
+        found.append((columns @ times.T.astype(np.float64)).T)
+    return np.concatenate(found)
+
+
+def variance(values: np.ndarray) -> float:
+    """Sample variance of the finite values; 0 if there are fewer than two."""
+    finite = values[np.isfinite(values)]
+    return float(finite.var(ddof=1)) if len(finite) > 1 else 0.0
+
+
+def correlations(values: np.ndarray) -> np.ndarray:
+    """Correlation matrix (K, K) of statistics (resamples, K), over the resamples in which both are finite.
+
+    A statistic without variance is uncorrelated with all others.
+    """
+    count = values.shape[1]
+    found = np.eye(count)
+    for one in range(count):
+        for other in range(one):
+            both = np.isfinite(values[:, one]) & np.isfinite(values[:, other])
+            x, y = values[both, one], values[both, other]
+            if len(x) > 2 and x.std() > 0 and y.std() > 0:
+                found[one, other] = found[other, one] = np.corrcoef(x, y)[0, 1]
+    return found

@@ -1,0 +1,104 @@
+"""Tables and figures of attribute metrics: what is printed is what was measured."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+import numpy as np
+import pytest
+
+from grid.report.attributes import NOTE, PLOT, RATES, attributes_markdown, boards, printed
+from grid.report.page import HERE
+from modules.metrics.absolute_error import absolute_error
+from modules.metrics.calibration import calibration
+from modules.metrics.classification import classification
+
+NAMES = ("old", "y|oung")
+
+
+def metrics(seed: int) -> dict[str, Any]:
+    generator = np.random.default_rng(seed)
+    truth, confidence = generator.integers(0, 2, 80), generator.uniform(0.5, 1, 80)
+    predicted = np.where(generator.random(80) < 0.7, truth, 1 - truth)
+    age = classification(truth, predicted, 2, ordered=True, resamples=100) | calibration(confidence, predicted == truth, 5)
+    age["per_class"] = {name: one | {"trained": 9} for name, one in zip(NAMES, age.pop("classes"), strict=True)}
+    age |= {"images": 80, "unknown": 3, "absent_from_training": ["y|oung"]}
+    years = absolute_error(truth * 9.0, predicted * 9.0 + confidence, 5) | {"unit": "years", "images": 80, "unknown": 0}
+    return {"task": "attributes", "targets": {"age": age, "years": years}}
+
+
+@pytest.fixture
+def table() -> Any:
+    rows = [
+        SimpleNamespace(
+            title=f"weights={level}", cell=SimpleNamespace(levels={"weights": level}), metrics={"utk": metrics(seed)}
+        )
+        for seed, level in enumerate(("none", "balanced"))
+    ]
+    rows.append(SimpleNamespace(title="open", cell=SimpleNamespace(levels={}), metrics={"lfw": {"eer": {"value": 0.1}}}))
+    return SimpleNamespace(rows=rows)
+
+
+def test_there_is_a_board_for_each_target_with_the_cells_that_have_it(table: Any) -> None:
+    age, years = boards(table)
+    assert (age.protocol, age.target, len(age.rows), age.classes) == ("utk", "age", 2, NAMES)
+    assert [key for key, _, _ in age.columns] == ["accuracy", "balanced_accuracy", "macro_f1", "off_by_one", "ece"]
+    assert [title for _, title, _ in years.columns] == ["MAE [years]", "CS@5"]
+    assert (years.classes, years.drawn, age.drawn) == ((), False, True)
+
+
+def test_numbers_are_printed_with_their_intervals(table: Any) -> None:
+    age, years = boards(table)
+    row = age.rows[0]
+    found = row.metrics["utk"]["targets"]["age"]
+    accuracy, recall = found["accuracy"], found["per_class"]["old"]["recall"]
+    assert age.metric(row, "accuracy", True) == (
+        f"{100 * accuracy['value']:.1f}",
+        f"[{100 * accuracy['low']:.1f}, {100 * accuracy['high']:.1f}]",
+    )
+    assert age.rate(row, "old", "recall")[0] == f"{100 * recall['value']:.1f}"
+    assert age.rate(row, "unheard", "recall") == ("–", "")
+    assert years.metric(row, "mae", False)[0] == f"{row.metrics['utk']['targets']['years']['mae']['value']:.2f}"
+    assert printed({"value": 0.5, "low": None}, True) == ("50.0", "")
+
+
+def test_confusion_shares_are_those_of_the_true_class_and_curves_stay_in_the_plot(table: Any) -> None:
+    age = boards(table)[0]
+    shares = age.shares(age.rows[0])
+    counts = age.rows[0].metrics["utk"]["targets"]["age"]["confusion"]
+    assert [[count for count, _ in those] for those in shares] == counts
+    assert [sum(share for _, share in those) for those in shares] == pytest.approx([1, 1])
+    points = [tuple(map(float, point.split(","))) for point in age.curve(age.rows[0])]
+    assert len(points) == len(age.rows[0].metrics["utk"]["targets"]["age"]["reliability"])
+    assert all(PLOT.left <= x <= PLOT.left + PLOT.width and PLOT.top <= y <= PLOT.top + PLOT.height for x, y in points)
+
+
+def test_the_markdown_has_a_line_per_cell_and_per_class(table: Any) -> None:
+    lines = attributes_markdown(boards(table), "my study").splitlines()
+    assert r"## age on utk" in lines
+    assert sum(line.startswith("| weights=") for line in lines) == 4
+    assert sum(line.startswith(r"| y\|oung |") for line in lines) == 2
+    for start, line in enumerate(lines):
+        if line.startswith("| :-"):
+            assert lines[start - 1].count(" | ") == line.count(" | ")
+
+
+def test_the_page_draws_each_cell_of_the_confusion_matrix_and_each_bin(table: Any) -> None:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
+    whole = Path(HERE / "page.html").read_text(encoding="utf-8")
+    macros = whole[: whole.index("<!doctype html>")]
+    found = boards(table)
+    text = environment.from_string(macros + "{% include 'page_attributes.html' %}").render(
+        table=table,
+        attributes=found,
+        attributes_note=NOTE,
+        attribute_rates=RATES,
+        reliability=PLOT,
+        strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
+    )
+    assert text.count('<rect class="cell"') == 2 * 4
+    assert text.count('<circle class="curve') == sum(len(found[0].curve(row)) for row in found[0].rows)
+    assert "Without training images: y|oung" in text
+    assert len(re.findall(r"<h2>(age|years) on utk</h2>", text)) == 2
