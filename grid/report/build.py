@@ -20,19 +20,23 @@ from grid.report.page import page
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.sheet_png import sheet_png
 from grid.report.sheets import sheets
+from grid.report.sweeps import sweeps_markdown
 from grid.report.table_csv import results_csv, table_csv
 from grid.report.table_json import table_json
+from grid.report.trend_png import trend_png
 from grid.report.view import view
 from grid.results import rows
 from grid.results.explanation_reader import plain
 from grid.results.results import of_rows
+from grid.results.trends import Trend, trends
 from grid.spec.grid_file import BadInput
 
 
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
-    If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md.
+    If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md; for
+    sweeps of a protocol, sweeps.md; for sweeps, numeric axes and networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -57,7 +61,7 @@ def build(study: Study, out: Path | None = None) -> Path:
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
-        for old in (*old_files, *folder.glob("explanations.*"), *folder.glob("modes.md")):
+        for old in (*old_files, *folder.glob("explanations.*"), *folder.glob("modes.md"), *folder.glob("sweeps.md")):
             if old.name not in names:
                 old.unlink()
     finally:
@@ -73,6 +77,11 @@ def _write(study: Study, folder: Path) -> None:
     scored = scores.read(study, table.rows)
     tables, named = scores.tables(scored), boards(table)
     generated, without = figures(study, table.rows)
+    drawn: list[tuple[Trend, bytes]] = [(trend, trend_png(trend, study.name)) for trend in trends(table)]
+    trend_names: list[str] = []
+    for trend, data in drawn:
+        trend_names.append(file_name("trend", trend.title, trend_names))
+        (folder / trend_names[-1]).write_bytes(data)
     for name, data in generated.items():
         (folder / name).write_bytes(data)
     texts = {
@@ -81,7 +90,7 @@ def _write(study: Study, folder: Path) -> None:
         "table.tex": latex(table, study.name),
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
-        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(generated), without)),
+        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn),
     }
     if scored:
         texts |= {
@@ -90,6 +99,8 @@ def _write(study: Study, folder: Path) -> None:
         }
     if named:
         texts["modes.md"] = modes_markdown(named, study.name)
+    if table.sweeps:
+        texts["sweeps.md"] = sweeps_markdown(table, study.name)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
