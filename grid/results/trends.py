@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,9 +85,9 @@ def operations(config: Mapping[str, Any]) -> int | None:
     from modules.model_complexity import count
 
     try:
-        parts = [resolve(kind, config[kind]) for kind in ("backbone", "head", "loss")]
+        backbone, head, loss = (resolve(kind, config[kind]) for kind in ("backbone", "head", "loss"))
         size, width = config["input"]["size"], config["input"].get("width")
-        return count(*parts, 2, size if width is None else (size, width)).flops  # type: ignore[arg-type]
+        return count(backbone, head, loss, 2, size if width is None else (size, width)).flops  # type: ignore[arg-type]
     except (KeyError, ValueError):  # a module of the user's that is not here, or a network that does not take the size
         return None
 
@@ -139,7 +139,7 @@ def _operations(table: Table, column: Column) -> Trend | None:
     return Trend(title, "MFLOPs per image", column, lines, connected=False, logarithmic=_wide(xs))
 
 
-def _wide(xs: Any) -> bool:
+def _wide(xs: Collection[float]) -> bool:
     """Whether positive numbers span a factor of 8 or more."""
     return min(xs) > 0 and max(xs) >= 8 * min(xs)
 

@@ -18,11 +18,13 @@ class Split(Config):
     ``by: images`` holds out a fraction of each identity's images, so validation is classification among the training
     identities. ``by: identities`` holds out a fraction of the identities with all their images: they have no class, so
     validation is verification of unseen subjects (see ``modules.training.recognizer``). ``fraction: 0`` trains on every image.
+    ``share`` leaves out training images and no validation image, so cells that differ in it are validated on the same images.
     """
 
     fraction: float = Field(0.1, ge=0, lt=1)
     seed: int = 0
     by: Annotated[Literal["images", "identities"], Born("images")] = "images"
+    share: Annotated[float, Born(1.0), Field(gt=0, le=1)] = 1.0  # fraction of each identity's training images that is used
 
 
 class Input(Config):
