@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,14 @@ class Embedded:
         rows: int64 (U,), ascending: the requested rows of the manifest whose face may be used
         vectors: float64 (U, D), not normalised; the sum over all views of an image
         folder: where the evaluator may write files
+        face: the crop, uint8 (H, W, 3), of the image at a place in ``rows``; None if the caller has no crops
     """
 
     manifest: Manifest
     rows: np.ndarray
     vectors: np.ndarray
     folder: Path
+    face: Callable[[int], np.ndarray] | None = None
 
     @cached_property
     def units(self) -> np.ndarray:

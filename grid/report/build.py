@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grid.ledger.study import Study
 from grid.report import scores
+from grid.report.cluster_sheets import cluster_sheets
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
@@ -82,7 +83,8 @@ def _write(study: Study, folder: Path) -> None:
     for trend, data in drawn:
         trend_names.append(file_name("trend", trend.title, trend_names))
         (folder / trend_names[-1]).write_bytes(data)
-    for name, data in generated.items():
+    clusters = cluster_sheets(study, table.rows)
+    for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
     texts = {
         "table.md": markdown(table, study.name),
@@ -90,7 +92,9 @@ def _write(study: Study, folder: Path) -> None:
         "table.tex": latex(table, study.name),
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
-        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn),
+        "index.html": page(
+            study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn, clusters
+        ),
     }
     if scored:
         texts |= {

@@ -34,6 +34,7 @@ def page(
     modes: Sequence[Board] = (),
     view: View | None = None,
     drawn: Sequence[tuple[Trend, bytes]] = (),
+    clusters: Mapping[str, bytes] | None = None,
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
@@ -65,6 +66,7 @@ def page(
         js=Markup("\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in parts)),
         view=view,
         figures=[(trend, _png(data)) for trend, data in drawn],
+        clusters=[_png(data) for data in (clusters or {}).values()],
         sweep_columns=columns_of,
         sweep_lines=sweep_lines,
         sweep_methods=methods,

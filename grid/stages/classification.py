@@ -102,7 +102,7 @@ def _check(training: Training) -> None:
         raise ValueError(f"stage grid.stages.classification classifies held-out images of training subjects: {why}")
 
 
-def _images(crops: Any, rows: Sequence[int], device: str) -> Any:
+def _images(crops: Any, rows: np.ndarray, device: str) -> Any:
     import torch
 
     from datamodules.datamodule import to_tensor

@@ -47,7 +47,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if not counts:
         return Result({"images": len(vectors)}, ())
     kept = faces.crops.kept
-    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path)
+    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, lambda place: faces.crops[int(kept[place])])
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
     metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)

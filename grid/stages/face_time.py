@@ -11,9 +11,11 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from configs.staging import StageConfig
@@ -55,7 +57,6 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``result.json``: the median seconds of each part, the processor and the number of threads."""
     import torch
 
-    from datamodules.datamodule import to_tensor
     from grid.stages.train import load_network
 
     training: Training = config["training"]
@@ -67,26 +68,28 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     detector = training.detector.build("cpu")
     network = load_network(context, training, context.inputs["train"].facts["classes"]).to("cpu")
     images = [dataset.image(row) for row in range(len(manifest.keys))]
-    crops = [
-        detector.crop(image, detections.row(key), training.input.pixels)
+    cuts = [
+        partial(detector.crop, image, detections.row(key), training.input.pixels)
         for image, key in zip(images, manifest.keys, strict=True)
     ]
+    crops = [cut() for cut in cuts]
     parts: dict[str, list[float]] = {}
     with _threads(settings.threads), torch.inference_mode():
         if not training.detector.trivial:
-            parts["detection"] = _timed([lambda image=image: detector.detect([image]) for image in images])
-        parts["cropping"] = _timed(
-            [
-                lambda image=image, key=key: detector.crop(image, detections.row(key), training.input.pixels)
-                for image, key in zip(images, manifest.keys, strict=True)
-            ]
-        )
-        parts["embedding"] = _timed([lambda crop=crop: network.embed(to_tensor(crop)[None]) for crop in crops])
+            parts["detection"] = _timed([partial(detector.detect, [image]) for image in images])
+        parts["cropping"] = _timed(cuts)
+        parts["embedding"] = _timed([partial(_embed, network, crop) for crop in crops])
     parts["total"] = [sum(one) for one in zip(*parts.values(), strict=True)]
     result = {part: {"value": _median(seconds), "n": len(seconds)} for part, seconds in parts.items()}
     named: dict[str, Any] = {**result, "processor": processor(), "threads": settings.threads}
     (context.attempt.path / RESULT).write_text(json.dumps(named, indent=1), encoding="utf-8")
     return Result({"images": len(parts["total"]), "total": result["total"]["value"]}, (RESULT,))
+
+
+def _embed(network: Any, crop: np.ndarray) -> Any:
+    from datamodules.datamodule import to_tensor
+
+    return network.embed(to_tensor(crop)[None])
 
 
 def _timed(calls: Sequence[Callable[[], Any]]) -> list[float]:
@@ -103,8 +106,6 @@ def _timed(calls: Sequence[Callable[[], Any]]) -> list[float]:
 
 
 def _median(values: Sequence[float]) -> float:
-    import numpy as np
-
     return float(np.median(values))
 
 
