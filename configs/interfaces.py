@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, r
 from pydantic import Field
 
 from configs.component import NAMING, Born, Component, Missing
+from configs.lookup import component
+from configs.transforms import SweepPoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +79,10 @@ class DatasetConfig(ThirdParty, Component, ABC):
     @abstractmethod
     def namespace(self) -> str:
         """Identities of two datasets can be compared if their namespaces are equal ("lfw")."""
+
+    def untransformed(self) -> DatasetConfig:
+        """The dataset of the original images, row by row; differs from this one only for ``transformed``."""
+        return self
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
         """Identity -> name, for the subjects whose names are known; normalised by ``datamodules.list_readers.subject_names``.
@@ -256,6 +262,9 @@ class ProtocolConfig(ThirdParty, Component, ABC):
     overlap: Literal["refuse", "drop"] = "refuse"  # policy for pairs with training subjects
     # Largest difference in bits between the 64-bit hashes of a test and a training image that count as near duplicates.
     near: Annotated[int | None, Born(None), Field(ge=0, le=15)] = None
+    # Applied in order to every image before face detection, see ``datamodules/transforms``; nothing is trained on them.
+    transforms: Annotated[tuple[component("transform"), ...], Born(())] = ()  # type: ignore[valid-type]
+    sweep_point: Annotated[SweepPoint | None, NAMING] = None  # set by a grid file's ``sweep``
 
     @property
     def title(self) -> str:

@@ -32,6 +32,7 @@ PACKAGES = {
     "alignment": "datamodules.alignments",
     "augmentation": "datamodules.augmentations",
     "batches": "datamodules.batches",
+    "transform": "datamodules.transforms",
     "protocol": "datamodules.protocols",
     "backbone": "modules.backbones",
     "head": "modules.heads",

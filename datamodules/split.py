@@ -47,6 +47,28 @@ def split(
     return np.setdiff1d(np.arange(len(keys), dtype=np.int64), validation), validation
 
 
+def thinned(keys: Sequence[str], identities: Sequence[str], rows: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """The rows of ``share`` of each identity's images among ``rows``, at least one each; a larger share includes a smaller one.
+
+    Images are chosen by the hashes of (seed, key).
+
+    Args:
+        rows: int64, sorted
+        share: above 0 and at most 1
+
+    Returns:
+        int64, sorted.
+    """
+    images: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        images.setdefault(identities[row], []).append(row)
+    kept: list[int] = []
+    for theirs in images.values():
+        count = max(int(share * len(theirs) + 0.5), 1)
+        kept += sorted(theirs, key=lambda row: draw(seed, keys[row]))[:count]
+    return np.array(sorted(kept), np.int64)
+
+
 def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Holds out ``fraction`` of the images and, as nearly as possible, of each combination of classes.
 

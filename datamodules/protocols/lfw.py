@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from configs.component import LOCATION, Missing
+from configs.component import LOCATION, Born, Missing
 from configs.interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
 from datamodules.evaluation_sets.pair_lists import rows_of
@@ -26,6 +26,9 @@ class LFWProtocolConfig(ProtocolConfig):
     part: Literal["test", "train"] = "test"  # of View 1
     # What a verifier may learn from the other nine folds: nothing, their pairs, or also the identities in them.
     setting: Literal["unsupervised", "restricted", "unrestricted"] = "unsupervised"
+    # How the restricted setting compares two embeddings a and b: a linear verifier on |a - b| and a * b (``both``), on a * b,
+    # the last layer of a Siamese network on |a - b|, or a weighted chi-square distance; see ``metrics.linear_verifier``.
+    verifier: Annotated[Literal["both", "product", "siamese", "chi_square"], Born("both")] = "both"
 
     @model_validator(mode="after")
     def _view_2_has_no_parts(self) -> LFWProtocolConfig:
@@ -33,6 +36,8 @@ class LFWProtocolConfig(ProtocolConfig):
             raise ValueError("view 2 has no train part (only view 1 has: pairsDevTrain.txt)")
         if self.view == 1 and self.setting != "unsupervised":
             raise ValueError(f"setting {self.setting} needs folds without common subjects, which only view 2 has")
+        if self.setting != "restricted" and self.verifier != "both":
+            raise ValueError(f"verifier {self.verifier} is fitted in the restricted setting only; set setting: restricted")
         return self
 
     def missing(self) -> Missing | None:
@@ -40,7 +45,8 @@ class LFWProtocolConfig(ProtocolConfig):
         return self.dataset().missing()
 
     def evaluation_identity(self) -> dict[str, Any]:
-        return super().evaluation_identity() | ({} if self.setting == "unsupervised" else {"setting": self.setting})
+        fitted = {} if self.setting == "unsupervised" else {"setting": self.setting}
+        return super().evaluation_identity() | fitted | ({} if self.verifier == "both" else {"verifier": self.verifier})
 
     def dataset(self) -> Lfw:
         return Lfw(root=self.root, only=self._list())

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering
+from grid.evaluation.cluster_faces import save_faces
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, keys_in
@@ -35,7 +36,7 @@ def rows(asked: Clustering) -> np.ndarray:
 
 
 def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
-    """Writes ``clusters.parquet``, and ``embeddings.npy`` (float32, unit length), row by row.
+    """Writes ``clusters.parquet``, and ``embeddings.npy`` (float32, unit length), row by row; with crops, ``cluster_faces``.
 
     ``k-means`` and ``average linkage`` are given the number of subjects; ``best threshold`` is average linkage cut where it
     agrees best with the ground truth: an oracle.
@@ -60,7 +61,8 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
     columns = {"key": seen.keys(places), "subject": subjects, **found}
     pq.write_table(pa.table(columns), seen.folder / "clusters.parquet")
     np.save(seen.folder / "embeddings.npy", units.astype(np.float32))
+    outputs: tuple[str, ...] = ("clusters.parquet", "embeddings.npy")
+    if face := seen.face:
+        outputs += save_faces(found["average linkage"], subjects, units, lambda row: face(int(places[row])), seen.folder)
     facts = {f"{name} {way}": metrics[name][way]["value"] for name in ("pairwise", "bcubed") for way in found}
-    return EvaluationResult(
-        metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, ("clusters.parquet", "embeddings.npy")
-    )
+    return EvaluationResult(metrics, facts | {"images": len(places), "dropped_images": int((~here).sum())}, outputs)

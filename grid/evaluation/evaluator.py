@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ class Embedded:
         vectors: float64 (U, D), not normalised; the sum over all views of an image
         folder: where the evaluator may write files
         predictions: for each target, by name; only for tasks with ``predicts``
+        face: the crop, uint8 (H, W, 3), of the image at a place in ``rows``; None if the caller has no crops
     """
 
     manifest: Manifest
@@ -54,6 +55,7 @@ class Embedded:
     vectors: np.ndarray
     folder: Path
     predictions: Mapping[str, Predicted] = field(default_factory=dict)
+    face: Callable[[int], np.ndarray] | None = None
 
     @cached_property
     def units(self) -> np.ndarray:

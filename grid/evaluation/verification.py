@@ -18,6 +18,13 @@ from modules.metrics.accuracy_modes import all_modes
 from modules.metrics.verification import verification
 from modules.metrics.verifier import Verified, restricted, unrestricted
 
+VERIFIERS: dict[str, dict[str, Any]] = {  # name in a grid file -> arguments of ``restricted``
+    "both": {},
+    "product": {"features": "product"},
+    "siamese": {"features": "difference", "loss": "logistic"},  # Taigman et al., DeepFace, 2014, Section 4.2: one logistic unit
+    "chi_square": {"features": "chi_square", "loss": "svm"},  # Section 4.1: weights from a linear SVM
+}
+
 
 class Task(EvaluationTask):
     question = "pairs"
@@ -80,7 +87,7 @@ def _verified(
     """The results of LFW's settings with a verifier; None for the unsupervised setting."""
     name = setting(protocol, "setting", "unsupervised")
     if name == "restricted":
-        return restricted(seen.units, left, right, same, fold)
+        return restricted(seen.units, left, right, same, fold, **VERIFIERS[setting(protocol, "verifier", "both")])
     if name == "unrestricted":
         return unrestricted(seen.units, left, right, same, fold, who)
     return None

@@ -125,7 +125,7 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
             raise BadInput(f"{plan.grid.yaml_source.path}: cell {title}: {error}") from error
     counted = networks[key]
     state = 1 + cell.recipe.optimizer_copies
-    seen = images * (1 - cell.split.fraction) * cell.recipe.epochs
+    seen = images * (1 - cell.split.fraction) * cell.split.share * cell.recipe.epochs
     return {
         "parameters": counted.parameters,
         "flops": counted.flops,

@@ -22,6 +22,7 @@ from configs.interfaces import (
     ProtocolConfig,
     TrainedPretrainingConfig,
 )
+from configs.lookup import resolve
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
@@ -131,7 +132,7 @@ class InputResolver:
         return found
 
     def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
-        return self._once(("dataset", self._key(protocol)), protocol.dataset)  # type: ignore[no-any-return]
+        return self._once(("dataset", self._key(protocol)), lambda: _dataset(protocol))  # type: ignore[no-any-return]
 
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
@@ -320,6 +321,7 @@ class InputResolver:
         Their subject was used in training (the same identity of a common namespace, or the same name if both datasets have
         names), or the file itself was, or, with ``near``, an image whose hash differs by at most that many bits.
         """
+        data, trained = data.untransformed(), [one.untransformed() for one in trained]  # a transformed file is the same file
         manifest = self.manifest(data)
         people: set[str] = set()
         files: set[str] = set()
@@ -360,6 +362,17 @@ class InputResolver:
         keys = self.manifest(self.dataset(protocol)).keys
         key = ("pairs digest", self._key(protocol), *map(self._key, self._trained(cell)))
         return self._once(key, lambda: pairs_digest(pairs, keys))  # type: ignore[no-any-return]
+
+
+def _dataset(protocol: ProtocolConfig) -> DatasetConfig:
+    """The protocol's dataset, with its transforms if it has any."""
+    data = protocol.dataset()
+    if not protocol.transforms:
+        return data
+    policies = {key: getattr(data, key) for key in ("on_bad_image", "on_identity_conflict")}
+    found = resolve("data", {"name": "transformed", "data": data, "transforms": protocol.transforms, **policies})
+    assert isinstance(found, DatasetConfig)
+    return found
 
 
 def _readable(find: Callable[[], Any]) -> Any:

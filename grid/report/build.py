@@ -13,6 +13,7 @@ from grid.ledger.study import Study
 from grid.report import scores
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
+from grid.report.cluster_sheets import cluster_sheets
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
@@ -22,21 +23,27 @@ from grid.report.page import page
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.sheet_png import sheet_png
 from grid.report.sheets import sheets
+from grid.report.sweeps import sweeps_markdown
 from grid.report.table_csv import results_csv, table_csv
 from grid.report.table_json import table_json
+from grid.report.trend_png import trend_png
 from grid.report.view import view
 from grid.results import rows
 from grid.results.explanation_reader import plain
 from grid.results.explanation_scores import explanation_scores
 from grid.results.results import of_rows
+from grid.results.trends import Trend, trends
 from grid.spec.grid_file import BadInput
+
+OPTIONAL = ("modes.md", "attributes.md", "sweeps.md")
 
 
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md; if
-    attributes are evaluated, attributes.md.
+    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for sweeps, numeric axes and networks of
+    several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -61,9 +68,9 @@ def build(study: Study, out: Path | None = None) -> Path:
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
-        for old in (*old_files, *folder.glob("explanations.*"), *folder.glob("modes.md"), *folder.glob("attributes.md")):
+        for old in (*old_files, *folder.glob("explanations.*"), *(folder / name for name in OPTIONAL)):
             if old.name not in names:
-                old.unlink()
+                old.unlink(missing_ok=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder / "index.html"
@@ -77,7 +84,13 @@ def _write(study: Study, folder: Path) -> None:
     scored = explanation_scores(study, table.rows)
     tables, named = scores.tables(scored), boards(table)
     generated, without = figures(study, table.rows)
-    for name, data in generated.items():
+    drawn: list[tuple[Trend, bytes]] = [(trend, trend_png(trend, study.name)) for trend in trends(table)]
+    trend_names: list[str] = []
+    for trend, data in drawn:
+        trend_names.append(file_name("trend", trend.title, trend_names))
+        (folder / trend_names[-1]).write_bytes(data)
+    clusters = cluster_sheets(study, table.rows)
+    for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
     texts = {
         "table.md": markdown(table, study.name),
@@ -85,7 +98,9 @@ def _write(study: Study, folder: Path) -> None:
         "table.tex": latex(table, study.name),
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
-        "index.html": page(study, table, found, tables, named, view(study, table.rows, list(generated), without)),
+        "index.html": page(
+            study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn, clusters
+        ),
     }
     if scored:
         texts |= {
@@ -96,6 +111,8 @@ def _write(study: Study, folder: Path) -> None:
         texts["modes.md"] = modes_markdown(named, study.name)
     if recognized := attribute_boards(table):
         texts["attributes.md"] = attributes_markdown(recognized, study.name)
+    if table.sweeps:
+        texts["sweeps.md"] = sweeps_markdown(table, study.name)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 

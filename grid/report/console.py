@@ -8,9 +8,12 @@ from rich.text import Text
 
 from grid.ledger.study import Study
 from grid.report.ensembles import with_ensembles
+from grid.report.sweeps import columns_of, sweep_lines
 from grid.results import rows
 from grid.results.columns import Column
 from grid.results.fitting_table import FittingTable
+from grid.results.result import Result
+from grid.results.sweeps import Sweep
 
 COLOURS = {
     "done": "green",
@@ -27,7 +30,8 @@ def table(study: Study) -> Group:
     found = with_ensembles(study, rows.table(study))
     tasks = dict.fromkeys(column.task for column in found.columns)
     groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
-    return Group(*(FittingTable(_table(study.name, found, protocols)) for protocols in groups or [[""]]), _caption(found))
+    tables = [_table(study.name, found, protocols) for protocols in groups or [[""]]]
+    return Group(*map(FittingTable, [*tables, *(_swept(found, sweep) for sweep in found.sweeps)]), _caption(found))
 
 
 def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
@@ -63,8 +67,27 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
     return out
 
 
+def _swept(found: rows.Table, sweep: Sweep) -> RichTable:
+    """A sweep's headline numbers: a line per cell and value of the setting."""
+    shown = [column for column in columns_of(found, sweep) if column.headline]
+    out = RichTable(title=Text(sweep.title), title_justify="left", pad_edge=False, box=None, header_style="bold")
+    out.add_column("Cell", overflow="fold")
+    for heading in (sweep.setting, *(column.title for column in shown)):
+        out.add_column(Text(heading.replace(", ", ",\n")), justify="right", no_wrap=True)
+    before = None
+    for row, text, _ in sweep_lines(found, sweep):
+        protocol = dict(sweep.lines)[text]
+        numbers = [_shown(column, sweep.value(row, protocol, column)) for column in shown]
+        out.add_row(Text("" if row is before else row.title), Text(text), *numbers)
+        before = row
+    return out
+
+
 def _number(row: rows.Row, column: Column | None) -> Text:
-    value = row.value(column) if column else None
+    return _shown(column, row.value(column) if column else None)
+
+
+def _shown(column: Column | None, value: Result | None) -> Text:
     if column is None or value is None or value.value is None:
         return Text("–", style="dim")
     text = Text(column.value(value))

@@ -15,7 +15,7 @@ from grid.spec.stage_name import EXPLAIN
 
 LONGEST = 200  # maximum length of a title in a file name; file systems allow names of 255 bytes
 CELLS = 12  # number of cells with separate sheets: the first of the plan that have maps
-KINDS = ("sheet", "cell", "pairs", "maps", "theta")  # prefixes of sheet file names
+KINDS = ("sheet", "cell", "pairs", "maps", "theta", "trend", "clusters")  # prefixes of sheet file names
 
 
 def figures(study: Study, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,12 @@ from grid.report import attributes, charts, curves, scores, sheets
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.stage_times import times
+from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.text import printable
 from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.results.rows import Table
+from grid.results.trends import Trend
 from grid.spec.yaml_source import flat
 
 HERE = Path(__file__).parent
@@ -31,6 +34,8 @@ def page(
     scored: Sequence[scores.Table] = (),
     modes: Sequence[Board] = (),
     view: View | None = None,
+    drawn: Sequence[tuple[Trend, bytes]] = (),
+    clusters: Mapping[str, bytes] | None = None,
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
@@ -61,6 +66,11 @@ def page(
         css=Markup("\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in parts)),
         js=Markup("\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in parts)),
         view=view,
+        figures=[(trend, _png(data)) for trend, data in drawn],
+        clusters=[_png(data) for data in (clusters or {}).values()],
+        sweep_columns=columns_of,
+        sweep_lines=sweep_lines,
+        sweep_methods=methods,
         strokes=charts.strokes(table),
         overlays=[curves.overlay(study, table.rows, protocol) for protocol in table.compared],
         roc=charts.ROC,
@@ -111,6 +121,10 @@ def _duration(seconds: float) -> str:
 
 def _image(tile: np.ndarray) -> str:
     return "data:image/jpeg;base64," + sheets.jpeg(tile)
+
+
+def _png(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
 
 
 def _ramp(signed: bool) -> str:

@@ -14,7 +14,7 @@ FIELDS = ("value", "low", "high", "se")
 
 def table_csv(table: Table) -> str:
     """See ``text.csv_text``. An absent number is an empty field."""
-    wanted = [(column, field) for column in table.columns for field in FIELDS if field != "se" or column.key == "ten_fold"]
+    wanted = [(column, field) for column in table.every_column for field in FIELDS if field != "se" or column.key == "ten_fold"]
     axes = [factor.axis for factor in table.factors]
     names = (_name(column, field, table) for column, field in wanted)
     lines = [["cell", *map(spreadsheet, axes), "state", "reason", *names]]
@@ -31,7 +31,7 @@ def table_csv(table: Table) -> str:
 
 
 def _name(column: Column, field: str, table: Table) -> str:
-    start = f"{column.protocol}:" if len(table.protocols) > 1 else ""
+    start = f"{column.protocol}:" if len({one.protocol for one in table.every_column}) > 1 else ""
     return spreadsheet(start + column.key.replace("val:", "val@") + ("" if field == "value" else f"_{field}"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from grid.ledger.study import CellView, Study, finished
 from grid.results.columns import VERIFICATION, Column, column_of
 from grid.results.measured import results_of
 from grid.results.result import Result
+from grid.results.sweeps import Sweep, separated, sweeps_of
 from grid.spec.stage_kind import StageKind, known_kind
 
 ABSENT = ("none", "no", "off")  # level names that mean the absence of a factor
@@ -71,6 +72,7 @@ class Table:
     hidden: int  # number of cells removed from the grid file
     ensembles: tuple[Row, ...] = ()  # rows that combine several cells
     left_out: tuple[str, ...] = ()  # columns in which no cell has a number, and why
+    sweeps: tuple[Sweep, ...] = ()  # protocols that are shown together, with columns of their own
 
     @property
     def lines(self) -> tuple[Row, ...]:
@@ -80,6 +82,17 @@ class Table:
     @property
     def protocols(self) -> list[str]:
         return list(dict.fromkeys(column.protocol for column in self.columns))
+
+    @property
+    def every_column(self) -> tuple[Column, ...]:
+        """The columns, and those of each protocol of the sweeps."""
+        swept = (
+            replace(column, protocol=protocol)
+            for sweep in self.sweeps
+            for protocol in sweep.protocols.values()
+            for column in sweep.columns
+        )
+        return (*self.columns, *swept)
 
     @property
     def compared(self) -> list[str]:
@@ -119,13 +132,14 @@ def table(study: Study) -> Table:
     rows = tuple(_row(study, cell) for cell in shown)
     factors = tuple(_factor(axis, levels) for axis, levels in study.axes.items())
     columns, left_out = [], []
-    for column in _columns(rows):
+    others, sweeps = separated(list(_columns(rows)), sweeps_of(shown))
+    for column in others:
         found = [value for row in rows if (value := row.value(column))]
         if found and all(value.value is None for value in found):
             left_out.append(f"{column.title} on {column.protocol}: {found[0].reason or 'no value in any cell'}")
         else:
             columns.append(column)
-    return Table(factors, tuple(columns), rows, len(study.cells) - len(shown), left_out=tuple(left_out))
+    return Table(factors, tuple(columns), rows, len(study.cells) - len(shown), left_out=tuple(left_out), sweeps=sweeps)
 
 
 def _factor(axis: str, levels: Sequence[str]) -> Factor:

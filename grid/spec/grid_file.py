@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from grid.spec.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES, load_yaml
 from grid.spec.cell import Cell
 from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.levels import selects
+from grid.spec.sweeps import expanded
 from grid.spec.yaml_source import YamlSource, deep_set, get, overlaps, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -142,6 +144,15 @@ class Grid:
             found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
         return found
 
+    @cached_property
+    def protocols(self) -> list[tuple[Any, int]]:
+        """The protocols with sweeps expanded, each with its position in the file."""
+
+        def refuse(key: str, text: str) -> BadInput:
+            return BadInput(f"{KeyOrigins(self.yaml_source, self.overrides).at(key)}: {key}: {text}")
+
+        return expanded(self.spec.protocols, refuse)
+
     @property
     def size(self) -> int:
         """The number of combinations."""
@@ -180,6 +191,9 @@ class Grid:
                 first = tree.get(key, 0)
                 tree[key] = first + number if isinstance(first, int) else first  # other values are rejected below
         tree = {**tree, **{part: list(getattr(spec, part)) for part in LISTS}}
+        tree["protocols"] = [protocol for protocol, _ in self.protocols]
+        if len(self.protocols) > len(spec.protocols):  # a sweep moved the protocols after it
+            origins |= {f"protocols.{place}": f"protocols.{origin}" for place, (_, origin) in enumerate(self.protocols)}
         where = KeyOrigins(self.yaml_source, self.overrides, origins)
         if refers:
             tree = _References(tree, where).replace(tree)
@@ -216,6 +230,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Grid:
     grid = Grid(spec, yaml_source, said)
     _check_size(grid)
     _check_rules(grid)
+    _ = grid.protocols  # refuses an invalid sweep
     return grid
 
 

@@ -21,12 +21,14 @@ class Split(Config):
     identities. ``by: identities`` holds out a fraction of the identities with all their images: they have no class, so
     validation is verification of unseen subjects (see ``modules.training.recognizer``). ``by: official`` holds out the images
     of the dataset's published validation split; ``fraction`` and ``seed`` are not used. ``fraction: 0`` trains on every image.
+    ``share`` leaves out training images and no validation image, so cells that differ in it are validated on the same images.
     """
 
     fraction: float = Field(0.1, ge=0, lt=1)
     seed: int = 0
     by: Annotated[Literal["images", "identities", "families", "official"], Born("images")] = "images"
     near: Annotated[int, Born(4), Field(ge=0, le=15)] = 4  # of families: bits by which the hashes of near duplicates differ
+    share: Annotated[float, Born(1.0), Field(gt=0, le=1)] = 1.0  # fraction of each identity's training images that is used
 
 
 class Input(Config):

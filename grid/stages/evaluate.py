@@ -58,7 +58,11 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         return Result({"images": len(vectors), "left_out": why}, ())
     kept = faces.crops.kept
     told = {name: _predicted(context, training, name, values[kept]) for name, values in predictions.items()}
-    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, told)
+
+    def face(place: int) -> np.ndarray:
+        return faces.crops[int(kept[place])]
+
+    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, told, face)
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
     metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)

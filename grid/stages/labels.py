@@ -10,7 +10,7 @@ import numpy as np
 
 from configs.interfaces import Column
 from datamodules.families import split_families
-from datamodules.split import held_identities, split, stratified
+from datamodules.split import held_identities, split, stratified, thinned
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import Faces
 from modules.targets import TargetsConfig, objective
@@ -95,6 +95,8 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
         train, validation = stratified(keys, strata, made.fraction, made.seed)
     else:
         train, validation = split(keys, faces.identities, made.fraction, made.seed, made.by)
+    if made.share < 1:
+        train = thinned(keys, faces.identities, train, made.share, made.seed)
     kept = set(faces.crops.kept.tolist())
     return tuple(np.array([row for row in rows if row in kept], dtype=np.int64) for rows in (train, validation))  # type: ignore[return-value]
 

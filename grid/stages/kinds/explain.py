@@ -72,7 +72,7 @@ def pairs_of(explainer: ExplainerConfig, protocols: Sequence[ProtocolConfig]) ->
     Raises:
         ValueError: there is none, or none with that title.
     """
-    known = {protocol.title: protocol for protocol in protocols if protocol.task == "verification"}
+    known = {one.title: one for one in protocols if one.task == "verification" and not one.transforms}
     if not explainer.pairs:
         if explainer.protocol is not None:
             raise ValueError(
@@ -80,7 +80,10 @@ def pairs_of(explainer: ExplainerConfig, protocols: Sequence[ProtocolConfig]) ->
             )
         return None
     if not known:
-        raise ValueError(f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images")
+        raise ValueError(
+            f"explainer {explainer.title} explains pairs, and no protocol of this grid has pairs of images"
+            + (" without transforms" if any(one.transforms for one in protocols) else "")
+        )
     if explainer.protocol is None:
         return next(iter(known.values()))
     if explainer.protocol not in known:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from configs.component import LOCATION, NAMING, Born, Config, Outside, canonical, digest
 from configs.lookup import PACKAGES, known, lookup, resolve
+from configs.transforms import SweepPoint
 from grid.spec.cell import Cell, Detection
 from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
@@ -28,10 +29,16 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},
     ("pretraining", "source"): {"data": {"name": "drawn"}},
     ("recipe", "multi_step"): {"milestones": [2]},
+    ("data", "transformed"): {"data": {"name": "drawn"}, "transforms": [{"name": "jpeg", "quality": 50}]},
+    ("transform", "jpeg"): {"quality": 50},
+    ("transform", "resize_pixels"): {"pixels": 6400},
 }
+INSTANCES: dict[type, Any] = {SweepPoint: SweepPoint(of="drawn", key="jpeg.quality", value=50)}  # without defaults
 ONE_VALUE = {  # any other is refused
     ("Compute", "devices"),
     ("protocol/lfw", "setting"),  # of view 1
+    ("protocol/lfw", "verifier"),  # in the unsupervised setting
+    *(("data/transformed", key) for key in ("on_bad_image", "on_identity_conflict")),  # those of its dataset
     *((f"data/{name}", "min_images") for name in ("fairface", "ijb", "utkface")),  # every image is a subject of its own
 }
 COMPONENTS = [(kind, name) for kind in PACKAGES for name in known(kind)]
@@ -95,7 +102,7 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         elif kind == "stage":
             yield {"name": "components.counted"}  # such stages are always of a user's own kind
         elif value is None:
-            yield annotation()
+            yield INSTANCES.get(annotation) or annotation()
         if value is not None:
             yield from (changed(value, name) for name in type(value).model_fields)
     else:
@@ -132,7 +139,7 @@ def test_identity_changes_exactly_with_the_fields_that_count(title: str, config:
     if other is None:
         single = (title, key) in ONE_VALUE or len(typing.get_args(field.annotation)) == 1
         assert single, f"{title}.{key} may have other values; this test knows none of them"
-        assert config.identity()[key] == getattr(config, key)
+        assert config.identity().get(key, getattr(config, key)) == getattr(config, key)
         return
     assert (other.identity() != config.identity()) == counts, f"{config!r} and {other!r}"
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.split import held_identities, split, stratified
+from datamodules.split import held_identities, split, stratified, thinned
 
 
 def people(counts):
@@ -115,3 +115,15 @@ def test_stratified_rows_do_not_depend_on_the_order_of_the_images():
     again = stratified([keys[row] for row in order], [classes[order]], 0.2, 1)[1]
     assert held == {keys[order[row]] for row in again}
     assert held != {keys[row] for row in stratified(keys, [classes], 0.2, 2)[1]}
+
+
+@given(counts=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 30), min_size=1), share=st.floats(0.01, 1))
+def test_a_share_of_each_identitys_rows_is_kept_and_larger_shares_include_smaller_ones(counts, share):
+    keys, identities = people(counts)
+    rows, _ = split(keys, identities, 0.2, 0)
+    kept = thinned(keys, identities, rows, share, 0)
+    assert set(kept) <= set(thinned(keys, identities, rows, min(1.0, share + 0.2), 0)) <= set(rows)
+    for who in counts:
+        mine = sum(identities[row] == who for row in rows)
+        assert sum(identities[row] == who for row in kept) == max(int(share * mine + 0.5), 1)
+    assert (thinned(keys, identities, rows, 1.0, 0) == rows).all()

@@ -56,6 +56,12 @@ def test_the_view_decides_the_list(tmp_path):
         LFWProtocolConfig(root=tmp_path, part="train")
 
 
+def test_only_the_restricted_setting_has_a_verifier_to_choose(tmp_path):
+    assert LFWProtocolConfig(root=tmp_path, setting="restricted").evaluation_identity() == {"setting": "restricted"}
+    with pytest.raises(ValueError, match="verifier chi_square is fitted in the restricted setting only"):
+        LFWProtocolConfig(root=tmp_path, verifier="chi_square")
+
+
 def test_what_is_missing_is_what_the_dataset_misses(root, tmp_path):
     assert LFWProtocolConfig(root=tmp_path / "none").missing() is not None
     assert "pairsDevTest.txt" in LFWProtocolConfig(root=root, view=1).missing().what

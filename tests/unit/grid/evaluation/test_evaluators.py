@@ -15,6 +15,7 @@ from datamodules.manifest import Manifest
 from grid.evaluation import clustering, identification, templates, verification
 from grid.evaluation.evaluator import Embedded
 from modules.metrics.subject_bootstrap import subject_bootstrap
+from modules.metrics.verifier import restricted
 
 SUBJECTS, SHOTS, DIMENSION = 12, 6, 16
 IJB = resolve("protocol", {"name": "drawn"})
@@ -261,3 +262,23 @@ def test_a_setting_is_part_of_the_identity_and_needs_view_2(tmp_path):
     }
     with pytest.raises(ValueError, match="only view 2 has"):
         resolve("protocol", {"name": "lfw", "root": str(tmp_path), "view": 1, "setting": "restricted"})
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("both", {}),
+        ("product", {"features": "product"}),
+        ("siamese", {"features": "difference", "loss": "logistic"}),
+        ("chi_square", {"features": "chi_square", "loss": "svm"}),
+    ],
+)
+def test_the_verifier_of_the_restricted_setting_is_that_of_the_grid_file(tmp_path, name, arguments):
+    asked, seen = pairs(), seen_of(tmp_path)
+    seen = dataclasses.replace(seen, vectors=np.abs(seen.vectors))  # chi-square is defined for embeddings without a sign
+    protocol = resolve("protocol", {"name": "lfw", "root": "/lfw", "setting": "restricted", "verifier": name})
+    verification.evaluate(asked, seen, protocol)
+    found = np.array(pq.read_table(tmp_path / "scores.parquet")["verifier"].to_pylist())
+    expected = restricted(seen.units, asked.left, asked.right, asked.same, asked.fold, **arguments)
+    assert found == pytest.approx(expected.scores)
+    assert protocol.evaluation_identity().get("verifier", "both") == name

@@ -12,8 +12,8 @@ from grid.stages.kinds.explain import pairs_of
 from grid.stages.kinds.score import map_name
 
 
-def protocol(title: str, task: str = "verification") -> Any:
-    return SimpleNamespace(title=title, task=task)
+def protocol(title: str, task: str = "verification", transforms: tuple[str, ...] = ()) -> Any:
+    return SimpleNamespace(title=title, task=task, transforms=transforms)
 
 
 def explainer(**settings: Any) -> Any:
@@ -25,6 +25,15 @@ def test_pairs_are_those_of_the_named_protocol_or_of_the_first_that_has_pairs_of
     assert pairs_of(explainer(), known) is None
     assert pairs_of(explainer(pairs=2), known) is known[1]
     assert pairs_of(explainer(pairs=2, protocol="two"), known) is known[2]
+
+
+def test_pairs_with_transforms_are_not_explained() -> None:
+    changed = protocol("one", transforms=("jpeg",))
+    assert pairs_of(explainer(pairs=2), [changed, protocol("two")]).title == "two"
+    with pytest.raises(ValueError, match="no protocol of this grid has pairs of images without transforms"):
+        pairs_of(explainer(pairs=2), [changed])
+    with pytest.raises(ValueError, match=r"no protocol with pairs of images has that title .*known: two"):
+        pairs_of(explainer(pairs=2, protocol="one"), [changed, protocol("two")])
 
 
 @pytest.mark.parametrize(

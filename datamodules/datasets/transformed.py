@@ -1,0 +1,139 @@
+"""The images of another dataset after transforms, such as JPEG compression.
+
+Keys and identities are those of the other dataset. The digest of an image is that of the original's digest and the transforms'
+settings, so no transformed image has to be read for a plan. Protocols with ``transforms`` are evaluated on such a dataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from configs.component import Missing, canonical
+from configs.interfaces import Column, Dataset, DatasetConfig, Progress
+from configs.interfaces import Manifest as AnyManifest
+from configs.lookup import component
+from configs.transforms import Transform
+from datamodules.manifest import Manifest
+
+
+class TransformedDatasetConfig(DatasetConfig):
+    """``transforms`` are applied in order, to the image as it is decoded; face detection comes after them."""
+
+    name: Literal["transformed"] = "transformed"
+    needs: ClassVar[str] = "data: another dataset; transforms: the list of transforms"
+    terms: ClassVar[str] = "those of the other dataset"
+    origin: ClassVar[str] = "computed from the other dataset when it is read"
+    data: component("data")  # type: ignore[valid-type]
+    transforms: tuple[component("transform"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _same_policies(self) -> TransformedDatasetConfig:
+        for key in ("on_bad_image", "on_identity_conflict"):
+            mine, inner = getattr(self, key), getattr(self.data, key)
+            if mine != inner:
+                raise ValueError(f"{key} is {mine}, and that of its dataset {self.data.name} is {inner}; set both to the same")
+        return self
+
+    @property
+    def namespace(self) -> str:
+        return str(self.data.namespace)
+
+    def untransformed(self) -> DatasetConfig:
+        found: DatasetConfig = self.data.untransformed()
+        return found
+
+    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.data.names(identities)
+        return found
+
+    def missing(self) -> Missing | None:
+        found: Missing | None = self.data.missing()
+        return found
+
+    def columns(self, manifest: AnyManifest) -> Mapping[str, Column]:
+        assert isinstance(manifest, TransformedManifest)
+        found: Mapping[str, Column] = self.data.columns(manifest.original)
+        return found
+
+    def left_out(self) -> dict[str, str]:
+        found: dict[str, str] = self.data.left_out()
+        return found
+
+    def repairs(self) -> str:
+        return str(self.data.repairs())
+
+    def manifest(self, cache: Path) -> TransformedManifest | None:
+        found = self.data.manifest(cache)
+        return None if found is None else self._transformed(found)
+
+    def scan(self, cache: Path, progress: Progress | None = None) -> TransformedManifest:
+        return self._transformed(self.data.scan(cache, progress))
+
+    def build(self, manifest: AnyManifest) -> TransformedImages:
+        assert isinstance(manifest, TransformedManifest)
+        return TransformedImages(manifest, self.data.build(manifest.original), [one.build() for one in self.transforms])
+
+    def _transformed(self, original: AnyManifest) -> TransformedManifest:
+        settings = [one.identity() for one in self.transforms]
+        shapes = [self._shape(*sides) for sides in zip(original.heights, original.widths, strict=True)]
+        return TransformedManifest(
+            keys=tuple(original.keys),
+            identities=tuple(original.identities),
+            widths=tuple(width for _, width in shapes),
+            heights=tuple(height for height, _ in shapes),
+            digests=tuple(hashlib.sha256(canonical([one, settings]).encode()).hexdigest() for one in original.digests),
+            skipped=original.skipped,
+            source=original,
+        )
+
+    def _shape(self, height: int, width: int) -> tuple[int, int]:
+        for one in self.transforms:
+            height, width = one.shape(height, width)
+        return height, width
+
+
+@dataclass(frozen=True)
+class TransformedManifest(Manifest):
+    """Attributes:
+    source: the manifest of the original images, row by row.
+    """
+
+    source: Any = None
+
+    @property
+    def original(self) -> AnyManifest:
+        found: AnyManifest = self.source
+        return found
+
+    def subset(self, rows: Iterable[int]) -> TransformedManifest:
+        chosen = [int(row) for row in rows]
+        part = super().subset(chosen)
+        return TransformedManifest(
+            part.keys, part.identities, part.widths, part.heights, part.digests, part.skipped, self.original.subset(chosen)
+        )
+
+
+class TransformedImages:
+    """Images transformed on each access; row i is row i of the manifest."""
+
+    def __init__(self, manifest: TransformedManifest, images: Dataset, transforms: Sequence[Transform]) -> None:
+        self.manifest = manifest
+        self.images = images
+        self.transforms = transforms
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def image(self, index: int) -> np.ndarray:
+        """RGB, uint8, (height, width, 3); errors as those of the original dataset."""
+        image = self.images.image(index)
+        for transform in self.transforms:
+            image = transform(image)
+        return image

@@ -1,0 +1,63 @@
+"""Contact sheets of clusterings: the largest clusters of a cell, a row of faces each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from grid.evaluation.cluster_faces import IMAGES, TABLE
+from grid.ledger.ledger import Marker
+from grid.ledger.study import Study
+from grid.report.figures import CELLS, file_name
+from grid.report.panel import IMPOSTOR, TILE, Band, Panel, panel_png
+from grid.results.heatmap import resized
+from grid.results.rows import Row
+
+FRAME = 4  # pixels around a face that is not of its cluster's main subject
+
+
+def cluster_sheets(study: Study, rows: Sequence[Row]) -> dict[str, bytes]:
+    """PNG by file name, ``clusters-<levels>-<protocol>.png``, of the first cells with a clustering; none without faces."""
+    made: dict[str, bytes] = {}
+    if not study.faces:
+        return made
+    for row in [row for row in rows if any(IMAGES in marker.outputs for marker in row.markers.values())][:CELLS]:
+        for label, marker in row.markers.items():
+            if IMAGES in marker.outputs:
+                levels = "-".join(row.cell.levels.values()) or "only"
+                protocol = str(label).partition(":")[2]
+                made[file_name("clusters", f"{levels}-{protocol}", made)] = panel_png(_panel(study, row, protocol, marker))
+    return made
+
+
+def _panel(study: Study, row: Row, protocol: str, marker: Marker) -> Panel:
+    faces = np.load(study.ledger.path(marker, IMAGES))
+    table = pq.read_table(study.ledger.path(marker, TABLE)).to_pydict()
+    clusters = np.array(table["cluster"])
+    widest = int(np.bincount(clusters).max())
+    bands = []
+    for number in sorted(set(table["cluster"])):
+        places = np.flatnonzero(clusters == number)
+        tiles = np.stack([_tile(faces[place], table["main"][place]) for place in places])
+        blank = np.full((widest - len(tiles), *tiles.shape[1:]), 255, np.uint8)
+        images, subjects = table["images"][places[0]], table["subjects"][places[0]]
+        said = f"{images} image{'s' if images > 1 else ''}\nof {subjects} subject{'s' if subjects > 1 else ''}"
+        bands.append(Band(said, np.concatenate([tiles, blank])))
+    caption = (
+        f"{row.title}; average linkage, cut at the true number of subjects; the {len(bands)} largest clusters, each from its "
+        "center outwards. A red frame: not of the subject with the most images in the cluster."
+    )
+    return Panel(f"{study.name}: clusters of {protocol}", caption, (), tuple(bands))
+
+
+def _tile(face: np.ndarray, main: bool) -> np.ndarray:
+    small = resized(face, TILE)
+    tile = np.full((TILE, TILE, 3), 245, np.uint8)
+    top, left = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
+    tile[top : top + small.shape[0], left : left + small.shape[1]] = small
+    if not main:
+        for edge in (np.s_[:FRAME], np.s_[-FRAME:], np.s_[:, :FRAME], np.s_[:, -FRAME:]):
+            tile[edge] = IMPOSTOR
+    return tile

@@ -1,0 +1,91 @@
+"""A trend as a figure: numbers with their 95 % intervals against a quantity."""
+
+from __future__ import annotations
+
+import io
+
+from grid.report.text import visible
+from grid.results.trends import Line, Trend
+
+WIDTH, HEIGHT, DPI = 7.2, 3.9, 160  # inches, and pixels per inch
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#3aa0d8", "#6b4fbb", "#4d4d4d")  # those of the page
+DASHES = ("-", "--", ":", "-.")
+MARKS = "os^Dv"
+LEGEND = 24  # most lines that a legend names
+
+
+def trend_png(trend: Trend, study: str) -> bytes:
+    """PNG; equal trends give equal bytes. Series differ in color, then in dashes and marks."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((WIDTH, HEIGHT), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for number, line in enumerate(trend.lines):
+        _draw(axes, trend, line, number)
+    unit = " [%]" if trend.column.percent else ""
+    axes.set_title(_literal(f"{study}: {trend.title}"), loc="left", fontsize=10)
+    axes.set(xlabel=_literal(trend.quantity), ylabel=_literal(trend.column.title + unit))
+    _ticks(axes, trend)
+    axes.grid(axis="y", color="#e4e5e8", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    if len(trend.lines) > 1 or trend.lines[0].name:
+        axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()
+
+
+def _draw(axes: object, trend: Trend, line: Line, number: int) -> None:
+    scale = 100 if trend.column.percent else 1
+    round_, hue = divmod(number, len(COLORS))
+    values = [point.value for point in line.points]
+    middle = [scale * float(one.value or 0.0) for one in values]
+    low = [scale * (one.low if one.low is not None else one.value) for one in values]  # type: ignore[operator]
+    high = [scale * (one.high if one.high is not None else one.value) for one in values]  # type: ignore[operator]
+    spread = [
+        [max(0.0, at - down) for at, down in zip(middle, low, strict=True)],
+        [max(0.0, up - at) for at, up in zip(middle, high, strict=True)],
+    ]
+    axes.errorbar(  # type: ignore[attr-defined]
+        [_beside(point.x, trend, number) for point in line.points],
+        middle,
+        yerr=spread,
+        color=COLORS[hue],
+        ls=DASHES[round_ % len(DASHES)] if trend.connected else "",
+        marker=MARKS[round_ % len(MARKS)],
+        ms=4.5,
+        lw=1.5,
+        elinewidth=1,
+        capsize=2.5,
+        label=_literal(line.name) if number < LEGEND else None,
+    )
+
+
+def _beside(x: float, trend: Trend, number: int) -> float:
+    """The place of a series' point: series stand side by side, so that their intervals can be told apart."""
+    if not trend.connected or len(trend.lines) > len(COLORS):
+        return x
+    places = [point.x for line in trend.lines for point in line.points]
+    shift = 0.012 * (number - (len(trend.lines) - 1) / 2)
+    if trend.logarithmic:
+        return float(x * (max(places) / min(places)) ** shift)
+    return x + (max(places) - min(places)) * shift
+
+
+def _ticks(axes: object, trend: Trend) -> None:
+    """Ticks at the measured places if there are few, so that each can be read."""
+    places = {point.x: point.text for line in trend.lines for point in line.points}
+    if trend.logarithmic:
+        axes.set_xscale("log")  # type: ignore[attr-defined]
+        axes.minorticks_off()  # type: ignore[attr-defined]
+    if len(places) <= 8:
+        axes.set_xticks(sorted(places), [places[x] for x in sorted(places)])  # type: ignore[attr-defined]
+
+
+def _literal(text: str) -> str:
+    """User text without matplotlib's mathematics."""
+    return visible(text).replace("$", r"\$")
