@@ -129,6 +129,9 @@ class InputResolver:
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
 
+    def labels(self, data: DatasetConfig) -> dict[str, str]:
+        return {name: column.digest for name, column in self._known_columns(data).items()}
+
     def columns(self, training: Training) -> dict[str, str]:
         return {name: column.digest for name, column in self._columns(training).items()}
 
@@ -137,6 +140,9 @@ class InputResolver:
         found = {name: len(column.classes or ()) for name, column in self._columns(training).items()}
         return found | ({IDENTITY: self.subjects(training.data)} if IDENTITY in training.targets else {})
 
+    def _known_columns(self, data: DatasetConfig) -> dict[str, Column]:
+        return self._once(("columns", self._key(data)), lambda: dict(data.columns(self.manifest(data))))  # type: ignore[no-any-return]
+
     def _columns(self, training: Training) -> dict[str, Column]:
         """The columns of the training's targets, except the identity.
 
@@ -144,7 +150,7 @@ class InputResolver:
             ValueError: the dataset has no such column, or the target's loss does not fit its type.
         """
         data = training.data
-        known = self._once(("columns", self._key(data)), lambda: data.columns(self.manifest(data)))
+        known = self._known_columns(data)
         for name, target in training.targets.items():
             if name != IDENTITY and name not in known:
                 raise ValueError(f"target {name!r} is no column of dataset {data.name}{nearest(name, [IDENTITY, *known])}")
