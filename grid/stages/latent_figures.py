@@ -128,23 +128,33 @@ def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...
         colored["identity"] = _frequent(encoder.subjects)
     axes = tuple(f"component {place + 1} ({share:.0%} of the variance)" for place, share in enumerate(explained))
     plots = []
-    for title, points, names in (("PCA", first, axes), ("t-SNE", second, ("", ""))):
+    for title, points, labels in (("PCA", first, axes), ("t-SNE", second, ("", ""))):
         plots.append(
             [
-                Scatter(f"{title}: {name}", points, names, values, _shortened(classes))  # type: ignore[arg-type]
+                Scatter(f"{title}: {name}", points, labels, values, _shortened(classes))  # type: ignore[arg-type]
                 for name, (values, classes) in colored.items()
             ]
-            or [Scatter(title, points, names, np.full(len(rows), -1), ())]  # type: ignore[arg-type]
+            or [Scatter(title, points, labels, np.full(len(rows), -1), ())]  # type: ignore[arg-type]
         )
     keys = encoder.faces.manifest.keys
-    listed: list[tuple[Any, ...]] = [("key", "pca_1", "pca_2", "tsne_1", "tsne_2")]
+    names = _attributes(encoder, settings)
+    listed: list[tuple[Any, ...]] = [("key", "identity", *names, "pca_1", "pca_2", "tsne_1", "tsne_2")]
     for place, row in enumerate(rows.tolist()):
-        listed.append((keys[row], *(f"{value:.6g}" for value in (*first[place], *second[place]))))
+        told = (_written(encoder.columns[name], row) for name in names)
+        numbers = (f"{value:.6g}" for value in (*first[place], *second[place]))
+        listed.append((keys[row], encoder.subjects[place], *told, *numbers))
     return scatter_png(plots), listed, explained
 
 
 def _attributes(encoder: Encoder, settings: Any) -> tuple[str, ...]:
     return tuple(settings.attributes or encoder.columns)
+
+
+def _written(column: Any, row: int) -> Any:
+    """The value of an image as text or number; empty if unknown."""
+    if not column.known[row]:
+        return ""
+    return column.values[row] if column.classes is None else column.classes[column.values[row]]
 
 
 def _frequent(subjects: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -48,10 +48,13 @@ def tiles_png(rows: Sequence[TileRow], heading: str) -> bytes:
 
 
 def animation_gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
-    """An endless GIF of frames uint8 (N, H, W, 3), forward and backward."""
+    """An endless GIF of frames uint8 (N, H, W, 3), forward and backward, enlarged to the height of a tile or more."""
     from PIL import Image
 
-    pictures = [Image.fromarray(frame) for frame in (*frames, *frames[-2:0:-1])]
+    times = max(1, -(-SIDE // frames.shape[1]))
+    size = (times * frames.shape[2], times * frames.shape[1])
+    still = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in frames]
+    pictures = [*still, *still[-2:0:-1]]
     found = io.BytesIO()
     pictures[0].save(found, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
     return found.getvalue()

@@ -39,7 +39,8 @@ def probe(
 
     Returns:
         ``measure``, ``value``, ``low``, ``high``; ``null``: its mean and 95 % quantile, and ``p``; ``permuted``: what exchanged
-        values, ``subjects`` or ``images``; ``images``, ``subjects``, and for classes ``chance`` and ``left_out`` (names of classes)
+        values, ``subjects`` or ``images``; numbers of ``images`` and ``subjects``; for classes also ``chance`` and the names of
+        those ``left_out``
 
     Raises:
         ValueError: fewer than two classes have enough subjects, or there are fewer subjects than folds.
