@@ -146,9 +146,11 @@ class Study:
         return found
 
     def masked(self, chosen: np.ndarray) -> dict[str, Any]:
-        """By stratum and target, the effect of setting the chosen features (C,) to zero: ``mask``, the change of the accuracy;
-        ``confidence``, the change of the confidence in the true class; ``random``, the change of the accuracy for random masks of
-        the same size, with the range of 95 % of them."""
+        """The effect of setting the chosen features (C,) to zero, by stratum and target.
+
+        ``mask`` is the change of the accuracy and ``confidence`` that of the confidence in the true class; ``random`` is the
+        change of the accuracy for random masks of the same size, with the range of 95 % of them.
+        """
         scores = self.scores("whole", ~chosen)
         generator = np.random.default_rng(self.settings.seed)
         others = [self.scores("whole", ~generator.permutation(chosen)) for _ in range(self.settings.random_masks)]
