@@ -190,7 +190,7 @@ class InputResolver:
 
     def _check(self, cell: Cell) -> None:
         for kind in ("protocols", "explainers", "stages"):
-            names = [one.title for one in getattr(cell, kind)]
+            names = [f"{one.name}:{one.title}" if kind == "stages" and one.label else one.title for one in getattr(cell, kind)]
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")

@@ -20,11 +20,11 @@ def probe(
     attribute: Attribute,
     subjects: np.ndarray,
     *,
-    folds: int = 5,
-    strength: float = 1.0,
-    permutations: int = 19,
-    resamples: int = 1000,
-    seed: int = 0,
+    folds: int,
+    strength: float,
+    permutations: int,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """How well a linear function of the vectors predicts an attribute of unseen subjects.
 

@@ -15,7 +15,7 @@ CLASSES = np.repeat(GENERATOR.permutation(np.arange(30) % 3), 4)
 NUMBERS = np.repeat(GENERATOR.normal(size=30), 4)
 NOISE = GENERATOR.normal(size=(120, 6))
 OWN = np.repeat(GENERATOR.normal(size=(30, 6)), 4, axis=0)  # each subject has a place of its own
-QUICK = {"folds": 3, "permutations": 9, "resamples": 200}
+QUICK = {"folds": 3, "strength": 1.0, "permutations": 9, "resamples": 200, "seed": 0}
 
 
 def found(vectors: np.ndarray, attribute: Attribute, **more: Any) -> dict[str, Any]:
