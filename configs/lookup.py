@@ -40,7 +40,7 @@ PACKAGES = {
     "recipe": "modules.recipes",
     "explainer": "modules.explainers",
     "score": "modules.explanation_metrics",
-    "stage": "grid.stages.studies",
+    "stage": "grid.stages.extra",
 }
 KINDS = tuple(PACKAGES)
 OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # this project's packages

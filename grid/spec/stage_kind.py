@@ -1,7 +1,7 @@
 """Defines a kind of stage: everything that planning, running, reporting and tracking need to know about it, in one class.
 
 A built-in kind is a file in ``grid/stages/kinds``, found by its name. The kinds that a grid file lists under ``stages`` are
-files in ``grid/stages/studies`` or, with a dotted path, modules of the user. There is no other list of kinds.
+files in ``grid/stages/extra`` or, with a dotted path, modules of the user. There is no other list of kinds.
 """
 
 from __future__ import annotations

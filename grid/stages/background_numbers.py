@@ -28,7 +28,7 @@ VIEWS = ("whole", "face", "background")
 
 
 @dataclass(eq=False)
-class Study:
+class BackgroundStudy:
     """Attributes:
     rows: int64 (N,), rows of the dataset
     regions: bool (N, H, W), the face
@@ -54,7 +54,7 @@ class Study:
     about: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, context: Context, training: Training, settings: Any) -> Study:
+    def of(cls, context: Context, training: Training, settings: Any) -> BackgroundStudy:
         """Loads the network and cuts the faces of at most ``settings.most`` held-out images.
 
         Raises:
@@ -131,8 +131,9 @@ class Study:
         }
         masked = self.masked(selection.chosen)
         test = self.strata[1]
-        found["masked"] = {name: masked[test][name]["mask"] for name in self.labels}
-        found["randomly_masked"] = {name: masked[test][name]["random"] for name in self.labels}
+        none = {"value": None, "reason": "no feature was chosen"}
+        found["masked"] = {name: masked[test][name]["mask"] if chosen else none for name in self.labels}
+        found["randomly_masked"] = {name: masked[test][name]["random"] if chosen else none for name in self.labels}
         self.about |= {
             "without_background": changes,
             "features": {
@@ -141,7 +142,7 @@ class Study:
                 "chosen_on_the_other_stratum": np.flatnonzero(confirmation.chosen).tolist(),
                 "null_mean": [selection.null_mean, confirmation.null_mean],
             },
-            "masked": masked,
+            "masked": masked if chosen else {},
         }
         return found
 

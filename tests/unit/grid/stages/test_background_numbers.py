@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from datamodules.crops import CropTable
-from grid.stages.background_numbers import Study, _strata
+from grid.stages.background_numbers import BackgroundStudy, _strata
 from grid.stages.context import Faces
 
 IMAGES, SIZE, CHANNELS = 60, 8, 8
@@ -38,7 +38,7 @@ class Planted(nn.Module):
 
 
 @pytest.fixture
-def study() -> Study:
+def study() -> BackgroundStudy:
     generator = np.random.default_rng(0)
     labels = np.arange(IMAGES) % 2
     pixels: Any = generator.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
@@ -51,10 +51,12 @@ def study() -> Study:
     faces = Faces(SimpleNamespace(keys=keys), CropTable(pixels, SIZE, np.arange(IMAGES), 0), tuple(subjects))
     choosing, strata = _strata(SETTINGS, None, faces, np.arange(IMAGES), subjects)  # type: ignore[arg-type]
     rows = np.arange(IMAGES)
-    return Study(network, SETTINGS, "cpu", faces, rows, REGION, "mask", {"identity": labels}, subjects, choosing, strata)
+    return BackgroundStudy(
+        network, SETTINGS, "cpu", faces, rows, REGION, "mask", {"identity": labels}, subjects, choosing, strata
+    )
 
 
-def test_exactly_the_planted_features_are_found_on_both_strata_and_none_if_exchanged(study: Study) -> None:
+def test_exactly_the_planted_features_are_found_on_both_strata_and_none_if_exchanged(study: BackgroundStudy) -> None:
     found = study.result()["features"]
     assert study.about["features"]["chosen"] == list(GROUND)
     assert study.about["features"]["chosen_on_the_other_stratum"] == list(GROUND)
@@ -63,7 +65,7 @@ def test_exactly_the_planted_features_are_found_on_both_strata_and_none_if_excha
     assert found["null"]["value"] < 0.1
 
 
-def test_without_the_background_the_confidence_falls_and_predictions_change(study: Study) -> None:
+def test_without_the_background_the_confidence_falls_and_predictions_change(study: BackgroundStudy) -> None:
     found = study.result()
     assert found["rises"]["identity"]["value"] < 0.1
     assert found["mean_fall"]["identity"]["value"] > 0.3
@@ -71,7 +73,7 @@ def test_without_the_background_the_confidence_falls_and_predictions_change(stud
     assert found["background_alone"]["identity"]["value"] > 0.95
 
 
-def test_the_mask_removes_what_a_random_mask_rarely_does(study: Study) -> None:
+def test_the_mask_removes_what_a_random_mask_rarely_does(study: BackgroundStudy) -> None:
     study.result()
     for stratum in study.strata:
         found = study.about["masked"][stratum]["identity"]
@@ -81,14 +83,26 @@ def test_the_mask_removes_what_a_random_mask_rarely_does(study: Study) -> None:
         assert found["confidence"]["value"] < -0.2
 
 
-def test_the_mask_zeroes_the_features_before_the_head(study: Study) -> None:
+def test_without_chosen_features_there_is_no_mask_and_so_no_effect(study: BackgroundStudy) -> None:
+    study.settings = SimpleNamespace(**{**vars(SETTINGS), "tau": 1e-9})
+    found = study.result()
+    assert found["features"]["chosen"]["value"] == 0
+    assert (
+        found["masked"]["identity"]
+        == found["randomly_masked"]["identity"]
+        == {"value": None, "reason": "no feature was chosen"}
+    )
+    assert study.about["masked"] == {}
+
+
+def test_the_mask_zeroes_the_features_before_the_head(study: BackgroundStudy) -> None:
     keep = ~np.isin(np.arange(CHANNELS), GROUND)
     seen = study.scores("whole", keep)["identity"]
     score = 0.1 * study.features["whole"][:, 0, 0, 0].double()
     np.testing.assert_allclose(seen, torch.stack([-score, score], 1).softmax(1).numpy(), atol=1e-6)
 
 
-def test_faces_and_backgrounds_are_cut_at_the_region(study: Study) -> None:
+def test_faces_and_backgrounds_are_cut_at_the_region(study: BackgroundStudy) -> None:
     whole, face, ground = (study.crops[view] for view in ("whole", "face", "background"))
     assert (face[~REGION] == 128).all()
     assert (ground[REGION] == 128).all()
@@ -96,7 +110,7 @@ def test_faces_and_backgrounds_are_cut_at_the_region(study: Study) -> None:
     assert np.array_equal(ground[~REGION], whole[~REGION])
 
 
-def test_the_halves_are_of_different_subjects(study: Study) -> None:
+def test_the_halves_are_of_different_subjects(study: BackgroundStudy) -> None:
     assert not set(study.subjects[study.choosing]) & set(study.subjects[~study.choosing])
     assert study.choosing.sum() == IMAGES // 2
 
@@ -108,7 +122,7 @@ def test_the_halves_are_of_different_subjects(study: Study) -> None:
         ("y", "stratum y has 0 of 60 images; three on either side"),
     ],
 )
-def test_a_stratum_must_exist_and_have_images(study: Study, choose: str, said: str) -> None:
+def test_a_stratum_must_exist_and_have_images(study: BackgroundStudy, choose: str, said: str) -> None:
     column = SimpleNamespace(values=np.zeros(IMAGES, np.int64), classes=("x", "y"))
     training: Any = SimpleNamespace(data=SimpleNamespace(columns=lambda manifest: {"kind": column}))
     settings = SimpleNamespace(**{**vars(SETTINGS), "stratum": "kind", "choose": choose})

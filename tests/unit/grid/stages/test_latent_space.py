@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from grid.execution.job import begin
+from grid.stages.extra.decode import decoding
 from grid.stages.latent_space import Encoder, pixels
-from grid.stages.studies.decode import decoding
 
 
 def test_pixels_are_the_inverse_of_the_networks_input() -> None:
