@@ -28,6 +28,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},
     ("pretraining", "source"): {"data": {"name": "drawn"}},
     ("recipe", "multi_step"): {"milestones": [2]},
+    ("stage", "background"): {"stratum": "gender", "choose": "Male"},  # both or none
 }
 ONE_VALUE = {  # any other is refused
     ("Compute", "devices"),
