@@ -42,8 +42,9 @@ PACKAGES = {
     "recipe": "modules.recipes",
     "explainer": "modules.explainers",
     "score": "modules.explanation_metrics",
+    "stage": "grid.stages.extra",
 }
-KINDS = (*PACKAGES, "stage")  # stages are always user modules
+KINDS = tuple(PACKAGES)
 OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # this project's packages
 SHOWN = 300  # characters of a value in an error message
 LISTED = 100  # names in an error message
@@ -53,8 +54,6 @@ SHORTHANDS = {"loss": weighted_sum}  # kind -> function that expands a shorthand
 @cache
 def known(kind: str) -> tuple[str, ...]:
     """The names available for ``kind``, sorted: the files of its folder."""
-    if kind not in PACKAGES:  # only users have components of this kind
-        return ()
     spec = importlib.util.find_spec(PACKAGES[kind])
     assert spec is not None, f"no package {PACKAGES[kind]}"
     files = (file for place in spec.submodule_search_locations or () for file in Path(place).glob("*.py"))
@@ -70,10 +69,6 @@ def lookup(kind: str, name: str) -> type[Component]:
     """
     if "." in name:
         return _own(kind, name)
-    if kind not in PACKAGES:
-        raise ValueError(
-            f"{kind} {name!r} is no dotted path of a module; a {kind} is a module of your own, such as my_package.my_{kind}"
-        )
     if name not in known(kind):
         raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
     found = config_classes(importlib.import_module(f"{PACKAGES[kind]}.{name}"), kind)
@@ -226,8 +221,7 @@ def resolve(kind: str, value: Any) -> Component:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        example = known(kind)[0] if known(kind) else f"my_package.my_{kind}"
-        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {example}}}; found {shortened(value)}")
+        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {shortened(value)}")
     if odd := [key for key in value if not isinstance(key, str)]:
         raise ValueError(f"keys of {kind} {value['name']} are text; found {shortened(odd[0])}")
     if kind in SHORTHANDS:

@@ -1,4 +1,4 @@
-"""The interface of a user's own stage."""
+"""The interface of a stage that a grid file lists under ``stages``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from configs.component import NAMING, Component
 
 
 class StageConfig(Component, ABC):
-    """A user's stage that runs after training: ``stages: [{name: my_package.my_stage, ...}]``.
+    """A stage that runs after training: ``stages: [{name: latent, ...}]``, or a dotted name for a stage of your own.
 
     The module defines ``run(config, context)`` beside its config, and optionally a ``Kind``: see
     ``grid.spec.stage_kind.StageKind``.

@@ -94,6 +94,11 @@ class DrawnFaces:
             raise ValueError(f"no part {name!r} (known: {', '.join((*PARTS, *REGIONS))})")
         return np.isin(self._drawn(index).mask, _labels(name))
 
+    def face(self, index: int) -> np.ndarray:
+        """The face with hair and ears: bool (size, size); everything but background, clothes and neck."""
+        found: np.ndarray = ~np.isin(self._drawn(index).mask, _labels("background") + _labels("clothes") + _labels("neck"))
+        return found
+
     def attributes(self, index: int) -> dict[str, Any]:
         """``age`` in years and ``sex`` (0 male, 1 female)."""
         found = self._subject(self.manifest.identities[index])

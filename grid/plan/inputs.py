@@ -137,6 +137,9 @@ class InputResolver:
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
 
+    def labels(self, data: DatasetConfig) -> dict[str, str]:
+        return {name: column.digest for name, column in self._known_columns(data).items()}
+
     def columns(self, training: Training) -> dict[str, str]:
         return {name: column.digest for name, column in self._columns(training).items()}
 
@@ -198,7 +201,7 @@ class InputResolver:
 
     def _check(self, cell: Cell) -> None:
         for kind in ("protocols", "explainers", "stages"):
-            names = [one.title for one in getattr(cell, kind)]
+            names = [f"{one.name}:{one.title}" if kind == "stages" and one.label else one.title for one in getattr(cell, kind)]
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")

@@ -15,6 +15,7 @@ from grid.ledger.study import Study
 from grid.report import attributes, charts, curves, scores, sheets
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
+from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
 from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.text import printable
@@ -79,6 +80,7 @@ def page(
         headlines=headlines(table),
         sheets=found,
         scored=scored,
+        galleries=galleries(study, table.rows),
         modes=modes,
         modes_note=NOTE,
         attributes=attributes.boards(table),

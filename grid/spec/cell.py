@@ -75,6 +75,9 @@ class Facts(Protocol):
     def images(self, data: DatasetConfig) -> str:
         """Digest of the dataset's manifest."""
 
+    def labels(self, data: DatasetConfig) -> dict[str, str]:
+        """Digest of each column of the dataset."""
+
     def columns(self, training: Training) -> dict[str, str]:
         """Digest of the column of each target except the identity, which is covered by the images."""
 

@@ -1,7 +1,7 @@
 """Defines a kind of stage: everything that planning, running, reporting and tracking need to know about it, in one class.
 
-A built-in kind is a file in ``grid/stages/kinds``, found by its name; a user-defined kind is a module whose dotted path a grid
-file gives under ``stages``. There is no other list of kinds.
+A built-in kind is a file in ``grid/stages/kinds``, found by its name. The kinds that a grid file lists under ``stages`` are
+files in ``grid/stages/extra`` or, with a dotted path, modules of the user. There is no other list of kinds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from configs.component import Config, digest
-from configs.lookup import module_named, resolve
+from configs.lookup import PACKAGES, known, module_named, resolve
 from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
 from grid.spec.finished import Finished
@@ -196,6 +196,13 @@ class StageKind:
         """The outputs that tracking stores, each with its path in the run as a tuple of parts."""
         return {name: (self.name, *stage.label.titles, name) for name in stage.outputs}
 
+    def pictures(self, stage: Finished, faces: bool) -> Sequence[str]:
+        """The outputs, PNG or GIF, that the report shows; with ``faces`` false only those without recognizable faces.
+
+        By default all of them, or none.
+        """
+        return tuple(name for name in sorted(stage.outputs) if name.endswith((".png", ".gif"))) if faces else ()
+
     def reads(self, outputs: Iterable[str]) -> Iterable[str]:
         """The outputs that reports read; if one of them is damaged, reports treat the stage as unfinished."""
         return outputs
@@ -246,7 +253,7 @@ def stage_kind(name: str) -> StageKind:
     Raises:
         ValueError: there is none.
     """
-    module = module_named("stage kind", name, PACKAGE)
+    module = module_named("stage kind", name, PACKAGES["stage"] if name in known("stage") else PACKAGE)
     found = getattr(module, "Kind", None)
     if found is None and hasattr(module, "run"):
         found = type("Kind", (StageKind,), {"__module__": module.__name__})

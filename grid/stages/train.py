@@ -26,11 +26,19 @@ from modules.training.trainer import fit, network_weights
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``model.safetensors`` (the selected epoch), ``history.json`` and ``timing.json``."""
-    training: Training = config["training"]
+    return trained(config["training"], context, _initial)
+
+
+Initial = Callable[[Context, Training, "int | Mapping[str, int]"], Network]
+"""Makes the network to train from (context, training, number of classes)."""
+
+
+def trained(training: Training, context: Context, initial: Initial) -> Result:
+    """Trains the network made by ``initial``; writes the files of ``run``."""
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
     labels = labels_of(faces, training)
     torch.manual_seed(training.seed)
-    network = _initial(context, training, labels.classes)
+    network = initial(context, training, labels.classes)
     if not training.recipe.trains:
         return _as_loaded(context, network, faces, labels)
     train_rows, validation_rows = rows_of(faces, training)
@@ -168,12 +176,12 @@ def _decoder(training: Training) -> Callable[[Any], torch.optim.Optimizer] | Non
     return None if made is None else lambda parameters: torch.optim.Adam(parameters, lr=made.lr, betas=made.betas)
 
 
-def load_network(context: Context, training: Training, classes: int | Mapping[str, int]) -> Network:
-    """The trained network, in evaluation mode, on the context's device."""
+def load_network(context: Context, training: Training, classes: int | Mapping[str, int], kind: str = "train") -> Network:
+    """The network trained by the upstream stage ``kind``, in evaluation mode, on the context's device."""
     from safetensors.torch import load_file
 
     network = new_network(training, classes)
-    network.load_state_dict(load_file(context.ledger.path(context.inputs["train"], "model.safetensors")), strict=True)
+    network.load_state_dict(load_file(context.ledger.path(context.inputs[kind], "model.safetensors")), strict=True)
     return network.eval().to(context.device)
 
 

@@ -32,6 +32,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("data", "transformed"): {"data": {"name": "drawn"}, "transforms": [{"name": "jpeg", "quality": 50}]},
     ("transform", "jpeg"): {"quality": 50},
     ("transform", "resize_pixels"): {"pixels": 6400},
+    ("stage", "background"): {"stratum": "gender", "choose": "Male"},  # both or none
 }
 INSTANCES: dict[type, Any] = {SweepPoint: SweepPoint(of="drawn", key="jpeg.quality", value=50)}  # without defaults
 ONE_VALUE = {  # any other is refused
@@ -99,8 +100,6 @@ def others(annotation: Any, value: Any, key: str) -> Iterator[Any]:
         kind = getattr(annotation, "kind", "") or key
         if kind in PACKAGES:
             yield from (example(kind, name) for name in known(kind))
-        elif kind == "stage":
-            yield {"name": "components.counted"}  # such stages are always of a user's own kind
         elif value is None:
             yield INSTANCES.get(annotation) or annotation()
         if value is not None:

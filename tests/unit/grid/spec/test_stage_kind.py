@@ -194,14 +194,14 @@ def test_the_code_of_the_kind_counts(package: Path) -> None:
     [
         (
             ["train"],
-            "stage 'train' is no dotted path of a module; a stage is a module of your own, such as my_package.my_stage",
+            "unknown stage 'train' (known: background, decode, latent)",
         ),
         (["toy_stages.absent"], "stage 'toy_stages.absent': there is no module toy_stages.absent in the package toy_stages"),
         ([{"name": "toy_stages.norms", "image": 4}], "image"),
         (["toy_stages.norms", "toy_stages.norms"], "two stages are called 'toy_stages.norms'; give one a `label`"),
         (["toy_stages.silent"], "stage kind 'toy_stages.silent': the module has neither a class Kind"),
         (["toy_stages.odd"], "stage kind 'toy_stages.odd': the module has neither a class Kind"),
-        ([{"label": "x"}], "a stage is a mapping with a name, such as {name: my_package.my_stage}"),
+        ([{"label": "x"}], "a stage is a mapping with a name, such as {name: background}"),
     ],
 )
 def test_what_names_no_stage_is_refused_in_one_line(

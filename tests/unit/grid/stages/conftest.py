@@ -1,4 +1,4 @@
-"""One tiny cell, all of whose stages were run in this process."""
+"""Two tiny cells, all of whose stages were run in this process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from small import write
 
-from grid.execution.job import RunOptions, jobs_of, run
+from grid.execution.job import Job, RunOptions, jobs_of, run
 from grid.ledger.ledger import Ledger, Marker
 from grid.plan.plan import PlannedStage, make_plan, store_of
 from grid.spec.grid_file import read
@@ -34,6 +34,24 @@ EXPLAINERS = [
     {"name": "gradcam", "label": "pairs", "pairs": 2, "scores": [SANITY]},
     {"name": "stylianou", "pairs": 2, "scores": [SANITY]},
 ]
+STUDIED = {
+    "data": {**DRAWN, "subjects": 12, "shots": 4},
+    "split": {"fraction": 0.5},
+    "input": {"size": 32},
+    "backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8},
+    "head": {"name": "fc_bn", "dimension": 8},
+    "targets": ["gender", "identity"],
+    "recipe": {"name": "one_cycle", "lr": 0.01, "epochs": 2, "batch_size": 16},
+}
+STUDIES = [
+    {
+        "name": "decode",
+        "decoder": {"name": "unet", "width": 4},
+        "recipe": {"name": "one_cycle", "optimizer": "adamw", "epochs": 2},
+    },
+    {"name": "latent", "images": 4, "steps": 5, "frames": 4, "folds": 2, "permutations": 3, "resamples": 100, "perplexity": 5},
+    {"name": "background", "images": 3, "random_masks": 2, "permutations": 19, "resamples": 100},
+]
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Ran:
     store: Path
     ledger: Ledger
     stages: Mapping[str, PlannedStage]
+    jobs: Mapping[str, Job]
 
     def marker(self, label: str) -> Marker:
         stage = self.stages[label]
@@ -57,16 +76,29 @@ class Ran:
         return self.ledger.json(self.marker(label), name)
 
 
-@pytest.fixture(scope="session")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    folder = tmp_path_factory.mktemp("ran")
-    file = write(
-        folder / "grid.yaml", BASE, axes={}, protocols=PROTOCOLS, explainers=EXPLAINERS, launch={"study": str(folder / "study")}
-    )
-    grid = read(file)
+def run_all(folder: Path, base: dict[str, Any], **parts: Any) -> Ran:
+    """Runs every stage of the only cell of a grid."""
+    grid = read(write(folder / "grid.yaml", base, axes={}, launch={"study": str(folder / "study")}, **parts))
     plan = make_plan(grid)
     stages = {stage.id: stage for stage in plan.stages}
     jobs = jobs_of(stages, store_of(grid))
     for id in plan.cells[0].stages.values():
         assert run(jobs[id], RunOptions(raises=True)).ended == "done"
-    return Ran(store_of(grid), Ledger(store_of(grid)), {label: stages[id] for label, id in plan.cells[0].stages.items()})
+    ids = plan.cells[0].stages.items()
+    return Ran(
+        store_of(grid),
+        Ledger(store_of(grid)),
+        {label: stages[id] for label, id in ids},
+        {label: jobs[id] for label, id in ids},
+    )
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return run_all(tmp_path_factory.mktemp("ran"), BASE, protocols=PROTOCOLS, explainers=EXPLAINERS)
+
+
+@pytest.fixture(scope="session")
+def studied_cell(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A cell with a decoder trained after the network, and with the studies that facegrid has."""
+    return run_all(tmp_path_factory.mktemp("studied"), STUDIED, protocols=[], explainers=[], stages=STUDIES)

@@ -1,0 +1,65 @@
+"""95 % bootstrap intervals of statistics over images, from resampling subjects with all their images.
+
+Images of one subject are not independent, so subjects are drawn, with replacement (Field and Welsh, Bootstrapping clustered
+data, J. Royal Statistical Society B 69, 2007). A statistic is a function of sums over images, so that a resample costs one
+matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from modules.metrics.intervals import LEVEL, never_empty
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Sums (R, M) over the images of R resamples to R values; NaN where a resample does not define it."""
+
+
+def interval(terms: np.ndarray, subjects: np.ndarray, statistic: Statistic, resamples: int, seed: int) -> dict[str, Any]:
+    """``value``, ``low`` and ``high`` by the percentile bootstrap; both bounds are None if fewer than two subjects are known.
+
+    Args:
+        terms: float (N, M), the terms of the sums, one row per image
+        subjects: (N,), equal values for the images of one subject
+        statistic: of the sums
+        resamples: number of resamples
+        seed: of the resampling
+    """
+    terms = np.asarray(terms, np.float64)
+    assert terms.ndim == 2, terms.shape
+    assert np.shape(subjects) == (len(terms),), (np.shape(subjects), terms.shape)
+    assert len(terms) > 0, "nothing to draw from"
+    value = float(statistic(terms.sum(0)[None])[0])
+    _, number = np.unique(subjects, return_inverse=True)
+    count = int(number.max()) + 1
+    if count < 2:
+        return {"value": value, "low": None, "high": None}
+    sums = np.zeros((count, terms.shape[1]))
+    np.add.at(sums, number, terms)
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
+    found = statistic(drawn @ sums)
+    low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"value": value, "low": float(low), "high": float(high)}
+
+
+def mean(values: np.ndarray, subjects: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:
+    """The interval of the mean over images.
+
+    With ``share`` the values are in [0, 1]: if all resamples agree, the interval is that of as many independent trials as
+    there are subjects.
+    """
+    values = np.asarray(values, np.float64)
+    found = interval(np.stack([values, np.ones(len(values))], axis=1), subjects, ratio, resamples, seed)
+    if share and found["low"] is not None:
+        units = len(np.unique(subjects))
+        found["low"], found["high"] = never_empty(found["low"], found["high"], found["value"], units)
+    return found
+
+
+def ratio(sums: np.ndarray) -> np.ndarray:
+    """The first sum divided by the second one; NaN where that is 0."""
+    return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] != 0)
