@@ -140,6 +140,9 @@ class InputResolver:
     def labels(self, data: DatasetConfig) -> dict[str, str]:
         return {name: column.digest for name, column in self._known_columns(data).items()}
 
+    def label_classes(self, data: DatasetConfig) -> dict[str, tuple[str, ...] | None]:
+        return {name: column.classes for name, column in self._known_columns(data).items()}
+
     def columns(self, training: Training) -> dict[str, str]:
         return {name: column.digest for name, column in self._columns(training).items()}
 

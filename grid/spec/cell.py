@@ -78,6 +78,9 @@ class Facts(Protocol):
     def labels(self, data: DatasetConfig) -> dict[str, str]:
         """Digest of each column of the dataset."""
 
+    def label_classes(self, data: DatasetConfig) -> dict[str, tuple[str, ...] | None]:
+        """The classes of each column of the dataset; None for numbers."""
+
     def columns(self, training: Training) -> dict[str, str]:
         """Digest of the column of each target except the identity, which is covered by the images."""
 

@@ -1,6 +1,6 @@
 """Two tiny cells, all of whose stages were run in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,12 @@ def run_all(folder: Path, base: dict[str, Any], **parts: Any) -> Ran:
         {label: stages[id] for label, id in ids},
         {label: jobs[id] for label, id in ids},
     )
+
+
+@pytest.fixture(scope="session")
+def run_cell() -> Callable[..., Ran]:
+    """``run_cell(folder, base, protocols=..., stages=...)``: see ``run_all``."""
+    return run_all
 
 
 @pytest.fixture(scope="session")

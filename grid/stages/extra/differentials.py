@@ -1,0 +1,257 @@
+"""Demographic differentials: error rates of cohorts at one global threshold, from the scores of a finished evaluation.
+
+The threshold is the lowest one at which the FMR over all impostor pairs does not exceed ``far``. False match rates are those of
+impostor pairs within a cohort, false non-match rates those of its genuine pairs; see ``modules.metrics.cohorts`` (ISO/IEC
+19795-10). A cohort is a class of a column of the protocol's dataset, or a combination of classes (``race*gender``).
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.interfaces import Column, ProtocolConfig
+from configs.lookup import nearest
+from configs.staging import StageConfig
+from grid.evaluation.task import evaluation_task
+from grid.spec.finished import Finished
+from grid.spec.measure import Measure, keys_in
+from grid.spec.stage_kind import RESULT, Graph, StageKind, StageName
+from grid.spec.stage_name import EVALUATE
+from grid.stages.context import Context, Result
+
+if TYPE_CHECKING:
+    from modules.metrics.cohorts import CohortRate
+
+TABLE, PICTURE = "cohorts.csv", "cohorts.png"
+RATES = {"fmr": "FMR", "fnmr": "FNMR"}
+
+
+class DifferentialsConfig(StageConfig):
+    """Fields:
+    protocol: title of a protocol with pairs of images; None: the first one
+    cohorts: columns of its dataset, several joined by ``*``; empty: every column with classes
+    far: FMR of all impostor pairs that the threshold does not exceed
+    seed: of the simulated critical value
+    """
+
+    name: Literal["differentials"] = "differentials"
+    protocol: str | None = None
+    cohorts: tuple[str, ...] = ()
+    far: float = Field(default=0.01, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class Kind(StageKind):
+    order = 60
+    configs: ClassVar = {"settings": "stage", "protocol": "protocol"}
+
+    def plan(self, graph: Graph) -> None:
+        for settings in graph.cell.stages:
+            if not isinstance(settings, DifferentialsConfig):
+                continue
+            protocol = chosen_protocol(graph, settings)
+            data = graph.facts.dataset(protocol)
+            known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
+            names = sorted({name for cohort in settings.cohorts for name in parts(cohort)})
+            names = names or [name for name in sorted(known) if classes[name] is not None]
+            check_columns(names, classes, f"stage {settings.title}", protocol.title)
+            (evaluated,) = [one for one in graph.of(EVALUATE) if one.label == StageName(EVALUATE, protocol.title)]
+            identity = {
+                "evaluate": evaluated.id,
+                "settings": settings.identity(),
+                "labels": {name: known[name] for name in names},
+            }
+            titles = [settings.label] if settings.label else []
+            config = {"settings": settings, "protocol": protocol}
+            graph.add(StageName(self.name, *titles), identity, config, {EVALUATE: evaluated})
+
+    def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
+        about: list[Measure] = []
+        for rate, word in RATES.items():
+            about += [
+                Measure(f"{rate}_p:{name}", f"p of equal {word}, {name}", percent=False, digits=3)
+                for name in keys_in(found, f"{rate}_p")
+            ]
+            about += [
+                Measure(f"{rate}:{name}", f"{word}, {name}", lower_is_better=True, headline=False)
+                for name in keys_in(found, rate)
+            ]
+        return about
+
+    def pictures(self, stage: Finished, faces: bool) -> Sequence[str]:
+        """The figure shows no faces."""
+        return (PICTURE,)
+
+
+def chosen_protocol(graph: Graph, settings: DifferentialsConfig) -> ProtocolConfig:
+    """The protocol whose scores are compared.
+
+    Raises:
+        ValueError: it is unknown, or no protocol has pairs of images.
+    """
+    known = {protocol.title: protocol for protocol in graph.cell.protocols if evaluation_task(protocol.task).pairs}
+    if settings.protocol is None and known:
+        return next(iter(known.values()))
+    if settings.protocol not in known:
+        what = "the grid has no protocol with pairs of images" if settings.protocol is None else (
+            f"protocol {settings.protocol!r} is no protocol with pairs of images{nearest(settings.protocol, known)}"
+        )  # fmt: skip
+        raise ValueError(f"stage {settings.title}: {what}")
+    return known[settings.protocol]
+
+
+def check_columns(names: Sequence[str], classes: Mapping[str, Any], stage: str, protocol: str) -> None:
+    """Raises ValueError unless all are columns with classes, of which there is at least one."""
+    able = [name for name, known in classes.items() if known is not None]
+    if not names:
+        raise ValueError(f"{stage}: the dataset of protocol {protocol} has no column with classes")
+    for name in names:
+        if name not in classes:
+            raise ValueError(
+                f"{stage}: {name!r} in cohorts is no column of the dataset of protocol {protocol}{nearest(name, able)}"
+            )
+        if classes[name] is None:
+            raise ValueError(f"{stage}: column {name!r} in cohorts has numbers, and cohorts are classes{nearest(name, able)}")
+
+
+def parts(cohort: str) -> list[str]:
+    """``race*gender`` -> ["race", "gender"]."""
+    return [part.strip() for part in cohort.split("*")]
+
+
+def combined(columns: Mapping[str, Column], cohort: str) -> tuple[np.ndarray, list[str]]:
+    """(class of each image, int64 (N,), -1 if unknown; names of the classes) of a column or a combination of columns."""
+    index, names = np.zeros(0, np.int64), [""]
+    for number, part in enumerate(parts(cohort)):
+        column = columns[part]
+        assert column.classes is not None, part
+        if number == 0:
+            index, names = np.asarray(column.values, np.int64), list(column.classes)
+            continue
+        unknown = (index < 0) | (column.values < 0)
+        index = np.where(unknown, -1, index * len(column.classes) + column.values)
+        names = [f"{one} x {other}" for one in names for other in column.classes]
+    return index, names
+
+
+def run(config: Mapping[str, Any], context: Context) -> Result:
+    """Writes ``cohorts.png``, ``cohorts.csv`` and ``result.json``."""
+    import pyarrow.parquet as pq
+
+    from modules.metrics.roc import Curve
+
+    settings: DifferentialsConfig = config["settings"]
+    protocol: ProtocolConfig = config["protocol"]
+    data = context.resolver.dataset(protocol)
+    manifest = context.resolver.manifest(data)
+    columns = data.columns(manifest)
+    place = {key: row for row, key in enumerate(manifest.keys)}
+    scores = pq.read_table(context.ledger.path(context.inputs[EVALUATE], "scores.parquet"))
+    left, right = (np.array([place[key] for key in scores[side].to_pylist()], np.int64) for side in ("left", "right"))
+    same, score = scores["same"].to_numpy(), scores["score"].to_numpy()
+    curve = Curve.of(score, same)
+    if settings.far < 1 / curve.impostor:
+        raise ValueError(
+            f"stage {settings.title}: far {settings.far:g} cannot be set with {curve.impostor} impostor pairs; "
+            f"{1 / curve.impostor:g} is the smallest"
+        )
+    _, threshold, found_far = curve.val(settings.far)
+    who = np.asarray(manifest.identities)
+    wrong = np.where(same, score < threshold, score >= threshold)
+    cohorts = settings.cohorts or tuple(name for name, column in columns.items() if column.classes is not None)
+    rates: dict[str, dict[str, list[CohortRate]]] = {}
+    for cohort in cohorts:
+        index, names = combined(columns, cohort)
+        inside = np.where(index[left] == index[right], index[left], -1)
+        rates[cohort] = {rate: _rates(wrong, who[left], who[right], inside, names, same == (rate == "fnmr"), settings.seed)
+                         for rate in RATES}  # fmt: skip
+    result = _result(rates, threshold, found_far)
+    path = context.attempt.path
+    (path / TABLE).write_text(_csv(rates), encoding="utf-8")
+    (path / PICTURE).write_bytes(figure(rates, threshold, found_far))
+    (path / RESULT).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    known = sum(one.pairs for by_rate in rates.values() for one in by_rate["fmr"])
+    return Result({"threshold": threshold, "far": found_far, "pairs_within_cohorts": known}, (TABLE, PICTURE, RESULT))
+
+
+def _rates(
+    wrong: np.ndarray, left: np.ndarray, right: np.ndarray, inside: np.ndarray, names: list[str], chosen: np.ndarray, seed: int
+) -> list[CohortRate]:
+    from modules.metrics.cohorts import cohort_rates
+
+    return cohort_rates(wrong[chosen], left[chosen], right[chosen], inside[chosen], names, seed=seed)
+
+
+def _result(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]], threshold: float, far: float) -> dict[str, Any]:
+    """Entries ``fmr:<cohort>: <class>``, ``fmr_p:<cohort>`` (the smallest adjusted p value), and the same for ``fnmr``."""
+    found: dict[str, Any] = {"threshold": {"value": threshold}, "far": {"value": far}}
+    for rate in RATES:
+        found[rate] = {
+            f"{cohort} {one.cohort}": {"value": one.value, "low": one.low, "high": one.high, "n": one.pairs}
+            for cohort, by_rate in rates.items()
+            for one in by_rate[rate]
+        }
+        found[f"{rate}_p"] = {
+            cohort: {"value": min(one.p for one in by_rate[rate])}
+            for cohort, by_rate in rates.items()
+            if len(by_rate[rate]) > 1
+        }
+    return found
+
+
+def _csv(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]]) -> str:
+    from modules.metrics.cohorts import CohortRate
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["cohorts", "rate", *(field.name for field in dataclasses.fields(CohortRate))])
+    for cohort, by_rate in rates.items():
+        for rate, found in by_rate.items():
+            writer.writerows([cohort, RATES[rate], *dataclasses.astuple(one)] for one in found)
+    return out.getvalue()
+
+
+def figure(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]], threshold: float, far: float) -> bytes:
+    """PNG: for each cohort both rates with their intervals; a line at the rate of all cohorts of that grouping together."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    count = sum(max(len(found) for found in by_rate.values()) for by_rate in rates.values())
+    drawing = Figure(figsize=(9, 1.6 + 0.34 * (count + len(rates))), layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(len(rates), len(RATES), squeeze=False, height_ratios=[
+        1 + max(len(found) for found in by_rate.values()) for by_rate in rates.values()
+    ])  # fmt: skip
+    for row, (cohort, by_rate) in zip(axes, rates.items(), strict=True):
+        for panel, (rate, found) in zip(row, by_rate.items(), strict=True):
+            places = np.arange(len(found))[::-1]
+            values = np.array([100 * one.value for one in found])
+            errors = 100 * np.array([[one.value - one.low, one.high - one.value] for one in found]).reshape(-1, 2).T
+            colors = ["#b3261e" if one.p < 0.05 else "#3b5bdb" for one in found]
+            for place, value, error, color in zip(places, values, errors.T, colors, strict=True):
+                panel.errorbar(value, place, xerr=error[:, None], fmt="o", color=color, capsize=3, markersize=5)
+            pairs = sum(one.pairs for one in found)
+            if pairs:
+                panel.axvline(100 * sum(one.errors for one in found) / pairs, color="#888", linewidth=1, linestyle="--")
+            panel.set_yticks(places, [f"{one.cohort} ({one.subjects})" for one in found], fontsize=8)
+            panel.set_ylim(-0.7, max(len(found) - 0.3, 0.7))
+            panel.set_xlim(left=0)
+            panel.set_title(f"{cohort}: {RATES[rate]}", fontsize=9, loc="left")
+            panel.set_xlabel("%", fontsize=8)
+            panel.tick_params(axis="x", labelsize=8)
+            for side in ("top", "right"):
+                panel.spines[side].set_visible(False)
+    title = f"Error rates of cohorts (number of subjects) at threshold {threshold:.3f}, FMR of all pairs {100 * far:.2g} %"
+    legend = "95 % intervals; red: differs from all cohorts together (dashed), p < 0.05"
+    drawing.suptitle(f"{title}\n{legend}", fontsize=8.5, x=0.01, ha="left")
+    out = io.BytesIO()
+    drawing.savefig(out, format="png", dpi=130, metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,96 @@
+"""Error rates of cohorts from the scores of an evaluation that has finished."""
+
+import csv
+import io
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from small import write
+
+from datamodules.columns import Column
+from datamodules.datasets.drawn import DrawnDatasetConfig
+from grid.plan.plan import make_plan
+from grid.spec.grid_file import read
+from grid.spec.stage_kind import stage_kind
+from grid.stages.extra.differentials import combined
+from modules.metrics.roc import Curve
+
+BASE = {"data": {"name": "drawn", "size": 64, "subjects": 4, "shots": 4}, "input": {"size": 32}}
+BASE |= {"backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}, "head": {"name": "fc_bn", "dimension": 8}}
+BASE |= {"recipe": {"name": "one_cycle", "epochs": 1, "batch_size": 8}}
+PAIRS = {"name": "drawn", "size": 64, "subjects": 24, "shots": 4, "folds": 3}
+STAGE = {"name": "differentials", "cohorts": ["gender", "gender*age"], "far": 0.1}
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory, run_cell):
+    return run_cell(tmp_path_factory.mktemp("cohorts"), BASE, protocols=[PAIRS], explainers=[], stages=[STAGE])
+
+
+def test_the_rates_are_those_of_each_cohort_at_the_threshold_of_all_pairs(cell):
+    scores = pq.read_table(cell.path("evaluate:drawn", "scores.parquet")).to_pydict()
+    score, same = np.array(scores["score"]), np.array(scores["same"])
+    _, threshold, far = Curve.of(score, same).val(0.1)
+    data = DrawnDatasetConfig(size=64, subjects=24, shots=4, first=1000)
+    manifest = data.manifest(None)
+    gender = data.columns(manifest)["gender"]
+    of = dict(zip(manifest.keys, gender.values.tolist(), strict=True))
+    left, right = (np.array([of[key] for key in scores[side]]) for side in ("left", "right"))
+    result = cell.json("differentials", "result.json")
+    assert result["threshold"]["value"] == threshold
+    assert result["far"]["value"] == far <= 0.1
+    for number, name in enumerate(gender.classes):
+        within = (left == number) & (right == number)
+        wrong = {"fmr": score[within & ~same] >= threshold, "fnmr": score[within & same] < threshold}
+        for rate, errors in wrong.items():
+            entry = result[rate][f"gender {name}"]
+            assert (entry["value"], entry["n"]) == (pytest.approx(errors.mean()), len(errors))
+            assert entry["low"] < entry["value"] < entry["high"] or entry["low"] == 0 < entry["high"]
+    assert 0 < result["fmr_p"]["gender"]["value"] <= 1
+
+
+def test_cohorts_of_two_columns_are_in_the_table_and_the_figure_is_shown_without_faces(cell):
+    rows = list(csv.DictReader(io.StringIO(cell.path("differentials", "cohorts.csv").read_text())))
+    assert {row["cohorts"] for row in rows} == {"gender", "gender*age"}
+    assert any(row["cohort"].startswith("Female x ") for row in rows)
+    with Image.open(cell.path("differentials", "cohorts.png")) as figure:
+        assert figure.width > 800
+    assert stage_kind("differentials").pictures(None, False) == ("cohorts.png",)
+
+
+def test_only_evaluations_and_their_labels_count(tmp_path):
+    def ids(**settings):
+        stages = [{**STAGE, **settings}]
+        file = write(tmp_path / "grid.yaml", BASE, axes={}, protocols=[PAIRS], explainers=[], stages=stages)
+        return {str(stage.label): stage.id for stage in make_plan(read(file)).stages}
+
+    before, after = ids(), ids(cohorts=["gender"])
+    assert before["evaluate:drawn"] == after["evaluate:drawn"]
+    assert before["differentials"] != after["differentials"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"cohorts": ["gendr"]}, "'gendr' in cohorts is no column of the dataset of protocol drawn.*gender"),
+        ({"protocol": "lfw"}, "protocol 'lfw' is no protocol with pairs of images"),
+        ({"cohorts": ["age_years"]}, "column 'age_years' in cohorts has numbers"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_by_the_plan(tmp_path, settings, words):
+    stages = [{**STAGE, **settings}]
+    file = write(tmp_path / "grid.yaml", BASE, axes={}, protocols=[PAIRS], explainers=[], stages=stages)
+    with pytest.raises(Exception, match=words):
+        make_plan(read(file))
+
+
+def test_combinations_have_a_class_each_and_unknown_labels_none():
+    columns = {
+        "race": Column.categorical(["A", "B", None, "B"]),
+        "gender": Column.categorical(["F", "M", "F", None]),
+    }
+    index, names = combined(columns, "race*gender")
+    assert names == ["A x F", "A x M", "B x F", "B x M"]
+    assert index.tolist() == [0, 3, -1, -1]
