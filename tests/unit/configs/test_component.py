@@ -17,6 +17,7 @@ from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot be made without
     ("augmentation", "pipeline"): {"steps": ["flip"]},
+    ("protocol", "attributes"): {"data": {"name": "drawn"}},
     ("protocol", "clustering"): {"data": {"name": "drawn"}},
     ("protocol", "identification"): {"data": {"name": "drawn"}},
     ("protocol", "pairs_of"): {"data": {"name": "drawn"}},
@@ -37,6 +38,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
 INSTANCES: dict[type, Any] = {SweepPoint: SweepPoint(of="drawn", key="jpeg.quality", value=50)}  # without defaults
 ONE_VALUE = {  # any other is refused
     ("Compute", "devices"),
+    *((title, "target_weighting") for title in ("Training", "Cell")),  # without targets
     ("protocol/lfw", "setting"),  # of view 1
     ("protocol/lfw", "verifier"),  # in the unsupervised setting
     *(("data/transformed", key) for key in ("on_bad_image", "on_identity_conflict")),  # those of its dataset

@@ -33,7 +33,7 @@ WARM_UP = 2  # images before the clock starts
 class FaceTimeConfig(StageConfig):
     """``images`` of the training data are measured one by one with ``threads`` threads; the median is reported."""
 
-    name: Literal["grid.stages.face_time"] = "grid.stages.face_time"
+    name: Literal["face_time"] = "face_time"
     images: int = Field(default=32, ge=3)
     threads: int = Field(default=1, ge=1)
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from grid.stages.face_time import WARM_UP, Kind, _threads, _timed, processor
+from grid.stages.extra.face_time import WARM_UP, Kind, _threads, _timed, processor
 
 
 def test_each_call_is_timed_but_the_first_ones():
@@ -30,7 +30,7 @@ def test_threads_are_set_and_reset():
 
 def test_columns_name_the_processor_and_the_threads():
     result = {"embedding": {"value": 0.02}, "total": {"value": 0.02}, "processor": processor(), "threads": 2}
-    measures = Kind("grid.stages.face_time").measures([result])
+    measures = Kind("face_time").measures([result])
     assert [one.key for one in measures] == ["embedding", "total"]
     assert measures[1].title == f"Total [s] (2 threads, {processor()})"
     assert processor()

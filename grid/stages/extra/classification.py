@@ -30,7 +30,7 @@ RESULT = "result.json"
 class ClassificationConfig(StageConfig):
     """``top``: an image also counts as recognized if its subject is among that many highest logits."""
 
-    name: Literal["grid.stages.classification"] = "grid.stages.classification"
+    name: Literal["classification"] = "classification"
     top: int = Field(default=5, ge=2)
 
 
@@ -99,7 +99,7 @@ def _check(training: Training) -> None:
     elif training.split.by != "images":
         why = "split.by: identities holds out subjects without a class; use split.by: images"
     if why:
-        raise ValueError(f"stage grid.stages.classification classifies held-out images of training subjects: {why}")
+        raise ValueError(f"stage classification classifies held-out images of training subjects: {why}")
 
 
 def _images(crops: Any, rows: np.ndarray, device: str) -> Any:

@@ -13,8 +13,8 @@ from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import read
 from grid.spec.training import Training
-from grid.stages.classification import Kind
-from grid.stages.classification import run as classify
+from grid.stages.extra.classification import Kind
+from grid.stages.extra.classification import run as classify
 
 BASE = {
     "data": {"name": "drawn", "size": 64, "subjects": 4, "shots": 6},
@@ -22,7 +22,7 @@ BASE = {
     "head": {"name": "deepface_f7", "dimension": 16},
     "recipe": {"name": "one_cycle", "lr": 0.01, "epochs": 2, "batch_size": 8},
 }
-STAGE, TIME = "grid.stages.classification", "grid.stages.face_time"
+STAGE, TIME = "classification", "face_time"
 
 
 @pytest.fixture(scope="module")
