@@ -140,9 +140,9 @@ def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...
     names = _attributes(encoder, settings)
     listed: list[tuple[Any, ...]] = [("key", "identity", *names, "pca_1", "pca_2", "tsne_1", "tsne_2")]
     for place, row in enumerate(rows.tolist()):
-        told = (_written(encoder.columns[name], row) for name in names)
+        values = (_written(encoder.columns[name], row) for name in names)
         numbers = (f"{value:.6g}" for value in (*first[place], *second[place]))
-        listed.append((keys[row], encoder.subjects[place], *told, *numbers))
+        listed.append((keys[row], encoder.subjects[place], *values, *numbers))
     return scatter_png(plots), listed, explained
 
 

@@ -1,6 +1,6 @@
 """The expanding path of U-Net (Ronneberger, Fischer and Brox, MICCAI 2015), as in the autoencoder of Debreczeni et al.
 
-Each level is a 2 x 2 up-convolution with stride 2 and two 3 x 3 convolutions with batch normalisation and ReLU; the number of
+Each level is a 2 x 2 up-convolution with stride 2 and two 3 x 3 convolutions with batch normalization and ReLU; the number of
 channels halves from level to level. U-Net's skip connections are left out: they would carry the image past the feature map, so
 that a good reconstruction would say nothing about what the feature map contains, and no image could be made from a code alone.
 U-Net's convolutions are unpadded; ours are padded, and the result of an up-convolution is cropped to the level's size instead.

@@ -13,7 +13,7 @@ from modules.latent.image_quality import psnr, ssim
 GENERATOR = np.random.default_rng(0)
 CROPS = GENERATOR.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 SUBJECTS = np.repeat(np.arange(20), 2)
-KINDS = np.repeat(np.arange(20) % 2, 2)
+KINDS = np.repeat(GENERATOR.permutation(np.arange(20) % 2), 2)
 SETTINGS = SimpleNamespace(
     attributes=(), vectors="pooled", folds=2, strength=1.0, permutations=3, dimension_permutations=49, resamples=100, seed=0
 )

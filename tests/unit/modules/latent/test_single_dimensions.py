@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from modules.latent import single_dimensions
 from modules.latent.attribute_labels import Attribute
 from modules.latent.single_dimensions import share_interval, shares
 
@@ -52,3 +53,15 @@ def test_the_interval_is_around_the_share(attribute: Attribute, dimension: int) 
     assert about["value"] == pytest.approx(shares(VECTORS, attribute, SUBJECTS, 1, 0).values[dimension])
     assert 0 <= about["low"] <= about["value"] <= about["high"] <= 1
     assert about["high"] - about["low"] > 0.02
+
+
+def test_the_share_of_a_resample_is_that_of_its_images() -> None:
+    rows = np.random.default_rng(5).integers(0, 120, 70)
+    x, kinds, years = VECTORS[rows, 3], CLASSES[rows], YEARS[rows]
+    of_class = (kinds[:, None] == np.arange(2)).astype(float)
+    sums = np.concatenate([of_class, of_class * x[:, None], (x * x)[:, None]], axis=1).sum(0)[None]
+    groups = [x[kinds == one] for one in (0, 1)]
+    between = sum(len(group) * (group.mean() - x.mean()) ** 2 for group in groups)
+    assert single_dimensions._correlation_ratio(sums)[0] == pytest.approx(between / ((x - x.mean()) ** 2).sum())
+    sums = np.stack([np.ones(70), x, x * x, years, years * years, x * years], axis=1).sum(0)[None]
+    assert single_dimensions._squared_correlation(sums)[0] == pytest.approx(np.corrcoef(x, years)[0, 1] ** 2)

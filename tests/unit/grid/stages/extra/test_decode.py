@@ -1,5 +1,8 @@
 """A decoder trained on a finished network leaves the network as it is."""
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from configs.lookup import resolve
+from grid.execution.job import RunOptions, begin, in_store
 from grid.spec.cell import Cell
+from grid.stages.extra import decode
 from grid.stages.extra.decode import decoding
+from modules.training.checkpointing import Stopped
 
 
 def test_every_weight_and_statistic_of_the_network_stays_bit_identical(studied_cell: Any) -> None:
@@ -53,3 +59,23 @@ def test_its_recipe_trains_the_decoder_only_and_needs_no_pairs() -> None:
 def test_another_recipe_is_refused(recipe: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         resolve("stage", {"name": "decode", "recipe": recipe})
+
+
+def test_an_interrupted_training_continues_and_gives_the_same_decoder(studied_cell: Any, tmp_path: Path) -> None:
+    shutil.copytree(studied_cell.store, tmp_path / "store", ignore=shutil.ignore_patterns("decode"))
+    job = in_store(studied_cell.jobs["decode"], tmp_path / "store")
+    first: Any = begin(job)
+    context = first.context(RunOptions())
+    context.stop_requested = lambda: True
+    with pytest.raises(Stopped, match="stopped after epoch 0"):
+        decode.run(first.configs, context)
+    first.attempt.close()
+    second: Any = begin(job)
+    result = decode.run(second.configs, second.context(RunOptions()))
+    second.attempt.close()
+    assert (second.attempt.path / "resumed.json").is_file()
+    assert json.loads((second.attempt.path / "history.json").read_text()) == studied_cell.json("decode", "history.json")
+    assert result.facts["epochs"] == 2
+    after = load_file(second.attempt.path / "model.safetensors")
+    for name, value in load_file(studied_cell.path("decode", "model.safetensors")).items():
+        assert torch.equal(value, after[name]), name
