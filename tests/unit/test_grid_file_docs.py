@@ -96,8 +96,8 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
 
 def keys_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
     for name, field in model.model_fields.items():
-        if (name == "name" and issubclass(model, Component)) or (model is Cell and name in LISTS):
-            continue
+        if (name == "name" and issubclass(model, Component)) or (model is Cell and name in LISTS) or name == "sweep_point":
+            continue  # sweep_point is set by ``sweep``
         yield f"{prefix}{name}", kind_of(field.annotation), default_of(field)
         inner = model_in(field.annotation)
         if inner is not None and inner is not Launch:
