@@ -5,7 +5,7 @@ The identity covers everything a result depends on. Every field is part of it, e
 * ``LOCATION``: a path or an address. The content counts instead. ``NAMING``: a title in reports.
 * ``Born(value)``: the field was added later. At that value it is left out, so that existing identities do not change.
 
-A change of behaviour without a change of fields raises the class's ``version``.
+A change of behavior without a change of fields raises the class's ``version``.
 """
 
 from __future__ import annotations

@@ -46,11 +46,11 @@ class Manifest(Protocol):
 
 
 class ThirdParty:
-    """Third-party data: what is needed, its licence, and how to obtain it.
+    """Third-party data: what is needed, its license, and how to obtain it.
 
     Attributes:
         needs: files or folders needed, by field
-        terms: licence or terms of use
+        terms: license or terms of use
         origin: who distributes it, and how
     """
 
@@ -65,7 +65,7 @@ class ThirdParty:
 
 
 class DatasetConfig(ThirdParty, Component, ABC):
-    """Face images labelled by subject."""
+    """Face images labeled by subject."""
 
     kind: ClassVar[str] = "data"
     server: ClassVar[str | None] = None  # URL prefix of a public server that has ``sources``
@@ -85,7 +85,7 @@ class DatasetConfig(ThirdParty, Component, ABC):
         return self
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        """Identity -> name, for the subjects whose names are known; normalised by ``datamodules.list_readers.subject_names``.
+        """Identity -> name, for the subjects whose names are known; normalized by ``datamodules.list_readers.subject_names``.
 
         Names can be compared between datasets, identities only within a namespace.
         """
@@ -210,7 +210,7 @@ class AlignmentConfig(Component, ABC):
 
 class Alignment(Protocol):
     def crop(self, image: np.ndarray, detection: Detection, size: int | tuple[int, int]) -> np.ndarray:
-        """The crop, uint8 (height, width, 3); a single ``size`` means a square. Without a face, a crop of the image's centre.
+        """The crop, uint8 (height, width, 3); a single ``size`` means a square. Without a face, a crop of the image's center.
 
         Raises:
             ValueError: landmarks are needed and the detection has none.
@@ -256,7 +256,7 @@ class ProtocolConfig(ThirdParty, Component, ABC):
     kind: ClassVar[str] = "protocol"
     task: ClassVar[str] = "verification"  # a file in ``grid/evaluation``, or the dotted path of a user's module
     label: Annotated[str | None, NAMING] = None  # title in reports; must be unique within a grid
-    flip_test: bool = False  # add the embedding of the mirrored image before normalisation
+    flip_test: bool = False  # add the embedding of the mirrored image before normalization
     # Add the embeddings of the four corner crops, whose sides are this fraction of the image's.
     multi_crop: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None
     overlap: Literal["refuse", "drop"] = "refuse"  # policy for pairs with training subjects

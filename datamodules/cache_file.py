@@ -1,7 +1,7 @@
 """Cache files: written atomically, synced, and followed by a digest of their content.
 
 A damaged cache file is removed with a one-line notice and recomputed. Temporary files are locked by their writers, so that
-those of dead writers are recognised, even between containers that share process ids.
+those of dead writers are recognized, even between containers that share process ids.
 """
 
 from __future__ import annotations

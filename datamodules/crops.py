@@ -122,7 +122,7 @@ def crops(
     if lost and detector.on_missing_face == "fail":
         raise ValueError(
             f"detector {detector.name}: no face found in {manifest.keys[lost[0]]}; {len(lost)} of {len(rows)} images have none"
-            "; on_missing_face: center_crop takes their centre, drop leaves them out"
+            "; on_missing_face: center_crop takes their center, drop leaves them out"
         )
     every = np.arange(len(rows), dtype=np.int64)
     kept = np.delete(every, lost) if detector.on_missing_face == "drop" else every

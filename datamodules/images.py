@@ -31,7 +31,7 @@ def decode(data: bytes, name: str) -> np.ndarray:
     """Decodes the image in ``data`` completely: RGB, uint8, (height, width, 3).
 
     The image is rotated according to its EXIF orientation. Transparent pixels are blended onto white. 16-bit pixels are scaled
-    to 8 bits (65535 becomes 255): grey ones are rounded, for colours the upper byte is used. Of an animation, the first frame
+    to 8 bits (65535 becomes 255): gray ones are rounded, for colors the upper byte is used. Of an animation, the first frame
     is used. The format is one of ``FORMATS``, regardless of the file name. An image has at most ``MOST_PIXELS``, whatever its
     width: 20,000 x 4,473 pixels are accepted, 20,000 x 4,474 are refused before they are decompressed.
 
@@ -79,11 +79,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _narrow(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit RGB; Pillow's own conversion clips at 255, which turns most of such an image white."""
+    """16-bit gray as 8-bit RGB; Pillow's own conversion clips at 255, which turns most of such an image white."""
     wide = np.asarray(image, dtype=np.int64)
     if wide.min() < 0 or wide.max() > 65535:
         raise ValueError(f"pixels from {wide.min()} to {wide.max()}, which is no range of 16 bits")
-    grey = (wide + 128) // 257
+    gray = (wide + 128) // 257
     if isinstance(clear := image.info.get("transparency"), int):
-        grey[wide == clear] = 255
-    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        gray[wide == clear] = 255
+    return Image.fromarray(gray.astype(np.uint8)).convert("RGB")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 EXACT = 2**31 // 255  # number of pixels whose sum fits into int32
-CENTRE, SCALE = 127.5, 0.0078125  # normalisation of pixels to about [-1, 1], as in the networks' training
+CENTER, SCALE = 127.5, 0.0078125  # normalization of pixels to about [-1, 1], as in the networks' training
 
 
 class IntegralImage:
@@ -26,17 +26,17 @@ class IntegralImage:
         self._sums = cv2.integral(np.ascontiguousarray(image), sdepth=deep)
 
     def whole(self, height: int, width: int) -> np.ndarray:
-        """The whole image resized: float32 (height, width, 3), normalised."""
+        """The whole image resized: float32 (height, width, 3), normalized."""
         top, bottom = _edges(np.int64(self.height), height)
         left, right = _edges(np.int64(self.width), width)
         rows = self._sums.take(bottom, axis=0)
         rows -= self._sums.take(top, axis=0)
         sums = rows.take(right, axis=1)
         sums -= rows.take(left, axis=1)
-        return _centred(sums, (bottom - top)[:, None] * (right - left)[None])
+        return _centered(sums, (bottom - top)[:, None] * (right - left)[None])
 
     def parts(self, boxes: np.ndarray, side: int) -> np.ndarray:
-        """Rectangles of the image as squares of ``side`` pixels: float32 (N, side, side, 3), normalised.
+        """Rectangles of the image as squares of ``side`` pixels: float32 (N, side, side, 3), normalized.
 
         Pixels outside the image are black, as in the authors' code.
 
@@ -53,7 +53,7 @@ class IntegralImage:
         sums -= flat.take(top + right, axis=0)
         sums -= flat.take(bottom + left, axis=0)
         sums += flat.take(top + left, axis=0)
-        return _centred(sums, count)
+        return _centered(sums, count)
 
 
 def _edges(length: np.ndarray | np.int64, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,8 +62,8 @@ def _edges(length: np.ndarray | np.int64, count: int) -> tuple[np.ndarray, np.nd
     return index * length // count, -(-(index + 1) * length // count)
 
 
-def _centred(sums: np.ndarray, count: np.ndarray) -> np.ndarray:
+def _centered(sums: np.ndarray, count: np.ndarray) -> np.ndarray:
     found = sums.astype(np.float32)
     found *= (SCALE / count).astype(np.float32)[..., None]
-    found -= np.float32(CENTRE * SCALE)
+    found -= np.float32(CENTER * SCALE)
     return found

@@ -118,7 +118,7 @@ def _moved(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def _squares(boxes: np.ndarray) -> np.ndarray:
-    """Squares with the same centres and the longer of the two sides."""
+    """Squares with the same centers and the longer of the two sides."""
     side = boxes[:, 2:] - boxes[:, :2]
     longer = side.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + side * np.float32(0.5) - longer * np.float32(0.5)

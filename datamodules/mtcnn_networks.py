@@ -1,4 +1,4 @@
-"""The three networks of MTCNN with facenet-pytorch's weights, optimised for CPUs.
+"""The three networks of MTCNN with facenet-pytorch's weights, optimized for CPUs.
 
 The results equal those of facenet-pytorch's modules up to rounding. Features are channels-last, which makes pooling five times
 as fast; the first activation and pooling of P-Net work on whole rows, as torch's own are slow with ten channels; the face score

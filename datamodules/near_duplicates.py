@@ -25,7 +25,7 @@ from datamodules import cache_file
 BITS = 64
 SIDE = 32  # side in pixels of the square that is hashed
 THUMB = 16  # side of the thumbnail in pixels
-CONTRAST = 2.0  # grey levels; an image with less variation has no structure to hash
+CONTRAST = 2.0  # gray levels; an image with less variation has no structure to hash
 ALIKE = 0.97  # minimum correlation of the thumbnails of two near duplicates
 PAIRS = 1 << 22  # candidates in memory at a time
 BLOCK = 64  # images read at a time
@@ -37,7 +37,7 @@ class Prints:
 
     Attributes:
         hashes: uint64 (N,)
-        thumbs: uint8 (N, 256), grey thumbnails
+        thumbs: uint8 (N, 256), gray thumbnails
         structured: bool (N,), False for images too uniform to be compared
     """
 
@@ -85,11 +85,11 @@ def prints(dataset: Dataset, progress: Progress | None = None) -> Prints:
 
 def image_print(image: np.ndarray) -> tuple[int, np.ndarray, bool]:
     """(hash, thumbnail uint8 (256,), whether it has structure) of an image, uint8 (height, width, 3)."""
-    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    thumb = cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA).ravel()
-    low = (_COSINES @ grey.astype(np.float64) @ _COSINES.T).ravel()[1 : BITS + 1]  # without the mean
+    gray = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    thumb = cv2.resize(gray, (THUMB, THUMB), interpolation=cv2.INTER_AREA).ravel()
+    low = (_COSINES @ gray.astype(np.float64) @ _COSINES.T).ravel()[1 : BITS + 1]  # without the mean
     bits = np.packbits(low > np.median(low))
-    return int.from_bytes(bits.tobytes(), "big"), thumb, bool(grey.std() >= CONTRAST)
+    return int.from_bytes(bits.tobytes(), "big"), thumb, bool(gray.std() >= CONTRAST)
 
 
 def _cosines() -> np.ndarray:
@@ -146,7 +146,7 @@ def _candidates(ours: np.ndarray, theirs: np.ndarray, bits: int) -> Iterator[tup
 
 
 def _correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """float32 (n,): correlation of the thumbnails' grey levels."""
+    """float32 (n,): correlation of the thumbnails' gray levels."""
     a, b = (each.astype(np.float32) - each.mean(axis=1, dtype=np.float32, keepdims=True) for each in (ours, theirs))
     size = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
     product: np.ndarray = np.einsum("nd,nd->n", a, b) / np.maximum(size, np.float32(1e-6))

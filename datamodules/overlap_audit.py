@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from configs.interfaces import Manifest as AnyManifest
-from datamodules.list_readers.subject_names import normalised
+from datamodules.list_readers.subject_names import normalized
 from datamodules.manifest import Manifest
 from datamodules.near_duplicates import Prints, near
 
@@ -23,7 +23,7 @@ class Audit:
     """The overlap of two sets.
 
     Attributes:
-        names: (subject of the training set, subject of the evaluation set, normalised name), sorted
+        names: (subject of the training set, subject of the evaluation set, normalized name), sorted
         identical: int64 (A, 2), rows (training, evaluation) of byte-identical files
         near: int64 (B, 2), rows of near duplicates, without byte-identical ones
         distance: int64 (B,), Hamming distance of their hashes
@@ -123,7 +123,7 @@ def audit(
 def _named(manifest: Manifest, names: Mapping[str, str] | None) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for who in dict.fromkeys(manifest.identities):
-        name = normalised(who if names is None else names.get(who, ""))
+        name = normalized(who if names is None else names.get(who, ""))
         if name:
             found.setdefault(name, []).append(who)
     return found

@@ -1,7 +1,7 @@
 """Console output of commands, and options shared by many of them.
 
 File names, levels and subject names come from users and from data. They are printed as plain text: these consoles interpret no
-markup or emoji codes in what they print, and replace control characters by a replacement character. Coloured output is only
+markup or emoji codes in what they print, and replace control characters by a replacement character. Colored output is only
 possible with ``styled``.
 """
 

@@ -25,7 +25,7 @@ class Count:
     Attributes:
         parameters: of backbone and head, i.e. what is used at test time; the number given in papers
         flops: for one image through backbone and head. A multiply-add counts as two; only convolutions and matrix products
-            count, not normalisation, activation and pooling
+            count, not normalization, activation and pooling
         loss_parameters: of the loss (mostly the classifier) and of the backbone's auxiliary classification, if any; grows with
             the number of classes
         decoder_parameters, decoder_flops: of the decoder, which is only used in training; 0 without one

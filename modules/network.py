@@ -31,7 +31,7 @@ def embedding_digest(state: Mapping[str, Tensor]) -> str:
 class Network(nn.Module):
     """images -> backbone -> feature map -> head -> embedding -> loss; optionally also feature map -> decoder -> images.
 
-    Weights are initialised from torch's global generator only, in the order backbone, head, loss, auxiliary, decoder.
+    Weights are initialized from torch's global generator only, in the order backbone, head, loss, auxiliary, decoder.
 
     A backbone with an auxiliary classification, such as abn, has ``auxiliary_dimension``, ``auxiliary_weight`` and
     ``forward_auxiliary(images) -> (feature map, vectors (N, auxiliary_dimension))``. The auxiliary classifier is part of this
@@ -97,7 +97,7 @@ class Network(nn.Module):
         return self.backbone(images)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Embeddings (N, dimension), not normalised, of images (N, 3, height, width) in [-1, 1]."""
+        """Embeddings (N, dimension), not normalized, of images (N, 3, height, width) in [-1, 1]."""
         return self._embedded(self.features(images))
 
     def _embedded(self, features: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from configs.interfaces import AlignmentConfig, Detection
-from datamodules.geometry.cutting import CENTRE, Size, centred_square, cut, sides
+from datamodules.geometry.cutting import CENTER, Size, centered_square, cut, sides
 
 
 class BoxConfig(AlignmentConfig):
@@ -30,13 +30,13 @@ class Box:
         """The crop, uint8 (height, width, 3) as in ``size``.
 
         The box is enlarged so that it has a margin of ``margin`` output pixels (half on each side), clipped to the image, and
-        resized. If no face was found, the centred square with half the image's shorter side is used.
+        resized. If no face was found, the centered square with half the image's shorter side is used.
 
         Raises:
             ValueError: the margin is too large for the crop.
         """
         box = self._window(image, detection, size) if detection.found else None
-        return cut(image, box or centred_square(image, CENTRE), size)
+        return cut(image, box or centered_square(image, CENTER), size)
 
     def _window(self, image: np.ndarray, detection: Detection, size: Size) -> tuple[int, int, int, int]:
         margin, (down, across) = self.margin, sides(size)

@@ -1,4 +1,4 @@
-"""DeepFace's 3D alignment (frontalisation).
+"""DeepFace's 3D alignment (frontalization).
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1. An affine camera is fitted to the landmarks, and each triangle
 of a mean face is warped from its place in the image to its place in the frontal view. The paper uses 67 landmarks; here there
@@ -56,7 +56,7 @@ class Frontal3d:
         self.mirror = mirror
 
     def crop(self, image: np.ndarray, detection: Detection, size: Size) -> np.ndarray:
-        """The frontalised face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
+        """The frontalized face, uint8 (height, width, 3) as in ``size``; ``cutting.stand_in`` if no face was found.
 
         Raises:
             ValueError: the face has no landmarks.

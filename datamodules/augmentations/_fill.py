@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-Fill = Literal["black", "grey", "mean", "noise"]
-GREY = 128  # the value closest to zero after normalisation to [-1, 1]
+Fill = Literal["black", "gray", "mean", "noise"]
+GRAY = 128  # the value closest to zero after normalization to [-1, 1]
 
 
 def fill(image: np.ndarray, box: tuple[int, int, int, int], how: Fill, random: np.random.Generator) -> None:
@@ -16,7 +16,7 @@ def fill(image: np.ndarray, box: tuple[int, int, int, int], how: Fill, random: n
     Args:
         image: uint8 (height, width, 3)
         box: x0, y0, x1, y1 in pixels
-        how: black, grey (128), the current mean colour of the whole image, or noise: uniform for each value of each pixel
+        how: black, gray (128), the current mean color of the whole image, or noise: uniform for each value of each pixel
         random: random generator for the noise
     """
     height, width = image.shape[:2]
@@ -27,4 +27,4 @@ def fill(image: np.ndarray, box: tuple[int, int, int, int], how: Fill, random: n
     elif how == "mean":
         part[:] = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
     else:
-        part[:] = {"black": 0, "grey": GREY}[how]
+        part[:] = {"black": 0, "gray": GRAY}[how]

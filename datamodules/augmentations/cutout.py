@@ -17,7 +17,7 @@ from datamodules.augmentations._fill import Fill, fill
 class CutoutConfig(AugmentationConfig):
     name: Literal["cutout"] = "cutout"
     side: Annotated[float, Field(gt=0, le=1)] = 0.3  # of the square, as a fraction of the image's shorter side
-    fill: Fill = "grey"  # corresponds to the paper's zero of normalised pixels
+    fill: Fill = "gray"  # corresponds to the paper's zero of normalized pixels
     probability: Probability = 0.5
 
     def build(self) -> Cutout:
@@ -25,7 +25,7 @@ class CutoutConfig(AugmentationConfig):
 
 
 class Cutout:
-    """The square's centre is any pixel of the image, so part of the square may lie outside (Section 3.1)."""
+    """The square's center is any pixel of the image, so part of the square may lie outside (Section 3.1)."""
 
     def __init__(self, config: CutoutConfig) -> None:
         self.config = config

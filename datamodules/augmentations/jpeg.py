@@ -23,7 +23,7 @@ class JPEGConfig(AugmentationConfig):
 
 
 class Jpeg:
-    """Encodes and decodes the image in memory; colour has half the resolution, as is usual."""
+    """Encodes and decodes the image in memory; color has half the resolution, as is usual."""
 
     def __init__(self, config: JPEGConfig) -> None:
         self.bgr = Seeded(library().ImageCompression("jpeg", config.quality, p=config.probability))

@@ -1,4 +1,4 @@
-"""Rotation around the image's centre."""
+"""Rotation around the image's center."""
 
 from __future__ import annotations
 

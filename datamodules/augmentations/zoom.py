@@ -1,4 +1,4 @@
-"""Zoom in or out around the image's centre, at constant image size."""
+"""Zoom in or out around the image's center, at constant image size."""
 
 from __future__ import annotations
 

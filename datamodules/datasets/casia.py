@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
 from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
-from datamodules.list_readers.subject_names import normalised, read_numbered_names
+from datamodules.list_readers.subject_names import normalized, read_numbered_names
 
 
 class CasiaDatasetConfig(FilesConfig):
@@ -51,4 +51,4 @@ class CasiaDatasetConfig(FilesConfig):
         if self.names_file is None:
             return {}
         known = read_numbered_names(self.names_file)
-        return {who: normalised(known[who]) for who in identities if who in known}
+        return {who: normalized(known[who]) for who in identities if who in known}

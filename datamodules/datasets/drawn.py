@@ -1,4 +1,4 @@
-"""Synthetic faces drawn by this project: no download, no licence, and known masks of all facial parts.
+"""Synthetic faces drawn by this project: no download, no license, and known masks of all facial parts.
 
 Subject ``number`` of population ``seed`` looks the same in every config. A look-alike is a separate subject that differs from
 its base subject in one part and has the same shots: shot k of both differs only inside that part, which is the ground truth for

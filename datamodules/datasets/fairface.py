@@ -1,4 +1,4 @@
-"""FairFace: 97,698 images labelled with age band, gender and one of seven race groups.
+"""FairFace: 97,698 images labeled with age band, gender and one of seven race groups.
 
 Karkkainen, Joo: FairFace: face attribute dataset for balanced race, gender, and age for bias measurement and mitigation.
 WACV 2021. 86,744 images are its training split, 10,954 its validation split. It has no subject labels: every image is its own
@@ -77,7 +77,7 @@ class FairFaceDatasetConfig(AttributeFilesConfig):
     def repairs(self) -> str:
         table = self.table()
         found = [f"{table.repaired} ages that a spreadsheet had made dates"] if table.repaired else []
-        found += [f"{count} images without {name}" for name, count in table.unlabelled().items() if count]
+        found += [f"{count} images without {name}" for name, count in table.unlabeled().items() if count]
         return "; ".join(found)
 
     def table(self) -> Table:

@@ -13,7 +13,7 @@ from configs.component import LOCATION, Missing
 from datamodules.download import Source
 from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
 from datamodules.list_readers.lfw import FILES, ListName, read_list
-from datamodules.list_readers.subject_names import normalised
+from datamodules.list_readers.subject_names import normalized
 
 # A copy kept by the authors of scikit-learn; the dataset's home page no longer exists.
 FUNNELED = (
@@ -47,7 +47,7 @@ class LFWDatasetConfig(FilesConfig):
 
     def names(self, identities: Iterable[str]) -> dict[str, str]:
         """The names are the subjects' folder names."""
-        return {who: normalised(who) for who in identities}
+        return {who: normalized(who) for who in identities}
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():

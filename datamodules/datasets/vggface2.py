@@ -1,6 +1,6 @@
 """VGGFace2: 3.31 million images of 9,131 subjects, 500 of them in its test part.
 
-Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognising faces across pose and age. FG 2018.
+Cao, Shen, Xie, Parkhi, Zisserman: VGGFace2: A dataset for recognizing faces across pose and age. FG 2018.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
 from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
-from datamodules.list_readers.subject_names import normalised, read_identity_meta
+from datamodules.list_readers.subject_names import normalized, read_identity_meta
 
 
 class VGGFace2DatasetConfig(FilesConfig):
@@ -52,4 +52,4 @@ class VGGFace2DatasetConfig(FilesConfig):
         if self.names_file is None:
             return {}
         known = read_identity_meta(self.names_file)
-        return {who: normalised(known[who]) for who in identities if who in known}
+        return {who: normalized(known[who]) for who in identities if who in known}

@@ -31,7 +31,7 @@ from datamodules.geometry.cutting import Size
 WEIGHTS = "facenet-pytorch 2.5.3"
 CASCADE = 2  # raise whenever any box changes; 1 was facenet-pytorch's own cascade
 CONFIDENT = 0.9  # threshold of largest_over_threshold, as in facenet-pytorch
-OFF_CENTRE = 2.0  # weight of the squared distance from the centre, as in facenet-pytorch
+OFF_CENTER = 2.0  # weight of the squared distance from the center, as in facenet-pytorch
 
 Selection = Literal["center_weighted_size", "probability", "largest", "largest_over_threshold"]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -138,7 +138,7 @@ def choose(boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int], method:
     """The row of the selected face, or None.
 
     The methods are facenet-pytorch's: the most probable face, the largest, the largest with a score over 0.9, or the one with
-    the greatest area minus twice the squared distance of its centre from the image's. Ties go to the larger face, then to the
+    the greatest area minus twice the squared distance of its center from the image's. Ties go to the larger face, then to the
     first.
 
     Args:
@@ -152,7 +152,7 @@ def choose(boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int], method:
         "probability": scores,
         "largest": areas,
         "largest_over_threshold": np.where(scores > CONFIDENT, areas, -np.inf),
-        "center_weighted_size": areas - OFF_CENTRE * (offset**2).sum(axis=1),
+        "center_weighted_size": areas - OFF_CENTER * (offset**2).sum(axis=1),
     }[method]
     best = max(range(len(boxes)), key=lambda row: (merit[row], areas[row], -row), default=None)
     return None if best is None or merit[best] == -np.inf else best

@@ -1,4 +1,4 @@
-"""No detection: the image or its centre, the baseline of detection studies."""
+"""No detection: the image or its center, the baseline of detection studies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datamodules.geometry.cutting import Size, cut
 
 class NoDetectorConfig(DetectorConfig):
     name: Literal["none"] = "none"
-    # Fraction of width and height to keep, around the centre; 1 keeps the whole image, resized without keeping the aspect
+    # Fraction of width and height to keep, around the center; 1 keeps the whole image, resized without keeping the aspect
     # ratio.
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     trivial: ClassVar[bool] = True
@@ -24,12 +24,12 @@ class NoDetectorConfig(DetectorConfig):
     def detection(self) -> dict[str, Any]:
         return {"name": self.name, "fraction": self.fraction}
 
-    def build(self, device: str = "cpu") -> Centre:
-        return Centre(self.fraction)
+    def build(self, device: str = "cpu") -> Center:
+        return Center(self.fraction)
 
 
-class Centre:
-    """Crops the centre of an image, with ``fraction`` of its width and height."""
+class Center:
+    """Crops the center of an image, with ``fraction`` of its width and height."""
 
     def __init__(self, fraction: float = 1.0) -> None:
         self.fraction = fraction

@@ -21,7 +21,7 @@ class IJBConfig(ProtocolConfig, ABC):
 
     set: Set = "ijbc"
     root: Annotated[Path, LOCATION]
-    norm: bool = True  # N: embeddings keep their norm, which weights them; False normalises each one first
+    norm: bool = True  # N: embeddings keep their norm, which weights them; False normalizes each one first
     detector_score: bool = True  # D: weight each embedding by its detection score
     flip_test: bool = True  # F: add the embedding of the mirrored image
     on_bad_image: Annotated[Literal["fail", "skip"], Born("fail")] = "fail"  # skip: use a template's remaining images, if any

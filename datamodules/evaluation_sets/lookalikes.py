@@ -44,14 +44,14 @@ def mine(embeddings: np.ndarray, identities: Sequence[str], folds: Mapping[str, 
     result does not depend on the number of threads: float32 products only preselect pairs, float64 cosines rank them.
 
     Args:
-        embeddings: (N, D) float, not necessarily normalised
+        embeddings: (N, D) float, not necessarily normalized
         identities: the subject of each row
         folds: subject -> fold; rows of other subjects are ignored
         per_fold: number of pairs per fold
         uses: maximum number of pairs per image
 
     Raises:
-        ValueError: an embedding cannot be normalised, or a fold has too few pairs.
+        ValueError: an embedding cannot be normalized, or a fold has too few pairs.
     """
     if per_fold < 1 or uses < 1:
         raise ValueError(f"per_fold and uses are at least 1, found {per_fold} and {uses}")

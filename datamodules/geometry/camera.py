@@ -1,6 +1,6 @@
 """The affine camera that maps five landmarks of a mean face to the detected ones.
 
-Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1: the camera P (2 x 4) is the generalised least squares solution
+Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 2.1: the camera P (2 x 4) is the generalized least squares solution
 of x2d = X3d P with a known covariance of the errors. Five points give ten equations for eight unknowns, so a prior is added:
 P is near that of a frontal face (mixed estimation: Theil and Goldberger, 1961). The covariances are ours; of a turn that the
 landmarks show, about three quarters are accepted.

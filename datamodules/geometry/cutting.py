@@ -35,23 +35,23 @@ def cut(image: np.ndarray, box: tuple[int, int, int, int], size: Size) -> np.nda
     return resized
 
 
-def centred_square(image: np.ndarray, fraction: float) -> tuple[int, int, int, int]:
-    """The centred square whose side is ``fraction`` of the image's shorter side, as a box."""
+def centered_square(image: np.ndarray, fraction: float) -> tuple[int, int, int, int]:
+    """The centered square whose side is ``fraction`` of the image's shorter side, as a box."""
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) * fraction))
     x0, y0 = (width - side) // 2, (height - side) // 2
     return x0, y0, x0 + side, y0 + side
 
 
-CENTRE = 0.5  # side of the crop used when no face was found, as a fraction of the image's shorter side
+CENTER = 0.5  # side of the crop used when no face was found, as a fraction of the image's shorter side
 
 
 def stand_in(image: np.ndarray, size: Size) -> np.ndarray:
-    """The crop used when no face was found: the largest part of the crop's aspect ratio inside the centred square with half the
+    """The crop where no face was found: the largest part of the crop's aspect ratio inside the centered square with half the
     image's shorter side, resized.
     """
     height, width = sides(size)
-    x0, y0, x1, _ = centred_square(image, CENTRE)
+    x0, y0, x1, _ = centered_square(image, CENTER)
     side, longer = x1 - x0, max(height, width)
     across, down = (max(1, round(side * one / longer)) for one in (width, height))
     x0, y0 = x0 + (side - across) // 2, y0 + (side - down) // 2

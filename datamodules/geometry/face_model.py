@@ -15,7 +15,7 @@ import numpy as np
 from datamodules.geometry.fiducials import PLACES
 
 EYES = 63.0  # distance between the pupils
-HALF_WIDTH, HALF_HEIGHT, DEPTH, MIDDLE = 75.0, 125.0, 80.0, 18.0  # half axes of the ellipsoid; its centre below the eyes
+HALF_WIDTH, HALF_HEIGHT, DEPTH, MIDDLE = 75.0, 125.0, 80.0, 18.0  # half axes of the ellipsoid; its center below the eyes
 RIM = 0.25  # fraction of the depth at which the face ends; beyond it the surface is flat
 BRIDGE, TIP, BASE = -4.0, 35.9, 47.0  # y of the nose's upper end, tip and lower end, from the eyes
 RISE = 16.0  # height of the tip above the ellipsoid

@@ -1,6 +1,6 @@
 """Five facial landmarks, their target positions, and the similarity transform between them.
 
-A point is (x, y) in pixels; the centre of the first pixel is (0, 0), as in OpenCV.
+A point is (x, y) in pixels; the center of the first pixel is (0, 0), as in OpenCV.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLACES = np.array(TEMPLATE)
 def places(size: Size) -> np.ndarray:
     """Float64 (5, 2): target positions of the landmarks in a crop of that size.
 
-    The positions scale with the height and stay centred horizontally: x becomes (x - 56) * height / 112 + width / 2. A crop
+    The positions scale with the height and stay centered horizontally: x becomes (x - 56) * height / 112 + width / 2. A crop
     of 112 x 96 is that of 112 x 112 without 8 columns on either side.
     """
     height, width = sides(size)
@@ -55,10 +55,10 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         source, target: (N, 2); the source points must not all coincide
     """
     z, w = (points @ np.array([1, 1j]) for points in (source, target))
-    centre, aim = z.mean(), w.mean()
-    z, w = z - centre, w - aim
+    center, aim = z.mean(), w.mean()
+    z, w = z - center, w - aim
     a = np.vdot(z, w) / np.vdot(z, z).real
-    b = aim - a * centre
+    b = aim - a * center
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 

@@ -3,13 +3,13 @@
 Three types are supported:
 
 * ``aligned``: five landmarks were warped to the template of 112 x 112 pixels (ArcFace), or to its middle 112 x 96 (SphereFace).
-  Distances scale with the crop's height, and the template is centred.
+  Distances scale with the crop's height, and the template is centered.
 * ``box``: a detector's box with a margin of an eighth of the crop, resized without keeping the aspect ratio: mtcnn with its
   margin of 20 at 160 pixels. Points are fractions of width and height.
-* ``centred``: the whole image with the face in the middle and the eyes a sixth of the width apart: detector none on LFW's
+* ``centered``: the whole image with the face in the middle and the eyes a sixth of the width apart: detector none on LFW's
   deep-funneled images. Not for drawn faces, which each shot moves. Points are fractions of width and height.
 
-The points of ``box`` and ``centred`` are means of MTCNN's landmarks in 60 images of LFW, made symmetric.
+The points of ``box`` and ``centered`` are means of MTCNN's landmarks in 60 images of LFW, made symmetric.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Literal
 
 import numpy as np
 
-Geometry = Literal["aligned", "box", "centred"]
+Geometry = Literal["aligned", "box", "centered"]
 Part = Literal["left_eye", "right_eye", "eyes", "nose", "mouth"]
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 BOX = ((0.302, 0.404), (0.698, 0.404), (0.5, 0.576), (0.332, 0.729), (0.668, 0.729))
-CENTRED = ((0.416, 0.453), (0.584, 0.453), (0.5, 0.553), (0.426, 0.639), (0.574, 0.639))
+CENTERED = ((0.416, 0.453), (0.584, 0.453), (0.5, 0.553), (0.426, 0.639), (0.574, 0.639))
 
 
 def points_of(geometry: Geometry, height: int, width: int) -> np.ndarray:
     """Eyes, nose and corners of the mouth in a crop of that size: (5, 2), x and y in pixels; left means left in the image."""
     if geometry == "aligned":
         return (np.array(TEMPLATE) - (56, 56)) * height / 112 + (width / 2, height / 2)
-    return np.array(BOX if geometry == "box" else CENTRED) * (width, height)
+    return np.array(BOX if geometry == "box" else CENTERED) * (width, height)
 
 
 def box_of(part: Part, points: np.ndarray) -> tuple[float, float, float, float]:

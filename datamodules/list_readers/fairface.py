@@ -44,7 +44,7 @@ class Table:
         """Column -> the class name of each row, None if unknown."""
         return {name: [names[one] if one >= 0 else None for one in getattr(self, name)] for name, names in KNOWN.items()}
 
-    def unlabelled(self) -> dict[str, int]:
+    def unlabeled(self) -> dict[str, int]:
         """Column -> number of rows without a label."""
         return {name: labels.count(None) for name, labels in self.labels().items()}
 

@@ -13,7 +13,7 @@ from datamodules.list_readers.lines import numbered_lines, shown
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
 
 
-def normalised(name: str) -> str:
+def normalized(name: str) -> str:
     """A name without case, accents, spaces and punctuation: "José_A._Ruiz" and "jose a ruiz" become equal."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold().translate(_PLAIN))
     return "".join(mark for mark in apart if mark.isalnum())

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from configs.interfaces import DatasetConfig, Manifest
 from configs.lookup import component
-from datamodules.evaluation_sets.labelled_images import LabelledImages
+from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.evaluation_sets.tasks import TaskConfig
 
 
@@ -43,7 +43,7 @@ class AttributesProtocolConfig(TaskConfig):
         own = {key: getattr(self, key) for key in ("tolerance", "bins", "resamples", "seed")}
         return {**super().evaluation_identity(), **own, "targets": list(self.targets)}
 
-    def asked(self, manifest: Manifest) -> LabelledImages:
+    def asked(self, manifest: Manifest) -> LabeledImages:
         """All images, with the labels of all columns.
 
         Raises:
@@ -55,4 +55,4 @@ class AttributesProtocolConfig(TaskConfig):
                 f"protocol {self.title}: dataset {self.data.name} has no columns, so no attribute can be evaluated"
             )
         subjects = np.unique(np.array(manifest.identities), return_inverse=True)[1] if self.data.identified else None
-        return LabelledImages(np.arange(len(manifest.keys), dtype=np.int64), columns, subjects)
+        return LabeledImages(np.arange(len(manifest.keys), dtype=np.int64), columns, subjects)

@@ -2,7 +2,7 @@
 
 Whitelam et al.: IARPA Janus Benchmark-B face dataset. CVPR workshops 2017. Maze et al.: IARPA Janus Benchmark-C: face
 dataset and protocol. ICB 2018. The embeddings of each medium are averaged, then the media of a template are summed and
-normalised. The three common variants are fields: N ``norm``, D ``detector_score``, F ``flip_test``.
+normalized. The three common variants are fields: N ``norm``, D ``detector_score``, F ``flip_test``.
 """
 
 from __future__ import annotations

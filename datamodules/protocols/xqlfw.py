@@ -23,7 +23,7 @@ class XQLFWProtocolConfig(OneListConfig):
     needs: ClassVar[str] = (
         "root: the folder with one folder per subject; file: the list, else xqlfw_pairs.txt in root or beside it"
     )
-    terms: ClassVar[str] = "MIT licence, and LFW's own terms"
+    terms: ClassVar[str] = "MIT license, and LFW's own terms"
     origin: ClassVar[str] = "public, in the release of its authors (Technical University of Munich)"
     suffix: str = ".jpg"  # of the images
 

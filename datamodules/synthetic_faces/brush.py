@@ -81,15 +81,15 @@ class Painter:
     def thick(self, width: float) -> int:
         return max(1, round(width * self.view.scale * OVER))
 
-    def fill(self, plane: np.ndarray, colour: tuple[float, ...], solid: bool = False) -> None:
+    def fill(self, plane: np.ndarray, color: tuple[float, ...], solid: bool = False) -> None:
         """Fills a polygon given in the upright plane; ``solid`` makes it part of the lit head."""
         points = [self._fixed(plane, OVER)]
-        cv2.fillPoly(self.canvas, points, colour, cv2.LINE_AA, _BITS)
+        cv2.fillPoly(self.canvas, points, color, cv2.LINE_AA, _BITS)
         if solid:
             cv2.fillPoly(self.cover, points, 255, cv2.LINE_AA, _BITS)
 
-    def line(self, plane: np.ndarray, colour: tuple[float, ...], width: float, closed: bool = False) -> None:
-        cv2.polylines(self.canvas, [self._fixed(plane, OVER)], closed, colour, self.thick(width), cv2.LINE_AA, _BITS)
+    def line(self, plane: np.ndarray, color: tuple[float, ...], width: float, closed: bool = False) -> None:
+        cv2.polylines(self.canvas, [self._fixed(plane, OVER)], closed, color, self.thick(width), cv2.LINE_AA, _BITS)
 
     def label(self, plane: np.ndarray, value: int, margin: int = 2) -> None:
         """Labels a polygon, with ``margin`` pixels around it, as part ``value``."""
@@ -98,7 +98,7 @@ class Painter:
         if margin:
             cv2.polylines(self.labels, points, True, value, 2 * margin, cv2.LINE_8, _BITS)
 
-    def glaze(self, plane: np.ndarray, colour: tuple[float, ...], opacity: float, soft: int = 0) -> None:
+    def glaze(self, plane: np.ndarray, color: tuple[float, ...], opacity: float, soft: int = 0) -> None:
         """Draws a translucent polygon whose edge is blurred over ``soft`` canvas pixels."""
         fixed = self._fixed(plane, OVER)
         ground, corner = self._ground(fixed, soft + 2)
@@ -108,7 +108,7 @@ class Painter:
         cv2.fillPoly(stencil, [fixed - corner], round(255 * opacity), cv2.LINE_AA, _BITS)
         if soft:
             stencil = cv2.blur(stencil, (2 * soft + 1, 2 * soft + 1), borderType=cv2.BORDER_REPLICATE)
-        _mix(ground, np.array(colour).astype(np.uint16), stencil)
+        _mix(ground, np.array(color).astype(np.uint16), stencil)
 
     def inside(self, outline: np.ndarray, image: Sequence[tuple[np.ndarray, tuple[float, ...]]]) -> None:
         """Paints the fills of ``image``, in order, clipped to ``outline``."""
@@ -119,8 +119,8 @@ class Painter:
         stencil = np.zeros(ground.shape[:2], np.uint8)
         cv2.fillPoly(stencil, [fixed - corner], 255, cv2.LINE_AA, _BITS)
         patch = ground.copy()
-        for plane, colour in image:
-            cv2.fillPoly(patch, [self._fixed(plane, OVER) - corner], colour, cv2.LINE_AA, _BITS)
+        for plane, color in image:
+            cv2.fillPoly(patch, [self._fixed(plane, OVER) - corner], color, cv2.LINE_AA, _BITS)
         _mix(ground, patch.astype(np.uint16), stencil)
 
     def _ground(self, fixed: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
@@ -131,8 +131,8 @@ class Painter:
         return ground, np.array([left, top], np.int32) << _BITS
 
 
-def _mix(ground: np.ndarray, colour: np.ndarray, stencil: np.ndarray) -> None:
-    """Blends ``colour`` (uint16, a single one or one per pixel) into ``ground`` with opacity ``stencil``/255, in integers."""
+def _mix(ground: np.ndarray, color: np.ndarray, stencil: np.ndarray) -> None:
+    """Blends ``color`` (uint16, a single one or one per pixel) into ``ground`` with opacity ``stencil``/255, in integers."""
     share = cv2.merge([stencil] * 3).astype(np.uint16)
     share += share >> 7  # 0 to 256
-    ground[:] = (ground * (256 - share) + colour * share + 128) >> 8
+    ground[:] = (ground * (256 - share) + color * share + 128) >> 8

@@ -56,16 +56,16 @@ def transplanted(base: Drawing, other: Drawing, labels: Sequence[int]) -> Drawin
 
 
 def _background(rng: np.random.Generator, shot: Shot, side: int) -> np.ndarray:
-    """A background out of focus: a few colours and a few objects with edges."""
-    colours = 120 + shot.clutter * (rng.random((4, 4, 1)) * 100 + rng.random((4, 4, 3)) * 50 + rng.random(3) * 50 - 90)
-    small = cv2.resize(np.clip(np.rint(colours), 0, 255).astype(np.uint8), (64, 64), interpolation=cv2.INTER_LINEAR)
+    """A background out of focus: a few colors and a few objects with edges."""
+    colors = 120 + shot.clutter * (rng.random((4, 4, 1)) * 100 + rng.random((4, 4, 3)) * 50 + rng.random(3) * 50 - 90)
+    small = cv2.resize(np.clip(np.rint(colors), 0, 255).astype(np.uint8), (64, 64), interpolation=cv2.INTER_LINEAR)
     for _ in range(round(5 * shot.clutter)):
         x, y, width, height = (int(value) for value in rng.integers((0, 0, 3, 6), (64, 64, 26, 50)))
-        colour = [int(value) for value in rng.integers(20, 170) + rng.integers(0, 60, 3)]
+        color = [int(value) for value in rng.integers(20, 170) + rng.integers(0, 60, 3)]
         if rng.random() < 0.6:
-            cv2.rectangle(small, (x - width // 2, y - height // 2), (x + width // 2, y + height // 2), colour, -1)
+            cv2.rectangle(small, (x - width // 2, y - height // 2), (x + width // 2, y + height // 2), color, -1)
         else:
-            cv2.circle(small, (x, y), width // 2, colour, -1)
+            cv2.circle(small, (x, y), width // 2, color, -1)
     return cv2.resize(cv2.blur(small, (3, 3)), (side, side), interpolation=cv2.INTER_LINEAR)
 
 
@@ -155,7 +155,7 @@ def _beard(painter: Painter, subject: Subject, outline: np.ndarray) -> None:
     lower = np.concatenate([half[:2], jaw, points((0, 1.01 * head.length)), mirrored(jaw)[::-1], mirrored(half[:2])[::-1]])
     inner = np.concatenate([mirrored(half[2:]), points((0, 0.57)), half[:1:-1]])
     shape = np.concatenate([view.outline(curve(lower, steps=4)), view.face(curve(inner, steps=4))])
-    painter.glaze(shape, head.beard_colour, head.beard, soft=3)
+    painter.glaze(shape, head.beard_color, head.beard, soft=3)
     painter.label(shape, LABEL["beard"], margin=1)
     if head.moustache > 0.02:
         lip = points(
@@ -163,7 +163,7 @@ def _beard(painter: Painter, subject: Subject, outline: np.ndarray) -> None:
         )
         under = points((0.15, 0.60 + head.moustache / 2), (0, 0.59), (-0.15, 0.60 + head.moustache / 2))
         shape = view.face(curve(np.concatenate([lip, under]), closed=True, steps=4))
-        painter.glaze(shape, head.beard_colour, head.beard, soft=1)
+        painter.glaze(shape, head.beard_color, head.beard, soft=1)
         painter.label(shape, LABEL["beard"], margin=1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.synthetic_faces.brush import Painter, curve, ellipse, mirrored, points
 from datamodules.synthetic_faces.relief import Relief
-from datamodules.synthetic_faces.subject import Colour, Subject
+from datamodules.synthetic_faces.subject import Color, Subject
 
 PARTS = (
     "background",
@@ -33,12 +33,12 @@ LABEL = {name: label for label, name in enumerate(PARTS)}
 _LID = np.array([-1.0, -0.62, 0.0, 0.62, 1.0])
 
 
-def dim(colour: Colour, factor: float) -> Colour:
-    red, green, blue = (min(255.0, max(0.0, factor * value)) for value in colour)
+def dim(color: Color, factor: float) -> Color:
+    red, green, blue = (min(255.0, max(0.0, factor * value)) for value in color)
     return red, green, blue
 
 
-def blend(one: Colour, other: Colour, share: float) -> Colour:
+def blend(one: Color, other: Color, share: float) -> Color:
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -78,8 +78,8 @@ def eye(painter: Painter, relief: Relief, subject: Subject, side: int) -> None:
         np.concatenate([upper, lower[::-1]]),
         [
             (region, (236, 232, 228)),
-            (rim, dim(eyes.colour, 0.55)),
-            (iris, dim(eyes.colour, 1.2)),
+            (rim, dim(eyes.color, 0.55)),
+            (iris, dim(eyes.color, 1.2)),
             (pupil, (14, 12, 12)),
             (glint, (255, 255, 255)),
             (shade, blend((140, 122, 116), skin, 0.25)),
@@ -102,7 +102,7 @@ def brow(painter: Painter, subject: Subject, side: int) -> None:
     half = 0.5 * brows.thickness * np.array([0.9, 1.05, 0.85, 0.25])
     above, below = (curve(x + 1j * (middle + sign * half)) for sign in (-1, 1))
     shape = view.face(np.concatenate([above, below[::-1]]))
-    painter.glaze(shape, brows.colour, 0.85, soft=1)
+    painter.glaze(shape, brows.color, 0.85, soft=1)
     painter.label(shape, LABEL["brows"])
 
 
@@ -156,14 +156,14 @@ def mouth(painter: Painter, relief: Relief, subject: Subject) -> None:
     upper, lower = top - form.upper * (1 - 0.2 * smile), bottom + form.lower * (1 - 0.15 * smile)
     inner = [row(top, 0.4 * form.bow, 0.3), row(bottom, 0.0, 0.3)]
     above, below = row(upper, form.bow), row(lower, 0.0, 0.3)
-    painter.fill(np.concatenate([above, inner[0][::-1]]), dim(form.colour, 0.84))
-    painter.fill(np.concatenate([inner[1], below[::-1]]), form.colour)
+    painter.fill(np.concatenate([above, inner[0][::-1]]), dim(form.color, 0.84))
+    painter.fill(np.concatenate([inner[1], below[::-1]]), form.color)
     if gap > 0.012:
         hole = np.concatenate([inner[0], inner[1][::-1]])
         teeth = np.concatenate([inner[0], row(min(top + 0.05, bottom), 0.0, 0.3)[::-1]])
         painter.inside(hole, [(hole, (58, 20, 22)), (teeth, (228, 222, 212))])
     else:
-        painter.line(row(y, 0.4 * form.bow, 0.3), dim(form.colour, 0.42), 0.016)
+        painter.line(row(y, 0.4 * form.bow, 0.3), dim(form.color, 0.42), 0.016)
     relief.bump(view.at(0, 0.5 * (upper + top)), 0.8 * wide, 0.5 * form.upper + 0.01, 0.008)
     relief.bump(view.at(0, 0.5 * (bottom + lower)), 0.75 * wide, 0.5 * form.lower + 0.01, 0.014)
     shadow = view.at(0, lower + 0.03)

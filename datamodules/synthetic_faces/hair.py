@@ -19,7 +19,7 @@ def back_hair(painter: Painter, subject: Subject) -> None:
     half = points((0.6 * reach, -0.85), (0.95 * reach, -0.4), (reach, 0.2), (1.02 * reach, hair.length - 0.25))
     around = np.concatenate([half, points((0.7 * reach, hair.length), (0, hair.length + 0.05), (-0.7 * reach, hair.length))])
     shape = view.outline(_curled(curve(np.concatenate([around, mirrored(half)[::-1]]), closed=True), hair))
-    painter.fill(shape, dim(hair.colour, 0.62))
+    painter.fill(shape, dim(hair.color, 0.62))
     painter.label(shape, LABEL["hair"])
 
 
@@ -35,11 +35,11 @@ def front_hair(painter: Painter, relief: Relief, subject: Subject) -> None:
     shade = flat[10:-10] + 0.045j
     painter.glaze(np.concatenate([shade, flat[10:-10][::-1]]), dim(subject.head.skin, 0.55), 0.4, soft=1)
     cap = np.concatenate([outside, flat[::-1]])
-    painter.fill(cap, dim(hair.colour, 0.9), solid=True)
+    painter.fill(cap, dim(hair.color, 0.9), solid=True)
     for index, share in enumerate((0.07, 0.16, 0.28, 0.37, 0.46, 0.58, 0.67, 0.79, 0.9)):
         path = (outside + (flat - outside) * share)[::2]
         tone = (0.78, 1.12, 0.98)[index % 3]
-        painter.line(path, dim(hair.colour, tone), 0.02)
+        painter.line(path, dim(hair.color, tone), 0.02)
     painter.label(cap, LABEL["hair"])
     painter.label(np.concatenate([shade, flat[10:-10][::-1]]), LABEL["hair"])
 

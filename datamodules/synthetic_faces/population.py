@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.synthetic_faces.subject import Brows, Colour, Eyes, Hair, Head, Mouth, Nose, Subject
+from datamodules.synthetic_faces.subject import Brows, Color, Eyes, Hair, Head, Mouth, Nose, Subject
 
 SWAPS = ("eyes", "brows", "nose", "mouth", "hair")  # parts that a look-alike can have exchanged
 _SKINS = ((98, 62, 46), (132, 85, 59), (168, 111, 79), (205, 142, 106), (234, 174, 141), (249, 200, 172))
@@ -29,7 +29,7 @@ def subject(seed: int, number: int) -> Subject:
     return Subject(
         age=age,
         sex=sex,
-        head=_head(rng, age, sex, skin, hair.colour),
+        head=_head(rng, age, sex, skin, hair.color),
         eyes=_eyes(rng, age, sex, skin),
         brows=_brows(rng, age, sex, skin),
         nose=_nose(rng, age, sex, skin),
@@ -59,27 +59,27 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
     return float(low + (high - low) * (0.5 * rng.random() + 0.25 * rng.random() + 0.25 * rng.random()))
 
 
-def _mix(one: Colour, other: Colour, share: float) -> Colour:
+def _mix(one: Color, other: Color, share: float) -> Color:
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def _shade(rng: np.random.Generator, anchors: tuple[Colour, ...], spread: float) -> Colour:
+def _shade(rng: np.random.Generator, anchors: tuple[Color, ...], spread: float) -> Color:
     place = float(rng.random()) * (len(anchors) - 1.001)
     red, green, blue = _mix(anchors[int(place)], anchors[int(place) + 1], place % 1)
     tint = 1 + spread * (2 * rng.random(3) - 1)
     return float(red * tint[0]), float(green * tint[1]), float(blue * tint[2])
 
 
-def _hair_colour(rng: np.random.Generator, age: int, skin: Colour) -> Colour:
-    colour = _shade(rng, _HAIRS, 0.1)
+def _hair_color(rng: np.random.Generator, age: int, skin: Color) -> Color:
+    color = _shade(rng, _HAIRS, 0.1)
     if skin[0] < 175:  # dark skin: usually dark hair
-        colour = _mix(colour, _HAIRS[0], 0.8)
-    grey = float(np.clip((age - 46) / 36 + 0.25 * (rng.random() - 0.5), 0, 0.9))
-    return _mix(colour, (196, 194, 190), grey)
+        color = _mix(color, _HAIRS[0], 0.8)
+    gray = float(np.clip((age - 46) / 36 + 0.25 * (rng.random() - 0.5), 0, 0.9))
+    return _mix(color, (196, 194, 190), gray)
 
 
-def _head(rng: np.random.Generator, age: int, sex: int, skin: Colour, hair: Colour) -> Head:
+def _head(rng: np.random.Generator, age: int, sex: int, skin: Color, hair: Color) -> Head:
     bearded, glassed, marked = rng.random(3)
     mole = (_between(rng, -0.45, 0.45), _between(rng, 0.28, 0.8))
     return Head(
@@ -98,14 +98,14 @@ def _head(rng: np.random.Generator, age: int, sex: int, skin: Colour, hair: Colo
         beard=_between(rng, 0.2, 0.75) if sex == 0 and bearded < 0.45 else 0.0,
         beard_top=_between(rng, 0.35, 0.66),
         moustache=_between(rng, 0.0, 0.09),
-        beard_colour=_mix(hair, (40, 28, 22), 0.25),
+        beard_color=_mix(hair, (40, 28, 22), 0.25),
         glasses=_between(rng, 0.17, 0.23) if glassed < 0.1 + age / 400 else 0.0,
         squareness=_between(rng, 1.8, 4.5),
         frame=_shade(rng, ((20, 20, 24), (70, 30, 20), (150, 120, 60), (40, 50, 110)), 0.1),
     )
 
 
-def _eyes(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Eyes:
+def _eyes(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Eyes:
     irises = _IRISES[:3] if skin[0] < 175 else _IRISES
     return Eyes(
         spacing=_between(rng, 0.285, 0.375),
@@ -116,11 +116,11 @@ def _eyes(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Eyes:
         iris=_between(rng, 0.06, 0.081),
         crease=_between(rng, 0.0, 0.05),
         lashes=_between(rng, 0.012, 0.022) + 0.01 * sex,
-        colour=_shade(rng, irises, 0.1),
+        color=_shade(rng, irises, 0.1),
     )
 
 
-def _brows(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Brows:
+def _brows(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Brows:
     return Brows(
         height=_between(rng, -0.275, -0.16),
         spacing=_between(rng, 0.07, 0.17),
@@ -128,11 +128,11 @@ def _brows(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Brows:
         thickness=_between(rng, 0.026, 0.072) - 0.012 * sex,
         arch=_between(rng, 0.0, 0.10) + 0.01 * sex,
         tilt=_between(rng, -0.2, 0.2),
-        colour=_mix(_hair_colour(rng, age - 12, skin), (40, 28, 22), 0.3),
+        color=_mix(_hair_color(rng, age - 12, skin), (40, 28, 22), 0.3),
     )
 
 
-def _nose(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Nose:
+def _nose(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Nose:
     return Nose(
         base=_between(rng, 0.36, 0.51) + 0.0004 * (age - 18),
         width=_between(rng, 0.10, 0.198) - 0.015 * sex + (0.02 if skin[0] < 175 else 0.0),
@@ -142,7 +142,7 @@ def _nose(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Nose:
     )
 
 
-def _mouth(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Mouth:
+def _mouth(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Mouth:
     natural = _mix(skin, (158, 52, 56), 0.38)
     return Mouth(
         height=_between(rng, 0.63, 0.73),
@@ -150,13 +150,13 @@ def _mouth(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Mouth:
         upper=_between(rng, 0.038, 0.083) - 0.0002 * (age - 18),
         lower=_between(rng, 0.056, 0.113) - 0.0002 * (age - 18),
         bow=_between(rng, 0.0, 0.022),
-        colour=_mix(
+        color=_mix(
             natural, _shade(rng, ((176, 30, 52), (206, 90, 96), (140, 50, 80)), 0.1), float(rng.random()) * (0.2 + 0.6 * sex)
         ),
     )
 
 
-def _hair(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Hair:
+def _hair(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Hair:
     recede = 0.0 if sex else 0.35 * max(0.0, float(rng.random()) * (age - 22) / 58 - 0.1)
     long = bool(rng.random() < (0.75 if sex else 0.08))
     return Hair(
@@ -167,11 +167,11 @@ def _hair(rng: np.random.Generator, age: int, sex: int, skin: Colour) -> Hair:
         length=float(rng.uniform(0.5, 1.6)) if long else _between(rng, -0.1, 0.22),
         curl=float(max(0.0, rng.random() - 0.5) * 0.11),
         waves=_between(rng, 7, 17),
-        colour=_hair_colour(rng, age, skin),
+        color=_hair_color(rng, age, skin),
     )
 
 
-_MAKERS: dict[str, Callable[[np.random.Generator, int, int, Colour], Any]] = {
+_MAKERS: dict[str, Callable[[np.random.Generator, int, int, Color], Any]] = {
     "eyes": _eyes,
     "brows": _brows,
     "nose": _nose,

@@ -34,7 +34,7 @@ class Relief:
         self.down[window] += slope * b / np.float32(height)
 
     def stain(self, at: complex, width: float, height: float, amount: float) -> None:
-        """Darkens an ellipse by ``amount`` at its centre (brightens it if negative)."""
+        """Darkens an ellipse by ``amount`` at its center (brightens it if negative)."""
         found = self._ellipse(at, width, height)
         if found is not None:
             window, _, _, inside = found
@@ -46,7 +46,7 @@ class Relief:
             plane[where] = plain
 
     def _ellipse(self, at: complex, width: float, height: float) -> tuple[Window, np.ndarray, np.ndarray, np.ndarray] | None:
-        pixel = self.view.centre + self.view.scale * self.view.turn * at
+        pixel = self.view.center + self.view.scale * self.view.turn * at
         row, column = pixel.imag, pixel.real
         reach = max(width, height) * self.view.scale + 1
         rows = slice(max(0, int(row - reach)), max(0, int(row + reach) + 1))
@@ -58,7 +58,7 @@ class Relief:
         return (rows, columns), a, b, np.maximum(1 - a * a - b * b, 0)
 
     def light(self) -> tuple[np.ndarray, np.ndarray]:
-        """Brightness (1 is the painted colour) and gloss (0 to 1, added as white) of a head's surface."""
+        """Brightness (1 is the painted color) and gloss (0 to 1, added as white) of a head's surface."""
         shot = self.view.shot
         x, y, z = (np.float32(value) for value in shot.light)
         round_x = self.u / np.float32(1.12 * self.view.width)

@@ -12,7 +12,7 @@ _DEPTH = 0.78  # depth of the face, in half heights of the head
 
 @dataclass(frozen=True)
 class Shot:
-    """Angles in radians, centre and scale as fractions of the image size; all numbers already include ``variation``."""
+    """Angles in radians, center and scale as fractions of the image size; all numbers already include ``variation``."""
 
     yaw: float
     pitch: float
@@ -87,7 +87,7 @@ class View:
     def __init__(self, shot: Shot, width: float, size: int) -> None:
         self.shot, self.width, self.size = shot, width, size
         self.scale = shot.scale * size
-        self.centre = complex(shot.x, shot.y) * size
+        self.center = complex(shot.x, shot.y) * size
         self._sines = np.sin([shot.yaw, shot.pitch]).tolist()
         self._cosines = np.cos([shot.yaw, shot.pitch]).tolist()
         self.turn = complex(np.cos(shot.roll), np.sin(shot.roll))
@@ -121,11 +121,11 @@ class View:
 
     def pixels(self, plane: np.ndarray) -> np.ndarray:
         """Points of the upright plane in pixels; the image's corner is 0."""
-        return self.centre + (self.scale * self.turn) * plane
+        return self.center + (self.scale * self.turn) * plane
 
     def planes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The upright-plane coordinates of all pixel centres: two float32 (size, size) arrays."""
-        across = ((np.arange(self.size) + 0.5 - self.centre.real) / self.scale).astype(np.float32)
-        down = ((np.arange(self.size) + 0.5 - self.centre.imag) / self.scale).astype(np.float32)[:, None]
+        """The upright-plane coordinates of all pixel centers: two float32 (size, size) arrays."""
+        across = ((np.arange(self.size) + 0.5 - self.center.real) / self.scale).astype(np.float32)
+        down = ((np.arange(self.size) + 0.5 - self.center.imag) / self.scale).astype(np.float32)[:, None]
         cos, sin = np.float32(self.turn.real), np.float32(self.turn.imag)
         return across * cos + down * sin, down * cos - across * sin

@@ -1,19 +1,19 @@
 """A drawn subject: the parameters that are the same in every shot.
 
 Lengths are in half heights of the head: the crown is at y = -1, the eyes near y = 0, the chin near y = 1; x points to the
-right of the image, y down. Colours are RGB from 0 to 255.
+right of the image, y down. Colors are RGB from 0 to 255.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Head:
-    skin: Colour
+    skin: Color
     width: float
     cheek: float
     jaw: float
@@ -28,10 +28,10 @@ class Head:
     beard: float  # opacity; 0 is none
     beard_top: float
     moustache: float
-    beard_colour: Colour
+    beard_color: Color
     glasses: float  # radius; 0 is none
     squareness: float
-    frame: Colour
+    frame: Color
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Eyes:
     iris: float
     crease: float
     lashes: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Brows:
     thickness: float
     arch: float
     tilt: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Mouth:
     upper: float
     lower: float
     bow: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Hair:
     length: float  # how far it reaches down the sides
     curl: float
     waves: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True)

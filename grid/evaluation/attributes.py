@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.interfaces import Column
-from datamodules.evaluation_sets.labelled_images import LabelledImages
+from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.protocols.attributes import AttributesProtocolConfig
 from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted
 from grid.evaluation.task import EvaluationTask
@@ -31,7 +31,7 @@ class Task(EvaluationTask):
     predicts = True
 
     def placed(self, asked: Any, rows: np.ndarray) -> Any:
-        return LabelledImages(rows[asked.rows], asked.columns, asked.subjects)
+        return LabeledImages(rows[asked.rows], asked.columns, asked.subjects)
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         names = dict.fromkeys(name for one in found for name in one.get("targets", {}))
@@ -50,12 +50,12 @@ class Task(EvaluationTask):
             yield Measure(f"targets:{name}:cumulative_score", f"{name}: CS@{within:g}", headline=False)
 
 
-def rows(asked: LabelledImages) -> np.ndarray:
+def rows(asked: LabeledImages) -> np.ndarray:
     """The requested rows of the manifest, ascending."""
     return asked.rows
 
 
-def evaluate(asked: LabelledImages, seen: Embedded, protocol: AttributesProtocolConfig) -> EvaluationResult:
+def evaluate(asked: LabeledImages, seen: Embedded, protocol: AttributesProtocolConfig) -> EvaluationResult:
     """Writes ``attributes.csv``, one line per number, and ``predictions.parquet``, one row per image.
 
     An image without a label of a target is left out for that target, and counted as ``unknown``.

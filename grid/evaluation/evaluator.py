@@ -44,7 +44,7 @@ class Embedded:
     Attributes:
         manifest: of the protocol's dataset
         rows: int64 (U,), ascending: the requested rows of the manifest whose face may be used
-        vectors: float64 (U, D), not normalised; the sum over all views of an image
+        vectors: float64 (U, D), not normalized; the sum over all views of an image
         folder: where the evaluator may write files
         predictions: for each target, by name; only for tasks with ``predicts``
         face: the crop, uint8 (H, W, 3), of the image at a place in ``rows``; None if the caller has no crops

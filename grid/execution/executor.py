@@ -8,7 +8,7 @@ An executor takes ready work from a session, runs it somewhere, and reports the 
                 session.end(work, perform(work.jobs, partial(session.report, work)))
 
 ``perform`` may be called in any process that can access the ledger; ``packed_jobs`` and ``packed_outcomes`` from the same
-module serialise jobs and outcomes as text.
+module serialize jobs and outcomes as text.
 """
 
 from __future__ import annotations

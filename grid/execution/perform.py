@@ -65,7 +65,7 @@ def finished(ledger: Ledger, job: Job) -> bool:
 
 
 def packed_jobs(jobs: Sequence[Job]) -> str:
-    """Serialises jobs as text for a worker in another process."""
+    """Serializes jobs as text for a worker in another process."""
     return json.dumps([asdict(job) for job in jobs])
 
 
@@ -74,7 +74,7 @@ def unpacked_jobs(text: str) -> list[Job]:
 
 
 def packed_outcomes(outcomes: Mapping[str, Outcome]) -> str:
-    """Serialises outcomes as text for the driver."""
+    """Serializes outcomes as text for the driver."""
     return json.dumps({id: asdict(outcome) for id, outcome in outcomes.items()})
 
 

@@ -18,7 +18,7 @@ from modules.attribution.explainer import Reference
 
 
 def reference_of(trained: Trained, context: Context) -> Reference:
-    """Pairs of images as in ``grid.stages.explain.reference_of``, and the mean colour for the first protocol with pairs.
+    """Pairs of images as in ``grid.stages.explain.reference_of``, and the mean color for the first protocol with pairs.
 
     Without such a protocol, the mean is that of the training data.
 
@@ -37,8 +37,8 @@ def reference_of(trained: Trained, context: Context) -> Reference:
         data = training.data if protocol is None else context.resolver.dataset(protocol)
         keys = context.resolver.manifest(data).keys
         some = sorted(sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN])
-        colours = faces_of(context, data, training.detector, training.input.pixels, rows=some).crops
-        means = [colours[row].reshape(-1, 3).mean(0) for row in range(len(colours))]
+        colors = faces_of(context, data, training.detector, training.input.pixels, rows=some).crops
+        means = [colors[row].reshape(-1, 3).mean(0) for row in range(len(colors))]
         crops = {row: faces.crops[row] for row in {*left, *right}}
     except (Blocked, ValueError) as error:
         raise BadInput(str(error)) from error

@@ -138,7 +138,7 @@ def _maps(
         explainer = explainer.model_copy(update={"threshold": threshold})
     try:
         found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, None)
-        wants = "unnormalised" in found.notes
+        wants = "unnormalized" in found.notes
     except Refused as error:
         if error.code != "no_reference" or reference.get() is None:
             raise
@@ -152,8 +152,8 @@ def _maps(
 
 
 def _about(found: Any) -> tuple[str, ...]:
-    less = found.notes.get("unnormalised")
-    more = [f"layer {found.layer}" if found.layer else "", f"not normalised: {less}" if less else ""]
+    less = found.notes.get("unnormalized")
+    more = [f"layer {found.layer}" if found.layer else "", f"not normalized: {less}" if less else ""]
     return (found.target, *(text for text in more if text))
 
 
@@ -180,7 +180,7 @@ def told(facts: Mapping[str, Any], console: Console) -> None:
         if face["found"]:
             where = styled("face at {}", ", ".join(f"{value:g}" for value in face["box"]))
         else:
-            where = styled("[yellow]no face found[/], its centre")
+            where = styled("[yellow]no face found[/], its center")
         console.print(Text.assemble(f"{face['file']}: ", where, f", of {size}"), soft_wrap=True)
     for one in facts["refused"]:
         console.print(styled("[yellow]refused[/] {}: {}: {}", one["method"], one["code"], one["reason"]), soft_wrap=True)

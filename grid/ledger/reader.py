@@ -128,7 +128,7 @@ class LedgerReader:
             return None
 
     def newest(self, kind: str, id: str, names: Sequence[str]) -> int:
-        """The number of the latest attempt, 0 if there is none; an attempt whose claim was lost is recognised by its files."""
+        """The number of the latest attempt, 0 if there is none; an attempt whose claim was lost is recognized by its files."""
         claims = numbers(self.store.names(f"{kind}/{id}/claims"), "")
         left = [int(name[:6]) for name in attempt_folders(names)]
         return max([0, *claims, *left, *numbers(names, "failed-")])
@@ -142,7 +142,7 @@ class LedgerReader:
         key, said = self._output(marker, name)
         if wrong := self._wrong(key, said, self.store.stat(key)):
             raise Damaged(wrong)
-        return self.store.materialise(key)
+        return self.store.materialize(key)
 
     def json(self, marker: Marker, name: str) -> Any:
         """A JSON output, checked as in ``path``."""

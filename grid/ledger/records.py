@@ -107,7 +107,7 @@ class Resume:
     @property
     def path(self) -> Path:
         """The local path of the checkpoint; raises FileNotFoundError if it is gone."""
-        return self.store.materialise(self.key)
+        return self.store.materialize(self.key)
 
 
 def numbers(names: Iterable[str], prefix: str) -> list[int]:

@@ -14,7 +14,7 @@ class Damaged(RuntimeError):
 
 
 def seal(value: Mapping[str, Any], indent: int | None = None) -> bytes:
-    """Serialises a JSON object, with the digest of its content under ``digest``."""
+    """Serializes a JSON object, with the digest of its content under ``digest``."""
     sealed = {**value, "digest": digest(value)}
     text = canonical(sealed) if indent is None else json.dumps(sealed, indent=indent)
     return (text + "\n").encode("ascii")

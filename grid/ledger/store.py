@@ -101,7 +101,7 @@ class LocalStore(Store):
         return True
 
     def _move(self, written: Path, target: Path) -> bool:
-        """``create`` without hard links: creators in this store are serialised by a file lock."""
+        """``create`` without hard links: creators in this store are serialized by a file lock."""
         with open(self.root / ".lock", "ab") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # the kernel releases it when its holder dies
             if target.exists():
@@ -169,7 +169,7 @@ class LocalStore(Store):
         _sync(target)
         _sync(target.parent)
 
-    def materialise(self, key: str) -> Path:
+    def materialize(self, key: str) -> Path:
         path = self.root / key
         if not path.is_file():
             raise FileNotFoundError(str(path))

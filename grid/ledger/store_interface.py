@@ -94,7 +94,7 @@ class Store(ABC):
         """Uploads a local file as the object ``key``, durably; an existing object is replaced."""
         self.put(key, path.read_bytes())
 
-    def materialise(self, key: str) -> Path:
+    def materialize(self, key: str) -> Path:
         """A local, read-only file with the object's content.
 
         Raises:

@@ -80,7 +80,7 @@ class TrainedNetwork(nn.Module):
 
     @torch.no_grad()
     def embed(self, images: Any, normalize: bool = True) -> Any:
-        """Embeddings of unit length (or unnormalised, with ``normalize=False``).
+        """Embeddings of unit length (or unnormalized, with ``normalize=False``).
 
         Args:
             images: photographs, as for ``crop``: returns an array (N, D) float32. Or a float tensor (N, 3, height, width) in

@@ -23,7 +23,7 @@ from modules.training.single_image import check_single_image
 def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
     """Per cell: ``parameters``, ``flops`` per forward pass of one image, maximum ``training_flops``, ``disk_bytes``; totals.
 
-    Disk space, in bytes, covers two checkpoints (weights and optimiser state) and the kept weights of each training, float32.
+    Disk space, in bytes, covers two checkpoints (weights and optimizer state) and the kept weights of each training, float32.
 
     Raises:
         BadInput: a network cannot take the cell's input size, or has no spatial feature map; no network of the grid has the

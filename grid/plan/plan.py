@@ -176,7 +176,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
             resolver.check(point.cell)
             nodes = stages_of(point.cell, resolver)
         except Blocked as blocked:
-            # without content, identical folders cannot be recognised, so paths count here
+            # without content, identical folders cannot be recognized, so paths count here
             _refuse_twins(canonical(point.cell.model_dump(mode="json")), title, seen, grid)
             state = PENDING if blocked.unread else BLOCKED
             cells.append(PlannedCell(None, point.levels, state, str(blocked), {}, point.cell))

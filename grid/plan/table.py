@@ -13,7 +13,7 @@ from grid.plan.plan import BLOCKED, PENDING, RUN, STALE, Plan, PlannedStage
 from grid.spec.stage_name import SHOWN_ID
 from grid.terminal import counted
 
-COLOURS = {
+COLORS = {
     "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
 }  # fmt: skip
 WORDS = {"run": "to run", "stale": "done, code changed since"}  # how states are shown; as in status and reports, stale is done
@@ -32,7 +32,7 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
     for cell in plan.cells[:MANY]:
         cost = costs["cells"].get(cell.id, {})
         numbers = (f"{cost['parameters']:,}", f"{cost['flops'] / 1e6:,.0f}") if cost else ("", "")
-        state = Text(shown(cell.state), style=COLOURS[cell.state])
+        state = Text(shown(cell.state), style=COLORS[cell.state])
         cells.add_row(*map(Text, cell.levels.values()), (cell.id or "")[:SHOWN_ID], state, *numbers)
     parts: list[Any] = [cells]
     if len(plan.cells) > MANY:
@@ -42,12 +42,12 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
         if cell.reason and cell.state not in (RUN, STALE):  # of these, the lines below name the stages
             reasons[cell.state, cell.reason] = reasons.get((cell.state, cell.reason), 0) + 1
     for (why, reason), number in reasons.items():
-        parts.append(Text.assemble((f"{why} ({number})", COLOURS[why]), f": {reason}"))
-    parts += [Text(line, style=COLOURS[STALE]) for line in changes(plan)]
+        parts.append(Text.assemble((f"{why} ({number})", COLORS[why]), f": {reason}"))
+    parts += [Text(line, style=COLORS[STALE]) for line in changes(plan)]
     shared = [stage for stage in plan.stages if len(stage.cells) > 1]
     for stage in shared:
         words = f"shared {stage.label} {stage.id[:SHOWN_ID]}: {len(stage.cells)} cells, "
-        parts.append(Text.assemble(words, (shown(stage.state), COLOURS[stage.state])))
+        parts.append(Text.assemble(words, (shown(stage.state), COLORS[stage.state])))
     parts.append(Text(_total(plan, costs), style="bold"))
     if plan.grid.spec.replicates > 1:
         parts.append(Text(_replicates(plan)))

@@ -12,13 +12,13 @@ from grid.report.curves import Overlay
 from grid.results.columns import CROSS_VALIDATED, Column
 from grid.results.rows import Factor, Row, Table
 
-HUES = 8  # number of colours in the style sheet
+HUES = 8  # number of colors in the style sheet
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "1 5")
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """The line style of a cell's curves: the colour is the level of the first varying factor, the dashes encode the others."""
+    """The line style of a cell's curves: the color is the level of the first varying factor, the dashes encode the others."""
 
     hue: int
     dash: str

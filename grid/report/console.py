@@ -15,7 +15,7 @@ from grid.results.fitting_table import FittingTable
 from grid.results.result import Result
 from grid.results.sweeps import Sweep
 
-COLOURS = {
+COLORS = {
     "done": "green",
     "failed": "bold red",
     "unfinished": "yellow",
@@ -62,7 +62,7 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
                 fields.append(Text(protocol))
             columns = {column.title: column for column in shown if column.protocol == protocol}
             fields += [_number(row, columns.get(heading)) for heading in titles]
-            fields.append(Text(row.state if place == 0 else "", style=COLOURS[row.state]))
+            fields.append(Text(row.state if place == 0 else "", style=COLORS[row.state]))
             out.add_row(*fields)
     return out
 

@@ -23,10 +23,10 @@ def lettered(text: str, size: int) -> tuple[str, Any]:
     return "".join(f"U+{ord(letter):04X}" if letter in missing else letter for letter in text), _font(_dejavu(), size)
 
 
-def write(draw: Any, at: tuple[float, float], text: str, colour: tuple[int, int, int], size: int, **more: Any) -> None:
+def write(draw: Any, at: tuple[float, float], text: str, color: tuple[int, int, int], size: int, **more: Any) -> None:
     """Draws lines of text with PIL; ``more`` is what ``ImageDraw.multiline_text`` takes."""
     drawn, font = lettered(text, size)
-    draw.multiline_text(at, drawn, colour, font, **more)
+    draw.multiline_text(at, drawn, color, font, **more)
 
 
 def length(text: str, size: int) -> float:
@@ -57,7 +57,7 @@ def _covering(letters: frozenset[str]) -> str | None:
         if codes <= _letters(path):
             try:
                 _font(path, 12)
-            except OSError:  # a bitmap font with one size, such as coloured emoji
+            except OSError:  # a bitmap font with one size, such as colored emoji
                 continue
             return path
     return None

@@ -130,6 +130,6 @@ def _png(data: bytes) -> str:
 
 
 def _ramp(signed: bool) -> str:
-    """The colour map as a CSS gradient, bottom to top."""
-    colours = np.rint(sheets.coloured(np.linspace(0, 1, 17), signed)).astype(int)
-    return "linear-gradient(to top, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours) + ")"
+    """The color map as a CSS gradient, bottom to top."""
+    colors = np.rint(sheets.colored(np.linspace(0, 1, 17), signed)).astype(int)
+    return "linear-gradient(to top, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in colors) + ")"

@@ -10,8 +10,8 @@
     return one;
   };
   const number = (value) => (value === 0 ? "0" : Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5 ? value.toExponential(2) : value.toPrecision(4));
-  const colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, bytes(text)]));
-  const of = (signed) => colours[signed ? "diverging" : "sequential"];
+  const colors = Object.fromEntries(Object.entries(data.colors).map(([name, text]) => [name, bytes(text)]));
+  const of = (signed) => colors[signed ? "diverging" : "sequential"];
 
   // Rows are images, or pairs: each row lists its one or two images.
   const rows = [];
@@ -106,8 +106,8 @@
         const value = sample(one, map, (x + 0.5) / width, (y + 0.5) / height, state.smooth);
         const place = high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0;
         const strength = one.signed ? Math.abs(2 * place - 1) : place, weight = part * (floor + (1 - floor) * strength);
-        const grey = 0.299 * pixels.data[at] + 0.587 * pixels.data[at + 1] + 0.114 * pixels.data[at + 2], shade = 3 * Math.round(255 * place);
-        for (let c = 0; c < 3; c++) pixels.data[at + c] = (1 - weight) * grey + weight * shades[shade + c];
+        const gray = 0.299 * pixels.data[at] + 0.587 * pixels.data[at + 1] + 0.114 * pixels.data[at + 2], shade = 3 * Math.round(255 * place);
+        for (let c = 0; c < 3; c++) pixels.data[at + c] = (1 - weight) * gray + weight * shades[shade + c];
       }
     }
     context.putImageData(pixels, 0, 0);

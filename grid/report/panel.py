@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from grid.report.fonts import length, write
-from grid.results.heatmap import Scale, coloured
+from grid.results.heatmap import Scale, colored
 
 TILE = 112  # side of one image in pixels
 GAP, APART, LABEL, BAR, HEAD, EDGE = 6, 12, 220, 100, 46, 18
@@ -34,9 +34,9 @@ class Band:
     """One row.
 
     Attributes:
-        label: its first line in the text colour, the others faint.
+        label: its first line in the text color, the others faint.
         tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused.
-        scale: shared by all its coloured tiles; None for crops.
+        scale: shared by all its colored tiles; None for crops.
         refused: the reason.
         feet: a text below each group of columns; may be empty.
         mark: as in ``Group``, if the row is a pair.
@@ -144,10 +144,10 @@ def _label(draw: Any, band: Band, y: int) -> None:
 
 
 def ramp(height: int, width: int, signed: bool) -> Any:
-    """The colour map from bottom to top, as a PIL image."""
+    """The color map from bottom to top, as a PIL image."""
     from PIL import Image
 
-    found = coloured(np.linspace(1, 0, height)[:, None].repeat(width, axis=1), signed)
+    found = colored(np.linspace(1, 0, height)[:, None].repeat(width, axis=1), signed)
     return Image.fromarray(np.rint(found).astype(np.uint8))
 
 

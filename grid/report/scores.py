@@ -1,6 +1,6 @@
 """Explanation scores as data: a table per kind of probes, a group per cell, a line per method and map.
 
-A number beats the centre baseline if the paired 95 % interval of their difference lies on the better side of 0.
+A number beats the center baseline if the paired 95 % interval of their difference lies on the better side of 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from grid.results.explanation_scores import Scored
 from grid.results.rows import Row
 
-CENTRE = "centre"
+CENTER = "center"
 ORDER = ("hiding_game", "insertion", "deletion", "pointing")  # column order; others follow
 NO_MAPS = "no_maps"
 
@@ -25,7 +25,7 @@ class Number:
     value: float
     low: float | None = None
     high: float | None = None
-    beats: bool = False  # the centre baseline
+    beats: bool = False  # the center baseline
 
     @property
     def text(self) -> str:
@@ -144,7 +144,7 @@ def _lines(found: Sequence[Scored]) -> list[Line]:
     baselines.sort(key=lambda one: order.index(one[0].method))
     for line, owners in baselines:  # methods with other probes or numbers have separate baselines
         others = [len(theirs) for other, theirs in baselines if other.method == line.method and other is not line]
-        if others and len(owners) <= sum(others):  # the baselines shared by most methods are unlabelled
+        if others and len(owners) <= sum(others):  # the baselines shared by most methods are unlabeled
             line.map = f"of {', '.join(owners)}"
     return [line for line, _ in baselines] + lines
 
@@ -188,14 +188,14 @@ def _numbers(one: Scored, entry: Mapping[str, Any]) -> dict[tuple[str, int], Num
     made = {}
     for place, name in enumerate(one.result.get("headlines", ())):
         if value := entry.get(name):
-            beats = beats_centre(value, name in one.result.get("lower_is_better", ()))
+            beats = beats_center(value, name in one.result.get("lower_is_better", ()))
             made[one.score, place] = Number(name, value["value"], value.get("low"), value.get("high"), beats)
     return made
 
 
-def beats_centre(value: Mapping[str, Any], lower_is_better: bool) -> bool:
-    """Whether the paired interval of the difference to the centre baseline excludes 0, on the better side."""
-    above = value.get("above", {}).get(CENTRE)
+def beats_center(value: Mapping[str, Any], lower_is_better: bool) -> bool:
+    """Whether the paired interval of the difference to the center baseline excludes 0, on the better side."""
+    above = value.get("above", {}).get(CENTER)
     if not above:
         return False
     return bool(above["high"] < 0 if lower_is_better else above["low"] > 0)

@@ -7,12 +7,12 @@ from typing import Any
 
 from grid.report.markdown import line as line_of
 from grid.report.markdown import plain
-from grid.report.scores import CENTRE, Line, Table, reasons
+from grid.report.scores import CENTER, Line, Table, reasons
 from grid.report.text import csv_text, spreadsheet
 from grid.results.explanation_scores import Scored
 
 NOTE = (
-    "Brackets are 95 % intervals; bold beats the centre baseline: the paired 95 % interval of the difference lies on the "
+    "Brackets are 95 % intervals; bold beats the center baseline: the paired 95 % interval of the difference lies on the "
     "better side of 0. No correction is made for looking at many methods. Seconds are of the method alone, for all its probes."
 )
 FIELDS = ("value", "low", "high")
@@ -54,7 +54,7 @@ def _fields(line: Line, table: Table) -> list[str]:
 
 def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
     """A line per number, including baselines, and per score without numbers; in the format of ``table.csv``."""
-    above = [f"above_{CENTRE}", f"above_{CENTRE}_low", f"above_{CENTRE}_high"]
+    above = [f"above_{CENTER}", f"above_{CENTER}_low", f"above_{CENTER}_high"]
     columns = ("method", "map", "baseline", "score", "number", *FIELDS, *above)
     columns += ("of", "count", "missing", "state", "reason", "flags")
     lines: list[list[Any]] = [["cell", *map(spreadsheet, axes), *columns]]
@@ -72,8 +72,8 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
             for name, entry in result.get("baselines" if baseline else "maps", {}).items():
                 flags = " ".join(result.get("flags", {}).get(name, ()))
                 for number, value in entry.items():
-                    centre = value.get("above", {}).get(CENTRE, {})
-                    numbers = [*(value.get(key) for key in FIELDS), *(centre.get(key) for key in FIELDS)]
+                    center = value.get("above", {}).get(CENTER, {})
+                    numbers = [*(value.get(key) for key in FIELDS), *(center.get(key) for key in FIELDS)]
                     words = [spreadsheet(name), "baseline" if baseline else "", spreadsheet(one.score), spreadsheet(number)]
                     printed = ["" if number is None else repr(float(number)) for number in numbers]
                     lines.append([*start, *words, *printed, *end, flags])

@@ -13,11 +13,11 @@ from grid.ledger.study import Study
 from grid.report.panel import TILE
 from grid.results import explanation_reader, heatmap
 from grid.results.explanation_reader import Column, Explained
-from grid.results.heatmap import Scale, coloured, overlaid
+from grid.results.heatmap import Scale, colored, overlaid
 from grid.results.rows import Row
 from grid.spec.stage_name import EXPLAIN, StageName
 
-__all__ = ["TILE", "Inputs", "Sheet", "Strip", "coloured", "overlaid", "sheets"]
+__all__ = ["TILE", "Inputs", "Sheet", "Strip", "colored", "overlaid", "sheets"]
 
 MOST = 10  # images per row
 
@@ -27,7 +27,7 @@ class Strip:
     """One cell's row of images.
 
     Attributes:
-        tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused. A map that is zero everywhere is labelled.
+        tiles: (columns, TILE, TILE, 3) uint8; None if the method was refused. A map that is zero everywhere is labeled.
         scale: the row's scale; None if the method was refused, generates images, or draws each map on its own scale.
         cosines: of each shown pair; empty for images.
         highest: of each map with its own scale, its highest value, in the method's unit; empty if the row has one scale.
@@ -43,7 +43,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Crops shared by some cells, before colouring."""
+    """Crops shared by some cells, before coloring."""
 
     label: str
     tiles: np.ndarray
@@ -129,7 +129,7 @@ def chosen(keys: dict[Column, dict[str, Any]], most: int) -> list[Column]:
 
 
 def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
-    """(columns, TILE, TILE, 3): the crops, grey where this cell has none."""
+    """(columns, TILE, TILE, 3): the crops, gray where this cell has none."""
     crops, places = one.crops(), one.places
     order = [places.get(key) for key in columns]
     return np.stack([heatmap.blank(TILE) if n is None else heatmap.tile(crops[n], None, Scale(), TILE) for n in order])
@@ -138,7 +138,7 @@ def inputs_of(one: Explained, columns: Sequence[Column]) -> np.ndarray:
 def tiles_of(
     one: Explained, name: str, columns: Sequence[Column], scale: Scale | None = None
 ) -> tuple[np.ndarray, Scale | None]:
-    """(the drawn maps in the form of ``inputs_of``, the common scale of the row); pairs refused by the method stay grey.
+    """(the drawn maps in the form of ``inputs_of``, the common scale of the row); pairs refused by the method stay gray.
 
     For a method that generates images, these images, unchanged and without a scale.
     """

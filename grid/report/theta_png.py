@@ -1,6 +1,6 @@
 """Pairwise occlusion as shown by Zhong and Deng.
 
-Delta of the reference pairs, their maxima with Theta, and pairs under the normalised map (their Figs. 3 and 4, and 5 and 6 in
+Delta of the reference pairs, their maxima with Theta, and pairs under the normalized map (their Figs. 3 and 4, and 5 and 6 in
 the layout).
 """
 
@@ -35,7 +35,7 @@ def theta_png(study: Study, row: Row, one: Explained) -> bytes | None:
 
     block = 4 * SIDE + 10
     width = 2 * EDGE + ACROSS * block + (ACROSS - 1) * 24 + 60
-    tiles = _pairs(one) if "normalised" in one.names else []
+    tiles = _pairs(one) if "normalized" in one.names else []
     lines = -(-len(tiles) // ACROSS)
     charts = Image.open(io.BytesIO(_charts(theta, (width - 2 * EDGE) / 100)), formats=["PNG"])
     top = EDGE + 48
@@ -64,7 +64,7 @@ def _pairs(one: Explained) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
     """(left, right, and both under the map) and the manifest entry; impostor pairs first, as in the paper."""
     keys = {column(image): image for image in one.images}
     columns = chosen(keys, 2 * PAIRS)
-    crops, maps, scale = one.crops(), one.maps("normalised"), Scale(0.0, 1.0)
+    crops, maps, scale = one.crops(), one.maps("normalized"), Scale(0.0, 1.0)
     found = []
     for left, right in zip(columns[::2], columns[1::2], strict=True):
         rows = [one.places[key] for key in (left, right)]
@@ -84,7 +84,7 @@ def _charts(theta: Mapping[str, Any], width: float) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colours = {name: tuple(value / 255 for value in rgb) for name, rgb in (("genuine", GENUINE), ("impostor", IMPOSTOR))}
+    colors = {name: tuple(value / 255 for value in rgb) for name, rgb in (("genuine", GENUINE), ("impostor", IMPOSTOR))}
     figure = Figure((width, CHART), dpi=100)
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -92,11 +92,11 @@ def _charts(theta: Mapping[str, Any], width: float) -> bytes:
     for name in ("impostor", "genuine"):
         counts = np.array(theta["histogram"][name], float)
         edges = np.arange(len(counts) + 1) * theta["bin"]
-        left.stairs(counts, edges, color=colours[name], fill=True, alpha=0.25, lw=0)
-        left.stairs(counts, edges, color=colours[name], lw=1.1, label=f"{name}: {int(counts.sum()):,} pixels")
+        left.stairs(counts, edges, color=colors[name], fill=True, alpha=0.25, lw=0)
+        left.stairs(counts, edges, color=colors[name], lw=1.1, label=f"{name}: {int(counts.sum()):,} pixels")
         maxima = np.sort(np.array(theta["maxima"][name], float))
         right.plot(
-            np.arange(1, len(maxima) + 1), maxima, "o" if name == "genuine" else "^", ms=4, color=colours[name], label=name
+            np.arange(1, len(maxima) + 1), maxima, "o" if name == "genuine" else "^", ms=4, color=colors[name], label=name
         )
     left.set(
         yscale="log",

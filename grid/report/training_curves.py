@@ -33,7 +33,7 @@ class Scale:
     Attributes:
         low, high: the values at the bottom and at the top
         log: whether it is logarithmic; both ends are then above 0
-        ticks: the labelled values
+        ticks: the labeled values
     """
 
     low: float

@@ -19,7 +19,7 @@ from grid.report.cell_sheets import of_cell
 from grid.report.sheets import jpeg
 from grid.results import explanation_reader
 from grid.results.explanation_reader import Column, Explained
-from grid.results.heatmap import coloured
+from grid.results.heatmap import colored
 from grid.results.rows import Row
 
 BUDGET = 25_000_000  # maximum number of characters that maps and crops add to the page
@@ -74,7 +74,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
         "images": [_image(keys[key]) for key in columns],
         "entries": entries,
         "blobs": [packed.blobs[n] for n in used],
-        "colours": {name: _colours(signed) for name, signed in (("sequential", False), ("diverging", True))},
+        "colors": {name: _colors(signed) for name, signed in (("sequential", False), ("diverging", True))},
     }
     return View(json.dumps(data, separators=(",", ":")), len(columns), len(keys), tuple(sheets), without, str(study.store))
 
@@ -141,6 +141,6 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
     return {key: image[key] for key in ("key", "identity", "pair", "side", "same") if key in image}
 
 
-def _colours(signed: bool) -> str:
-    """256 colours, RGB bytes, base64."""
-    return base64.b64encode(np.rint(coloured(np.linspace(0, 1, 256), signed)).astype(np.uint8).tobytes()).decode("ascii")
+def _colors(signed: bool) -> str:
+    """256 colors, RGB bytes, base64."""
+    return base64.b64encode(np.rint(colored(np.linspace(0, 1, 256), signed)).astype(np.uint8).tobytes()).decode("ascii")

@@ -64,7 +64,7 @@ class Explained:
         return {column(image): place for place, image in enumerate(self.images)}
 
     def crops(self) -> np.ndarray:
-        """(N, H, W, 3) uint8; without ``faces``, each is the mean of all crops, or grey if that mean would not be anonymous."""
+        """(N, H, W, 3) uint8; without ``faces``, each is the mean of all crops, or gray if that mean would not be anonymous."""
         found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
         return found if self.faces else self._nobody(found)
 
@@ -120,7 +120,7 @@ class Explained:
         ]
         said.append(str(self.manifest.get("target") or ""))
         said.append(f"layer {self.manifest['layer']}" if self.manifest.get("layer") else "")
-        said.append(f"not normalised: {notes['unnormalised']}" if notes.get("unnormalised") else "")
+        said.append(f"not normalized: {notes['unnormalized']}" if notes.get("unnormalized") else "")
         said.append("an image of the method's own, no map of the image" if self.painted else "")
         said.append("" if self.faces else "no face of the data is shown")
         codes = Counter(str(one.get("code", "")) for one in notes.get("refused_pairs", ()))

@@ -1,6 +1,6 @@
-"""Colours for attribution maps, the same in the report and in MLflow. Raw maps are not modified.
+"""Colors for attribution maps, the same in the report and in MLflow. Raw maps are not modified.
 
-Both colour maps are from matplotlib: "inferno", perceptually uniform, starting at 0; "RdBu_r" for signed maps, centred at 0.
+Both color maps are from matplotlib: "inferno", perceptually uniform, starting at 0; "RdBu_r" for signed maps, centered at 0.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 
 EMPTY = "zero everywhere"
 SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
-PAPER = 200  # grey level where there is no image
+PAPER = 200  # gray level where there is no image
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The raw values at the ends of the colour map, in the method's unit; symmetric about 0 if signed, else starting at 0."""
+    """The raw values at the ends of the color map, in the method's unit; symmetric about 0 if signed, else starting at 0."""
 
     low: float = 0.0
     high: float = 0.0
@@ -32,9 +32,9 @@ class Scale:
 
 
 def tile(crop: np.ndarray, raw: np.ndarray | None, scale: Scale, side: int) -> np.ndarray:
-    """(side, side, 3) uint8: a crop, or a map over it. Non-square images are centred on grey.
+    """(side, side, 3) uint8: a crop, or a map over it. Non-square images are centered on gray.
 
-    A map without any evidence is labelled in words, because a dark image could also be a weak map or a missing one.
+    A map without any evidence is labeled in words, because a dark image could also be a weak map or a missing one.
     """
     import cv2
 
@@ -68,7 +68,7 @@ def footed(canvas: np.ndarray, scale: Scale) -> np.ndarray:
     sizes = [cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.36, 1)[0][0] for text in texts]
     start, end = sizes[0] + 8, width - sizes[1] - 8
     if end > start:
-        foot[6:15, start:end] = np.rint(coloured(np.linspace(0, 1, end - start)[None], scale.signed)).astype(np.uint8)
+        foot[6:15, start:end] = np.rint(colored(np.linspace(0, 1, end - start)[None], scale.signed)).astype(np.uint8)
     for text, x in zip(texts, (2, width - sizes[1] - 3), strict=True):
         cv2.putText(foot, text, (x, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (60, 60, 66), 1, cv2.LINE_AA)
     return np.concatenate([canvas, foot])
@@ -85,7 +85,7 @@ def blank(side: int, words: str = "") -> np.ndarray:
 
 
 def overlaid(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.ndarray:
-    """(H, W, 3) uint8: the grey crop (H, W, 3) under the coloured map (h, w), which is upsampled bilinearly.
+    """(H, W, 3) uint8: the gray crop (H, W, 3) under the colored map (h, w), which is upsampled bilinearly.
 
     The opacity grows with the map's magnitude, so that the face stays visible where there is no evidence.
     """
@@ -96,12 +96,12 @@ def overlaid(crop: np.ndarray, raw: np.ndarray, low: float, high: float) -> np.n
     place = np.clip((value - low) / (high - low), 0, 1) if high > low else np.zeros_like(value)
     strength = np.abs(2 * place - 1) if low < 0 else place
     weight = (0.35 + 0.4 * strength)[..., None]
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
-    mixed: np.ndarray = np.rint((1 - weight) * grey + weight * coloured(place, low < 0)).astype(np.uint8)
+    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    mixed: np.ndarray = np.rint((1 - weight) * gray + weight * colored(place, low < 0)).astype(np.uint8)
     return mixed
 
 
-def coloured(place: np.ndarray, signed: bool) -> np.ndarray:
+def colored(place: np.ndarray, signed: bool) -> np.ndarray:
     """Maps values from 0 to 1 to RGB, float32 from 0 to 255."""
     import matplotlib
 

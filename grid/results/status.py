@@ -19,7 +19,7 @@ from grid.spec.levels import cell_title
 from grid.spec.stage_name import SHOWN_ID
 from grid.terminal import counted
 
-COLOURS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
+COLORS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
 
 
@@ -89,7 +89,7 @@ def show(study: Study) -> FittingTable:
     """The status for a terminal."""
     found = status(study)
     states = [cell["state"] for cell in found["cells"]]
-    counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLOURS if state in states)
+    counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLORS if state in states)
     hidden = sum(cell.hidden for cell in study.cells)
     lines = [counts + (f"; {hidden} left the grid file" if hidden else "")]
     if found["mlflow"]["experiment"] is not None:
@@ -114,7 +114,7 @@ def show(study: Study) -> FittingTable:
         out.add_row(
             (cell["id"] or "")[:SHOWN_ID],
             *(Text(cell["levels"].get(axis, "")) for axis in study.axes),
-            Text(WORDS.get(cell["state"], cell["state"]), style=COLOURS[cell["state"]]),
+            Text(WORDS.get(cell["state"], cell["state"]), style=COLORS[cell["state"]]),
             f"{len(view.markers)}/{len(view.stages)}" if view.stages else "",
             str(max(cell["attempts"].values(), default="")),
             "\n".join(accuracy),

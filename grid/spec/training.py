@@ -62,7 +62,7 @@ class Compute(Config):
 class Reconstruction(Config):
     """Image reconstruction from the feature map, trained along with recognition (Xu et al., 2023, equation 2).
 
-    The decoder has a separate optimiser, Adam as in Section IV; its gradient also reaches the backbone. The paper does not
+    The decoder has a separate optimizer, Adam as in Section IV; its gradient also reaches the backbone. The paper does not
     state ``weight`` (lambda). With ``recipe.trainable: decoder``, only the decoder is trained, by the recipe, on a frozen
     network; ``weight``, ``lr`` and ``betas`` are then unused.
     """

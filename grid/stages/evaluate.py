@@ -72,7 +72,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
 
 
 def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> np.ndarray:
-    """(N, D) float64, not normalised: the sum of the embeddings of all views of an image."""
+    """(N, D) float64, not normalized: the sum of the embeddings of all views of an image."""
     found = []
     for images in _batches(crops, context):
         total: Any = None

@@ -24,7 +24,7 @@ from modules.attribution.explainer import Attribution, Reference, Refused
 from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Distance, Target
 from modules.network import Network
 
-MEAN = 500  # number of images used for a protocol's mean colour
+MEAN = 500  # number of images used for a protocol's mean color
 REFERENCE = 40  # number of pairs for tuning methods, half of them genuine
 
 
@@ -143,7 +143,7 @@ def _of_pairs(
 
 
 def reference_of(context: Context, training: Training, protocol: Any) -> Reference:
-    """Reference pairs of images, and the mean colour of the protocol's images.
+    """Reference pairs of images, and the mean color of the protocol's images.
 
     The pairs are images held out of training or, if there are none, training images.
 
@@ -155,8 +155,8 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
     data = context.resolver.dataset(protocol)
     keys = context.resolver.manifest(data).keys
     some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN]
-    colours = faces_of(context, data, training.detector, training.input.pixels, rows=sorted(some)).crops
-    mean = np.mean([colours[row].reshape(-1, 3).mean(0) for row in range(len(colours))], axis=0) / 127.5 - 1
+    colors = faces_of(context, data, training.detector, training.input.pixels, rows=sorted(some)).crops
+    mean = np.mean([colors[row].reshape(-1, 3).mean(0) for row in range(len(colors))], axis=0) / 127.5 - 1
     crops = {row: trained.crops[row] for row in {*left, *right}}
     return Reference(
         tensors(np.stack([crops[row] for row in left]), context.device),

@@ -116,14 +116,14 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
     }
     names = [key for key in kept if key.startswith(("validation_loss_", "validation_accuracy_", "validation_mae_"))]
     facts |= {key: kept[key] for key in names}
-    facts |= {f"labelled_{name}": count for name, count in known_counts(labels, train_rows).items()}
+    facts |= {f"labeled_{name}": count for name, count in known_counts(labels, train_rows).items()}
     if counts := class_counts(faces, training, train_rows):
         facts["class_counts"] = counts
     return Result(facts, ("model.safetensors", "history.json", "timing.json"))
 
 
 def _initial(context: Context, training: Training, classes: int | Mapping[str, int]) -> Network:
-    """The network before training: randomly initialised, then loaded if there is pretraining."""
+    """The network before training: randomly initialized, then loaded if there is pretraining."""
     network = new_network(training, classes)
     made = context.inputs.get("pretrain")
     training.pretraining.load(
@@ -154,7 +154,7 @@ def _parameters(network: Network) -> int:
 
 
 def new_network(training: Training, classes: int | Mapping[str, int]) -> Network:
-    """The network with weights initialised from torch's global generator."""
+    """The network with weights initialized from torch's global generator."""
     made = training.reconstruction
     network = Network(
         training.backbone,
@@ -211,7 +211,7 @@ class Saves:
         if origin.row.get("best"):
             self.best = self.last
         elif best := origin.row.get("best_checkpoint"):
-            self.best = Saved(best, self.store.materialise(best), origin.row["best_sha256"])
+            self.best = Saved(best, self.store.materialize(best), origin.row["best_sha256"])
         self.attempt.resumed(origin)
         return origin
 

@@ -42,7 +42,7 @@ def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) 
 
 
 def _explanations(ledger: Ledger, label: StageName, marker: Marker, folder: Path) -> dict[str, str]:
-    """Images of the maps, with the colours and scales of the report's sheets."""
+    """Images of the maps, with the colors and scales of the report's sheets."""
     from PIL import Image
 
     name = segment(label.about)

@@ -1,7 +1,7 @@
 """Activation maximization (Mahendran and Vedaldi, "Visualizing Deep CNNs Using Natural Pre-images", IJCV 2016).
 
 Gradient ascent on the score, with an image prior and jitter. The prior has two terms: the alpha-norm, sum of |x|^alpha, which
-keeps colours in range, and the total variation, sum of (dx^2 + dy^2)^(beta / 2), which keeps the image smooth.
+keeps colors in range, and the total variation, sum of (dx^2 + dy^2)^(beta / 2), which keeps the image smooth.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Score-CAM's masks made of a layer's channels, and channel weights made of their scores, for each published variant.
 
-A constant channel does not locate anything, and its range is 0, so it cannot be normalised. Its mask is 0 everywhere;
+A constant channel does not locate anything, and its range is 0, so it cannot be normalized. Its mask is 0 everywhere;
 ``raw_logits``, ``wang_code`` and ``pairs`` give it the weight 0.
 """
 

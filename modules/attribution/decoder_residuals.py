@@ -24,7 +24,7 @@ def weighted(
 ) -> tuple[np.ndarray, int]:
     """Returns (H (height, width) float64, dead channels) of a feature map (C, h, w): sum over channels of weight x residual.
 
-    A residual is the mean over RGB of the absolute difference of the two decoded images, normalised over all pixels. A residual
+    A residual is the mean over RGB of the absolute difference of the two decoded images, normalized over all pixels. A residual
     of all zeros (the channel does not affect the image) stays zero. If several maxima of a channel are equal, the FIRST one is
     masked; ``cells`` (C,) overrides the location, as a row-major index. No gradients; the network is in evaluation mode.
     Channels are summed location by location.
@@ -42,7 +42,7 @@ def weighted(
         if total is None:
             total = np.zeros(part.shape)
         values = part.values.double().cpu().numpy()
-        scaled = _normalised(values, norm, values.size == total.size)
+        scaled = _normalized(values, norm, values.size == total.size)
         dead += scaled is None
         if scaled is not None:
             height, width = scaled.shape
@@ -62,8 +62,8 @@ class _Part:
     values: Tensor
 
 
-def _normalised(part: np.ndarray, norm: Norm, whole: bool) -> np.ndarray | None:
-    """Normalises ``part`` of an image that is zero elsewhere (or is the ``whole`` image); None if all differences are 0."""
+def _normalized(part: np.ndarray, norm: Norm, whole: bool) -> np.ndarray | None:
+    """Normalizes ``part`` of an image that is zero elsewhere (or is the ``whole`` image); None if all differences are 0."""
     if norm == "l2":
         length = np.sqrt((part**2).sum())
         return part / length if length > 0 else None

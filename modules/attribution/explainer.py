@@ -1,4 +1,4 @@
-"""Explainer interfaces and results: raw attribution maps (no colour map), or a reason why the method does not apply."""
+"""Explainer interfaces and results: raw attribution maps (no color map), or a reason why the method does not apply."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Reference:
     Attributes:
         left, right: (M, 3, height, width) float in [-1, 1], the images of the pairs
         same: bool (M,), True for a genuine pair
-        mean: (3,), the mean colour of the protocol's images, in [-1, 1]
+        mean: (3,), the mean color of the protocol's images, in [-1, 1]
     """
 
     left: Any

@@ -48,14 +48,14 @@ def _affine(node: Node, given: tuple[bool, ...]) -> bool:
         return sum(given[-2:]) < 2 if kind in _SUM_AND_PRODUCT else sum(given) < 2
     if kind == "Div":
         return not any(given[1:])
-    if kind in _NORMALISATIONS:
+    if kind in _NORMALIZATIONS:
         return not getattr(node, "_saved_training", True)  # affine only with running statistics
     return kind in _AFFINE
 
 
 _SUM_AND_PRODUCT = {"Addmm", "Addmv", "Addbmm", "Baddbmm"}
 _PRODUCTS = {"Mul", "Mm", "Mv", "Bmm", "Dot", "Convolution"} | _SUM_AND_PRODUCT
-_NORMALISATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
+_NORMALIZATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
 _AFFINE = {
     *("Add", "Sub", "Neg", "Sum", "Mean", "AvgPool2D", "AdaptiveAvgPool2D", "Cat", "Stack", "Clone", "Alias", "ToCopy"),
     *(

@@ -48,9 +48,9 @@ class Windows:
 
 @dataclass(frozen=True)
 class _Layer:
-    weight: Tensor  # (before, 4, 4, after), times the scale of the normalisation that follows
+    weight: Tensor  # (before, 4, 4, after), times the scale of the normalization that follows
     phases: Tensor  # as a 2 x 2 convolution for each of the four output parities: (4 * after, before, 2, 2)
-    start: nn.Module  # the convolution, and the normalisation if one follows
+    start: nn.Module  # the convolution, and the normalization if one follows
     rest: nn.Module  # the pointwise operations after that
 
 
@@ -150,7 +150,7 @@ def _is_pointwise(module: nn.Module) -> bool:
 
 
 def _scale(norm: nn.BatchNorm2d) -> Tensor:
-    """Scale factors (channels,) of a batch normalisation in evaluation mode."""
+    """Scale factors (channels,) of a batch normalization in evaluation mode."""
     assert norm.running_var is not None
     scale = torch.rsqrt(norm.running_var + norm.eps)
     return scale if norm.weight is None else scale * norm.weight.detach()

@@ -25,7 +25,7 @@ from modules.layers.pooling import pooled
 
 
 class LinearHead:
-    """A copy of a head in float64 and evaluation mode; for ``l2`` without the final normalisation (a cosine ignores it).
+    """A copy of a head in float64 and evaluation mode; for ``l2`` without the final normalization (a cosine ignores it).
 
     Raises:
         Refused: code ``not_linear_head``: the embedding is not a sum over locations.

@@ -29,7 +29,7 @@ class GameConfig(ScoreConfig, ABC):
     seed: of tie-breaking, of the random baseline, and of the bootstrap
     batch: images per forward pass
     resamples: number of bootstrap resamples
-    centre: standard deviation of the centre baseline, in image heights and widths
+    center: standard deviation of the center baseline, in image heights and widths
     """
 
     shares: tuple[float, ...] = tuple(step / 10 for step in range(11))
@@ -37,7 +37,7 @@ class GameConfig(ScoreConfig, ABC):
     seed: int = Field(default=0, ge=0)
     batch: int = Field(default=32, ge=1)
     resamples: int = Field(default=1000, ge=1)
-    centre: float = Field(default=0.25, gt=0)
+    center: float = Field(default=0.25, gt=0)
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -45,7 +45,7 @@ class GameConfig(ScoreConfig, ABC):
         return self
 
     def settings(self) -> Settings:
-        return Settings(self.shares, self.blur, self.seed, self.batch, self.resamples, self.centre)
+        return Settings(self.shares, self.blur, self.seed, self.batch, self.resamples, self.center)
 
 
 def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[dict[str, Any], tuple[str, ...]]:

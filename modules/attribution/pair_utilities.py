@@ -1,4 +1,4 @@
-"""Utilities shared by pair explainers: embeddings in batches of a constant shape, cosines, fill colours, threshold."""
+"""Utilities shared by pair explainers: embeddings in batches of a constant shape, cosines, fill colors, threshold."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from modules.metrics.roc import Curve
 
 BATCH = 32  # constant, and filled with images of one pair only, so that no map depends on other pairs
 
-Colour = tuple[float, float, float]
-Fill = Literal["mean", "black", "grey"] | Colour
-_PLAIN: dict[str, Colour] = {"black": (-1.0, -1.0, -1.0), "grey": (0.0, 0.0, 0.0)}
+Color = tuple[float, float, float]
+Fill = Literal["mean", "black", "gray"] | Color
+_PLAIN: dict[str, Color] = {"black": (-1.0, -1.0, -1.0), "gray": (0.0, 0.0, 0.0)}
 
 
 def check_pairs(left: Tensor, right: Tensor, size: int | tuple[int, int]) -> tuple[int, int]:
@@ -74,15 +74,15 @@ def embed_rows(network: Any, images: Tensor, batch: int = BATCH) -> Tensor:
     return embed_many(network, len(images), lambda rows: images[rows.start : rows.stop], batch)
 
 
-def colour(fill: Fill, reference: Reference | None, like: Tensor) -> Tensor:
-    """Fill colour (3, 1, 1) for hidden regions, with the dtype and device of ``like``.
+def color(fill: Fill, reference: Reference | None, like: Tensor) -> Tensor:
+    """Fill color (3, 1, 1) for hidden regions, with the dtype and device of ``like``.
 
     Raises:
-        Refused: code ``no_reference``: the mean colour is requested and there is no reference.
+        Refused: code ``no_reference``: the mean color is requested and there is no reference.
     """
     if fill == "mean":
         if reference is None:
-            raise Refused("no_reference", "fill mean is the mean colour of the protocol's images, and no reference gives it")
+            raise Refused("no_reference", "fill mean is the mean color of the protocol's images, and no reference gives it")
         return torch.as_tensor(np.asarray(torch.as_tensor(reference.mean).cpu())).to(like).view(3, 1, 1)
     plain = _PLAIN[fill] if isinstance(fill, str) else fill
     return torch.tensor(plain, dtype=like.dtype, device=like.device).view(3, 1, 1)

@@ -14,7 +14,7 @@ from modules.attribution.targets import ClassLogit, Target
 def scores_of(network: Any, images: Tensor, targets: Target, batch: int, probability: bool = False) -> Tensor:
     """Scores (B, K) of images (B, 3, H, W) for each of the K rows of ``targets``, from a single forward pass.
 
-    The batch is padded with mid-grey images to ``batch``, so that a score does not depend on the number of images.
+    The batch is padded with mid-gray images to ``batch``, so that a score does not depend on the number of images.
 
     Args:
         network: in evaluation mode; as ``modules.network.Network``

@@ -22,7 +22,7 @@ class Binary:
     """Computes rank correlations of binary columns, bool (n, p), with many lists of scores.
 
     The ranks of a binary column are an affine function of its values, and correlation is invariant to affine functions. So only
-    the scores are ranked. With k ones among n, the centred ranks r of the scores give
+    the scores are ranked. With k ones among n, the centered ranks r of the scores give
     sum of r over the ones / (|r| sqrt(k (n - k) / n)).
     """
 

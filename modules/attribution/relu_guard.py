@@ -117,5 +117,5 @@ def _check(path: dict[Node, Any], calls: dict[Node, nn.Module], method: str) -> 
 
 
 def _custom(node: Node) -> bool:
-    """Whether the node is an ``autograd.Function`` written in Python, which cannot be analysed."""
+    """Whether the node is an ``autograd.Function`` written in Python, which cannot be analyzed."""
     return isinstance(node, torch.autograd.function.BackwardCFunction)

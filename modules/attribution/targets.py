@@ -27,7 +27,7 @@ class Target(ABC):
 
     @abstractmethod
     def scores(self, network: Any, embeddings: Tensor) -> Tensor:
-        """Differentiable scores (N,) of embeddings (N, D), which are not normalised."""
+        """Differentiable scores (N,) of embeddings (N, D), which are not normalized."""
 
     @abstractmethod
     def take(self, rows: Sequence[int] | Tensor) -> Target:

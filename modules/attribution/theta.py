@@ -63,7 +63,7 @@ def find(maxima: np.ndarray, same: np.ndarray, higher: Literal["impostor", "genu
     )
 
 
-def normalised(delta: np.ndarray, theta: float) -> np.ndarray:
+def normalized(delta: np.ndarray, theta: float) -> np.ndarray:
     """Equation 1: max(0, min(1, Delta / Theta)); ``theta`` is above 0."""
     assert theta > 0, theta
     return np.clip(delta / theta, 0, 1)

@@ -27,7 +27,7 @@ def randomized(network: Any, names: Sequence[str], seed: int) -> Any:
     """A copy of the network in which the modules ``names`` are reinitialized; the network itself is unchanged.
 
     New values are drawn from a normal distribution with the tensor's mean and standard deviation, so that activations keep
-    their scale; if all values are equal (a fresh normalisation) the standard deviation is 0.1. Variances of normalisations,
+    their scale; if all values are equal (a fresh normalization) the standard deviation is 0.1. Variances of normalizations,
     which must stay positive, are multiplied by exp of normal numbers. The values depend only on the seed and the module's name.
     """
     changed = copy.deepcopy(network)

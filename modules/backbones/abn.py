@@ -7,7 +7,7 @@ per location, and an auxiliary, CAM-like classification from their means. The ou
 In the original there are as many response maps as classes. Here their number is a field and a linear layer follows their means,
 which is the same function if the numbers agree, and makes the branch usable with many classes.
 
-``imagenet`` and ``checkpoint`` pretraining load the inner backbone; the branch is randomly initialised unless the file is of a
+``imagenet`` and ``checkpoint`` pretraining load the inner backbone; the branch is randomly initialized unless the file is of a
 trained ABN.
 """
 

@@ -4,7 +4,7 @@ Ito et al. (2021) keep the convolutions and replace the rest: with the ``gap_bn`
 parameters. Identical to ``features`` of torchvision's AlexNet, with the same names; dropout and the two wide linear layers are
 removed.
 
-ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
+ImageNet weights were trained on inputs normalized with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
 do we: the first layer adapts in training.
 """
 

@@ -38,8 +38,8 @@ class DeepFaceConfig(BackboneConfig):
     Fields:
         size: height and width of the images in pixels, 152 in the paper; must be the cell's input size
         without: omitted layers: ``c3``, ``l4_l5`` and ``c3_l4_l5`` are the paper's DF-sub1, DF-sub2 and DF-sub3
-        view: input of the first layer, the colours or the ``Gradients`` of the ensemble's second network
-        initial: weight initialisation: ``he``, or the paper's ``gaussian`` (standard deviation 0.01, bias 0.5)
+        view: input of the first layer, the colors or the ``Gradients`` of the ensemble's second network
+        initial: weight initialization: ``he``, or the paper's ``gaussian`` (standard deviation 0.01, bias 0.5)
     """
 
     name: Literal["deepface"] = "deepface"

@@ -1,13 +1,13 @@
 """EfficientNet-B1 (Tan and Le, ICML 2019) without its final 1x1 convolution: 23 blocks, 320 channels.
 
 Only without it does the network with the ``gap_bn`` head have the 6,266,016 parameters of Ito et al. (2021). In timm the
-normalisation after that convolution (``bn2``) includes its activation, and both are removed with it: the feature map is the
+normalization after that convolution (``bn2``) includes its activation, and both are removed with it: the feature map is the
 linear output of the last block, with values of both signs.
 
 TF padding, the drop-path rate and the slow running statistics are those of EfficientNet-PyTorch, which Ito et al. used. The
 slow statistics need a few hundred steps to converge: for short trainings use ``bn_momentum: 0.1``.
 
-ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
+ImageNet weights were trained on inputs normalized with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
 do we: the first layer adapts in training.
 """
 

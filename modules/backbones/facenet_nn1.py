@@ -1,7 +1,7 @@
 """FaceNet's NN1: the network of Zeiler and Fergus with 1x1 convolutions (Schroff et al., "FaceNet", CVPR 2015, Table 1).
 
-Eleven convolutions, two response normalisations, four poolings, one concatenation; then the three fully connected layers and
-the L2 normalisation of the ``facenet_maxout`` head. With it the network has 140,025,664 parameters and 1.61 billion
+Eleven convolutions, two response normalizations, four poolings, one concatenation; then the three fully connected layers and
+the L2 normalization of the ``facenet_maxout`` head. With it the network has 140,025,664 parameters and 1.61 billion
 multiply-adds, and matches every row of the paper's table. The paper counts a multiply-add, and a bias, as ONE operation;
 ``modules.model_complexity`` counts a multiply-add as two, and no biases.
 

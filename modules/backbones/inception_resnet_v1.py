@@ -1,7 +1,7 @@
 """Inception-ResNet-v1 (Szegedy et al., AAAI 2017) as in facenet-pytorch, up to its last block.
 
 Layer names are facenet-pytorch's, so that ``checkpoint`` pretraining reads its published files (VGGFace2, CASIA-WebFace); their
-pooling, linear layer, normalisation and classifier are omitted. Nothing is downloaded.
+pooling, linear layer, normalization and classifier are omitted. Nothing is downloaded.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """ResNet-34 (He et al., CVPR 2016): 16 blocks of two 3x3 convolutions.
 
 With the ``gap_bn`` head it has the 21,548,352 parameters of Ito et al. (2021). Uses timm's network, which has the topology of
-torchvision's network used by Ito et al.; weights are initialised as in torchvision, so the scale of the last normalisation of a
+torchvision's network used by Ito et al.; weights are initialized as in torchvision, so the scale of the last normalization of a
 block starts at one (timm's default is zero).
 
-ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
+ImageNet weights were trained on inputs normalized with ImageNet's mean and standard deviation. Ito et al. use [-1, 1], and so
 do we: the first layer adapts in training.
 """
 

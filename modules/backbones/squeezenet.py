@@ -4,7 +4,7 @@ Identical to ``features`` of torchvision's SqueezeNet 1.1, with the same names: 
 Input 224 x 224, or any size from 17 x 17; the last map is ``fire9``, (512, 13, 13); the head replaces the dropout and the 1x1
 convolution to 1,000 classes.
 
-ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation; we use [-1, 1], and the first
+ImageNet weights were trained on inputs normalized with ImageNet's mean and standard deviation; we use [-1, 1], and the first
 layer adapts in training.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
@@ -60,7 +60,7 @@ class SqueezeNet(nn.Module):
             Fire(512, 64, 256),
         )
         for part in self.modules():
-            if isinstance(part, nn.Conv2d):  # torchvision's initialisation
+            if isinstance(part, nn.Conv2d):  # torchvision's initialization
                 nn.init.kaiming_uniform_(part.weight)
                 nn.init.zeros_(part.bias)  # type: ignore[arg-type]
 

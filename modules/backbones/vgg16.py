@@ -4,7 +4,7 @@ Identical to ``features`` of torchvision's VGG-16, with the same names: 14,714,6
 Input 224 x 224, or any size from 32 x 32; the last map is ``pool5``, (512, 7, 7), followed by the head, which replaces the
 adaptive pooling and the three wide linear layers.
 
-ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation; we use [-1, 1], and the first
+ImageNet weights were trained on inputs normalized with ImageNet's mean and standard deviation; we use [-1, 1], and the first
 layer adapts in training. The pretraining ``vggface`` converts the weights of VGG-Face to [-1, 1].
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.
@@ -26,12 +26,12 @@ class VGG16Config(BackboneConfig):
     """512 channels.
 
     Fields:
-        border: padding of the first convolution: mid-grey, which is zero padding, or the mean colour of VGG-Face's training
+        border: padding of the first convolution: mid-gray, which is zero padding, or the mean color of VGG-Face's training
             images, with which its converted weights give the published features at every location
     """
 
     name: Literal["vgg16"] = "vgg16"
-    border: Literal["grey", "vggface_mean"] = "grey"
+    border: Literal["gray", "vggface_mean"] = "gray"
 
     def build(self) -> VggFeatures:
         return VggFeatures((2, 2, 3, 3, 3), MEAN_FACE if self.border == "vggface_mean" else None)

@@ -4,7 +4,7 @@ Identical to ``features`` of torchvision's VGG-19, with the same names: 20,024,3
 Input 224 x 224, or any size from 32 x 32; the last map is ``pool5``, (512, 7, 7), followed by the head, which replaces the
 adaptive pooling and the three wide linear layers.
 
-ImageNet weights were trained on inputs normalised with ImageNet's mean and standard deviation; we use [-1, 1], and the first
+ImageNet weights were trained on inputs normalized with ImageNet's mean and standard deviation; we use [-1, 1], and the first
 layer adapts in training.
 
 Every stage has a spatial map, so all explainers apply; CAM needs a head of global average pooling and one linear layer.

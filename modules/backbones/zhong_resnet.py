@@ -27,7 +27,7 @@ class ZhongResNetConfig(BackboneConfig):
         units: number of residual units of each stage; a stage halves the resolution
         width: channels of the first stage; doubled in each further stage
         activation: after every convolution; the paper compares with Deconvnet, which is defined for ReLU
-        norm: normalisation after every convolution; "none" is the form of Wen et al.
+        norm: normalization after every convolution; "none" is the form of Wen et al.
     """
 
     name: Literal["zhong_resnet"] = "zhong_resnet"
@@ -77,7 +77,7 @@ class Unit(nn.Module):
 
 
 def _layer(channels: int, width: int, config: ZhongResNetConfig) -> nn.Sequential:
-    """A 3x3 convolution that keeps the resolution, initialised to preserve the signal's variance (He et al., ICCV 2015)."""
+    """A 3x3 convolution that keeps the resolution, initialized to preserve the signal's variance (He et al., ICCV 2015)."""
     batch = config.norm == "batch"
     convolution = nn.Conv2d(channels, width, 3, padding=1, bias=not batch)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")

@@ -2,7 +2,7 @@
 
 Kernel 4 with stride 2 and padding 1 doubles the resolution exactly: 7 - 14 - 28 - 56 - 112 for the feature map of an iresnet on
 images of 112 x 112 pixels. The paper specifies neither the widths nor the operations between the layers; we use batch
-normalisation and ReLU, and tanh at the end, for pixels in [-1, 1].
+normalization and ReLU, and tanh at the end, for pixels in [-1, 1].
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from modules.attribution.targets import Target
 
 class ActivationMaximizationConfig(ExplainerConfig):
     """Fields:
-    start: ``noise`` around mid-grey, so that the probe image matters only through its target; or the probe ``image``
+    start: ``noise`` around mid-gray, so that the probe image matters only through its target; or the probe ``image``
     steps: number of gradient ascent steps
     seed: of noise and jitter
     alpha, alpha_weight, beta, tv_weight, jitter, rate, momentum: see ``modules.attribution.activation_maximization.Prior``
@@ -50,7 +50,7 @@ class ActivationMaximization(Explainer):
         self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
-        """See ``Explainer.explain``. A map is the mean over colours of |image - start|, at the size of the images.
+        """See ``Explainer.explain``. A map is the mean over colors of |image - start|, at the size of the images.
 
         ``generated`` holds the images, ``notes`` their initial and final scores. Images whose score did not increase are listed
         under ``not_risen``.

@@ -2,7 +2,7 @@
 
 If the score is an affine function of globally averaged features, y = b + sum_k w_k mean(A_k), equation 2 gives the map
 M = sum_k w_k A_k. Its mean over all locations plus b is the score, so the map shows how much each location contributes. Batch
-normalisation, dropout and any number of linear layers between the average and the score are handled exactly: w_k is the score's
+normalization, dropout and any number of linear layers between the average and the score are handled exactly: w_k is the score's
 derivative with respect to mean(A_k). The bias b, which belongs to no location, is reported separately (``biases``). Where it
 applies, CAM is Grad-CAM at the last layer without its ReLU, times the number of locations.
 """

@@ -17,7 +17,7 @@ from torch import Tensor
 from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import Fill, check_pairs, colour, cosine, embed_many, embed_rows
+from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, embed_rows
 from modules.attribution.ranking import Binary
 
 
@@ -27,7 +27,7 @@ class CorrRISEConfig(PairExplainerConfig):
     squares: hidden squares per mask
     side: of a square, in pixels
     other: the other image is ``whole``, or ``masked`` with the same mask, which gives both images of a pair the same map
-    fill: colour of hidden pixels
+    fill: color of hidden pixels
     seed: of the masks
     """
 
@@ -62,7 +62,7 @@ class CorrRise(PairExplainer):
         """
         shape = check_pairs(left, right, size)
         seen = self.draw(shape)
-        fill = colour(self.config.fill, reference, left)
+        fill = color(self.config.fill, reference, left)
         flat = seen.reshape(len(seen), -1)
         shown = torch.from_numpy(seen).to(left.device)
         columns = Binary(flat)

@@ -1,7 +1,7 @@
 """Gradient x input (Shrikumar et al., "Not Just a Black Box", 2016; the "Gradient" baseline of Xu et al., 2023).
 
 The map is the signed sum over channels of x ds/dx: the drop of a linearised score if the pixel were set to 0. The input is in
-[-1, 1], so 0 is mid-grey: a mid-grey pixel gets 0 for any gradient.
+[-1, 1], so 0 is mid-gray: a mid-gray pixel gets 0 for any gradient.
 """
 
 from __future__ import annotations

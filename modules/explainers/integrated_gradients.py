@@ -28,7 +28,7 @@ class IntegratedGradientsConfig(ExplainerConfig):
     """Applies to every network.
 
     Fields:
-        baseline: ``black`` (-1), ``white`` (1), or ``mean``: the mean colour of the image. A pixel of the baseline's colour
+        baseline: ``black`` (-1), ``white`` (1), or ``mean``: the mean color of the image. A pixel of the baseline's color
             gets 0, e.g. black hair with ``black``
         steps: number of points on the line (Gauss-Legendre quadrature)
         batch: points per forward pass; must divide ``steps``, so that all batches have the same shape

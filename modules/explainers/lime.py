@@ -25,13 +25,13 @@ from modules.attribution.targets import Target
 class LIMEConfig(ExplainerConfig):
     """Fields:
     segments: number of superpixels requested from SLIC; the actual number may differ
-    compactness: of SLIC: weight of spatial proximity against colour similarity
+    compactness: of SLIC: weight of spatial proximity against color similarity
     smoothing: standard deviation in pixels of the Gaussian applied before SLIC, which on noise would find only one superpixel
     samples: number of subsets; the first one keeps everything
     keep: probability that a superpixel is kept
-    fill: colour of removed superpixels: the mean of the whole image, or of each superpixel, which does not hide a flat one
+    fill: color of removed superpixels: the mean of the whole image, or of each superpixel, which does not hide a flat one
     kernel_width: sigma of sqrt(exp(-(d / sigma)^2)), d = 1 - cosine of a subset with the full one
-    ridge: penalty on the squared coefficients; the intercept is not penalised
+    ridge: penalty on the squared coefficients; the intercept is not penalized
     score: ``target`` is the logit or the cosine, ``probability`` the softmax probability of the class
     seed: of the subsets; images with the same number of superpixels get the same subsets
     batch: altered images per forward pass
@@ -107,8 +107,8 @@ def superpixels(image: Tensor, count: int, compactness: float, smoothing: float)
     """
     from skimage.segmentation import slic
 
-    colours = (image.detach().double().cpu().numpy().transpose(1, 2, 0) + 1) / 2
-    found = slic(colours, n_segments=count, compactness=compactness, sigma=smoothing, start_label=0, channel_axis=-1)
+    colors = (image.detach().double().cpu().numpy().transpose(1, 2, 0) + 1) / 2
+    found = slic(colors, n_segments=count, compactness=compactness, sigma=smoothing, start_label=0, channel_axis=-1)
     _, parts = np.unique(found, return_inverse=True)
     if parts.max() < 1:
         raise Refused("one_segment", f"SLIC makes one superpixel of an image where {count} were asked for; there is no choice")
@@ -116,7 +116,7 @@ def superpixels(image: Tensor, count: int, compactness: float, smoothing: float)
 
 
 def painted(image: Tensor, parts: Tensor, fill: str) -> Tensor:
-    """Fill colours (3, H, W) for an image (3, H, W): its mean, or the mean of each superpixel in ``parts`` (H, W)."""
+    """Fill colors (3, H, W) for an image (3, H, W): its mean, or the mean of each superpixel in ``parts`` (H, W)."""
     if fill == "image":
         return image.mean((1, 2), keepdim=True).expand_as(image)
     count = int(parts.max()) + 1
@@ -143,10 +143,10 @@ def ridge(kept: np.ndarray, scores: np.ndarray, weights: np.ndarray, penalty: fl
     """Coefficients (P,) of the weighted ridge regression with an intercept, and its weighted R^2 (1 if scores are equal)."""
     design = kept.astype(np.float64)
     total = weights.sum()
-    centred = design - weights @ design / total
+    centered = design - weights @ design / total
     residual = scores - weights @ scores / total
-    normal = centred.T @ (centred * weights[:, None]) + penalty * np.eye(design.shape[1])
-    coefficients: np.ndarray = np.linalg.solve(normal, centred.T @ (weights * residual))
+    normal = centered.T @ (centered * weights[:, None]) + penalty * np.eye(design.shape[1])
+    coefficients: np.ndarray = np.linalg.solve(normal, centered.T @ (weights * residual))
     spread = float(weights @ np.square(residual))
-    left = float(weights @ np.square(residual - centred @ coefficients))
+    left = float(weights @ np.square(residual - centered @ coefficients))
     return coefficients, 1 - left / spread if spread > 0 else 1.0

@@ -21,7 +21,7 @@ from torch import Tensor
 from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import Fill, check_pairs, colour, cosine, decision_threshold, embed_many, embed_rows
+from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, decision_threshold, embed_many, embed_rows
 from modules.attribution.patches import places
 
 CODE = "impostor_pair"
@@ -30,9 +30,9 @@ CODE = "impostor_pair"
 class MinPlusConfig(PairExplainerConfig):
     """Fields:
     width: standard deviation of a patch in pixels
-    stride: pixels from one patch's centre to the next, at most 2 x ``width``
+    stride: pixels from one patch's center to the next, at most 2 x ``width``
     rounds: maximum number of patches kept by the greedy maps; 0: no greedy maps
-    fill: colour of removed patches and of the blank image
+    fill: color of removed patches and of the blank image
     threshold: cosine from which a pair counts as genuine if no ground truth is given; None: the best one on the reference pairs
     """
 
@@ -82,7 +82,7 @@ class MinPlus(PairExplainer):
             Refused: code ``impostor_pair``: no pair is genuine; codes ``no_reference``, ``zero_norm``, ``not_finite``.
         """
         check_pairs(left, right, size)
-        fill = colour(self.config.fill, reference, left)
+        fill = color(self.config.fill, reference, left)
         with torch.no_grad(), evaluating(network):
             cosines = cosine(embed_rows(network, left, 1), embed_rows(network, right, 1)).cpu().numpy()
             reasons, evaluated = self.refusals(network, cosines, left, reference, same)
@@ -181,9 +181,9 @@ class MinPlus(PairExplainer):
         return total
 
     def windows(self, side: int) -> Tensor:
-        """One-dimensional windows (centres, side) float64; a patch is the product of a vertical and a horizontal one."""
-        centres = torch.tensor(places(side, 1, self.config.stride), dtype=torch.float64)[:, None]
-        return torch.exp(-((torch.arange(side) - centres) ** 2) / (2 * self.config.width**2))
+        """One-dimensional windows (centers, side) float64; a patch is the product of a vertical and a horizontal one."""
+        centers = torch.tensor(places(side, 1, self.config.stride), dtype=torch.float64)[:, None]
+        return torch.exp(-((torch.arange(side) - centers) ** 2) / (2 * self.config.width**2))
 
 
 def _blended(values: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:

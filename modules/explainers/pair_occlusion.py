@@ -20,7 +20,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution import theta
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import Fill, check_pairs, colour, cosine, embed_many, kinds
+from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, kinds
 from modules.attribution.patches import places, spread
 
 
@@ -28,7 +28,7 @@ class PairOcclusionConfig(PairExplainerConfig):
     """Fields:
     patch: side of the hidden square in pixels; the paper's k
     stride: pixels from one square to the next, at most ``patch``
-    fill: colour of the square: ``mean`` of the protocol's images (the paper), ``black``, ``grey``, or a colour in [-1, 1]
+    fill: color of the square: ``mean`` of the protocol's images (the paper), ``black``, ``gray``, or a color in [-1, 1]
     sign: meaning of a positive Delta: the region makes the two images dissimilar, or similar
     """
 
@@ -64,17 +64,17 @@ class PairOcclusion(PairExplainer):
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
     ) -> PairAttribution:
-        """Maps ``delta``, raw, and ``normalised``, equation 1 with Theta of the reference pairs; the same for both images.
+        """Maps ``delta``, raw, and ``normalized``, equation 1 with Theta of the reference pairs; the same for both images.
 
         Without both genuine and impostor reference pairs, or if Theta is not above 0, there is only ``delta`` and
-        ``notes.unnormalised`` gives the reason. ``notes.theta`` holds the result of ``modules.attribution.theta``, the maxima
+        ``notes.unnormalized`` gives the reason. ``notes.theta`` holds the result of ``modules.attribution.theta``, the maxima
         of the reference pairs and the paper's histograms.
 
         Raises:
             Refused: codes ``no_reference`` (``fill`` mean without one), ``patch_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
-        fill = colour(self.config.fill, reference, left)
+        fill = color(self.config.fill, reference, left)
         with torch.no_grad(), evaluating(network):
             found = [self.delta(network, *pair, fill) for pair in zip(left, right, strict=True)]
             evaluated = self.known or self.evaluated(network, reference, fill)
@@ -88,13 +88,13 @@ class PairOcclusion(PairExplainer):
             "theta": None,
         }
         if evaluated is None:
-            notes["unnormalised"] = "there are no reference pairs of both kinds"
+            notes["unnormalized"] = "there are no reference pairs of both kinds"
         else:
             threshold, notes["theta"] = evaluated
             if threshold > 0:
-                maps["normalised"] = theta.normalised(deltas, threshold)
+                maps["normalized"] = theta.normalized(deltas, threshold)
             else:
-                notes["unnormalised"] = f"Theta is {threshold:g}, and nothing can be divided by that"
+                notes["unnormalized"] = f"Theta is {threshold:g}, and nothing can be divided by that"
         both = {name: np.repeat(one[:, None], 2, axis=1).astype(np.float32) for name, one in maps.items()}
         cosines = np.array([value for _, value in found], np.float32)
         return PairAttribution(both, cosines, "cosine of the two images", notes=notes, signed=frozenset({"delta"}))
@@ -105,7 +105,7 @@ class PairOcclusion(PairExplainer):
         """The method with Theta fixed for this network. Theta is only a scale, but takes most of the time."""
         check_pairs(images, images, size)
         with torch.no_grad(), evaluating(network):
-            return PairOcclusion(self.config, self.evaluated(network, reference, colour(self.config.fill, reference, images)))
+            return PairOcclusion(self.config, self.evaluated(network, reference, color(self.config.fill, reference, images)))
 
     def evaluated(self, network: Any, reference: Reference | None, fill: Tensor) -> Evaluated | None:
         """Theta of a network in evaluation mode; None without both genuine and impostor reference pairs."""
@@ -116,7 +116,7 @@ class PairOcclusion(PairExplainer):
         return self.evaluate(np.stack([self.delta(network, *pair, fill)[0] for pair in pairs]), same)
 
     def delta(self, network: Any, left: Tensor, right: Tensor, fill: Tensor) -> tuple[np.ndarray, float]:
-        """Returns (Delta (H, W) float64, cosine) of two images (3, H, W), not normalised; the network is in evaluation mode."""
+        """Returns (Delta (H, W) float64, cosine) of two images (3, H, W), not normalized; the network is in evaluation mode."""
         patch = self.config.patch
         shape = (left.shape[1], left.shape[2])
         rows, columns = (places(side, patch, self.config.stride) for side in shape)

@@ -23,16 +23,16 @@ from modules.attribution.targets import Target
 
 
 class RISEConfig(ExplainerConfig):
-    """Masking multiplies the image in [-1, 1], so hidden pixels become mid-grey. All images get the same masks.
+    """Masking multiplies the image in [-1, 1], so hidden pixels become mid-gray. All images get the same masks.
 
     Fields:
         masks: N; the paper uses 4,000 for VGG-16 and 8,000 for ResNet-50
         cells: a mask is a grid of ``cells`` x ``cells`` before it is upsampled and shifted
         keep: probability that a cell is kept; E[M] in the equation
         score: ``target`` is the logit or the cosine, ``probability`` the softmax probability of the class, as in the paper
-        centred: subtract the scores' mean over the masks first. This changes the map by a constant and removes the noise of the
+        centered: subtract the scores' mean over the masks first. This shifts the map by a constant and removes the noise of the
             masks' mean, which exceeds the map if scores are far from 0. False: the equation as printed
-        normalisation: ``expected`` divides by N E[M], as in the equation; ``observed`` by the sum of the masks at each pixel
+        normalization: ``expected`` divides by N E[M], as in the equation; ``observed`` by the sum of the masks at each pixel
         seed: of the masks
         batch: masked images per forward pass
     """
@@ -42,8 +42,8 @@ class RISEConfig(ExplainerConfig):
     cells: int = Field(default=7, ge=1)
     keep: float = Field(default=0.5, gt=0, lt=1)
     score: Literal["target", "probability"] = "target"
-    centred: bool = True
-    normalisation: Literal["expected", "observed"] = "expected"
+    centered: bool = True
+    normalization: Literal["expected", "observed"] = "expected"
     seed: int = Field(default=0, ge=0)
     batch: int = Field(default=32, ge=1)
 
@@ -71,7 +71,7 @@ class Rise(Explainer):
         found = maps.cpu().numpy().astype(np.float32)
         shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         notes = {"masks": self.config.masks, "score": self.config.score, "seed": self.config.seed}
-        return Attribution(found, "", shape, target.words, notes, signed=self.config.centred)
+        return Attribution(found, "", shape, target.words, notes, signed=self.config.centered)
 
     def maps(self, network: Any, images: Tensor, target: Target) -> Tensor:
         """As ``explain``, float64 (N, H, W), of a network in evaluation mode."""
@@ -89,8 +89,8 @@ class Rise(Explainer):
                 column = scores[:, 0].double()
                 total[number] += column.sum()
                 weighted[number] += (column[:, None, None] * wide).sum(0)
-        if config.centred:
+        if config.centered:
             weighted -= (total / config.masks)[:, None, None] * kept
-        if config.normalisation == "expected":
+        if config.normalization == "expected":
             return weighted / (config.masks * config.keep)
         return torch.where(kept > 0, weighted / torch.where(kept > 0, kept, 1), 0)  # 0 for a pixel that is never kept

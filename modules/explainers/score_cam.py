@@ -7,12 +7,12 @@ each variant is a mode, named after its source:
 =================  ===================  ==========================  ====================================================
 mode               scaled to [0, 1]     upsampled with              w_k
 =================  ===================  ==========================  ====================================================
-wang2020           after upsampling     half-pixel centres          softmax over the channels of score - score(baseline)
-wang_code          after upsampling     half-pixel centres          softmax probability of the class; the map is upsampled
+wang2020           after upsampling     half-pixel centers          softmax over the channels of score - score(baseline)
+wang_code          after upsampling     half-pixel centers          softmax probability of the class; the map is upsampled
 pytorch_grad_cam   after, eps 1e-8      corners aligned             softmax over the channels of score
-torch_cam          before, eps 1e-8     half-pixel centres          softmax over the channels of score - score(image)
-raw_logits         before upsampling    half-pixel centres          score (Ito et al.)
-pairs              before upsampling    half-pixel centres          score minus its mean over the channels (ours)
+torch_cam          before, eps 1e-8     half-pixel centers          softmax over the channels of score - score(image)
+raw_logits         before upsampling    half-pixel centers          score (Ito et al.)
+pairs              before upsampling    half-pixel centers          score minus its mean over the channels (ours)
 =================  ===================  ==========================  ====================================================
 
 ``wang2020`` is Algorithm 1 of the paper, ``wang_code`` the authors' code, which differs. The choice of the baseline in the
@@ -20,7 +20,7 @@ paper has no effect: a softmax is invariant to constants. Softmax weights are po
 ReLU is zero only where the layer is zero. ``raw_logits`` are often negative, which can make the whole map negative.
 
 Cosines of masked images differ only by hundredths, so a softmax over the channels gives nearly equal weights, and maps for
-unrelated references look the same. Therefore ``pairs`` centres the scores instead. Raw maps are returned, without the final
+unrelated references look the same. Therefore ``pairs`` centers the scores instead. Raw maps are returned, without the final
 scaling of the other implementations.
 """
 
@@ -44,7 +44,7 @@ from modules.attribution.targets import Target
 
 
 class ScoreCAMConfig(LayerConfig):
-    """Masking multiplies the image in [-1, 1], so hidden pixels become mid-grey. A constant channel masks everything.
+    """Masking multiplies the image in [-1, 1], so hidden pixels become mid-gray. A constant channel masks everything.
 
     Fields:
         mode: see above; None: ``wang2020`` for a class, ``pairs`` for a cosine

@@ -1,7 +1,7 @@
 """Cosine split over locations (Stylianou, Souvenir and Pless, "Visualizing Deep Similarity Networks", WACV 2019).
 
 The cosine of two pooled feature maps is a sum over the locations of either map: with maps A1 and A2 and HW locations,
-A1 . mean(A2) / (HW |mean(A1)| |mean(A2)|). Linear operations after the pooling (normalisation, a fully connected layer) are
+A1 . mean(A2) / (HW |mean(A1)| |mean(A2)|). Linear operations after the pooling (normalization, a fully connected layer) are
 handled exactly, and their bias, which does not depend on the image, is reported separately: map and bias sum to the cosine.
 """
 

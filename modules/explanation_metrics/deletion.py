@@ -18,7 +18,7 @@ class DeletionConfig(GameConfig):
 
 
 class Deletion(PixelGame):
-    """Sets the most important pixels to mid-grey first; the area under the curve of the explained score. Lower is better."""
+    """Sets the most important pixels to mid-gray first; the area under the curve of the explained score. Lower is better."""
 
     game: ClassVar[Game] = "deletion"
     low_is_good: ClassVar[bool] = True

@@ -19,7 +19,7 @@ class PointingConfig(ScoreConfig):
     tolerance: maximum distance of the map's maximum from the region, in pixels of the crop
     seed: of the bootstrap and of the random baseline
     resamples: number of bootstrap resamples over images
-    centre: standard deviation of the centre baseline, in image heights and widths
+    center: standard deviation of the center baseline, in image heights and widths
     side: which images of a pair count; in protocols with an occluder, ``right`` is the face that wears it
     """
 
@@ -27,7 +27,7 @@ class PointingConfig(ScoreConfig):
     tolerance: float = Field(default=0.0, ge=0)
     seed: int = Field(default=0, ge=0)
     resamples: int = Field(default=1000, ge=1)
-    centre: float = Field(default=0.25, gt=0)
+    center: float = Field(default=0.25, gt=0)
     side: Annotated[Literal["both", "left", "right"], Born("both")] = "both"
 
     def build(self) -> Pointing:
@@ -69,7 +69,7 @@ class Pointing:
                 tolerance=config.tolerance,
                 resamples=config.resamples,
                 seed=config.seed,
-                centre=config.centre,
+                center=config.center,
             )
         counts = {"images": len(known), "unknown": len(rows) - len(known)}
         both = ["pointing", "energy"]

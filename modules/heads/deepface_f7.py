@@ -23,14 +23,14 @@ class DeepFaceF7Config(HeadConfig):
     Fields:
         dimension: of F7
         dropout: dropout rate of F7's outputs
-        normalise: divide each output by its maximum in training, see ``Peaks``; protocols divide by the norm in any case
-        initial: weight initialisation: ``he``, or the paper's ``gaussian`` (standard deviation 0.01, bias 0.5)
+        normalize: divide each output by its maximum in training, see ``Peaks``; protocols divide by the norm in any case
+        initial: weight initialization: ``he``, or the paper's ``gaussian`` (standard deviation 0.01, bias 0.5)
     """
 
     name: Literal["deepface_f7"] = "deepface_f7"
     dimension: int = Field(default=4096, ge=1)
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    normalise: bool = False
+    normalize: bool = False
     initial: Literal["he", "gaussian"] = "he"
 
     def build(self, channels: int, height: int, width: int) -> F7:
@@ -44,7 +44,7 @@ class F7(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, config.dimension)
         self.relu = nn.ReLU()
-        self.peaks: nn.Module = Peaks(config.dimension) if config.normalise else nn.Identity()
+        self.peaks: nn.Module = Peaks(config.dimension) if config.normalize else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
         gaussian(self) if config.initial == "gaussian" else he(self)
 

@@ -1,6 +1,6 @@
 """A stack of fully connected layers (Debreczeni et al., Table II, which is the default; one layer of 100 is their Table I).
 
-The paper used Keras: weights are initialised as in Keras (Glorot and Bengio, AISTATS 2010; biases zero), and the leaky ReLU has
+The paper used Keras: weights are initialized as in Keras (Glorot and Bengio, AISTATS 2010; biases zero), and the leaky ReLU has
 Keras's slope of 0.3. The paper does not specify the pooling before the stack of Table II; for Table I the map is averaged.
 """
 
@@ -77,7 +77,7 @@ class DenseConfig(HeadConfig):
 
 
 class DenseStack(nn.Module):
-    """Pooling, then the layers in sequence; ``stack`` holds linear, normalisation, activation and dropout of each."""
+    """Pooling, then the layers in sequence; ``stack`` holds linear, normalization, activation and dropout of each."""
 
     def __init__(self, width: int, layers: tuple[Dense, ...], pool: Pool, slope: float, batch_norm: bool) -> None:
         super().__init__()
@@ -96,5 +96,5 @@ class DenseStack(nn.Module):
         self.stack = nn.Sequential(*parts)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, dimension), not normalised."""
+        """(N, channels, h, w) to (N, dimension), not normalized."""
         return self.stack(pooled(features, self.pool))

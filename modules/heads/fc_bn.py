@@ -16,7 +16,7 @@ class FcBnConfig(HeadConfig):
     Fields:
         dimension: of the embedding
         dropout: dropout rate on the feature map
-        affine: learned parameters of the last normalisation: a shift with the scale fixed at 1 ("bias", as in the public
+        affine: learned parameters of the last normalization: a shift with the scale fixed at 1 ("bias", as in the public
             networks), scale and shift ("full"), or neither ("none")
     """
 
@@ -30,7 +30,7 @@ class FcBnConfig(HeadConfig):
 
 
 class FcBn(nn.Module):
-    """Training needs batches of at least two images: the last normalisation is over embeddings."""
+    """Training needs batches of at least two images: the last normalization is over embeddings."""
 
     def __init__(self, values: int, channels: int, dimension: int, dropout: float, affine: str) -> None:
         super().__init__()
@@ -42,5 +42,5 @@ class FcBn(nn.Module):
             self.out.weight.requires_grad_(False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, height, width) to (N, dimension), not L2-normalised."""
+        """(N, channels, height, width) to (N, dimension), not L2-normalized."""
         return self.out(self.linear(self.dropout(self.norm(features)).flatten(1)))

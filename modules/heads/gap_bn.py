@@ -1,4 +1,4 @@
-"""The head of Ito et al. (2021, Section III): global average pooling, batch normalisation, dropout, one linear layer."""
+"""The head of Ito et al. (2021, Section III): global average pooling, batch normalization, dropout, one linear layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class GapBnConfig(HeadConfig):
 
 
 class GapBn(nn.Module):
-    """Training needs batches of at least two images: the normalisation is over pooled vectors."""
+    """Training needs batches of at least two images: the normalization is over pooled vectors."""
 
     def __init__(self, channels: int, dimension: int, dropout: float) -> None:
         super().__init__()
@@ -31,5 +31,5 @@ class GapBn(nn.Module):
         self.linear = nn.Linear(channels, dimension)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, dimension), not normalised."""
+        """(N, channels, h, w) to (N, dimension), not normalized."""
         return self.linear(self.dropout(self.norm(features.mean(dim=(2, 3)))))

@@ -31,5 +31,5 @@ class Gdc(nn.Module):
         self.out = nn.BatchNorm2d(dimension)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, height, width) to (N, dimension), not L2-normalised."""
+        """(N, channels, height, width) to (N, dimension), not L2-normalized."""
         return self.out(self.linear(self.norm(self.depthwise(features)))).flatten(1)

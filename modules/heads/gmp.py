@@ -35,5 +35,5 @@ class Gmp(nn.Module):
     """The maximum over all locations; equal maxima share the gradient evenly."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, channels), not normalised."""
+        """(N, channels, h, w) to (N, channels), not normalized."""
         return features.amax(dim=(2, 3))  # adaptive pooling has no deterministic gradient on CUDA

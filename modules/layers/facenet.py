@@ -35,7 +35,7 @@ class FaceNetBackbone(nn.Module):
 
 
 def convolution(channels: int, out: int, kernel: int, *, stride: int = 1, batch_norm: bool = False) -> nn.Sequential:
-    """A convolution and ReLU; side n becomes ceil(n / stride). With ``batch_norm`` the normalisation provides the bias."""
+    """A convolution and ReLU; side n becomes ceil(n / stride). With ``batch_norm`` the normalization provides the bias."""
     layers: list[nn.Module] = [nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=not batch_norm)]
     if batch_norm:
         layers.append(nn.BatchNorm2d(out))
@@ -48,7 +48,7 @@ def max_pool(stride: int = 2) -> nn.MaxPool2d:
 
 
 class ResponseNorm(nn.Module):
-    """Local response normalisation over five neighbouring channels: x / (2 + 1e-4 sum of x^2) ^ 0.75.
+    """Local response normalization over five neighboring channels: x / (2 + 1e-4 sum of x^2) ^ 0.75.
 
     The constants are those of Krizhevsky et al. (NIPS 2012, Section 3.3); FaceNet gives none. The sum is computed in float32:
     in half precision the square of 256 already overflows.

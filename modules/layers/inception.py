@@ -55,13 +55,13 @@ class Inception(nn.Module):
 def inception_backbone(
     stem: tuple[int, int, int], table: Mapping[str, Widths], *, first_kernel: int, batch_norm: bool
 ) -> FaceNetBackbone:
-    """Convolution, pooling and normalisation twice, then the modules of ``table``.
+    """Convolution, pooling and normalization twice, then the modules of ``table``.
 
     Args:
         stem: channels of the first convolution (stride 2), of the 1x1 after the first pooling, and of the 3x3 after it
         table: name -> widths, in order
         first_kernel: of the first convolution
-        batch_norm: add a batch normalisation after every convolution, which the paper does not have
+        batch_norm: add a batch normalization after every convolution, which the paper does not have
     """
     first, reduce, channels = stem
     layers: dict[str, nn.Module] = {

@@ -1,4 +1,4 @@
-"""Weight initialisation of networks without batch normalisation."""
+"""Weight initialization of networks without batch normalization."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from modules.layers.locally_connected import LocallyConnected
 
 
 def he(module: nn.Module) -> None:
-    """Initialises all weights as He et al. (ICCV 2015, Eq. 10) for ReLU: normal, variance 2 / fan-in; biases are zero.
+    """Initializes all weights as He et al. (ICCV 2015, Eq. 10) for ReLU: normal, variance 2 / fan-in; biases are zero.
 
-    torch's default has variance 1 / (3 fan-in): after ten layers with ReLU and without normalisation the signal has almost
+    torch's default has variance 1 / (3 fan-in): after ten layers with ReLU and without normalization the signal has almost
     vanished.
     """
     for part in module.modules():
@@ -25,7 +25,7 @@ def he(module: nn.Module) -> None:
 
 
 def gaussian(module: nn.Module, deviation: float = 0.01, bias: float = 0.5) -> None:
-    """Initialises weights from a Gaussian and biases to a constant, as Taigman et al. (CVPR 2014, Section 3.2)."""
+    """Initializes weights from a Gaussian and biases to a constant, as Taigman et al. (CVPR 2014, Section 3.2)."""
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.Linear, LocallyConnected)):
             nn.init.normal_(part.weight, std=deviation)

@@ -13,12 +13,12 @@ from modules.layers.partial_fc import RowKeeper, sampled_classes
 class MarginSoftmax(nn.Module):
     """Mean cross-entropy of s * cosine, where ``margined`` lowers the true class's cosine.
 
-    Embeddings and centers are normalised here. Everything is computed in float32 or wider: a cosine in half precision is off by
+    Embeddings and centers are normalized here. Everything is computed in float32 or wider: a cosine in half precision is off by
     0.001 near 1, which s = 64 and the gradient of the margin amplify to noise.
 
     Args:
         dimension: of embeddings
-        classes: rows of ``weight``, the class centers; initialised from a normal distribution with standard deviation 0.01, so
+        classes: rows of ``weight``, the class centers; initialized from a normal distribution with standard deviation 0.01, so
             that a center's norm is small and its direction changes quickly at first
         scale: s
         sample: fraction of classes per training step, see ``modules.layers.partial_fc``; evaluation mode uses all classes
@@ -46,7 +46,7 @@ class MarginSoftmax(nn.Module):
         with full_precision(embeddings):
             weight: Tensor = self.weight
             if self.sample < 1 and self.training:
-                assert self.keeper is not None, "modules.layers.margin_softmax.keep_unsampled was not called with the optimiser"
+                assert self.keeper is not None, "modules.layers.margin_softmax.keep_unsampled was not called with the optimizer"
                 rows = sampled_classes(labels, len(weight), self.sample)
                 weight, labels = self.keeper.gather(rows), torch.searchsorted(rows, labels)
             cosines = self._cosines(embeddings, weight)
@@ -59,7 +59,7 @@ class MarginSoftmax(nn.Module):
 
 
 def keep_unsampled(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Must be called once, after creating the optimiser of ``network``: its steps then leave unsampled classes unchanged."""
+    """Must be called once, after creating the optimizer of ``network``: its steps then leave unsampled classes unchanged."""
     for module in network.modules():
         if isinstance(module, MarginSoftmax) and module.sample < 1:
             module.keeper = RowKeeper(module.weight, optimizer)

@@ -1,4 +1,4 @@
-"""L2 normalisation in float32 or wider, also under autocast."""
+"""L2 normalization in float32 or wider, also under autocast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def wide(tensor: Tensor) -> Tensor:
 
 
 def unit(rows: Tensor) -> Tensor:
-    """Normalises rows (N, D) to norm one. A zero row stays zero, with zero gradient: 0 / 0 would be NaN, and 0 / 1e-12 would
+    """Normalizes rows (N, D) to norm one. A zero row stays zero, with zero gradient: 0 / 0 would be NaN, and 0 / 1e-12 would
     give a gradient that overflows float16."""
     length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     known = length > SHORTEST

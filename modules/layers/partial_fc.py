@@ -1,8 +1,8 @@
-"""Partial FC: samples classes per step, with optimiser steps that leave the other classes' rows unchanged.
+"""Partial FC: samples classes per step, with optimizer steps that leave the other classes' rows unchanged.
 
 An et al., "Killing Two Birds with One Stone", CVPR 2022: the classes of the batch are always included, others are sampled up to
 a fraction of all classes. The gradient of a row that was not sampled is zero, but momentum, weight decay and Adam's averages
-would still change it. So during a step the optimiser only sees the sampled rows of weights, gradient and its state.
+would still change it. So during a step the optimizer only sees the sampled rows of weights, gradient and its state.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def sampled_classes(labels: Tensor, classes: int, share: float) -> Tensor:
 class RowKeeper:
     """Makes every step of ``optimizer`` skip the rows of ``parameter`` that did not contribute to its gradient.
 
-    Such rows and their optimiser state are bitwise unchanged. Counters shared by the whole parameter (Adam's ``step``) still
+    Such rows and their optimizer state are bitwise unchanged. Counters shared by the whole parameter (Adam's ``step``) still
     increase, so a row's averages are bias-corrected as if it had been included since the first step. Between steps the
-    optimiser's state has its usual shapes, so checkpoints are not affected.
+    optimizer's state has its usual shapes, so checkpoints are not affected.
     """
 
     def __init__(self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:

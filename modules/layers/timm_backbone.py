@@ -62,6 +62,6 @@ def efficientnet(
     if head:
         stages.append("bn2")
     else:
-        # The convolution's normalisation includes its activation, so the feature map is the last block's linear output.
+        # The convolution's normalization includes its activation, so the feature map is the last block's linear output.
         remove(body, ["conv_head", "bn2"])
     return TimmBackbone(body, channels, stages)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 class VggFeatures(nn.Module):
@@ -15,12 +15,12 @@ class VggFeatures(nn.Module):
 
     Args:
         depths: convolutions of each block, (2, 2, 3, 3, 3) for VGG-16
-        border: padding colour of the first convolution, RGB in [-1, 1]; None: zeros, which is mid-grey
+        border: padding color of the first convolution, RGB in [-1, 1]; None: zeros, which is mid-gray
     """
 
     channels = 512
 
-    def __init__(self, depths: Sequence[int], border: Colour | None = None) -> None:
+    def __init__(self, depths: Sequence[int], border: Color | None = None) -> None:
         super().__init__()
         self.border = border
         layers: list[nn.Module] = []
@@ -36,7 +36,7 @@ class VggFeatures(nn.Module):
             self._stages[f"pool{block}"] = len(layers) - 1
         self.features = nn.Sequential(*layers)
         for layer in self.features:
-            if isinstance(layer, nn.Conv2d):  # torchvision's initialisation
+            if isinstance(layer, nn.Conv2d):  # torchvision's initialization
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
@@ -49,10 +49,10 @@ class VggFeatures(nn.Module):
         return self.features(images if self.border is None else _framed(images, self.border))
 
 
-def _framed(images: Tensor, colour: Colour) -> Tensor:
-    """Pads images (N, 3, H, W) with a colour to (N, 3, H + 2, W + 2)."""
+def _framed(images: Tensor, color: Color) -> Tensor:
+    """Pads images (N, 3, H, W) with a color to (N, 3, H + 2, W + 2)."""
     height, width = images.shape[2:]
-    paint = images.new_tensor(colour).view(1, 3, 1, 1)
+    paint = images.new_tensor(color).view(1, 3, 1, 1)
     side = paint.expand(len(images), 3, height, 1)
     edge = paint.expand(len(images), 3, 1, width + 2)
     return torch.cat([edge, torch.cat([side, images, side], 3), edge], 2)

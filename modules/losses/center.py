@@ -26,9 +26,9 @@ class CenterConfig(LossConfig):
 class Center(nn.Module):
     """L = 1/2 mean ||x - c||^2 over the batch, then c += alpha sum(x - c) / (1 + n) over the n images of each class in it.
 
-    Embeddings are not normalised. Only the centers of the batch's classes are read and written, without a batch x classes
-    matrix. The centers are a buffer, initialised to zero and updated by ``forward`` in training mode, so they are not affected
-    by the optimiser or by gradient scaling.
+    Embeddings are not normalized. Only the centers of the batch's classes are read and written, without a batch x classes
+    matrix. The centers are a buffer, initialized to zero and updated by ``forward`` in training mode, so they are not affected
+    by the optimizer or by gradient scaling.
     """
 
     def __init__(self, dimension: int, classes: int, alpha: float) -> None:

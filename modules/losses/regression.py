@@ -1,4 +1,4 @@
-"""Regression of numbers, such as age in years: a linear layer on the embedding, trained on the standardised error."""
+"""Regression of numbers, such as age in years: a linear layer on the embedding, trained on the standardized error."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class TripletConfig(LossConfig):
 
 
 class Triplet(nn.Module):
-    """Normalises the embeddings. Triplets are not enumerated, see ``modules.training.mining``.
+    """Normalizes the embeddings. Triplets are not enumerated, see ``modules.training.mining``.
 
     Offline mining in FaceNet passes the three images of a triplet through the network. Here positives and negatives from the
     subset are constants: only the anchor gets a gradient from them. Before the first refresh only the batch is used.

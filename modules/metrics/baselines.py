@@ -1,4 +1,4 @@
-"""Baseline maps, which do not depend on the image: random, constant and a centre prior."""
+"""Baseline maps, which do not depend on the image: random, constant and a center prior."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def constant_maps(count: int, size: tuple[int, int]) -> np.ndarray:
     return np.ones((count, *size), np.float32)
 
 
-def centre_maps(count: int, size: tuple[int, int], spread: float) -> np.ndarray:
+def center_maps(count: int, size: tuple[int, int], spread: float) -> np.ndarray:
     """float32 (count, H, W): a Gaussian around the middle, with standard deviations ``spread`` x H and ``spread`` x W."""
     down, across = (((np.arange(side) + 0.5) / side - 0.5) / spread for side in size)
     one = np.exp(-0.5 * (down[:, None] ** 2 + across[None] ** 2)).astype(np.float32)
@@ -31,7 +31,7 @@ def baselines(
     found = {
         "random": random_maps(count, size, seed),
         "constant": constant_maps(count, size),
-        "centre": centre_maps(count, size, spread),
+        "center": center_maps(count, size, spread),
     }
     if taken := found.keys() & set(methods):
         raise ValueError(f"{sorted(taken)[0]!r} is a baseline's name; call the method otherwise")

@@ -10,7 +10,7 @@ ROWS = 1_024  # rows of the distance matrix at a time
 
 
 def kmeans(embeddings: np.ndarray, clusters: int, seed: int = 0, starts: int = 1) -> np.ndarray:
-    """Cluster indices (n,) int by k-means with k-means++ initialisation; the best of ``starts`` runs is returned.
+    """Cluster indices (n,) int by k-means with k-means++ initialization; the best of ``starts`` runs is returned.
 
     For embeddings of unit length, squared distances rank pairs as cosines do. Runs on one thread, so that the order of sums,
     and thus the result for a seed, is fixed.
@@ -18,7 +18,7 @@ def kmeans(embeddings: np.ndarray, clusters: int, seed: int = 0, starts: int = 1
     Args:
         embeddings: (n, D) float.
         clusters: number of clusters, 1 to n; must be known from the protocol.
-        seed: of the initialisations.
+        seed: of the initializations.
         starts: number of runs.
 
     Raises:

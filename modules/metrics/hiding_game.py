@@ -102,7 +102,7 @@ class HidingGame:
         return Played(cosines, correct, (cosines >= thresholds[:, None]) == self.same, thresholds)
 
     def compare(self, methods: Mapping[str, Maps]) -> dict[str, Any]:
-        """Plays every method and the baselines ``random``, ``constant`` and ``centre``; returns a JSON value.
+        """Plays every method and the baselines ``random``, ``constant`` and ``center``; returns a JSON value.
 
         ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its bootstrap interval over pairs (stratified into genuine
         and impostor), ``above`` (the difference of AUC to each baseline, with a paired interval), and ``refit`` with the same
@@ -110,7 +110,7 @@ class HidingGame:
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
         settings = self.settings
-        grounds = baselines(2 * count, size, settings.seed, settings.centre, methods)
+        grounds = baselines(2 * count, size, settings.seed, settings.center, methods)
         for name, maps in grounds.items():
             if name not in self.memory:
                 self.memory[name] = self.play((maps[:count], maps[count:]))

@@ -1,7 +1,7 @@
 """Hiding, insertion and deletion games on single images: measures a score while pixels are changed in the order of a map.
 
 Insertion and deletion are those of Petsiuk et al. (BMVC 2018, Section 4.1): the most important pixels are inserted into a
-blurred image, or set to mid-grey. Higher area is better for insertion and the hiding game, lower for deletion.
+blurred image, or set to mid-gray. Higher area is better for insertion and the hiding game, lower for deletion.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ImageGame:
         values: computes V numbers of altered images, (B, V), e.g. ``class_values`` or a cosine with another image
         names: names of the V numbers
         images: float32 (N, 3, H, W) in [-1, 1]
-        game: ``hiding`` blurs the least important pixels first, ``deletion`` sets the most important ones to mid-grey first,
+        game: ``hiding`` blurs the least important pixels first, ``deletion`` sets the most important ones to mid-gray first,
             ``insertion`` starts from the blurred image and restores the most important pixels first
         settings: how pixels are hidden
     """
@@ -90,7 +90,7 @@ class ImageGame:
         """
         count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
         settings = self.settings
-        grounds = baselines(count, size, settings.seed, settings.centre, methods)
+        grounds = baselines(count, size, settings.seed, settings.center, methods)
         played = {name: self.play(maps) for name, maps in {**grounds, **methods}.items()}
         areas = {name: area(one, settings.shares) for name, one in played.items()}
         return {

@@ -19,10 +19,10 @@ def wilson(correct: float, total: float) -> tuple[float, float]:
 
     z = float(norm.ppf((1 + LEVEL) / 2))
     share = correct / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    center = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
     # With none or all correct, one bound is exactly 0 or 1; rounding would miss it.
-    return (0.0 if correct == 0 else centre - half), (1.0 if correct == total else centre + half)
+    return (0.0 if correct == 0 else center - half), (1.0 if correct == total else center + half)
 
 
 def effective(share: float, variance: float, units: int, most: int) -> tuple[float, float]:

@@ -67,7 +67,7 @@ class Linear:
 
 
 def fit(features: np.ndarray, same: np.ndarray, loss: Loss = "logistic", penalty: float = 1.0) -> Linear:
-    """Minimises penalty / 2 |w|^2 + the sum of losses on standardised features by L-BFGS in float64; the bias is unpenalised.
+    """Minimizes penalty / 2 |w|^2 + the sum of losses on standardized features by L-BFGS in float64; the bias is unpenalized.
 
     ``logistic`` is log(1 + exp(-m)), ``svm`` max(0, 1 - m)^2; the margin m is the score, for impostors minus it.
 

@@ -21,7 +21,7 @@ class Settings:
         seed: of tie-breaking, of random baselines, and of the bootstrap
         batch: images per forward pass; the last batch is padded, so that all have the same shape
         resamples: number of bootstrap resamples
-        centre: standard deviation of the centre prior, in image heights and widths
+        center: standard deviation of the center prior, in image heights and widths
     """
 
     shares: tuple[float, ...] = tuple(step / 10 for step in range(11))
@@ -29,7 +29,7 @@ class Settings:
     seed: int = 0
     batch: int = 32
     resamples: int = 1000
-    centre: float = 0.25
+    center: float = 0.25
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.shares, self.shares[1:], strict=False))
@@ -42,7 +42,7 @@ class Settings:
 
 
 def to_images(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes maps (N, h, w) to float64 (N, H, W), bilinear with half-pixel centres; maps of that size are unchanged.
+    """Resizes maps (N, h, w) to float64 (N, H, W), bilinear with half-pixel centers; maps of that size are unchanged.
 
     Raises:
         ValueError: a map contains NaN or infinity.

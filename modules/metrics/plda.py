@@ -28,7 +28,7 @@ class Plda:
     between: np.ndarray
 
     def score(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Log likelihood ratios (n,) float64 of (n, D) and (n, D); above 0 favours the same subject.
+        """Log likelihood ratios (n,) float64 of (n, D) and (n, D); above 0 favors the same subject.
 
         In each direction of the basis, with v the entry of B, s = (a + b) and d = (a - b): for the same subject s has variance
         2 (1 + 2 v) and d has 2; for different subjects both have 2 (1 + v).
@@ -62,13 +62,13 @@ def fit(embeddings: np.ndarray, subjects: np.ndarray, shrink: float = 0.1) -> Pl
     if not 0 <= shrink <= 1:
         raise ValueError(f"a shrinkage of {shrink} is no share; 0 to 1 are")
     mean = embeddings.mean(axis=0)
-    centres = np.zeros((people, embeddings.shape[1]))
-    np.add.at(centres, who, embeddings)
-    centres /= counts[:, None]
-    rest = embeddings - centres[who]
+    centers = np.zeros((people, embeddings.shape[1]))
+    np.add.at(centers, who, embeddings)
+    centers /= counts[:, None]
+    rest = embeddings - centers[who]
     within = rest.T @ rest / (total - people)
-    offset = (centres - mean) * np.sqrt(counts)[:, None]
-    # The expected scatter of the centres is (people - 1) W + (total - sum of squares / total) B: analysis of variance.
+    offset = (centers - mean) * np.sqrt(counts)[:, None]
+    # The expected scatter of the centers is (people - 1) W + (total - sum of squares / total) B: analysis of variance.
     size = (total - float((counts**2).sum()) / total) / (people - 1)
     between = (offset.T @ offset / (people - 1) - within) / size
     level = float(np.trace(within)) / len(within)

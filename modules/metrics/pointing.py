@@ -1,4 +1,4 @@
-"""Pointing game and energy: how well a map localises a region that is known to be relevant.
+"""Pointing game and energy: how well a map localizes a region that is known to be relevant.
 
 The pointing game (Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018) tests whether the maximum is in
 the region; the energy (Wang et al., "Score-CAM", 2020, Section 4.3) is the share of the map in the region.
@@ -26,7 +26,7 @@ def hits(maps: np.ndarray, regions: np.ndarray, tolerance: float = 0.0) -> np.nd
     Args:
         maps: (N, h, w), resized to the regions' size
         regions: bool (N, H, W), True in the relevant region
-        tolerance: in pixels, between pixel centres
+        tolerance: in pixels, between pixel centers
 
     Raises:
         ValueError: a region is empty, or a map contains NaN or infinity.
@@ -63,9 +63,9 @@ def pointing(
     tolerance: float = 0.0,
     resamples: int = 1000,
     seed: int = 0,
-    centre: float = 0.25,
+    center: float = 0.25,
 ) -> dict[str, Any]:
-    """Evaluates every method and the baselines ``random``, ``constant`` and ``centre``; returns a JSON value.
+    """Evaluates every method and the baselines ``random``, ``constant`` and ``center``; returns a JSON value.
 
     ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each
     baseline with a paired bootstrap interval. The interval of ``pointing`` is Wilson's if every value is 0 or 1.
@@ -77,14 +77,14 @@ def pointing(
         tolerance: pixels
         resamples: number of bootstrap resamples over images
         seed: of the bootstrap and of the random baseline
-        centre: standard deviation of the centre prior, in image heights and widths
+        center: standard deviation of the center prior, in image heights and widths
 
     Raises:
         ValueError: as for ``hits``; or a method has the name of a baseline.
     """
     regions = np.asarray(regions, bool)
     count = len(regions)
-    grounds = baselines(count, (regions.shape[1], regions.shape[2]), seed, centre, methods)
+    grounds = baselines(count, (regions.shape[1], regions.shape[2]), seed, center, methods)
     every = {**grounds, **methods}
     values = {
         "pointing": {name: hits(maps, regions, tolerance) for name, maps in every.items()},

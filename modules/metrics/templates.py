@@ -1,9 +1,9 @@
 """Templates of several images and videos: aggregates their embeddings and scores pairs of templates.
 
 Maze et al.: IARPA Janus Benchmark - C. ICB, 2018. A template's images are grouped by media (a still, or the frames of one
-video): mean within media, sum over media, then normalisation. Two switches of public evaluators are arguments:
+video): mean within media, sum over media, then normalization. Two switches of public evaluators are arguments:
 
-- N ``norm``: True keeps the norm of each image's embedding, which then acts as a weight; False normalises it first.
+- N ``norm``: True keeps the norm of each image's embedding, which then acts as a weight; False normalizes it first.
 - D ``detector``: the image's embedding is multiplied by its detector score.
 
 The third, F, adds the embedding of the mirrored image before, where images are embedded.

@@ -1,4 +1,4 @@
-"""Initialises a network from a weight file provided by the user."""
+"""Initializes a network from a weight file provided by the user."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Initialises a network from published ImageNet weights, pinned by name for each backbone. Never downloads anything.
+"""Initializes a network from published ImageNet weights, pinned by name for each backbone. Never downloads anything.
 
-Inputs stay in [-1, 1], regardless of the normalisation the weights were trained with, as in Ito et al. (2021); each backbone's
-file documents that normalisation.
+Inputs stay in [-1, 1], regardless of the normalization the weights were trained with, as in Ito et al. (2021); each backbone's
+file documents that normalization.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from configs.interfaces import BackboneConfig, PretrainingConfig
 
 
 class NoPretrainingConfig(PretrainingConfig):
-    """Keeps the random initialisation."""
+    """Keeps the random initialization."""
 
     name: Literal["none"] = "none"
 

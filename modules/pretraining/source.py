@@ -1,4 +1,4 @@
-"""Initialises a network from a training on other data: the same backbone, head and loss, trained in a separate stage."""
+"""Initializes a network from a training on other data: the same backbone, head and loss, trained in a separate stage."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Initialises a VGG-16 from the published weights of VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015).
+"""Initializes a VGG-16 from the published weights of VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015).
 
 The user provides the file; nothing is downloaded. Its first layer is converted to our pixel range (see ``vggface_weights``).
 With ``border: vggface_mean`` in the backbone the features equal those of the published network at every location; with the
-default, the outermost ring of the first layer's output differs, because it is padded with mid-grey instead of the mean face
-colour.
+default, the outermost ring of the first layer's output differs, because it is padded with mid-gray instead of the mean face
+color.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class VGGFaceConfig(PinnedPretraining):
 
     Fields:
         path: the file; default: Oxford's ``vgg_face_dag.pth`` in the torch hub cache
-        order: colour order of the file's first layer, which the file does not record. ``rgb``: ``vgg_face_dag.pth`` and other
+        order: color order of the file's first layer, which the file does not record. ``rgb``: ``vgg_face_dag.pth`` and other
             files converted from Oxford's MatConvNet model. ``bgr``: files converted from the Caffe or the Torch7 model
     """
 
@@ -46,7 +46,7 @@ class VGGFaceConfig(PinnedPretraining):
         return Missing(f"VGG-Face weights are not there (looked at {', '.join(map(str, places))})", pinned.how)
 
     def content(self, backbone: BackboneConfig) -> str | None:
-        """SHA-256 (hex) of the file and its colour order; raises as ``check``."""
+        """SHA-256 (hex) of the file and its color order; raises as ``check``."""
         self.check(backbone)
         return f"{sha256(self.file(backbone))}:{self.order}"
 

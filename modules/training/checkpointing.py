@@ -60,7 +60,7 @@ class Checkpointing(Checkpoint):
         if pl_module.batch >= steps:
             return  # the save at the epoch's end follows; resuming from here would skip the validation
         if pl_module.batch != batch_idx + 1:
-            return  # cannot resume between two optimiser steps
+            return  # cannot resume between two optimizer steps
         stop = self._stopping(trainer)
         now = time.monotonic()
         due = self._agreed(trainer, self._seconds is not None and now - self._saved_at >= self._seconds)

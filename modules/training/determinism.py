@@ -1,4 +1,4 @@
-"""Deterministic algorithms without the cost of filling uninitialised memory."""
+"""Deterministic algorithms without the cost of filling uninitialized memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def unfilled() -> Iterator[None]:
-    """Turns off filling of uninitialised memory with NaN, which torch's deterministic mode does to reveal reads of it.
+    """Turns off filling of uninitialized memory with NaN, which torch's deterministic mode does to reveal reads of it.
 
     Our code has no such reads, and filling costs a fifth of a training step of MobileFaceNet (tests/bench/test_step_bench.py).
     """

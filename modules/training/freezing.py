@@ -54,7 +54,7 @@ def _cut(backbone: Any, trainable: int | str) -> tuple[list[nn.Module], int]:
 
 
 def _holds(module: nn.Module) -> bool:
-    """Whether the module is a layer, i.e. has own weights or statistics. Some normalisations also contain an activation."""
+    """Whether the module is a layer, i.e. has own weights or statistics. Some normalizations also contain an activation."""
     return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
 
 

@@ -1,4 +1,4 @@
-"""Combines two optimisers: one for recognition, one for the decoder (Xu et al., Section IV: SGD and Adam)."""
+"""Combines two optimizers: one for recognition, one for the decoder (Xu et al., Section IV: SGD and Adam)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 
 
 class Together(torch.optim.Optimizer):
-    """Wraps several optimisers as one, so that clipping, mixed precision and checkpoints treat the network as a whole.
+    """Wraps several optimizers as one, so that clipping, mixed precision and checkpoints treat the network as a whole.
 
-    Each optimiser keeps its algorithm, rates and state; ``param_groups`` is the shared list of all groups.
+    Each optimizer keeps its algorithm, rates and state; ``param_groups`` is the shared list of all groups.
     """
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         self.optimizers = list(optimizers)
         parameters = [parameter for one in self.optimizers for group in one.param_groups for parameter in group["params"]]
-        assert len({id(parameter) for parameter in parameters}) == len(parameters), "a parameter has two optimisers"
+        assert len({id(parameter) for parameter in parameters}) == len(parameters), "a parameter has two optimizers"
         super().__init__(parameters, {})
         self.param_groups = [group for one in self.optimizers for group in one.param_groups]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Steps each optimiser once."""
+        """Steps each optimizer once."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

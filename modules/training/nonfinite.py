@@ -16,7 +16,7 @@ def finite(value: float, what: str, epoch: int, step: int) -> float:
         value: the loss.
         what: name of the loss, such as "training loss".
         epoch: from 0.
-        step: number of optimiser steps done before, over all epochs.
+        step: number of optimizer steps done before, over all epochs.
 
     Raises:
         NonFiniteLoss: ``value`` is NaN or infinite.

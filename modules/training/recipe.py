@@ -1,4 +1,4 @@
-"""Training recipes: the fields shared by all recipes, and the optimiser with its schedule."""
+"""Training recipes: the fields shared by all recipes, and the optimizer with its schedule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Recipe(RecipeConfig):
     """The fields shared by all recipes.
 
     ``nag`` is SGD with Nesterov momentum. ``weight_decay`` is 0 because the paper of the default recipe specifies none.
-    ``decay_norm_and_bias: false`` excludes parameters with fewer than two dimensions (biases and normalisations) from decay.
+    ``decay_norm_and_bias: false`` excludes parameters with fewer than two dimensions (biases and normalizations) from decay.
     An epoch counts as an improvement if its validation loss is lower than the best so far by more than ``min_delta``.
     """
 
@@ -80,7 +80,7 @@ class Recipe(RecipeConfig):
         return self
 
     def optimizer_of(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Builds the optimiser for the trainable ones among ``parameters``, without duplicates."""
+        """Builds the optimizer for the trainable ones among ``parameters``, without duplicates."""
         trainable = list(dict.fromkeys(parameter for parameter in parameters if parameter.requires_grad))
         groups: list[dict[str, Any]] = [{"params": trainable}]
         if not self.decay_norm_and_bias:
@@ -97,7 +97,7 @@ class Recipe(RecipeConfig):
 
 
 class OptimizerSchedule:
-    """An optimiser, its schedule, and early stopping. The base schedule is a constant rate."""
+    """An optimizer, its schedule, and early stopping. The base schedule is a constant rate."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, *, stop_after: int | None = None, min_delta: float = 0.0) -> None:
         self.optimizer = optimizer
@@ -113,7 +113,7 @@ class OptimizerSchedule:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def after_step(self) -> None:
-        """Must be called after each optimiser step."""
+        """Must be called after each optimizer step."""
 
     def after_epoch(self, validation_loss: float | None) -> bool:
         """Must be called once per epoch, after validation; returns True if training should stop.
@@ -137,7 +137,7 @@ class OptimizerSchedule:
         """Updates the schedule after an epoch's validation."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State without that of the optimiser (including rates), which Lightning saves in the checkpoint."""
+        """State without that of the optimizer (including rates), which Lightning saves in the checkpoint."""
         return {"best": self.best, "stale": self.stale, "stopped": self.stopped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

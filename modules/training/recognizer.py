@@ -27,7 +27,7 @@ STATE = "facegrid"  # key of our part in a checkpoint
 class Recognizer(pl.LightningModule):
     """Trains a network (see ``modules.network``) with a recipe; a resumed training equals an uninterrupted one.
 
-    The learning rate is updated together with the optimiser step and at the end of an epoch, in both cases before a checkpoint
+    The learning rate is updated together with the optimizer step and at the end of an epoch, in both cases before a checkpoint
     can be saved. Random numbers of a step (dropout) depend only on (seed, epoch, batch, rank).
 
     Args:
@@ -36,9 +36,9 @@ class Recognizer(pl.LightningModule):
             targets, also ``measure(images, labels)``.
         recipe: its ``build`` returns the ``OptimizerSchedule``.
         seed: of the random numbers used in training.
-        steps_per_epoch: optimiser steps per epoch; with ``recipe.accumulate`` each step takes that many batches of the loader.
-        decoder: builds the optimiser of ``network.decoder`` from its parameters; None: the network has no decoder, or only the
-            decoder is trained (``recipe.trainable: decoder``), with the recipe's optimiser.
+        steps_per_epoch: optimizer steps per epoch; with ``recipe.accumulate`` each step takes that many batches of the loader.
+        decoder: builds the optimizer of ``network.decoder`` from its parameters; None: the network has no decoder, or only the
+            decoder is trained (``recipe.trainable: decoder``), with the recipe's optimizer.
         open_set: the validation subjects are not in the training set, so they have no class. A network that classifies is then
             validated by verification, see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and
             ``validation_accuracy`` 1 - EER.
@@ -268,7 +268,7 @@ class Recognizer(pl.LightningModule):
 
 
 def _average(network: Any, decay: float | None) -> Any:
-    """The moving average of weights and of normalisation statistics, or None."""
+    """The moving average of weights and of normalization statistics, or None."""
     if decay is None:
         return None
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn

@@ -48,7 +48,7 @@ class Warmed(Scheduled):
 
 
 class Stepped(OptimizerSchedule):
-    """Sets the rate to ``config.rate(step, steps_per_epoch)`` before every optimiser step."""
+    """Sets the rate to ``config.rate(step, steps_per_epoch)`` before every optimizer step."""
 
     def __init__(self, config: Scheduled, parameters: Any, steps_per_epoch: int) -> None:
         super().__init__(config.optimizer_of(parameters), stop_after=config.stop_after, min_delta=config.min_delta)

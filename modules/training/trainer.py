@@ -83,7 +83,7 @@ def fit(
 
 
 def _whole_steps(recognizer: Any) -> int | None:
-    """Number of batches of an epoch that form whole optimiser steps; None: all batches."""
+    """Number of batches of an epoch that form whole optimizer steps; None: all batches."""
     parts = recognizer.recipe.accumulate
     return recognizer.steps_per_epoch * parts if parts > 1 else None
 

@@ -1,7 +1,7 @@
 """Renames EfficientNet-Lite weights from the EfficientNet-PyTorch family's names to timm's.
 
 The former numbers blocks consecutively, timm by stage and position. A block without expansion has two convolutions (depthwise,
-projection), any other has three (expansion, depthwise, projection); timm numbers a block's normalisations from 1 in the order
+projection), any other has three (expansion, depthwise, projection); timm numbers a block's normalizations from 1 in the order
 of use, the other family uses 0 for the expansion's and 1 and 2 for the others.
 """
 

@@ -1,12 +1,12 @@
 """Converts the weights of VGG-Face (Parkhi et al., BMVC 2015) from Oxford's layout to VGG-16's names and our pixel range.
 
-The published network uses the names conv1_1 ... conv5_3, fc6, fc7, fc8, and pixels from 0 to 255 minus a mean colour. Ours
+The published network uses the names conv1_1 ... conv5_3, fc6, fc7, fc8, and pixels from 0 to 255 minus a mean color. Ours
 uses v in [-1, 1], which is (pixel - 127.5) / 127.5. So in the first layer, with pixel = 127.5 v + 127.5,
 
     sum w (pixel - mean) + b = sum (127.5 w) v + (b + sum w (127.5 - mean)).
 
-The published network pads with zeros, i.e. with its mean colour. In our pixel range this is the colour ``MEAN_FACE``: the
-conversion is exact including the border if the first convolution is padded with that colour.
+The published network pads with zeros, i.e. with its mean color. In our pixel range this is the color ``MEAN_FACE``: the
+conversion is exact including the border if the first convolution is padded with that color.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def for_our_pixels(state: Mapping[str, Tensor], order: Order) -> dict[str, Tenso
 
     Args:
         state: under torchvision's names, with ``features.0.weight`` (out, 3, h, w) and ``features.0.bias`` (out,)
-        order: colour order of the given weights
+        order: color order of the given weights
     """
     weight, bias = state[f"{FIRST}.weight"], state[f"{FIRST}.bias"]
     rgb = (weight.flip(1) if order == "bgr" else weight).double()

@@ -2,7 +2,7 @@
 
 The peer is facenet-pytorch as it comes, all at once on images of equal size, one by one on others, with as many threads.
 Repetitions take turns; medians are compared: of the time that passes on two threads, and on one thread of the processor's time,
-which neighbours on the machine disturb less.
+which neighbors on the machine disturb less.
 """
 
 import json

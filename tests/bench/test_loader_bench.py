@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BAR, ALLOWED = 0.10, 0.20
 SUBJECTS = 60
-STEPS = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "colour", {"name": "erase_parts", "geometry": "centred"}]
+STEPS = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "color", {"name": "erase_parts", "geometry": "centered"}]
 PROGRAM = """
 import json, sys, time
 from pathlib import Path

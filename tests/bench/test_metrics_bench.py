@@ -135,12 +135,12 @@ images, count, pairs = 469_375, 23_124, 15_660_000
 subjects = rng.integers(0, 3_531, count)
 templates = np.sort(np.concatenate([np.arange(count), rng.integers(0, count, images - count)])) + 1
 media = rng.integers(0, 6, images)
-centres = rng.standard_normal((3_531, 512), dtype=np.float32)
+centers = rng.standard_normal((3_531, 512), dtype=np.float32)
 features = rng.standard_normal((images, 512), dtype=np.float32)
 features *= np.float32(3)
 for start in range(0, images, 10_000):
     part = slice(start, start + 10_000)
-    features[part] += centres[subjects[templates[part] - 1]]
+    features[part] += centers[subjects[templates[part] - 1]]
 left, right = rng.integers(1, count + 1, (2, pairs), dtype=np.int32)
 same = subjects[left - 1] == subjects[right - 1]
 open("/proc/self/clear_refs", "w").write("5")  # the peak holds the features and the lists, but not what made them

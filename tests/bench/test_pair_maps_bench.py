@@ -111,7 +111,7 @@ def test_corr_rise_correlation() -> None:
     def literal() -> np.ndarray:
         return np.array([stats.spearmanr(column, scores).statistic if np.ptp(column) else 0.0 for column in some.T])
 
-    def vectorised() -> np.ndarray:
+    def vectorized() -> np.ndarray:
         order = stats.rankdata(seen.astype(np.float64), axis=0)
         order -= order.mean(0)
         first = stats.rankdata(scores) - (len(scores) + 1) / 2
@@ -120,16 +120,16 @@ def test_corr_rise_correlation() -> None:
 
     ours = Binary(seen).spearman(scores)
     np.testing.assert_allclose(ours[::49], literal(), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(ours, vectorised(), rtol=0, atol=1e-12)
-    found = seconds({"ours": lambda: Binary(seen).spearman(scores), "literal": literal, "vectorised": vectorised}, 5)
+    np.testing.assert_allclose(ours, vectorized(), rtol=0, atol=1e-12)
+    found = seconds({"ours": lambda: Binary(seen).spearman(scores), "literal": literal, "vectorized": vectorized}, 5)
     slow = found["literal"] * seen.shape[1] / some.shape[1]
     print(
         f"\nCorrRISE correlation, 500 masks, 112 px: {1000 * found['ours']:.1f} ms; "
         f"literal {slow:.1f} s, {slow / found['ours']:.0f}x; "
-        f"ranks of all pixels at once {1000 * found['vectorised']:.0f} ms, {found['vectorised'] / found['ours']:.1f}x"
+        f"ranks of all pixels at once {1000 * found['vectorized']:.0f} ms, {found['vectorized'] / found['ours']:.1f}x"
     )
     assert slow / found["ours"] > 30 / 2
-    assert found["vectorised"] / found["ours"] > 30 / 2
+    assert found["vectorized"] / found["ours"] > 30 / 2
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """One training step by Lightning, as every cell takes it, against a bare loop with the same arithmetic.
 
-The same network, loss, optimiser and batches in memory, in one process, in turns. The whole time from the end of a step to the
+The same network, loss, optimizer and batches in memory, in one process, in turns. The whole time from the end of a step to the
 end of the next one counts: fetching, hooks, checkpoints' and reports' questions, seeds, the check of the loss. The bar is 3 %.
 """
 

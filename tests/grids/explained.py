@@ -15,8 +15,8 @@ from modules.attribution.targets import ClassLogit, Cosine, Distance
 SAME = np.array([True, True, True, False, False, False])
 
 
-def centred() -> Any:
-    """A network whose embeddings are centred; without training, embeddings are otherwise almost parallel."""
+def centered() -> Any:
+    """A network whose embeddings are centered; without training, embeddings are otherwise almost parallel."""
     net = network("fc_bn", double=False).eval()
     with torch.no_grad():
         net.head.out.bias -= net.embed(images(12, double=False)).mean(0)
@@ -32,12 +32,12 @@ def single(**changes: Any) -> Explained:
     labels = np.array([0, 1, 2, 0])
     given = {"maps": {"": maps(4)}, "labels": labels, "target": ClassLogit(torch.from_numpy(labels)), **changes}
     explainer = given.pop("explainer", resolve("explainer", {"name": "gradcam", "layer": "one"}))
-    return Explained(centred(), explainer, images(4, double=False), SIZE, **given)
+    return Explained(centered(), explainer, images(4, double=False), SIZE, **given)
 
 
 def paired(pair_target: str = "cosine", **changes: Any) -> Explained:
     """Six pairs, three of them genuine; each image is explained with respect to the other."""
-    net, given = centred(), images(12, double=False)
+    net, given = centered(), images(12, double=False)
     with torch.no_grad():
         others = net.embed(given)[torch.arange(12).view(-1, 2).flip(1).reshape(-1)]
     target = (Distance if pair_target == "distance" else Cosine)(others)

@@ -58,7 +58,7 @@ class StoreConformance:
             with pytest.raises(OSError, match=key):
                 store.open_input(key)
             with pytest.raises(OSError, match=key):
-                store.materialise(key)
+                store.materialize(key)
 
     def test_create_makes_an_object_once(self, store: Store) -> None:
         assert store.create("a/b", b"first")
@@ -110,11 +110,11 @@ class StoreConformance:
         file.write_bytes(b"weights" * 1000)
         store.upload(file, "a/model.bin")
         assert store.get("a/model.bin") == b"weights" * 1000
-        found = store.materialise("a/model.bin")
+        found = store.materialize("a/model.bin")
         assert found.name == "model.bin"
         assert found.read_bytes() == b"weights" * 1000
         store.put("a/model.bin", b"other")
-        assert store.materialise("a/model.bin").read_bytes() == b"other"
+        assert store.materialize("a/model.bin").read_bytes() == b"other"
 
     def test_what_is_written_in_a_scratch_folder_can_be_uploaded_from_there(self, store: Store) -> None:
         scratch = store.scratch("a/attempt")

@@ -99,11 +99,11 @@ def test_aligned_faces_reach_what_the_public_network_is_known_for(pairs: Pairs, 
     detections = Detections.of(keys, found)
     table = crops(pairs.images, detections, config, SIZE, tmp_path, 1 << 30)
     aligned = pairs.metrics(table)
-    centre = pairs.metrics([cut(pairs.images.image(row), (77, 69, 173, 181), SIZE) for row in range(len(keys))])
+    center = pairs.metrics([cut(pairs.images.image(row), (77, 69, 173, 181), SIZE) for row in range(len(keys))])
     print(f"\n{len(keys)} images, {table.missing} faces not found")
     print(_title("mtcnn + similarity", aligned))
-    print(_title("centre crop", centre))
+    print(_title("center crop", center))
     assert table.missing <= len(keys) // 500
     assert aligned["ten_fold"]["value"] >= ACCURACY
     assert aligned["auc"]["value"] >= AUC
-    assert aligned["auc"]["value"] > centre["auc"]["value"]
+    assert aligned["auc"]["value"] > center["auc"]["value"]

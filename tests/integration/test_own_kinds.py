@@ -12,7 +12,7 @@ from launching import GRIDS, ROOT, Store, cells, facegrid, grid, runs
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 NORMS = '''
-"""How long embeddings are before they are normalised."""
+"""How long embeddings are before they are normalized."""
 
 import json
 from typing import Literal

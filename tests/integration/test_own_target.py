@@ -41,7 +41,7 @@ class StripesConfig(FilesConfig):
         chosen = [rows[key] for key in manifest.keys]
         return {
             "stripes": Column.categorical([row["stripes"] or None for row in chosen]),
-            "brightness": Column.number([float(row["brightness"]) for row in chosen], "grey levels"),
+            "brightness": Column.number([float(row["brightness"]) for row in chosen], "gray levels"),
         }
 """
 COUNT, UNKNOWN = 80, 4
@@ -82,7 +82,7 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     assert (facts["images"], facts["validation_images"]) == (COUNT * 0.8, COUNT * 0.2)
     assert facts["validation_accuracy"] == facts["validation_accuracy_stripes"] > 0.85
     assert facts["validation_mae_brightness"] < 25  # 35 for a guess of the mean
-    assert COUNT * 0.8 - UNKNOWN <= facts["labelled_stripes"] < facts["labelled_brightness"] == COUNT * 0.8
+    assert COUNT * 0.8 - UNKNOWN <= facts["labeled_stripes"] < facts["labeled_brightness"] == COUNT * 0.8
     with open(tmp_path / "studies/small/report/table.csv", newline="", encoding="utf-8") as file:
         (line,) = csv.DictReader(file)
     ((run,),) = runs(tmp_path / "studies/small").values()

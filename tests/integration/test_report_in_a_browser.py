@@ -74,7 +74,7 @@ addEventListener("load", async () => {
     await settled();
   };
   const heads = () => [...view.querySelectorAll("thead th")].slice(1).map((head) => head.querySelector("b").textContent);
-  const colour = (number = 0) => {
+  const color = (number = 0) => {
     const canvas = view.querySelectorAll("canvas")[number], { width, height } = canvas;
     return [...canvas.getContext("2d").getImageData(0, 0, width, height).data].reduce((sum, byte) => sum + byte, 0);
   };
@@ -87,13 +87,13 @@ addEventListener("load", async () => {
   found.heads = heads();
   found.images = view.querySelectorAll("canvas").length;
   found.row = ends();
-  const strong = colour();
+  const strong = color();
   await set("opacity", 0);
-  const bare = colour();
+  const bare = color();
   await set("opacity", 75);
-  found.slider = [strong !== bare, colour() === strong];
+  found.slider = [strong !== bare, color() === strong];
   await set("smooth", "0");
-  found.nearest = colour() !== strong;
+  found.nearest = color() !== strong;
   await set("scale", "all");
   found.all = ends();
   await set("size", 240);

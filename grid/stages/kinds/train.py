@@ -15,7 +15,7 @@ from grid.stages.kinds.detect import detection
 
 LOGGED = ("epochs", "kept_epoch", "validation_loss", "validation_accuracy", "parameters")
 LOST = ("missing_faces", "skipped_images")  # logged if nonzero
-COUNTED = ("epochs", "parameters", "classes", "images", "skipped_images", "missing_faces", "labelled")  # in the long table
+COUNTED = ("epochs", "parameters", "classes", "images", "skipped_images", "missing_faces", "labeled")  # in the long table
 QUANTITIES = {  # of each of several targets, see modules.training.target_validation
     "accuracy": Measure("", "accuracy"),
     "mae": Measure("", "mean absolute error", percent=False, lower_is_better=True),
@@ -71,7 +71,7 @@ class Kind(StageKind):
         for one in measured_in(self.result(stage) or {}):
             yield replace(one, split="validation")
         for key in COUNTED:
-            counts = {name: facts.get(f"{key}_{name}") for name in targets_of(facts)} if key == "labelled" else facts.get(key)
+            counts = {name: facts.get(f"{key}_{name}") for name in targets_of(facts)} if key == "labeled" else facts.get(key)
             for part, value in counts.items() if isinstance(counts, Mapping) else [("", counts)]:  # by target
                 if value is not None:
                     yield Measured(f"{key}_{part}".strip("_"), {"value": value}, split="train")

@@ -3,7 +3,7 @@ import pytest
 
 from datamodules.contact_sheet import contact_sheet
 
-RED, BLUE = (np.full((20, 30, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
+RED, BLUE = (np.full((20, 30, 3), color, np.uint8) for color in ((255, 0, 0), (0, 0, 255)))
 
 
 def test_images_stand_in_rows_with_gaps():
@@ -17,8 +17,8 @@ def test_images_stand_in_rows_with_gaps():
 
 def test_labels_stand_below_and_never_on_the_next_image():
     plain = contact_sheet([RED, BLUE], columns=2, labels=["", ""])
-    labelled = contact_sheet([RED, BLUE], columns=2, labels=["a very long label", ""])
-    changed = np.argwhere((plain != labelled).any(axis=2))
+    labeled = contact_sheet([RED, BLUE], columns=2, labels=["a very long label", ""])
+    changed = np.argwhere((plain != labeled).any(axis=2))
     assert len(changed) > 0
     assert changed[:, 0].min() >= 22
     assert changed[:, 1].max() < 32

@@ -161,7 +161,7 @@ def test_progress_counts_images(images, faces, tmp_path):
     ],
 )
 def test_a_wrong_crop_names_the_detector(images, faces, tmp_path, monkeypatch, limit, wrong, said):
-    right = none.Centre.crop
-    monkeypatch.setattr(none.Centre, "crop", lambda self, image, face, size: wrong(right(self, image, face, size)))
+    right = none.Center.crop
+    monkeypatch.setattr(none.Center, "crop", lambda self, image, face, size: wrong(right(self, image, face, size)))
     with pytest.raises(ValueError, match=rf"^detector 'none': {said}; expected a numpy array uint8 \(16, 16, 3\); see "):
         crops(images, faces, none.NoDetectorConfig(), 16, tmp_path, limit)[0]

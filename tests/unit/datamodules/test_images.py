@@ -78,20 +78,20 @@ def test_an_image_of_a_format_that_is_not_allowed_is_refused_by_name_whatever_th
     assert not started
 
 
-def test_grey_black_and_white_and_palette_become_rgb():
+def test_gray_black_and_white_and_palette_become_rgb():
     image = Image.fromarray(PIXELS)
-    grey = decode(encoded(image.convert("L")), "a")
-    assert np.array_equal(grey, np.repeat(np.asarray(image.convert("L"))[..., None], 3, 2))
+    gray = decode(encoded(image.convert("L")), "a")
+    assert np.array_equal(gray, np.repeat(np.asarray(image.convert("L"))[..., None], 3, 2))
     bits = PIXELS[..., 0] > 128
     for kind, more in (("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "group4"})):
         found = decode(encoded(Image.fromarray(bits), kind, **more), "a")
         assert np.array_equal(found, np.repeat(255 * bits[..., None].astype(np.uint8), 3, 2))
-    colours = np.random.default_rng(3).integers(0, 256, (16, 3), np.uint8)
+    colors = np.random.default_rng(3).integers(0, 256, (16, 3), np.uint8)
     numbers = np.random.default_rng(4).integers(0, 16, (6, 9), np.uint8)
     palette = Image.fromarray(numbers)
-    palette.putpalette(colours.tobytes())
+    palette.putpalette(colors.tobytes())
     for kind in ("PNG", "GIF", "BMP", "TIFF"):
-        assert np.array_equal(decode(encoded(palette, kind), "a"), colours[numbers]), kind
+        assert np.array_equal(decode(encoded(palette, kind), "a"), colors[numbers]), kind
 
 
 FLAT = np.full((16, 24, 3), (200, 90, 30), np.uint8)
@@ -111,7 +111,7 @@ def test_inks_become_light(kind, more):
     assert np.abs(decode(data, "a").astype(int) - FLAT).max() <= 2
 
 
-def test_inks_that_a_jpeg_file_stores_as_brightness_and_colour_become_light():
+def test_inks_that_a_jpeg_file_stores_as_brightness_and_color_become_light():
     # Adobe's YCCK: luma and chroma of the inverted inks, and black beside them; byte 11 of Adobe's marker is 2 for it.
     red, green, blue = (255.0 - value for value in (200, 90, 30))  # what libjpeg will subtract from 255
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -123,7 +123,7 @@ def test_inks_that_a_jpeg_file_stores_as_brightness_and_colour_become_light():
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
-def test_brightness_and_colour_become_rgb(mode):
+def test_brightness_and_color_become_rgb(mode):
     if mode == "LAB":  # L from 0 to 100 is 0 to 255; a and b are signed bytes
         lab = np.array([[[0, 0, 0], [255, 0, 0], [138, 0, 0]]], np.uint8)
         found = decode(encoded(Image.fromarray(lab, "LAB"), "TIFF"), "a")
@@ -140,10 +140,10 @@ def test_transparent_pixels_lie_on_white():
     assert decode(encoded(clear), "a").tolist() == [[[255] * 3, [10, 20, 30]]]
 
 
-def test_transparency_of_grey_and_of_a_palette_lies_on_white_too():
+def test_transparency_of_gray_and_of_a_palette_lies_on_white_too():
     values, opacity = np.array([[0, 100, 200]], np.uint8), np.array([[255, 128, 0]], np.uint8)
-    grey = Image.merge("LA", [Image.fromarray(values), Image.fromarray(opacity)])
-    assert decode(encoded(grey), "a")[0, :, 0].tolist() == [0, round((100 * 128 + 255 * 127) / 255), 255]
+    gray = Image.merge("LA", [Image.fromarray(values), Image.fromarray(opacity)])
+    assert decode(encoded(gray), "a")[0, :, 0].tolist() == [0, round((100 * 128 + 255 * 127) / 255), 255]
     palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
     palette.putpalette([9, 8, 7, 50, 60, 70, 1, 2, 3])
     expected = [[9, 8, 7], [255] * 3, [1, 2, 3]]
@@ -155,15 +155,15 @@ def test_transparency_of_grey_and_of_a_palette_lies_on_white_too():
     assert (decode(png(PIXELS, 2, transparent=PIXELS[0, 0]), "a")[0, 0] == 255).all()
 
 
-def png(pixels, colour, transparent=()):
-    """A PNG file made by hand; ``colour`` 0 is grey, 2 RGB, 4 grey with opacity, 6 RGB with opacity."""
+def png(pixels, color, transparent=()):
+    """A PNG file made by hand; ``color`` 0 is gray, 2 RGB, 4 gray with opacity, 6 RGB with opacity."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     height, width = pixels.shape[:2]
     big = pixels.astype(pixels.dtype.newbyteorder(">"))
-    head = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, colour, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, color, 0, 0, 0)
     clear = chunk(b"tRNS", b"".join(struct.pack(">H", int(value)) for value in transparent)) if len(transparent) else b""
     rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in big))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + clear + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -193,7 +193,7 @@ WIDE = np.array([[0, 200, 32768, 65535]], np.uint16)
 NARROW = [0, 1, 128, 255]
 
 
-def test_sixteen_bits_of_grey_are_rounded_to_eight():
+def test_sixteen_bits_of_gray_are_rounded_to_eight():
     image = Image.fromarray(WIDE)
     pgm = b"P5 4 1 65535\n" + WIDE.astype(">u2").tobytes()
     files = [encoded(image), encoded(image, "TIFF"), png(WIDE, 0), tiff(WIDE, ">"), tiff(WIDE, "<"), pgm]
@@ -204,14 +204,14 @@ def test_sixteen_bits_of_grey_are_rounded_to_eight():
     assert decode(png(WIDE, 0, transparent=[200]), "a")[0, :, 0].tolist() == [0, 255, 128, 255]
 
 
-def test_sixteen_bits_of_colour_keep_their_upper_byte():
+def test_sixteen_bits_of_color_keep_their_upper_byte():
     wide = np.random.default_rng(1).integers(0, 65536, (4, 5, 3)).astype(np.uint16)
     opaque = np.dstack([wide, np.full((4, 5), 65535, np.uint16)])
     ppm = b"P6 5 4 65535\n" + wide.astype(">u2").tobytes()
     for data in (png(wide, 2), png(opaque, 6), tiff(opaque, ">"), tiff(opaque, "<"), ppm):
         assert np.abs(decode(data, "a") - wide / 257).max() < 1
-    grey = decode(png(opaque[..., 2:], 4), "a")
-    assert np.abs(grey[..., 0] - wide[..., 2] / 257).max() < 1
+    gray = decode(png(opaque[..., 2:], 4), "a")
+    assert np.abs(gray[..., 0] - wide[..., 2] / 257).max() < 1
 
 
 def test_pixels_that_are_wider_than_sixteen_bits_or_broken_numbers_are_refused():
@@ -237,8 +237,8 @@ def test_an_image_20000_pixels_wide_is_read_and_cut():
     found = decode(encoded(image), "a")
     assert found.shape == (40, 20_000, 3)
     assert found[39, 19_999].tolist() == [250, 0, 0]
-    centre = Whole().build()
-    assert centre.crop(found, centre.of_size(20_000, 40), 112)[0, 0].tolist() == [1, 2, 3]
+    center = Whole().build()
+    assert center.crop(found, center.of_size(20_000, 40), 112)[0, 0].tolist() == [1, 2, 3]
 
 
 def bomb(width, height):
@@ -330,7 +330,7 @@ def test_a_folder_of_odd_images_is_read_as_its_policy_says(tmp_path):
     good = {
         "a_plain.jpg": (encoded(image, "JPEG"), (9, 6)),
         "c_inks.jpg": (encoded(image.convert("CMYK"), "JPEG"), (9, 6)),
-        "d_grey16.png": (png(WIDE, 0), (4, 1)),
+        "d_gray16.png": (png(WIDE, 0), (4, 1)),
         "f_palette.png": (encoded(image.quantize(8)), (9, 6)),
         "g_turned.jpg": (encoded(image, "JPEG", exif=exif), (6, 9)),
         "h_moving.webp": (encoded(image, "WEBP", save_all=True, append_images=[image.rotate(180)]), (9, 6)),

@@ -67,11 +67,11 @@ def test_scales_end_where_the_first_network_sees_no_window():
     assert 250 * found[-1] >= 12 > 250 * found[-1] * 0.709
 
 
-def test_a_square_keeps_the_centre_and_the_longer_side():
+def test_a_square_keeps_the_center_and_the_longer_side():
     found = _squares(np.array([(10, 20, 30, 60), (0, 0, 8, 4)], np.float32))
     assert found.tolist() == [[0, 20, 40, 60], [0, -2, 8, 6]]
 
 
-def test_an_image_of_one_colour_has_no_faces(networks):
+def test_an_image_of_one_color_has_no_faces(networks):
     assert faces(networks, np.full((60, 80, 3), 90, np.uint8), *SETTINGS) is NONE
     assert faces(networks, np.full((5, 80, 3), 90, np.uint8), *SETTINGS) is NONE

@@ -49,7 +49,7 @@ def test_labels_name_the_steps_that_changed_the_image():
 
 
 def test_every_step_of_a_long_pipeline_is_named(monkeypatch):
-    steps = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "colour", "cutout"]
+    steps = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "color", "cutout"]
     always = [{"name": name, "p" if name == "flip" else "probability": 1.0} for name in steps]
     seen, draw = [], contact_sheet
     monkeypatch.setattr(

@@ -24,7 +24,7 @@ AXES = {
 }
 PROTOCOL, GRADCAM, GBP = "lfw view 2", "gradcam", "gbp"
 PAINTED = "activation_maximization"  # makes images of its own
-PAIRED = {"reconstruction": {"S": False, "S+": False, "S-": False}, "pair_occlusion": {"delta": True, "normalised": False}}
+PAIRED = {"reconstruction": {"S": False, "S+": False, "S-": False}, "pair_occlusion": {"delta": True, "normalized": False}}
 LAUNCHED = 1_700_000_000.0
 Levels = Mapping[str, str]
 
@@ -367,9 +367,9 @@ def _face(generator: np.random.Generator, size: int, closer: bool) -> np.ndarray
     image = np.full((size, size, 3), generator.integers(60, 200, size=3), np.uint8)
     middle = size // 2
 
-    def oval(x: float, y: float, width: float, height: float, colour: tuple[int, ...]) -> None:
-        centre = (round(middle + x * scale), round(middle + y * scale))
-        cv2.ellipse(image, centre, (round(width * scale), round(height * scale)), 0, 0, 360, colour, -1, cv2.LINE_AA)
+    def oval(x: float, y: float, width: float, height: float, color: tuple[int, ...]) -> None:
+        center = (round(middle + x * scale), round(middle + y * scale))
+        cv2.ellipse(image, center, (round(width * scale), round(height * scale)), 0, 0, 360, color, -1, cv2.LINE_AA)
 
     oval(0, -6, 29, 38, (50, 35, 25))
     oval(0, 2, 25, 33, skin)

@@ -67,7 +67,7 @@ def test_only_the_template_is_styled(one: str, two: str) -> None:
     assert [(span.start, span.end, str(span.style)) for span in found.spans] == [(0, 6, "red")]
 
 
-def test_colours_are_still_printed() -> None:
+def test_colors_are_still_printed() -> None:
     assert "\x1b[31mfailed\x1b[0m it" in shown(styled("[red]failed[/] {}", "it"), force_terminal=True, color_system="standard")
 
 

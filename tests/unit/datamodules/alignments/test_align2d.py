@@ -27,7 +27,7 @@ def test_the_frame_is_looser_than_the_recognition_template():
     assert frontal(152)[:, 1].max() < 0.75 * 152  # room for the chin
 
 
-def test_a_face_that_was_not_found_is_cut_from_the_centre():
+def test_a_face_that_was_not_found_is_cut_from_the_center():
     assert np.array_equal(Align2DConfig().build().crop(IMAGE, MISSED, 152), stand_in(IMAGE, 152))
 
 

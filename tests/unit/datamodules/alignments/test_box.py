@@ -3,7 +3,7 @@ import pytest
 
 from datamodules.alignments.box import BoxConfig
 from datamodules.detection import MISSED, Detection
-from datamodules.geometry.cutting import centred_square, cut
+from datamodules.geometry.cutting import centered_square, cut
 
 EMPTY = np.zeros((60, 80, 3), np.uint8)
 
@@ -38,6 +38,6 @@ def test_a_margin_that_leaves_no_face_is_refused():
         BoxConfig(margin=-1)
 
 
-def test_a_face_that_was_not_found_is_cut_from_the_centre():
+def test_a_face_that_was_not_found_is_cut_from_the_center():
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
-    assert np.array_equal(BoxConfig().build().crop(image, MISSED, 30), cut(image, centred_square(image, 0.5), 30))
+    assert np.array_equal(BoxConfig().build().crop(image, MISSED, 30), cut(image, centered_square(image, 0.5), 30))

@@ -1,4 +1,4 @@
-"""Frontalisation, on the drawings whose parts and poses are known."""
+"""Frontalization, on the drawings whose parts and poses are known."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def known_landmarks(who, taken):
     return face(np.column_stack([found.real, found.imag]) - 0.5)
 
 
-def centres(alignment, mask, detection):
+def centers(alignment, mask, detection):
     """Where the parts are after alignment: (parts, 2) pixels of the crop."""
     found = []
     for part in PARTS:
@@ -64,7 +64,7 @@ def moved(alignment, drawings, marks):
     """How far each turned face's parts are from the frontal face's: (subjects, poses, parts) pixels."""
     found = []
     for who, shots in drawings:
-        places = [centres(alignment, drawing.mask, marks(who, taken, drawing)) for taken, drawing in shots]
+        places = [centers(alignment, drawing.mask, marks(who, taken, drawing)) for taken, drawing in shots]
         found.append([np.hypot(*(place - places[0]).T) for place in places[1:]])
     return np.array(found)
 
@@ -177,7 +177,7 @@ def test_the_side_behind_the_nose_is_hidden():
     assert clear[row, column + 9 : column + 12].max() == 0
 
 
-def test_a_face_that_was_not_found_is_cut_from_the_centre(deep):
+def test_a_face_that_was_not_found_is_cut_from_the_center(deep):
     assert np.array_equal(deep.crop(SMOOTH, MISSED, (152, 120)), stand_in(SMOOTH, (152, 120)))
 
 

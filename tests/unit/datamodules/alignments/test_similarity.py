@@ -43,7 +43,7 @@ def test_a_narrow_crop_is_the_middle_of_the_square_one():
 
 
 @pytest.mark.parametrize("size", [112, (112, 96), (40, 80)])
-def test_a_face_that_was_not_found_is_cut_from_the_centre_with_the_crops_aspect(size):
+def test_a_face_that_was_not_found_is_cut_from_the_center_with_the_crops_aspect(size):
     crop = SimilarityConfig().build().crop(IMAGE, MISSED, size)
     assert np.array_equal(crop, stand_in(IMAGE, size))
 

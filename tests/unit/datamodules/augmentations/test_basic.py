@@ -61,8 +61,8 @@ def test_flip_mirrors():
 
 def test_light_stays_within_its_limits():
     augment = BasicConfig(**(OFF | {"light": 1.0}), contrast=0.0, brightness=0.1).build()
-    grey = np.full((8, 8, 3), 128, np.uint8)
-    changes = [int(augment(grey, seed)[0, 0, 0]) - 128 for seed in range(100)]
+    gray = np.full((8, 8, 3), 128, np.uint8)
+    changes = [int(augment(gray, seed)[0, 0, 0]) - 128 for seed in range(100)]
     assert -27 <= min(changes) < -15
     assert 15 < max(changes) <= 27
 

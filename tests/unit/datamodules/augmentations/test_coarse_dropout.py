@@ -30,10 +30,10 @@ def test_there_are_as_many_holes_as_asked_for():
     assert {2, 3, 4} <= set(counts)
 
 
-def test_holes_are_black_grey_or_noise():
+def test_holes_are_black_gray_or_noise():
     def values(fill):
         return np.unique(CoarseDropoutConfig(fill=fill, holes=(8, 8), probability=1).build()(WHITE, 1))
 
     assert values("black").tolist() == [0, 255]
-    assert values("grey").tolist() == [128, 255]
+    assert values("gray").tolist() == [128, 255]
     assert len(values("noise")) > 100

@@ -27,7 +27,7 @@ def test_it_is_one_square_whose_middle_is_anywhere():
     assert any(bottom - top < 12 for _, (top, bottom, _, _) in holes(WHITE, side=0.3))
 
 
-@pytest.mark.parametrize(("fill", "value"), [("black", 0), ("grey", 128), ("mean", 200)])
+@pytest.mark.parametrize(("fill", "value"), [("black", 0), ("gray", 128), ("mean", 200)])
 def test_it_is_filled_as_asked(fill, value):
     image = np.full((20, 20, 3), 200, np.uint8)
     image[:10], image[10:] = 190, 210

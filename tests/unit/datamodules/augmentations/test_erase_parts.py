@@ -20,7 +20,7 @@ def box(part, geometry="aligned"):
     return found
 
 
-@pytest.mark.parametrize("geometry", ["aligned", "box", "centred"])
+@pytest.mark.parametrize("geometry", ["aligned", "box", "centered"])
 @pytest.mark.parametrize("part", ["left_eye", "right_eye", "eyes", "nose", "mouth"])
 def test_the_box_of_a_part_is_hidden(geometry, part):
     assert np.array_equal(hidden(0, parts=[part], geometry=geometry), box(part, geometry))

@@ -165,7 +165,7 @@ def test_beyond_what_float32_counts_the_labels_of_the_images_decide(tmp_path, mo
     from datamodules.datasets.recordio import image_rows
     from datamodules.formats import recordio
 
-    count, ends = 2**24 + 9, [2**24 + 1, 2**24 + 6]  # subjects end at numbers that float32 cannot tell from their neighbours
+    count, ends = 2**24 + 9, [2**24 + 1, 2**24 + 6]  # subjects end at numbers that float32 cannot tell from their neighbors
     labels = np.full((count, 2), np.nan, np.float32)
     labels[1 : ends[0], 0], labels[ends[0] : ends[1], 0] = 0, 1
     labels[ends[1]], labels[ends[1] + 1] = (1, ends[0]), (ends[0], ends[1])

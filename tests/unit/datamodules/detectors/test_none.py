@@ -17,7 +17,7 @@ def test_the_whole_image_is_kept_without_regard_to_its_aspect():
     assert np.array_equal(detector.crop(IMAGE, found, 20), cut(IMAGE, (0, 0, 60, 40), 20))
 
 
-def test_a_fraction_keeps_that_share_of_width_and_height_around_the_centre():
+def test_a_fraction_keeps_that_share_of_width_and_height_around_the_center():
     detector = NoDetectorConfig(fraction=0.5).build()
     (found,) = detector.detect([IMAGE])
     assert found.box == (15, 10, 45, 30)

@@ -1,4 +1,4 @@
-"""Parts and subsamples of a dataset of labelled files."""
+"""Parts and subsamples of a dataset of labeled files."""
 
 import math
 from pathlib import Path

@@ -13,7 +13,7 @@ def view(yaw, pitch=0.0):
     return np.array([[a, 0, c], [c * d, b, -a * d]])
 
 
-def test_the_camera_is_the_one_of_least_generalised_squares():
+def test_the_camera_is_the_one_of_least_generalized_squares():
     seen = MODEL @ view(0.3, 0.1).T + np.random.default_rng(0).normal(size=(5, 2)) * 2
     inverse = np.linalg.inv(camera.covariance(5))
     spread = np.array([camera.FLAT, camera.FLAT, camera.TURN, camera.SHIFT] * 2)

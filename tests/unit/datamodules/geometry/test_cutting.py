@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.geometry.cutting import centred_square, cut
+from datamodules.geometry.cutting import centered_square, cut
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
@@ -26,7 +26,7 @@ def test_an_empty_box_is_our_own_bug():
         cut(IMAGE, (5, 5, 5, 9), 10)
 
 
-def test_the_centred_square_goes_by_the_shorter_side():
-    assert centred_square(IMAGE, 0.5) == (20, 10, 40, 30)
-    assert centred_square(IMAGE, 1.0) == (10, 0, 50, 40)
-    assert centred_square(IMAGE[:1, :1], 0.5) == (0, 0, 1, 1)
+def test_the_centered_square_goes_by_the_shorter_side():
+    assert centered_square(IMAGE, 0.5) == (20, 10, 40, 30)
+    assert centered_square(IMAGE, 1.0) == (10, 0, 50, 40)
+    assert centered_square(IMAGE[:1, :1], 0.5) == (0, 0, 1, 1)

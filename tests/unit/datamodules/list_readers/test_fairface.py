@@ -122,7 +122,7 @@ def test_missing_labels_are_refused_or_counted_and_their_rows_stay(tmp_path):
     found = read_table(file, "refuse", "unknown")
     assert found.keys == ("a.jpg", "b.jpg", "c.jpg")
     assert (found.age, found.gender, found.race) == ((-1, 0, 0), (0, -1, 1), (0, -1, 0))
-    assert found.unlabelled() == {"age": 1, "gender": 1, "race": 1}
+    assert found.unlabeled() == {"age": 1, "gender": 1, "race": 1}
     assert found.labels()["gender"] == ["Male", None, "Female"]
 
 
@@ -138,7 +138,7 @@ def test_a_table_saved_by_a_spreadsheet_is_read_and_its_damage_counted(tmp_path,
     found = read_table(put(tmp_path, text), "repair", "unknown")
     assert found.labels()["age"] == ["3-9", "10-19", "0-2"]
     assert found.labels()["race"] == ["White", "Black", "East Asian"]
-    assert (found.repaired, found.unlabelled()["gender"]) == (2, 1)
+    assert (found.repaired, found.unlabeled()["gender"]) == (2, 1)
 
 
 def test_the_tables_of_both_splits_are_joined_unless_an_image_is_in_both(tmp_path):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamodules.list_readers.subject_names import normalised, read_identity_meta, read_numbered_names
+from datamodules.list_readers.subject_names import normalized, read_identity_meta, read_numbered_names
 
 META = (
     "Class_ID, Name, Sample_Num, Flag, Gender\n"
@@ -30,14 +30,14 @@ def put(folder, data):
     ],
 )
 def test_one_name_in_two_spellings(one, other):
-    assert normalised(one) == normalised(other) != ""
+    assert normalized(one) == normalized(other) != ""
 
 
 def test_different_names_stay_different():
     assert (
         len(
             {
-                normalised(name)
+                normalized(name)
                 for name in ("Ann_Veneman", "Ann_Venema", "Anna_Veneman", "习近平", "John_Smith_1", "John_Smith_2")
             }
         )
@@ -46,8 +46,8 @@ def test_different_names_stay_different():
 
 
 @given(st.text(max_size=20))
-def test_normalising_twice_changes_nothing(name):
-    assert normalised(normalised(name)) == normalised(name)
+def test_normalizing_twice_changes_nothing(name):
+    assert normalized(normalized(name)) == normalized(name)
 
 
 def test_vggface2s_names(tmp_path):

@@ -55,7 +55,7 @@ def test_an_occluder_hides_what_the_face_is_like_below_it(occluder):
     from dataclasses import replace
 
     one, other = subject(0, 3), subject(0, 4)
-    swapped = {"mask": {"mouth": other.mouth}, "sunglasses": {"eyes": replace(one.eyes, colour=(20.0, 200.0, 20.0), iris=0.07)}}
+    swapped = {"mask": {"mouth": other.mouth}, "sunglasses": {"eyes": replace(one.eyes, color=(20.0, 200.0, 20.0), iris=0.07)}}
     taken = shot(0, 3, 0, 0.0)
     drawn = [draw(each, taken, 128, occluder) for each in (one, replace(one, **swapped[occluder]))]
     bare = [draw(each, taken, 128) for each in (one, replace(one, **swapped[occluder]))]
@@ -69,13 +69,13 @@ def test_an_occluder_follows_the_head(occluder):
     from dataclasses import replace
 
     taken = shot(0, 0, 0, 0.0)
-    centres = []
+    centers = []
     for turned in (taken, replace(taken, yaw=0.4), replace(taken, roll=0.4), replace(taken, x=0.6)):
         where = draw(subject(0, 0), turned, 128, occluder).mask == PARTS.index("occluder")
         rows, columns = np.nonzero(where)
         slope = np.polyfit(columns, rows, 1)[0]
-        centres.append((columns.mean(), slope))
-    (straight, flat), (yawed, _), (_, rolled), (moved, _) = centres
+        centers.append((columns.mean(), slope))
+    (straight, flat), (yawed, _), (_, rolled), (moved, _) = centers
     assert yawed > straight + 3
     assert abs(flat) < 0.05
     assert rolled > 0.15

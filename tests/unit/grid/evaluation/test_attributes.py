@@ -11,7 +11,7 @@ from sklearn.metrics import classification_report
 
 from configs.lookup import resolve
 from datamodules.columns import Column
-from datamodules.evaluation_sets.labelled_images import LabelledImages
+from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.manifest import Manifest
 from grid.evaluation.attributes import Task, evaluate, rows
 from grid.evaluation.evaluator import Embedded, Predicted
@@ -22,13 +22,13 @@ COUNT, CLASSES = 60, ("young", "middle", "old")
 PROTOCOL = resolve("protocol", {"name": "attributes", "data": "drawn", "bins": 5, "resamples": 100})
 
 
-def asked(subjects: np.ndarray | None = None) -> LabelledImages:
+def asked(subjects: np.ndarray | None = None) -> LabeledImages:
     """Image n has the class n % 3 in the protocol's order, and is n years old; of every tenth nothing is known."""
     unknown = np.arange(COUNT) % 10 == 0
     age = np.where(unknown, -1, np.arange(COUNT) % 3)
     years = np.where(unknown, np.nan, np.arange(COUNT, dtype=float))
     columns = {"age": Column(age, ("old", "young", "middle"), ordered=True), "years": Column(years, None, "years")}
-    return LabelledImages(np.arange(COUNT), columns, subjects)
+    return LabeledImages(np.arange(COUNT), columns, subjects)
 
 
 def seen_of(folder: Path, drop: tuple[int, ...] = (), **changes: Any) -> Embedded:
@@ -121,7 +121,7 @@ def test_measures_are_found_in_the_metrics_and_named_after_their_targets(tmp_pat
 
 
 def test_a_target_whose_labels_were_all_lost_is_named(tmp_path: Path) -> None:
-    lost = LabelledImages(np.arange(2), {"years": Column.number([3, None], "years")}, None)
+    lost = LabeledImages(np.arange(2), {"years": Column.number([3, None], "years")}, None)
     seen = Embedded(
         seen_of(tmp_path).manifest, np.array([1]), np.zeros((1, 0)), tmp_path, {"years": Predicted(Target(), np.ones(1))}
     )
@@ -131,7 +131,7 @@ def test_a_target_whose_labels_were_all_lost_is_named(tmp_path: Path) -> None:
 
 def test_images_that_were_trained_on_can_be_left_out() -> None:
     manifest_rows = np.array([4, 7, 9])
-    part = LabelledImages(np.array([0, 2]), {"years": Column.number([1, 2])}, None)
+    part = LabeledImages(np.array([0, 2]), {"years": Column.number([1, 2])}, None)
     found = Task("attributes").placed(part, manifest_rows)
     assert rows(found).tolist() == [4, 9]
     assert found.digest != part.digest

@@ -24,8 +24,8 @@ IJB = resolve("protocol", {"name": "drawn"})
 def seen_of(folder: Path, drop: tuple[int, ...] = (), noise: float = 0.35) -> Embedded:
     """``SUBJECTS`` x ``SHOTS`` images, subject by subject; rows in ``drop`` have no face."""
     generator = np.random.default_rng(0)
-    centres = np.repeat(generator.normal(size=(SUBJECTS, DIMENSION)), SHOTS, axis=0)
-    vectors = centres + noise * generator.normal(size=centres.shape) * np.sqrt(DIMENSION / 4)
+    centers = np.repeat(generator.normal(size=(SUBJECTS, DIMENSION)), SHOTS, axis=0)
+    vectors = centers + noise * generator.normal(size=centers.shape) * np.sqrt(DIMENSION / 4)
     count = len(vectors)
     people = [f"p{row // SHOTS:02d}" for row in range(count)]
     keys = tuple(f"{who}/{row:03d}.jpg" for row, who in enumerate(people))

@@ -39,7 +39,7 @@ def test_what_was_written_in_place_is_not_copied(store: LocalStore) -> None:
     (folder / "z").write_bytes(b"data")
     inode = (folder / "z").stat().st_ino
     store.upload(folder / "z", "x/y/z")
-    assert store.materialise("x/y/z") == folder / "z"
+    assert store.materialize("x/y/z") == folder / "z"
     assert (folder / "z").stat().st_ino == inode
     with pytest.raises(FileNotFoundError):
         store.upload(folder / "nothing", "x/y/nothing")

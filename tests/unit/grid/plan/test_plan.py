@@ -258,7 +258,7 @@ def test_a_plan_of_images_never_read_promises_no_empty_launch(make: Make, tmp_pa
 
 
 @pytest.mark.parametrize("changes", [{"recipe.batch_size": 1}, {"recipe.batch_size": 4, "recipe.accumulate": 4}])
-def test_batches_of_one_image_are_refused_where_the_network_normalises_over_the_batch(
+def test_batches_of_one_image_are_refused_where_the_network_normalizes_over_the_batch(
     make: Make, changes: dict[str, int]
 ) -> None:
     overrides = [f"{key}={value}" for key, value in changes.items()]

@@ -187,7 +187,7 @@ IMAGENET = {"name": "imagenet"}
         ),
     ],
 )
-def test_a_decoder_that_learns_alone_needs_a_network_and_no_second_optimiser(
+def test_a_decoder_that_learns_alone_needs_a_network_and_no_second_optimizer(
     refused: Refused, changes: dict[str, Any], complaint: str
 ) -> None:
     assert complaint in refused(axes={}, base={**SMALL["base"], "recipe": ALONE, **changes})

@@ -83,7 +83,7 @@ def test_a_target_that_the_dataset_does_not_offer_is_refused(refused: Refused, b
             "loss regression predicts numbers, and an identity is none; set targets to a column of numbers",
         ),
         ({"targets": ["age", "age"]}, "target 'age' stands twice"),
-        ({"targets": {"skin colour": {}}}, "target 'skin colour': the name of a column is letters, digits and underscores"),
+        ({"targets": {"skin color": {}}}, "target 'skin color': the name of a column is letters, digits and underscores"),
         ({"targets": {"age": {"wieght": 2}}}, "wieght"),
         ({"targets": {"age": {"loss": "triplet"}}}, "loss triplet needs two images of an identity in every batch"),
         ({"targets": 3}, "targets"),

@@ -6,7 +6,7 @@ from grid.report.page import common
 from grid.results import rows
 
 
-def test_the_colour_is_the_network_and_the_dashes_are_the_rest(make_study):
+def test_the_color_is_the_network_and_the_dashes_are_the_rest(make_study):
     found = rows.table(make_study(pairs=60, explainers=()))
     strokes = charts.strokes(found)
     for row, stroke in zip(found.rows, strokes, strict=True):

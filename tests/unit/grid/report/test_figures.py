@@ -79,7 +79,7 @@ def test_methods_are_rows_and_pairs_columns_with_the_cosine_beneath(study, row):
     labels = [band.label.splitlines()[0] for band in panel.bands]
     assert labels == [
         "input", "reconstruction S", "reconstruction S+", "reconstruction S-", "pair_occlusion delta",
-        "pair_occlusion normalised",
+        "pair_occlusion normalized",
     ]  # fmt: skip
     assert [(group.span, group.mark) for group in panel.groups] == [(2, True), (2, True), (2, False)]
     assert panel.bands[0].feet == ("cosine 0.900", "cosine 0.800", "cosine 0.700")
@@ -112,7 +112,7 @@ def test_without_theta_there_is_no_image_of_it(study, row):
     assert theta_png(study, row, work(study, row, "reconstruction")) is None
     one = work(study, row, "pair_occlusion")
     whole = Image.open(io.BytesIO(theta_png(study, row, one)))
-    less = {**one.manifest, "maps": [entry for entry in one.manifest["maps"] if entry["name"] != "normalised"]}
+    less = {**one.manifest, "maps": [entry for entry in one.manifest["maps"] if entry["name"] != "normalized"]}
     charts = theta_png(study, row, explanation_reader.Explained(one.ledger, one.marker, one.title, less))
     assert Image.open(io.BytesIO(charts)).height < whole.height  # the charts alone
 

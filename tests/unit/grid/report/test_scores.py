@@ -8,7 +8,7 @@ import pytest
 from configs.component import digest
 from grid.ledger.study import Study
 from grid.report.build import build
-from grid.report.scores import beats_centre, tables
+from grid.report.scores import beats_center, tables
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.results import rows
 from grid.results.explanation_scores import explanation_scores
@@ -19,17 +19,17 @@ from grid.tracking.metrics import finals
 
 
 def number(value, above=None):
-    """Beside the centre baseline by ``above``, within 0.02 on both sides."""
+    """Beside the center baseline by ``above``, within 0.02 on both sides."""
     found = {"value": value, "low": value - 0.1, "high": value + 0.1}
     return (
-        found if above is None else found | {"above": {"centre": {"value": above, "low": above - 0.02, "high": above + 0.02}}}
+        found if above is None else found | {"above": {"center": {"value": above, "low": above - 0.02, "high": above + 0.02}}}
     )
 
 
 def game(auc, above, **more):
     return {
         "score": "hiding_game", "of": "images", "count": 4, "missing": 0, "headlines": ["auc"], "lower_is_better": [],
-        "maps": {"": {"auc": number(auc, above), "score": number(7.0)}}, "baselines": {"centre": {"auc": number(0.5)}},
+        "maps": {"": {"auc": number(auc, above), "score": number(7.0)}}, "baselines": {"center": {"auc": number(0.5)}},
         "details": {"long": "story"}, **more,
     }  # fmt: skip
 
@@ -38,7 +38,7 @@ def deletion(value, above):
     return {
         "score": "deletion", "of": "images", "count": 4, "missing": 0, "headlines": ["probability"],
         "lower_is_better": ["probability"], "maps": {"": {"probability": number(value, above)}},
-        "baselines": {"centre": {"probability": number(0.4)}},
+        "baselines": {"center": {"probability": number(0.4)}},
     }  # fmt: skip
 
 
@@ -102,18 +102,18 @@ def test_a_table_has_a_group_per_cell_with_baselines_first_and_methods_by_name(s
     assert [one.title for one in table.headings] == ["Hiding game AUC", "Deletion probability"]
     assert [one.lower_is_better for one in table.headings] == [False, True]
     first, second = table.groups
-    assert [(line.title, line.baseline) for line in first.lines] == [("centre", True), ("gbp", False), ("gradcam", False)]
+    assert [(line.title, line.baseline) for line in first.lines] == [("center", True), ("gbp", False), ("gradcam", False)]
     assert [line.title for line in second.lines] == ["gbp", "gradcam"]
 
 
-def test_what_beats_the_centre_is_marked_and_what_is_within_noise_is_not(study):
+def test_what_beats_the_center_is_marked_and_what_is_within_noise_is_not(study):
     _, table = board(study)
     _, gbp, gradcam = table.groups[0].lines
     assert gradcam.numbers["hiding_game", 0].beats
     assert gradcam.numbers["deletion", 0].beats  # less is better
     assert not gbp.numbers["hiding_game", 0].beats
-    assert not beats_centre(number(0.1, 0.1), lower_is_better=True)
-    assert not beats_centre(number(0.1), lower_is_better=False)
+    assert not beats_center(number(0.1, 0.1), lower_is_better=True)
+    assert not beats_center(number(0.1), lower_is_better=False)
 
 
 def test_refusals_flags_and_failures_are_said(study):
@@ -128,13 +128,13 @@ def test_refusals_flags_and_failures_are_said(study):
 
 
 def test_baselines_of_other_probes_get_lines_of_their_own(make_study):
-    other = game(0.6, 0.0, missing=2, baselines={"centre": {"auc": number(0.7)}})
+    other = game(0.6, 0.0, missing=2, baselines={"center": {"auc": number(0.7)}})
     study = scored(
         make_study(axes=AXES, pairs=60, images=2), {"resnet34": {**CELLS["resnet34"], ("gbp", "hiding_game"): other}}
     )
     _, table = board(study)
     lines = table.groups[0].lines
-    assert [line.title for line in lines] == ["centre of gbp", "centre of gradcam", "gbp", "gradcam"]
+    assert [line.title for line in lines] == ["center of gbp", "center of gradcam", "gbp", "gradcam"]
     assert [line.numbers["hiding_game", 0].value for line in lines[:2]] == [0.7, 0.5]
     assert lines[2].count == "4 of 6"
 
@@ -147,7 +147,7 @@ def test_maps_get_a_line_each_and_numbers_of_several_names_share_a_column(make_s
     read_, table = board(study)
     assert table.of == "pairs"
     assert [one.title for one in table.headings] == ["Hiding game AUC", "Deletion"]
-    assert [line.title for line in table.groups[0].lines] == ["centre", "gbp", "gradcam S+", "gradcam S-", "gradcam"]
+    assert [line.title for line in table.groups[0].lines] == ["center", "gbp", "gradcam S+", "gradcam S-", "gradcam"]
     assert "0.900 [0.800, 1.000] cosine" in scores_markdown([table], "x")
     assert "'+" not in scores_csv(read_, ["backbone"])
 
@@ -163,7 +163,7 @@ def test_the_report_has_them_in_all_its_forms(study):
     assert "* gradcam, pointing: no\\_region: nobody knows" in text
     table = list(csv.DictReader(io.StringIO((folder / "explanations.csv").read_text())))
     (row,) = [one for one in table if (one["method"], one["number"], one["baseline"]) == ("gradcam", "auc", "")]
-    assert (float(row["value"]), float(row["above_centre_low"]), row["count"]) == (0.8, 0.3 - 0.02, "4")
+    assert (float(row["value"]), float(row["above_center_low"]), row["count"]) == (0.8, 0.3 - 0.02, "4")
     assert {one["state"] for one in table} == {"done", "refused", "failed"}
     said = json.loads((folder / "report.json").read_text())["explanations"]
     assert said == scores_json(explanation_scores(study, rows.table(study).rows))

@@ -66,7 +66,7 @@ def test_pairs_fill_up_with_the_kind_that_is_there():
     assert [key[1] for key in sheets.chosen(dict(list(keys.items())[8:]), 6)[::2]] == [4, 5]
 
 
-def test_a_pair_that_the_method_refuses_stays_grey(make_study, monkeypatch):
+def test_a_pair_that_the_method_refuses_stays_gray(make_study, monkeypatch):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("reconstruction",))
     row = rows.table(study).rows[0]
     one = explanation_reader.read(study.ledger, "reconstruction", row.markers["explain:reconstruction"])

@@ -26,11 +26,11 @@ def test_an_explainer_of_one_map_has_it_under_no_name(read):
 
 def test_an_explainer_of_several_maps_has_each_under_its_name_with_its_own_sign(read):
     one = read("pair_occlusion")
-    assert (one.names, one.paired) == (["delta", "normalised"], True)
-    delta, normalised = one.maps("delta"), one.maps("normalised")
-    assert delta.min() < 0 <= normalised.min()
+    assert (one.names, one.paired) == (["delta", "normalized"], True)
+    delta, normalized = one.maps("delta"), one.maps("normalized")
+    assert delta.min() < 0 <= normalized.min()
     assert one.scale("delta", delta).signed
-    assert one.scale("normalised", normalised) == Scale(0.0, float(normalised.max()), False)
+    assert one.scale("normalized", normalized) == Scale(0.0, float(normalized.max()), False)
     assert one.places[("subject_1/subject_1_0002.jpg", 1, "left")] == 2
 
 
@@ -56,11 +56,11 @@ def test_a_name_has_no_plus_where_that_separates():
 def test_what_a_method_could_not_do_stands_in_the_caption(read):
     one = read("pair_occlusion")
     one.manifest["notes"] |= {
-        "unnormalised": "there are no reference pairs of both kinds",
+        "unnormalized": "there are no reference pairs of both kinds",
         "refused_pairs": [{"pair": pair, "code": "impostor_pair", "reason": "two subjects"} for pair in (1, 3)],
     }
     assert one.words.split("; ")[2:] == [
-        "not normalised: there are no reference pairs of both kinds",
+        "not normalized: there are no reference pairs of both kinds",
         "pairs refused: 2 (impostor_pair)",
     ]
     assert one.refused_pairs == {1: "impostor_pair: two subjects", 3: "impostor_pair: two subjects"}
@@ -80,7 +80,7 @@ def test_a_method_that_makes_images_shows_them_and_not_the_crops(read):
 
 
 @pytest.mark.parametrize("people", [explanation_reader.PEOPLE, explanation_reader.PEOPLE - 1])
-def test_without_faces_every_crop_is_the_mean_of_many_people_or_grey(make_study, people):
+def test_without_faces_every_crop_is_the_mean_of_many_people_or_gray(make_study, people):
     study = make_study(axes={}, protocols=(), explainers=("gradcam",), images=people)
     marker = study.cells[0].markers["explain:gradcam"]
     crops = explanation_reader.read(study.ledger, "gradcam", marker).crops()

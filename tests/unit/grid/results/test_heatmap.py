@@ -27,7 +27,7 @@ def test_a_map_of_zeros_says_so_and_a_weak_map_does_not():
     assert np.array_equal(nothing[:-16], weak[:-16])
 
 
-def test_the_colour_is_brightest_where_the_map_is_highest():
+def test_the_color_is_brightest_where_the_map_is_highest():
     raw = np.zeros((4, 4), np.float32)
     raw[0, 3] = 1
     found = heatmap.overlaid(np.full((64, 64, 3), 90, np.uint8), raw, 0.0, 1.0).sum(axis=2)
@@ -36,16 +36,16 @@ def test_the_colour_is_brightest_where_the_map_is_highest():
     assert column >= 48
 
 
-def test_signed_colours_are_red_above_zero_and_blue_below():
-    below, middle, above = heatmap.coloured(np.array([0.1, 0.5, 0.9]), True)
+def test_signed_colors_are_red_above_zero_and_blue_below():
+    below, middle, above = heatmap.colored(np.array([0.1, 0.5, 0.9]), True)
     assert below[2] > below[0]
     assert above[0] > above[2]
     assert middle.min() > 240
-    first = heatmap.coloured(np.linspace(0, 1, 5), False)
+    first = heatmap.colored(np.linspace(0, 1, 5), False)
     assert np.array_equal(first, np.float32(matplotlib.colormaps["inferno"](np.linspace(0, 1, 5))[:, :3] * 255))
 
 
-def test_a_crop_that_is_not_square_keeps_its_shape_in_the_middle_of_grey():
+def test_a_crop_that_is_not_square_keeps_its_shape_in_the_middle_of_gray():
     found = heatmap.tile(np.full((52, 26, 3), 10, np.uint8), None, Scale(), 100)
     assert found.shape == (100, 100, 3)
     assert (found[:, 25:75] == 10).all()

@@ -98,7 +98,7 @@ def lose(study):
     train = study.cells[0].stages["train"]
     rise = Explained(train, StageName("explain", "rise"), "r1", (train,), {"name": "rise"})
     attempt = study.ledger.begin("explain", "r1", {})
-    attempt.fail("RuntimeError: no such colour", "", deterministic=True)
+    attempt.fail("RuntimeError: no such color", "", deterministic=True)
     (study.path / "plan.json").write_text(json.dumps(added(study.record, [rise])))
     return Study(study.path)
 
@@ -108,15 +108,15 @@ def test_an_added_explanation_that_fails_leaves_its_cell_done_and_is_told(make_s
     assert [cell.state for cell in study.cells] == ["done", "done"]
     first, second = status(study)["cells"]
     assert (first["state"], second["error"]) == ("done", None)
-    assert first["error"] == "added, and failed: explain:rise: RuntimeError: no such colour"
+    assert first["error"] == "added, and failed: explain:rise: RuntimeError: no such color"
     console = Console(file=io.StringIO(), width=200)
     console.print(show(study))
     said = " ".join(console.file.getvalue().split())
-    assert "added, and failed: explain:rise: RuntimeError: no such colour" in said
+    assert "added, and failed: explain:rise: RuntimeError: no such color" in said
     assert "--drop" in said
     assert "added to the finished study, and failed: explain:rise" in build(study).read_text()
     (row, _) = table(study).rows
-    assert (row.state, dict(row.lost)) == ("done", {"explain:rise": "RuntimeError: no such colour"})
+    assert (row.state, dict(row.lost)) == ("done", {"explain:rise": "RuntimeError: no such color"})
 
 
 def test_what_is_dropped_is_told_no_more(make_study):

@@ -278,7 +278,7 @@ BAD = [
     ("name: a\nbase:\n  data: drawn\n", "grid.yaml: key 'backbone' is needed"),
     ("name: a\nbase:\n  data: drawn\n  backbone: alexnte\n", "grid.yaml:4: backbone: unknown backbone 'alexnte'; did you mean 'alexnet'?"),
     ("name: a\nbase:\n  data: drawn\n  backbone: {nam: x}\n", "grid.yaml:4: backbone: a backbone is a mapping with a name, such as"),
-    ("name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  colour: red\n", "grid.yaml:5: unknown key 'colour' (known: augmentation, "),
+    ("name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  color: red\n", "grid.yaml:5: unknown key 'color' (known: augmentation, "),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: drawn\n    subject: 3\n",
         "grid.yaml:6: unknown key 'data.subject'; did you mean 'data.subjects'? (known: first, look_alikes, name, occluder, on_bad_image, ",
@@ -336,8 +336,8 @@ BAD = [
         "grid.yaml:8: recipe.lr: input should be greater than 0; found -1",
     ),
     (
-        "name: a\nbase: {backbone: alexnet, data: drawn}\naxes:\n  b:\n    x:\n      colour.red: 1\n",
-        "grid.yaml:6: unknown key 'colour' (known: ",
+        "name: a\nbase: {backbone: alexnet, data: drawn}\naxes:\n  b:\n    x:\n      color.red: 1\n",
+        "grid.yaml:6: unknown key 'color' (known: ",
     ),
     (
         "name: a\nbase:\n  backbone: alexnet\n  data:\n    name: lfw\n    root: ${place}\n",

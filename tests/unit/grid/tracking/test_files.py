@@ -19,7 +19,7 @@ def synced(make_study, tmp_path):
     return synced
 
 
-def test_images_have_the_colours_and_the_one_scale_of_the_sheets(synced):
+def test_images_have_the_colors_and_the_one_scale_of_the_sheets(synced):
     study, marker, tags, folder = synced("gradcam")
     assert tags == {"mlflow.loggedImages": "True"}
     crops, maps = (np.load(study.ledger.path(marker, f"{name}.npy")) for name in ("images", "maps"))

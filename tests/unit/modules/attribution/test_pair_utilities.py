@@ -5,7 +5,7 @@ from pair_networks import SIZE, images, network
 from torch import nn
 
 from modules.attribution.explainer import Reference, Refused
-from modules.attribution.pair_utilities import colour, cosine, decision_threshold, embed_rows, kinds
+from modules.attribution.pair_utilities import color, cosine, decision_threshold, embed_rows, kinds
 
 
 def reference(same, count=4):
@@ -39,12 +39,12 @@ def test_embeddings_without_direction_are_refused(value, code):
     assert caught.value.code == code
 
 
-def test_colours():
+def test_colors():
     like = images(1)
-    assert colour("black", None, like).flatten().tolist() == [-1, -1, -1]
-    assert colour("grey", None, like).flatten().tolist() == [0, 0, 0]
-    assert colour((0.5, 0, -1), None, like).shape == (3, 1, 1)
-    mean = colour("mean", reference([True] * 4), like)
+    assert color("black", None, like).flatten().tolist() == [-1, -1, -1]
+    assert color("gray", None, like).flatten().tolist() == [0, 0, 0]
+    assert color((0.5, 0, -1), None, like).shape == (3, 1, 1)
+    mean = color("mean", reference([True] * 4), like)
     assert mean.dtype == torch.float64
     assert mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3], abs=1e-7)
 

@@ -68,7 +68,7 @@ def test_a_score_that_is_no_number_is_refused_but_not_for_the_filling():
     network.body[0].bias.data.zero_()
     network.body[3].bias.data.zero_()
     target = Cosine(torch.ones(1, 6, dtype=torch.float64))
-    assert torch.isfinite(scores_of(network, IMAGES, target, 8)).all()  # the grey images that fill up have length 0
+    assert torch.isfinite(scores_of(network, IMAGES, target, 8)).all()  # the gray images that fill up have length 0
     with pytest.raises(Refused, match="1 of 2") as caught:
         scores_of(network, torch.stack([IMAGES[0], IMAGES[0] * 0]), target, 8)
     assert caught.value.code == "not_finite"

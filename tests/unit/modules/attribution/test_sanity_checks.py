@@ -13,7 +13,7 @@ from modules.explainers import corr_rise, gradcam, minplus, stylianou
 QUICK = Settings(depths=2)
 
 
-def centred():
+def centered():
     """A network whose embeddings point to all sides: before training they share most of their direction."""
     net = network("fc_bn").eval()
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_a_map_that_depends_on_both_is_not():
 
 
 def test_a_pair_map_that_ignores_its_reference_is_stamped():
-    found = check_pairs(Deaf(), centred(), images(4), images(4, seed=2), SIZE, settings=QUICK)
+    found = check_pairs(Deaf(), centered(), images(4), images(4, seed=2), SIZE, settings=QUICK)
     assert found["flags"]["heard"] == []
     assert found["flags"]["deaf"] == ["parameter-insensitive", "target-insensitive"]
     assert found["flags"]["zero"] == ["undetermined"]
@@ -76,7 +76,7 @@ def test_the_left_maps_are_compared_under_another_right_image():
 
 
 def test_a_refusal_is_told_and_not_hidden():
-    net, left, right = centred(), images(3), images(3, seed=2)
+    net, left, right = centered(), images(3), images(3, seed=2)
     explainer = minplus.MinPlusConfig(width=4, stride=8, threshold=0.99).build()
     with pytest.raises(Refused):
         check_pairs(explainer, net, left, right, SIZE, settings=QUICK)

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from modules.attribution.theta import find, histogram, normalised
+from modules.attribution.theta import find, histogram, normalized
 
 
 def pairs(seed=0, count=60, shift=1.0):
@@ -56,8 +56,8 @@ def test_one_kind_alone_has_no_theta():
         find(np.array([0.1, 0.2]), np.array([True, True]))
 
 
-def test_normalised_is_equation_1():
-    found = normalised(np.array([-1.0, 0.0, 0.05, 0.2, 9.0]), 0.2)
+def test_normalized_is_equation_1():
+    found = normalized(np.array([-1.0, 0.0, 0.05, 0.2, 9.0]), 0.2)
     np.testing.assert_allclose(found, [0, 0, 0.25, 1, 1], atol=1e-15)
 
 

@@ -23,7 +23,7 @@ def test_what_is_named_changes_and_nothing_else():
         assert torch.equal(value, before[key]) != named, key
 
 
-def test_statistics_of_normalisations_are_drawn_too_and_variances_stay_positive():
+def test_statistics_of_normalizations_are_drawn_too_and_variances_stay_positive():
     net = network()
     net.backbone.two[1].running_var.copy_(torch.tensor([1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 50.0]))  # wider than its mean
     changed = randomized(net, layers(net, ("head", "backbone")), 1)

@@ -36,7 +36,7 @@ def test_the_last_map_is_the_stated_one(name: str, size: int, last: Any) -> None
 
 
 @pytest.mark.parametrize(("name", "size"), [("nns1", 165), ("nns2", 128)])
-def test_batch_normalisation_costs_no_operation(name: str, size: int) -> None:
+def test_batch_normalization_costs_no_operation(name: str, size: int) -> None:
     without, normalized = (counted(CONFIGS[name](batch_norm=on), size) for on in (False, True))
     assert without.flops == normalized.flops
     assert without.parameters < normalized.parameters

@@ -21,7 +21,7 @@ def test_with_the_same_weights_it_equals_torchvision() -> None:
     torch.testing.assert_close(ours.eval()(images), maps[0], rtol=1e-5, atol=1e-5)
 
 
-def test_the_last_normalisation_of_a_block_starts_at_one_as_in_torchvision() -> None:
+def test_the_last_normalization_of_a_block_starts_at_one_as_in_torchvision() -> None:
     norms = [module for module in ResNet34Config().build().modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) == 36
     assert all(bool((norm.weight == 1).all()) for norm in norms)

@@ -94,7 +94,7 @@ def test_published_face_weights_are_known_for_vgg16_alone() -> None:
     assert VGG19Config().weights_of("vggface") is None
 
 
-def test_the_border_of_vggface_is_its_mean_colour() -> None:
+def test_the_border_of_vggface_is_its_mean_color() -> None:
     border = VGG16Config(border="vggface_mean").build().border
     assert border is not None
     pixels = [round((value + 1) / 2 * 255, 4) for value in border]

@@ -105,7 +105,7 @@ def test_a_square_larger_than_the_image_is_refused():
     assert refused.value.code == "square_too_large"
 
 
-def test_the_mean_colour_needs_a_reference():
+def test_the_mean_color_needs_a_reference():
     with pytest.raises(Refused) as caught:
         explain(network(), images(1), images(1), fill="mean")
     assert caught.value.code == "no_reference"

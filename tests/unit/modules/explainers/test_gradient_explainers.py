@@ -204,7 +204,7 @@ def test_a_constant_image_has_a_map_of_numbers(method, value):
     assert found.notes["empty_maps"] == ([] if found.maps.any() else [0])
 
 
-def test_it_is_noted_that_a_mid_grey_image_times_its_gradient_is_nothing():
+def test_it_is_noted_that_a_mid_gray_image_times_its_gradient_is_nothing():
     found = run("gradient_x_input", Net(), torch.zeros(1, 3, 12, 12), targets(1)[0])
     assert found.notes["empty_maps"] == [0]
 

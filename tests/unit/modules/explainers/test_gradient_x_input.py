@@ -25,7 +25,7 @@ class Net(nn.Module):
 
 
 def test_a_map_is_the_product_summed_over_the_channels():
-    """By the slope along each pixel's own colour: growing a pixel by a share t adds t times its value in the map."""
+    """By the slope along each pixel's own color: growing a pixel by a share t adds t times its value in the map."""
     network, step = Net(nn.SiLU()), 1e-6
     found = GradientXInputConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     for number, label in enumerate(LABELS.tolist()):

@@ -83,7 +83,7 @@ def test_what_too_few_steps_miss_is_noted():
         assert found.notes["residual"][number] == pytest.approx(missing, rel=1e-3)
 
 
-def test_a_pixel_of_the_baselines_colour_gets_nothing():
+def test_a_pixel_of_the_baselines_color_gets_nothing():
     image = IMAGES[:1].clone()
     image[:, :, 2, 3] = 1.0
     found = (

@@ -100,8 +100,8 @@ def test_altered_images_are_painted_over_pixel_by_pixel(fill):
             for j in range(24):
                 if not row[parts[i, j]]:
                     where = torch.ones(24, 24, dtype=bool) if fill == "image" else torch.from_numpy(parts == parts[i, j])
-                    for colour in range(3):
-                        altered[colour, i, j] = image[colour][where].mean()
+                    for color in range(3):
+                        altered[color, i, j] = image[color][where].mean()
         assert score == pytest.approx(float(network.embed(altered[None])[0, 1]), abs=1e-12)
 
 

@@ -10,7 +10,7 @@ from modules.attribution.explainer import Reference, Refused
 from modules.explainers.minplus import MinPlusConfig
 
 WIDTH, STRIDE = 2.0, 3
-CENTRES = [0, 3, 6, 9, 12, 15]
+CENTERS = [0, 3, 6, 9, 12, 15]
 SMALL = {"width": WIDTH, "stride": STRIDE, "threshold": -1}
 
 
@@ -28,7 +28,7 @@ def window(row, column):
 
 def literal(net, image, other, rounds=0):
     """Each patch, one image at a time; what is hidden is black."""
-    patches = [window(row, column) for row in CENTRES for column in CENTRES]
+    patches = [window(row, column) for row in CENTERS for column in CENTERS]
     second = net.embed(other[None])[0]
 
     def score(shown):

@@ -88,13 +88,13 @@ def test_delta_peaks_where_a_patch_was_planted():
 def test_both_images_are_hidden_together():
     """With one image hidden the cosine of equal images would fall; hidden alike they stay equal."""
     one = images(1)
-    found = explain(network(), one, one, fill="grey")
+    found = explain(network(), one, one, fill="gray")
     np.testing.assert_allclose(found.maps["delta"], 0, atol=1e-12)
 
 
 def test_both_images_have_the_same_map_and_order_does_not_matter():
     net, left, right = network(), images(2), images(2, seed=2)
-    one, other = explain(net, left, right, fill="grey"), explain(net, right, left, fill="grey")
+    one, other = explain(net, left, right, fill="gray"), explain(net, right, left, fill="gray")
     np.testing.assert_array_equal(one.maps["delta"][:, 0], one.maps["delta"][:, 1])
     np.testing.assert_allclose(one.maps["delta"], other.maps["delta"], atol=1e-9)
 
@@ -113,32 +113,32 @@ def test_theta_comes_from_the_reference_alone(sign):
     assert theta["youden"] == pytest.approx(beyond[higher] - beyond[lower])
     if theta["value"] > 0:
         expected = np.clip(found.maps["delta"] / np.float32(theta["value"]), 0, 1)
-        np.testing.assert_allclose(found.maps["normalised"], expected, atol=1e-6)
+        np.testing.assert_allclose(found.maps["normalized"], expected, atol=1e-6)
 
 
 def test_without_reference_pairs_delta_stays_raw():
     one, other = images(1), images(1, seed=2)
     for given in (None, reference(2, torch.tensor([True, True]))):
-        found = explain(network(), one, other, given, fill="grey")
+        found = explain(network(), one, other, given, fill="gray")
         assert set(found.maps) == {"delta"}
         assert found.notes["theta"] is None
-        assert "no reference pairs of both kinds" in found.notes["unnormalised"]
+        assert "no reference pairs of both kinds" in found.notes["unnormalized"]
 
 
-def test_the_mean_colour_needs_a_reference():
-    with pytest.raises(Refused, match="mean colour") as caught:
+def test_the_mean_color_needs_a_reference():
+    with pytest.raises(Refused, match="mean color") as caught:
         explain(network(), images(1), images(1, seed=2))
     assert caught.value.code == "no_reference"
 
 
-def test_a_theta_that_is_not_positive_normalises_nothing():
+def test_a_theta_that_is_not_positive_normalizes_nothing():
     given = Reference(*(torch.cat([one] * 2) for one in [images(2)] * 2), torch.tensor([True, False, True, False]), MEAN)
     found = explain(network(), images(1), images(1, seed=2), given)
     if found.notes["theta"]["value"] <= 0:
         assert set(found.maps) == {"delta"}
-        assert "Theta is" in found.notes["unnormalised"]
+        assert "Theta is" in found.notes["unnormalized"]
     else:
-        assert set(found.maps) == {"delta", "normalised"}
+        assert set(found.maps) == {"delta", "normalized"}
 
 
 def test_zero_embeddings_are_refused():
@@ -146,13 +146,13 @@ def test_zero_embeddings_are_refused():
     torch.nn.init.zeros_(net.backbone.two[1].weight)
     torch.nn.init.zeros_(net.backbone.two[1].bias)
     with pytest.raises(Refused) as caught:
-        explain(net, images(1), images(1, seed=2), fill="grey")
+        explain(net, images(1), images(1, seed=2), fill="gray")
     assert caught.value.code == "zero_norm"
 
 
 def test_constant_images_have_flat_maps():
     flat = torch.zeros(1, 3, SIZE, SIZE, dtype=torch.float64)
-    found = explain(network(), flat, flat, fill="grey")
+    found = explain(network(), flat, flat, fill="gray")
     np.testing.assert_allclose(found.maps["delta"], 0, atol=1e-12)
 
 
@@ -160,14 +160,14 @@ def test_every_forward_pass_has_the_same_shape():
     net, shapes = network(), []
     original = net.embed
     net.embed = lambda batch: shapes.append(tuple(batch.shape)) or original(batch)
-    explain(net, images(2), images(2, seed=2), fill="grey")
+    explain(net, images(2), images(2, seed=2), fill="gray")
     assert set(shapes) == {(pair_utilities.BATCH, 3, SIZE, SIZE)}
 
 
 def test_a_pairs_map_depends_on_that_pair_alone():
     net, left, right = network(double=False), images(double=False), images(seed=2, double=False)
-    together = explain(net, left, right, fill="grey").maps["delta"]
-    np.testing.assert_array_equal(explain(net, left[1:2], right[1:2], fill="grey").maps["delta"][0], together[1])
+    together = explain(net, left, right, fill="gray").maps["delta"]
+    np.testing.assert_array_equal(explain(net, left[1:2], right[1:2], fill="gray").maps["delta"][0], together[1])
 
 
 def test_the_network_is_left_as_it_was():
@@ -179,7 +179,7 @@ def test_a_stride_that_skips_pixels_is_refused():
     with pytest.raises(ValidationError, match="stride 6 is larger than patch 5"):
         PairOcclusionConfig(patch=5, stride=6)
     with pytest.raises(ValueError, match="does not fit"):
-        explain(network(), images(1), images(1, seed=2), patch=17, fill="grey")
+        explain(network(), images(1), images(1, seed=2), patch=17, fill="gray")
 
 
 def test_it_is_found_by_name():
@@ -199,7 +199,7 @@ def test_a_tuned_method_keeps_the_theta_of_the_network_that_it_was_tuned_on():
     elsewhere = tuned.explain(other, left, right, SIZE, reference())
     fresh = method.explain(other, left, right, SIZE, reference())
     assert elsewhere.notes["theta"]["value"] == theta != fresh.notes["theta"]["value"]
-    np.testing.assert_allclose(elsewhere.maps["normalised"], np.clip(elsewhere.maps["delta"] / theta, 0, 1), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(elsewhere.maps["normalized"], np.clip(elsewhere.maps["delta"] / theta, 0, 1), rtol=0, atol=1e-6)
 
 
 def test_sanity_checks_embed_the_reference_pairs_once():
@@ -214,13 +214,13 @@ def test_sanity_checks_embed_the_reference_pairs_once():
     method.evaluated = evaluated
     found = check_pairs(method, net, left, right, SIZE, reference(), Settings(depths=2))
     assert seen == [net]
-    assert set(found["flags"]) == {"delta", "normalised"}
+    assert set(found["flags"]) == {"delta", "normalized"}
 
 
 def test_without_reference_pairs_there_is_nothing_to_tune():
     left, right = images(2), images(2, seed=2)
-    tuned = PairOcclusionConfig(patch=5, stride=3, fill="grey").build().tuned(network(), left, SIZE)
-    assert "unnormalised" in tuned.explain(network(), left, right, SIZE).notes
+    tuned = PairOcclusionConfig(patch=5, stride=3, fill="gray").build().tuned(network(), left, SIZE)
+    assert "unnormalized" in tuned.explain(network(), left, right, SIZE).notes
     with pytest.raises(Refused) as refused:
         PairOcclusionConfig().build().tuned(network(), left, SIZE)
     assert refused.value.code == "no_reference"
@@ -230,4 +230,4 @@ def test_two_equal_images_differ_nowhere():
     image = images(1, seed=4)
     found = explain(network(), image, image, reference())
     assert not found.maps["delta"].any()
-    assert not found.maps["normalised"].any()
+    assert not found.maps["normalized"].any()

@@ -70,28 +70,28 @@ def test_masks_do_not_depend_on_how_many_are_made_at_a_time():
     assert not torch.equal(whole, torch.cat(list(mask_blocks(7, 4, 0.5, (20, 20), 1, 7))))
 
 
-@pytest.mark.parametrize("centred", [True, False])
-@pytest.mark.parametrize("normalisation", ["expected", "observed"])
-def test_maps_are_equation_6(centred, normalisation):
-    config = RISEConfig(masks=30, cells=4, keep=0.4, seed=5, batch=8, centred=centred, normalisation=normalisation)
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize("normalization", ["expected", "observed"])
+def test_maps_are_equation_6(centered, normalization):
+    config = RISEConfig(masks=30, cells=4, keep=0.4, seed=5, batch=8, centered=centered, normalization=normalization)
     network, given = Patch().eval(), images()
     found = config.build().maps(network, given, ClassLogit(torch.tensor([1, 0]))).numpy()
     masks = torch.cat(list(mask_blocks(30, 4, 0.4, (24, 18), 5, 30)))[:, 0].double().numpy()
     for row, label in enumerate((1, 0)):
         scores = [float(network.embed(torch.from_numpy(given[row].numpy() * mask)[None])[0, label]) for mask in masks]
-        mean = sum(scores) / 30 if centred else 0.0
+        mean = sum(scores) / 30 if centered else 0.0
         expected, kept = np.zeros((24, 18)), np.zeros((24, 18))
         for score, mask in zip(scores, masks, strict=True):
             expected += (score - mean) * mask
             kept += mask
-        expected = expected / (30 * 0.4) if normalisation == "expected" else expected / np.where(kept > 0, kept, 1)
+        expected = expected / (30 * 0.4) if normalization == "expected" else expected / np.where(kept > 0, kept, 1)
         np.testing.assert_allclose(found[row], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("centred", [True, False])
-def test_the_planted_patch_is_found(centred):
+@pytest.mark.parametrize("centered", [True, False])
+def test_the_planted_patch_is_found(centered):
     found = (
-        RISEConfig(masks=600, cells=6, centred=centred)
+        RISEConfig(masks=600, cells=6, centered=centered)
         .build()
         .explain(Patch(), images(dtype=torch.float32), ClassLogit(torch.tensor([1, 1])), (24, 18))
     )
@@ -99,7 +99,7 @@ def test_the_planted_patch_is_found(centred):
         top, left = np.unravel_index(one.argmax(), one.shape)
         assert 8 <= top < 14
         assert 2 <= left < 8
-    assert found.signed is centred
+    assert found.signed is centered
     assert (found.layer, found.layer_shape) == ("", (3, 24, 18))
 
 
@@ -110,7 +110,9 @@ def test_a_constant_image_has_a_finite_map():
 
 def test_the_probability_is_that_of_the_class_and_of_no_cosine():
     given, network = images(1), Patch().eval()
-    found = RISEConfig(masks=10, score="probability", centred=False).build().maps(network, given, ClassLogit(torch.tensor([1])))
+    found = (
+        RISEConfig(masks=10, score="probability", centered=False).build().maps(network, given, ClassLogit(torch.tensor([1])))
+    )
     masks = torch.cat(list(mask_blocks(10, 7, 0.5, (24, 18), 0, 10)))[:, 0].double()
     expected = sum(network.embed(given * mask).softmax(1)[0, 1] * mask for mask in masks) / 5
     assert torch.allclose(found[0], expected, atol=1e-12)

@@ -199,7 +199,7 @@ def correlation(one, other):
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def test_centred_weights_keep_the_reference_that_a_channel_softmax_erases():
+def test_centered_weights_keep_the_reference_that_a_channel_softmax_erases():
     """Maps of one image for two unrelated references, whose embeddings are orthogonal."""
     from modules.backbones import efficientnet_lite0
 
@@ -247,7 +247,7 @@ def test_masks_reach_0_and_1_where_their_definition_says_so():
 
 
 def test_an_embedding_of_length_zero_is_refused():
-    """Without biases, the mid-grey image that a dead channel makes has the embedding 0."""
+    """Without biases, the mid-gray image that a dead channel makes has the embedding 0."""
     network = Net(bias=False).double()
     with torch.no_grad():
         for module in network.modules():

@@ -17,13 +17,13 @@ def test_it_is_the_game_itself_and_less_is_better():
     for name in ("one", "other"):
         assert found["maps"][name]["probability"]["value"] == wanted[name]["probability"]["auc"]["value"]
         assert found["maps"][name]["probability"]["above"] == wanted[name]["probability"]["above"]
-    assert found["baselines"]["centre"]["score"]["value"] == wanted["centre"]["score"]["auc"]["value"]
+    assert found["baselines"]["center"]["score"]["value"] == wanted["center"]["score"]["auc"]["value"]
     assert set(found["lower_is_better"]) == set(CLASS_NAMES)
 
 
-def test_all_pixels_gone_is_a_grey_image():
+def test_all_pixels_gone_is_a_gray_image():
     explained = single()
     found = DeletionConfig(shares=(0, 1), resamples=20).build().score(explained)
-    grey = torch.softmax(logits(explained, torch.zeros_like(explained.images[:1]))[0], 0).numpy()
-    wanted = float(np.mean([grey[label] for label in explained.labels]))
+    gray = torch.softmax(logits(explained, torch.zeros_like(explained.images[:1]))[0], 0).numpy()
+    wanted = float(np.mean([gray[label] for label in explained.labels]))
     assert found["details"]["methods"][""]["probability"]["course"][-1] == pytest.approx(wanted, abs=1e-5)

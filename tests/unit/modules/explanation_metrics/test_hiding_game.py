@@ -26,7 +26,7 @@ def test_pairs_are_scored_as_by_the_game_itself_each_map_apart():
     game = HidingGame(embed(explained.network), given[0::2], given[1::2], SAME, Settings((0, 0.5, 1), resamples=50))
     wanted = game.compare({name: (one[0::2], one[1::2]) for name, one in explained.maps.items()})
     assert set(found["maps"]) == {"S+", "S-"}
-    assert set(found["baselines"]) == {"random", "constant", "centre"}
+    assert set(found["baselines"]) == {"random", "constant", "center"}
     for name, entry in found["maps"].items():
         direct = wanted["methods"][name]
         assert entry["auc"]["value"] == direct["auc"]["value"]

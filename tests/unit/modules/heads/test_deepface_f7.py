@@ -53,9 +53,9 @@ def test_no_derivative_passes_through_a_peak() -> None:
 
 
 def test_peaks_are_part_of_the_weights_and_off_by_default() -> None:
-    assert "peaks.peak" in DeepFaceF7Config(normalise=True, dimension=3).build(1, 1, 1).state_dict()
+    assert "peaks.peak" in DeepFaceF7Config(normalize=True, dimension=3).build(1, 1, 1).state_dict()
     assert list(DeepFaceF7Config(dimension=3).build(1, 1, 1).state_dict()) == ["linear.weight", "linear.bias"]
-    head = DeepFaceF7Config(normalise=True, dimension=3, dropout=0).build(2, 1, 1)
+    head = DeepFaceF7Config(normalize=True, dimension=3, dropout=0).build(2, 1, 1)
     assert head(100 * torch.randn(8, 2, 1, 1)).max() <= 1
 
 

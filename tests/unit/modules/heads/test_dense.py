@@ -80,7 +80,7 @@ def test_weights_are_drawn_as_keras_draws_them() -> None:
             assert not layer.bias.any()
 
 
-def test_batch_normalisation_stands_before_each_activation() -> None:
+def test_batch_normalization_stands_before_each_activation() -> None:
     head = DenseConfig(dimension=4, hidden=({"width": 3},), batch_norm=True).build(2, 1, 1)  # type: ignore[arg-type]
     wanted = ["Linear", "BatchNorm1d", "ReLU", "Dropout", "Linear", "BatchNorm1d", "LeakyReLU", "Dropout"]
     assert [type(part).__name__ for part in head.stack] == wanted

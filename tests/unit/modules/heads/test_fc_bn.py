@@ -31,7 +31,7 @@ def test_it_equals_the_formula_written_out() -> None:
 
 
 @pytest.mark.parametrize(("affine", "learned"), [("bias", [False, True]), ("full", [True, True]), ("none", [])])
-def test_what_the_last_normalisation_learns(affine: str, learned: list[bool]) -> None:
+def test_what_the_last_normalization_learns(affine: str, learned: list[bool]) -> None:
     head = FcBnConfig(dimension=3, affine=affine).build(4, 2, 2)
     assert [value.requires_grad for value in head.out.parameters()] == learned
     assert all(bool((value == start).all()) for value, start in zip(head.out.parameters(), (1, 0), strict=False))

@@ -30,6 +30,6 @@ def test_the_kernel_is_the_whole_map_of_any_shape() -> None:
     assert head(torch.randn(2, 512, 7, 6)).shape == (2, 128)
 
 
-def test_it_has_no_bias_before_a_normalisation() -> None:
+def test_it_has_no_bias_before_a_normalization() -> None:
     head = GDCConfig().build(8, 2, 2)
     assert (head.depthwise.bias, head.linear.bias) == (None, None)

@@ -44,7 +44,7 @@ def test_large_values_stay_finite_in_half_precision(layer: nn.Module) -> None:
     assert torch.allclose(found.float(), layer(features.float()), rtol=2e-3)
 
 
-def test_response_normalisation_is_krizhevskys_formula() -> None:
+def test_response_normalization_is_krizhevskys_formula() -> None:
     torch.manual_seed(0)
     features = 50 * torch.randn(1, 9, 2, 2)
     found = ResponseNorm()(features)
@@ -63,7 +63,7 @@ def test_cells_are_halved_and_rounded_up(kernel: int, stride: int, cells: int) -
         assert layer(features).shape[2] == -(-cells // stride)
 
 
-def test_batch_normalisation_takes_the_place_of_the_bias() -> None:
+def test_batch_normalization_takes_the_place_of_the_bias() -> None:
     plain, normed = convolution(2, 3, 3), convolution(2, 3, 3, batch_norm=True)
     assert [type(layer).__name__ for layer in normed] == ["Conv2d", "BatchNorm2d", "ReLU"]
     assert sum(v.numel() for v in plain.parameters()) == 2 * 3 * 9 + 3

@@ -55,7 +55,7 @@ def test_every_width_of_a_table_is_in_the_network() -> None:
     assert network(torch.zeros(1, 3, 33, 33)).shape == (1, network.channels, 5, 5) == (1, 20, 5, 5)
 
 
-def test_batch_normalisation_follows_every_convolution_on_request() -> None:
+def test_batch_normalization_follows_every_convolution_on_request() -> None:
     network = inception_backbone((4, 4, 4), {"a": Widths(2, 2, 2, 2, 2, "max", 2)}, first_kernel=3, batch_norm=True)
     names = [type(layer).__name__ for layer in network.modules()]
     assert names.count("Conv2d") == names.count("BatchNorm2d") == 9

@@ -11,14 +11,14 @@ def test_it_equals_loops_over_pixels() -> None:
     torch.manual_seed(0)
     images = torch.rand(1, 3, 5, 4, dtype=torch.float64) * 2 - 1
     seen = Gradients()(images)
-    grey = [
+    gray = [
         [sum(w * images[0, c, y, x].item() for c, w in enumerate((0.299, 0.587, 0.114))) for x in range(4)] for y in range(5)
     ]
     for y in range(5):
         for x in range(4):
-            across = (grey[y][min(x + 1, 3)] - grey[y][max(x - 1, 0)]) / 2
-            down = (grey[min(y + 1, 4)][x] - grey[max(y - 1, 0)][x]) / 2
-            wanted = [grey[y][x], math.sqrt(2) * math.hypot(across, down) - 1, math.atan2(down, across) / math.pi]
+            across = (gray[y][min(x + 1, 3)] - gray[y][max(x - 1, 0)]) / 2
+            down = (gray[min(y + 1, 4)][x] - gray[max(y - 1, 0)][x]) / 2
+            wanted = [gray[y][x], math.sqrt(2) * math.hypot(across, down) - 1, math.atan2(down, across) / math.pi]
             assert torch.allclose(seen[0, :, y, x], torch.tensor(wanted, dtype=torch.float64), atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Rows that were not sampled stay where they are, whatever the optimiser; a sampled row moves as it always would."""
+"""Rows that were not sampled stay where they are, whatever the optimizer; a sampled row moves as it always would."""
 
 import copy
 
@@ -49,7 +49,7 @@ def test_unsampled_classes_do_not_move(make):
     assert loss.weight.shape == (40, 6)
 
 
-def test_without_the_keeper_the_optimiser_would_move_them(make):
+def test_without_the_keeper_the_optimizer_would_move_them(make):
     """What the keeper is for: a zero gradient is no standstill."""
     torch.manual_seed(0)
     parameter = nn.Parameter(torch.randn(5, 3))

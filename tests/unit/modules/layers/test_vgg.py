@@ -9,11 +9,11 @@ from modules.layers.vgg import VggFeatures
 
 def test_a_border_is_what_the_first_convolution_sees_outside() -> None:
     torch.manual_seed(0)
-    colour = (0.1, -0.2, 0.3)
-    plain, framed = VggFeatures((1, 1, 1, 1, 1)), VggFeatures((1, 1, 1, 1, 1), colour)
+    color = (0.1, -0.2, 0.3)
+    plain, framed = VggFeatures((1, 1, 1, 1, 1)), VggFeatures((1, 1, 1, 1, 1), color)
     framed.load_state_dict(plain.state_dict())
     images = torch.rand(2, 3, 32, 40) * 2 - 1
-    wide = torch.tensor(colour).view(1, 3, 1, 1).repeat(2, 1, 34, 42)
+    wide = torch.tensor(color).view(1, 3, 1, 1).repeat(2, 1, 34, 42)
     wide[:, :, 1:-1, 1:-1] = images
     first = plain.features[0]
     wanted = functional.conv2d(wide, first.weight, first.bias)  # type: ignore[arg-type]

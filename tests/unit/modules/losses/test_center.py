@@ -67,7 +67,7 @@ def test_the_weight_of_the_loss_does_not_change_how_far_centers_move():
     assert torch.equal(one.centers, other.centers)
 
 
-def test_no_optimiser_moves_the_centers_and_a_checkpoint_has_them():
+def test_no_optimizer_moves_the_centers_and_a_checkpoint_has_them():
     loss, embeddings, labels = example()
     assert list(loss.parameters()) == []
     loss(embeddings, labels)

@@ -11,7 +11,7 @@ from modules.metrics.pixel_replacement import Settings, blurred, order, to_image
 
 ROOT = Path(__file__).resolve().parents[4]
 SIDE = 20
-PATCH = (slice(2, 8), slice(12, 18))  # a corner, where no centre prior looks
+PATCH = (slice(2, 8), slice(12, 18))  # a corner, where no center prior looks
 
 
 def faces(count=24, seed=0):
@@ -89,7 +89,7 @@ def test_the_oracle_keeps_its_accuracy_and_its_opposite_loses_it_first(game):
 
 
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("baseline", ["random", "constant", "centre"])
+@pytest.mark.parametrize("baseline", ["random", "constant", "center"])
 def test_a_method_is_tested_against_each_floor_with_and_without_refitted_thresholds(game, refit, baseline):
     found = game.compare({"oracle": oracle(), "one_sided": (oracle()[0], -oracle()[1])})["methods"]
     entries = {name: one["refit"] if refit else one for name, one in found.items()}
@@ -137,7 +137,7 @@ def test_an_embedding_without_a_direction_is_named():
 
 def test_baselines_keep_their_names(game):
     with pytest.raises(ValueError, match="baseline"):
-        game.compare({"centre": oracle()})
+        game.compare({"center": oracle()})
 
 
 def test_the_scores_know_no_network():

@@ -9,7 +9,7 @@ LABELS = np.array([0, 1, 2, 1, 0, 2, 1, 0])
 
 
 def images():
-    """A class is the corner in which a small check pattern stands; blur removes it, and so does mid-grey."""
+    """A class is the corner in which a small check pattern stands; blur removes it, and so does mid-gray."""
     found = np.random.default_rng(0).normal(size=(8, 3, SIDE, SIDE)).astype(np.float32) * 0.05
     for row, label in enumerate(LABELS):
         found[row][:, corner(label)[0], corner(label)[1]] += np.indices((4, 4)).sum(0) % 2 * 2 - 1
@@ -64,7 +64,7 @@ def test_the_game_is_played_as_it_is_told(kind):
 def test_the_oracle_wins_each_game_with_an_interval_that_says_so():
     for kind, sign in (("hiding", 1), ("insertion", 1), ("deletion", -1)):
         found = game(kind).compare({"oracle": oracle(), "opposite": -oracle()})["methods"]
-        for baseline in ("random", "constant", "centre"):
+        for baseline in ("random", "constant", "center"):
             above = found["oracle"]["probability"]["above"][baseline]
             assert sign * above["value"] > 0
             assert min(sign * above["low"], sign * above["high"]) > 0

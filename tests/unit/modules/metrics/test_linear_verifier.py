@@ -38,7 +38,7 @@ def test_the_fit_is_the_minimum_and_that_of_a_library(loss, penalty):
         np.testing.assert_allclose(found.score(features), peer.decision_function(inputs), atol=5e-3)
     else:
         peer = LinearSVC(C=1 / penalty, dual=False, intercept_scaling=1e3, tol=1e-10, max_iter=100_000).fit(inputs, same)
-        # LinearSVC minimises 1/2 |w|^2 + C sum: with C = 1 / penalty the same up to a factor
+        # LinearSVC minimizes 1/2 |w|^2 + C sum: with C = 1 / penalty the same up to a factor
         np.testing.assert_allclose(found.score(features), peer.decision_function(inputs), atol=5e-3)
 
 

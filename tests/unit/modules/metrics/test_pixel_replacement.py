@@ -10,7 +10,7 @@ def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def test_maps_are_enlarged_as_torch_does_with_half_pixel_centres():
+def test_maps_are_enlarged_as_torch_does_with_half_pixel_centers():
     maps = random(3, 4, 5)
     expected = functional.interpolate(torch.from_numpy(maps)[:, None], size=(17, 12), mode="bilinear", align_corners=False)
     np.testing.assert_allclose(to_images(maps, (17, 12)), expected[:, 0].numpy(), atol=1e-12)

@@ -28,7 +28,7 @@ def test_the_oracle_has_all_the_energy_and_always_hits():
     assert found["oracle"]["pointing"]["value"] == found["oracle"]["energy"]["value"] == 1
     assert found["opposite"]["pointing"]["value"] == found["opposite"]["energy"]["value"] == 0
     assert (found["oracle"]["pointing"]["low"], found["oracle"]["pointing"]["high"]) == wilson(COUNT, COUNT)
-    assert found["oracle"]["energy"]["above"]["centre"]["low"] > 0
+    assert found["oracle"]["energy"]["above"]["center"]["low"] > 0
 
 
 def test_a_constant_map_has_the_regions_share_of_the_image():
@@ -96,7 +96,7 @@ def test_differences_are_of_the_same_images():
     assert found["one"]["energy"] == found["two"]["energy"]
     difference = energies(maps, regions()) - energies(np.ones((COUNT, *SIZE)), regions())
     assert found["one"]["energy"]["above"]["constant"]["value"] == pytest.approx(difference.mean())
-    assert "centre" not in found["centre"]["energy"]["above"]
+    assert "center" not in found["center"]["energy"]["above"]
 
 
 def test_what_cannot_be_evaluated_is_named():

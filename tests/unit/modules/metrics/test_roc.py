@@ -101,7 +101,7 @@ def test_a_far_below_zero_is_refused():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000))
 def test_a_float32_threshold_tells_float32_scores_apart(seed):
-    """A float64 midpoint of neighbouring float32 values would, compared with float32 scores, be rounded to one of them."""
+    """A float64 midpoint of neighboring float32 values would, compared with float32 scores, be rounded to one of them."""
     low = np.float32(np.random.default_rng(seed).random())
     scores = np.array([np.nextafter(low, np.float32(2)), low], np.float32)
     same = np.array([True, False])

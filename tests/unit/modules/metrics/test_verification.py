@@ -135,7 +135,7 @@ def test_equal_scores_say_nothing():
     assert val_at_far(scores, same, 0.9)[::2] == (0.0, 0.0)
 
 
-def test_neighbouring_floats_are_told_apart():
+def test_neighboring_floats_are_told_apart():
     low = 0.1
     high = np.nextafter(low, 1)
     scores, same = np.array([high, low]), np.array([True, False])

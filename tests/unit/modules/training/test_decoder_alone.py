@@ -20,7 +20,7 @@ RECIPE = one_cycle.OneCycleConfig(epochs=3, batch_size=BATCH, optimizer="adamw",
 
 
 class Body(BackboneConfig):
-    """Two convolutions with batch normalisation: (N, 3, 16, 16) to (N, 8, 4, 4)."""
+    """Two convolutions with batch normalization: (N, 3, 16, 16) to (N, 8, 4, 4)."""
 
     name: str = "body"
 
@@ -33,7 +33,7 @@ class Body(BackboneConfig):
 
 
 def network():
-    """With batch normalisation in backbone and head, and statistics as after some training."""
+    """With batch normalization in backbone and head, and statistics as after some training."""
     torch.manual_seed(0)
     head, loss = resolve("head", {"name": "fc_bn", "dimension": 8}), resolve("loss", "softmax")
     decoder = resolve("decoder", {"name": "transposed", "layers": 2, "width": 16})

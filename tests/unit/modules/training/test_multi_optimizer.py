@@ -1,4 +1,4 @@
-"""Two optimisers as one: the numbers of two alone, clipping over both, a resume without a difference."""
+"""Two optimizers as one: the numbers of two alone, clipping over both, a resume without a difference."""
 
 import copy
 

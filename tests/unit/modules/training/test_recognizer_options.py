@@ -16,7 +16,7 @@ RECIPE = one_cycle.OneCycleConfig(epochs=2, batch_size=BATCH, optimizer="sgd", l
 
 
 class Small(nn.Module):
-    """No normalisation over the batch, so that parts of a batch give what the whole gives."""
+    """No normalization over the batch, so that parts of a batch give what the whole gives."""
 
     def __init__(self):
         super().__init__()
@@ -46,7 +46,7 @@ class Data(pl.LightningDataModule):
         self.batch = batch
 
     def start_batch(self, epoch, batch):
-        assert batch % (BATCH // self.batch) == 0, "a training is resumed between steps of the optimiser"
+        assert batch % (BATCH // self.batch) == 0, "a training is resumed between steps of the optimizer"
         self.start = batch
 
     def train_dataloader(self):
@@ -137,7 +137,7 @@ class Mirrored(Small):
         return loss + functional.mse_loss(self.decoder(features), images)
 
 
-def test_a_decoder_has_an_optimiser_of_its_own():
+def test_a_decoder_has_an_optimizer_of_its_own():
     def still(parameters):
         return torch.optim.Adam(parameters, lr=0.0)
 

@@ -70,22 +70,22 @@ def _written_out(raw: Mapping[str, Tensor], images: Tensor, depths: tuple[int, .
             pads += [total // 2, total - total // 2]
         return functional.conv2d(functional.pad(x, pads), weight, stride=stride, groups=groups)
 
-    def normalise(x: Tensor, name: str) -> Tensor:
+    def normalize(x: Tensor, name: str) -> Tensor:
         part = {leaf: raw[f"{name}.{leaf}"][:, None, None] for leaf in ("running_mean", "running_var", "weight", "bias")}
         return (x - part["running_mean"]) / (part["running_var"] + 1e-3).sqrt() * part["weight"] + part["bias"]
 
     def relu6(x: Tensor) -> Tensor:
         return x.clamp(0, 6)
 
-    x = relu6(normalise(convolve(images, "_conv_stem", stride=2), "_bn0"))
+    x = relu6(normalize(convolve(images, "_conv_stem", stride=2), "_bn0"))
     index = 0
     for depth, first in zip(depths, STRIDES, strict=True):
         for place in range(depth):
             block, stride, y = f"_blocks.{index}", first if place == 0 else 1, x
             if f"{block}._expand_conv.weight" in raw:
-                y = relu6(normalise(convolve(y, f"{block}._expand_conv"), f"{block}._bn0"))
-            y = relu6(normalise(convolve(y, f"{block}._depthwise_conv", stride, groups=y.shape[1]), f"{block}._bn1"))
-            y = normalise(convolve(y, f"{block}._project_conv"), f"{block}._bn2")
+                y = relu6(normalize(convolve(y, f"{block}._expand_conv"), f"{block}._bn0"))
+            y = relu6(normalize(convolve(y, f"{block}._depthwise_conv", stride, groups=y.shape[1]), f"{block}._bn1"))
+            y = normalize(convolve(y, f"{block}._project_conv"), f"{block}._bn2")
             x = x + y if x.shape == y.shape else y
             index += 1
-    return relu6(normalise(convolve(x, "_conv_head"), "_bn1"))
+    return relu6(normalize(convolve(x, "_conv_head"), "_bn1"))

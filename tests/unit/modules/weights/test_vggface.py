@@ -70,14 +70,14 @@ def test_the_other_order_gives_other_features() -> None:
     assert not torch.allclose(_ours("rgb", border="vggface_mean")(pixels / 127.5 - 1), wanted, rtol=0.01)
 
 
-def test_with_a_grey_border_only_the_outermost_ring_of_the_first_layer_differs() -> None:
+def test_with_a_gray_border_only_the_outermost_ring_of_the_first_layer_differs() -> None:
     images = _pixels() / 127.5 - 1
     ours = [_ours("bgr"), _ours("bgr", border="vggface_mean")]
-    grey = ours[0].features[0](images)
+    gray = ours[0].features[0](images)
     framed = []
     ours[1].features[0].register_forward_hook(lambda *call: framed.append(call[2]))
     ours[1](images)
-    difference = (grey - framed[0]).abs().amax((0, 1))
+    difference = (gray - framed[0]).abs().amax((0, 1))
     assert difference[1:-1, 1:-1].max() < 1e-9
     ring = difference.clone()
     ring[1:-1, 1:-1] = 1

@@ -22,7 +22,7 @@ def test_a_training_logs_its_facts_and_keeps_its_weights_in_the_ledger(ran: Any)
 def test_each_of_several_targets_has_numbers_in_tables_and_in_tracking() -> None:
     facts = {
         "epochs": 3, "kept_epoch": 2, "parameters": 10, "validation_loss": 1.5, "validation_accuracy": 0.75,
-        "validation_images": 8, "classes": {"age_years": 0, "gender": 2}, "labelled_gender": 30, "labelled_age_years": 32,
+        "validation_images": 8, "classes": {"age_years": 0, "gender": 2}, "labeled_gender": 30, "labeled_age_years": 32,
         "validation_loss_gender": 0.5, "validation_accuracy_gender": 0.75,
         "validation_loss_age_years": 1.0, "validation_mae_age_years": 6.25,
     }  # fmt: skip
@@ -46,7 +46,7 @@ def test_each_of_several_targets_has_numbers_in_tables_and_in_tracking() -> None
     rows = {(one.split, one.metric): one.entry["value"] for one in kind.measured(done)}
     assert rows["validation", "gender:accuracy"] == 0.75
     assert rows["validation", "loss"] == 1.5
-    assert rows["train", "labelled_gender"] == 30
+    assert rows["train", "labeled_gender"] == 30
     assert rows["train", "classes_gender"] == 2
 
 

@@ -13,7 +13,7 @@ from datamodules.columns import Column
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabeledImages:
     """N images and all columns of their dataset.
 
     Attributes:

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from datamodules.columns import Column
-from datamodules.evaluation_sets.labelled_images import LabelledImages
+from datamodules.evaluation_sets.labeled_images import LabeledImages
 
 
-def made(rows: list[int], genders: list[str | None]) -> LabelledImages:
-    return LabelledImages(np.array(rows), {"gender": Column.categorical(genders, ["f", "m"])}, None)
+def made(rows: list[int], genders: list[str | None]) -> LabeledImages:
+    return LabeledImages(np.array(rows), {"gender": Column.categorical(genders, ["f", "m"])}, None)
 
 
 def test_the_digest_follows_rows_and_labels() -> None:
