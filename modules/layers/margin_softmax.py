@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -36,6 +38,18 @@ class MarginSoftmax(nn.Module):
         """Applies the margin to cosines to the true class; any shape."""
         raise NotImplementedError
 
+    def target(self, cosines: Tensor, embeddings: Tensor) -> Tensor:
+        """As ``margined``, for margins that depend on the embeddings (N, dimension); cosines are (N, 1)."""
+        return self.margined(cosines)
+
+    def others(self, cosines: Tensor, target: Tensor) -> Tensor:
+        """The cosines (N, classes) to all classes, changed for classes other than the true one, whose ``target`` is (N, 1)."""
+        return cosines
+
+    def penalty(self, embeddings: Tensor) -> Tensor | None:
+        """A term added to the loss, from embeddings (N, dimension); None: nothing."""
+        return None
+
     def logits(self, embeddings: Tensor) -> Tensor:
         """Logits s * cosine, (N, classes), without the margin, of embeddings (N, dimension)."""
         with full_precision(embeddings):
@@ -51,11 +65,44 @@ class MarginSoftmax(nn.Module):
                 weight, labels = self.keeper.gather(rows), torch.searchsorted(rows, labels)
             cosines = self._cosines(embeddings, weight)
             truth = labels[:, None]
-            target = self.scale * self.margined(cosines.gather(1, truth))
-            return functional.cross_entropy((self.scale * cosines).scatter_(1, truth, target), labels)
+            target = self.target(cosines.gather(1, truth), wide(embeddings))
+            others = self.others(cosines, target)
+            loss = functional.cross_entropy((self.scale * others).scatter_(1, truth, self.scale * target), labels)
+            penalty = self.penalty(wide(embeddings))
+            return loss if penalty is None else loss + penalty
 
     def _cosines(self, embeddings: Tensor, weight: Tensor) -> Tensor:
         return unit(wide(embeddings)) @ unit(wide(weight)).T
+
+
+def rotated(cosines: Tensor, margins: Tensor) -> Tensor:
+    """cos(theta + m) without angles; where theta + m exceeds pi, cos(theta) - m sin(m), as ``arcface`` in its exact variant.
+
+    The gradient of the sine is infinite at cos = +-1, so the sine is treated as constant there.
+
+    Args:
+        cosines: of theta
+        margins: m from 0 to pi, same shape
+    """
+    shifted = cosines * margins.cos() - _sine(cosines) * margins.sin()
+    return torch.where(cosines >= -margins.cos(), shifted, cosines - margins * margins.sin())
+
+
+def rotated_within(cosines: Tensor, margins: Tensor, epsilon: float) -> Tensor:
+    """cos(theta + m) with theta + m clipped to [epsilon, pi - epsilon], as ``arcface`` in its clipped variant.
+
+    Args:
+        cosines: of theta
+        margins: m from -pi / 2 to pi / 2, same shape
+    """
+    found = cosines * margins.cos() - _sine(cosines) * margins.sin()
+    beyond = (margins > -epsilon) & (cosines < -(margins + epsilon).cos())
+    before = (margins < epsilon) & (cosines > (epsilon - margins).cos())
+    return torch.where(beyond, -math.cos(epsilon), torch.where(before, math.cos(epsilon), found))
+
+
+def _sine(cosines: Tensor) -> Tensor:
+    return (1 - cosines.square()).clamp_min(torch.finfo(cosines.dtype).eps).sqrt()
 
 
 def keep_unsampled(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
