@@ -12,7 +12,7 @@ from rich.text import Text
 
 from grid.terminal import AsJson, err, out, styled
 
-data = typer.Typer(no_args_is_help=True, help="Datasets: what is needed, what is on disk, is it whole.")
+data = typer.Typer(no_args_is_help=True, help="Datasets: what they need, what is on disk, and whether it is complete.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a dataset, such as lfw")]
 Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="the dataset's fields, such as root=data/lfw")]

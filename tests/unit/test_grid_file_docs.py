@@ -37,7 +37,7 @@ SECTIONS: dict[
     "Every protocol": (ProtocolConfig, ""),
     "Every explainer": (ExplainerConfig, ""),
     "Every explanation metric": (ScoreConfig, ""),
-    "Every stage of your own": (StageConfig, ""),
+    "Every stage under stages": (StageConfig, ""),
 }
 WORDS = {float: "number", int: "integer", bool: "true or false", str: "text", Path: "path", type(None): "null"}
 ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
