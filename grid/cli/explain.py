@@ -30,7 +30,9 @@ Methods = Annotated[
 ]
 Images = Annotated[str | None, typer.Option(metavar="N|KEY,...|FILE.txt", help="of the training data: how many, or which")]
 Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol: how many, or a file with two keys a line")]
-Protocol = Annotated[str | None, typer.Option(metavar="TITLE", help="protocol whose pairs are explained; else the first with image pairs")]
+Protocol = Annotated[
+    str | None, typer.Option(metavar="TITLE", help="whose pairs are explained; else the first with image pairs")
+]
 Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="explanation metrics, such as hiding_game,sanity")]
 Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
 Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="remove explanations that were added to the study")]
