@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
@@ -30,7 +30,7 @@ def store_entry(study: Path, store: Path | str, known: str | None = None) -> dic
     objects = open_store(store)
     id = _id(objects)
     if id is None:
-        objects.put(NAME, json.dumps({"id": known or uuid.uuid4().hex}).encode())
+        objects.put(NAME, seal({"id": known or uuid.uuid4().hex}))
         id = _id(objects)
     assert id is not None
     if isinstance(store, Path):
@@ -101,8 +101,8 @@ def _wrong(store: Path | str, found: str | None, known: str) -> str:
 def _id(store: Store) -> str | None:
     """The store's id; None if it has none, or a damaged one."""
     try:
-        found = json.loads(store.get(NAME) or b"null")
-    except ValueError:
+        found = unseal(store.get(NAME), NAME)
+    except Damaged:
         return None
-    id = found.get("id") if isinstance(found, dict) else None
+    id = found.get("id")
     return id if isinstance(id, str) and id else None

@@ -133,6 +133,7 @@ def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
 
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True) for _ in range(2))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    environment = dict(os.environ)  # a launch sets Ray's token mode, which later processes would inherit
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setenv("COLUMNS", "200")
         patch.chdir(folder)
@@ -144,6 +145,8 @@ def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            os.environ.clear()
+            os.environ.update(environment)
     said = "".join(stream.buffer.getvalue().decode() for stream in (err, out))  # type: ignore[attr-defined]
     return int(ended.value.code or 0), said
 
