@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,34 +76,39 @@ class MarginSoftmax(nn.Module):
         return unit(wide(embeddings)) @ unit(wide(weight)).T
 
 
-def rotated(cosines: Tensor, margins: Tensor) -> Tensor:
-    """cos(theta + m) without angles; where theta + m exceeds pi, cos(theta) - m sin(m), as ``arcface`` in its exact variant.
-
-    The gradient of the sine is infinite at cos = +-1, so the sine is treated as constant there.
+def rotated(cosines: Tensor, margin: Tensor | float) -> Tensor:
+    """cos(theta + m) without angles; where theta + m exceeds pi, cos(theta) - m sin(m), which keeps decreasing.
 
     Args:
         cosines: of theta
-        margins: m from 0 to pi, same shape
+        margin: m from 0 to pi: a number, or a tensor of the same shape
     """
-    shifted = cosines * margins.cos() - _sine(cosines) * margins.sin()
-    return torch.where(cosines >= -margins.cos(), shifted, cosines - margins * margins.sin())
+    cosine, sine = _cosine_sine(margin)
+    return torch.where(cosines >= -cosine, _shifted(cosines, margin), cosines - margin * sine)
 
 
-def rotated_within(cosines: Tensor, margins: Tensor, epsilon: float) -> Tensor:
-    """cos(theta + m) with theta + m clipped to [epsilon, pi - epsilon], as ``arcface`` in its clipped variant.
+def rotated_within(cosines: Tensor, margin: Tensor | float, epsilon: float) -> Tensor:
+    """cos(theta + m) with theta + m clipped to [epsilon, pi - epsilon]; no gradient where clipped.
 
     Args:
         cosines: of theta
-        margins: m from -pi / 2 to pi / 2, same shape
+        margin: m from -pi / 2 to pi / 2: a number, or a tensor of the same shape
+        epsilon: in radians
     """
-    found = cosines * margins.cos() - _sine(cosines) * margins.sin()
-    beyond = (margins > -epsilon) & (cosines < -(margins + epsilon).cos())
-    before = (margins < epsilon) & (cosines > (epsilon - margins).cos())
-    return torch.where(beyond, -math.cos(epsilon), torch.where(before, math.cos(epsilon), found))
+    beyond = (margin > -epsilon) & (cosines < -_cosine_sine(margin + epsilon)[0])
+    before = (margin < epsilon) & (cosines > _cosine_sine(epsilon - margin)[0])
+    found = torch.where(beyond, -math.cos(epsilon), _shifted(cosines, margin))
+    return torch.where(before, math.cos(epsilon), found)
 
 
-def _sine(cosines: Tensor) -> Tensor:
-    return (1 - cosines.square()).clamp_min(torch.finfo(cosines.dtype).eps).sqrt()
+def _shifted(cosines: Tensor, margin: Tensor | float) -> Tensor:
+    """cos(theta + m). The gradient of the sine is infinite at cos = +-1, so the sine is treated as constant there."""
+    cosine, sine = _cosine_sine(margin)
+    return cosines * cosine - (1 - cosines.square()).clamp_min(torch.finfo(cosines.dtype).eps).sqrt() * sine
+
+
+def _cosine_sine(angle: Any) -> tuple[Any, Any]:
+    return (angle.cos(), angle.sin()) if isinstance(angle, Tensor) else (math.cos(angle), math.sin(angle))
 
 
 def keep_unsampled(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax
+from modules.layers.margin_softmax import MarginSoftmax, rotated, rotated_within
 
 
 class ArcFaceConfig(LossConfig):
@@ -36,32 +36,18 @@ class ArcFaceConfig(LossConfig):
 
 
 class ArcFace(MarginSoftmax):
-    """Computed without angles: cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m)."""
-
     def __init__(self, dimension: int, classes: int, config: ArcFaceConfig) -> None:
         super().__init__(dimension, classes, config.scale, config.sample)
         self.config = config
 
     def margined(self, cosines: Tensor) -> Tensor:
-        found = self._clipped(cosines) if self.config.variant == "clipped" else self._falling(cosines)
-        if self.config.easy_margin:
+        config = self.config
+        if config.variant == "clipped":
+            found = rotated_within(cosines, config.margin, config.epsilon)
+        else:
+            found = rotated(cosines, config.margin)
+        if config.easy_margin:
             found = torch.where(cosines > 0, found, cosines)
-        if self.config.variant == "straight_through":
+        if config.variant == "straight_through":
             return cosines + (found - cosines).detach()
-        return found
-
-    def _shifted(self, cosines: Tensor) -> Tensor:
-        """cos(theta + m). The gradient of the sine is infinite at cos = +-1, so the sine is treated as constant there."""
-        sine = (1 - cosines.square()).clamp_min(torch.finfo(cosines.dtype).eps).sqrt()
-        return cosines * math.cos(self.config.margin) - sine * math.sin(self.config.margin)
-
-    def _falling(self, cosines: Tensor) -> Tensor:
-        margin = self.config.margin
-        return torch.where(cosines >= -math.cos(margin), self._shifted(cosines), cosines - margin * math.sin(margin))
-
-    def _clipped(self, cosines: Tensor) -> Tensor:
-        margin, epsilon = self.config.margin, self.config.epsilon
-        found = torch.where(cosines < -math.cos(margin + epsilon), -math.cos(epsilon), self._shifted(cosines))
-        if margin < epsilon:
-            found = torch.where(cosines > math.cos(epsilon - margin), math.cos(epsilon), found)
         return found

@@ -41,7 +41,7 @@ class CurricularFace(MarginSoftmax):
         if self.training:
             with torch.no_grad():
                 self.t.lerp_(cosines.mean().to(self.t.dtype), self.config.momentum)
-        return rotated(cosines, torch.full_like(cosines, self.config.margin))
+        return rotated(cosines, self.config.margin)
 
     def others(self, cosines: Tensor, target: Tensor) -> Tensor:
         return torch.where(cosines > target, cosines * (self.t.clone() + cosines), cosines)

@@ -39,7 +39,7 @@ class MVSoftmax(MarginSoftmax):
     def margined(self, cosines: Tensor) -> Tensor:
         if self.config.form == "am":
             return cosines - self.config.margin
-        return rotated(cosines, torch.full_like(cosines, self.config.margin))
+        return rotated(cosines, self.config.margin)
 
     def others(self, cosines: Tensor, target: Tensor) -> Tensor:
         t = self.config.t

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -33,7 +32,7 @@ class SubcenterArcFace(MarginSoftmax):
         self.config = config
 
     def margined(self, cosines: Tensor) -> Tensor:
-        return rotated(cosines, torch.full_like(cosines, self.config.margin))
+        return rotated(cosines, self.config.margin)
 
     def _cosines(self, embeddings: Tensor, weight: Tensor) -> Tensor:
         return super()._cosines(embeddings, weight).unflatten(1, (-1, self.config.centers)).amax(2)
