@@ -108,7 +108,7 @@ def _own(kind: str, name: str) -> type[Component]:
         have = ", ".join(each.__name__ for each in found) or "none"
         raise ValueError(
             f"{kind} {name!r}: the module must define exactly one Config class of kind {kind} (found: {have}); derive it from "
-            "the base class of its kind in configs/interfaces.py, configs/explainers.py or configs/staging.py"
+            "the base class of its kind in configs/data_interfaces.py, network_interfaces.py, explainers.py or staging.py"
         )
     return found[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 
 
 def conflicts(manifest: Manifest) -> list[list[int]]:

@@ -27,7 +27,7 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from configs.component import digest
-from configs.interfaces import Dataset, DatasetConfig, Manifest, Progress
+from configs.data_interfaces import Dataset, DatasetConfig, Manifest, Progress
 from datamodules.formats.shard_manifest import VERSION, Shard, ShardManifest
 from datamodules.formats.shards import BLOCK
 from datamodules.manifest import Manifest as Rows

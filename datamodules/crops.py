@@ -13,7 +13,7 @@ import numpy as np
 
 from configs.component import canonical
 from configs.contract import broken, naming
-from configs.interfaces import Dataset, Detector, DetectorConfig, Progress
+from configs.data_interfaces import Dataset, Detector, DetectorConfig, Progress
 from datamodules.array_cache import ArrayCache
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size, sides

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from configs.contract import broken, naming
-from configs.interfaces import Augmentation, BatchesConfig
+from configs.data_interfaces import Augmentation, BatchesConfig
 from datamodules.augmentations._base import augmentation_seed
 from datamodules.batches.shuffled import ShuffledConfig as Shuffled
 from datamodules.crops import CropTable

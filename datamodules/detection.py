@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.interfaces import Detection as AnyDetection
+from configs.data_interfaces import Detection as AnyDetection
 
 POINTS = 5  # left and right eye, nose, left and right mouth corner; left in the image
 SCHEMA = pa.schema(

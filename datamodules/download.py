@@ -14,7 +14,7 @@ from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 from configs.component import file_digest
-from configs.interfaces import Progress
+from configs.data_interfaces import Progress
 
 CHUNK = 1 << 18  # bytes
 TRIES = 5  # consecutive attempts without receiving a byte

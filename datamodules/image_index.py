@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.interfaces import Progress
+from configs.data_interfaces import Progress
 from datamodules import cache_file
 from datamodules.images import decode
 from datamodules.manifest import Manifest

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from configs.interfaces import Dataset, Progress
+from configs.data_interfaces import Dataset, Progress
 from datamodules import cache_file
 
 BITS = 64

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.interfaces import Manifest as AnyManifest
+from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.list_readers.subject_names import normalized
 from datamodules.manifest import Manifest
 from datamodules.near_duplicates import Prints, near

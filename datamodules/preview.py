@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.interfaces import Augmentation, AugmentationConfig, DatasetConfig, DetectorConfig, Manifest, Progress
+from configs.data_interfaces import Augmentation, AugmentationConfig, DatasetConfig, DetectorConfig, Manifest, Progress
 from datamodules.augmentations._base import augmentation_seed
 from datamodules.augmentations.pipeline import Pipeline
 from datamodules.contact_sheet import contact_sheet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from configs.interfaces import DatasetConfig, Manifest
+from configs.data_interfaces import DatasetConfig, Manifest
 
 Counts = tuple[int, int | None]  # images; subjects, None if the set does not label them or its files count them differently
 

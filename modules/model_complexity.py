@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from configs.component import canonical
-from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
+from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.losses import softmax
 from modules.shape_inference import Size, config_key, feature_shape, forward_pass, on_meta, sides
 from modules.targets import TargetsConfig, auxiliary_classes, head_of

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.contract import broken, naming
-from configs.interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
+from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
 from modules.losses import softmax
 from modules.shape_inference import Size, feature_shape, sides

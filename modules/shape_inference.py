@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from configs.component import canonical
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 
 Shape = tuple[int, int, int]
 Size = int | tuple[int, int]  # of images in pixels: (height, width), or one number for both
@@ -77,7 +77,7 @@ def on_meta(backbone: BackboneConfig) -> Any:
         if absent := [name for name in ("channels", "stages") if not hasattr(built, name)]:
             raise ValueError(
                 f"backbone {title(backbone)}: its network, a {type(built).__name__}, has no {' and no '.join(absent)}; "
-                "BackboneConfig in configs/interfaces.py says what a backbone has"
+                "BackboneConfig in configs/network_interfaces.py says what a backbone has"
             )
         _BUILT[key] = built
     return _BUILT[key]

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.component import Config
-from configs.interfaces import HeadConfig, LossConfig
 from configs.lookup import component
+from configs.network_interfaces import HeadConfig, LossConfig
 from modules.layers.loss_contract import checked_loss, checked_module
 
 IDENTITY = "identity"

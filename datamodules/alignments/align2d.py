@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.interfaces import AlignmentConfig
+from configs.data_interfaces import AlignmentConfig
 from datamodules.geometry.fiducials import LandmarkAlignment
 from datamodules.geometry.framing import frontal
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import AlignmentConfig, Detection
+from configs.data_interfaces import AlignmentConfig, Detection
 from datamodules.geometry.cutting import CENTER, Size, centered_square, cut, sides
 
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from configs.interfaces import AlignmentConfig, Detection
+from configs.data_interfaces import AlignmentConfig, Detection
 from datamodules.geometry import camera, face_model, framing
 from datamodules.geometry.cutting import Size, sides, stand_in
 from datamodules.geometry.fiducials import landmarks, similarity

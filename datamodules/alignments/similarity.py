@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from configs.interfaces import AlignmentConfig
+from configs.data_interfaces import AlignmentConfig
 from datamodules.geometry.fiducials import LandmarkAlignment, places
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 from datamodules.augmentations._base import Probability, Seeded, library
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 from datamodules.augmentations._base import Probability
 from datamodules.augmentations._fill import Fill, fill
 

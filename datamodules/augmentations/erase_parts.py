@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import AugmentationConfig, DetectorConfig
+from configs.data_interfaces import AugmentationConfig, DetectorConfig
 from datamodules.augmentations._base import Probability
 from datamodules.augmentations._fill import Fill, fill
 from datamodules.geometry.parts import Geometry, Part, box_of, points_of

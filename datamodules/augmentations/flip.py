@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AliasChoices, Field
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 
 
 class FlipConfig(AugmentationConfig):

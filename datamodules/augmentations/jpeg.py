@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 from datamodules.augmentations._base import ORDERED, Probability, Seeded, library
 
 Quality = Annotated[int, Field(ge=1, le=100)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 
 
 class NoAugmentationConfig(AugmentationConfig):

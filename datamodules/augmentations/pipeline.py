@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.interfaces import Augmentation, AugmentationConfig, DetectorConfig
+from configs.data_interfaces import Augmentation, AugmentationConfig, DetectorConfig
 from configs.lookup import resolve
 from datamodules.augmentations._base import step_seed
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from configs.interfaces import BatchesConfig
+from configs.data_interfaces import BatchesConfig
 from datamodules.samplers import PKSampler
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from configs.interfaces import BatchesConfig
+from configs.data_interfaces import BatchesConfig
 from datamodules.samplers import EpochSampler
 
 

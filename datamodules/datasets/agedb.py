@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.ages import GENDERS, age_columns, classes
 from datamodules.columns import Column
 from datamodules.formats.files import FilesConfig, Images, choose, is_image

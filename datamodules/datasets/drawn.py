@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from configs.component import Born, canonical
-from configs.interfaces import DatasetConfig, Progress
-from configs.interfaces import Manifest as AnyManifest
+from configs.data_interfaces import DatasetConfig, Progress
+from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.ages import GENDERS, age_columns, classes
 from datamodules.columns import Column
 from datamodules.manifest import Manifest

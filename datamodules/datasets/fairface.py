@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.ages import AGES, GENDERS, classes
 from datamodules.columns import Column
 from datamodules.formats.attribute_files import AttributeFilesConfig

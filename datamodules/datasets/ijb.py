@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import model_validator
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.detection import Detections
 from datamodules.formats.files import FilesConfig, Images
 from datamodules.list_readers.ijb import Faces, Points, Set, files, read_faces, read_points

@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from configs.component import Missing, canonical
-from configs.interfaces import Column, Dataset, DatasetConfig, Progress
-from configs.interfaces import Manifest as AnyManifest
+from configs.data_interfaces import Column, Dataset, DatasetConfig, Progress
+from configs.data_interfaces import Manifest as AnyManifest
 from configs.lookup import component
 from configs.transforms import Transform
 from datamodules.manifest import Manifest

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import Manifest, Progress
+from configs.data_interfaces import Manifest, Progress
 from datamodules.ages import AGES, GENDERS, OLDEST, age_band, age_columns, classes
 from datamodules.columns import Column
 from datamodules.datasets.flat import image_names

@@ -22,8 +22,8 @@ import torch
 from pydantic import Field, model_validator
 
 from configs.component import Component
-from configs.interfaces import Alignment, DetectorConfig, Manifest
-from configs.interfaces import Detection as AnyDetection
+from configs.data_interfaces import Alignment, DetectorConfig, Manifest
+from configs.data_interfaces import Detection as AnyDetection
 from configs.lookup import component
 from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import Size

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import Detection as AnyDetection
-from configs.interfaces import DetectorConfig, Manifest
+from configs.data_interfaces import Detection as AnyDetection
+from configs.data_interfaces import DetectorConfig, Manifest
 from datamodules.detection import Detection, Detections
 from datamodules.geometry.cutting import Size, cut
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from configs.component import LOCATION, Born, Missing
-from configs.interfaces import Manifest, ProtocolConfig
+from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
 from datamodules.evaluation_sets.templates import Templates
 from datamodules.list_readers.ijb import Faces, Set, line_of

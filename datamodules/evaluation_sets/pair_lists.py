@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.evaluation_sets.tasks import PairsConfig
 from datamodules.list_readers.lfw import PairList

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, NoReturn
 
-from configs.interfaces import Manifest, ProtocolConfig
+from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering, Comparisons, Identification
 
 

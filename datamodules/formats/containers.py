@@ -15,8 +15,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.interfaces import DatasetConfig, Progress
-from configs.interfaces import Manifest as AnyManifest
+from configs.data_interfaces import DatasetConfig, Progress
+from configs.data_interfaces import Manifest as AnyManifest
 from datamodules import image_index as images_of
 from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, states
 from datamodules.formats.files import choose, enough

@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import PositiveInt, model_validator
 
 from configs.contract import broken, naming
-from configs.interfaces import DatasetConfig, Progress
-from configs.interfaces import Manifest as AnyManifest
+from configs.data_interfaces import DatasetConfig, Progress
+from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.image_index import cached, scan
 from datamodules.images import decode
 from datamodules.manifest import Manifest

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from configs.interfaces import Detection
+from configs.data_interfaces import Detection
 from datamodules.geometry.cutting import Size, sides, stand_in
 from datamodules.geometry.parts import TEMPLATE
 

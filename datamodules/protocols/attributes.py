@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import DatasetConfig, Manifest
+from configs.data_interfaces import DatasetConfig, Manifest
 from configs.lookup import component
 from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.evaluation_sets.tasks import TaskConfig

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from configs.component import LOCATION
-from configs.interfaces import Manifest, ProtocolConfig
+from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.bin import BinDatasetConfig as Bin
 from datamodules.datasets.bin import identities, key
 from datamodules.evaluation_sets.pairs import Pairs

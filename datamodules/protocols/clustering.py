@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from configs.interfaces import DatasetConfig, Manifest
+from configs.data_interfaces import DatasetConfig, Manifest
 from configs.lookup import component
 from datamodules.evaluation_sets.tasks import ClusteringConfig
 from datamodules.evaluation_sets.templates import Clustering

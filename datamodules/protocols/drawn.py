@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from configs.component import Born
-from configs.interfaces import Dataset, Manifest, ProtocolConfig
+from configs.data_interfaces import Dataset, Manifest, ProtocolConfig
 from datamodules.datasets.drawn import WORD
 from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
 from datamodules.evaluation_sets.balanced_pairs import ImagePair, genuine_pairs, impostor_pairs

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.evaluation_sets.ijb_templates import IJBConfig, ijb_templates, places_of
 from datamodules.evaluation_sets.tasks import TemplatesConfig
 from datamodules.evaluation_sets.templates import Comparisons

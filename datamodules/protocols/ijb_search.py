@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.evaluation_sets.ijb_templates import IJBConfig, ijb_templates, places_of
 from datamodules.evaluation_sets.tasks import IdentificationConfig
 from datamodules.evaluation_sets.templates import Identification

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import model_validator
 
 from configs.component import LOCATION, Born, Missing
-from configs.interfaces import Manifest, ProtocolConfig
+from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
 from datamodules.evaluation_sets.pair_lists import rows_of
 from datamodules.evaluation_sets.pairs import Pairs

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PositiveInt
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import DatasetConfig
+from configs.data_interfaces import DatasetConfig
 from configs.lookup import component
 from datamodules.evaluation_sets.pair_lists import ListedConfig
 from datamodules.list_readers.lfw import PairList

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.interfaces import DatasetConfig, Manifest
+from configs.data_interfaces import DatasetConfig, Manifest
 from configs.lookup import component
 from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs
 from datamodules.evaluation_sets.pairs import Pairs

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from configs.interfaces import Manifest
+from configs.data_interfaces import Manifest
 from datamodules.synthetic_faces import drawing
 from datamodules.synthetic_faces.features import PARTS
 from datamodules.synthetic_faces.population import look_alike, subject

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.interfaces import Column
+from configs.data_interfaces import Column
 from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.protocols.attributes import AttributesProtocolConfig
 from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted

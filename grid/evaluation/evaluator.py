@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from configs.contract import broken
-from configs.interfaces import Manifest, ProtocolConfig
+from configs.data_interfaces import Manifest, ProtocolConfig
 from configs.lookup import nearest
 from grid.spec.measure import entry_of, measures_in
 from grid.spec.training import IDENTITY, Target, Training

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.interfaces import ProtocolConfig
+from configs.data_interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Identification
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.interfaces import Pairs, ProtocolConfig
+from configs.data_interfaces import Pairs, ProtocolConfig
 from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in

@@ -12,7 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from configs.interfaces import DatasetConfig
+from configs.data_interfaces import DatasetConfig
 
 TAKES = (Parameter("cache", Parameter.KEYWORD_ONLY, default=None, annotation=Path | None),)
 

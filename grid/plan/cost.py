@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.interfaces import RecipeConfig
 from configs.lookup import nearest
+from configs.network_interfaces import RecipeConfig
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, uncollected
 from grid.spec.cell import Cell

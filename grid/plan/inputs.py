@@ -12,17 +12,9 @@ from typing import Any
 import numpy as np
 
 from configs.component import Config, canonical
-from configs.interfaces import (
-    Column,
-    DatasetConfig,
-    Manifest,
-    Pairs,
-    PretrainingConfig,
-    Progress,
-    ProtocolConfig,
-    TrainedPretrainingConfig,
-)
+from configs.data_interfaces import Column, DatasetConfig, Manifest, Pairs, Progress, ProtocolConfig
 from configs.lookup import resolve
+from configs.network_interfaces import PretrainingConfig, TrainedPretrainingConfig
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
@@ -203,15 +195,7 @@ class InputResolver:
             raise ValueError(f"protocol {protocol.title}: {error}") from error
 
     def _check(self, cell: Cell) -> None:
-        for kind in ("protocols", "explainers", "stages"):
-            names = [f"{one.name}:{one.title}" if kind == "stages" and one.label else one.title for one in getattr(cell, kind)]
-            twice = {name for name in names if names.count(name) > 1}
-            if twice:
-                raise ValueError(f"two {kind} are called {sorted(twice)[0]!r}; give one a `label`")
-        for explainer in cell.explainers:
-            scored = [score.title for score in explainer.scores]
-            if twice := {name for name in scored if scored.count(name) > 1}:
-                raise ValueError(f"explainer {explainer.title}: two scores are called {min(twice)!r}; give one a `label`")
+        cell.check_titles()
         cell.augmentation.check(cell.detector)
         blocks: list[Blocked] = []
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.component import digest
-from configs.interfaces import Manifest, Pairs, ProtocolConfig
+from configs.data_interfaces import Manifest, Pairs, ProtocolConfig
 from grid.evaluation.task import evaluation_task
 from grid.plan.returned import checked_input
 

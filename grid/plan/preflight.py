@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from configs.component import canonical
-from configs.interfaces import DatasetConfig
-from configs.interfaces import Progress as Reading
+from configs.data_interfaces import DatasetConfig
+from configs.data_interfaces import Progress as Reading
 from grid.ledger.store import open_store
 from grid.ledger.study import read_record
 from grid.ledger.study_store import check_store

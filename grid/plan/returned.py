@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from configs.contract import PAGE, ContractError, broken, naming
-from configs.interfaces import Column, DatasetConfig, Manifest, Pairs, ProtocolConfig
+from configs.data_interfaces import Column, DatasetConfig, Manifest, Pairs, ProtocolConfig
 
 TASK = "an-evaluation-task-of-your-own"  # sections of docs/extending.md
 PROTOCOL = "a-protocol"

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from configs.interfaces import Column, DatasetConfig, LossConfig, ProtocolConfig
+from configs.data_interfaces import Column, DatasetConfig, ProtocolConfig
 from configs.lookup import nearest
+from configs.network_interfaces import LossConfig
 from grid.evaluation.evaluator import evaluated_targets
 from grid.spec.training import IDENTITY, Training
 

@@ -66,7 +66,7 @@ def _draw(axes: object, trend: Trend, line: Line, number: int) -> None:
 
 
 def _beside(x: float, trend: Trend, number: int) -> float:
-    """The place of a series' point: series stand side by side, so that their intervals can be told apart."""
+    """The place of a series' point: series stand side by side, so that their intervals do not overlap."""
     if not trend.connected or len(trend.lines) > len(COLORS):
         return x
     places = [point.x for line in trend.lines for point in line.points]

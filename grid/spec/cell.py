@@ -10,8 +10,9 @@ import re
 from typing import Protocol
 
 from configs.component import Config
-from configs.interfaces import DatasetConfig, PretrainingConfig, ProtocolConfig, TrainedPretrainingConfig
+from configs.data_interfaces import DatasetConfig, ProtocolConfig
 from configs.lookup import component, resolve
+from configs.network_interfaces import PretrainingConfig, TrainedPretrainingConfig
 from grid.spec.training import Training
 
 ID_LENGTH = 32  # an id is this many hex digits of SHA-256: 128 bits
@@ -27,6 +28,17 @@ class Cell(Training):
 
     def training(self) -> Training:
         return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # already validated
+
+    def check_titles(self) -> None:
+        """Raises ValueError if two protocols, explainers, stages of one name, or scores of an explainer have the same title."""
+        for kind in ("protocols", "explainers", "stages"):
+            names = [f"{one.name}:{one.title}" if kind == "stages" and one.label else one.title for one in getattr(self, kind)]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"two {kind} are called {min(twice)!r}; give one a `label`")
+        for explainer in self.explainers:
+            scored = [score.title for score in explainer.scores]
+            if twice := {name for name in scored if scored.count(name) > 1}:
+                raise ValueError(f"explainer {explainer.title}: two scores are called {min(twice)!r}; give one a `label`")
 
     def source(self) -> Training | None:
         """The source training that produces the initial weights, if ``pretraining`` is one."""

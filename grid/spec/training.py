@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from configs.component import Born, Config
-from configs.interfaces import Column, TrainedPretrainingConfig
+from configs.data_interfaces import Column
 from configs.lookup import component, nearest
+from configs.network_interfaces import TrainedPretrainingConfig
 
 
 class Split(Config):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from configs.contract import PAGE, ContractError, broken, naming
-from configs.interfaces import Dataset, DatasetConfig, DetectorConfig
+from configs.data_interfaces import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from configs.interfaces import ProtocolConfig
+from configs.data_interfaces import ProtocolConfig
 from datamodules.crops import CropTable
 from datamodules.datamodule import to_tensor
 from grid.evaluation.evaluator import Embedded, Predicted
@@ -57,12 +57,12 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         why = f"task {protocol.task} has no sample() for a quick check; {len(vectors)} images were embedded, none evaluated"
         return Result({"images": len(vectors), "left_out": why}, ())
     kept = faces.crops.kept
-    told = {name: _predicted(context, training, name, values[kept]) for name, values in predictions.items()}
+    answers = {name: _predicted(context, training, name, values[kept]) for name, values in predictions.items()}
 
     def face(place: int) -> np.ndarray:
         return faces.crops[int(kept[place])]
 
-    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, told, face)
+    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, answers, face)
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
     metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.interfaces import Column
+from configs.data_interfaces import Column
 from datamodules.families import split_families
 from datamodules.split import held_identities, split, stratified, thinned
 from grid.spec.training import IDENTITY, Training

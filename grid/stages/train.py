@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from configs.interfaces import PreparedLoss
+from configs.network_interfaces import PreparedLoss
 from datamodules.datamodule import FaceDataModule
 from grid.ledger.ledger import Resume
 from grid.spec.training import Training

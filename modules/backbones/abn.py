@@ -18,8 +18,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
 from configs.lookup import component
+from configs.network_interfaces import BackboneConfig
 
 
 class ABNConfig(BackboneConfig):

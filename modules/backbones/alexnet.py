@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "alexnet-owt-7be5be79.pth"

@@ -26,7 +26,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.initialization import gaussian, he
 from modules.layers.input_gradients import Gradients
 from modules.layers.locally_connected import LocallyConnected

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, efficientnet
 from modules.weights.published import PinnedWeights, on_hugging_face
 

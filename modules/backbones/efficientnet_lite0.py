@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, efficientnet
 from modules.weights.efficientnet_lite import LITE0, packaged
 from modules.weights.published import PinnedWeights

@@ -17,7 +17,7 @@ from typing import Literal
 
 from torch import nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.facenet import FaceNetBackbone, ResponseNorm, convolution, max_pool
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.facenet import FaceNetBackbone
 from modules.layers.inception import Widths, inception_backbone
 

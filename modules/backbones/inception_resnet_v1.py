@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.timm_backbone import pure, remove
 
 _LAYERS = (

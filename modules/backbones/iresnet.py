@@ -16,7 +16,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 
 UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
 _WIDTHS = (64, 128, 256, 512)

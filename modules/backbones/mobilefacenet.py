@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 
 BLOCKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))  # expansion, channels, blocks, stride
 

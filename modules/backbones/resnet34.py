@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, create
 from modules.weights.published import PinnedWeights, on_hugging_face
 

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "squeezenet1_1-b8a52dc0.pth"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, create, remove
 from modules.weights.published import PinnedWeights, on_hugging_face
 

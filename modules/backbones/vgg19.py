@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.layers.vgg import VggFeatures
 from modules.weights.published import PinnedWeights, from_torchvision
 

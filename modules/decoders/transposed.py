@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import DecoderConfig
+from configs.network_interfaces import DecoderConfig
 
 _NARROWEST = 16
 

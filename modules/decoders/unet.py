@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import DecoderConfig
+from configs.network_interfaces import DecoderConfig
 
 
 class UnetConfig(DecoderConfig):

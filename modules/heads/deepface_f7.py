@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import HeadConfig
+from configs.network_interfaces import HeadConfig
 from modules.layers.initialization import gaussian, he
 
 _LEAST = 0.05  # minimum divisor, from the paper

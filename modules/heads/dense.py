@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from configs import component
 from configs.component import Born
-from configs.interfaces import HeadConfig
+from configs.network_interfaces import HeadConfig
 from modules.layers.pooling import Pool, pooled, pooled_width
 
 Activation = Literal["leaky_relu", "relu", "tanh", "sigmoid", "elu", "gelu", "silu", "linear"]

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import HeadConfig
+from configs.network_interfaces import HeadConfig
 from modules.layers.initialization import he
 from modules.layers.maxout import Maxout
 from modules.layers.normalize import unit, wide

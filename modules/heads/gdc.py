@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import HeadConfig
+from configs.network_interfaces import HeadConfig
 
 
 class GDCConfig(HeadConfig):

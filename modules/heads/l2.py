@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import HeadConfig
+from configs.network_interfaces import HeadConfig
 from modules.layers.normalize import unit, wide
 from modules.layers.pooling import Pool, pooled, pooled_width
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.component import Born
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 
 
 class ClassWeightedLossConfig(LossConfig):

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 from modules.layers.normalize import full_precision, wide
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 from modules.layers.margin_softmax import MarginSoftmax
 
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 from modules.layers.margin_softmax import MarginSoftmax, rotated
 
 

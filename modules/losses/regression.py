@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 from modules.layers.normalize import full_precision, wide
 
 FORMS = {"l1": functional.l1_loss, "l2": functional.mse_loss, "huber": functional.smooth_l1_loss}

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor, nn
 
 from configs.component import Config as Part
-from configs.interfaces import LossConfig, PreparedLoss
 from configs.lookup import resolve
+from configs.network_interfaces import LossConfig, PreparedLoss
 from modules.layers.loss_contract import checked_loss, checked_module
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 from modules.layers.normalize import full_precision, unit, wide
 from modules.training import mining
 from modules.training.embedding_memory import Bank

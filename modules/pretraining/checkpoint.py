@@ -10,7 +10,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from configs.component import LOCATION, Born, Missing
-from configs.interfaces import BackboneConfig, HeadConfig, PretrainingConfig
+from configs.network_interfaces import BackboneConfig, HeadConfig, PretrainingConfig
 from modules.shape_inference import Size, feature_shape, on_meta, title
 from modules.weights.files import fit, holder, read, sha256, under
 from modules.weights.layouts import LAYOUTS

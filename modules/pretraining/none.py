@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.interfaces import BackboneConfig, PretrainingConfig
+from configs.network_interfaces import BackboneConfig, PretrainingConfig
 
 
 class NoPretrainingConfig(PretrainingConfig):

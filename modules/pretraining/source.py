@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from configs.interfaces import BackboneConfig, DatasetConfig, DetectorConfig, RecipeConfig, TrainedPretrainingConfig
+from configs.data_interfaces import DatasetConfig, DetectorConfig
 from configs.lookup import resolve
+from configs.network_interfaces import BackboneConfig, RecipeConfig, TrainedPretrainingConfig
 from modules.weights.files import fit, read, under
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.component import LOCATION, Missing
-from configs.interfaces import BackboneConfig
+from configs.network_interfaces import BackboneConfig
 from modules.shape_inference import title
 from modules.weights.files import sha256
 from modules.weights.pinned_pretraining import PinnedPretraining

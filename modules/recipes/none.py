@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from configs.interfaces import RecipeConfig
+from configs.network_interfaces import RecipeConfig
 
 
 class NoRecipeConfig(RecipeConfig):

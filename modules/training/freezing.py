@@ -18,7 +18,7 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
     Layers are in the order in which the backbone registers them, which for all our backbones is the order of the forward pass.
 
     Args:
-        backbone: as built by ``configs.interfaces.BackboneConfig.build``
+        backbone: as built by ``configs.network_interfaces.BackboneConfig.build``
         trainable: "all"; "none"; "decoder", which freezes the whole backbone; the number of last convolutions to train,
             together with everything after the first of them (Debreczeni et al., Table VI: 5 and 7); or a stage's name: train
             it and all later layers

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from configs.component import Born
-from configs.interfaces import RecipeConfig
+from configs.network_interfaces import RecipeConfig
 from modules.training.freezing import DECODER
 
 OPTIMIZER_COPIES = {"adagrad": 1, "adamw": 2, "nag": 1, "sgd": 1}  # tensors of state per parameter

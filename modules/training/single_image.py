@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from configs.interfaces import BackboneConfig, HeadConfig
+from configs.network_interfaces import BackboneConfig, HeadConfig
 from modules.shape_inference import Size, config_key, sides, title
 from modules.training.freezing import freeze
 

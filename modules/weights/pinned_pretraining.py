@@ -6,7 +6,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-from configs.interfaces import BackboneConfig, PretrainingConfig
+from configs.network_interfaces import BackboneConfig, PretrainingConfig
 from modules.shape_inference import on_meta
 from modules.weights.files import fit, holder, read
 from modules.weights.published import PinnedWeights

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(600)
 
 LOSS = """
 from typing import Literal
-from configs.interfaces import LossConfig
+from configs.network_interfaces import LossConfig
 from modules.losses import softmax
 
 class Config(LossConfig):

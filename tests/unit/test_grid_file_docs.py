@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from configs.component import Component
+from configs.data_interfaces import DatasetConfig, DetectorConfig, ProtocolConfig
 from configs.explainers import ExplainerConfig, ScoreConfig
-from configs.interfaces import DatasetConfig, DetectorConfig, HeadConfig, ProtocolConfig
+from configs.network_interfaces import HeadConfig
 from configs.staging import StageConfig
 from grid.spec.cell import Cell
 from grid.spec.grid_file import LISTS, Ensemble, Launch, Skip, Spec

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.interfaces import Column, ProtocolConfig
+from configs.data_interfaces import Column, ProtocolConfig
 from configs.lookup import nearest
 from configs.staging import StageConfig
 from grid.evaluation.task import evaluation_task

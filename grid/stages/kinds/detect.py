@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from configs.interfaces import DatasetConfig, DetectorConfig
+from configs.data_interfaces import DatasetConfig, DetectorConfig
 from grid.spec.cell import Detection
 from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName

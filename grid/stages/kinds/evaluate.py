@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from configs.component import Config
-from configs.interfaces import ProtocolConfig
+from configs.data_interfaces import ProtocolConfig
 from grid.evaluation.task import evaluation_task, known_task
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from configs.data_interfaces import ProtocolConfig
 from configs.explainers import ExplainerConfig
-from configs.interfaces import ProtocolConfig
 from configs.lookup import nearest
 from grid.spec.finished import Finished
 from grid.spec.stage_kind import Graph, StageKind, StageName

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.interfaces import Dataset
+from configs.data_interfaces import Dataset
 from datamodules.protocols.drawn import DrawnProtocolConfig as Drawn
 
 

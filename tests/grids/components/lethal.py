@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 
 
 class Config(AugmentationConfig):

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 
 PASSED = 40  # images before a training stops; an epoch of the tiny grid has 30
 

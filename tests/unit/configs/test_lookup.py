@@ -10,7 +10,7 @@ from configs.lookup import PACKAGES, known, lookup, nearest, resolve
 ROOT = Path(__file__).resolve().parents[3]
 OWN = """
 from typing import Literal
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 
 class Config(AugmentationConfig):
     name: Literal["{package}.sharp"] = "{package}.sharp"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from configs.interfaces import BackboneConfig
 from configs.lookup import resolve
+from configs.network_interfaces import BackboneConfig
 from modules.shape_inference import feature_shape, on_meta, stage_shapes
 
 

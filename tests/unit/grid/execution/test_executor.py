@@ -116,7 +116,7 @@ def test_executors_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 BOOM = """
 from typing import Any, Literal
 
-from configs.interfaces import AugmentationConfig
+from configs.data_interfaces import AugmentationConfig
 
 
 class BoomConfig(AugmentationConfig):

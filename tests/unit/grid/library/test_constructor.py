@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import facegrid as fg
-from configs.interfaces import LossConfig
 from configs.lookup import resolve
+from configs.network_interfaces import LossConfig
 
 
 def test_a_loss_is_built_from_plain_keywords_and_works_alone() -> None:

@@ -92,7 +92,7 @@ def test_a_users_own_package_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (package / "numbers.py").write_text("STRENGTH = 1.0\n")
     (package / "unused.py").write_text("X = 1.0\n")
     (package / "sharp.py").write_text(
-        "from typing import Literal\nfrom configs.interfaces import AugmentationConfig\n"
+        "from typing import Literal\nfrom configs.data_interfaces import AugmentationConfig\n"
         "from own_package.numbers import STRENGTH\n"
         "class Config(AugmentationConfig):\n    name: Literal['own_package.sharp'] = 'own_package.sharp'\n\n"
         "    def build(self):\n        return lambda image, seed: image * STRENGTH\n"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from small import SMALL, folder
 
-from configs.interfaces import ProtocolConfig
+from configs.data_interfaces import ProtocolConfig
 from configs.lookup import resolve
 from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
 from grid.plan.inputs import InputResolver

@@ -239,7 +239,7 @@ def test_parts_that_would_be_hidden_in_other_places_are_refused(make: Make, step
 OWN_RECIPE = """
 from typing import Any, Literal
 
-from configs.interfaces import RecipeConfig
+from configs.network_interfaces import RecipeConfig
 
 
 class StepsConfig(RecipeConfig):

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from configs.contract import ContractError
-from configs.interfaces import LossConfig
 from configs.lookup import resolve
+from configs.network_interfaces import LossConfig
 from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
 from modules.losses.sum import SumConfig, Term
 from modules.network import Network

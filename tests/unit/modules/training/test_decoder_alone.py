@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from configs.interfaces import BackboneConfig
 from configs.lookup import resolve
+from configs.network_interfaces import BackboneConfig
 from modules.network import Network, embedding_digest
 from modules.recipes import one_cycle, plateau
 from modules.training.checkpointing import Checkpointing, Stopped

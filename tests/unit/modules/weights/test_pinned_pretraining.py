@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from configs.component import Missing
-from configs.interfaces import BackboneConfig
 from configs.lookup import resolve
+from configs.network_interfaces import BackboneConfig
 from modules.weights.pinned_pretraining import PinnedPretraining
 from modules.weights.published import PinnedWeights
 
