@@ -1,4 +1,4 @@
-"""Interfaces of the component kinds that make and judge data: datasets, detectors, augmentations, batches, protocols.
+"""Interfaces of the components that make and judge data: datasets, detectors, augmentations, batches, protocols.
 
 Planning only uses configs, so their methods need neither a GPU nor the network, and no import heavier than torch. The
 objects that compute are made by ``build``, which may import heavy packages inside the function.
