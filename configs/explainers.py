@@ -1,4 +1,4 @@
-"""Interfaces of explainer and score configs; see ``configs.data_interfaces`` and ``configs.network_interfaces`` for the other kinds."""
+"""Interfaces of explainer and score configs; ``data_interfaces`` and ``network_interfaces`` have the other kinds."""
 
 from __future__ import annotations
 
