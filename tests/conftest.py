@@ -52,6 +52,15 @@ def plain_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_environment() -> Iterator[None]:
+    """No file of tests inherits environment variables that another has set: ray.init, for one, sets Ray's token mode."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real faces and weights, beside the checkout; its absence skips, and fails in CI."""

@@ -31,6 +31,7 @@ QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
+TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # environment variables of Ray's token authentication
 SOCKET_PATH = 107  # maximum length of a Unix socket path, in bytes
 SESSION = "/session_2026-11-26_15-55-03_123456_1234567/sockets/plasma_store"  # what Ray appends to its temporary folder
 SPACE = 100 << 20  # bytes required by Ray's logs and sockets
@@ -82,12 +83,27 @@ def _authenticated(address: str | None) -> Iterator[None]:
             more = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         elif there and (address is None or _asks_for_token(address)):
             more = {"RAY_AUTH_MODE": "token"}
+    before = {key: os.environ.get(key) for key in TOKEN}
     os.environ.update(more)
+    _reread_token()
     try:
         yield
     finally:
-        for key in more:
-            os.environ.pop(key, None)
+        for key, value in before.items():  # ray.init sets the mode, too
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+        _reread_token()
+
+
+def _reread_token() -> None:
+    """Ray reads mode and token once per process; an earlier connection of this process may have had others."""
+    if "ray._raylet" in sys.modules:
+        from ray._raylet import AuthenticationTokenLoader, Config
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 _PROBE = """
@@ -192,6 +208,13 @@ def _start(**settings: Any) -> None:
         try:
             ray.init(address="local", include_dashboard=False, **settings)
             return
+        except OSError as error:
+            if error.filename is None or os.path.dirname(_token_file()) not in str(error.filename):
+                raise
+            raise BadInput(
+                f"Ray cannot write its token to {_token_file()} ({error.strerror}); set RAY_AUTH_TOKEN to a secret, "
+                "RAY_AUTH_MODE=disabled, or HOME to a folder that can be written"
+            ) from error
         except Exception as error:  # Ray raises no specific exception for this
             if "timed out during startup" not in str(error):
                 raise

@@ -22,6 +22,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, float]]]:
     """The resources of the nodes: one, with 4 CPUs and 2 GPUs."""
     for key, value in QUIET.items():
         monkeypatch.setenv(key, value)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # otherwise ray.init sets "token" for the rest of the process
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     import ray

@@ -24,3 +24,11 @@ def test_a_long_temporary_folder_and_no_home_folder_do_not_matter(tmp_path: Path
     first = said.splitlines()[0]
     assert first == "tiny: checking the grid, its data and its networks"
     assert "; 2 stages to run on the CPU" in said or "; 2 stages to run on a GPU" in said
+
+
+def test_a_token_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """Ray writes the token that its mode requires to the home folder; nobody can make a folder in /proc."""
+    grid_file = grid(tmp_path / "tiny.yaml", single)
+    said = facegrid(tmp_path, "launch", grid_file, code=2, HOME="/proc", RAY_AUTH_MODE="token")
+    assert "Traceback" not in said
+    assert "facegrid: Ray cannot write its token to /proc/.ray/auth_token (No such file or directory); set RAY_AUTH_TOKEN" in said

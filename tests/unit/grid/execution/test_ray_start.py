@@ -108,6 +108,13 @@ def test_a_driver_with_an_address_sends_the_token_that_there_is(bare: Path) -> N
         assert token() == ("token", None)
 
 
+@pytest.mark.parametrize("address", [None, "auto", "127.0.0.1:1"])
+def test_a_mode_that_ray_sets_does_not_outlive_the_connection(bare: Path, address: str | None) -> None:
+    with _authenticated(address):
+        os.environ["RAY_AUTH_MODE"] = "token"  # as ray.init does, except with an explicit address
+    assert token() == (None, None)
+
+
 def test_what_the_user_has_set_stays(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     for local in (True, False):
