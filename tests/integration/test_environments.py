@@ -31,4 +31,4 @@ def test_a_token_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     grid_file = grid(tmp_path / "tiny.yaml", single)
     said = facegrid(tmp_path, "launch", grid_file, code=2, HOME="/proc", RAY_AUTH_MODE="token")
     assert "Traceback" not in said
-    assert "facegrid: Ray cannot write its token to /proc/.ray/auth_token (No such file or directory); set RAY_AUTH_TOKEN" in said
+    assert "Ray cannot write its token to /proc/.ray/auth_token (No such file or directory); set RAY_AUTH_TOKEN" in said
