@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from configs.lookup import KINDS, lookup, nearest, shortened
 from grid.secrets import masked_text
+from grid.spec.sweeps import SWEEP
 from grid.spec.yaml_source import YamlSource
 
 
@@ -95,7 +96,7 @@ def _fields(model: Any, tree: Any, loc: Sequence[str]) -> list[str]:
         number = next((int(one) for one in loc[loc.index(part) + 1 :] if one.isdigit()), 0) if items is tree else 0
         name = items[number] if isinstance(items[number], str) else items[number]["name"]
         model = lookup(kind, name)
-    return list(model.model_fields)
+    return [SWEEP if key == "sweep_point" else key for key in model.model_fields]
 
 
 def _model_in(annotation: Any) -> Any:
