@@ -183,6 +183,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
         except Held as held:
             if not options.wait:
                 return Outcome("busy", str(held))
+            if not waited:
+                options.report({"waiting": str(held)})
             waited = True
             time.sleep(POLL)
 

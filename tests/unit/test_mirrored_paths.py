@@ -46,7 +46,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/evaluation/verification.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/execution/local.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/perform.py": "tests/unit/grid/execution/test_executor.py",
-    "grid/execution/progress.py": "tests/integration/test_launch.py",
     "grid/explain/pair_decision.py": "tests/integration/test_explain.py",
     "grid/explain/pair_reference.py": "tests/integration/test_explain.py",
     "grid/ledger/attempt.py": "tests/unit/grid/ledger/test_ledger.py",

@@ -4,6 +4,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,8 @@ def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_ag
     assert busy.ended in ("busy", "done")
     if busy.ended == "busy":
         assert "is in use: another process by" in str(busy.error)
-    assert run(work, RunOptions()).ended == "done"
+    rows: list[dict[str, Any]] = []
+    assert run(work, RunOptions(report=rows.append)).ended == "done"
     thread.join()
+    assert all("is in use: another process by" in row["waiting"] for row in rows)
     assert ledger.attempts("train", stage.id) == 1
