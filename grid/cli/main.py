@@ -16,6 +16,7 @@ import typer
 
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.cli.prune import prune
 from grid.cli.work import work
 from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
@@ -258,6 +259,7 @@ def mine(
 
 
 app.command()(work)
+app.command()(prune)
 app.command()(explain)
 app.add_typer(data, name="data")
 

@@ -38,6 +38,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/cli/data.py": "tests/integration/test_data_commands.py",
     "grid/cli/explain.py": "tests/integration/test_explain.py",
     "grid/cli/main.py": "tests/unit/test_docs.py",
+    "grid/cli/prune.py": "tests/integration/test_prune.py",
     "grid/cli/work.py": "tests/integration/test_pull_workers.py",
     "grid/evaluation/clustering.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/evaluation/evaluator.py": "tests/unit/grid/evaluation/test_task.py",
