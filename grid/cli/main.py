@@ -16,6 +16,8 @@ import typer
 
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.cli.prune import prune
+from grid.cli.work import work
 from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
 
@@ -97,6 +99,9 @@ def launch(
     new_store: Annotated[
         bool, typer.Option("--new-store", help="the earlier results are lost: compute everything again in an empty store")
     ] = False,
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="write the study and run nothing: workers (`facegrid work`) take its stages")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the missing stages of a grid."""
@@ -117,7 +122,7 @@ def launch(
     from grid.plan.plan import study_of
     from grid.results.status import status as status_of
 
-    code = run(spec, parse_cell_filter(where), retry or [], console, new_store)
+    code = run(spec, parse_cell_filter(where), retry or [], console, new_store, no_run)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)
@@ -253,6 +258,8 @@ def mine(
     out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
+app.command()(work)
+app.command()(prune)
 app.command()(explain)
 app.add_typer(data, name="data")
 

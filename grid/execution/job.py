@@ -10,6 +10,7 @@ import errno
 import os
 import random
 import shutil
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from typing import Any, Literal
 from configs.component import Config
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
+from grid.ledger.lock import Held, Lock
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
@@ -28,7 +30,8 @@ from grid.spec.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
-Ended = Literal["done", "failed", "stopped", "damaged", "fenced"]
+POLL = 1.0  # seconds between two looks at a stage that another process computes
+Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class RunOptions:
     report: Callable[[dict[str, Any]], None] = lambda row: None
     fast: bool = False
     raises: bool = False  # let exceptions propagate, for a debugger
+    wait: bool = True  # for a stage that another process computes; otherwise the outcome is "busy"
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,44 @@ def begin(job: Job) -> Begun | Outcome:
 
 
 def run(job: Job, options: RunOptions) -> Outcome:
-    """Begins, computes and commits one job in this process; errors in the stage are recorded in the ledger."""
+    """Begins, computes and commits one job in this process, under the lease of its stage.
+
+    What another process computes meanwhile is not computed again: its result or failure is the outcome. Errors in the stage are
+    recorded in the ledger.
+    """
+    ledger = Ledger(job.store)
+    waited = False
+    while True:
+        try:
+            with Lock(ledger.store, job.label, prefix=lease_of(job), what=f"{job.kind} {job.id[:SHOWN_ID]}"):
+                return _elsewhere(ledger, job, waited or not options.wait) or _run(job, options)
+        except Held as held:
+            if not options.wait:
+                return Outcome("busy", str(held))
+            if not waited:
+                options.report({"waiting": str(held)})
+            waited = True
+            time.sleep(POLL)
+
+
+def lease_of(job: Job) -> str:
+    """Where the lease of the job's stage lies in the store."""
+    return f"{job.kind}/{job.id}/lease"
+
+
+def _elsewhere(ledger: Ledger, job: Job, failed: bool) -> Outcome | None:
+    """How the stage ended in another process since this one looked; None if it has to be computed.
+
+    Args:
+        failed: whether a failure counts, too
+    """
+    if ledger.status(job.kind, job.id, ledger.markers(job.needs)).valid:
+        return Outcome("done")
+    failure = ledger.failure(job.kind, job.id) if failed else None
+    return Outcome("failed", failure.error) if failure else None
+
+
+def _run(job: Job, options: RunOptions) -> Outcome:
     from grid.stages.context import checked_result
     from modules.training.checkpointing import Stopped
 

@@ -35,11 +35,19 @@ from grid.tracking.uri import tracking_of
 SYNC_SECONDS = 15.0  # between two passes while cells run
 
 
-def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: Console, new_store: bool = False) -> int:
+def launch(
+    grid: Grid,
+    where: CellFilter | None,
+    retry: Sequence[str],
+    console: Console,
+    new_store: bool = False,
+    no_run: bool = False,
+) -> int:
     """Runs a grid; returns the exit code: 0 if all cells are done, 1 if some failed.
 
     Args:
         new_store: the study's earlier results are lost, so its store may be missing or empty.
+        no_run: write the study's record only, for pull workers.
 
     Raises:
         BadInput: an error found before anything is launched.
@@ -65,9 +73,12 @@ def launch(grid: Grid, where: CellFilter | None, retry: Sequence[str], console: 
         counts = plan.counts()
         open_stages = queue.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({state_counts(counts)}); {counted(open_stages, 'stage')} to run"
-        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, f" {executor.where()}" if open_stages else ""))
+        place = f"; `facegrid work {short(study)}` runs them" if no_run else f" {executor.where()}"
+        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, place if open_stages else ""))
         for line in changes(plan):
             console.print(Text(line, style="yellow"), soft_wrap=True)
+        if no_run:
+            return 0
         numbers = (len(plan.cells), counts.get(DONE, 0) + counts.get(STALE, 0))
         report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
         return summary(Study(study), report, console, open_stages, queue)

@@ -42,7 +42,9 @@ class Display:
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
             self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))
-        known = before[1] if before and before[0] == stage else {}
+        if not self.console.is_terminal and "waiting" in row:
+            self.say(f"{work.title}: {row['waiting']}")
+        known = {key: value for key, value in before[1].items() if key != "waiting"} if before and before[0] == stage else {}
         self.rows[work.id] = (stage, {**known, **row})
 
     def say(self, line: str) -> None:
@@ -93,7 +95,7 @@ def _share(row: Mapping[str, Any]) -> float:
 
 
 def _words(row: Mapping[str, Any]) -> str:
-    words = []
+    words = [str(row["waiting"])] if "waiting" in row else []
     if row.get("total"):
         words.append(f"{row['done']}/{row['total']} {row.get('unit', '')}")
     if row.get("epochs"):

@@ -100,7 +100,7 @@ def _authenticated(address: str | None) -> Iterator[None]:
 def _reread_token() -> None:
     """Ray reads mode and token once per process; an earlier connection of this process may have had others."""
     if "ray._raylet" in sys.modules:
-        from ray._raylet import AuthenticationTokenLoader, Config
+        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
         Config.initialize("")
         AuthenticationTokenLoader.instance().reset_cache()

@@ -78,7 +78,7 @@ def _trial(config: dict[str, Any]) -> None:
 
     def report(label: str, row: Mapping[str, Any]) -> None:
         now = time.monotonic()
-        if not row or now - last[0] >= REPORT_SECONDS or "finished_epoch" in row:
+        if not row or now - last[0] >= REPORT_SECONDS or row.keys() & {"finished_epoch", "waiting"}:
             last[0] = now
             tune.report({"stage": label, "row": json.dumps(row)})
 

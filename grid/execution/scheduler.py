@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grid.execution.job import Job, Outcome
@@ -34,12 +34,19 @@ class WorkQueue:
 
     def take(self) -> Work | None:
         """Takes ready work, shared stages first; None if all of it is waiting."""
-        for work in self.waiting.values():
-            if not work.needs & self.missing:
-                del self.waiting[work.id]
-                self.running[work.id] = work
-                return work
-        return None
+        work = next(self.ready(), None)
+        if work is not None:
+            self.start(work)
+        return work
+
+    def ready(self) -> Iterator[Work]:
+        """The waiting work whose inputs are all there, shared stages first."""
+        return (work for work in self.waiting.values() if not work.needs & self.missing)
+
+    def start(self, work: Work) -> None:
+        """Marks waiting work as running."""
+        del self.waiting[work.id]
+        self.running[work.id] = work
 
     @property
     def stages_to_run(self) -> int:
@@ -60,6 +67,9 @@ class WorkQueue:
         for stage, outcome in outcomes.items():
             if outcome.ended == "done":
                 self.missing.discard(stage)
+        if any(outcome.ended == "busy" for outcome in outcomes.values()):  # another process computes one of its stages
+            self.waiting[work.id] = work
+            return
         damaged = next((outcome for outcome in outcomes.values() if outcome.ended == "damaged" and outcome.upstream), None)
         if damaged and damaged.upstream and self._again(work, damaged.upstream[1]):
             return

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-from pydantic import ValidationError
 
 from configs.component import canonical
 from configs.explainers import ExplainerConfig
@@ -15,23 +12,12 @@ from configs.lookup import resolve
 from grid.ledger.added_explanations import entries
 from grid.ledger.study import CellView, Study
 from grid.plan.plan import DONE, RUN, STALE, Plan
-from grid.spec.cell import Cell
-from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
+from grid.plan.recorded_grid import RecordedGrid, recorded_grid
+from grid.spec.grid_file import BadInput
 from grid.spec.levels import selects
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import DETECT, EXPLAIN, PRETRAIN, TRAIN
-from grid.spec.yaml_source import YamlSource
 from grid.stages.probes import rows_named
-
-
-@dataclass(frozen=True)
-class Kept(Grid):
-    """A grid with the cells recorded in plan.json: the grid file may have changed since."""
-
-    points: tuple[Combination, ...] = ()
-
-    def combinations(self) -> Any:
-        return iter(self.points)
 
 
 def titles(study: Study, explainers: Sequence[ExplainerConfig]) -> tuple[ExplainerConfig, ...]:
@@ -90,22 +76,14 @@ def _passed(cell: CellView, reason: str) -> dict[str, Any]:
     return {"cell": cell.title, "reason": reason}
 
 
-def grid_of(study: Study, cells: Sequence[CellView], explainers: Sequence[ExplainerConfig], address: str | None) -> Kept:
+def grid_of(
+    study: Study, cells: Sequence[CellView], explainers: Sequence[ExplainerConfig], address: str | None
+) -> RecordedGrid:
     """The cells as they were launched, with only these explainers; protocols only if pairs are taken from them."""
-    path = study.path / "plan.json"
-    more: dict[str, Any] = {"explainers": list(explainers)}
+    changed: dict[str, Any] = {"explainers": list(explainers)}
     if not any(explainer.pairs for explainer in explainers):
-        more["protocols"] = []
-    try:
-        points = tuple(Combination(cell.levels, Cell.model_validate({**cell.config, **more})) for cell in cells)
-    except ValidationError as error:
-        why = " ".join(str(error.errors()[0]["msg"]).split())
-        raise BadInput(f"{path}: a cell cannot be read here ({why}); launching the grid writes it again") from error
-    settings = {"study": study.path, "store": study.store, "tracking": study.record["tracking"]}
-    launch = Launch.model_validate({**study.record.get("launch", {}), **settings, "address": address})
-    axes: Any = {axis: {level: {} for level in levels} for axis, levels in study.axes.items() if axis != REPLICATE}
-    spec = Spec(name=study.name, base={}, axes=axes, replicates=study.record["replicates"], launch=launch)
-    return Kept(spec, YamlSource(path, study.record), points=points)
+        changed["protocols"] = []
+    return recorded_grid(study, cells, address, changed)
 
 
 def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> Plan:

@@ -1,11 +1,12 @@
-"""Allows one running launch per study: a lock with a lease, in the same store as the ledger.
+"""A lock with a lease: for the one running launch of a study, and for the one process that computes a stage.
 
-``lock/000003.json`` names the holder and is created once; ``lock/000003.beat`` is the heartbeat, rewritten while the holder
-lives; ``lock/000003.free`` releases it. A lock can be taken over if it was released, if its last heartbeat is older than the
-lease, or if its holder was a process on this machine (in this PID namespace) that no longer runs. A heartbeat that cannot be
-read, or that lies in the future, is damaged: then the process decides or, on another machine, the time at which the file was
-written. The holder checks its lock before it starts anything. A holder that could not renew its lease in time, such as a
-suspended process, claims the next number if it is still free; otherwise it has lost the lock.
+Under a prefix of a store, by default ``lock/``: ``lock/000003.json`` names the holder and is created once;
+``lock/000003.beat`` is the heartbeat, rewritten while the holder lives; ``lock/000003.free`` releases it. A lock can be taken
+over if it was released, if its last heartbeat is older than the lease, or if its holder was a process on this machine (in this
+PID namespace) that no longer runs. A heartbeat that cannot be read, or that lies in the future, is damaged: then the process
+decides or, on another machine, the time at which the file was written. The holder checks its lock before it starts anything. A
+holder that could not renew its lease in time, such as a suspended process, claims the next number if it is still free;
+otherwise it has lost the lock.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Lock:
     """A context manager that holds the lock.
 
     Args:
+        purpose: what the holder does, as shown to others: "launch of demo"
         lost: called once, from the thread that renews the lease, when the lock turns out to be lost.
+        prefix, what: where the lock lies in the store, and what is locked, as named in messages.
 
     Raises:
         Held: on entry, if another process holds the lock; the message names the holder.
@@ -56,8 +59,11 @@ class Lock:
         beat: float = BEAT,
         lease: float = LEASE,
         lost: Callable[[LockLost], None] | None = None,
+        prefix: str = "lock",
+        what: str = "this study",
     ) -> None:
         self.store, self.purpose, self.beat, self.lease = store, purpose, beat, lease
+        self.prefix, self.what = prefix, what
         self.token = uuid.uuid4().hex
         self.number = 0
         self._on_lost = lost
@@ -70,7 +76,7 @@ class Lock:
         while True:
             newest = self._newest()
             if newest and (holder := self._holder(newest)) is not None:
-                raise Held(f"this study is in use: {_words(holder)}; wait for it or stop it")
+                raise Held(f"{self.what} is in use: {_words(holder)}; wait for it or stop it")
             if self._take(newest + 1):
                 break
         threading.Thread(target=self._keep, daemon=True, name="facegrid-lock").start()
@@ -79,7 +85,7 @@ class Lock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
         with self._mutex, contextlib.suppress(OSError):  # on a full disk: the process ends, and its lock with it
-            self.store.create(f"lock/{self.number:06d}.free", b"")
+            self.store.create(f"{self.prefix}/{self.number:06d}.free", b"")
 
     def check(self) -> None:
         """Checks that the lock is still held; called before anything is started or written.
@@ -93,7 +99,7 @@ class Lock:
                     self._renew(beat=False)
                 except OSError as error:  # the disk is unavailable, so nothing can have taken over unless the lease expired
                     if self._lapsed():
-                        self._lost = LockLost(f"the lock of this study cannot be renewed ({error.strerror or error})")
+                        self._lost = LockLost(f"the lock of {self.what} cannot be renewed ({error.strerror or error})")
             if self._lost is not None:
                 raise self._lost
 
@@ -120,8 +126,8 @@ class Lock:
         if newest > self.number:
             holder = self._record(newest)
             self._lost = LockLost(
-                f"this launch did not run for {time.time() - self._beaten:.0f} s, and the study was taken over: "
-                f"{_words(holder)}; this launch ends here, and what it finished is kept"
+                f"this process did not run for {time.time() - self._beaten:.0f} s, and {self.what} was taken over: "
+                f"{_words(holder)}; this process ends here, and what it finished is kept"
             )
         elif beat:
             self._beat(self.number)
@@ -132,7 +138,7 @@ class Lock:
 
     def _take(self, number: int) -> bool:
         """Tries to take a free lock; False if another process was faster."""
-        key = f"lock/{number:06d}"
+        key = f"{self.prefix}/{number:06d}"
         if self.store.size(f"{key}.json") is not None:
             return False
         beaten = time.time()
@@ -144,11 +150,11 @@ class Lock:
 
     def _beat(self, number: int) -> None:
         now = time.time()
-        self.store.put(f"lock/{number:06d}.beat", b"%f" % now)
+        self.store.put(f"{self.prefix}/{number:06d}.beat", b"%f" % now)
         self._beaten = now
 
     def _newest(self) -> int:
-        names = [name for name in self.store.names("lock") if name.endswith(".json") and name[:6].isdigit()]
+        names = [name for name in self.store.names(self.prefix) if name.endswith(".json") and name[:6].isdigit()]
         return int(names[-1][:6]) if names else 0
 
     def _me(self) -> dict[str, Any]:
@@ -160,7 +166,7 @@ class Lock:
 
     def _record(self, number: int) -> dict[str, Any]:
         """The stored record of lock ``number``; empty if the file is damaged."""
-        key = f"lock/{number:06d}.json"
+        key = f"{self.prefix}/{number:06d}.json"
         try:
             return unseal(self.store.get(key), key)
         except Damaged:
@@ -168,7 +174,7 @@ class Lock:
 
     def _holder(self, number: int) -> dict[str, Any] | None:
         """The live holder of lock ``number``, or None."""
-        if self.store.size(f"lock/{number:06d}.free") is not None:
+        if self.store.size(f"{self.prefix}/{number:06d}.free") is not None:
             return None
         holder = self._record(number)
         alive = _alive(holder)
@@ -178,21 +184,21 @@ class Lock:
         if beaten is None or not beaten <= now + AHEAD:  # absent or damaged: a running holder will rewrite it
             if alive:
                 return holder
-            found = self.store.stat(f"lock/{number:06d}.beat")
+            found = self.store.stat(f"{self.prefix}/{number:06d}.beat")
             beaten = found.written if found else None
         return holder if beaten is not None and now - beaten < self.lease else None
 
     def _last_beat(self, number: int) -> float | None:
         """The time of the last heartbeat of lock ``number`` in unix seconds; None if it cannot be read."""
         try:
-            return float(self.store.get(f"lock/{number:06d}.beat") or b"")
+            return float(self.store.get(f"{self.prefix}/{number:06d}.beat") or b"")
         except ValueError:
             return None
 
 
-def live_holder(store: Store) -> dict[str, Any] | None:
-    """The current holder of a study's lock: ``purpose``, ``user``, ``host``, ``pid``, ``time``, ...; None if it is free."""
-    lock = Lock(store, "look")
+def live_holder(store: Store, prefix: str = "lock") -> dict[str, Any] | None:
+    """The current holder of a lock: ``purpose``, ``user``, ``host``, ``pid``, ``time``, ...; None if it is free."""
+    lock = Lock(store, "look", prefix=prefix)
     newest = lock._newest()
     return lock._holder(newest) if newest else None
 

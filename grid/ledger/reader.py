@@ -252,7 +252,7 @@ class LedgerReader:
         """
         found = []
         names = self.store.names(f"{kind}/{id}")
-        void = self._void_attempts(kind, id, names)
+        void = self.void_attempts(kind, id, names)
         for folder in reversed(attempt_folders(names)):
             if int(folder[:6]) <= void:
                 break
@@ -262,7 +262,7 @@ class LedgerReader:
                     found.append(Resume(folder, name, self.store, f"{kind}/{id}/{folder}/{row['checkpoint']}", row))
         return sorted(found, key=lambda one: one.row["position"], reverse=True)
 
-    def _void_attempts(self, kind: str, id: str, names: Sequence[str]) -> int:
+    def void_attempts(self, kind: str, id: str, names: Sequence[str]) -> int:
         """The number of the latest attempt that had begun when a marker was voided; 0 if there was none."""
         found = [0]
         for number in numbers(names, "void-"):

@@ -48,7 +48,7 @@ def test_a_stopped_driver_steps_down_when_another_has_taken_over(stopped: Facegr
         second.until(lambda: begun(store, before))
         stopped.signal(signal.SIGCONT)
         assert stopped.wait(120) == 1, stopped.said
-        assert "the study was taken over: launch of tiny by" in stopped.said
+        assert "this study was taken over: launch of tiny by" in stopped.said
         assert f"process {second.process.pid}" in stopped.said
         assert "Traceback" not in stopped.said
         (tmp_path / "hold").unlink()

@@ -49,7 +49,7 @@ def test_a_driver_that_was_stopped_for_longer_than_its_lease_steps_down(undistur
             second.until(lambda: any(count > before.get(key, 0) for key, count in store.attempts().items()))
             first.signal(signal.SIGCONT)
             assert first.wait(180) == 1, first.said
-            assert "the study was taken over: launch of tiny by" in first.said
+            assert "this study was taken over: launch of tiny by" in first.said
             assert "Traceback" not in first.said
             hold.unlink()
             assert second.wait() == 0, second.said

@@ -1,14 +1,17 @@
 import errno
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from configs.contract import ContractError
-from grid.execution.job import Job, RunOptions, jobs_of, out_of_space, run
+from grid.execution.job import Begun, Job, RunOptions, begin, jobs_of, lease_of, out_of_space, run
 from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Lock
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -101,3 +104,32 @@ def test_a_stage_that_returns_something_else_fails_with_one_line(
     assert failure is not None
     assert failure.error.startswith(said)
     assert failure.error.endswith("docs/extending.md#a-stage-kind-of-your-own")
+
+
+def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_again(make: Callable[..., Grid]) -> None:
+    grid = make(axes={}, protocols=[], explainers=[])
+    (stage,) = make_plan(grid).stages
+    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    ledger = Ledger(store_of(grid))
+    held = threading.Event()
+
+    def other() -> None:
+        with Lock(ledger.store, "another process", prefix=lease_of(work)):
+            held.set()
+            begun = begin(work)
+            assert isinstance(begun, Begun)
+            (begun.attempt.path / "out").write_bytes(b"x")
+            begun.attempt.finish({}, begun.contents, work.source, ["out"])
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait(10)
+    busy = run(work, RunOptions(wait=False))
+    assert busy.ended in ("busy", "done")
+    if busy.ended == "busy":
+        assert "is in use: another process by" in str(busy.error)
+    rows: list[dict[str, Any]] = []
+    assert run(work, RunOptions(report=rows.append)).ended == "done"
+    thread.join()
+    assert all("is in use: another process by" in row["waiting"] for row in rows)
+    assert ledger.attempts("train", stage.id) == 1

@@ -165,7 +165,7 @@ def test_a_holder_that_was_stopped_meets_its_successor_and_steps_down(tmp_path: 
                 continued = time.time()
                 process.send_signal(signal.SIGCONT)
                 line = said(process)
-                assert line.startswith("lost: this launch did not run for ")
+                assert line.startswith("lost: this process did not run for ")
                 assert f"taken over: launch two by {os.environ.get('USER') or os.getuid()}@" in line
                 assert said(process) == "heard 1"
                 begun = float((tmp_path / "worked").read_text())  # it may have been stopped while it wrote this

@@ -1,0 +1,29 @@
+"""The ``work`` command: a worker that takes ready stages of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grid.terminal import WhereText, out
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
+Patience = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", min=0, help="to wait for stages of other processes [default: as long as they run]"),
+]
+
+
+def work(study: StudyFolder, where: WhereText = None, patience: Patience = None) -> None:
+    """Run ready stages of a study in this process, beside other workers; leave when none is left.
+
+    For Slurm arrays, Kubernetes jobs or a second terminal: no Ray, no server, only the study's folder and its store.
+    ``facegrid launch GRID --no-run`` makes the study.
+    """
+    from grid.execution.pull_worker import work as run
+    from grid.ledger.study import Study
+    from grid.spec.cell_filter import parse_cell_filter
+
+    raise typer.Exit(run(Study(study), parse_cell_filter(where), patience, out))

@@ -1,0 +1,154 @@
+"""A pull worker: takes ready work of a study from the ledger until none is left.
+
+Workers need nothing but the study's folder and its store: no Ray and no server. Any number of them run at once, on any
+machines, also beside a launch. Each stage is computed under a lease (``grid.ledger.lock``): a worker passes over stages that
+others compute, waits when nothing else is left, and takes over what a killed worker began, from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, repeat
+
+from rich.console import Console
+
+from grid.execution.detection_shards import shards_of
+from grid.execution.executor import Session
+from grid.execution.job import RunOptions, accelerator, device_words, jobs_of, lease_of
+from grid.execution.launch import BackgroundSync, settings_of, short, summary, void_changed
+from grid.execution.perform import finished, perform
+from grid.execution.progress import Display
+from grid.execution.scheduler import Work, WorkQueue, queue_of
+from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Held, Lock, live_holder
+from grid.ledger.store import LocalStore
+from grid.ledger.study import Study
+from grid.ledger.study_identity import own_identity
+from grid.plan.plan import DONE, STALE, store_of
+from grid.plan.preflight import CellFilter, checked_plan
+from grid.plan.recorded_grid import recorded_grid
+from grid.report.build import build
+from grid.terminal import counted, styled
+from grid.tracking.uri import tracking_of
+
+PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
+
+
+def work(study: Study, where: CellFilter | None, patience: float | None, console: Console) -> int:
+    """Runs ready stages of the study in this process; returns the exit code: 0 if all cells are done, 1 if some are not.
+
+    The report and MLflow are brought up to date at the end, unless another process holds the study.
+
+    Args:
+        patience: seconds to wait for stages that others compute, before the worker leaves; None: as long as they run
+
+    Raises:
+        BadInput: an error found before anything is run.
+        KeyboardInterrupt: interrupted; another worker goes on from the last checkpoint.
+    """
+    grid = recorded_grid(study, [cell for cell in study.cells if not cell.hidden])
+    plan = checked_plan(grid, where, console)
+    ledger = Ledger(store_of(grid))
+    void_changed(plan, ledger)
+    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
+    queue = queue_of(plan, jobs, shards_of(plan, jobs))
+    device = "cpu" if grid.spec.launch.resources.gpus == 0 else accelerator()
+    open_stages = queue.stages_to_run
+    words = f"{counted(len(plan.cells), 'cell')}; {counted(open_stages, 'stage')} to run"
+    console.print(styled("[bold]{}[/]: {} by this worker and others, on {}", study.name, words, device_words(device)))
+    done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
+    with Display(queue, console, len(plan.cells), done) as display:
+        session = Session(queue, ledger, display.watch, display.ended, say=display.say)
+        ran = pull(session, RunOptions(accelerator=device, wait=False), patience)
+    return _conclude(study, queue, ran, console)
+
+
+def pull(
+    session: Session, options: RunOptions, patience: float | None = None, sleep: Callable[[float], None] = time.sleep
+) -> int:
+    """Runs the session's work as long as there is some that nobody else runs; returns the number of stages computed here."""
+    queue, ran = session.queue, 0
+    pauses, waited = _pauses(), 0.0
+    while True:
+        work = _free(session)
+        if work is None:
+            if session.finished:
+                return ran
+            pause = next(pauses)
+            if patience is not None and waited + pause > patience:
+                session.say("what is left waits for stages that other processes compute; this worker leaves")
+                return ran
+            if not waited:
+                session.say("waiting for stages that other processes compute")
+            sleep(pause)
+            waited += pause
+            for waiting in list(queue.waiting.values()):
+                settle(session, waiting)
+            continue
+        pauses, waited = _pauses(), 0.0
+        queue.start(work)
+        todo = {job.id for job in work.jobs} & queue.missing
+        outcomes = perform(work.jobs, partial(session.report, work), options)
+        ran += sum(outcomes[id].ended == "done" for id in todo & outcomes.keys())
+        session.end(work, outcomes)
+        if any(outcome.ended == "stopped" for outcome in outcomes.values()):  # SIGTERM, handled at a checkpoint
+            raise KeyboardInterrupt
+
+
+def _pauses() -> Iterator[float]:
+    return chain(PAUSES, repeat(PAUSES[-1]))
+
+
+def _free(session: Session) -> Work | None:
+    """The first ready work whose next stage nobody computes."""
+    queue = session.queue
+    for work in list(queue.ready()):
+        settle(session, work)
+        if work.id in queue.waiting:
+            job = next(job for job in work.jobs if job.id in queue.missing)
+            if live_holder(session.ledger.store, lease_of(job)) is None:
+                return work
+    return None
+
+
+def settle(session: Session, work: Work) -> None:
+    """Takes over from the ledger what other processes have finished, or failed at, of some waiting work."""
+    queue = session.queue
+    if work.id not in queue.waiting:
+        return  # it depends on work that has failed
+    for job in work.jobs:
+        if job.id not in queue.missing:
+            continue
+        if finished(session.ledger, job):
+            queue.missing.discard(job.id)
+        elif failure := session.ledger.failure(job.kind, job.id):
+            queue.fail(queue.waiting.pop(work.id), failure.error)
+            session.ended(work)
+            return
+    if not queue.missing.intersection(job.id for job in work.jobs):
+        queue.done.append(queue.waiting.pop(work.id).id)
+        session.ended(work)
+
+
+def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console) -> int:
+    """Writes the report and copies to MLflow, unless a launch holds the study: it does so itself at its end."""
+    path, store = study.path, LocalStore(study.path)
+    purpose = f"report of {study.name}"
+    while True:
+        try:
+            with Lock(store, purpose) as lock:
+                own_identity(path)
+                study = Study(path)
+                page = build(study)
+                tracking = tracking_of({"tracking": study.record["tracking"]}, path)
+                for problem in BackgroundSync(path, tracking, live=False, check=lock.check).finish():
+                    line = "[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later"
+                    console.print(styled(line, problem, short(path)))
+            return summary(study, page, console, ran, queue)
+        except Held as held:
+            if (live_holder(store) or {}).get("purpose", purpose) != purpose:
+                console.print(styled("[yellow]report and MLflow[/] are left to another process: {}", held))
+                return 1 if queue.failed else 0
+            time.sleep(PAUSES[0])  # another worker writes the report, perhaps without the last results

@@ -1,0 +1,93 @@
+"""Finds what a store can do without: checkpoints of finished stages, replaced attempts, results of removed cells.
+
+Markers, outputs, learning curves (``events``), failures, and the checkpoints from which an unfinished stage would resume are
+kept, so no state and no number changes. Stages that a process is computing, and stages with a damaged marker, are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grid.ledger.lock import live_holder
+from grid.ledger.reader import LedgerReader
+from grid.ledger.records import attempt_folders, numbers
+from grid.ledger.sealed import Damaged
+from grid.ledger.study import Study
+from grid.spec.grid_file import BadInput
+
+ID = re.compile(r"[0-9a-f]{32}")
+RECORDS = ("events", "resumed.json")  # of any attempt: small, and reports draw curves from them
+CHECKPOINT, ATTEMPT, REMOVED = "checkpoints of finished stages", "replaced attempts", "results of removed cells"
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """Objects under one prefix that may be deleted."""
+
+    prefix: str
+    bytes: int
+    what: str  # CHECKPOINT, ATTEMPT or REMOVED
+
+
+def unneeded(ledger: LedgerReader, removed: Collection[tuple[str, str]] = ()) -> Iterator[Unneeded]:
+    """What may be deleted, in the order of the store.
+
+    Args:
+        removed: kind and id of stages that no cell needs any more; they are given up with all records
+    """
+    store = ledger.store
+    for kind in store.names(""):
+        for id in filter(ID.fullmatch, store.names(kind)):
+            if live_holder(store, f"{kind}/{id}/lease") is not None:
+                continue
+            found = [(f"{kind}/{id}", REMOVED)] if (kind, id) in removed else _of_stage(ledger, kind, id)
+            for prefix, what in found:
+                if size := _size(ledger, prefix):
+                    yield Unneeded(prefix, size, what)
+
+
+def _of_stage(ledger: LedgerReader, kind: str, id: str) -> Iterator[tuple[str, str]]:
+    names = ledger.store.names(f"{kind}/{id}")
+    try:
+        marker = ledger.marker(kind, id)
+    except Damaged:
+        return
+    void = numbers(names, "void-")
+    ended = ledger.void_attempts(kind, id, names) if void else 0  # attempts begun before are never resumed
+    for folder in attempt_folders(names):
+        prefix = f"{kind}/{id}/{folder}"
+        if marker is not None and folder == marker.attempt:
+            yield f"{prefix}/checkpoints", CHECKPOINT
+        elif marker is not None or int(folder[:6]) <= ended:
+            yield from ((f"{prefix}/{name}", ATTEMPT) for name in ledger.store.names(prefix) if name not in RECORDS)
+
+
+def _size(ledger: LedgerReader, prefix: str) -> int:
+    """Bytes of an object, or of all objects under a prefix."""
+    store = ledger.store
+    if not store.names(prefix):
+        return store.size(prefix) or 0
+    return sum(store.size(f"{prefix}/{key}") or 0 for key in store.walk(prefix))
+
+
+def without_removed(study: Study) -> tuple[dict[str, Any], set[tuple[str, str]]]:
+    """A study's record without the cells that are no longer in its grid, and the stages (kind, id) that only those need.
+
+    Raises:
+        BadInput: the store is not the study's own: other studies may need the stages.
+    """
+    record = dict(study.record)
+    if not isinstance(study.store, Path) or not study.store.is_relative_to(study.path):
+        raise BadInput(
+            f"--removed: the store {study.store} is not in the folder of {study.name}, so other studies may need what this one "
+            "no longer does; without --removed, checkpoints and replaced attempts are freed"
+        )
+    needed = {id for cell in record["cells"] for id in cell["stages"].values()}
+    gone = {id for cell in record["hidden"] for id in cell["stages"].values()} - needed
+    removed = {(stage["stage"], stage["id"]) for stage in record["stages"] if stage["id"] in gone}
+    record |= {"hidden": [], "stages": [stage for stage in record["stages"] if stage["id"] not in gone]}
+    return record, removed

@@ -1,0 +1,26 @@
+"""The property of tests/unit/grid/ledger/test_prune.py, on ten thousand histories."""
+
+import uuid
+
+import pytest
+from histories import ACTIONS, History
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grid.ledger.memory_store import MemoryStore
+from grid.ledger.prune import unneeded
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+@settings(max_examples=10_000, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1)), max_size=40))
+def test_random_histories_keep_all_that_is_needed(actions: list[tuple[str, int]]) -> None:
+    history = History(MemoryStore(f"memory://{uuid.uuid4().hex}"))
+    for action, stage in actions:
+        history.do(action, stage)
+    before = history.facts()
+    for one in list(unneeded(history.ledger)):
+        history.store.delete(one.prefix)
+    assert history.facts() == before
+    assert list(unneeded(history.ledger)) == []

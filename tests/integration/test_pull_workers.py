@@ -1,0 +1,63 @@
+"""``facegrid work``: several workers of one study, one of them killed, and a launch beside a worker."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import Facegrid, Store, facegrid, sound
+
+pytestmark = pytest.mark.timeout(900)
+STUDY = Path("studies", "tiny")
+
+
+def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tmp_path: Path) -> None:
+    said = facegrid(tmp_path, "launch", undisturbed.grid, "--no-run")
+    assert "10 stages to run; `facegrid work studies/tiny` runs them" in said
+    store = Store(tmp_path / STUDY / "store")
+    assert store.contents() == {}
+    with (
+        Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.3") as victim,
+        Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.3") as other,
+    ):
+        killed, _ = victim.until(lambda: store.half_trained(other.process.pid))
+        os.kill(victim.process.pid, signal.SIGKILL)
+        victim.process.wait(30)
+        before = store.attempts()
+        done = set(store.markers())
+        assert ("train", killed) not in done
+        with Facegrid(tmp_path, "work", STUDY) as third:
+            assert (other.wait(), third.wait()) == (0, 0), other.said + third.said
+            assert "Traceback" not in other.said + third.said
+    assert store.contents() == undisturbed.contents
+    attempts = store.attempts()
+    assert attempts.pop(("train", killed)) == 2
+    assert killed in store.resumed()
+    assert set(attempts.values()) == {1}, attempts
+    assert {key: attempts[key] for key in done} == {key: before[key] for key in done}
+    assert len(store.computed_in()) >= 2
+    sound(tmp_path / STUDY)
+    states = [cell["state"] for cell in json.loads((tmp_path / STUDY / "report" / "report.json").read_text())["cells"]]
+    assert sorted(states) == ["done"] * 3 + ["skipped"]
+    assert "0 stages to run" in facegrid(tmp_path, "work", STUDY)
+
+
+def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path) -> None:
+    facegrid(tmp_path, "launch", undisturbed.grid, "--no-run")
+    store = Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.5") as worker:
+        worker.until(lambda: list(store.claims()))
+        facegrid(tmp_path, "launch", undisturbed.grid)
+        assert worker.wait() == 0, worker.said
+    assert store.contents() == undisturbed.contents
+    assert set(store.attempts().values()) == {1}, store.attempts()
+    assert len(store.computed_in()) >= 2
+    sound(tmp_path / STUDY)
+
+
+def test_a_worker_of_no_study_is_one_line(tmp_path: Path) -> None:
+    assert facegrid(tmp_path, "work", "nowhere", code=2).splitlines() == [
+        "facegrid: nowhere: no study (it has no plan.json); `facegrid launch GRID` makes one"
+    ]

@@ -1,0 +1,126 @@
+"""What a pull worker passes over, waits for, and takes from the ledger; a lease of this process stands for another worker."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grid.execution.executor import Session
+from grid.execution.job import Job, RunOptions, jobs_of, lease_of, run
+from grid.execution.pull_worker import pull
+from grid.execution.scheduler import WorkQueue, queue_of
+from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Lock
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import Grid
+
+AXES = {"seed": {"zero": {"seed": 0}, "one": {"seed": 1}}}
+OTHERS = RunOptions(wait=False)
+
+
+@pytest.fixture
+def grid(make: Callable[..., Grid]) -> Grid:
+    return make(axes=AXES, protocols=[], explainers=[], base={"recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 1}})
+
+
+def session_of(grid: Grid) -> tuple[Session, list[Job], list[str]]:
+    """A session, the jobs of its two trainings, and what it says."""
+    plan = make_plan(grid)
+    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))
+    said: list[str] = []
+    session = Session(queue_of(plan, jobs), Ledger(store_of(grid)), say=said.append)
+    return session, [jobs[stage.id] for stage in plan.stages], said
+
+
+def never(seconds: float) -> None:
+    raise AssertionError("it waits")
+
+
+def test_a_worker_alone_runs_everything_and_leaves(grid: Grid) -> None:
+    session, jobs, said = session_of(grid)
+    assert pull(session, OTHERS, sleep=never) == 2
+    assert [stage.state for stage in make_plan(grid).stages] == ["done", "done"]
+    assert [session.ledger.attempts("train", job.id) for job in jobs] == [1, 1]
+    assert said == []
+
+
+def test_a_stage_of_another_worker_is_passed_over_and_its_result_taken(grid: Grid) -> None:
+    session, (first, second), said = session_of(grid)
+    lease = Lock(session.ledger.store, "another worker", prefix=lease_of(first))
+    lease.__enter__()
+
+    def other(seconds: float) -> None:
+        """Meanwhile the other worker finishes."""
+        assert session.ledger.attempts("train", second.id) == 1
+        lease.__exit__(None, None, None)
+        assert run(first, RunOptions()).ended == "done"
+
+    assert pull(session, OTHERS, sleep=other) == 1
+    assert len(session.queue.done) == 2
+    assert [session.ledger.attempts("train", job.id) for job in (first, second)] == [1, 1]
+    assert said == ["waiting for stages that other processes compute"]
+
+
+def test_a_worker_takes_over_what_another_has_left(grid: Grid) -> None:
+    session, (first, _), _ = session_of(grid)
+    lease = Lock(session.ledger.store, "another worker", prefix=lease_of(first))
+    lease.__enter__()
+    assert pull(session, OTHERS, sleep=lambda seconds: lease.__exit__(None, None, None)) == 2
+    assert session.ledger.attempts("train", first.id) == 1
+
+
+@pytest.mark.parametrize(("patience", "looks"), [(0.0, 0), (1.6, 2), (8.0, 4)])
+def test_patience_limits_the_wait(grid: Grid, patience: float, looks: int) -> None:
+    session, (first, _), said = session_of(grid)
+    slept: list[float] = []
+    with Lock(session.ledger.store, "another worker", prefix=lease_of(first)):
+        assert pull(session, OTHERS, patience, slept.append) == 1
+    assert len(slept) == looks
+    assert sum(slept) <= patience
+    assert session.ledger.attempts("train", first.id) == 0
+    assert said[-1].endswith("this worker leaves")
+
+
+def test_a_failure_of_another_worker_is_no_reason_to_try_again(grid: Grid) -> None:
+    session, (first, _), _ = session_of(grid)
+    lease = Lock(session.ledger.store, "another worker", prefix=lease_of(first))
+    lease.__enter__()
+
+    def other(seconds: float) -> None:
+        attempt = session.ledger.begin("train", first.id, first.identity)
+        attempt.fail("ValueError: no", "", deterministic=True)
+        lease.__exit__(None, None, None)
+
+    assert pull(session, OTHERS, sleep=other) == 1
+    assert list(session.queue.failed.values()) == ["ValueError: no"]
+    assert session.ledger.attempts("train", first.id) == 1
+
+
+def test_what_depends_on_the_failure_of_another_worker_fails_too(make: Callable[..., Grid]) -> None:
+    data = {"name": "drawn", "first": 500, "subjects": 4, "shots": 3, "size": 64}
+    source = {"name": "source", "data": data, "epochs": 1}
+    grid = make(axes={}, protocols=[], explainers=[], base={"pretraining": source})
+    session, jobs, _ = session_of(grid)
+    pretrain = next(job for job in jobs if job.kind == "pretrain")
+    lease = Lock(session.ledger.store, "another worker", prefix=lease_of(pretrain))
+    lease.__enter__()
+
+    def other(seconds: float) -> None:
+        session.ledger.begin("pretrain", pretrain.id, pretrain.identity).fail("ValueError: no", "", deterministic=True)
+        lease.__exit__(None, None, None)
+
+    assert pull(session, OTHERS, sleep=other) == 0
+    assert sorted(error.partition(",")[0] for error in session.queue.failed.values())[0] == "ValueError: no"
+    assert len(session.queue.failed) == 2
+
+
+def test_busy_work_waits_again(tmp_path: Path) -> None:
+    from grid.execution.job import Outcome
+    from grid.execution.scheduler import Work
+
+    job = Job(kind="train", id="a", label="train", needs={}, identity={}, config={}, source="", store=str(tmp_path))
+    queue = WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {"a"})
+    work = queue.take()
+    assert work is not None
+    queue.end("a", {"a": Outcome("busy", "by another")})
+    assert (list(queue.waiting), queue.running, queue.failed, queue.done) == (["a"], {}, {}, [])
