@@ -120,6 +120,14 @@ def family(tag: str) -> list[psutil.Process]:
     return found
 
 
+def gone(tag: str, within: float = 180) -> None:
+    """What a dead driver started ends by itself."""
+    limit = time.monotonic() + within
+    while left := family(tag):
+        assert time.monotonic() < limit, [(process.pid, process.cmdline()) for process in left]
+        time.sleep(0.2)
+
+
 def end(process: psutil.Process) -> None:
     try:
         process.kill()
