@@ -40,7 +40,7 @@ format: $(READY) ## format the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-chaos: $(READY) ## the slowest kill loops
+chaos: $(READY) ## 25 kills at random moments, and drivers stopped for longer than their lease; make test has one of each kind
 	$(BIN)/python -m pytest tests/chaos/loops
 
 bench: $(READY) ## measurements, as ratios

@@ -79,12 +79,3 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from launching import undisturbed
 
     return undisturbed(tmp_path_factory.mktemp("undisturbed"))
-
-
-@pytest.fixture(scope="session")
-def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Ray cluster that launches share: starting one for each takes seconds."""
-    from launching import Head
-
-    with Head(tmp_path_factory.mktemp("ray"), 2) as head:
-        yield head.address

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, grid, here, sound
+from launching import PATIENCE, Facegrid, Store, cells, facegrid, family, gone, grid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -18,29 +18,6 @@ STUDY = Path("studies", "tiny")
 def done_and_half_done(store: Store, pid: int) -> Any:
     """The claim of a training that is under way, not in process ``pid``, while another cell has ended; else None."""
     return store.half_trained(pid) if any(kind == "explain" for kind, _ in store.markers()) else None
-
-
-@pytest.fixture
-def hold(tmp_path: Path) -> Path:
-    """While it is there, every training stops half done; but see ``components.slow``."""
-    path = tmp_path / "hold"
-    path.touch()
-    return path
-
-
-def training(store: Store, before: dict[tuple[str, str], int]) -> bool:
-    """Whether a training that is not done was begun since ``before``."""
-    return any(
-        kind == "train" and store.ledger.attempts(kind, id) > before.get((kind, id), 0) for kind, id, _ in store.claims()
-    )
-
-
-def gone(tag: str, within: float = 180) -> None:
-    """What a dead driver started ends by itself."""
-    limit = time.monotonic() + within
-    while left := family(tag):
-        assert time.monotonic() < limit, [(process.pid, process.cmdline()) for process in left]
-        time.sleep(0.2)
 
 
 def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
@@ -84,49 +61,23 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, 
     sound(tmp_path / STUDY)
 
 
-def test_a_worker_that_always_dies_is_given_up_after_three_more_tries(tmp_path: Path) -> None:
+def test_a_worker_that_always_dies_is_given_up_after_as_many_more_tries_as_the_grid_file_says(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["skip"]
         tree["axes"] = {"luck": {"bad": {"augmentation.name": "components.lethal"}, "good": {}}}
+        tree["launch"] = {"retries": 1}
 
     file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
     said = facegrid(tmp_path, "launch", file, code=1)
     ids = {cell["levels"]["luck"]: cell["stages"] for cell in cells(tmp_path / STUDY)}
-    assert store.attempts()["train", ids["bad"]["train"]] == 4
+    assert store.attempts()["train", ids["bad"]["train"]] == 2
     failure = store.ledger.failure("train", ids["bad"]["train"])
     assert failure is not None
     assert not failure.deterministic
     assert "lost too often" in said
     assert {id for _, id in store.contents()} == set(ids["good"].values())
     assert "luck=bad" in here(tmp_path, "launch", file, code=1)
-    assert store.attempts()["train", ids["bad"]["train"]] == 4, "it is not tried again unasked"
-
-
-def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
-    """Ctrl-C, then what a scheduler sends, then in peace."""
-    store = Store(tmp_path / STUDY / "store")
-    finished: dict[tuple[str, str], int] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before = store.attempts()
-        with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
-            driver.until(lambda before=before: training(store, before) and store.half_trained())
-            if number == signal.SIGINT:
-                os.killpg(driver.process.pid, number)  # a terminal sends it to the whole group
-            else:
-                driver.signal(number)
-            assert driver.wait(240) == 130, driver.said
-            assert "interrupted" in driver.said
-            assert "Traceback" not in driver.said
-            gone(driver.family)
-        attempts = store.attempts()
-        assert {key: attempts[key] for key in finished} == finished
-        finished = {key: attempts[key] for key in store.markers()}
-    facegrid(tmp_path, "launch", undisturbed.grid)
-    attempts = store.attempts()
-    assert {key: attempts[key] for key in finished} == finished
-    assert store.contents() == undisturbed.contents
-    assert store.resumed()
-    sound(tmp_path / STUDY)
+    assert store.attempts()["train", ids["bad"]["train"]] == 2, "it is not tried again unasked"
 
 
 def test_a_lost_family_is_seen() -> None:

@@ -3,20 +3,26 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Facegrid, Store, facegrid, family, sound
+from launching import Facegrid, Store, facegrid, family, gone, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
 
-@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
-def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(undisturbed: Any, tmp_path: Path, name: str) -> None:
-    hold, store = tmp_path / "hold", Store(tmp_path / STUDY / "store")
-    hold.touch()
+def in_this_process(folder: Path, *words: object) -> str:
+    return here(folder, *words, "launch.executor=local")
+
+
+@pytest.mark.parametrize(("name", "again"), [("raylet", facegrid), ("gcs_server", in_this_process)])
+def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(
+    undisturbed: Any, tmp_path: Path, hold: Path, name: str, again: Callable[..., str]
+) -> None:
+    store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         (server,) = [process for process in family(driver.family) if process.name() == name]
@@ -27,12 +33,9 @@ def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(undisturbed: Any,
         assert f"facegrid: Ray's {name} (process {server.pid}) has ended" in driver.said
         assert "the same command goes on" in driver.said
         assert "Traceback" not in driver.said
-        limit = time.monotonic() + 30
-        while left := family(driver.family):
-            assert time.monotonic() < limit, [process.cmdline() for process in left]
-            time.sleep(0.2)
+        gone(driver.family, within=30)
     done, before = store.contents(), store.attempts()
-    facegrid(tmp_path, "launch", undisturbed.grid)
+    again(tmp_path, "launch", undisturbed.grid)
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}, "what was finished stays"
     assert half in store.resumed()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Store, cells, facegrid, here, runs
+from launching import Store, cells, here, runs
 from mlflow_server import Server
 
 from grid.tracking.metrics import SPEED
@@ -34,7 +34,7 @@ def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
 
 def test_a_launch_without_its_server_is_copied_later(undisturbed: Any, tmp_path: Path) -> None:
     server = Server(tmp_path)
-    said = facegrid(tmp_path, "launch", undisturbed.grid, f"launch.tracking={server.address}")
+    said = here(tmp_path, "launch", undisturbed.grid, f"launch.tracking={server.address}", "launch.executor=local")
     assert "facegrid sync" in said
     assert Store(tmp_path / STUDY / "store").contents() == undisturbed.contents
     here(tmp_path, "sync", tmp_path / STUDY, code=1)

@@ -1,8 +1,10 @@
-"""A driver that is stopped for longer than its lease (SIGSTOP, a suspended machine) and then goes on."""
+"""A driver that is stopped for longer than its lease (SIGSTOP, a suspended machine) and then goes on.
+
+It also goes on to the end of its launch, with the default lease: see ``loops/test_long_stop.py``.
+"""
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,46 +28,40 @@ def begun(store: Store, before: dict[tuple[str, str], int]) -> bool:
     return any(count > before.get(key, 0) for key, count in store.attempts().items())
 
 
-@pytest.fixture
-def stopped(undisturbed: Any, tmp_path: Path) -> Iterator[Facegrid]:
-    """A driver that was stopped for longer than its lease with a training half done; it stays so while ``hold`` exists."""
-    (tmp_path / "hold").touch()
-    with driver(undisturbed, tmp_path) as started:
-        started.until(Store(tmp_path / STUDY / "store").half_trained)
-        started.signal(signal.SIGSTOP)
-        time.sleep(LEASE + 1)
-        yield started
+def driver(undisturbed: Any, hold: Path) -> Facegrid:
+    return Facegrid(hold.parent, "launch", undisturbed.grid, program=SHORT, FACEGRID_TEST_HOLD=str(hold))
 
 
-def driver(undisturbed: Any, folder: Path) -> Facegrid:
-    return Facegrid(folder, "launch", undisturbed.grid, program=SHORT, FACEGRID_TEST_HOLD=str(folder / "hold"))
+def stop(driver: Facegrid) -> None:
+    """For longer than its lease."""
+    driver.signal(signal.SIGSTOP)
+    time.sleep(LEASE + 1)
 
 
-def test_a_stopped_driver_steps_down_when_another_has_taken_over(stopped: Facegrid, undisturbed: Any, tmp_path: Path) -> None:
+def test_a_stopped_driver_takes_its_lease_again_and_steps_down_where_another_has(
+    undisturbed: Any, tmp_path: Path, hold: Path
+) -> None:
     store = Store(tmp_path / STUDY / "store")
-    before = store.attempts()
-    with driver(undisturbed, tmp_path) as second:
-        second.until(lambda: begun(store, before))
-        stopped.signal(signal.SIGCONT)
-        assert stopped.wait(120) == 1, stopped.said
-        assert "this study was taken over: launch of tiny by" in stopped.said
-        assert f"process {second.process.pid}" in stopped.said
-        assert "Traceback" not in stopped.said
-        (tmp_path / "hold").unlink()
-        assert second.wait() == 0, second.said
+    with driver(undisturbed, hold) as first:
+        first.until(store.half_trained)
+        before = store.attempts()
+        stop(first)
+        first.signal(signal.SIGCONT)
+        time.sleep(2)
+        assert "this study is in use" in here(tmp_path, "sync", STUDY, code=2), "the lapsed lease was taken again"
+        assert {key: store.attempts()[key] for key in before} == before, "nothing was begun again"
+        stop(first)
+        before = store.attempts()
+        with driver(undisturbed, hold) as second:
+            second.until(lambda before=before: begun(store, before))
+            first.signal(signal.SIGCONT)
+            assert first.wait(120) == 1, first.said
+            assert "this study was taken over: launch of tiny by" in first.said
+            assert f"process {second.process.pid}" in first.said
+            assert "Traceback" not in first.said
+            hold.unlink()
+            assert second.wait() == 0, second.said
     began = {key: count - before.get(key, 0) for key, count in store.attempts().items()}
     assert max(began.values()) == 1, "no stage was begun twice after the second launch took over"
-    assert store.contents() == undisturbed.contents
-    sound(tmp_path / STUDY)
-
-
-def test_a_stopped_driver_goes_on_where_nobody_has_taken_over(stopped: Facegrid, undisturbed: Any, tmp_path: Path) -> None:
-    store = Store(tmp_path / STUDY / "store")
-    stopped.signal(signal.SIGCONT)
-    time.sleep(2)
-    assert "this study is in use" in here(tmp_path, "sync", STUDY, code=2)
-    (tmp_path / "hold").unlink()
-    assert stopped.wait() == 0, stopped.said
-    assert set(store.attempts().values()) == {1}
     assert store.contents() == undisturbed.contents
     sound(tmp_path / STUDY)

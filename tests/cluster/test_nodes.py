@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from launching import GRIDS, PATIENCE, ROOT, TAG, Facegrid, Head, Store, cells, end, facegrid, family, grid, sound
+from launching import GRIDS, PATIENCE, ROOT, TAG, Facegrid, Head, Store, cells, end, facegrid, family, grid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -137,16 +137,15 @@ def test_cells_get_a_gpu_each_where_nodes_have_some(nodes: Any, tmp_path: Path) 
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:
     cluster = nodes()
     cluster.add(num_cpus=1)
-    said = facegrid(
-        tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), "launch.resources.gpus=1", "--address", cluster.address, code=2
-    )
+    words = ("launch.resources.gpus=1", "--address", cluster.address)
+    said = here(tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), *words, code=2)
     assert "no node has CPU 1, GPU 1" in said
     assert Store(tmp_path / STUDY / "store").attempts() == {}
     assert "Traceback" not in said
 
 
 def test_an_address_where_nobody_answers_is_named(tmp_path: Path) -> None:
-    said = facegrid(tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), "--address", "127.0.0.1:1", code=2)
+    said = here(tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), "--address", "127.0.0.1:1", code=2)
     assert "127.0.0.1:1" in said
     assert "Traceback" not in said
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import empty_database
 import psutil
 import pytest
 import yaml
@@ -49,12 +50,19 @@ def environment(family: str, **more: str) -> dict[str, str]:
     return found
 
 
+def prepare(folder: Path, arguments: tuple[object, ...]) -> None:
+    """The first launch in a folder without ``studies`` finds an MLflow database with its tables there."""
+    if arguments[:1] == ("launch",):
+        empty_database.place(folder / "studies")
+
+
 class Facegrid:
     """``facegrid ...`` running in ``folder``; its process group and descendants are killed at the end of the ``with`` block."""
 
     def __init__(self, folder: Path, *arguments: object, program: str = PROGRAM, **more: str) -> None:
         self.family = uuid.uuid4().hex
         self.log = folder / f"log-{self.family[:8]}.txt"
+        prepare(folder, arguments)
         command = [sys.executable, "-c", program, *map(str, arguments)]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -112,6 +120,14 @@ def family(tag: str) -> list[psutil.Process]:
     return found
 
 
+def gone(tag: str, within: float = 180) -> None:
+    """What a dead driver started ends by itself."""
+    limit = time.monotonic() + within
+    while left := family(tag):
+        assert time.monotonic() < limit, [(process.pid, process.cmdline()) for process in left]
+        time.sleep(0.2)
+
+
 def end(process: psutil.Process) -> None:
     try:
         process.kill()
@@ -131,6 +147,7 @@ def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
     """A command in this process, which saves seconds of imports; returns its exit code and its output, errors first."""
     from grid.cli.main import main
 
+    prepare(folder, arguments)
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True) for _ in range(2))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     environment = dict(os.environ)  # a launch sets Ray's token mode, which later processes would inherit
@@ -210,25 +227,32 @@ def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """An undisturbed launch. ``grid``: the file; ``study``: its folder; ``contents``: expected results of every launch."""
+    """An undisturbed launch and what it ``said``.
+
+    ``grid``: the file; ``study``: its folder; ``contents``: expected results of every launch.
+    """
 
     grid: Path
     study: Path
+    said: str
     contents: dict[tuple[str, str], str]
 
 
 def undisturbed(folder: Path) -> Undisturbed:
-    """An undisturbed launch of three cells, two independent ones and one that depends on a pretraining, on one machine."""
+    """A launch of three cells, two independent ones and one that depends on a pretraining, in this process.
+
+    Whoever compares a launch on Ray with it shows that the executor does not change a result.
+    """
 
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["detection"]
 
     file = grid(folder / "tiny.yaml", change)
-    facegrid(folder, "launch", file)
+    said = here(folder, "launch", file, "launch.executor=local")
     study = folder / "studies" / "tiny"
     contents = Store(study / "store").contents()
     assert sorted(kind for kind, _ in contents) == ["evaluate"] * 3 + ["explain"] * 3 + ["pretrain"] + ["train"] * 3
-    return Undisturbed(file, study, contents)
+    return Undisturbed(file, study, said, contents)
 
 
 class Store:

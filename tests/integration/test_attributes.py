@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from launching import Facegrid
+from launching import here
 from sklearn.metrics import confusion_matrix
 from small import write
 
@@ -29,8 +29,7 @@ PROTOCOL = {"name": "attributes", "data": {"name": "drawn", "first": 500, "subje
 
 def test_targets_are_learned_together_and_each_is_evaluated(tmp_path: Path) -> None:
     write(tmp_path / "mine.yaml", BASE, axes={}, protocols=[PROTOCOL], explainers=[], launch={"executor": "local"})
-    with Facegrid(tmp_path, "launch", "mine.yaml") as run:
-        assert run.wait() == 0, run.said
+    here(tmp_path, "launch", "mine.yaml")
     study = tmp_path / "studies/small"
     (history,) = study.glob("store/train/*/0*/history.json")
     rows = json.loads(history.read_text(encoding="utf-8"))
@@ -55,6 +54,4 @@ def test_targets_are_learned_together_and_each_is_evaluated(tmp_path: Path) -> N
         (["protocols.0.targets=[wrinkles]"], "protocol attributes: the cell does not learn the target 'wrinkles'"),
         (["protocols.0.data.first=0"], "protocol attributes: 10 of its subjects are in the training set"),
     ):
-        with Facegrid(tmp_path, "plan", "mine.yaml", *words) as run:
-            assert run.wait() == 2
-            assert error_line in " ".join(run.said.split())
+        assert error_line in " ".join(here(tmp_path, "plan", "mine.yaml", *words, code=2).split())

@@ -1,4 +1,4 @@
-"""``facegrid explain`` through the real command line: a finished study on real Ray, and two files in one process."""
+"""``facegrid explain`` through the real command line: a finished study, and two files."""
 
 import json
 import shutil
@@ -36,19 +36,20 @@ def printed(said: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def explained(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Explained:
+def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
     """A grid of two cells, of which one was launched and then explained by three more methods."""
 
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["detection"], tree["axes"]["pretraining"], tree["skip"]
         tree["base"]["recipe"]["epochs"] = 1
+        tree["launch"] = {"executor": "local"}
 
     folder = tmp_path_factory.mktemp("explained")
     file = grid(folder / "tiny.yaml", change)
-    here(folder, "launch", file, "--where", "head=narrow", "--address", ray_address)
+    here(folder, "launch", file, "--where", "head=narrow")
     before = Store(folder / STUDY / "store").attempts()
     file.unlink()  # the study is explained as it was launched
-    said = here(folder, "explain", STUDY, "--methods", METHODS, "--json", "--address", ray_address)
+    said = here(folder, "explain", STUDY, "--methods", METHODS, "--json")
     return Explained(folder, grid(file, change), before, printed(said))
 
 
@@ -99,7 +100,7 @@ def test_a_launch_keeps_them_and_runs_nothing_for_them(explained: Explained) -> 
     assert (explained.study / "report" / "sheet-score_cam.png").is_file()
 
 
-def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, ray_address: str) -> None:
+def test_images_and_pairs_are_explained_by_their_keys(explained: Explained) -> None:
     store = explained.store
     (cell,) = (cell for cell in cells(explained.study) if cell["levels"] == {"head": "narrow"})
     markers = {id: marker for (_, id), marker in store.markers().items()}
@@ -109,9 +110,8 @@ def test_images_and_pairs_are_explained_by_their_keys(explained: Explained, ray_
     (explained.folder / "pairs.txt").write_text(f"{right} {left}\n{left} {pairs[2]['key']}\n")
     shutil.copytree(explained.study / "report", explained.folder / "kept")
     words = ("explain", STUDY, "--where", "head=narrow", "--json", "--methods", "gradcam")
-    where = ("--address", ray_address)
-    one = printed(here(explained.folder, *words, "--images", images[1]["key"], *where))["explanations"][0]
-    two = printed(here(explained.folder, *words, "--pairs", "pairs.txt", *where))["explanations"][0]
+    one = printed(here(explained.folder, *words, "--images", images[1]["key"]))["explanations"][0]
+    two = printed(here(explained.folder, *words, "--pairs", "pairs.txt"))["explanations"][0]
     assert (one["label"], two["label"]) == ("gradcam 2", "gradcam 3")
     seen = [json.loads((Path(row["folder"]) / "manifest.json").read_text())["images"] for row in (one, two)]
     assert [image["key"] for image in seen[0]] == [images[1]["key"]]
@@ -161,6 +161,6 @@ def test_two_files_are_decided_by_the_protocols_threshold(explained: Explained, 
     assert "broken.jpg: no image of a known format" in broken
 
 
-def test_the_study_is_sound_after_all_that(explained: Explained, ray_address: str) -> None:
-    here(explained.folder, "launch", explained.file, "--address", ray_address)
+def test_the_study_is_sound_after_all_that(explained: Explained) -> None:
+    here(explained.folder, "launch", explained.file)
     sound(explained.study)

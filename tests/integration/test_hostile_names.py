@@ -11,10 +11,10 @@ BASE = {**SMALL["base"], "recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 1}
 PROTOCOLS = [{"name": "drawn", "subjects": 20, "shots": 8, "folds": 5, "label": "[/red] 顔"}]
 
 
-def test_a_launch_and_its_report_on_an_ascii_terminal(tmp_path: Path, ray_address: str) -> None:
+def test_a_launch_and_its_report_on_an_ascii_terminal(tmp_path: Path) -> None:
     grid = {**SMALL, "base": BASE, "axes": AXES, "protocols": PROTOCOLS, "explainers": []}
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid), encoding="utf-8")
-    launch = ["launch", "grid.yaml", "--address", ray_address]
+    launch = ["launch", "grid.yaml", "launch.executor=local"]
     for words in (["plan", "grid.yaml"], launch, ["status", "studies/small"], ["report", "studies/small"]):
         with Facegrid(tmp_path, *words, PYTHONIOENCODING="ascii", PYTHONUTF8="0") as run:
             assert run.wait() == 0, run.said

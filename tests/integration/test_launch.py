@@ -1,4 +1,7 @@
-"""Launches of a tiny grid through the real command line, on real Ray: what runs, what does not, which numbers."""
+"""Launches of a tiny grid through the real command line: what runs, what does not, which numbers.
+
+The whole grid is launched on real Ray, in a process of its own; what comes after it mostly runs in this process.
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ from launching import TINY, Store, cells, facegrid, grid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
+LOCAL = "launch.executor=local"
 ONE = "head=narrow,detection=mtcnn,pretraining=source"  # a cell with every kind of stage
 
 
@@ -76,14 +80,14 @@ def test_launched_again_nothing_runs(launched: Launched) -> None:
     sound(launched.study)
 
 
-def test_one_more_level_runs_its_own_cells_alone(twin: Launched, ray_address: str) -> None:
+def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
     before = twin.store.attempts()
 
     def change(tree: dict[str, Any]) -> None:
         tree["axes"]["head"]["wider"] = {"head.dimension": 24}
         tree["skip"].append({"when": {"head": "wider", "pretraining": "source"}, "because": "as for wide"})
 
-    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change), "--address", ray_address)
+    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change), LOCAL)
     after = twin.store.attempts()
     assert {key: after[key] for key in before} == before
     new = {id for _, id in after.keys() - before.keys()}
@@ -93,14 +97,14 @@ def test_one_more_level_runs_its_own_cells_alone(twin: Launched, ray_address: st
     sound(twin.study)
 
 
-def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched, ray_address: str) -> None:
+def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
     before = twin.store.attempts()
 
     def change(tree: dict[str, Any]) -> None:
         tree["protocols"].append({**tree["protocols"][0], "label": "flipped", "flip_test": True})
         tree["explainers"].append({**tree["explainers"][0], "label": "pairs", "pairs": 3})
 
-    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change), "--address", ray_address)
+    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", change), LOCAL)
     after = twin.store.attempts()
     assert {key: after[key] for key in before} == before
     new = [kind for kind, _ in after.keys() - before.keys()]
@@ -117,21 +121,19 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched, ray_addre
     assert (twin.study / "report" / "sheet-pairs.png").is_file()
 
 
-def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(
-    launched: Launched, tmp_path: Path, ray_address: str
-) -> None:
-    """Also shows --where: the first launch runs the last cells, the second one the rest, both in one worker."""
+def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launched: Launched, tmp_path: Path) -> None:
+    """Also shows --where: the first launch runs the last cells, the second one the rest, both in this process."""
 
     def change(tree: dict[str, Any]) -> None:
         tree["axes"] = {axis: dict(reversed(levels.items())) for axis, levels in reversed(tree["axes"].items())}
-        tree["launch"] = {"concurrency": 1}
+        tree["launch"] = {"executor": "local"}
 
     other, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
-    here(tmp_path, "launch", other, "--where", "head=wide,detection=none", "--address", ray_address)
+    here(tmp_path, "launch", other, "--where", "head=wide,detection=none")
     first = store.contents()
     assert sorted(kind for kind, _ in first) == ["evaluate", "explain", "train"]
     assert {id for _, id in first} == stages(tmp_path / STUDY, head="wide", detection="none")
-    here(tmp_path, "launch", other, "--address", ray_address)
+    here(tmp_path, "launch", other)
     assert set(store.attempts().values()) == {1}
     assert store.contents() == launched.store.contents()
     assert [cell["levels"] for cell in cells(tmp_path / STUDY)] != [cell["levels"] for cell in cells(launched.study)]
@@ -221,7 +223,7 @@ def test_a_decoder_alone_leaves_the_network_as_it_is_and_explains_it(tmp_path: P
     assert sorted((found or {}).get("code", "") for found in refusals) == ["", "no_classifier"]
 
 
-def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched, ray_address: str) -> None:
+def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
     """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
     contents, attempts = twin.store.contents(), twin.store.attempts()
     ids = [cell["stages"]["train"] for cell in cells(twin.study)]
@@ -235,7 +237,7 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched, r
     def more(tree: dict[str, Any]) -> None:
         tree["explainers"].append({**tree["explainers"][0], "label": "pairs", "pairs": 3})
 
-    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", more), "--address", ray_address)
+    here(twin.folder, "launch", grid(twin.folder / "tiny.yaml", more), LOCAL)
     after = twin.store.contents()
     assert {key: after[key] for key in contents} == contents
     again = {key for key, count in twin.store.attempts().items() if count > attempts.get(key, 1)}
@@ -243,13 +245,14 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched, r
     sound(twin.study)
 
 
-def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path, ray_address: str) -> None:
+def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["head"], tree["axes"]["pretraining"], tree["axes"]["detection"], tree["skip"]
         tree["axes"] = {"rate": {"absurd": {"recipe.lr": 1e30}, "good": {}}}
+        tree["explainers"] = [{"name": "gradcam", "images": 2, "scores": [{"name": "sanity", "depths": 1, "most": 4}]}]
 
     file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
-    said = here(tmp_path, "launch", file, "--address", ray_address, code=1)
+    said = facegrid(tmp_path, "launch", file, code=1)
     bad, good = ({"rate": rate} for rate in ("absurd", "good"))
     (failed,) = (id for kind, id in store.attempts() if kind == "train" and id in stages(tmp_path / STUDY, **bad))
     failure = store.ledger.failure("train", failed)
@@ -265,6 +268,6 @@ def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path, ray
     assert "rate=absurd" in again
     assert set(store.attempts().values()) == {1}, "it is recorded, and not tried again unasked"
 
-    here(tmp_path, "launch", file, "--retry", "failed", "--address", ray_address, code=1)
+    here(tmp_path, "launch", file, "--retry", "failed", LOCAL, code=1)
     assert store.attempts()["train", failed] == 2
     assert {key: count for key, count in store.attempts().items() if key[1] != failed} == dict.fromkeys(store.contents(), 1)

@@ -27,7 +27,7 @@ AXES = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``studies/demo``, ``data/lfw`` and ``grid.yaml``, as the page takes for granted."""
     import cv2
 
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Path:
         photograph = folder / f"data/lfw/images/Person_{row // 2}/Person_{row // 2}_{row % 2 + 1:04d}.jpg"
         photograph.parent.mkdir(parents=True, exist_ok=True)
         assert cv2.imwrite(str(photograph), image[:, :, ::-1])
-    here(folder, "launch", "grid.yaml", "--address", ray_address)
+    here(folder, "launch", "grid.yaml", "launch.executor=local")
     return folder
 
 

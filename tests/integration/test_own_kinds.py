@@ -1,13 +1,15 @@
-"""A kind of stage and an evaluation task of a user's own, each in one file outside the source tree, launched on real Ray."""
+"""A kind of stage and an evaluation task of a user's own, each in one file outside the source tree, in a launch."""
 
 import csv
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import GRIDS, ROOT, Store, cells, facegrid, grid, runs
+from launching import GRIDS, ROOT, Store, cells, facegrid, grid, here, runs
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -139,20 +141,26 @@ def own(tree: dict[str, Any]) -> None:
     tree["base"]["recipe"]["epochs"] = 1
     data = {"name": "drawn", "first": 900, "subjects": 6, "shots": 3, "size": 64}
     tree["protocols"] = [*tree["protocols"], {"name": "lab.nearest", "data": data}]
+    tree["launch"] = {"executor": "local"}
     tree["stages"] = [{"name": "lab.norms", "images": 4}, {"name": "lab.norms", "label": "more", "images": 8}, "lab.gain"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("own")
     (folder / "lab").mkdir()
     for name, text in {"__init__": "", "norms": NORMS, "gain": GAIN, "nearest": NEAREST}.items():
         (folder / "lab" / f"{name}.py").write_text(text)
-    command(folder, "launch", grid(folder / "tiny.yaml", own))
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        here(folder, "launch", grid(folder / "tiny.yaml", own))
+        yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lab"]:
+        del sys.modules[name]
 
 
-def command(folder: Path, *arguments: object) -> str:
+def elsewhere(folder: Path, *arguments: object) -> str:
+    """A command in a process of its own, which has not imported what a test is about to change."""
     return facegrid(folder, *arguments, PYTHONPATH=os.pathsep.join(map(str, (GRIDS, ROOT, folder))))
 
 
@@ -228,19 +236,19 @@ def test_they_are_in_the_long_table_and_in_the_status(folder: Path) -> None:
     for protocol, wanted in ((None, norms), ("more", more)):
         lines = found.where(stage="lab.norms", metric="mean norm", protocol=protocol).rows
         assert [line.value for line in lines] == [one["mean norm"]["value"] for one in wanted]
-    said = command(folder, "status", STUDY, "--json")
+    said = here(folder, "status", STUDY, "--json")
     for cell in json.loads(said[said.index("{") :])["cells"]:
         assert cell["metrics"]["lab.norms"] == {"images": 4}
         assert set(cell["metrics"]) >= {"lab.norms:more", "lab.gain", "lab.nearest"}
 
 
 def test_launched_again_nothing_runs_and_other_code_makes_the_stage_stale_alone(folder: Path) -> None:
-    assert "0 stages" in command(folder, "launch", folder / "tiny.yaml")
+    assert "0 stages" in here(folder, "launch", folder / "tiny.yaml")
     path = folder / "lab" / "norms.py"
     path.write_text(path.read_text().replace('"""How long', '"""So long'))
-    said = command(folder, "plan", folder / "tiny.yaml", "--json")
+    said = elsewhere(folder, "plan", folder / "tiny.yaml", "--json")
     assert {stage["state"] for stage in json.loads(said[said.index("{") :])["stages"]} == {"done"}
     path.write_text(path.read_text().replace("norm(dim=1)", "norm(dim=1, p=1)"))
-    said = command(folder, "plan", folder / "tiny.yaml", "--json")
+    said = elsewhere(folder, "plan", folder / "tiny.yaml", "--json")
     stages = json.loads(said[said.index("{") :])["stages"]
     assert {stage["stage"] for stage in stages if stage["state"] == "stale"} == {"lab.norms"}

@@ -162,8 +162,13 @@ def visit(browser: str, page: Path, folder: Path, *options: str, probe: str = PR
     return json.loads(html.unescape(noted[1])), said
 
 
-def test_the_page_draws_sorts_and_switches_without_a_complaint(browser: str, page: Path, tmp_path: Path) -> None:
-    found, said = visit(browser, page, tmp_path)
+@pytest.fixture(scope="module")
+def visited(browser: str, page: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, str]:
+    return visit(browser, page, tmp_path_factory.mktemp("visited"), "--blink-settings=preferredColorScheme=1")
+
+
+def test_the_page_draws_sorts_and_switches_without_a_complaint(visited: tuple[dict, str], page: Path) -> None:
+    found, said = visited
     assert said == ""
     cells = json.loads((page.parent / "report.json").read_text())["cells"]
     done = [n for n, cell in enumerate(cells) if cell["metrics"]]
@@ -197,11 +202,9 @@ def test_a_page_that_asked_for_something_outside_would_be_caught(browser: str, p
     assert "fonts.example.org" in said
 
 
-def test_the_page_is_dark_where_the_system_is(browser: str, page: Path, tmp_path: Path) -> None:
-    (tmp_path / "light").mkdir()
-    (tmp_path / "dark").mkdir()
-    light, _ = visit(browser, page, tmp_path / "light", "--blink-settings=preferredColorScheme=1")
-    dark, said = visit(browser, page, tmp_path / "dark", "--blink-settings=preferredColorScheme=0")
+def test_the_page_is_dark_where_the_system_is(browser: str, page: Path, tmp_path: Path, visited: tuple[dict, str]) -> None:
+    light, _ = visited
+    dark, said = visit(browser, page, tmp_path, "--blink-settings=preferredColorScheme=0")
     assert said == ""
     assert (light["dark"], dark["dark"]) == (False, True)
     assert light["paper"] != dark["paper"]

@@ -1,4 +1,4 @@
-"""Explanations and their scores over Ray: what is computed, what is not computed again, and what is said of it."""
+"""Explanations and their scores: what is computed, what is not computed again, and what is said of it."""
 
 import json
 from pathlib import Path
@@ -31,6 +31,7 @@ def small(tree: dict[str, Any]) -> None:
     tree["base"]["recipe"]["epochs"] = 1
     tree["protocols"] = [{**tree["protocols"][0], "name": "components.known", "label": "known"}]
     tree["explainers"] = EXPLAINERS
+    tree["launch"] = {"executor": "local"}
 
 
 def also_scored(tree: dict[str, Any]) -> None:
@@ -39,10 +40,10 @@ def also_scored(tree: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Launched once; tests go on from what the ones before them left."""
     folder = tmp_path_factory.mktemp("scored")
-    here(folder, "launch", grid(folder / "tiny.yaml", small), "--address", ray_address)
+    here(folder, "launch", grid(folder / "tiny.yaml", small))
     return folder
 
 
@@ -113,10 +114,10 @@ def test_launched_again_nothing_runs(folder: Path) -> None:
     assert Store(folder / STUDY / "store").attempts() == before
 
 
-def test_a_score_that_is_added_is_computed_alone(folder: Path, ray_address: str) -> None:
+def test_a_score_that_is_added_is_computed_alone(folder: Path) -> None:
     store = Store(folder / STUDY / "store")
     before = store.attempts()
-    here(folder, "launch", grid(folder / "tiny.yaml", also_scored), "--address", ray_address)
+    here(folder, "launch", grid(folder / "tiny.yaml", also_scored))
     new = {key: count for key, count in store.attempts().items() if before.get(key) != count}
     assert [kind for kind, _ in new] == ["score"]
     assert "maps" in results(folder)["stylianou:pointing"]

@@ -15,10 +15,9 @@ STUDY = Path("studies", "tiny")
 STOPPED = 95.0  # seconds
 
 
-def test_a_driver_that_was_stopped_for_longer_than_its_lease_goes_on(undisturbed: Any, tmp_path: Path) -> None:
+def test_a_driver_that_was_stopped_for_longer_than_its_lease_goes_on(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     assert STOPPED > LEASE
-    hold, store = tmp_path / "hold", Store(tmp_path / STUDY / "store")
-    hold.touch()
+    store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
         driver.until(store.half_trained)
         before = store.attempts()
@@ -36,9 +35,8 @@ def test_a_driver_that_was_stopped_for_longer_than_its_lease_goes_on(undisturbed
     sound(tmp_path / STUDY)
 
 
-def test_a_driver_that_was_stopped_for_longer_than_its_lease_steps_down(undisturbed: Any, tmp_path: Path) -> None:
-    hold, store = tmp_path / "hold", Store(tmp_path / STUDY / "store")
-    hold.touch()
+def test_a_driver_that_was_stopped_for_longer_than_its_lease_steps_down(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
+    store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as first:
         first.until(store.half_trained)
         first.signal(signal.SIGSTOP)

@@ -1,0 +1,46 @@
+"""A launch that is interrupted, as a terminal or a scheduler does it, says so, and the next one goes on."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import Facegrid, Store, gone, here, sound
+
+pytestmark = pytest.mark.timeout(900)
+STUDY = Path("studies", "tiny")
+
+
+def training(store: Store, before: dict[tuple[str, str], int]) -> bool:
+    """Whether a training that is not done was begun since ``before``."""
+    return any(
+        kind == "train" and store.ledger.attempts(kind, id) > before.get((kind, id), 0) for kind, id, _ in store.claims()
+    )
+
+
+def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
+    """Ctrl-C, then what a scheduler sends, then in peace."""
+    store = Store(tmp_path / STUDY / "store")
+    finished: dict[tuple[str, str], int] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = store.attempts()
+        with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
+            driver.until(lambda before=before: training(store, before) and store.half_trained())
+            if number == signal.SIGINT:
+                os.killpg(driver.process.pid, number)  # a terminal sends it to the whole group
+            else:
+                driver.signal(number)
+            assert driver.wait(240) == 130, driver.said
+            assert "interrupted" in driver.said
+            assert "Traceback" not in driver.said
+            gone(driver.family)
+        attempts = store.attempts()
+        assert {key: attempts[key] for key in finished} == finished
+        finished = {key: attempts[key] for key in store.markers()}
+    here(tmp_path, "launch", undisturbed.grid, "launch.executor=local")
+    attempts = store.attempts()
+    assert {key: attempts[key] for key in finished} == finished
+    assert store.contents() == undisturbed.contents
+    assert store.resumed()
+    sound(tmp_path / STUDY)
