@@ -150,55 +150,61 @@ def compare_cohorts(
         "metrics": {},
     }
     entries = {name: attribute.entries(masks[name]) for name in kept}
-    values: dict[str, Mapping[Key, np.ndarray]] = {}
-    drawn: dict[str, Mapping[Key, np.ndarray]] = {}
-    rest: dict[str, tuple[Mapping[Key, np.ndarray], Mapping[Key, np.ndarray], int]] = {}
-    if len(kept) > 1:
-        compared = np.isin(cohorts, [names.index(name) for name in kept])
-        of = None if subjects is None else subjects[compared]
-
-        def sums(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            """Sums over the marked images, (1, M), and over those of them in each resample of all images, (R, M)."""
-            from scipy import sparse
-
-            part = sparse.diags(mask[compared].astype(np.float64)) @ attribute.terms[np.flatnonzero(compared)]
-            return np.asarray(part.sum(0)).reshape(1, -1), resampled_sums(part, of, resamples, seed)
-
-        whole, all_drawn = sums(compared)
-        for name in kept:
-            own, own_drawn = sums(masks[name])
-            values[name], drawn[name] = attribute.statistics(own), attribute.statistics(own_drawn)
-            others = compared & ~masks[name]
-            count = int(others.sum()) if subjects is None else len(np.unique(subjects[others]))
-            rest[name] = attribute.statistics(whole - own), attribute.statistics(all_drawn - own_drawn), count
+    drawn = _drawn(attribute, {name: masks[name] for name in kept}, subjects, resamples, seed) if len(kept) > 1 else {}
     for key in next(iter(entries.values()), {}):
         there = [name for name in kept if entries[name][key]["value"] is not None]
         one: dict[str, Any] = {"cohorts": {name: dict(entries[name][key]) for name in there}}
         if len(there) > 1:
-            estimates = [Estimate.of(entries[name][key], drawn[name][key], units[name]) for name in there]
-            one |= _compared(attribute, key, there, estimates, rest, seed)
+            estimates = {name: Estimate.of(entries[name][key], drawn[name].own[key], units[name]) for name in there}
+            one |= _compared(key, estimates, drawn, attribute.shares(key[0]), seed)
         found["metrics"][key] = one
     return found
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Every metric over the resamples (R,) of a cohort and of the rest; of the rest also over all its images, (1,)."""
+
+    own: Mapping[Key, np.ndarray]
+    rest: Mapping[Key, np.ndarray]
+    rest_values: Mapping[Key, np.ndarray]
+    rest_units: int
+
+
+def _drawn(
+    attribute: Attribute, masks: Mapping[str, np.ndarray], subjects: np.ndarray | None, resamples: int, seed: int
+) -> dict[str, _Drawn]:
+    """For each cohort; all from the same resamples of the images that are in a cohort."""
+    from scipy import sparse
+
+    rows = np.flatnonzero(np.logical_or.reduce(list(masks.values())))
+    terms, of = attribute.terms[rows], None if subjects is None else subjects[rows]
+    whole, drawn = terms.sum(0), resampled_sums(terms, of, resamples, seed)
+    found = {}
+    for name, mask in masks.items():
+        own = sparse.diags(mask[rows].astype(np.float64)) @ terms  # others are drawn, too, and add nothing
+        sums, others = resampled_sums(own, of, resamples, seed), ~mask[rows]
+        found[name] = _Drawn(
+            attribute.statistics(sums),
+            attribute.statistics(drawn - sums),
+            attribute.statistics(np.asarray(whole - own.sum(0)).reshape(1, -1)),
+            int(others.sum()) if of is None else len(np.unique(of[others])),
+        )
+    return found
+
+
 def _compared(
-    attribute: Attribute,
-    key: Key,
-    names: Sequence[str],
-    estimates: Sequence[Estimate],
-    rest: Mapping[str, tuple[Mapping[Key, np.ndarray], Mapping[Key, np.ndarray], int]],
-    seed: int,
+    key: Key, estimates: Mapping[str, Estimate], drawn: Mapping[str, _Drawn], share: bool, seed: int
 ) -> dict[str, Any]:
     """``differences`` and ``gap`` of one metric. Of two cohorts, each is the rest of the other."""
-    if len(rest) == 2:
-        others = list(reversed(estimates))
+    names, own = list(estimates), list(estimates.values())
+    if len(drawn) == 2:
+        rest = own[::-1]
     else:
-        others = [
-            Estimate.of({"value": of[key][0]}, of_drawn[key], count) for of, of_drawn, count in (rest[name] for name in names)
-        ]
-    share = attribute.shares(key[0])
-    against = differences(list(zip(estimates, others, strict=True)), share=share, seed=seed)
-    widest = gap(estimates, share=share, seed=seed)
+        parts = [drawn[name] for name in names]
+        rest = [Estimate.of({"value": one.rest_values[key][0]}, one.rest[key], one.rest_units) for one in parts]
+    against = differences(list(zip(own, rest, strict=True)), share=share, seed=seed)
+    widest = gap(own, share=share, seed=seed)
     return {
         "differences": {name: one.entry() for name, one in zip(names, against, strict=True)},
         "gap": {

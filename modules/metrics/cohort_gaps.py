@@ -135,5 +135,6 @@ def _largest(contrasts: Sequence[Contrast], seed: int) -> np.ndarray:
             statistics.append(np.abs(drawn - (one.value - other.value)) / spread)
         else:
             statistics.append(np.abs(generator.standard_normal(len(drawn))))
-    found: np.ndarray = np.nan_to_num(np.array(statistics)).max(axis=0)
+    every = np.array(statistics)
+    found: np.ndarray = np.where(np.isfinite(every), every, 0.0).max(axis=0)  # a resample may lack the images of a cohort
     return found

@@ -79,3 +79,11 @@ def test_differences_of_shares_end_at_one() -> None:
     one, other = normal([0.99, 0.02], [0.2, 0.2])
     assert differences([(one, other)], share=True)[0].high == 1.0
     assert differences([(one, other)], share=False)[0].high > 1.0
+
+
+@pytest.mark.parametrize("absent", [np.nan, np.inf])
+def test_resamples_without_a_cohort_do_not_count(absent: float) -> None:
+    one, other = normal([0.55, 0.52], [0.01, 0.02])
+    lost = Estimate(one.value, one.error, np.where(np.arange(len(one.drawn)) % 10 == 0, absent, one.drawn))
+    (whole,), (part,) = differences([(one, other)], share=True), differences([(lost, other)], share=True)
+    assert (part.low, part.high) == pytest.approx((whole.low, whole.high), abs=0.003)
