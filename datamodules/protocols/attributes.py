@@ -13,6 +13,7 @@ from pydantic import Field
 
 from configs.data_interfaces import DatasetConfig, Manifest
 from configs.lookup import component
+from datamodules.evaluation_sets.cohorts import check_columns, parts
 from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.evaluation_sets.tasks import TaskConfig
 
@@ -20,6 +21,7 @@ from datamodules.evaluation_sets.tasks import TaskConfig
 class AttributesProtocolConfig(TaskConfig):
     """Fields:
     targets: names of the training's targets; empty: all
+    cohorts: columns of the dataset, several joined by ``*``, by whose classes every metric is also reported; empty: none
     tolerance: of the cumulative score, in the unit of the column: the share of images whose absolute error is at most this
     bins: number of confidence bins of the reliability curve
     resamples: of the bootstrap
@@ -30,6 +32,7 @@ class AttributesProtocolConfig(TaskConfig):
     task: ClassVar[str] = "attributes"
     data: component("data")  # type: ignore[valid-type]
     targets: tuple[str, ...] = ()
+    cohorts: tuple[str, ...] = ()
     tolerance: float = Field(default=5.0, ge=0)
     bins: int = Field(default=15, ge=2)
     resamples: int = Field(default=1000, ge=100)
@@ -41,18 +44,23 @@ class AttributesProtocolConfig(TaskConfig):
 
     def evaluation_identity(self) -> dict[str, Any]:
         own = {key: getattr(self, key) for key in ("tolerance", "bins", "resamples", "seed")}
-        return {**super().evaluation_identity(), **own, "targets": list(self.targets)}
+        cohorts = {"cohorts": list(self.cohorts)} if self.cohorts else {}  # added later: without them ids stay as they were
+        return {**super().evaluation_identity(), **own, "targets": list(self.targets), **cohorts}
 
     def asked(self, manifest: Manifest) -> LabeledImages:
         """All images, with the labels of all columns.
 
         Raises:
-            ValueError: the dataset has no columns.
+            ValueError: the dataset has no columns, or not those of the cohorts.
         """
         columns: Any = self.data.columns(manifest)
         if not columns:
             raise ValueError(
                 f"protocol {self.title}: dataset {self.data.name} has no columns, so no attribute can be evaluated"
             )
+        if self.cohorts:
+            names = [name for cohort in self.cohorts for name in parts(cohort)]
+            classes = {name: column.classes for name, column in columns.items()}
+            check_columns(names, classes, f"protocol {self.title}", f"dataset {self.data.name}")
         subjects = np.unique(np.array(manifest.identities), return_inverse=True)[1] if self.data.identified else None
         return LabeledImages(np.arange(len(manifest.keys), dtype=np.int64), columns, subjects)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from configs.data_interfaces import Column
 from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.protocols.attributes import AttributesProtocolConfig
+from grid.evaluation.attribute_cohorts import add_cohorts, cohorts_csv, gap_measures
 from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure
@@ -21,7 +22,7 @@ from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
 
-TABLE, PREDICTIONS = "attributes.csv", "predictions.parquet"
+TABLE, PREDICTIONS, COHORTS = "attributes.csv", "predictions.parquet", "attribute_cohorts.csv"
 FIELDS = ("target", "class", "metric", "value", "low", "high", "n")
 SHARES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}  # columns of tables; the others are in a section
 HEADLINES = ("accuracy", "balanced_accuracy", "mae")
@@ -48,6 +49,7 @@ class Task(EvaluationTask):
         if "cumulative_score" in there:
             within = there["cumulative_score"]["tolerance"]
             yield Measure(f"targets:{name}:cumulative_score", f"{name}: CS@{within:g}", headline=False)
+        yield from gap_measures(name, found)
 
 
 def rows(asked: LabeledImages) -> np.ndarray:
@@ -58,7 +60,8 @@ def rows(asked: LabeledImages) -> np.ndarray:
 def evaluate(asked: LabeledImages, seen: Embedded, protocol: AttributesProtocolConfig) -> EvaluationResult:
     """Writes ``attributes.csv``, one line per number, and ``predictions.parquet``, one row per image.
 
-    An image without a label of a target is left out for that target, and counted as ``unknown``.
+    An image without a label of a target is left out for that target, and counted as ``unknown``. With ``cohorts``, also writes
+    ``attribute_cohorts.csv``; an image without a cohort is left out there, and counted in the same way.
     """
     here = np.flatnonzero(seen.has(asked.rows))
     subjects = None if asked.subjects is None else asked.subjects[here]
@@ -77,13 +80,20 @@ def evaluate(asked: LabeledImages, seen: Embedded, protocol: AttributesProtocolC
             "images": int(known.sum()),
             "unknown": int((~known).sum()),
         }
+        if protocol.cohorts:
+            at = here[known]
+            add_cohorts(targets[name], asked.columns, at, truth[known], found.of(known), column.ordered, of, protocol)
         table |= _columns(name, truth, found)
     lines = list(_lines(targets))
+    outputs: tuple[str, ...] = (TABLE, PREDICTIONS)
+    if protocol.cohorts:
+        outputs = (*outputs, COHORTS)
+        (seen.folder / COHORTS).write_text(cohorts_csv(targets), encoding="utf-8")
     (seen.folder / TABLE).write_text(_csv(lines), encoding="utf-8")
     pq.write_table(pa.table(table), seen.folder / PREDICTIONS)
     facts = {f"{name} {key}": one[key]["value"] for name, one in targets.items() for key in HEADLINES if key in one}
     facts |= {"images": len(here), "dropped_images": len(asked.rows) - len(here)}
-    return EvaluationResult({"task": "attributes", "images": len(here), "targets": targets}, facts, (TABLE, PREDICTIONS))
+    return EvaluationResult({"task": "attributes", "images": len(here), "targets": targets}, facts, outputs)
 
 
 def _truth(column: Column, found: Predicted) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ class Predicted:
     values: np.ndarray
     classes: tuple[str, ...] | None = None
     trained: tuple[int, ...] = ()
+
+    def of(self, images: np.ndarray) -> Predicted:
+        """The predictions of some of the images, a mask (U,) or places."""
+        return replace(self, values=self.values[images])
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,6 +65,7 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     scores = np.einsum("nd,nd->n", one, other).astype(np.float64)
     who = np.array([seen.manifest.identities[row] for row in seen.rows])
     metrics = verification(scores, same, fold, subjects=(who[left], who[right]))
+    metrics["subjects_in_several_folds"] = _in_several_folds(who[left], who[right], fold)
     metrics["modes"] = all_modes(scores, same, fold, (one, other))
     columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
     if verified := _verified(seen, protocol, who, left, right, same, fold):
@@ -73,6 +75,12 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     facts = {key: metrics[key]["value"] for key in ("best_threshold", "ten_fold", "eer", "auc")}
     facts |= {"ten_fold_se": metrics["ten_fold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
     return EvaluationResult(metrics, facts, ("scores.parquet",))
+
+
+def _in_several_folds(left: np.ndarray, right: np.ndarray, fold: np.ndarray) -> int:
+    """Number of subjects that are in the pairs of more than one fold; what is fitted on other folds has seen them."""
+    pairs = set(zip(np.concatenate([left, right]).tolist(), np.concatenate([fold, fold]).tolist(), strict=True))
+    return sum(count > 1 for count in Counter(subject for subject, _ in pairs).values())
 
 
 def _verified(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grid.ledger.study import Study
 from grid.report import scores
+from grid.report.attribute_cohorts import cohorts_markdown
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
 from grid.report.cluster_sheets import cluster_sheets
@@ -110,7 +111,7 @@ def _write(study: Study, folder: Path) -> None:
     if named:
         texts["modes.md"] = modes_markdown(named, study.name)
     if recognized := attribute_boards(table):
-        texts["attributes.md"] = attributes_markdown(recognized, study.name)
+        texts["attributes.md"] = attributes_markdown(recognized, study.name) + cohorts_markdown(recognized)
     if table.sweeps:
         texts["sweeps.md"] = sweeps_markdown(table, study.name)
     for name, text in texts.items():

@@ -1,7 +1,8 @@
 """Ensembles: several cells that score each pair together, as rows of the report.
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 4.2: the kernels of networks with different inputs are added, each
-being the negative Euclidean distance of the two unit embeddings.
+being the negative Euclidean distance of the two unit embeddings. With ``fit``, a linear classifier of these distances is fitted
+for each fold on the pairs of the others (LFW's restricted setting).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from grid.ledger.study import CellView, Study
 from grid.results.measured import measured, started
 from grid.results.rows import Row, Table
 from grid.spec.stage_name import EVALUATE, StageName
-from modules.metrics.ensemble import combined
+from modules.metrics.ensemble import combined, fitted
+from modules.metrics.linear_verifier import Loss
 from modules.metrics.verification import verification
 
 
@@ -37,23 +39,32 @@ def with_ensembles(study: Study, table: Table) -> Table:
         for row in table.rows:
             rest = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != over)
             groups.setdefault(rest, {})[row.cell.levels[over]] = row
-        made += [_row(study, over, levels, group, table.compared) for group in groups.values()]
+        made += [_row(study, ensemble, levels, group, table.compared) for group in groups.values()]
     return dataclasses.replace(table, factors=factors, ensembles=tuple(made))
 
 
-def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row], protocols: Sequence[str]) -> Row:
+def _row(
+    study: Study, ensemble: Mapping[str, Any], levels: Sequence[str], group: Mapping[str, Row], protocols: Sequence[str]
+) -> Row:
+    over, fit = ensemble["over"], ensemble.get("fit")
     members = [group[level] for level in levels]
     metrics: dict[str, Mapping[str, Any]] = {}
     absent: dict[str, None] = {}
+    unfit: list[str] = []
     for protocol in protocols:
         without = [level for level, row in zip(levels, members, strict=True) if protocol not in row.metrics]
         absent |= dict.fromkeys(without)
-        if not without:
-            metrics[protocol] = _evaluated(study, [row.markers[StageName(EVALUATE, protocol)] for row in members])
-    reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not metrics else None
+        if without:
+            continue
+        if fit and (why := _unfit(members[0].metrics[protocol])):
+            unfit.append(f"{protocol}: {why}")
+            continue
+        markers = [row.markers[StageName(EVALUATE, protocol)] for row in members]
+        metrics[protocol] = _evaluated(study, markers, fit, ensemble.get("c", 1.0))
+    reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None
     cell = CellView(
         id=None,
-        levels={**members[0].cell.levels, over: " + ".join(levels)},
+        levels={**members[0].cell.levels, over: " + ".join(levels) + (f", {fit}" if fit else "")},
         state="ensemble",
         reason=reason,
         stages={},
@@ -70,8 +81,20 @@ def _row(study: Study, over: str, levels: Sequence[str], group: Mapping[str, Row
     return Row(cell, "ensemble", reason, {}, metrics, results=tuple(numbers))
 
 
-def _evaluated(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
-    """The ``verification`` results on the pairs compared by all members: no member dropped one of their faces."""
+def _unfit(metrics: Mapping[str, Any]) -> str | None:
+    """Why nothing can be fitted on the other folds of a protocol; None if it can."""
+    shared = metrics.get("subjects_in_several_folds")
+    if shared is None:
+        return "evaluated by an earlier version, which did not count the subjects of several folds; launch with --retry stale"
+    return f"fit needs folds without common subjects, and {shared} are in several" if shared else None
+
+
+def _evaluated(study: Study, markers: Sequence[Marker], fit: Loss | None, c: float) -> dict[str, Any]:
+    """The ``verification`` results on the pairs compared by all members: no member dropped one of their faces.
+
+    Of a fitted ensemble, all numbers come from the scores of the folds' classifiers, and the accuracy over folds is that of
+    their own threshold, 0.
+    """
     tables = [pq.read_table(study.ledger.path(marker, "scores.parquet")) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
     common = set(pairs[0]).intersection(*pairs[1:])
@@ -84,4 +107,7 @@ def _evaluated(study: Study, markers: Sequence[Marker]) -> dict[str, Any]:
     ]
     first = tables[0].take(kept[0])
     same, fold = first["same"].to_numpy(), first["fold"].to_numpy()
-    return verification(combined(scores), same, fold)
+    if fit is None:
+        return verification(combined(scores), same, fold)
+    verified = fitted(scores, same, fold, loss=fit, c=c)
+    return verification(verified.scores, same, fold) | {"setting": verified.setting, "ten_fold": verified.accuracy}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from grid.ledger.study import Study
-from grid.report import attributes, charts, curves, scores, sheets
+from grid.report import attribute_cohorts, attributes, charts, curves, scores, sheets
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.stage_pictures import galleries
@@ -87,6 +87,10 @@ def page(
         attributes_note=attributes.NOTE,
         attribute_rates=attributes.RATES,
         reliability=attributes.PLOT,
+        cohort_tables=attribute_cohorts.cohort_tables,
+        class_gaps=attribute_cohorts.class_gaps,
+        uncounted=attribute_cohorts.uncounted,
+        cohorts_note=attribute_cohorts.NOTE,
         troubles=scores.troubles,
         training=training_curves(table, histories),
         common=common([row.cell.config for row in table.rows if row.cell.config]),

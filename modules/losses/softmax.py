@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from configs.component import Born
 from modules.layers.class_weights import ClassWeightedLossConfig, ClassWeights
+from modules.layers.initialization import gaussian
 from modules.layers.normalize import full_precision, wide
 
 
 class SoftmaxConfig(ClassWeightedLossConfig):
     """``label_smoothing`` is the share of the target distributed evenly over all classes.
+
+    ``initial`` is how the layer is initialized: ``uniform`` is torch's, weights and biases uniform within 1 / sqrt(dimension);
+    ``gaussian`` is that of DeepFace's F8 (Taigman et al., 2014, Section 3.2): standard deviation 0.01, biases 0.5.
 
     ``class_weights`` gives rare classes more weight (Debreczeni et al. weight the classes of FairFace); see
     ``modules.layers.class_weights``.
@@ -21,6 +26,7 @@ class SoftmaxConfig(ClassWeightedLossConfig):
 
     name: Literal["softmax"] = "softmax"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    initial: Annotated[Literal["uniform", "gaussian"], Born("uniform")] = "uniform"
 
     def build(self, dimension: int, classes: int) -> Softmax:
         return Softmax(dimension, classes, self)
@@ -34,6 +40,8 @@ class Softmax(ClassWeights):
     def __init__(self, dimension: int, classes: int, config: SoftmaxConfig) -> None:
         super().__init__(classes, config)
         self.linear = nn.Linear(dimension, classes)
+        if config.initial == "gaussian":
+            gaussian(self.linear)
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Logits (N, classes) of embeddings (N, dimension)."""

@@ -45,9 +45,9 @@ def absolute_error(
     bad = np.flatnonzero(~np.isfinite(predicted))
     if len(bad):
         raise ValueError(f"the prediction of row {bad[0]} is {predicted[bad[0]]}, and of {len(bad)} rows no finite number")
-    errors = np.abs(predicted - truth)
-    inside = errors <= tolerance
-    drawn = resampled_sums(np.stack([errors, inside, np.ones(len(errors))], axis=1), subjects, resamples, seed)
+    terms = error_terms(truth, predicted, tolerance)
+    errors, inside = terms[:, 0], terms[:, 1]
+    drawn = resampled_sums(terms, subjects, resamples, seed)
     means, shares = drawn[:, 0] / drawn[:, 2], drawn[:, 1] / drawn[:, 2]
     low, high = (float(end) for end in np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     mae: dict[str, Any] = {"value": float(errors.mean()), "low": low, "high": high, "n": len(errors)}
@@ -62,3 +62,9 @@ def absolute_error(
         ends, method = effective(share, variance(shares) if units > 1 else 0.0, units, len(inside)), "subject bootstrap"
     score = {"value": share, "low": ends[0], "high": ends[1], "n": len(inside), "tolerance": tolerance, "method": method}
     return {"mae": mae, "cumulative_score": score}
+
+
+def error_terms(truth: np.ndarray, predicted: np.ndarray, tolerance: float) -> np.ndarray:
+    """What each image adds to the sums, (N, 3): its absolute error, whether that is at most ``tolerance``, and 1."""
+    errors = np.abs(np.asarray(predicted, np.float64) - np.asarray(truth, np.float64))
+    return np.stack([errors, errors <= tolerance, np.ones(len(errors))], axis=1)

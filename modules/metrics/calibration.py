@@ -41,14 +41,11 @@ def calibration(
     """
     confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, bool)
     assert confidence.shape == correct.shape == (len(confidence),), (confidence.shape, correct.shape)
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    parts = np.zeros((len(place), 3 * bins))  # of each bin: images, sum of confidences, correct images
-    rows = np.arange(len(place))
-    for part, values in enumerate((np.ones(len(place)), confidence, correct.astype(np.float64))):
-        parts[rows, part * bins + place] = values
+    place, rows = _bins(confidence, bins), np.arange(len(confidence))
+    parts = calibration_terms(confidence, correct, bins)
     sums, drawn = parts.sum(0), resampled_sums(parts, subjects, resamples, seed)
-    value, units = float(_error(sums[None], bins)[0]), len(rows) if subjects is None else len(np.unique(subjects))
-    low, high = effective(value, variance(_error(drawn, bins)) if units > 1 else 0.0, units, len(rows))
+    value, units = float(expected_error(sums[None], bins)[0]), len(rows) if subjects is None else len(np.unique(subjects))
+    low, high = effective(value, variance(expected_error(drawn, bins)) if units > 1 else 0.0, units, len(rows))
     method = "image bootstrap" if subjects is None else "subject bootstrap"
     curve = []
     for k in np.flatnonzero(sums[:bins]).tolist():
@@ -77,7 +74,21 @@ def _accuracy(right: float, count: int, drawn: np.ndarray, k: int, bins: int, su
     return {"value": right / count, "low": low, "high": high}
 
 
-def _error(sums: np.ndarray, bins: int) -> np.ndarray:
+def calibration_terms(confidence: np.ndarray, correct: np.ndarray, bins: int) -> np.ndarray:
+    """What each image adds to the sums, (N, 3 bins): of its bin, 1, its confidence, and whether it is correct."""
+    place = _bins(confidence, bins)
+    parts, rows = np.zeros((len(place), 3 * bins)), np.arange(len(place))
+    for part, values in enumerate((np.ones(len(place)), confidence, np.asarray(correct, np.float64))):
+        parts[rows, part * bins + place] = values
+    return parts
+
+
+def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
+    found: np.ndarray = np.clip(np.ceil(np.asarray(confidence) * bins).astype(np.int64) - 1, 0, bins - 1)
+    return found
+
+
+def expected_error(sums: np.ndarray, bins: int) -> np.ndarray:
     """ECE (R,) of sums (R, 3 bins)."""
     count, confidence, correct = np.split(sums, 3, axis=1)
     return np.asarray(np.abs(correct - confidence).sum(1) / count.sum(1))

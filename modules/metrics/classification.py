@@ -39,6 +39,16 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
+def cell_terms(truth: np.ndarray, predicted: np.ndarray, classes: int) -> Any:
+    """Sparse matrix (N, classes * classes): a one in each image's place in the flat confusion matrix."""
+    from scipy import sparse
+
+    cells = np.asarray(truth) * classes + np.asarray(predicted)
+    return sparse.csr_matrix(
+        (np.ones(len(cells)), (np.arange(len(cells)), cells)), shape=(len(cells), classes * classes)
+    )  # dense, 100 classes would be 10,000 numbers per image
+
+
 @dataclass(frozen=True)
 class Rates:
     """Numerators and denominators of all proportions, each (..., K) or (...,), of confusion matrices (..., K, K)."""
@@ -127,7 +137,7 @@ def classification(
     """
     counts = confusion_matrix(truth, predicted, classes)
     assert counts.sum() > 0, "no image"
-    drawn = Rates(_resampled(np.asarray(truth) * classes + np.asarray(predicted), classes, subjects, resamples, seed))
+    drawn = Rates(_resampled(cell_terms(truth, predicted, classes), classes, subjects, resamples, seed))
     rates = Rates(counts)
     shares = _Shares(np.asarray(truth), np.asarray(predicted), subjects)
     everyone = np.ones(len(truth), bool)
@@ -156,14 +166,9 @@ def classification(
     return found
 
 
-def _resampled(cells: np.ndarray, classes: int, subjects: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
-    """Confusion matrices (resamples, classes, classes); ``cells`` (N,) is the place of each image in the flat matrix."""
-    from scipy import sparse
-
-    single = sparse.csr_matrix(
-        (np.ones(len(cells)), (np.arange(len(cells)), cells)), shape=(len(cells), classes * classes)
-    )  # dense, 100 classes would be 10,000 numbers per image
-    return resampled_sums(single, subjects, resamples, seed).reshape(-1, classes, classes)
+def _resampled(terms: Any, classes: int, subjects: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
+    """Confusion matrices (resamples, classes, classes)."""
+    return resampled_sums(terms, subjects, resamples, seed).reshape(-1, classes, classes)
 
 
 @dataclass(frozen=True)

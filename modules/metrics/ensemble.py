@@ -1,7 +1,8 @@
 """Ensembles: combines the scores of several networks for the same pairs.
 
-Taigman et al.: DeepFace. CVPR 2014, section 5.3: the networks' kernels are summed, K = sum of -||x - y||_2, each computed on
-embeddings of unit length.
+Taigman et al.: DeepFace. CVPR 2014, section 5.3: the networks' power CPD kernels are summed, K = sum of -||x - y||_2, each
+computed on embeddings of unit length. In the restricted setting, the paper uses them in an SVM; here it is a linear one on the
+kernels' values, one per network, so it learns their weights and the threshold.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
+from modules.metrics.linear_verifier import Loss
+from modules.metrics.verifier import Verified, fitted_per_fold
 
 
 def distance_kernel(cosines: np.ndarray) -> np.ndarray:
@@ -33,9 +37,37 @@ def combined(scores: Sequence[np.ndarray]) -> np.ndarray:
     Raises:
         ValueError: there is no network, or the numbers of pairs do not match.
     """
+    return np.sum(_kernels(scores), axis=0)
+
+
+def fitted(
+    scores: Sequence[np.ndarray], same: np.ndarray, folds: np.ndarray, *, loss: Loss = "svm", c: float = 1.0
+) -> Verified:
+    """A verifier per fold on the networks' kernels, fitted on the given pairs of the other folds: the restricted setting.
+
+    The objective is |w|^2 / 2 + c times the sum of losses, on kernels standardized over the pairs that are fitted; ``svm`` is
+    the squared hinge loss (that of scikit-learn's ``LinearSVC``).
+
+    Args:
+        scores: for each network (n,) cosines of the same pairs in the same order.
+        same: (n,) bool.
+        folds: (n,) int; for the restricted setting no subject is in two folds.
+        loss: ``svm`` or ``logistic``.
+        c: above 0; the larger, the closer the fit.
+
+    Raises:
+        ValueError: see ``combined`` and ``verifier.fitted_per_fold``; ``c`` is not above 0.
+    """
+    if not c > 0:
+        raise ValueError(f"c is {c}; the weight of the losses is a number above 0")
+    return fitted_per_fold(np.stack(_kernels(scores), axis=1), same, folds, loss=loss, penalty=1 / c)
+
+
+def _kernels(scores: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The kernel (n,) of each network; see ``combined`` for the errors."""
     if not len(scores):
         raise ValueError("an ensemble needs the scores of one network at least")
     lengths = [len(one) for one in scores]
     if len(set(lengths)) > 1:
         raise ValueError(f"the networks scored {lengths} pairs; an ensemble needs the same pairs from each")
-    return np.sum([distance_kernel(one) for one in scores], axis=0)
+    return [distance_kernel(one) for one in scores]

@@ -70,9 +70,27 @@ def restricted(
     """
     if features not in linear_verifier.FEATURES:
         raise ValueError(f"there is no feature map {features}; known are {', '.join(linear_verifier.FEATURES)}")
-    same = labels(same)
     embeddings = np.asarray(embeddings, np.float64)
     inputs = linear_verifier.FEATURES[features](embeddings[left], embeddings[right])
+    return fitted_per_fold(inputs, same, folds, loss=loss, penalty=penalty)
+
+
+def fitted_per_fold(
+    inputs: np.ndarray, same: np.ndarray, folds: np.ndarray, *, loss: linear_verifier.Loss, penalty: float
+) -> Verified:
+    """The restricted setting for any features of pairs: per fold a linear verifier fitted on the pairs of the other folds.
+
+    Args:
+        inputs: (n, F) float, features of each pair, which depend on no label.
+        same: (n,) bool.
+        folds: (n,) int.
+        loss: see ``linear_verifier.fit``.
+        penalty: see ``linear_verifier.fit``.
+
+    Raises:
+        ValueError: fewer than two folds; the other folds lack genuine or impostor pairs; see ``linear_verifier.fit``.
+    """
+    same = labels(same)
     scores, verifiers = np.zeros(len(same)), []
     held = held_out(folds, len(same))
     for out in held:

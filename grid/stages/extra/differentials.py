@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.data_interfaces import Column, ProtocolConfig
+from configs.data_interfaces import ProtocolConfig
 from configs.lookup import nearest
 from configs.staging import StageConfig
+from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
 from grid.evaluation.task import evaluation_task
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
@@ -62,7 +63,7 @@ class Kind(StageKind):
             known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
             names = sorted({name for cohort in settings.cohorts for name in parts(cohort)})
             names = names or [name for name in sorted(known) if classes[name] is not None]
-            check_columns(names, classes, f"stage {settings.title}", protocol.title)
+            check_columns(names, classes, f"stage {settings.title}", f"the dataset of protocol {protocol.title}")
             (evaluated,) = [one for one in graph.of(EVALUATE) if one.label == StageName(EVALUATE, protocol.title)]
             identity = {
                 "evaluate": evaluated.id,
@@ -106,40 +107,6 @@ def chosen_protocol(graph: Graph, settings: DifferentialsConfig) -> ProtocolConf
         )  # fmt: skip
         raise ValueError(f"stage {settings.title}: {what}")
     return known[settings.protocol]
-
-
-def check_columns(names: Sequence[str], classes: Mapping[str, Any], stage: str, protocol: str) -> None:
-    """Raises ValueError unless all are columns with classes, of which there is at least one."""
-    able = [name for name, known in classes.items() if known is not None]
-    if not names:
-        raise ValueError(f"{stage}: the dataset of protocol {protocol} has no column with classes")
-    for name in names:
-        if name not in classes:
-            raise ValueError(
-                f"{stage}: {name!r} in cohorts is no column of the dataset of protocol {protocol}{nearest(name, able)}"
-            )
-        if classes[name] is None:
-            raise ValueError(f"{stage}: column {name!r} in cohorts has numbers, and cohorts are classes{nearest(name, able)}")
-
-
-def parts(cohort: str) -> list[str]:
-    """``race*gender`` -> ["race", "gender"]."""
-    return [part.strip() for part in cohort.split("*")]
-
-
-def combined(columns: Mapping[str, Column], cohort: str) -> tuple[np.ndarray, list[str]]:
-    """(class of each image, int64 (N,), -1 if unknown; names of the classes) of a column or a combination of columns."""
-    index, names = np.zeros(0, np.int64), [""]
-    for number, part in enumerate(parts(cohort)):
-        column = columns[part]
-        assert column.classes is not None, part
-        if number == 0:
-            index, names = np.asarray(column.values, np.int64), list(column.classes)
-            continue
-        unknown = (index < 0) | (column.values < 0)
-        index = np.where(unknown, -1, index * len(column.classes) + column.values)
-        names = [f"{one} x {other}" for one in names for other in column.classes]
-    return index, names
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:

@@ -53,7 +53,11 @@ class Kind(StageKind):
 
     def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
         about = stage.label.about
-        tables = {"scores.parquet": ("scores", f"{about}.parquet"), "attributes.csv": ("metrics", f"{about}.csv")}
+        tables = {
+            "scores.parquet": ("scores", f"{about}.parquet"),
+            "attributes.csv": ("metrics", f"{about}.csv"),
+            "attribute_cohorts.csv": ("metrics", f"{about} cohorts.csv"),
+        }
         return {**tables, METRICS: ("metrics", f"{about}.json")}
 
     def plan(self, graph: Graph) -> None:

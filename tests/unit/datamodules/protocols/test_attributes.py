@@ -45,6 +45,16 @@ def test_a_dataset_without_columns_is_refused(tmp_path: Path) -> None:
         asking.asked(asking.dataset().scan(tmp_path / "cache"))
 
 
+def test_cohorts_are_columns_with_classes_and_leave_the_identity_alone_without_them() -> None:
+    asking = protocol({"name": "drawn", "subjects": 3, "shots": 2}, cohorts=["gender*age_years"])
+    with pytest.raises(ValueError, match="protocol attributes: column 'age_years' in cohorts has numbers"):
+        asking.asked(asking.dataset().manifest(Path()))
+    with pytest.raises(ValueError, match="'race' in cohorts is no column of dataset drawn"):
+        protocol({"name": "drawn", "subjects": 3, "shots": 2}, cohorts=["race"]).asked(asking.dataset().manifest(Path()))
+    assert "cohorts" not in protocol("drawn").evaluation_identity()
+    assert protocol("drawn", cohorts=["gender"]).evaluation_identity()["cohorts"] == ["gender"]
+
+
 def test_every_setting_is_part_of_the_identity() -> None:
     plain = protocol("drawn").evaluation_identity()
     for key, value in {"targets": ["age"], "tolerance": 3, "bins": 10, "resamples": 200, "seed": 1, "multi_crop": 0.9}.items():

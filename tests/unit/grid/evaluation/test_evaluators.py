@@ -255,6 +255,20 @@ def test_a_setting_of_lfw_fits_a_verifier_per_fold(tmp_path, setting):
     assert "verifier" in pq.read_table(tmp_path / "scores.parquet").column_names
 
 
+def test_subjects_of_several_folds_are_counted(tmp_path):
+    """Both subjects of a pair count; only folds without common subjects have none."""
+    whole = pairs()
+    subject = [whole.left // SHOTS, whole.right // SHOTS]
+    places = {who: set(whole.fold[(subject[0] == who) | (subject[1] == who)].tolist()) for who in range(SUBJECTS)}
+    wanted = sum(len(folds) > 1 for folds in places.values())
+    assert wanted > 0
+    assert verification.evaluate(whole, seen_of(tmp_path), IJB).metrics["subjects_in_several_folds"] == wanted
+    fold = (whole.left // SHOTS) % 4
+    inside = np.flatnonzero(fold == (whole.right // SHOTS) % 4)
+    apart = Pairs(whole.left[inside], whole.right[inside], whole.same[inside], fold[inside])
+    assert verification.evaluate(apart, seen_of(tmp_path), IJB).metrics["subjects_in_several_folds"] == 0
+
+
 def test_a_setting_is_part_of_the_identity_and_needs_view_2(tmp_path):
     assert resolve("protocol", {"name": "lfw", "root": str(tmp_path)}).evaluation_identity() == {}
     assert resolve("protocol", {"name": "lfw", "root": str(tmp_path), "setting": "restricted"}).evaluation_identity() == {

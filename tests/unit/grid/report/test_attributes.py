@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 import pytest
 
+from grid.report.attribute_cohorts import cohort_tables
 from grid.report.attributes import NOTE, PLOT, RATES, attributes_markdown, boards, printed
 from grid.report.page import HERE
 from modules.metrics.absolute_error import absolute_error
@@ -97,6 +98,7 @@ def test_the_page_draws_each_cell_of_the_confusion_matrix_and_each_bin(table: An
         attribute_rates=RATES,
         reliability=PLOT,
         strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
+        cohort_tables=cohort_tables,
     )
     assert text.count('<rect class="cell"') == 2 * 4
     assert text.count('<circle class="curve') == sum(len(found[0].curve(row)) for row in found[0].rows)

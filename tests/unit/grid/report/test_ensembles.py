@@ -12,6 +12,7 @@ from grid.report.ensembles import with_ensembles
 from grid.report.markdown import markdown
 from grid.report.table_csv import table_csv
 from grid.results import rows
+from modules.metrics.ensemble import fitted
 from modules.metrics.verification import verification
 
 AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "pretraining": ["none", "imagenet"]}
@@ -46,6 +47,46 @@ def test_scores_are_summed_distances_of_the_members(make_study):
     found = row.metrics["lfw view 2"]
     for key in ("best_threshold", "eer", "auc", "ten_fold"):
         assert found[key]["value"] == pytest.approx(expected[key]["value"], abs=1e-12)
+
+
+def fit_table(study, shared):
+    """The table of an ensemble whose members' evaluations counted so many subjects of several folds; None: did not count."""
+    table = rows.table(study)
+    told = {} if shared is None else {"subjects_in_several_folds": shared}
+    own = [replace(row, metrics={title: {**one, **told} for title, one in row.metrics.items()}) for row in table.rows]
+    return with_ensembles(study, replace(table, rows=tuple(own)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss", "c"), [({"fit": "svm"}, "svm", 1.0), ({"fit": "logistic", "c": 0.1}, "logistic", 0.1)]
+)
+def test_a_fitted_ensemble_has_the_numbers_of_the_fit_on_the_other_folds(make_study, settings, loss, c):
+    axes = {"detection": ["none", "mtcnn"]}
+    study = make_study(axes=axes, pairs=200, explainers=(), ensembles=[{"over": "detection", **settings}])
+    (row,) = fit_table(study, 0).ensembles
+    tables = [pq.read_table(study.ledger.path(cell.markers["evaluate:lfw view 2"], "scores.parquet")) for cell in study.cells]
+    same, fold = tables[0]["same"].to_numpy(), tables[0]["fold"].to_numpy()
+    expected = fitted([table["score"].to_numpy() for table in tables], same, fold, loss=loss, c=c)
+    found = row.metrics["lfw view 2"]
+    assert found["ten_fold"] == expected.accuracy
+    assert found["setting"] == "restricted"
+    assert found["auc"]["value"] == verification(expected.scores, same, fold)["auc"]["value"]
+    assert dict(row.cell.levels) == {"detection": f"none + mtcnn, {loss}"}
+
+
+@pytest.mark.parametrize(
+    ("shared", "words"), [(12, "folds without common subjects, and 12 are in several"), (None, "--retry stale")]
+)
+def test_nothing_is_fitted_where_folds_share_subjects_and_the_reason_is_said(make_study, shared, words):
+    axes = {"detection": ["none", "mtcnn"]}
+    ensembles = [{"over": "detection", "fit": "svm"}, {"over": "detection"}]
+    study = make_study(axes=axes, pairs=100, explainers=(), ensembles=ensembles)
+    fit, plain = fit_table(study, shared).ensembles
+    assert not fit.metrics
+    assert words in fit.reason
+    assert fit.reason.startswith("lfw view 2: ")
+    assert plain.metrics
+    assert plain.reason is None
 
 
 def test_stages_that_compare_no_pairs_are_no_part_of_an_ensemble(make_study):
@@ -86,6 +127,8 @@ def test_printed_tables_have_the_ensembles_after_the_cells(make_study, tmp_path)
         ({"over": "backbne"}, "unknown axis 'backbne'"),
         ({"over": "detection", "levels": ["none", "mtcn"]}, "no level 'mtcn'"),
         ({"over": "detection", "levels": ["none"]}, "needs two"),
+        ({"over": "detection", "c": 2}, "nothing is fitted; set fit: svm or fit: logistic"),
+        ({"over": "detection", "fit": "forest"}, "fit"),
     ],
 )
 def test_ensembles_of_what_is_not_there_are_refused(refused, ensemble, told):

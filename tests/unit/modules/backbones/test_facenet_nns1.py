@@ -1,11 +1,13 @@
 """The operations that Schroff et al. (2015) state for NNS1 and NNS2."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from configs.lookup import resolve
+from grid.spec.grid_file import read
 from modules.backbones.facenet_nns1 import FaceNetNNS1Config
 from modules.backbones.facenet_nns2 import FaceNetNNS2Config
 from modules.model_complexity import Count, count
@@ -26,6 +28,21 @@ def counted(config: Any, size: Any) -> Count:
 def test_it_takes_the_stated_operations_within_a_tenth(name: str, size: Any, operations: float) -> None:
     found = counted(CONFIGS[name](), size)
     assert found.flops / 2 == pytest.approx(operations, rel=0.1)  # a multiply-add is one operation in the paper
+
+
+@pytest.mark.parametrize(
+    ("file", "sizes"),
+    [
+        ("facenet", {"nn1": 220, "nn2": 224, "nns1": 165, "nns2": (140, 116)}),
+        ("facenet_small", {"nn1": 64, "nn2": 64, "nns1": 64, "nns2": (64, 53)}),
+    ],
+)
+def test_each_network_of_the_shipped_grids_has_its_own_input_size(file: str, sizes: dict[str, Any]) -> None:
+    grid = read(Path(__file__).parents[4] / f"configs/grids/{file}.yaml")
+    cells = [(one.levels["network"], one.cell) for one in grid.combinations()]
+    assert {(name, cell.input.pixels) for name, cell in cells if cell} == set(sizes.items())
+    (nns2,) = {cell.backbone.name for name, cell in cells if cell and name == "nns2"}
+    assert nns2 == "facenet_nns2"
 
 
 @pytest.mark.parametrize(

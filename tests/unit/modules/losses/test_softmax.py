@@ -28,6 +28,22 @@ def test_logits_are_one_linear_layer_with_bias() -> None:
     torch.testing.assert_close(loss.logits(embeddings), embeddings @ loss.linear.weight.T + loss.linear.bias)
 
 
+def test_the_layer_can_start_as_deepfaces_f8_and_starts_as_torchs_by_default() -> None:
+    torch.manual_seed(0)
+    weight, bias = (one.detach().double() for one in SoftmaxConfig(initial="gaussian").build(512, 400).linear.parameters())
+    assert bias.tolist() == [0.5] * 400
+    assert weight.mean().item() == pytest.approx(0, abs=4 * 0.01 / weight.numel() ** 0.5)
+    assert weight.std().item() == pytest.approx(0.01, rel=0.01)
+    assert ((weight / weight.std()) ** 4).mean().item() == pytest.approx(3, abs=0.06)  # of a Gaussian; 1.8 if uniform
+    torch.manual_seed(1)
+    default = SoftmaxConfig().build(16, 5).linear
+    torch.manual_seed(1)
+    torch.testing.assert_close(default.weight, torch.nn.Linear(16, 5).weight)
+    assert SoftmaxConfig().identity() == SoftmaxConfig(initial="uniform").identity()
+    assert "initial" not in SoftmaxConfig().identity()
+    assert SoftmaxConfig(initial="gaussian").identity()["initial"] == "gaussian"
+
+
 COUNTS = torch.tensor([900, 90, 9, 0])
 
 

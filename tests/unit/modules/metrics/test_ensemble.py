@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from modules.metrics.ensemble import combined, distance_kernel
+from modules.metrics.ensemble import combined, distance_kernel, fitted
 
 
 def unit(seed, n=30, size=8):
@@ -41,3 +41,66 @@ def test_what_is_no_cosine_is_named(bad):
 def test_traps_are_refused(scores, words):
     with pytest.raises(ValueError, match=words):
         combined(scores)
+
+
+def networks(seed=0, pairs=600, folds=10):
+    """Cosines of a good, a fair and a useless network, labels, folds."""
+    rng = np.random.default_rng(seed)
+    same = np.arange(pairs) % 2 == 0
+    scores = [np.clip(np.where(same, gain, 0.0) + rng.normal(0, 0.2, pairs), -1, 1) for gain in (0.5, 0.3, 0.0)]
+    return scores, same, rng.permutation(np.arange(pairs) // 2 % folds)
+
+
+@pytest.mark.parametrize(("loss", "c"), [("svm", 1.0), ("svm", 0.01), ("logistic", 1.0), ("logistic", 0.05)])
+def test_a_fit_is_scikit_learns_on_the_other_folds(loss, c):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    scores, same, folds = networks()
+    found = fitted(scores, same, folds, loss=loss, c=c)
+    distances = np.stack([-np.sqrt(2 - 2 * one) for one in scores], axis=1)
+    rights = []
+    for fold in range(10):
+        train, test = folds != fold, folds == fold
+        scaler = StandardScaler().fit(distances[train])
+        if loss == "svm":  # its intercept is penalized, the less the larger its scaling
+            model = LinearSVC(C=c, dual=False, tol=1e-10, intercept_scaling=1e4, max_iter=100_000)
+        else:
+            model = LogisticRegression(C=c, tol=1e-10, max_iter=10_000)
+        model.fit(scaler.transform(distances[train]), same[train])
+        np.testing.assert_allclose(found.scores[test], model.decision_function(scaler.transform(distances[test])), atol=2e-3)
+        rights.append((model.predict(scaler.transform(distances[test])) == same[test]).mean())
+    assert found.accuracy["folds"] == pytest.approx(rights)
+    assert found.accuracy["value"] == pytest.approx(np.mean(rights))
+    assert found.setting == "restricted"
+
+
+@pytest.mark.parametrize("loss", ["svm", "logistic"])
+def test_labels_of_a_fold_do_not_reach_its_scores(loss):
+    scores, same, folds = networks()
+    rng = np.random.default_rng(1)
+    before = fitted(scores, same, folds, loss=loss)
+    for fold in (0, 4, 9):
+        shuffled = same.copy()
+        shuffled[folds == fold] = rng.permutation(same[folds == fold])
+        after = fitted(scores, shuffled, folds, loss=loss)
+        assert after.scores[folds == fold].tobytes() == before.scores[folds == fold].tobytes()
+        assert (after.scores[folds != fold] != before.scores[folds != fold]).all()
+
+
+def test_useless_networks_get_no_weight_and_harm_the_sum_only():
+    from modules.metrics.verification import ten_fold_accuracy
+
+    scores, same, folds = networks(pairs=2000)
+    rng = np.random.default_rng(2)
+    scores += [rng.uniform(-1, 1, 2000) for _ in range(3)]
+    found = fitted(scores, same, folds)
+    assert all(abs(one.weights[3:]).max() < 0.1 * abs(one.weights[:1]) for one in found.verifiers)
+    assert found.accuracy["value"] > ten_fold_accuracy(combined(scores), same, folds)["value"] + 0.05
+
+
+def test_a_weight_of_the_losses_that_is_not_above_zero_is_refused():
+    scores, same, folds = networks()
+    with pytest.raises(ValueError, match="c is 0"):
+        fitted(scores, same, folds, c=0)

@@ -9,12 +9,10 @@ import pytest
 from PIL import Image
 from small import write
 
-from datamodules.columns import Column
 from datamodules.datasets.drawn import DrawnDatasetConfig
 from grid.plan.plan import make_plan
 from grid.spec.grid_file import read
 from grid.spec.stage_kind import stage_kind
-from grid.stages.extra.differentials import combined
 from modules.metrics.roc import Curve
 
 BASE = {"data": {"name": "drawn", "size": 64, "subjects": 4, "shots": 4}, "input": {"size": 32}}
@@ -84,13 +82,3 @@ def test_what_cannot_be_compared_is_said_by_the_plan(tmp_path, settings, words):
     file = write(tmp_path / "grid.yaml", BASE, axes={}, protocols=[PAIRS], explainers=[], stages=stages)
     with pytest.raises(Exception, match=words):
         make_plan(read(file))
-
-
-def test_combinations_have_a_class_each_and_unknown_labels_none():
-    columns = {
-        "race": Column.categorical(["A", "B", None, "B"]),
-        "gender": Column.categorical(["F", "M", "F", None]),
-    }
-    index, names = combined(columns, "race*gender")
-    assert names == ["A x F", "A x M", "B x F", "B x M"]
-    assert index.tolist() == [0, 3, -1, -1]
