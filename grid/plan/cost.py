@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from configs.lookup import nearest
@@ -10,7 +11,9 @@ from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, uncollected
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput
+from grid.spec.search import Search
 from grid.spec.stage_kind import TRAIN
+from grid.spec.stage_name import SEARCH
 from modules.model_complexity import count
 from modules.shape_inference import on_meta, stage_shapes
 from modules.targets import objective
@@ -24,6 +27,8 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
     """Per cell: ``parameters``, ``flops`` per forward pass of one image, maximum ``training_flops``, ``disk_bytes``; totals.
 
     Disk space, in bytes, covers two checkpoints (weights and optimizer state) and the kept weights of each training, float32.
+    The head of a cell with a search is not known yet: each of its numbers is the largest of all trials. The totals include the
+    trials.
 
     Raises:
         BadInput: a network cannot take the cell's input size, or has no spatial feature map; no network of the grid has the
@@ -36,10 +41,12 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
         cell = planned.cell
         if cell is None:
             continue
-        found = _of(cell, resolver, planned.title, plan, networks)
+        found = _largest(cell, resolver, planned.title, plan, networks)
         if planned.id is not None:
             cells[planned.id] = found
             trainings[planned.stages[TRAIN]] = found
+            if cell.search is not None:
+                trainings[planned.stages[SEARCH]] = _of_search(found, cell.search, cell.recipe.epochs)
     _check_layers(plan)
     return {
         "cells": cells,
@@ -96,6 +103,28 @@ def _check_recipe(recipe: RecipeConfig) -> None:
             f"recipe {recipe.name}: {type(recipe).__name__} must derive from modules.training.recipe.Recipe, whose fields a "
             "training reads"
         )
+
+
+def _largest(
+    cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]
+) -> dict[str, Any]:
+    """The cost of a cell; with a search, the largest numbers of all heads that may be chosen."""
+    if cell.search is None:
+        return _of(cell, resolver, title, plan, networks)
+    several = [cell.model_copy(update={"head": head}) for head in cell.search.heads(cell.head)]
+    found = [_of(one, resolver, title, plan, networks) for one in several]
+    return {key: max((one[key] for one in found if one[key] is not None), default=None) for key in found[0]}
+
+
+def _of_search(cell: dict[str, Any], search: Search, epochs: int) -> dict[str, Any]:
+    """The cost of all trials of a search, at most; ``epochs`` are those of the cell whose cost is given."""
+    steps = [after - before for before, after in pairwise((0, *search.rungs))]
+    trained = sum(count * step for count, step in zip(search.trainings, steps, strict=True))
+    flops, kept = cell["training_flops"], 4 * cell["parameters"]  # a trial keeps its checkpoints, but no weights besides
+    return {
+        "training_flops": None if flops is None else round(flops / epochs * trained),
+        "disk_bytes": sum(search.trainings) * (cell["disk_bytes"] - kept),
+    }
 
 
 def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:

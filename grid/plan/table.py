@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.plan.plan import BLOCKED, PENDING, RUN, STALE, Plan, PlannedStage
-from grid.spec.stage_name import SHOWN_ID
+from grid.spec.stage_kind import stage_kind
+from grid.spec.stage_name import SEARCH, SHOWN_ID, TRIAL
 from grid.terminal import counted
 
 COLORS = {
@@ -44,14 +45,35 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
     for (why, reason), number in reasons.items():
         parts.append(Text.assemble((f"{why} ({number})", COLORS[why]), f": {reason}"))
     parts += [Text(line, style=COLORS[STALE]) for line in changes(plan)]
-    shared = [stage for stage in plan.stages if len(stage.cells) > 1]
+    shared = [stage for stage in plan.stages if len(stage.cells) > 1 and stage_kind(stage.stage).listed]
     for stage in shared:
         words = f"shared {stage.label} {stage.id[:SHOWN_ID]}: {len(stage.cells)} cells, "
         parts.append(Text.assemble(words, (shown(stage.state), COLORS[stage.state])))
+    parts += [Text(line) for line in searches(plan)]
     parts.append(Text(_total(plan, costs), style="bold"))
     if plan.grid.spec.replicates > 1:
         parts.append(Text(_replicates(plan)))
     return Group(*parts)
+
+
+def searches(plan: Plan) -> list[str]:
+    """What each search tries, and how many of its trainings would run: one line per search."""
+    stages = {stage.id: stage for stage in plan.stages}
+    found: dict[str, str] = {}
+    for cell in plan.cells:
+        if cell.cell is None or cell.cell.search is None or (id := cell.stages.get(SEARCH)) is None:
+            continue
+        search = cell.cell.search
+        trials = [stages[one] for name, one in cell.stages.items() if name.kind == TRIAL]
+        steps = zip(search.trainings, search.rungs, strict=True)
+        rungs = ", ".join(f"{count} for {counted(epochs, 'epoch')}" for count, epochs in steps)
+        todo = sum(stage.state == RUN for stage in trials)
+        found.setdefault(
+            id,
+            f"search {id[:SHOWN_ID]} of {counted(len(stages[id].cells), 'cell')}: {search.trials} trials, {rungs}, by "
+            f"{search.metric}: {todo} of {counted(len(trials), 'training')} to run",
+        )
+    return list(found.values())
 
 
 def shown(state: str) -> str:
@@ -85,7 +107,8 @@ def _stages(stages: Sequence[PlannedStage]) -> str:
     """``train of 2 cells, evaluate:lfw of 1 cell``."""
     cells: dict[str, set[str]] = {}
     for stage in stages:
-        cells.setdefault(stage.label, set()).update(stage.cells)
+        label = stage.label if stage_kind(stage.stage).listed else stage.stage
+        cells.setdefault(label, set()).update(stage.cells)
     return ", ".join(f"{label} of {counted(len(owners), 'cell')}" for label, owners in cells.items())
 
 

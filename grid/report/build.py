@@ -22,6 +22,7 @@ from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
 from grid.report.page import page
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
+from grid.report.searches import searches_json, searches_markdown
 from grid.report.sheet_png import sheet_png
 from grid.report.sheets import sheets
 from grid.report.sweeps import sweeps_markdown
@@ -33,18 +34,19 @@ from grid.results import rows
 from grid.results.explanation_reader import plain
 from grid.results.explanation_scores import explanation_scores
 from grid.results.results import of_rows
+from grid.results.searches import searches
 from grid.results.trends import Trend, trends
 from grid.spec.grid_file import BadInput
 
-OPTIONAL = ("modes.md", "attributes.md", "sweeps.md")
+OPTIONAL = ("modes.md", "attributes.md", "sweeps.md", "searches.md")
 
 
 def build(study: Study, out: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md; if
-    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for sweeps, numeric axes and networks of
-    several sizes, figures (PNG).
+    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric
+    axes and networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -93,12 +95,15 @@ def _write(study: Study, folder: Path) -> None:
     clusters = cluster_sheets(study, table.rows)
     for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
+    searched = searches(study)
+    content = {**table_json(study, table), "explanations": scores_json(scored)}
+    content |= {"searches": searches_json(searched)} if searched else {}
     texts = {
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
         "table.tex": latex(table, study.name),
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
-        "report.json": json.dumps({**table_json(study, table), "explanations": scores_json(scored)}, indent=1) + "\n",
+        "report.json": json.dumps(content, indent=1) + "\n",
         "index.html": page(
             study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn, clusters
         ),
@@ -112,6 +117,8 @@ def _write(study: Study, folder: Path) -> None:
         texts["modes.md"] = modes_markdown(named, study.name)
     if recognized := attribute_boards(table):
         texts["attributes.md"] = attributes_markdown(recognized, study.name) + cohorts_markdown(recognized)
+    if searched:
+        texts["searches.md"] = searches_markdown(searched, study.name)
     if table.sweeps:
         texts["sweeps.md"] = sweeps_markdown(table, study.name)
     for name, text in texts.items():

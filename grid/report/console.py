@@ -8,11 +8,13 @@ from rich.text import Text
 
 from grid.ledger.study import Study
 from grid.report.ensembles import with_ensembles
+from grid.report.searches import columns, fields, ordered, summary
 from grid.report.sweeps import columns_of, sweep_lines
 from grid.results import rows
 from grid.results.columns import Column
 from grid.results.fitting_table import FittingTable
 from grid.results.result import Result
+from grid.results.searches import SearchView, searches
 from grid.results.sweeps import Sweep
 
 COLORS = {
@@ -31,7 +33,8 @@ def table(study: Study) -> Group:
     tasks = dict.fromkeys(column.task for column in found.columns)
     groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
     tables = [_table(study.name, found, protocols) for protocols in groups or [[""]]]
-    return Group(*map(FittingTable, [*tables, *(_swept(found, sweep) for sweep in found.sweeps)]), _caption(found))
+    more = [*(_swept(found, sweep) for sweep in found.sweeps), *map(_searched, searches(study))]
+    return Group(*map(FittingTable, [*tables, *more]), _caption(found))
 
 
 def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
@@ -80,6 +83,16 @@ def _swept(found: rows.Table, sweep: Sweep) -> RichTable:
         numbers = [_shown(column, sweep.value(row, protocol, column)) for column in shown]
         out.add_row(Text("" if row is before else row.title), Text(text), *numbers)
         before = row
+    return out
+
+
+def _searched(search: SearchView) -> RichTable:
+    """The trials of a search."""
+    out = RichTable(title=Text(summary(search)), title_justify="left", pad_edge=False, box=None, header_style="bold")
+    for place, title in enumerate(columns(search)):
+        out.add_column(Text(title.replace(" ", "\n", 1)), justify="left" if place in (1, 6) else "right", overflow="fold")
+    for trial in ordered(search):
+        out.add_row(*map(Text, fields(trial)))
     return out
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.report import attribute_cohorts, attributes, charts, curves, scores, sheets
+from grid.report import searches as searches_table
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.stage_pictures import galleries
@@ -22,6 +23,7 @@ from grid.report.text import printable
 from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.results.rows import Table
+from grid.results.searches import searches
 from grid.results.trends import Trend
 from grid.spec.yaml_source import flat
 
@@ -91,6 +93,11 @@ def page(
         class_gaps=attribute_cohorts.class_gaps,
         uncounted=attribute_cohorts.uncounted,
         cohorts_note=attribute_cohorts.NOTE,
+        searches=searches(study),
+        searches_note=searches_table.NOTE,
+        search_columns=searches_table.columns,
+        search_order=searches_table.ordered,
+        search_fields=searches_table.fields,
         troubles=scores.troubles,
         training=training_curves(table, histories),
         common=common([row.cell.config for row in table.rows if row.cell.config]),

@@ -15,6 +15,7 @@ from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.ledger.study import CellView, Study
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput
+from grid.spec.search import searched
 from grid.spec.stage_name import EVALUATE, SHOWN_ID, TRAIN
 from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
@@ -110,7 +111,8 @@ def _with_cell(study: Study, view: CellView, marker: Marker) -> Trained:
     except ValidationError as error:
         why = " ".join(str(error.errors()[0]["msg"]).split())
         raise BadInput(f"{study.path / 'plan.json'}: {view.title} cannot be read here ({why}); launch the grid once") from error
-    return Trained(_whole(study.ledger, marker), study.ledger, marker, cell.training(), cell, view)
+    training = searched(cell.training(), marker.facts)
+    return Trained(_whole(study.ledger, marker), study.ledger, marker, training, cell, view)
 
 
 def _of_file(path: Path) -> Trained:
@@ -138,7 +140,8 @@ def _of_file(path: Path) -> Trained:
     identity = ledger.identity(TRAIN, id)
     if not identity:
         raise BadInput(f"{folders[1] / 'identity.json'}: damaged; launching the grid writes it again, or name a study's folder")
-    return Trained(_whole(ledger, marker), ledger, marker, _training(identity, path), None, None)
+    training = searched(_training(identity, path), marker.facts)
+    return Trained(_whole(ledger, marker), ledger, marker, training, None, None)
 
 
 def _whole(ledger: Ledger, marker: Marker) -> Path:

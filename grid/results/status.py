@@ -14,6 +14,7 @@ from rich.text import Text
 from grid.ledger.study import CellView, Study
 from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
+from grid.results.searches import searches
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
 from grid.spec.stage_name import SHOWN_ID
@@ -119,6 +120,7 @@ def show(study: Study) -> FittingTable:
             str(max(cell["attempts"].values(), default="")),
             "\n".join(accuracy),
         )
+    lines += [search.text for search in searches(study)]
     if any(view.lost for view in views):
         lines.append("run it again with `facegrid explain`, or remove it with --drop")
     out.caption = Text("\n".join(lines))

@@ -7,24 +7,37 @@ datasets. ``Cell`` and its parts are sent to workers; nothing else affects a res
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Protocol, Self
+
+from pydantic import model_validator
 
 from configs.component import Config
 from configs.data_interfaces import DatasetConfig, ProtocolConfig
 from configs.lookup import component, resolve
 from configs.network_interfaces import PretrainingConfig, TrainedPretrainingConfig
+from grid.spec.search import Search
 from grid.spec.training import Training
 
 ID_LENGTH = 32  # an id is this many hex digits of SHA-256: 128 bits
 
 
 class Cell(Training):
-    """A training, its evaluation protocols, and its explainers."""
+    """A training, its evaluation protocols, and its explainers. ``search`` chooses the layers of the head before it."""
 
     pretrain_seed: int = 0
+    search: Search | None = None
     protocols: tuple[component("protocol"), ...] = ()  # type: ignore[valid-type]
     explainers: tuple[component("explainer"), ...] = ()  # type: ignore[valid-type]
     stages: tuple[component("stage"), ...] = ()  # type: ignore[valid-type]  # of user-defined kinds
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        if self.search is not None:
+            try:
+                self.search.check(self)
+            except ValueError as error:
+                raise ValueError(f"search: {error}") from error
+        return self
 
     def training(self) -> Training:
         return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # already validated

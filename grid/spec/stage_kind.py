@@ -95,6 +95,7 @@ class StageKind:
         order: kinds are added to a cell, and scheduled, in ascending order; a stage needs only kinds with a lower order.
         shared: a stage is a separate unit of work, because several cells need it; otherwise it runs with the rest of its cell.
         leaf: if a stage fails, the other stages of its cell still run, except those that depend on it.
+        listed: plans and descriptions of work name each stage; otherwise a summary stands for all of them.
         starts: a cell counts as started once such a stage has started.
         epochs: it writes an event per epoch, from which curves are drawn.
         epochs_in: the part of a cell's config whose ``epochs`` is their number; empty: unknown.
@@ -108,6 +109,7 @@ class StageKind:
     order: ClassVar[int] = 100
     shared: ClassVar[bool] = False
     leaf: ClassVar[bool] = True
+    listed: ClassVar[bool] = True
     starts: ClassVar[bool] = True
     epochs: ClassVar[bool] = False
     epochs_in: ClassVar[str] = ""

@@ -35,6 +35,8 @@ class StageName(str):
 
 # The built-in kinds that other code names; each is a file in grid/stages/kinds.
 DETECT, DETECT_SHARD, PRETRAIN = "detect", "detect_shard", "pretrain"
+SEARCH = StageName("search")
+TRIAL = "trial"
 TRAIN = StageName("train")  # a kind with one stage per cell: the stage's name is the kind's
 EVALUATE, EXPLAIN, SCORE = "evaluate", "explain", "score"
 

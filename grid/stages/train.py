@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 
 from configs.network_interfaces import PreparedLoss
 from datamodules.datamodule import FaceDataModule
-from grid.ledger.ledger import Resume
+from grid.ledger.ledger import Marker, Resume
+from grid.spec.search import searched
+from grid.spec.stage_name import SEARCH
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.labels import Labels, class_counts, known_counts, labels_of, rows_of
@@ -26,7 +28,11 @@ from modules.training.trainer import fit, network_weights
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``model.safetensors`` (the selected epoch), ``history.json`` and ``timing.json``."""
-    return trained(config["training"], context, _initial)
+    chosen = context.inputs.get(SEARCH)
+    if chosen is None:
+        return trained(config["training"], context, initial_network)
+    result = trained(searched(config["training"], chosen.facts), context, initial_network)
+    return Result({**result.facts, "head": chosen.facts["head"]}, result.outputs)
 
 
 Initial = Callable[[Context, Training, "int | Mapping[str, int]"], Network]
@@ -41,6 +47,55 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
     network = initial(context, training, labels.classes)
     if not training.recipe.trains:
         return _as_loaded(context, network, faces, labels)
+    saves = Saves(context)
+    recognizer = fitted(training, context, network, faces, labels, saves)
+    train_rows, validation_rows = rows_of(faces, training)
+    recipe = recognizer.recipe
+    best = min(recognizer.history, key=lambda row: (_loss(row), row["epoch"]))
+    kept = best if recipe.select == "best" else recognizer.history[-1]
+    saved = saves.best if recipe.select == "best" else saves.last
+    assert saved is not None, "a training has at least one epoch"
+    weights = network_weights(saved.path)
+    path = context.attempt.path
+    save_file({key: value.contiguous() for key, value in sorted(weights.items())}, path / "model.safetensors")
+    (path / "history.json").write_text(json.dumps(recognizer.history, indent=1), encoding="utf-8")
+    (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1), encoding="utf-8")
+    facts = {
+        "parameters": parameters(network),
+        "network": embedding_digest(weights),
+        "classes": labels.classes,
+        "images": len(train_rows),
+        "validation_images": len(validation_rows),
+        "skipped_images": len(faces.manifest.skipped),
+        "missing_faces": faces.crops.missing,
+        "epochs": len(recognizer.history),
+        "best_epoch": best["epoch"],
+        "kept_epoch": kept["epoch"],
+        "validation_loss": kept["validation_loss"],
+        "validation_accuracy": kept["validation_accuracy"],
+    }
+    names = [key for key in kept if key.startswith(("validation_loss_", "validation_accuracy_", "validation_mae_"))]
+    facts |= {key: kept[key] for key in names}
+    facts |= {f"labeled_{name}": count for name, count in known_counts(labels, train_rows).items()}
+    if counts := class_counts(faces, training, train_rows):
+        facts["class_counts"] = counts
+    return Result(facts, ("model.safetensors", "history.json", "timing.json"))
+
+
+def fitted(
+    training: Training,
+    context: Context,
+    network: Network,
+    faces: Faces,
+    labels: Labels,
+    saves: Saves,
+    until: int | None = None,
+) -> Recognizer:
+    """Trains a network, from the checkpoint that ``saves`` takes over if there is one.
+
+    Args:
+        until: epochs after which it ends, if that is before the recipe ends
+    """
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
     batch = max(1, recipe.batch_size // recipe.accumulate // training.compute.devices)
@@ -70,7 +125,6 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
     )
     if training.compute.compile:
         network.backbone.compile()
-    saves = Saves(context)
     origin = None if context.fast else saves.take_over()
     fit(
         recognizer,
@@ -85,44 +139,17 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
                 minutes=context.checkpoint_minutes,
                 stop_requested=context.stop_requested,
                 progress=lambda epoch, step, steps, metrics: context.report(
-                    {"epoch": epoch, "epochs": recipe.epochs, "step": step, "steps": steps, **metrics}
+                    {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
                 ),
             )
         ],
         limit_batches=1 if context.fast else None,
+        until=until,
     )
-    best = min(recognizer.history, key=lambda row: (_loss(row), row["epoch"]))
-    kept = best if recipe.select == "best" else recognizer.history[-1]
-    saved = saves.best if recipe.select == "best" else saves.last
-    assert saved is not None, "a training has at least one epoch"
-    weights = network_weights(saved.path)
-    path = context.attempt.path
-    save_file({key: value.contiguous() for key, value in sorted(weights.items())}, path / "model.safetensors")
-    (path / "history.json").write_text(json.dumps(recognizer.history, indent=1), encoding="utf-8")
-    (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1), encoding="utf-8")
-    facts = {
-        "parameters": _parameters(network),
-        "network": embedding_digest(weights),
-        "classes": labels.classes,
-        "images": len(train_rows),
-        "validation_images": len(validation_rows),
-        "skipped_images": len(faces.manifest.skipped),
-        "missing_faces": faces.crops.missing,
-        "epochs": len(recognizer.history),
-        "best_epoch": best["epoch"],
-        "kept_epoch": kept["epoch"],
-        "validation_loss": kept["validation_loss"],
-        "validation_accuracy": kept["validation_accuracy"],
-    }
-    names = [key for key in kept if key.startswith(("validation_loss_", "validation_accuracy_", "validation_mae_"))]
-    facts |= {key: kept[key] for key in names}
-    facts |= {f"labeled_{name}": count for name, count in known_counts(labels, train_rows).items()}
-    if counts := class_counts(faces, training, train_rows):
-        facts["class_counts"] = counts
-    return Result(facts, ("model.safetensors", "history.json", "timing.json"))
+    return recognizer
 
 
-def _initial(context: Context, training: Training, classes: int | Mapping[str, int]) -> Network:
+def initial_network(context: Context, training: Training, classes: int | Mapping[str, int]) -> Network:
     """The network before training: randomly initialized, then loaded if there is pretraining."""
     network = new_network(training, classes)
     made = context.inputs.get("pretrain")
@@ -139,7 +166,7 @@ def _as_loaded(context: Context, network: Network, faces: Faces, labels: Labels)
     save_file({key: value.contiguous() for key, value in sorted(network.state_dict().items())}, path / "model.safetensors")
     (path / "history.json").write_text("[]", encoding="utf-8")
     facts: dict[str, Any] = {
-        "parameters": _parameters(network),
+        "parameters": parameters(network),
         "classes": labels.classes,
         "images": 0,
         "epochs": 0,
@@ -148,8 +175,8 @@ def _as_loaded(context: Context, network: Network, faces: Faces, labels: Labels)
     return Result(facts, ("model.safetensors", "history.json"))
 
 
-def _parameters(network: Network) -> int:
-    """Of backbone and head."""
+def parameters(network: Network) -> int:
+    """The number of parameters of backbone and head."""
     return sum(parameter.numel() for part in (network.backbone, network.head) for parameter in part.parameters())
 
 
@@ -177,10 +204,13 @@ def _decoder(training: Training) -> Callable[[Any], torch.optim.Optimizer] | Non
 
 
 def load_network(context: Context, training: Training, classes: int | Mapping[str, int], kind: str = "train") -> Network:
-    """The network trained by the upstream stage ``kind``, in evaluation mode, on the context's device."""
+    """The network trained by the upstream stage ``kind``, in evaluation mode, on the context's device.
+
+    With the head that a search chose, if there was one.
+    """
     from safetensors.torch import load_file
 
-    network = new_network(training, classes)
+    network = new_network(searched(training, context.inputs[kind].facts), classes)
     network.load_state_dict(load_file(context.ledger.path(context.inputs[kind], "model.safetensors")), strict=True)
     return network.eval().to(context.device)
 
@@ -195,10 +225,15 @@ class Saved:
 
 
 class Saves:
-    """Manages checkpoints: the last and the best one are kept, each named by an immutable event with its digest."""
+    """Manages checkpoints: the last and the best one are kept, each named by an immutable event with its digest.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        earlier: a finished stage whose training this one continues, if it has no checkpoint yet
+    """
+
+    def __init__(self, context: Context, earlier: Marker | None = None) -> None:
         self.context, self.attempt, self.store = context, context.attempt, context.ledger.store
+        self.earlier = earlier
         self.best: Saved | None = None
         self.last: Saved | None = None
 
@@ -206,7 +241,7 @@ class Saves:
         """The checkpoint to resume from, if an earlier attempt with the same code and inputs left one (and its best) intact."""
         origin = self.attempt.resumable()
         if origin is None:
-            return None
+            return self._of_earlier()
         self.last = Saved(origin.key, origin.path, origin.row["sha256"])
         if origin.row.get("best"):
             self.best = self.last
@@ -214,6 +249,11 @@ class Saves:
             self.best = Saved(best, self.store.materialize(best), origin.row["best_sha256"])
         self.attempt.resumed(origin)
         return origin
+
+    def _of_earlier(self) -> Resume | None:
+        """The last checkpoint of the earlier stage, if the same code wrote it; it stays when this training progresses."""
+        one = self.earlier
+        return self.context.ledger.checkpoint(one.kind, one.id, self.attempt.source, one.inputs) if one else None
 
     def save(self, epoch: int, batch: int | None, write: Callable[[Path], None], row: dict[str, Any] | None) -> None:
         name = f"checkpoints/{epoch:05d}{'' if batch is None else f'-{batch:07d}'}.ckpt"

@@ -21,6 +21,7 @@ DIGEST = 36  # maximum length of a dataset digest in MLflow
 OUTSIDE = ("protocols", "explainers", "stages")  # fields of a cell's config that may grow while the cell stays the same
 BASICS = {"data": "data.name", "backbone": "backbone.name", "loss": "loss.name", "epochs": "recipe.epochs", "seed": "seed"}
 CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "facegrid.error"  # tags
+TRIAL, PARENT, HIDDEN = "facegrid.trial", "mlflow.parentRunId", "facegrid.hidden"  # tags of the trials of a search
 NOTE, NOTED = "mlflow.note.content", "facegrid.note"  # a description, and the digest of the one that facegrid wrote
 LAYOUT, VERSION = "facegrid.layout", "2"  # version of the layout of params, metrics and files; runs with another are replaced
 REPORT = "report"  # replaces a cell's id for the summary run
@@ -96,7 +97,7 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
     record = study.record
     found = {
         CELL: cell.id, STUDY: study.id, KIND: "cell", LAYOUT: VERSION, "facegrid.state": cell.state,
-        "facegrid.hidden": "true" if cell.hidden else "false", "facegrid.version": str(record.get("version", "")),
+        HIDDEN: "true" if cell.hidden else "false", "facegrid.version": str(record.get("version", "")),
         "facegrid.revision": str(record.get("revision") or ""), "mlflow.source.git.commit": str(record.get("revision") or ""),
     }  # fmt: skip
     if TRAIN in cell.attempts:

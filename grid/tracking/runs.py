@@ -9,7 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from grid.tracking.artifacts import FILES, copied_files
-from grid.tracking.record import CELL, ERROR, KIND, LAYOUT, PROVENANCE, REPORT, STUDY, Record, Seen
+from grid.tracking.record import (
+    CELL,
+    ERROR,
+    HIDDEN,
+    KIND,
+    LAYOUT,
+    PARENT,
+    PROVENANCE,
+    REPORT,
+    STUDY,
+    TRIAL,
+    Record,
+    Seen,
+)
 from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
 PAGE = 1000  # maximum number of runs returned by one search
@@ -17,7 +30,7 @@ POINTS, PAIRS = 800, 100  # MLflow's limits per batch: 1,000 items, including at
 
 
 class Runs:
-    """Reads and writes the runs of one study; ``known`` maps a cell's id to its run."""
+    """Reads and writes the runs of one study; ``known`` maps cell ids, and the keys of trials and report, to runs."""
 
     def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str, tags: Mapping[str, str]) -> None:
         self.client, self.experiment_id, self.experiment, self.study_id = client, experiment_id, experiment, study_id
@@ -37,7 +50,7 @@ class Runs:
             page = self.client.search_runs([self.experiment_id], query, max_results=PAGE, page_token=token)
             for run in page:
                 known = known_of(run)
-                found[REPORT if known.tags.get(KIND) == "summary" else known.tags.get(CELL, "")].append(known)
+                found[_owner(known.tags)].append(known)
             token = page.token
             if not token:
                 break
@@ -89,7 +102,7 @@ class Runs:
 
     def create(self, cell: str, record: Record) -> Known:
         tags = {
-            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT) if key in record.tags},
+            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT, TRIAL, PARENT) if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
@@ -108,6 +121,13 @@ class Runs:
     def delete(self, cell: str) -> None:
         self._write(self.client.delete_run, self.known[cell].run_id)
         del self.known[cell]
+
+    def hide(self, key: str) -> None:
+        """Marks a run that the grid file no longer asks for."""
+        known = self.known[key]
+        if known.tags.get(HIDDEN) != "true":
+            self._write(self.client.set_tag, known.run_id, HIDDEN, "true")
+            known.tags[HIDDEN] = "true"
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
         """Writes a change and everything else that differs from the record: files first, ticks after what they mark as done."""
@@ -177,6 +197,11 @@ class Runs:
     def _write(self, call: Any, *arguments: Any, **named: Any) -> Any:
         self.writes += 1
         return call(*arguments, **named)
+
+
+def _owner(tags: Mapping[str, str]) -> str:
+    """What a run is of, the key of ``Runs.known``: the report, a trial of a search, or a cell; empty if unknown."""
+    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(CELL, "")
 
 
 def _input(seen: Seen) -> Any:

@@ -24,10 +24,11 @@ from grid.secrets import masked
 from grid.tracking.answers import is_outage, words
 from grid.tracking.artifacts import files_of, lost_stages
 from grid.tracking.experiment import open_experiment, tags_of_experiment
-from grid.tracking.record import LAYOUT, REPORT, VERSION, Record, record_of
+from grid.tracking.record import LAYOUT, REPORT, TRIAL, VERSION, Record, record_of
 from grid.tracking.run import Known, Replace
 from grid.tracking.runs import Runs
 from grid.tracking.stages import Gathering, gather_report
+from grid.tracking.trials import copy_trials
 from grid.tracking.uri import default_tracking, remote, tracking_of
 
 __all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking", "sync", "sync_pass", "tracking_of"]
@@ -113,6 +114,7 @@ class MlflowSync:
                 for cell in study.cells:
                     self.check()
                     self._cell(study, cell, problems, said)
+                self._trials(study, problems, said)
                 self._runs.describe(tags_of_experiment(study))
                 if report:
                     self._report(study, problems, said)
@@ -129,7 +131,7 @@ class MlflowSync:
                 self._runs = None
             if runs is None:
                 return SyncResult(masked(self.tracking), problems=problems, said=said, unreachable=True)
-            ids = {cell: known.run_id for cell, known in runs.known.items() if cell != REPORT}
+            ids = {cell: known.run_id for cell, known in runs.known.items() if cell != REPORT and TRIAL not in known.tags}
             summary = runs.known.get(REPORT)
             found = SyncResult(
                 masked(self.tracking), runs.experiment, runs.experiment_id, ids, summary.run_id if summary else None,
@@ -170,6 +172,16 @@ class MlflowSync:
             lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
             gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
             self._runs.apply(known, gathering.gather(), record)
+
+    def _trials(self, study: Study, problems: list[str], said: list[str]) -> None:
+        assert self._runs is not None
+        try:
+            said += copy_trials(study, self._runs, self._thorough)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            self._doubtful = True
+            problems.append(f"trials: {words(error, self.tracking)}")
 
     def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None

@@ -30,6 +30,7 @@ def fit(
     checkpoint: Path | None = None,
     callbacks: Sequence[Any] = (),
     limit_batches: int | None = None,
+    until: int | None = None,
 ) -> None:
     """Trains ``recognizer`` on ``data`` until its recipe ends.
 
@@ -43,6 +44,7 @@ def fit(
         deterministic: True: operations without a deterministic implementation raise. "warn" and False as in Lightning.
         checkpoint: file written by ``Checkpointing`` to resume from. Loaded without unpickling code.
         callbacks: such as ``Checkpointing``.
+        until: epochs after which it ends, if that is before its recipe ends. The schedule is that of the whole recipe.
         limit_batches: maximum training and validation batches per epoch, for a quick test.
 
     Raises:
@@ -64,7 +66,7 @@ def fit(
             precision=precision,
             deterministic=deterministic,
             benchmark=False,
-            max_epochs=recognizer.recipe.epochs,
+            max_epochs=recognizer.recipe.epochs if until is None else min(until, recognizer.recipe.epochs),
             gradient_clip_val=recognizer.recipe.clip,
             gradient_clip_algorithm="norm" if recognizer.recipe.clip is not None else None,
             accumulate_grad_batches=recognizer.recipe.accumulate,

@@ -83,6 +83,8 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/stages/kinds/detect.py": "tests/unit/grid/spec/test_stage_kind.py",
     "grid/stages/kinds/detect_shard.py": "tests/unit/grid/execution/test_detection_shards.py",
     "grid/stages/kinds/pretrain.py": "tests/unit/grid/stages/test_pretrain.py",
+    "grid/stages/kinds/search.py": "tests/unit/grid/stages/test_trial.py",
+    "grid/stages/kinds/trial.py": "tests/unit/grid/stages/test_trial.py",
     "grid/stages/kinds/score.py": "tests/unit/grid/stages/kinds/test_explain.py",
     "grid/tracking/artifacts.py": "tests/unit/grid/tracking/test_sync.py",
     "grid/tracking/describe.py": "tests/unit/grid/tracking/test_sync.py",

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from configs.lookup import component, resolve
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
+from grid.spec.search import searched
 from grid.spec.stage_kind import StageKind
 from grid.spec.training import Reconstruction, Training
 from grid.stages.context import Context, Result
@@ -77,7 +78,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes the files of ``grid.stages.train``; ``model.safetensors`` holds the network and the decoder."""
     from grid.stages.train import trained
 
-    return trained(decoding(config["training"], config["settings"]), context, frozen)
+    chosen = context.inputs["train"].facts
+    result = trained(decoding(searched(config["training"], chosen), config["settings"]), context, frozen)
+    return Result({**result.facts, "head": chosen["head"]}, result.outputs) if "head" in chosen else result
 
 
 def frozen(context: Context, training: Training, classes: int | Mapping[str, int]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, Measured
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName, measured_in
-from grid.spec.stage_name import PRETRAIN
+from grid.spec.stage_name import PRETRAIN, SEARCH
 from grid.spec.training import Training
 from grid.stages.kinds.detect import detection
 
@@ -93,11 +93,12 @@ class Kind(StageKind):
 
     def plan(self, graph: Graph) -> None:
         training = graph.cell.training()
-        made = next(iter(graph.of(PRETRAIN)), None)
-        weights = {"pretrain": made.id} if made else graph.facts.weights(training.pretraining, training)
+        made, weights = initial_weights(graph, training)
         seen = detection(graph, training.data, training.detector, "data")
         identity = training_identity(graph, training, seen, weights)
-        graph.add(StageName(self.name), identity, {"training": training}, [seen, made])
+        if chosen := next(iter(graph.of(SEARCH)), None):
+            identity["search"] = chosen.id
+        graph.add(StageName(self.name), identity, {"training": training}, [seen, made, chosen])
 
 
 def targets_of(facts: Mapping[str, Any]) -> list[str]:
@@ -108,6 +109,12 @@ def targets_of(facts: Mapping[str, Any]) -> list[str]:
 
 def _quantities(facts: Mapping[str, Any], name: str) -> list[str]:
     return [key for key in QUANTITIES if facts.get(f"validation_{key}_{name}") is not None]
+
+
+def initial_weights(graph: Graph, training: Training) -> tuple[Stage | None, Any]:
+    """The pretrain stage that makes the initial weights, if one does, and what identifies these weights."""
+    made = next(iter(graph.of(PRETRAIN)), None)
+    return made, {"pretrain": made.id} if made else graph.facts.weights(training.pretraining, training)
 
 
 def training_identity(graph: Graph, training: Training, detected: Stage | None, weights: Any) -> dict[str, Any]:

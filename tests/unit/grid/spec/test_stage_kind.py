@@ -101,8 +101,8 @@ def cell(*stages: Any, **changes: Any) -> Cell:
 
 def test_the_files_of_the_folder_are_the_built_in_kinds_in_an_order_that_runs() -> None:
     names = [kind.name for kind in built_in() if kind.name != "detect_shard"]
-    assert names == ["detect", "pretrain", "train", "evaluate", "explain", "score"]
-    assert {kind.name for kind in built_in() if kind.shared} == {"detect", "detect_shard", "pretrain"}
+    assert names == ["detect", "pretrain", "trial", "search", "train", "evaluate", "explain", "score"]
+    assert {kind.name for kind in built_in() if kind.shared} == {"detect", "detect_shard", "pretrain", "trial", "search"}
     assert {kind.name for kind in built_in() if kind.leaf} == {"evaluate", "explain", "score"}
 
 

@@ -15,12 +15,12 @@ def test_it_leaves_what_a_training_leaves_of_its_own_dataset(ran: Any) -> None:
 def test_the_training_begins_with_its_backbone(ran: Any) -> None:
     from types import SimpleNamespace
 
-    from grid.stages.train import _initial
+    from grid.stages.train import initial_network
 
     stage = ran.stages["train"]
     made = load_file(ran.path("pretrain", "model.safetensors"))
     context: Any = SimpleNamespace(ledger=ran.ledger, inputs={"pretrain": ran.marker("pretrain")})
-    begun = _initial(context, stage.node.config["training"], 4).state_dict()
+    begun = initial_network(context, stage.node.config["training"], 4).state_dict()
     backbone = [key for key in made if key.startswith("backbone.")]
     assert backbone
     assert all(torch.equal(made[key], begun[key]) for key in backbone)

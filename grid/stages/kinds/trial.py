@@ -1,0 +1,80 @@
+"""Trials of a search: one stage for each place in each rung.
+
+Which trial has a place in a later rung depends on the results of the rung before, so the stage finds out when it runs. The
+number of places does not, so the graph is known when the grid is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from grid.spec.finished import Finished
+from grid.spec.measure import Measured
+from grid.spec.search import Slot
+from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_name import TRIAL
+from grid.spec.training import Training
+from grid.stages.kinds import train
+from grid.stages.kinds.detect import detection
+
+
+class Kind(StageKind):
+    order = 12
+    shared = True
+    leaf = False
+    listed = False
+    computes = "grid.stages.trial"
+    configs: ClassVar = {"training": Training, "slot": Slot}
+
+    @property
+    def curves(self) -> str:
+        return "Learning curves"
+
+    def result(self, stage: Finished) -> None:
+        """None: tables show cells, and a trial is none; the report has a table of trials."""
+
+    def measured(self, stage: Finished) -> Iterable[Measured]:
+        return ()
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
+
+    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
+        """Nothing: a trial has a run of its own, see ``grid.tracking.trials``."""
+        return {}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ()
+
+    def plan(self, graph: Graph) -> None:
+        search = graph.cell.search
+        if search is None:
+            return
+        training = search.training(graph.cell.training())
+        heads = search.heads(training.head)
+        made, weights = train.initial_weights(graph, training)
+        seen = detection(graph, training.data, training.detector, "data")
+        needs: dict[str, Stage | None] = {str(one.label): one for one in (seen, made) if one}
+        before: list[Stage] = []
+        for rung, epochs in enumerate(search.rungs):
+            places = []
+            for place in range(search.places(rung)):
+                slot = Slot(rung=rung, place=place, epochs=epochs)
+                if rung == 0:
+                    tried = training.model_copy(update={"head": heads[place]})
+                    identity = {**train.training_identity(graph, tried, seen, weights), "until": epochs}
+                    label, needed = f"trial {place + 1}", needs
+                else:
+                    tried = training
+                    slot = slot.model_copy(update={"earlier": len(before), "metric": search.metric})
+                    earlier = [stage.id for stage in before]
+                    identity = {"earlier": earlier, "metric": search.metric, "place": place, "until": epochs}
+                    label = f"place {place + 1}"
+                    needed = needs | {f"earlier {number}": stage for number, stage in enumerate(before)}
+                name = StageName(TRIAL, f"rung {rung + 1}", label)
+                places.append(graph.add(name, identity, {"training": tried, "slot": slot}, needed))
+            before = places

@@ -1,0 +1,47 @@
+"""Chooses the trial of the last rung that is best on the validation set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from grid.spec.search import Search, layers_of
+from grid.stages.context import Context, Result
+from grid.stages.halving import ranked, value_of
+
+TABLE = "search.json"
+
+
+def run(config: Mapping[str, Any], context: Context) -> Result:
+    """Writes ``search.json``: every trial with its layers, the rungs that it was trained in, and its last metrics.
+
+    Raises:
+        ValueError: the loss of all trials in the last rung was not finite.
+    """
+    search: Search = config["search"]
+    last: dict[int, Mapping[str, Any]] = {}  # by trial: the facts of its last rung
+    for number in range(len(context.inputs)):
+        facts = context.inputs[f"trial {number}"].facts
+        last[facts["trial"]] = facts
+    finalists = [trial for trial, facts in last.items() if facts["rung"] == len(search.rungs) - 1]
+    values = {trial: value_of(last[trial], search.metric) for trial in finalists}
+    winner = ranked(values, search.metric)[0]
+    if values[winner] is None:
+        raise ValueError(f"search: every trial of the last rung diverged; the first: {last[winner]['diverged']}")
+    table = [
+        {
+            "trial": trial + 1,
+            "layers": layers_of(facts["head"]),
+            "parameters": facts["parameters"],
+            "rung": facts["rung"] + 1,
+            "epochs": facts["epochs"],
+            "diverged": facts.get("diverged"),
+            "metrics": facts["metrics"],
+        }
+        for trial, facts in sorted(last.items())
+    ]
+    found = {"metric": search.metric, "rungs": list(search.rungs), "winner": winner + 1, "trials": table}
+    (context.attempt.path / TABLE).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    facts = {"trials": search.trials, "winner": winner + 1, search.metric: values[winner], "head": last[winner]["head"]}
+    return Result(facts, (TABLE,))

@@ -1,0 +1,73 @@
+"""One training of a search, up to the end of a rung.
+
+A later rung continues the best trials of the rung before from their last checkpoint. The learning rate follows the schedule of
+the whole length, ``search.rungs[-1]``, so a trial that reaches the last rung was trained like any other training of that
+length. If the checkpoint is gone, or other code wrote it, the trial is trained from the start, with the same result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from grid.ledger.ledger import Marker
+from grid.spec.search import Slot, searched
+from grid.spec.training import Training
+from grid.stages.context import Context, Result, faces_of
+from grid.stages.halving import ranked, value_of
+from grid.stages.labels import labels_of
+from grid.stages.train import Saves, fitted, initial_network, parameters
+from modules.training.nonfinite import NonFiniteLoss
+
+HISTORY = "history.json"
+
+
+def run(config: Mapping[str, Any], context: Context) -> Result:
+    """Writes ``history.json``. The facts name the trial, its head, and the metrics after its last epoch."""
+    training, slot = config["training"], config["slot"]
+    assert isinstance(slot, Slot)
+    earlier, trial = (None, slot.place) if slot.rung == 0 else promoted(context, slot)
+    facts: dict[str, Any] = {"trial": trial, "rung": slot.rung}
+    if earlier is not None:
+        training = searched(training, earlier.facts)
+        if earlier.facts.get("diverged"):  # fewer trials are sound than the rung has places
+            kept = ("head", "diverged", "metrics", "epochs", "parameters")
+            return _result(context, facts | {key: earlier.facts[key] for key in kept}, context.ledger.json(earlier, HISTORY))
+    return _trained(context, training, slot, facts, earlier)
+
+
+def promoted(context: Context, slot: Slot) -> tuple[Marker, int]:
+    """The stage of the rung before whose trial has this place, and the number of that trial."""
+    before = {marker.facts["trial"]: marker for marker in (context.inputs[f"earlier {n}"] for n in range(slot.earlier))}
+    values = {trial: value_of(marker.facts, slot.metric) for trial, marker in before.items()}
+    trial = ranked(values, slot.metric)[slot.place]
+    return before[trial], trial
+
+
+def _trained(context: Context, training: Training, slot: Slot, facts: dict[str, Any], earlier: Marker | None) -> Result:
+    faces = faces_of(context, training.data, training.detector, training.input.pixels)
+    labels = labels_of(faces, training)
+    torch.manual_seed(training.seed)
+    network = initial_network(context, training, labels.classes)
+    facts |= {"head": training.head.model_dump(mode="json"), "parameters": parameters(network)}
+    history: list[dict[str, Any]] = []
+    saves = Saves(context, earlier)
+    try:
+        history = fitted(training, context, network, faces, labels, saves, until=slot.epochs).history
+    except NonFiniteLoss as error:  # the layers do not suit the recipe, which is a result of the search and no failure
+        facts["diverged"] = str(error)
+    last = history[-1] if history else {}
+    metrics = {key: value for key, value in last.items() if key.startswith("validation_") and _is_number(value)}
+    return _result(context, facts | {"epochs": len(history), "metrics": metrics}, history)
+
+
+def _result(context: Context, facts: dict[str, Any], history: list[dict[str, Any]]) -> Result:
+    (context.attempt.path / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
+    return Result(facts, (HISTORY,))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
