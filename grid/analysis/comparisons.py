@@ -137,9 +137,7 @@ def comparisons(
             check = _classical(metric, groups[one][0], groups[other][0], scores, same, decided)
         found.append(Comparison(one, other, estimate, 1.0, 1.0, check))
     adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
-    pairs = tuple(
-        replace(pair, adjusted=p, equivalent=q) for pair, p, q in zip(found, adjusted, equivalent, strict=True)
-    )
+    pairs = tuple(replace(pair, adjusted=p, equivalent=q) for pair, p, q in zip(found, adjusted, equivalent, strict=True))
     seeds = any(len(group) > 1 for group in groups)
     return Comparisons(tuple(order), tuple(means), pairs, margin, drawn.units, drawn.method, seeds)
 

@@ -1,4 +1,4 @@
-"""The linear model of a grid: main effects and two-way interactions of its factors, and what the finished cells can estimate."""
+"""The linear model of a grid: main effects and two-way interactions, as far as the finished cells can estimate them."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def design(cells: Sequence[Mapping[str, str]], axes: Mapping[str, Sequence[str]]
     while True:
         matrix, columns = _matrix(cells, terms, levels)
         aliased = _aliased(matrix, columns)
-        interactions = [term for term in aliased if len(term) == 2]
-        gone = interactions or list(aliased)
+        interactions: list[Term] = [term for term in aliased if len(term) == 2]
+        gone: list[Term] = interactions or list(aliased)
         if not gone:
             return Design(matrix, columns, levels, dropped)
         dropped |= {term: aliased[term] for term in gone}

@@ -167,7 +167,7 @@ def effects(
 
 
 def _inverse(matrix: np.ndarray, replicates: Sequence[int]) -> np.ndarray:
-    """(parameters, n): least-squares estimates of the model's parameters, adjusted for the replicates where they are crossed."""
+    """(parameters, n): least-squares estimates of the parameters, adjusted for the replicates where they are crossed."""
     _, place = np.unique(np.asarray(replicates), return_inverse=True)
     count = int(place.max()) + 1
     blocks = (np.vstack([np.eye(count - 1), -np.ones(count - 1)]))[place]

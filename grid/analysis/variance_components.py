@@ -52,7 +52,8 @@ def seed_variance(cells: Sequence[int], replicates: Sequence[int], values: np.nd
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, and statsmodels warns
         try:
-            fit = sm.MixedLM(values / scale, fixed, groups=np.asarray(replicates)).fit(reml=True, method=["bfgs", "lbfgs", "cg"])
+            model = sm.MixedLM(values / scale, fixed, groups=np.asarray(replicates))
+            fit = model.fit(reml=True, method=["bfgs", "lbfgs", "cg"])
         except (np.linalg.LinAlgError, ValueError):
             return SeedVariance(None, None, error, degrees)
     if not fit.converged:

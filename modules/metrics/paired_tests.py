@@ -37,7 +37,7 @@ def student(value: float, variance: float, degrees: float, units: int) -> Estima
 
 
 def equivalence(value: float, variance: float, degrees: float, margin: float) -> float:
-    """p of TOST, two one-sided tests of "the difference is ``margin`` or more" (Schuirmann, J. Pharmacokin. Biopharm. 15, 1987).
+    """p of TOST, two one-sided tests of "the difference is ``margin`` or more" (Schuirmann, J. Pharmacokin. Biopharm., 1987).
 
     Args:
         value: the difference.
