@@ -119,6 +119,7 @@ def effects(
     axes: Mapping[str, Sequence[str]],
     covariance: Callable[[np.ndarray], np.ndarray] | None = None,
     units: int = 0,
+    mixed: bool = True,
 ) -> Effects:
     """Main effects and two-way interactions of every factor.
 
@@ -129,6 +130,7 @@ def effects(
         axes: axis -> levels.
         covariance: contrasts (K, n) of the values -> their covariance (K, K) over test items; None if unknown.
         units: number of test subjects behind ``covariance``.
+        mixed: fit the mixed model that divides the variance between seeds; the tests do not need it.
     """
     y = np.asarray(values, np.float64)
     model = design(levels, axes)
@@ -136,7 +138,7 @@ def effects(
     cells = [numbers.setdefault(tuple(one[axis] for axis in axes), len(numbers)) for one in levels]
     inverse = _inverse(model.matrix, replicates)
     parameters = inverse @ y
-    seed = seed_variance(cells, replicates, y)
+    seed = seed_variance(cells, replicates, y, mixed)
     error = seed if seed and seed.error > 1e-12 * max(float(np.mean(y * y)), 1e-12) else None
     total = float(((y - y.mean()) ** 2).sum())
     first = [cells.index(number) for number in range(len(numbers))]

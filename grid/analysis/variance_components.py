@@ -26,13 +26,16 @@ class SeedVariance:
     degrees: int
 
 
-def seed_variance(cells: Sequence[int], replicates: Sequence[int], values: np.ndarray) -> SeedVariance | None:
+def seed_variance(
+    cells: Sequence[int], replicates: Sequence[int], values: np.ndarray, mixed: bool = True
+) -> SeedVariance | None:
     """Fits value ~ cell + replicate, with a fixed effect of every cell.
 
     Args:
         cells: (n,), the number of each value's cell.
         replicates: (n,), its replicate.
         values: (n,) float.
+        mixed: fit the mixed model; else only the error.
 
     Returns:
         None if no degree of freedom is left for the error: one replicate, or too few.
@@ -47,7 +50,7 @@ def seed_variance(cells: Sequence[int], replicates: Sequence[int], values: np.nd
     least = sm.OLS(values, whole).fit()
     error = float(least.ssr) / degrees
     scale = error**0.5
-    if not blocks.shape[1] or scale <= 1e-12 * max(1.0, float(np.abs(values).max())):
+    if not mixed or not blocks.shape[1] or scale <= 1e-12 * max(1.0, float(np.abs(values).max())):
         return SeedVariance(None, None, error, degrees)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, and statsmodels warns

@@ -16,7 +16,8 @@ FEW = 6  # items of a list that are written out
 
 def difference(column: Column, value: float) -> str:
     """A difference as printed: ``+2.64`` points, or ``+0.026`` for metrics that are no percentages."""
-    return f"{value * (100 if column.percent else 1):+.{column.digits}f}".replace("-", "−")
+    text = f"{value * (100 if column.percent else 1):+.{column.digits}f}"
+    return text.replace("-", "−") if any(digit in text for digit in "123456789") else text[1:]
 
 
 def unit(column: Column) -> str:
@@ -54,19 +55,21 @@ def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     count = len(found.pairs)
     if not differ:
         return f"No cell is really better than another: none of the {count} differences can be told from 0."
-    ahead = f"The best, {best}, really beats {beaten} of {len(found.order) - 1} others"
+    ahead = f"The best cell ({best}) really beats {beaten} of the {len(found.order) - 1} others"
     return f"{ahead}; of all {count} differences, {differ} can be told from 0."
 
 
 def tied(found: Comparisons) -> Iterator[str]:
-    """The tied sets by rank: ``1 to 4 cannot be told apart``."""
+    """The tied sets by rank: ``no two of 1 to 4 can be told apart``."""
     rank = {number: place for place, number in enumerate(found.order, 1)}
     for run in found.tied:
         first, last = rank[run[0]], rank[run[-1]]
-        if first < last:
-            yield f"{first} {'and' if last == first + 1 else 'to'} {last} cannot be told apart"
-        else:
+        if last == first:
             yield f"{first} differs from all others"
+        elif last == first + 1:
+            yield f"{first} and {last} cannot be told apart"
+        else:
+            yield f"no two of {first} to {last} can be told apart"
 
 
 def limits(protocol: ProtocolAnalysis) -> Iterator[str]:

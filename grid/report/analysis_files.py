@@ -49,7 +49,7 @@ def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:
             if metric.comparisons:
                 lines += ["", plain(words.ranking(one, metric)), ""]
                 lines += [f"{place}. {plain(text)}" for place, text in enumerate(ranked(one, metric), 1)]
-                lines += ["", f"{plain('; '.join(words.tied(metric.comparisons)))}."]
+                lines += ["", f"By rank: {plain('; '.join(words.tied(metric.comparisons)))}."]
     return "\n".join(lines) + "\n"
 
 

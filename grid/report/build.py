@@ -57,7 +57,8 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN) -> Path
         margin: differences below it do not matter: of the tests of equivalence, as a fraction.
 
     Raises:
-        BadInput: the folder cannot be written, or the margin is not above 0.
+        BadInput: the folder cannot be written.
+        ValueError: the margin is not above 0.
     """
     folder = study.path / "report" if out is None else Path(out)
     try:

@@ -1,7 +1,7 @@
 """Metrics of several networks on the same pairs, each from the same resamples of subjects: the basis of paired tests.
 
-The resampling is that of ``subject_bootstrap``. All networks see the same resamples, so what the choice of subjects does to all of
-them alike cancels in a difference.
+The resampling is that of ``subject_bootstrap``. All networks see the same resamples, so what the choice of subjects does to all
+of them alike cancels in a difference.
 
 The cross-validated accuracy keeps the thresholds that were chosen on all subjects, so that a resample is one matrix product.
 """
