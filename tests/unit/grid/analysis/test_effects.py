@@ -112,11 +112,11 @@ def test_replicates_that_are_not_crossed_with_cells_are_still_estimated():
 
 
 def test_the_size_is_5_percent_on_null_grids():
-    """600 grids of 3 x 2 cells and 3 replicates that share a replicate's effect, a third of them with missing cells."""
+    """500 grids of 3 x 2 cells and 3 replicates that share a replicate's effect, a third of them with missing cells."""
     rng = np.random.default_rng(0)
     data = table(replicates=3)
     hits = []
-    for number in range(600):
+    for number in range(500):
         part = data if number % 3 else data.drop(index=rng.choice(18, 4, replace=False))
         values = rng.normal(size=len(part)) + rng.normal(size=3)[part.r]
         found = effects(part[["a", "b"]].to_dict("records"), list(part.r), values, AXES, mixed=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as exact
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from modules.metrics.paired_tests import delong, equivalence, holm, mcnemar, student, wald
@@ -86,6 +87,8 @@ def test_no_variance_is_no_information_and_no_interval_has_width_0():
     assert delong(np.arange(10.0), np.arange(10.0), same).p == 1
 
 
-def test_holm_by_hand():
+def test_holm_by_hand_and_by_statsmodels():
+    values = np.random.default_rng(0).random(20) ** 4
+    assert holm(values) == pytest.approx(multipletests(values, method="holm")[1])
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
