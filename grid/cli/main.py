@@ -173,15 +173,22 @@ def report(
     faces: Annotated[
         bool, typer.Option("--faces/--no-faces", help="faces of the data; else a mean face under each map")
     ] = True,
+    margin: Annotated[
+        float, typer.Option(help="differences below it do not matter, as a fraction; for the tests of equivalence")
+    ] = 0.01,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a study: page, tables, sheets."""
     from grid.ledger.study import Study
     from grid.report.build import build
     from grid.report.console import table
+    from grid.spec.grid_file import BadInput
+
+    if not margin > 0:
+        raise BadInput(f"--margin {margin:g}: a difference that does not matter is above 0, such as 0.01 for one point")
 
     found = Study(study, faces)
-    page = build(found, to if to or faces else found.path / "report-no-faces")
+    page = build(found, to if to or faces else found.path / "report-no-faces", margin)
     if as_json:
         print(page.with_name("report.json").read_text(encoding="utf-8"))
     else:

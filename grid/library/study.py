@@ -11,6 +11,7 @@ from grid.spec.grid_file import BadInput, check_level
 from grid.spec.levels import cell_title, selects
 
 if TYPE_CHECKING:
+    from grid.analysis.analysis import ProtocolAnalysis
     from grid.library.network import TrainedNetwork
 
 
@@ -46,6 +47,46 @@ class Study:
         from grid.results.results import results
 
         return results(self.record).to_pandas()
+
+    def effects(self) -> Any:
+        """The effect of every level and of every combination of two, as a ``pandas.DataFrame``, a row per metric and effect.
+
+        ``effect`` is the difference from the mean of all cells, as a fraction; ``items_low`` to ``items_high`` is its 95 %
+        interval for other test subjects, ``seeds_low`` to ``seeds_high`` for other seeds. ``items_adjusted`` and
+        ``seeds_adjusted`` are the p values of the whole factor, after Holm's correction. See docs/analysis.md.
+        """
+        from grid.analysis.records import effect_records
+
+        return self._frame(effect_records(self._analyzed()))
+
+    def compare(self, margin: float = 0.01) -> Any:
+        """Every two cells on the same pairs of images, as a ``pandas.DataFrame``, a row per metric and pair of cells.
+
+        ``difference`` is ``better`` minus ``other``, with its paired 95 % interval from ``low`` to ``high``; ``adjusted`` is
+        its p value after Holm's correction. ``equivalent`` below 0.05: the difference is smaller than ``margin``.
+
+        Args:
+            margin: a difference that does not matter, as a fraction: 0.01 is one point
+
+        Raises:
+            ValueError: the margin is not above 0.
+        """
+        from grid.analysis.records import comparison_records
+
+        return self._frame(comparison_records(self._analyzed(margin)))
+
+    def _analyzed(self, margin: float | None = None) -> list[ProtocolAnalysis]:
+        from grid.analysis.analysis import analyze
+        from grid.analysis.comparisons import MARGIN
+        from grid.results.rows import table
+
+        return analyze(self.record, table(self.record), MARGIN if margin is None else margin)
+
+    @staticmethod
+    def _frame(records: list[dict[str, Any]]) -> Any:
+        import pandas as pd
+
+        return pd.DataFrame(records)
 
     def load(self, levels: Mapping[str, str] | None = None, /, **more: object) -> TrainedNetwork:
         """The trained network of the one cell with those levels, such as ``load(backbone="resnet34", detection="mtcnn")``.

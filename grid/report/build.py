@@ -9,8 +9,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from grid.analysis.analysis import analyze
+from grid.analysis.comparisons import MARGIN
 from grid.ledger.study import Study
 from grid.report import scores
+from grid.report.analysis_files import analysis_json, analysis_markdown, comparisons_csv, effects_csv
 from grid.report.attribute_cohorts import cohorts_markdown
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
@@ -38,15 +41,16 @@ from grid.results.searches import searches
 from grid.results.trends import Trend, trends
 from grid.spec.grid_file import BadInput
 
-OPTIONAL = ("modes.md", "attributes.md", "sweeps.md", "searches.md")
+OPTIONAL = ("modes.md", "attributes.md", "sweeps.md", "searches.md", "analysis.md", "effects.csv", "comparisons.csv")
 
 
-def build(study: Study, out: Path | None = None) -> Path:
+def build(study: Study, out: Path | None = None, margin: float = MARGIN) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
-    If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md; if
-    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric
-    axes and networks of several sizes, figures (PNG).
+    With two evaluated cells or more, also analysis.md, effects.csv and comparisons.csv. If explanations are scored, also
+    explanations.md and explanations.csv; if pairs of images are compared, modes.md; if attributes are evaluated, attributes.md;
+    for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric axes and networks of several sizes,
+    figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -54,9 +58,11 @@ def build(study: Study, out: Path | None = None) -> Path:
     Args:
         study: in its current state; unfinished cells are marked as such.
         out: the folder; by default ``report`` in the study.
+        margin: differences below it do not matter: of the tests of equivalence, as a fraction.
 
     Raises:
         BadInput: the folder cannot be written.
+        ValueError: the margin is not above 0.
     """
     folder = study.path / "report" if out is None else Path(out)
     try:
@@ -66,7 +72,7 @@ def build(study: Study, out: Path | None = None) -> Path:
         why = f"{folder}: the report cannot be written here ({error.strerror})"
         raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
     try:
-        _write(study, made)
+        _write(study, made, margin)
         names = sorted(path.name for path in made.iterdir())
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
@@ -79,8 +85,9 @@ def build(study: Study, out: Path | None = None) -> Path:
     return folder / "index.html"
 
 
-def _write(study: Study, folder: Path) -> None:
+def _write(study: Study, folder: Path, margin: float) -> None:
     table = with_ensembles(study, rows.table(study))
+    analyses = analyze(study, table, margin)
     found = sheets(study, table.rows)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
@@ -96,7 +103,7 @@ def _write(study: Study, folder: Path) -> None:
     for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
     searched = searches(study)
-    content = {**table_json(study, table), "explanations": scores_json(scored)}
+    content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
     content |= {"searches": searches_json(searched)} if searched else {}
     texts = {
         "table.md": markdown(table, study.name),
@@ -105,7 +112,7 @@ def _write(study: Study, folder: Path) -> None:
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps(content, indent=1) + "\n",
         "index.html": page(
-            study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn, clusters
+            study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn, clusters, analyses
         ),
     }
     if scored:
@@ -113,6 +120,10 @@ def _write(study: Study, folder: Path) -> None:
             "explanations.md": scores_markdown(tables, study.name),
             "explanations.csv": scores_csv(scored, list(study.axes)),
         }
+    if analyses:
+        texts |= {"analysis.md": analysis_markdown(analyses, study.name), "effects.csv": effects_csv(analyses)}
+    if any(one.units for one in analyses):
+        texts["comparisons.csv"] = comparisons_csv(analyses)
     if named:
         texts["modes.md"] = modes_markdown(named, study.name)
     if recognized := attribute_boards(table):

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from grid.analysis import words
+from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.study import Study
 from grid.report import attribute_cohorts, attributes, charts, curves, scores, sheets
 from grid.report import searches as searches_table
+from grid.report.analysis_files import interval, matrix, shown
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.stage_pictures import galleries
@@ -39,6 +42,7 @@ def page(
     view: View | None = None,
     drawn: Sequence[tuple[Trend, bytes]] = (),
     clusters: Mapping[str, bytes] | None = None,
+    analyses: Sequence[ProtocolAnalysis] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
@@ -103,6 +107,11 @@ def page(
         common=common([row.cell.config for row in table.rows if row.cell.config]),
         scope=" and ".join(study.record["replicate_scope"]),
         times=times(table),
+        analyses=analyses,
+        words=words,
+        interval=interval,
+        matrix=matrix,
+        shown=shown,
     )
     return text
 

@@ -84,14 +84,20 @@ def delong(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
 
 
 def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """Returns (AUC, variance). V10 and V01 are the placements of genuine and of impostor scores among the other kind."""
+    """Returns (AUC, variance)."""
+    v10, v01 = placements(scores, same)
+    return float(v10.mean()), float(v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01))
+
+
+def placements(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """V10 (genuine,) and V01 (impostor,) of DeLong et al.: the share of the other kind on the right side of each score."""
     from scipy.stats import rankdata
 
     genuine, impostor = scores[same], scores[~same]
     together = rankdata(np.concatenate([genuine, impostor]))
     v10 = (together[: len(genuine)] - rankdata(genuine)) / len(impostor)
     v01 = 1 - (together[len(genuine) :] - rankdata(impostor)) / len(genuine)
-    return float(v10.mean()), float(v10.var(ddof=1) / len(genuine) + v01.var(ddof=1) / len(impostor))
+    return v10, v01
 
 
 def bootstrap(

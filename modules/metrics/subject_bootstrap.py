@@ -96,19 +96,19 @@ def subject_bootstrap(
     scores, same = scores[order], same[order]
     held = [] if folds is None else [fold[order] for fold in held_out(folds, len(scores))]
     names, who = np.unique(np.concatenate([left[order], right[order]]), return_inverse=True)
-    pairs = _Pairs(scores, same, who[: len(scores)], who[len(scores) :], held)
+    pairs = WeightedPairs(scores, same, who[: len(scores)], who[len(scores) :], held)
     impostors = int((~same).sum())
-    alone = _Pairs(scores, same, np.where(same, impostors, np.cumsum(~same) - 1), np.full(len(scores), impostors), held)
+    alone = WeightedPairs(scores, same, np.where(same, impostors, np.cumsum(~same) - 1), np.full(len(scores), impostors), held)
     generator, other = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
     found: list[dict[str, np.ndarray]] = []
     single: list[dict[str, np.ndarray]] = []
     block = max(1, min(resamples, VALUES // len(scores)))
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
-        times = _times(generator, len(names), rows)
+        times = times_drawn(generator, len(names), rows)
         found.append(pairs.metrics(times, fars))
         if impostors <= FEW:
-            drawn = _times(other, impostors, rows)
+            drawn = times_drawn(other, impostors, rows)
             single.append(alone.metrics(np.hstack([drawn, np.ones((rows, 1), np.int64)]), fars))
     values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
     singles = {key: np.concatenate([part[key] for part in single]) for key in values} if single else {}
@@ -137,14 +137,20 @@ def _variance(values: np.ndarray) -> float:
     return float(values[np.isfinite(values)].var(ddof=1))
 
 
-def _times(generator: np.random.Generator, subjects: int, rows: int) -> np.ndarray:
+def times_drawn(generator: np.random.Generator, subjects: int, rows: int) -> np.ndarray:
     """Counts (rows, subjects) int64 of how often each subject is drawn; there are as many draws as subjects."""
     drawn = generator.integers(0, subjects, size=(rows, subjects)) + np.arange(rows)[:, None] * subjects
     return np.bincount(drawn.ravel(), minlength=rows * subjects).reshape(rows, subjects)
 
 
-class _Pairs:
-    """All pairs by decreasing score; ``held`` marks the pairs of each fold, (n,) bool."""
+class WeightedPairs:
+    """Pairs whose weights are products of their subjects' counts.
+
+    Args:
+        scores, same: (n,), by decreasing score.
+        left, right: int (n,), columns of ``times`` in ``metrics``.
+        held: the pairs of each fold, (n,) bool; empty: no ``ten_fold``.
+    """
 
     def __init__(
         self, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, held: Sequence[np.ndarray]

@@ -32,9 +32,9 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
     scores, folds = scores.round(2), np.minimum(left, right) % 3
     order = np.argsort(-scores, kind="stable")
     scores, same, left, right, folds = (values[order] for values in (scores, same, left, right, folds))
-    times = module._times(np.random.default_rng(0), 9, 40)
+    times = module.times_drawn(np.random.default_rng(0), 9, 40)
     assert (times.sum(axis=1) == 9).all()
-    pairs = module._Pairs(scores, same, left, right, [folds == number for number in range(3)])
+    pairs = module.WeightedPairs(scores, same, left, right, [folds == number for number in range(3)])
     found = pairs.metrics(times, (0.1, 0.01))
     compared = 0
     for row in range(40):

@@ -1,0 +1,1 @@
+"""What the numbers of a grid say: effects of the factors, and paired comparisons of cells."""

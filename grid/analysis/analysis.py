@@ -1,0 +1,166 @@
+"""The analysis of a study: effects of its factors and comparisons of its cells, for every protocol and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from grid.analysis.comparisons import MARGIN, Comparisons, comparisons
+from grid.analysis.effects import Effects, effects
+from grid.analysis.observations import Items, Observation, items, observations
+from grid.ledger.study import Study
+from grid.results.columns import Column
+from grid.results.rows import Table
+from grid.spec.grid_file import REPLICATE
+from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
+
+RESAMPLES, SEED = 1000, 0
+MOST_PAIRS = 200_000  # longer lists get fewer resamples, so that a report takes minutes at most
+FEWEST_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class MetricAnalysis:
+    """What is known about one metric under one protocol; ``comparisons`` is None without scored pairs."""
+
+    column: Column
+    effects: Effects
+    comparisons: Comparisons | None
+
+
+@dataclass(frozen=True)
+class ProtocolAnalysis:
+    """The analysis of one protocol.
+
+    Attributes:
+        cells: levels of each compared cell, without the replicate, by its number.
+        replicates: number of distinct replicates of each cell.
+        copies: replicates left out because they repeat another one.
+        missing: combinations of levels without results, as (levels, state).
+        bootstrap: number of test subjects and how they were resampled; None without scored pairs.
+        unknown: why the subjects of the pairs are unknown; empty if they are known, or there are no pairs.
+    """
+
+    protocol: str
+    axes: Mapping[str, tuple[str, ...]]
+    cells: tuple[Mapping[str, str], ...]
+    replicates: tuple[int, ...]
+    copies: int
+    missing: tuple[tuple[Mapping[str, str], str], ...]
+    metrics: tuple[MetricAnalysis, ...]
+    units: int | None
+    method: str | None
+    pairs: int | None
+    left_out: int
+    unknown: str
+
+    @property
+    def seeds(self) -> bool:
+        """Whether any cell has several replicates."""
+        return max(self.replicates) > 1
+
+
+def analyze(study: Study, table: Table, margin: float = MARGIN) -> list[ProtocolAnalysis]:
+    """The analysis of each protocol with two cells or more.
+
+    Args:
+        table: the study's rows.
+        margin: differences below it do not matter; a fraction, of equivalence tests.
+
+    Raises:
+        ValueError: the margin is not above 0.
+    """
+    found = (_protocol(study, table, protocol, margin) for protocol in table.protocols)
+    return [one for one in found if one]
+
+
+def _protocol(study: Study, table: Table, protocol: str, margin: float) -> ProtocolAnalysis | None:
+    seen, copies = observations(table, protocol)
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for number, one in enumerate(seen):
+        groups.setdefault(tuple(one.levels.items()), []).append(number)
+    columns = [column for column in table.columns if column.protocol == protocol and _everywhere(column, seen)]
+    if len(groups) < 2 or not columns:
+        return None
+    axes = {factor.axis: factor.levels for factor in table.factors if factor.axis != REPLICATE}
+    scored = items(study, protocol, seen)
+    drawn = _drawn(scored, columns) if scored else None
+    done = {tuple(levels) for levels in groups}
+    missing: dict[tuple[tuple[str, str], ...], str] = {}
+    for row in table.rows:
+        levels = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE)
+        if levels not in done:
+            missing[levels] = row.state if row.state != "done" else "no result"
+    metrics = tuple(_metric(column, seen, list(groups.values()), axes, scored, drawn, margin) for column in columns)
+    return ProtocolAnalysis(
+        protocol=protocol,
+        axes=axes,
+        cells=tuple(dict(levels) for levels in groups),
+        replicates=tuple(len(group) for group in groups.values()),
+        copies=copies,
+        missing=tuple((dict(levels), state) for levels, state in missing.items()),
+        metrics=metrics,
+        units=drawn.units if drawn else None,
+        method=drawn.method if drawn else None,
+        pairs=len(scored.same) if scored else None,
+        left_out=scored.left_out if scored else 0,
+        unknown=scored.unknown if scored else "",
+    )
+
+
+def _metric(
+    column: Column,
+    seen: Sequence[Observation],
+    groups: Sequence[Sequence[int]],
+    axes: Mapping[str, Sequence[str]],
+    scored: Items | None,
+    drawn: PairedBootstrap | None,
+    margin: float,
+) -> MetricAnalysis:
+    values = [_value(one, column) for one in seen]
+    known = drawn is not None and column.key in drawn.drawn
+    covariance = partial(drawn.covariance, column.key) if drawn and known else None
+    found = effects(
+        [one.levels for one in seen], [one.replicate for one in seen], values, axes, covariance, drawn.units if drawn else 0
+    )
+    compared = None
+    if scored and drawn and known:
+        compared = comparisons(
+            column.key,
+            groups,
+            values,
+            drawn,
+            scores=scored.scores,
+            same=scored.same,
+            folds=scored.folds,
+            lower_is_better=column.lower_is_better,
+            margin=margin,
+        )
+    return MetricAnalysis(column, found, compared)
+
+
+def _drawn(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
+    keys = [column.key for column in columns]
+    fars = [float(key.removeprefix("val:")) for key in keys if key.startswith("val:")]
+    folds = scored.folds if "ten_fold" in keys and not scored.verifier else None
+    resamples = max(FEWEST_RESAMPLES, min(RESAMPLES, RESAMPLES * MOST_PAIRS // len(scored.same)))
+    try:
+        return paired_bootstrap(
+            scored.scores, scored.same, scored.subjects, folds=folds, fars=fars, resamples=resamples, seed=SEED
+        )
+    except ValueError:  # too few subjects
+        return None
+
+
+def _value(one: Observation, column: Column) -> float:
+    found = one.row.value(column)
+    assert found is not None, column
+    assert found.value is not None, column
+    return found.value
+
+
+def _everywhere(column: Column, seen: Sequence[Observation]) -> bool:
+    """Whether every observation has this number; others are in the table alone."""
+    found = [one.row.value(column) for one in seen]
+    return bool(found) and all(value is not None and value.value is not None for value in found)

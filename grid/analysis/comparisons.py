@@ -1,0 +1,169 @@
+"""Which cells really differ: paired tests of every two cells on the same test items, corrected for their number."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions
+from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
+
+LEVEL = 0.05
+MARGIN = 0.01  # one point
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``first`` minus ``second`` under one metric.
+
+    Attributes:
+        first, second: numbers of cells.
+        difference: with the interval and p of the paired bootstrap, to which the variance between seeds is added if there
+            are replicates.
+        adjusted: that p after Holm's correction over all pairs of cells.
+        equivalent: p of TOST after Holm's correction: below 0.05, the difference is smaller than the margin.
+        check: p of the classical test for independent pairs: DeLong's for ``auc``, McNemar's for accuracies; None for others,
+            and where a cell has replicates.
+    """
+
+    first: int
+    second: int
+    difference: Estimate
+    adjusted: float
+    equivalent: float
+    check: float | None
+
+    @property
+    def differs(self) -> bool:
+        return self.adjusted < LEVEL
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All pairs of cells under one metric.
+
+    Attributes:
+        order: numbers of the cells, best first.
+        values: the metric of each cell, by number; the mean over its replicates.
+        pairs: of any two cells; ``first`` is the better one.
+        margin: of equivalence, in the unit of the metric.
+        units: number of test subjects, or of pairs if the subjects are unknown.
+        method: of the bootstrap.
+        seeds: whether the variance between seeds is in the intervals.
+    """
+
+    order: tuple[int, ...]
+    values: tuple[float, ...]
+    pairs: tuple[Comparison, ...]
+    margin: float
+    units: int
+    method: str
+    seeds: bool
+
+    def between(self, one: int, other: int) -> Comparison:
+        return next(pair for pair in self.pairs if {pair.first, pair.second} == {one, other})
+
+    @property
+    def tied(self) -> list[tuple[int, ...]]:
+        """The largest runs of cells, in ``order``, of which no two differ significantly; runs may overlap."""
+        differ = {frozenset((pair.first, pair.second)) for pair in self.pairs if pair.differs}
+        found: list[tuple[int, ...]] = []
+        end = 0
+        for start in range(len(self.order)):
+            stop = start + 1
+            while stop < len(self.order) and not any(
+                frozenset((self.order[stop], other)) in differ for other in self.order[start:stop]
+            ):
+                stop += 1
+            if stop > end:  # not part of the run before
+                found.append(self.order[start:stop])
+                end = stop
+        return found
+
+
+def comparisons(
+    metric: str,
+    groups: Sequence[Sequence[int]],
+    values: Sequence[float],
+    drawn: PairedBootstrap,
+    *,
+    scores: np.ndarray,
+    same: np.ndarray,
+    folds: np.ndarray,
+    lower_is_better: bool = False,
+    margin: float = MARGIN,
+) -> Comparisons:
+    """Compares every two cells.
+
+    With replicates, the variance of a difference is that of the test items, of the mean over replicates, plus the variance
+    between replicates of either cell divided by their number; degrees of freedom by Satterthwaite (Biometrics Bulletin 2,
+    1946). Cells with one replicate add nothing: that they would differ again with other seeds is then not tested.
+
+    Args:
+        metric: ``auc``, ``ten_fold``, ...: a key of ``drawn``.
+        groups: the observations of each cell.
+        values: (observations,) of the metric.
+        drawn: of the observations.
+        scores: (observations, n).
+        same, folds: (n,).
+        margin: differences below it do not matter; in the unit of the metric.
+
+    Raises:
+        ValueError: the margin is not above 0.
+    """
+    y = np.asarray(values, np.float64)
+    means = [float(y[list(group)].mean()) for group in groups]
+    order = sorted(range(len(groups)), key=lambda number: means[number], reverse=not lower_is_better)
+    decided = [_decided(metric, row, same, folds) for row in scores]
+    found: list[Comparison] = []
+    equal: list[float] = []
+    for one, other in itertools.combinations(order, 2):
+        contrast = np.zeros(len(y))
+        contrast[list(groups[one])] = 1 / len(groups[one])
+        contrast[list(groups[other])] = -1 / len(groups[other])
+        parts = [(float(drawn.covariance(metric, contrast[None])[0, 0]), drawn.units - 1)]
+        for group in (groups[one], groups[other]):
+            if len(group) > 1:
+                parts.append((float(y[list(group)].var(ddof=1)) / len(group), len(group) - 1))
+        variance, degrees = _satterthwaite(parts)
+        value = means[one] - means[other]
+        estimate = student(value, variance, degrees, drawn.units)
+        equal.append(equivalence(value, variance, degrees, margin))
+        check = None
+        if len(groups[one]) == len(groups[other]) == 1:
+            check = _classical(metric, groups[one][0], groups[other][0], scores, same, decided)
+        found.append(Comparison(one, other, estimate, 1.0, 1.0, check))
+    adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
+    pairs = tuple(replace(pair, adjusted=p, equivalent=q) for pair, p, q in zip(found, adjusted, equivalent, strict=True))
+    seeds = any(len(group) > 1 for group in groups)
+    return Comparisons(tuple(order), tuple(means), pairs, margin, drawn.units, drawn.method, seeds)
+
+
+def _satterthwaite(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """(sum of the variances, its degrees of freedom)."""
+    total = sum(variance for variance, _ in parts)
+    below = sum(variance**2 / degrees for variance, degrees in parts)
+    return total, total**2 / below if below > 0 else 1.0
+
+
+def _decided(metric: str, scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
+    """bool (n,): the pairs decided correctly, for accuracies."""
+    from modules.metrics.roc import Curve
+
+    if metric == "ten_fold":
+        return held_out_decisions(scores, same, folds)
+    if metric == "best_threshold":
+        return (scores >= Curve.of(scores, same).best()[1]) == same  # type: ignore[no-any-return]
+    return None
+
+
+def _classical(
+    metric: str, one: int, other: int, scores: np.ndarray, same: np.ndarray, decided: Sequence[np.ndarray | None]
+) -> float | None:
+    if metric == "auc":
+        return delong(scores[one], scores[other], same).p
+    left, right = decided[one], decided[other]
+    return None if left is None or right is None else mcnemar(left, right)

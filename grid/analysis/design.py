@@ -1,0 +1,98 @@
+"""The linear model of a grid: main effects and two-way interactions, as far as the finished cells can estimate them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Term = tuple[str, ...]  # one axis, or the two of an interaction
+SMALL = 1e-9  # singular values and coefficients below are rounding errors
+
+
+@dataclass(frozen=True)
+class Design:
+    """Sum-coded model of the rows of a table (type III: each effect is a deviation from the mean over levels).
+
+    Attributes:
+        matrix: (rows, 1 + parameters); the first column is the mean.
+        columns: the columns of each term that can be estimated.
+        levels: axis -> its levels that occur.
+        dropped: term -> terms that it cannot be told apart from; "mean" stands for the mean.
+    """
+
+    matrix: np.ndarray
+    columns: Mapping[Term, range]
+    levels: Mapping[str, tuple[str, ...]]
+    dropped: Mapping[Term, tuple[Term, ...]]
+
+    def contrasts(self, term: Term) -> tuple[list[tuple[str, ...]], np.ndarray]:
+        """The combinations of levels of a term, and (combinations, parameters of the term): effect = row @ parameters."""
+        rows = np.ones((1, 1))
+        for axis in term:
+            rows = np.kron(rows, _coding(len(self.levels[axis])))
+        return list(itertools.product(*(self.levels[axis] for axis in term))), rows
+
+
+def design(cells: Sequence[Mapping[str, str]], axes: Mapping[str, Sequence[str]]) -> Design:
+    """The largest model of main effects and two-way interactions whose every term these rows can estimate.
+
+    Interactions that cannot be estimated are left out first, all of them at once; the rest is estimated as if they were 0.
+
+    Args:
+        cells: axis -> level of each row.
+        axes: axis -> levels; axes with one level among the rows are no factors.
+    """
+    there = {axis: {cell[axis] for cell in cells} for axis in axes}
+    levels = {axis: tuple(one for one in all_ if one in there[axis]) for axis, all_ in axes.items()}
+    factors = [axis for axis, found in levels.items() if len(found) > 1]
+    terms: list[Term] = [(axis,) for axis in factors] + list(itertools.combinations(factors, 2))
+    dropped: dict[Term, tuple[Term, ...]] = {}
+    while True:
+        matrix, columns = _matrix(cells, terms, levels)
+        aliased = _aliased(matrix, columns)
+        interactions: list[Term] = [term for term in aliased if len(term) == 2]
+        gone: list[Term] = interactions or list(aliased)
+        if not gone:
+            return Design(matrix, columns, levels, dropped)
+        dropped |= {term: aliased[term] for term in gone}
+        terms = [term for term in terms if term not in gone]
+
+
+def _matrix(
+    cells: Sequence[Mapping[str, str]], terms: Sequence[Term], levels: Mapping[str, tuple[str, ...]]
+) -> tuple[np.ndarray, dict[Term, range]]:
+    blocks, columns, width = [np.ones((len(cells), 1))], {}, 1
+    for term in terms:
+        block = np.ones((len(cells), 1))
+        for axis in term:
+            coded = _coding(len(levels[axis]))[[levels[axis].index(cell[axis]) for cell in cells]]
+            block = (block[:, :, None] * coded[:, None, :]).reshape(len(cells), -1)
+        blocks.append(block)
+        columns[term] = range(width, width + block.shape[1])
+        width += block.shape[1]
+    return np.hstack(blocks), columns
+
+
+def _coding(levels: int) -> np.ndarray:
+    """Sum coding (levels, levels - 1): the last level is minus the sum of the others."""
+    return np.vstack([np.eye(levels - 1), -np.ones(levels - 1)])
+
+
+def _aliased(matrix: np.ndarray, columns: Mapping[Term, range]) -> dict[Term, tuple[Term, ...]]:
+    """Each term that cannot be estimated, with the terms that share a direction of the null space with it."""
+    _, sizes, turned = np.linalg.svd(matrix, full_matrices=True)
+    rank = int((sizes > SMALL * sizes.max(initial=0.0)).sum())
+    null = turned[rank:]
+    projection = null.T @ null  # column j can be estimated exactly if its diagonal entry is 0
+    found = {}
+    for term, own in columns.items():
+        if np.abs(projection[list(own)]).max(initial=0.0) > SMALL:
+            found[term] = tuple(
+                other
+                for other, theirs in columns.items()
+                if other != term and np.abs(projection[np.ix_(list(own), list(theirs))]).max(initial=0.0) > SMALL
+            )
+    return found

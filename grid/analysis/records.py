@@ -1,0 +1,85 @@
+"""The analysis as flat records, one per effect and one per pair of cells: the rows of CSV files and data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from grid.analysis.analysis import ProtocolAnalysis
+from grid.analysis.effects import Judgment
+from modules.metrics.paired_tests import Estimate
+
+
+def effect_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
+    """A record per effect of a level or a combination of two levels, with the tests of its term."""
+    return [record for protocol in found for record in _effects(protocol)]
+
+
+def comparison_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
+    """A record per metric and pair of cells."""
+    return [record for protocol in found for record in _comparisons(protocol)]
+
+
+def component_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
+    """A record per metric and source of variation."""
+    return [
+        {"protocol": one.protocol, "metric": metric.column.key, "source": source, "deviation": deviation}
+        for one in found
+        for metric in one.metrics
+        for source, deviation in metric.effects.components.items()
+    ]
+
+
+def cell_name(levels: Any) -> str:
+    """``resnet34, mtcnn``: the levels of a cell without the names of the axes."""
+    return ", ".join(levels.values()) or "the only cell"
+
+
+def _effects(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:
+    for metric in protocol.metrics:
+        for term in metric.effects.terms:
+            for level in term.levels:
+                yield {
+                    "protocol": protocol.protocol,
+                    "metric": metric.column.key,
+                    "term": term.name,
+                    "level": " x ".join(level.levels),
+                    "cells": level.cells,
+                    "effect": level.value,
+                    **_interval("items", level.items),
+                    **_interval("seeds", level.seeds),
+                    "deviation": term.deviation,
+                    "eta_squared": term.eta_squared,
+                    "partial_eta_squared": term.partial_eta_squared,
+                    **_judged("items", term.items),
+                    **_judged("seeds", term.seeds),
+                }
+
+
+def _comparisons(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:
+    for metric in protocol.metrics:
+        if (found := metric.comparisons) is None:
+            continue
+        for pair in found.pairs:
+            yield {
+                "protocol": protocol.protocol,
+                "metric": metric.column.key,
+                "better": cell_name(protocol.cells[pair.first]),
+                "other": cell_name(protocol.cells[pair.second]),
+                "difference": pair.difference.value,
+                "low": pair.difference.low,
+                "high": pair.difference.high,
+                "p": pair.difference.p,
+                "adjusted": pair.adjusted,
+                "margin": found.margin,
+                "equivalent": pair.equivalent,
+                "independent_pairs_p": pair.check,
+            }
+
+
+def _interval(name: str, found: Estimate | None) -> dict[str, float | None]:
+    return {f"{name}_low": found.low if found else None, f"{name}_high": found.high if found else None}
+
+
+def _judged(name: str, found: Judgment | None) -> dict[str, float | None]:
+    return {f"{name}_p": found.p if found else None, f"{name}_adjusted": found.adjusted if found else None}

@@ -1,0 +1,70 @@
+"""How much numbers differ between replicates: a mixed model in which the replicate is a random effect."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SeedVariance:
+    """Variances between replicates of one cell.
+
+    Attributes:
+        replicate: what a replicate adds to all cells alike (REML); None if it could not be estimated.
+        residual: what it adds to each cell by itself (REML); None as above.
+        error: the mean square within cells and replicates, the error of F tests.
+        degrees: of freedom of ``error``.
+    """
+
+    replicate: float | None
+    residual: float | None
+    error: float
+    degrees: int
+
+
+def seed_variance(
+    cells: Sequence[int], replicates: Sequence[int], values: np.ndarray, mixed: bool = True
+) -> SeedVariance | None:
+    """Fits value ~ cell + replicate, with a fixed effect of every cell.
+
+    Args:
+        cells: (n,), the number of each value's cell.
+        replicates: (n,), its replicate.
+        values: (n,) float.
+        mixed: fit the mixed model; else only the error.
+
+    Returns:
+        None if no degree of freedom is left for the error: one replicate, or too few.
+    """
+    import statsmodels.api as sm
+
+    fixed, blocks = indicators(cells), indicators(replicates)[:, 1:]
+    whole = np.hstack([fixed, blocks])
+    degrees = len(values) - int(np.linalg.matrix_rank(whole))
+    if degrees < 1:
+        return None
+    least = sm.OLS(values, whole).fit()
+    error = float(least.ssr) / degrees
+    scale = error**0.5
+    if not mixed or not blocks.shape[1] or scale <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        return SeedVariance(None, None, error, degrees)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, and statsmodels warns
+        try:
+            model = sm.MixedLM(values / scale, fixed, groups=np.asarray(replicates))
+            fit = model.fit(reml=True, method=["bfgs", "lbfgs", "cg"])
+        except (np.linalg.LinAlgError, ValueError):
+            return SeedVariance(None, None, error, degrees)
+    if not fit.converged:
+        return SeedVariance(None, None, error, degrees)
+    return SeedVariance(float(fit.cov_re[0, 0]) * error, float(fit.scale) * error, error, degrees)
+
+
+def indicators(labels: Sequence[int]) -> np.ndarray:
+    """(n, number of labels) 0 or 1."""
+    _, place = np.unique(np.asarray(labels), return_inverse=True)
+    return np.eye(int(place.max()) + 1)[place]

@@ -1,0 +1,133 @@
+"""What an analysis says, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
+from grid.analysis.comparisons import LEVEL, Comparisons
+from grid.analysis.effects import TermEffect, named
+from grid.analysis.records import cell_name
+from grid.results.columns import Column
+from grid.spec.levels import cell_title
+
+FEW = 6  # items of a list that are written out
+
+
+def difference(column: Column, value: float) -> str:
+    """A difference as printed: ``+2.64`` points, or ``+0.026`` for metrics that are no percentages."""
+    text = f"{value * (100 if column.percent else 1):+.{column.digits}f}"
+    return text.replace("-", "−") if any(digit in text for digit in "123456789") else text[1:]
+
+
+def unit(column: Column) -> str:
+    return " points" if column.percent else ""
+
+
+def probability(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def verdict(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
+    """Which factors matter under one metric, and for which repetition of the study that holds."""
+    found = metric.effects
+    if not found.terms:
+        return "No effect can be estimated from these cells."
+    if all(term.adjusted is None for term in found.terms):
+        return "No test is possible: every cell was trained once, and there are no scored pairs to resample."
+    clear = [term for term in found.terms if term.adjusted is not None and term.adjusted < LEVEL]
+    if not clear:
+        return f"No factor has an effect on {metric.column.title} that these data can tell from 0{_whose(found.terms)}."
+    clear.sort(key=lambda term: -term.deviation)
+    parts = [_effect(metric.column, term) for term in clear]
+    others = len(found.terms) - len(clear)
+    rest = f" For the other {others} of {len(found.terms)} terms, these data cannot tell an effect from none." if others else ""
+    return f"By {metric.column.title}, {'; '.join(parts)}. This holds{_whose(clear)}.{rest}"
+
+
+def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
+    """Who really beats whom under one metric."""
+    found = metric.comparisons
+    assert found is not None
+    differ = sum(pair.differs for pair in found.pairs)
+    best = cell_name(protocol.cells[found.order[0]])
+    beaten = sum(pair.differs for pair in found.pairs if pair.first == found.order[0])
+    count = len(found.pairs)
+    if not differ:
+        return f"No cell is really better than another: none of the {count} differences can be told from 0."
+    ahead = f"The best cell ({best}) really beats {beaten} of the {len(found.order) - 1} others"
+    return f"{ahead}; of all {count} differences, {differ} can be told from 0."
+
+
+def tied(found: Comparisons) -> Iterator[str]:
+    """The tied sets by rank: ``no two of 1 to 4 can be told apart``."""
+    rank = {number: place for place, number in enumerate(found.order, 1)}
+    for run in found.tied:
+        first, last = rank[run[0]], rank[run[-1]]
+        if last == first:
+            yield f"{first} differs from all others"
+        elif last == first + 1:
+            yield f"{first} and {last} cannot be told apart"
+        else:
+            yield f"no two of {first} to {last} can be told apart"
+
+
+def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
+    """What was judged, on which data, and what cannot be judged."""
+    if protocol.seeds:
+        counts = sorted(set(protocol.replicates))
+        many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        yield f"Seeds: {many} replicates per cell, compared within cells and replicates."
+    else:
+        yield (
+            "Seeds cannot be judged: every cell was trained once. What another seed would change is in no interval and no p "
+            "value here; replicates: 5 in the grid file repeats every cell."
+        )
+    if protocol.copies:
+        yield (
+            f"{_counted(protocol.copies, 'replicate')} repeated the output of another one exactly (they share the stage that "
+            "replicates vary) and were left out: a copy is no evidence."
+        )
+    if protocol.units is None:
+        yield "Test items cannot be judged: there are no scored pairs that all cells share."
+    elif protocol.unknown:
+        yield (
+            f"Test items: {protocol.pairs} pairs, resampled as if they were independent, because their subjects are not known "
+            f"here ({protocol.unknown}). Where pairs share subjects, these intervals are too narrow."
+        )
+    else:
+        lost = f"; {protocol.left_out} more are not in every cell" if protocol.left_out else ""
+        yield f"Test items: {protocol.units} subjects, resampled together for all cells, on {protocol.pairs} pairs{lost}."
+    if protocol.missing:
+        listed = [f"{cell_title(levels)}: {state}" for levels, state in protocol.missing[:FEW]]
+        more = f"; and {len(protocol.missing) - FEW} more" if len(protocol.missing) > FEW else ""
+        total = len(protocol.cells) + len(protocol.missing)
+        yield (
+            f"Not balanced: {len(protocol.missing)} of {total} combinations have no result ({'; '.join(listed)}{more}). "
+            "Each effect is adjusted for the others (type III); it is that of the finished cells."
+        )
+    elif len(set(protocol.replicates)) > 1:
+        yield "Not balanced: cells have different numbers of replicates. Each effect is adjusted for the others (type III)."
+    if protocol.metrics:
+        for term, others in protocol.metrics[0].effects.dropped.items():
+            mixed = f"it is mixed up with {', '.join(map(named, others))}" if others else "it is mixed up with the mean"
+            yield f"{named(term)} cannot be estimated from these cells ({mixed}); what is estimated takes it to be 0."
+
+
+def _effect(column: Column, term: TermEffect) -> str:
+    if len(term.term) > 1:
+        one, other = term.term
+        return f"what {one} does depends on {other}"
+    parts = [f"{level.levels[0]} {difference(column, level.value)}" for level in term.levels[:FEW]]
+    return f"{term.name} matters ({', '.join(parts)}{unit(column)} from the mean)"
+
+
+def _whose(terms: Sequence[TermEffect]) -> str:
+    subjects, seeds = all(term.items for term in terms), all(term.seeds for term in terms)
+    if subjects and seeds:
+        return " for other test subjects and for other seeds"
+    return " for other test subjects, with these trained networks" if subjects else " for other seeds, on these test items"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,130 @@
+"""The analysis of a study as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grid.analysis import words
+from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
+from grid.analysis.comparisons import LEVEL, Comparison, Comparisons
+from grid.analysis.records import cell_name, comparison_records, component_records, effect_records
+from grid.report.markdown import line, plain
+from grid.report.text import csv_text, spreadsheet
+from grid.results.columns import Column
+from modules.metrics.paired_tests import Estimate
+
+SHOWN = 20  # cells in a printed matrix; every pair is in comparisons.csv
+
+
+def analysis_json(found: Sequence[ProtocolAnalysis]) -> dict[str, Any]:
+    """Everything, with fractions from 0 to 1."""
+    return {
+        "effects": effect_records(found),
+        "components": component_records(found),
+        "comparisons": comparison_records(found),
+        "limits": {one.protocol: list(words.limits(one)) for one in found},
+    }
+
+
+def effects_csv(found: Sequence[ProtocolAnalysis]) -> str:
+    """A line per level and combination of two levels."""
+    return _csv(effect_records(found))
+
+
+def comparisons_csv(found: Sequence[ProtocolAnalysis]) -> str:
+    """A line per metric and pair of cells."""
+    return _csv(comparison_records(found))
+
+
+def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:
+    """Both sections of the page; ends with a line break."""
+    lines = [f"# {plain(name)}: effects and comparisons"]
+    for one in found:
+        lines += ["", f"## {plain(one.protocol)}", "", *(f"* {plain(limit)}" for limit in words.limits(one))]
+        for metric in one.metrics:
+            lines += ["", f"### {plain(metric.column.title)}", "", plain(words.verdict(one, metric)), ""]
+            lines += [line(EFFECT_HEAD), line([":-", ":-", "-:", "-:", "-:", "-:"])]
+            lines += [line([plain(text) for text in row]) for row in effect_rows(metric)]
+            if metric.comparisons:
+                lines += ["", plain(words.ranking(one, metric)), ""]
+                lines += [f"{place}. {plain(text)}" for place, text in enumerate(ranked(one, metric), 1)]
+                lines += ["", f"By rank: {plain('; '.join(words.tied(metric.comparisons)))}."]
+    return "\n".join(lines) + "\n"
+
+
+EFFECT_HEAD = ["Factor", "Effects of its levels", "Spread", "Share", "p, other subjects", "p, other seeds"]
+
+
+def effect_rows(metric: MetricAnalysis) -> list[list[str]]:
+    """The fields of ``EFFECT_HEAD`` for each term; p values are Holm's."""
+    rows = []
+    for term in metric.effects.terms:
+        levels = (f"{' x '.join(one.levels)} {words.difference(metric.column, one.value)}" for one in term.levels)
+        judged = ["–" if one is None else words.probability(one.adjusted) for one in (term.items, term.seeds)]
+        spread = words.difference(metric.column, term.deviation).lstrip("+")
+        rows.append([term.name, ", ".join(levels), spread, f"{100 * term.eta_squared:.0f} %", *judged])
+    return rows
+
+
+def ranked(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> list[str]:
+    """Each cell with its value, best first."""
+    found, unit = _compared(metric), " %" if metric.column.percent else ""
+    return [f"{cell_name(protocol.cells[cell])}: {metric.column.text(found.values[cell])}{unit}" for cell in found.order]
+
+
+def shown(metric: MetricAnalysis) -> tuple[int, ...]:
+    """The cells of a printed matrix, best first."""
+    return _compared(metric).order[:SHOWN]
+
+
+def matrix(metric: MetricAnalysis) -> list[list[tuple[str, str, str]]]:
+    """(difference row minus column, kind, explanation) of any two cells shown; kind is better, worse, equal, open or self."""
+    found, order = _compared(metric), shown(metric)
+    pairs = {frozenset((pair.first, pair.second)): pair for pair in found.pairs}
+    return [
+        [
+            ("", "self", "") if one == other else _field(metric.column, found, pairs[frozenset((one, other))], one)
+            for other in order
+        ]
+        for one in order
+    ]
+
+
+def _field(column: Column, found: Comparisons, pair: Comparison, one: int) -> tuple[str, str, str]:
+    first = pair.first == one
+    sign = 1 if first else -1
+    kind = "open"
+    if pair.differs:
+        kind = "better" if first else "worse"
+    elif pair.equivalent < LEVEL:
+        kind = "equal"
+    ends = sorted((sign * pair.difference.low, sign * pair.difference.high))
+    check = "" if pair.check is None else f"; p {words.probability(pair.check)} if pairs were independent"
+    about = (
+        f"95 % interval {words.difference(column, ends[0])} to {words.difference(column, ends[1])}; p "
+        f"{words.probability(pair.difference.p)}, {words.probability(pair.adjusted)} after Holm; not larger than "
+        f"{words.difference(column, found.margin).lstrip('+')}: p {words.probability(pair.equivalent)}{check}"
+    )
+    return words.difference(column, sign * pair.difference.value), kind, about
+
+
+def interval(column: Column, found: Estimate | None) -> str:
+    """``[−0.12, +0.34]``; empty if there is none."""
+    return "" if found is None else f"[{words.difference(column, found.low)}, {words.difference(column, found.high)}]"
+
+
+def _compared(metric: MetricAnalysis) -> Comparisons:
+    assert metric.comparisons is not None, metric.column
+    return metric.comparisons
+
+
+def _csv(records: Sequence[Mapping[str, Any]]) -> str:
+    if not records:
+        return ""
+    lines = [[_text(value) for value in record.values()] for record in records]
+    return csv_text([list(records[0]), *lines])
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else spreadsheet(value) if isinstance(value, str) else repr(value)

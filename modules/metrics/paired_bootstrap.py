@@ -1,0 +1,155 @@
+"""Metrics of several networks on the same pairs, each from the same resamples of subjects: the basis of paired tests.
+
+The resampling is that of ``subject_bootstrap``. All networks see the same resamples, so what the choice of subjects does to all
+of them alike cancels in a difference.
+
+The cross-validated accuracy keeps the thresholds that were chosen on all subjects, so that a resample is one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modules.metrics.intervals import TINY
+from modules.metrics.subject_bootstrap import FEW, VALUES, WeightedPairs, times_drawn
+from modules.metrics.validation import checked, held_out
+from modules.metrics.verification import ten_fold_accuracy
+
+SUBJECTS, PAIRS = "subject bootstrap", "bootstrap, independent pairs"
+
+
+@dataclass(frozen=True)
+class PairedBootstrap:
+    """Resampled metrics of S networks; keys are ``best_threshold``, ``ten_fold``, ``eer``, ``auc`` and ``val:<far>``.
+
+    Attributes:
+        drawn: (resamples, S) by metric.
+        single: the same from resamples of single impostor pairs, see ``subject_bootstrap``; empty if they are not subtracted.
+        units: number of subjects, or of pairs if the subjects are unknown.
+        method: "subject bootstrap", or "bootstrap, independent pairs" if the subjects are unknown.
+    """
+
+    drawn: Mapping[str, np.ndarray]
+    single: Mapping[str, np.ndarray]
+    units: int
+    method: str
+
+    def covariance(self, metric: str, contrasts: np.ndarray) -> np.ndarray:
+        """Covariance (K, K) of K linear combinations of the networks' metrics.
+
+        Args:
+            contrasts: (K, S), the weights of the networks.
+        """
+        product = _covariance(self.drawn[metric] @ contrasts.T)
+        return without(product, _covariance(self.single[metric] @ contrasts.T)) if self.single else product
+
+
+def paired_bootstrap(
+    scores: np.ndarray,
+    same: np.ndarray,
+    subjects: tuple[np.ndarray, np.ndarray] | None,
+    *,
+    folds: np.ndarray | None = None,
+    fars: Sequence[float] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> PairedBootstrap:
+    """Resamples the metrics of S networks on the same n pairs.
+
+    Args:
+        scores: (S, n) float, higher is more similar.
+        same: (n,) bool.
+        subjects: (n,) int or text each, of the pairs' first and second images; None: pairs are resampled.
+        folds: (n,) int, for ``ten_fold``.
+        fars: FAR targets of ``val``.
+        resamples: at least 2.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: see ``validation.checked``; fewer than half of the resamples contain both genuine and impostor pairs.
+    """
+    rows = [checked(one, same)[0] for one in np.asarray(scores)]
+    same, n, fars = np.asarray(same, bool), len(same), list(fars)
+    impostors = int((~same).sum())
+    if subjects is None:
+        sides, units = (np.arange(n), np.full(n, n)), n
+    else:
+        names, who = np.unique(np.concatenate([np.asarray(side) for side in subjects]), return_inverse=True)
+        sides, units = (who[:n], who[n:]), len(names)
+    alone = (np.where(same, impostors, np.cumsum(~same) - 1), np.full(n, impostors))
+    orders = [np.argsort(-one, kind="stable") for one in rows]
+    correct = [] if folds is None else [_correct(one, same, folds) for one in rows]
+    generator, other = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    drawn: list[dict[str, np.ndarray]] = []
+    single: list[dict[str, np.ndarray]] = []
+    block = max(1, min(resamples, VALUES // n))
+    for start in range(0, resamples, block):
+        count = min(block, resamples - start)
+        times = times_drawn(generator, units, count)
+        times = times if subjects is not None else np.hstack([times, np.ones((count, 1), np.int64)])
+        drawn.append(_metrics(rows, orders, same, sides, times, fars, folds, correct))
+        if subjects is not None and impostors <= FEW:
+            times = np.hstack([times_drawn(other, impostors, count), np.ones((count, 1), np.int64)])
+            single.append(_metrics(rows, orders, same, alone, times, fars, folds, correct))
+    values = {key: np.concatenate([part[key] for part in drawn]) for key in drawn[0]}
+    whole = np.isfinite(values["auc"]).all(axis=1)
+    if whole.sum() < max(2, resamples / 2):
+        raise ValueError(f"only {whole.sum()} of {resamples} resamples of {units} subjects hold both kinds of pairs")
+    singles = {key: np.concatenate([part[key] for part in single]) for key in values} if single else {}
+    return PairedBootstrap(values, singles, units, PAIRS if subjects is None else SUBJECTS)
+
+
+def without(product: np.ndarray, single: np.ndarray) -> np.ndarray:
+    """``product - single``, but in no direction less than half of ``product``: ``max(p - s, p / 2)`` for matrices (K, K)."""
+    values, vectors = np.linalg.eigh(product)
+    kept = values > TINY * max(float(values.max(initial=0.0)), TINY)
+    root = vectors[:, kept] * np.sqrt(values[kept])
+    inverse = vectors[:, kept] / np.sqrt(values[kept])
+    shares, turn = np.linalg.eigh(inverse.T @ single @ inverse)
+    half = root @ turn
+    return (half * (1 - np.clip(shares, 0.0, 0.5))) @ half.T  # type: ignore[no-any-return]
+
+
+def _covariance(values: np.ndarray) -> np.ndarray:
+    finite = values[np.isfinite(values).all(axis=1)]
+    return np.atleast_2d(np.cov(finite, rowvar=False))
+
+
+def _metrics(
+    rows: Sequence[np.ndarray],
+    orders: Sequence[np.ndarray],
+    same: np.ndarray,
+    sides: tuple[np.ndarray, np.ndarray],
+    times: np.ndarray,
+    fars: Sequence[float],
+    folds: np.ndarray | None,
+    correct: Sequence[np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Each metric as (resamples, S)."""
+    found: dict[str, list[np.ndarray]] = {}
+    for scores, order in zip(rows, orders, strict=True):
+        pairs = WeightedPairs(scores[order], same[order], sides[0][order], sides[1][order], ())
+        for key, values in pairs.metrics(times, fars).items():
+            found.setdefault(key.replace("val ", "val:"), []).append(values)
+    if folds is not None:
+        weights = (times[:, sides[0]] * np.where(same, 1, times[:, sides[1]])).astype(np.float64)
+        held = np.array(held_out(folds, len(same)), np.float64).T
+        totals = weights @ held
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found["ten_fold"] = [np.nanmean(weights @ (held * one[:, None]) / totals, axis=1) for one in correct]
+    return {key: np.stack(values, axis=1) for key, values in found.items()}
+
+
+def _correct(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """(n,) 1 where a pair is decided correctly at the threshold that is best on the other folds, else 0."""
+    return held_out_decisions(scores, same, folds).astype(np.float64)
+
+
+def held_out_decisions(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """bool (n,): whether each pair is decided correctly at the threshold that is best on the other folds."""
+    thresholds = np.asarray(ten_fold_accuracy(scores, same, folds)["thresholds"])
+    _, place = np.unique(folds, return_inverse=True)
+    return (scores >= thresholds[place]) == same  # type: ignore[no-any-return]

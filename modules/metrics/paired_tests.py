@@ -1,0 +1,122 @@
+"""Tests of a difference between two networks on the same pairs. All p values are two-sided, but those of ``equivalence``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modules.metrics.intervals import LEVEL, TINY, placements, wilson
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference or an effect, with its 95 % interval and the p value of "it is 0"."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def student(value: float, variance: float, degrees: float, units: int) -> Estimate:
+    """Student's t from a variance with that many degrees of freedom.
+
+    A variance of 0 carries no information: not one unit told the two apart. The interval is then Wilson's for no event among
+    ``units``, to both sides, and p is 1; no interval has width 0.
+    """
+    from scipy.stats import t
+
+    if variance <= TINY**2:
+        half = wilson(0, units)[1]
+        return Estimate(value, value - half, value + half, 1.0)
+    error = variance**0.5
+    half = float(t.ppf((1 + LEVEL) / 2, degrees)) * error
+    return Estimate(value, value - half, value + half, float(2 * t.sf(abs(value) / error, degrees)))
+
+
+def equivalence(value: float, variance: float, degrees: float, margin: float) -> float:
+    """p of TOST, two one-sided tests of "the difference is ``margin`` or more" (Schuirmann, J. Pharmacokin. Biopharm., 1987).
+
+    Args:
+        value: the difference.
+        variance: of the difference.
+        degrees: of freedom of the variance.
+        margin: above 0, in the unit of the difference.
+
+    Raises:
+        ValueError: the margin is not above 0.
+    """
+    from scipy.stats import t
+
+    if not margin > 0:
+        raise ValueError(f"margin {margin:g}: a difference that does not matter is above 0, such as 0.01")
+    if variance <= TINY**2:
+        return 1.0  # no information, see ``student``
+    error = variance**0.5
+    return float(max(t.sf((value + margin) / error, degrees), t.cdf((value - margin) / error, degrees)))
+
+
+def wald(values: np.ndarray, covariance: np.ndarray, degrees: float) -> tuple[float, float]:
+    """(F, p) of "all K effects are 0": Hotelling's T^2 for a covariance with that many degrees of freedom.
+
+    Args:
+        values: (K,).
+        covariance: (K, K); directions without variance are left out.
+        degrees: of freedom of the covariance.
+    """
+    from scipy.stats import f
+
+    spreads, vectors = np.linalg.eigh(covariance)
+    kept = spreads > max(TINY * float(spreads.max(initial=0.0)), TINY**2)
+    rank = int(kept.sum())
+    free = degrees - rank + 1
+    if not rank or free <= 0:
+        return 0.0, 1.0
+    square = float((((vectors[:, kept].T @ values) ** 2) / spreads[kept]).sum())
+    value = square / rank * free / degrees
+    return value, float(f.sf(value, rank, free))
+
+
+def delong(scores: np.ndarray, others: np.ndarray, same: np.ndarray) -> Estimate:
+    """Difference of two correlated AUCs, ``scores`` minus ``others`` (DeLong et al., Biometrics 44, 1988); independent pairs.
+
+    Args:
+        scores, others: (n,) of two networks on the same pairs.
+        same: (n,) bool.
+    """
+    from scipy.stats import norm
+
+    one, other = placements(scores, same), placements(others, same)
+    value = float(one[0].mean() - other[0].mean())
+    variance = sum(float((a - b).var(ddof=1)) / len(a) for a, b in zip(one, other, strict=True))
+    if variance <= TINY**2:
+        return student(value, 0.0, 1, min(int(same.sum()), int((~same).sum())))
+    half = float(norm.ppf((1 + LEVEL) / 2)) * variance**0.5
+    return Estimate(value, value - half, value + half, float(2 * norm.sf(abs(value) / variance**0.5)))
+
+
+def mcnemar(correct: np.ndarray, others: np.ndarray) -> float:
+    """p of McNemar's exact test that two networks decide equally many pairs correctly; independent pairs.
+
+    Args:
+        correct, others: bool (n,), whether each network decided the pair correctly.
+    """
+    from statsmodels.stats.contingency_tables import mcnemar as exact
+
+    table = [[int((a & b).sum()) for b in (others, ~others)] for a in (correct, ~correct)]
+    return float(exact(table, exact=True).pvalue)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p values adjusted for the whole family (Holm, Scand. J. Statistics 6, 1979).
+
+    Written out because ``multipletests`` of statsmodels collects garbage in each call, which takes most of a report's time.
+    """
+    values = np.asarray(p, np.float64)
+    order = np.argsort(values, kind="stable")
+    steps = values[order] * np.arange(len(values), 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(values) else steps
+    return [float(one) for one in adjusted]

@@ -1,0 +1,112 @@
+"""Pairs of cells: paired, corrected, with the seeds where there are replicates."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from grid.analysis.comparisons import Comparison, Comparisons, comparisons
+from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions, paired_bootstrap
+from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
+from modules.metrics.roc import Curve
+from modules.metrics.verification import ten_fold_accuracy
+
+N, PEOPLE = 400, 50
+
+
+def scored(skills, seed=0):
+    """Networks that share the difficulty of each pair, and of each subject."""
+    rng = np.random.default_rng(seed)
+    same = np.arange(N) % 2 == 0
+    left = rng.integers(0, PEOPLE, N)
+    right = np.where(same, left, (left + rng.integers(1, PEOPLE, N)) % PEOPLE)
+    hard = rng.normal(size=N) + rng.normal(size=PEOPLE)[left]
+    scores = np.stack([skill * same + 0.7 * hard + rng.normal(size=N) * 0.6 for skill in skills])
+    return scores, same, (left, right), np.arange(N) // 2 % 10
+
+
+def compared(scores, same, subjects, folds, groups, metric="auc", **more):
+    drawn = paired_bootstrap(scores, same, subjects, folds=folds, resamples=300)
+    values = [Curve.of(row, same).auc() if metric == "auc" else ten_fold_accuracy(row, same, folds)["value"] for row in scores]
+    return comparisons(metric, groups, values, drawn, scores=scores, same=same, folds=folds, **more), drawn, values
+
+
+def test_every_two_cells_are_tested_on_the_same_resamples_and_corrected():
+    data = scored((2.0, 1.0, 1.9))
+    found, drawn, values = compared(*data, [[0], [1], [2]])
+    assert found.order == tuple(sorted(range(3), key=lambda n: -values[n]))
+    known = []
+    for pair in found.pairs:
+        contrast = np.eye(3)[pair.first] - np.eye(3)[pair.second]
+        variance = drawn.covariance("auc", contrast[None])[0, 0]
+        expected = student(values[pair.first] - values[pair.second], variance, PEOPLE - 1, PEOPLE)
+        assert pair.difference == expected
+        assert pair.difference.value >= 0
+        assert pair.check == delong(data[0][pair.first], data[0][pair.second], data[1]).p
+        known.append(expected.p)
+    assert [pair.adjusted for pair in found.pairs] == pytest.approx(holm(known))
+    assert found.between(0, 1).differs
+    assert found.between(1, 2).differs
+    assert not found.between(0, 2).differs
+
+
+def test_pairing_is_narrower_than_two_intervals_apart():
+    found, drawn, _ = compared(*scored((2.0, 1.9)), [[0], [1]])
+    (pair,) = found.pairs
+    apart = np.trace(drawn.covariance("auc", np.eye(2)))
+    assert (pair.difference.high - pair.difference.low) / 2 < 0.8 * stats.t.ppf(0.975, PEOPLE - 1) * apart**0.5
+
+
+def test_accuracies_have_mcnemars_test_of_the_held_out_decisions():
+    scores, same, subjects, folds = scored((2.0, 1.5))
+    found, _, _ = compared(scores, same, subjects, folds, [[0], [1]], metric="ten_fold")
+    decided = [held_out_decisions(row, same, folds) for row in scores]
+    assert found.pairs[0].check == mcnemar(*decided)
+
+
+def test_the_margin_decides_what_is_equivalent():
+    data = scored((2.0, 2.0))
+    (narrow,), (wide,) = (compared(*data, [[0], [1]], margin=margin)[0].pairs for margin in (0.001, 0.2))
+    assert narrow.equivalent > 0.05 > wide.equivalent
+    with pytest.raises(ValueError, match="margin"):
+        compared(*data, [[0], [1]], margin=0)
+
+
+def test_replicates_add_the_variance_between_seeds():
+    data = scored((2.0, 1.6, 1.2, 0.8))
+    found, drawn, values = compared(*data, [[0, 1], [2, 3]])
+    (pair,) = found.pairs
+    contrast = np.array([[0.5, 0.5, -0.5, -0.5]])
+    parts = [drawn.covariance("auc", contrast)[0, 0], np.var(values[:2], ddof=1) / 2, np.var(values[2:], ddof=1) / 2]
+    degrees = sum(parts) ** 2 / (parts[0] ** 2 / (PEOPLE - 1) + parts[1] ** 2 + parts[2] ** 2)
+    value = np.mean(values[:2]) - np.mean(values[2:])
+    known = student(value, sum(parts), degrees, PEOPLE)
+    assert (pair.difference.low, pair.difference.high, pair.difference.p) == pytest.approx((known.low, known.high, known.p))
+    assert pair.equivalent == pytest.approx(equivalence(value, sum(parts), degrees, 0.01))
+    assert pair.check is None
+    assert found.seeds
+
+
+def test_lower_is_better_orders_from_the_lowest():
+    scores, same, subjects, folds = scored((2.0, 1.0))
+    drawn = paired_bootstrap(scores, same, subjects, folds=folds, resamples=100)
+    rates = [Curve.of(row, same).eer()[0] for row in scores]
+    found = comparisons(
+        "eer", [[0], [1]], rates, drawn, scores=scores, same=same, folds=folds, lower_is_better=True
+    )  # fmt: skip
+    assert found.order == (0, 1)
+    assert found.pairs[0].difference.value < 0
+    assert found.pairs[0].check is None
+
+
+def test_tied_sets_are_the_largest_runs_without_a_difference():
+    def pair(first, second, p):
+        return Comparison(first, second, Estimate(0.1, 0, 0.2, p), p, 1.0, None)
+
+    differs = {(0, 3), (0, 2), (1, 3)}
+    pairs = [pair(a, b, 0.01 if (a, b) in differs else 0.5) for a in range(4) for b in range(a + 1, 4)]
+    found = Comparisons((0, 1, 2, 3), (4.0, 3.0, 2.0, 1.0), tuple(pairs), 0.01, 50, PairedBootstrap.__name__, False)
+    assert found.tied == [(0, 1), (1, 2), (2, 3)]
+    every = Comparisons(
+        (0, 1, 2, 3), found.values, tuple(pair(a, b, 0.01) for a in range(4) for b in range(a + 1, 4)), 0.01, 50, "", False
+    )
+    assert every.tied == [(0,), (1,), (2,), (3,)]

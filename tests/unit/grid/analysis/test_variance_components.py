@@ -1,0 +1,48 @@
+"""Variances between replicates, against the mean squares of a balanced grid and statsmodels' own mixed model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from grid.analysis.variance_components import seed_variance
+
+
+def grid(cells, replicates, seed=0):
+    rng = np.random.default_rng(seed)
+    cell, replicate = (side.ravel() for side in np.meshgrid(range(cells), range(replicates), indexing="ij"))
+    return cell, replicate, rng.normal(size=cells * replicates) + rng.normal(size=replicates)[replicate] * 1.5 + cell
+
+
+def test_a_balanced_grid_has_the_components_of_its_mean_squares():
+    cell, replicate, values = grid(6, 4)
+    table = values.reshape(6, 4)
+    rest = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
+    error = (rest**2).sum() / (5 * 3)
+    between = 6 * ((table.mean(axis=0) - table.mean()) ** 2).sum() / 3
+    found = seed_variance(cell, replicate, values)
+    assert (found.error, found.degrees) == (pytest.approx(error, rel=1e-9), 15)
+    assert found.residual == pytest.approx(error, rel=1e-5)
+    assert found.replicate == pytest.approx((between - error) / 6, rel=1e-4)
+
+
+def test_an_unbalanced_grid_has_the_components_of_statsmodels():
+    cell, replicate, values = grid(6, 4)
+    kept = np.setdiff1d(np.arange(24), [1, 2, 9, 17, 20])
+    found = seed_variance(cell[kept], replicate[kept], values[kept])
+    data = pd.DataFrame({"cell": cell[kept], "replicate": replicate[kept], "value": values[kept]})
+    known = smf.mixedlm("value ~ C(cell)", data, groups=data.replicate).fit(reml=True)
+    assert found.replicate == pytest.approx(known.cov_re.iloc[0, 0], rel=1e-6)
+    assert found.residual == pytest.approx(known.scale, rel=1e-6)
+    least = smf.ols("value ~ C(cell) + C(replicate)", data).fit()
+    assert (found.error, found.degrees) == (pytest.approx(least.mse_resid), least.df_resid)
+
+
+def test_the_unit_does_not_matter():
+    cell, replicate, values = grid(4, 3)
+    one, other = seed_variance(cell, replicate, values), seed_variance(cell, replicate, 1e-3 * values)
+    assert other.residual == pytest.approx(1e-6 * one.residual, rel=1e-4)
+
+
+def test_one_replicate_has_none():
+    assert seed_variance([0, 1, 2], [0, 0, 0], np.array([1.0, 2, 3])) is None

@@ -1,0 +1,82 @@
+"""Sentences say what the numbers say, and what they do not."""
+
+from dataclasses import replace
+
+import pytest
+
+from grid.analysis import words
+from grid.analysis.analysis import analyze
+from grid.analysis.effects import Judgment
+from grid.results.rows import table
+
+
+@pytest.fixture
+def found(make_study):
+    axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
+    study = make_study(axes=axes, pairs=100, explainers=())
+    return analyze(study, table(study))[0]
+
+
+def judged(metric, *adjusted, seeds=None):
+    terms = tuple(
+        replace(term, items=Judgment(1, (1, 9), p, p), seeds=seeds and Judgment(1, (1, 9), seeds, seeds))
+        for term, p in zip(metric.effects.terms, adjusted, strict=True)
+    )
+    return replace(metric, effects=replace(metric.effects, terms=terms))
+
+
+def test_a_factor_with_an_effect_is_named_with_its_levels(found):
+    metric = judged(found.metrics[0], 0.2, 0.001, 0.6)
+    text = words.verdict(found, metric)
+    value = words.difference(metric.column, metric.effects.terms[1].levels[1].value)
+    assert text.startswith("By Accuracy, 10-fold, detection matters (none ")
+    assert f"mtcnn {value} points from the mean)" in text
+    assert "for other test subjects, with these trained networks" in text
+    assert text.endswith("For the other 2 of 3 terms, these data cannot tell an effect from none.")
+
+
+def test_no_effect_found_is_not_called_no_effect(found):
+    text = words.verdict(found, judged(found.metrics[0], 0.2, 0.06, 0.6))
+    assert text.startswith("No factor has an effect on Accuracy, 10-fold that these data can tell from 0")
+
+
+def test_an_effect_for_other_subjects_alone_is_none_where_seeds_disagree(found):
+    text = words.verdict(found, judged(found.metrics[0], 0.01, 0.01, 0.01, seeds=0.4))
+    assert text.startswith("No factor")
+    assert "for other seeds" in words.verdict(found, judged(found.metrics[0], 0.01, 0.01, 0.01, seeds=0.01))
+
+
+def test_one_replicate_says_that_seeds_cannot_be_judged(found):
+    seeds, items = words.limits(found)
+    assert seeds.startswith("Seeds cannot be judged: every cell was trained once.")
+    assert "their subjects are not known here" in items
+    assert "too narrow" in items
+
+
+def test_missing_cells_copies_and_aliases_are_named(found):
+    effects = replace(found.metrics[0].effects, dropped={("a", "b"): (("a",), ("b",))})
+    missing = (({"backbone": "alexnet", "detection": "mtcnn"}, "failed"),)
+    metrics = (replace(found.metrics[0], effects=effects),)
+    lines = list(words.limits(replace(found, copies=2, missing=missing, metrics=metrics, unknown="", replicates=(3,) * 4)))
+    assert lines[0] == "Seeds: 3 replicates per cell, compared within cells and replicates."
+    assert lines[1].startswith("2 replicates repeated the output of another one exactly")
+    assert "100 subjects, resampled together for all cells" in lines[2]
+    assert "1 of 5 combinations have no result (backbone=alexnet, detection=mtcnn: failed)" in lines[3]
+    assert lines[4].startswith("a x b cannot be estimated from these cells (it is mixed up with a, b)")
+
+
+def test_tied_sets_and_the_best(found):
+    compared = found.metrics[0].comparisons
+    none = replace(compared, pairs=tuple(replace(pair, adjusted=1.0) for pair in compared.pairs))
+    assert list(words.tied(none)) == ["no two of 1 to 4 can be told apart"]
+    assert words.ranking(found, replace(found.metrics[0], comparisons=none)).startswith("No cell is really better than another")
+    every = replace(compared, pairs=tuple(replace(pair, adjusted=0.001) for pair in compared.pairs))
+    assert next(iter(words.tied(every))) == "1 differs from all others"
+    text = words.ranking(found, replace(found.metrics[0], comparisons=every))
+    assert "really beats 3 of the 3 others" in text
+
+
+def test_differences_have_signs_and_0_has_none(found):
+    column = found.metrics[0].column
+    assert [words.difference(column, value) for value in (0.0264, -0.0264, -1e-9)] == ["+2.64", "−2.64", "0.00"]
+    assert [words.probability(p) for p in (0.0004, 0.0412, 1.0)] == ["< 0.001", "0.041", "1.000"]

@@ -1,0 +1,69 @@
+"""The two sections on the page, in Markdown, CSV and JSON, with the numbers of the analysis."""
+
+import csv
+import json
+
+import pytest
+
+from grid.analysis.analysis import analyze
+from grid.report.analysis_files import matrix, ranked
+from grid.report.build import build
+from grid.results.rows import table
+
+
+@pytest.fixture
+def study(make_study):
+    axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
+    return make_study(axes=axes, failed=[{"backbone": "alexnet", "detection": "mtcnn"}], pairs=100, explainers=())
+
+
+def test_every_file_has_the_numbers(study):
+    page = build(study)
+    (found,) = analyze(study, table(study))
+    auc = next(one for one in found.metrics if one.column.key == "auc")
+    (lines,) = (list(csv.DictReader(page.with_name("comparisons.csv").open())),)
+    assert len(lines) == 3 * len(found.metrics)
+    line = next(one for one in lines if one["metric"] == "auc")
+    assert float(line["difference"]) == auc.comparisons.pairs[0].difference.value
+    effects = list(csv.DictReader(page.with_name("effects.csv").open()))
+    assert float(next(one for one in effects if one["metric"] == "auc")["effect"]) == auc.effects.terms[0].levels[0].value
+    report = json.loads(page.with_name("report.json").read_text())
+    assert len(report["effects"]) == len(effects)
+    assert len(report["comparisons"]) == len(lines)
+    assert any("Not balanced: 1 of 4" in one for one in report["limits"]["lfw view 2"])
+    text = page.with_name("analysis.md").read_text()
+    assert "### Accuracy, 10-fold" in text
+    assert "backbone x detection cannot be estimated" in text
+
+
+def test_the_page_has_both_sections(study):
+    text = build(study).read_text()
+    assert text.index('id="table"') < text.index('id="effects"') < text.index('id="comparisons"') < text.index('id="roc"')
+    assert 'href="#effects"' in text
+    assert "Seeds cannot be judged" in text
+
+
+def test_one_cell_has_no_sections_and_old_files_go(make_study, study):
+    page = build(study)
+    single = make_study("single", axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    text = build(single, page.parent).read_text()
+    assert 'id="effects"' not in text
+    assert not page.with_name("effects.csv").exists()
+    assert not page.with_name("comparisons.csv").exists()
+
+
+def test_the_matrix_is_row_minus_column_best_first(study):
+    (found,) = analyze(study, table(study))
+    metric = found.metrics[0]
+    values = [metric.comparisons.values[cell] for cell in metric.comparisons.order]
+    rows = matrix(metric)
+    assert values == sorted(values, reverse=True)
+    for one, row in enumerate(rows):
+        for other, (text, kind, about) in enumerate(row):
+            if one == other:
+                assert (text, kind) == ("", "self")
+                continue
+            assert float(text.replace("−", "-")) == pytest.approx(100 * (values[one] - values[other]), abs=0.005)
+            assert kind in ("better", "worse", "equal", "open")
+            assert "after Holm" in about
+    assert ranked(found, metric)[0].endswith(f"{100 * values[0]:.2f} %")

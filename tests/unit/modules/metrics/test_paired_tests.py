@@ -1,0 +1,94 @@
+"""Paired tests against their naive forms, scipy and statsmodels."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as exact
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_paired
+
+from modules.metrics.paired_tests import delong, equivalence, holm, mcnemar, student, wald
+
+
+def naive_delong(scores, others, same):
+    """All genuine-impostor comparisons one by one, O(mn)."""
+    placements = []
+    for values in (scores, others):
+        genuine, impostor = values[same], values[~same]
+        wins = np.array([[(g > i) + 0.5 * (g == i) for i in impostor] for g in genuine], float)
+        placements.append((wins.mean(axis=1), wins.mean(axis=0), wins.mean()))
+    (v10, v01, area), (w10, w01, other) = placements
+    s10, s01 = np.cov(v10, w10), np.cov(v01, w01)
+    contrast = np.array([1, -1])
+    variance = contrast @ (s10 / len(v10) + s01 / len(v01)) @ contrast
+    return area - other, variance
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_delong_is_the_naive_form(rounded):
+    rng = np.random.default_rng(0)
+    same = rng.random(90) < 0.4
+    scores = rng.normal(size=90) + same
+    others = scores + rng.normal(size=90)
+    if rounded:  # ties
+        scores, others = scores.round(), others.round()
+    found = delong(scores, others, same)
+    value, variance = naive_delong(scores, others, same)
+    assert found.value == pytest.approx(value, abs=1e-12)
+    assert found.p == pytest.approx(2 * stats.norm.sf(abs(value) / variance**0.5), rel=1e-9)
+    assert (found.high - found.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * variance**0.5, rel=1e-9)
+
+
+def test_mcnemar_is_the_binomial_test_of_the_discordant_pairs():
+    rng = np.random.default_rng(1)
+    one, other = rng.random(200) < 0.9, rng.random(200) < 0.8
+    first, second = int((one & ~other).sum()), int((~one & other).sum())
+    assert mcnemar(one, other) == pytest.approx(stats.binomtest(first, first + second).pvalue)
+    table = [[(one & other).sum(), first], [second, (~one & ~other).sum()]]
+    assert mcnemar(one, other) == pytest.approx(exact(table, exact=True).pvalue)
+
+
+def test_tost_and_t_are_those_of_statsmodels_and_scipy():
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(size=25), rng.normal(size=25)
+    gap = one - other
+    variance = gap.var(ddof=1) / 25
+    assert equivalence(gap.mean(), variance, 24, 0.8) == pytest.approx(ttost_paired(one, other, -0.8, 0.8)[0])
+    found, known = student(gap.mean(), variance, 24, 25), stats.ttest_rel(one, other)
+    assert found.p == pytest.approx(known.pvalue)
+    interval = known.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_margin_must_be_above_0():
+    for margin in (0, -0.01, float("nan")):
+        with pytest.raises(ValueError, match="margin"):
+            equivalence(0.0, 1.0, 10, margin)
+
+
+def test_hotelling_is_the_f_test_of_the_mean_vector():
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(20, 3)) + 0.4
+    mean, covariance = rows.mean(axis=0), np.cov(rows, rowvar=False) / 20
+    square = mean @ np.linalg.inv(covariance) @ mean
+    value, p = wald(mean, covariance, 19)
+    assert value == pytest.approx(square * (20 - 3) / (19 * 3))
+    assert p == pytest.approx(stats.f.sf(value, 3, 17))
+    assert wald(mean[:1], covariance[:1, :1], 19)[1] == pytest.approx(stats.ttest_1samp(rows[:, 0], 0).pvalue)
+
+
+def test_no_variance_is_no_information_and_no_interval_has_width_0():
+    found = student(0.0, 0.0, 59, 60)
+    assert found.p == 1
+    assert found.high == -found.low == pytest.approx(0.06, abs=0.005)  # about 3 / 60
+    assert equivalence(0.0, 0.0, 59, 0.01) == 1
+    assert wald(np.zeros(2), np.zeros((2, 2)), 59) == (0.0, 1.0)
+    same = np.arange(10) < 5
+    assert delong(np.arange(10.0), np.arange(10.0), same).p == 1
+
+
+def test_holm_by_hand_and_by_statsmodels():
+    values = np.random.default_rng(0).random(20) ** 4
+    assert holm(values) == pytest.approx(multipletests(values, method="holm")[1])
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
