@@ -16,7 +16,7 @@ TYPES = {".png": "image/png", ".gif": "image/gif"}
 
 @dataclass(frozen=True)
 class Picture:
-    """A file name without its ending, and the image as a data URL."""
+    """A file name without its ending, with ", animated" after that of a GIF, and the image as a data URL."""
 
     name: str
     source: str
@@ -46,7 +46,8 @@ def galleries(study: Study, rows: Sequence[Row], budget: int = BUDGET) -> list[G
                 budget -= len(data)
                 ending = name[-4:]
                 text = base64.b64encode(data).decode("ascii")
-                pictures.append(Picture(name.removesuffix(ending), f"data:{TYPES[ending]};base64,{text}"))
+                title = name.removesuffix(ending) + (", animated" if ending == ".gif" else "")
+                pictures.append(Picture(title, f"data:{TYPES[ending]};base64,{text}"))
             if pictures:
                 cells.append((row, tuple(pictures)))
         if cells or left_out:

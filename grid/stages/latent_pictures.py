@@ -108,7 +108,8 @@ def _plot(figure: Any, axis: Any, plot: Scatter) -> None:
         of_class = plot.values == number
         if of_class.any():
             axis.scatter(x[of_class], y[of_class], s=9, color=palette(number % COLORS), label=name)
-    axis.legend(fontsize="x-small", markerscale=1.6, framealpha=0.6)
+    # beside the points, of which it must cover none
+    axis.legend(fontsize="x-small", markerscale=1.6, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def _png(canvas: Any) -> bytes:

@@ -325,3 +325,33 @@ def test_every_number_can_be_reached_at_any_width(browser: str, crowded: Path, t
     assert found["cut"] == []
     cells = json.loads((crowded.parent / "report.json").read_text())["cells"]
     assert found["seen"] > sum(len(cell["metrics"]) for cell in cells) * 7
+
+
+PICTURE = """
+<div class="pictures"><figure>
+<img src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='1200' height='60'/>">
+</figure></div>
+"""
+LEGIBLE = """
+<script>
+addEventListener("load", () => {
+  const figure = document.querySelector(".pictures figure"), note = document.createElement("pre");
+  const wide = document.documentElement.scrollWidth <= innerWidth;
+  const found = { wide, image: figure.firstElementChild.offsetWidth, scrolls: figure.scrollWidth > figure.clientWidth };
+  note.id = "probe";
+  note.textContent = JSON.stringify(found);
+  window.parent.document.body.append(note);
+});
+</script>
+"""
+
+
+def test_a_picture_of_a_stage_scrolls_on_a_narrow_screen_instead_of_shrinking(
+    browser: str, crowded: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "inside.html").write_text(crowded.read_text().replace("</main>", PICTURE + "</main>" + LEGIBLE))
+    outer = tmp_path / "outer.html"
+    outer.write_text('<!doctype html><iframe src="inside.html" style="width:390px;height:3000px;border:0"></iframe>')
+    found, said = visit(browser, outer, tmp_path, "--window-size=1600,3200", "--allow-file-access-from-files", probe="")
+    assert said == ""
+    assert found == {"wide": True, "image": 860, "scrolls": True}

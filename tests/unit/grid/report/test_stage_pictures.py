@@ -42,7 +42,7 @@ def test_each_picture_is_embedded_for_the_cell_that_made_it(pictured):
     assert found.left_out == 0
     ((row, pictures),) = found.cells
     assert row is table.rows[0]
-    assert [one.name for one in pictures] == ["gallery", "interpolation-linear", "maps"]
+    assert [one.name for one in pictures] == ["gallery", "interpolation-linear, animated", "maps"]
     kind, _, data = pictures[1].source.partition(";base64,")
     assert (kind, base64.b64decode(data)) == ("data:image/gif", b"moving pictures")
 

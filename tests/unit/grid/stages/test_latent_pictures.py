@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import label
 
 from grid.stages.latent_pictures import GAP, LEFT, SIDE, Scatter, TileRow, animation_gif, scatter_png, tiles_png
 
@@ -45,3 +46,12 @@ def test_points_have_the_color_of_their_class_and_unknown_ones_are_gray() -> Non
     seen = {tuple(color) for color in found.reshape(-1, 3).tolist()}
     assert {(31, 119, 180), (255, 127, 14), (204, 204, 204)} <= seen  # tab10's first two, and gray
     assert (253, 231, 36) in seen or (253, 231, 37) in seen  # viridis' last
+
+
+def test_a_legend_covers_no_point() -> None:
+    places = np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=2).reshape(-1, 2)
+    values = np.full(len(places), -1)
+    values[:10] = np.arange(10)
+    found = read(scatter_png([[Scatter("identity", places, ("", ""), values, tuple(f"person-{n:05}" for n in range(10)))]]))
+    spots, _ = label((found == 204).all(axis=2))
+    assert (np.bincount(spots.ravel())[1:] > 1).sum() == len(places) - 10  # spots of one pixel are the edges of letters
