@@ -31,6 +31,7 @@ from grid.spec.training import Training
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
 POLL = 1.0  # seconds between two looks at a stage that another process computes
+WAIT = 5.0  # seconds for it until other work is tried first
 Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy"]
 
 
@@ -90,7 +91,7 @@ class RunOptions:
     report: Callable[[dict[str, Any]], None] = lambda row: None
     fast: bool = False
     raises: bool = False  # let exceptions propagate, for a debugger
-    wait: bool = True  # for a stage that another process computes; otherwise the outcome is "busy"
+    wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
 
 
 @dataclass(frozen=True)
@@ -175,17 +176,17 @@ def run(job: Job, options: RunOptions) -> Outcome:
     recorded in the ledger.
     """
     ledger = Ledger(job.store)
-    waited = False
+    waited = 0.0
     while True:
         try:
             with Lock(ledger.store, job.label, prefix=lease_of(job), what=f"{job.kind} {job.id[:SHOWN_ID]}"):
-                return _elsewhere(ledger, job, waited or not options.wait) or _run(job, options)
+                return _elsewhere(ledger, job, failed=not options.raises) or _run(job, options)
         except Held as held:
-            if not options.wait:
+            if waited >= options.wait:
                 return Outcome("busy", str(held))
             if not waited:
                 options.report({"waiting": str(held)})
-            waited = True
+            waited += POLL
             time.sleep(POLL)
 
 
@@ -198,7 +199,7 @@ def _elsewhere(ledger: Ledger, job: Job, failed: bool) -> Outcome | None:
     """How the stage ended in another process since this one looked; None if it has to be computed.
 
     Args:
-        failed: whether a failure counts, too
+        failed: whether a failure counts, too; a debugger tries again
     """
     if ledger.status(job.kind, job.id, ledger.markers(job.needs)).valid:
         return Outcome("done")

@@ -26,6 +26,7 @@ class Display:
         self.total = len(queue.waiting)
         self.began = time.monotonic()
         self.rows: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self.waits: dict[str, str] = {}  # work id -> what it waits for, as printed
         self.live = Live(get_renderable=self._draw, console=console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Display:
@@ -42,7 +43,8 @@ class Display:
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
             self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))
-        if not self.console.is_terminal and "waiting" in row:
+        if not self.console.is_terminal and self.waits.get(work.id) != row.get("waiting", self.waits.get(work.id)):
+            self.waits[work.id] = row["waiting"]
             self.say(f"{work.title}: {row['waiting']}")
         known = {key: value for key, value in before[1].items() if key != "waiting"} if before and before[0] == stage else {}
         self.rows[work.id] = (stage, {**known, **row})
@@ -52,7 +54,9 @@ class Display:
         self.console.print(styled("[dim]{}[/] {}", _clock(self._spent()), line))
 
     def ended(self, work: Work) -> None:
-        """Records that work has ended, whatever its outcome."""
+        """Records that work has ended, whatever its outcome, or waits again."""
+        if work.id in self.queue.waiting:
+            return
         self.rows.pop(work.id, None)
         error = self.queue.failed.get(work.id)
         if work.id in self.queue.done or error:

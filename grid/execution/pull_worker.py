@@ -61,7 +61,7 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
     done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
     with Display(queue, console, len(plan.cells), done) as display:
         session = Session(queue, ledger, display.watch, display.ended, say=display.say)
-        ran = pull(session, RunOptions(accelerator=device, wait=False), patience)
+        ran = pull(session, RunOptions(accelerator=device, wait=0.0), patience)
     return _conclude(study, queue, ran, console)
 
 

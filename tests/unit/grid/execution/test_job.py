@@ -124,7 +124,7 @@ def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_ag
     thread = threading.Thread(target=other)
     thread.start()
     held.wait(10)
-    busy = run(work, RunOptions(wait=False))
+    busy = run(work, RunOptions(wait=0.0))
     assert busy.ended in ("busy", "done")
     if busy.ended == "busy":
         assert "is in use: another process by" in str(busy.error)

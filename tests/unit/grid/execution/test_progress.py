@@ -19,6 +19,7 @@ def test_a_stage_begins_waits_and_ends_with_one_line_each(tmp_path: Path) -> Non
         queue.start(work)
         display.watch(work, "train", {})
         display.watch(work, "train", {"waiting": "train a is in use: train by me@here"})
+        display.watch(work, "train", {"waiting": "train a is in use: train by me@here"})
         display.watch(work, "train", {"epochs": 2, "epoch": 0})
         assert "waiting" not in display.rows["a"][1]
         queue.running.pop("a")

@@ -15,7 +15,7 @@ from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
 AXES = {"seed": {"zero": {"seed": 0}, "one": {"seed": 1}}}
-OTHERS = RunOptions(wait=False)
+OTHERS = RunOptions(wait=0.0)
 
 
 @pytest.fixture
