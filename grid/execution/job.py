@@ -12,11 +12,12 @@ import random
 import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from configs.component import Config
+from grid.execution.local_helpers import LocalHelpers
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.plan.code_version import source_digest
@@ -25,6 +26,7 @@ from grid.plan.plan import PlannedStage
 from grid.spec.stage_kind import Stage, stage_kind
 from grid.spec.stage_name import DETECT, SHOWN_ID
 from grid.spec.training import Training
+from grid.stages.ranks import Helper, Helpers, RankLost, Team
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
@@ -65,6 +67,12 @@ class Job:
             **settings,
         )
 
+    @property
+    def devices(self) -> int:
+        """The number of devices that it needs at once."""
+        training = self.config.get("training", {}) if stage_kind(self.kind).epochs else {}
+        return int(training.get("compute", {}).get("devices", 1))
+
     def configs(self) -> dict[str, Config]:
         """The configs, rebuilt from JSON."""
         return stage_kind(self.kind).rebuilt(self.config)
@@ -87,6 +95,7 @@ class RunOptions:
     report: Callable[[dict[str, Any]], None] = lambda row: None
     fast: bool = False
     raises: bool = False  # let exceptions propagate, for a debugger
+    helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,15 @@ class Begun:
             checkpoint_minutes=self.job.checkpoint_minutes,
             report=options.report,
             fast=options.fast,
+            host=options.helpers.host,
+            start_helpers=lambda helpers: self._start(helpers, options),
         )
+
+    def _start(self, helpers: Sequence[Helper], options: RunOptions) -> Team:
+        """Starts the other ranks of this job's training, see ``grid.execution.helper``."""
+        attempt = {"number": self.attempt.number, "token": self.attempt.token}
+        shared = {"job": asdict(self.job), "attempt": attempt, "accelerator": options.accelerator}
+        return options.helpers.start([{**shared, "helper": asdict(helper)} for helper in helpers])
 
     def commit(self, result: Any) -> Outcome:
         """Commits the result (``grid.stages.context.Result``) to the ledger.
@@ -165,7 +182,11 @@ def begin(job: Job) -> Begun | Outcome:
 
 
 def run(job: Job, options: RunOptions) -> Outcome:
-    """Begins, computes and commits one job in this process; errors in the stage are recorded in the ledger."""
+    """Begins, computes and commits one job in this process; errors in the stage are recorded in the ledger.
+
+    Raises:
+        RankLost: another process of a training on several devices was lost; the next attempt resumes from its last checkpoint.
+    """
     from grid.stages.context import checked_result
     from modules.training.checkpointing import Stopped
 
@@ -180,6 +201,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
         return Outcome("fenced", str(fenced))
+    except RankLost:  # no failure of the stage: whoever runs it tries again, from the last checkpoint
+        raise
     except Exception as error:
         outcome = begun.fail(error)
         if options.raises:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from grid.execution.executor import Executor, Session
-from grid.execution.job import RunOptions, accelerator, device_words
+from grid.execution.job import Outcome, RunOptions, accelerator, device_words
 from grid.execution.perform import perform
-from grid.spec.grid_file import Launch
+from grid.execution.scheduler import Work
+from grid.spec.grid_file import BadInput, Launch
+from grid.stages.ranks import RankLost
 
 
 class LocalExecutor(Executor):
@@ -23,11 +26,50 @@ class LocalExecutor(Executor):
         self.options = RunOptions(accelerator=device, fast=fast, raises=raises)
 
     def run(self, session: Session) -> None:
+        """See ``Executor.run``.
+
+        Raises:
+            BadInput: a training needs several devices, and there are too few GPUs, or other processes do not see the store.
+        """
+        self._check(session)
         while work := session.take():
-            outcomes = perform(work.jobs, partial(session.report, work), self.options)
+            outcomes = self._perform(session, work)
+            if outcomes is None:
+                session.lose(work)
+                continue
             session.end(work, outcomes)
             if any(outcome.ended == "stopped" for outcome in outcomes.values()):  # SIGTERM, handled at a checkpoint
                 raise KeyboardInterrupt
+
+    def _perform(self, session: Session, work: Work) -> Mapping[str, Outcome] | None:
+        """None if a process of a training on several devices was lost too often."""
+        for left in range(self.launch.retries, -1, -1):
+            try:
+                return perform(work.jobs, partial(session.report, work), self.options)
+            except RankLost as lost:
+                if self.options.raises:
+                    raise
+                if left:
+                    session.say(f"{work.title}: {lost}; the training goes on from its last checkpoint")
+        return None
+
+    def _check(self, session: Session) -> None:
+        devices = session.devices
+        if devices == 1 or self.options.fast:
+            return
+        store = session.ledger.store
+        if not store.shared:
+            raise BadInput(
+                f"launch.store {store.url}: the {devices} processes of compute.devices do not share it; use a folder"
+            )
+        if self.options.accelerator == "gpu":
+            import torch
+
+            if torch.cuda.device_count() < devices:
+                raise BadInput(
+                    f"compute.devices is {devices}, and this machine has {torch.cuda.device_count()} GPU; lower it, or set "
+                    "launch.resources.gpus to 0 to train on the CPU"
+                )
 
     def where(self) -> str:
         return f"in this process on {device_words(self.options.accelerator)}"

@@ -43,9 +43,12 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/evaluation/identification.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/evaluation/templates.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/evaluation/verification.py": "tests/unit/grid/evaluation/test_evaluators.py",
+    "grid/execution/helper.py": "tests/integration/test_devices.py",
+    "grid/execution/helper_process.py": "tests/integration/test_devices.py",
     "grid/execution/local.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/perform.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/progress.py": "tests/integration/test_launch.py",
+    "grid/execution/ray_helpers.py": "tests/integration/test_devices.py",
     "grid/explain/pair_decision.py": "tests/integration/test_explain.py",
     "grid/explain/pair_reference.py": "tests/integration/test_explain.py",
     "grid/ledger/attempt.py": "tests/unit/grid/ledger/test_ledger.py",
@@ -109,6 +112,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "modules/training/checkpointing.py": "tests/unit/modules/training/test_recognizer.py",
     "modules/training/mining.py": "tests/unit/modules/losses/test_triplet.py",
     "modules/training/nonfinite.py": "tests/unit/modules/training/test_recognizer.py",
+    "modules/training/ranks.py": "tests/integration/test_devices.py",
     "modules/training/trainer.py": "tests/unit/modules/training/test_recognizer.py",
 }
 
