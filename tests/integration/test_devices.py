@@ -6,14 +6,21 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import torch
-from launching import PATIENCE, Facegrid, Store, family, grid, here, sound
+from launching import Facegrid, Store, family, grid, here, sound
 from safetensors.torch import load_file
+
+from grid.execution.job import Job, RunOptions, jobs_of, run
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import read
+from grid.stages.ranks import RankLost
+from modules.training import ranks
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -24,7 +31,7 @@ ENDS = 60.0  # maximum seconds until the loss of a rank is noticed
 
 def two(tree: dict[str, Any]) -> None:
     """One cell, on two devices."""
-    del tree["skip"]
+    del tree["skip"], tree["explainers"]
     tree["axes"] = {"devices": {"two": DEVICES["two"]}}
 
 
@@ -165,11 +172,69 @@ def test_helpers_end_with_a_killed_launch_which_then_resumes(undisturbed_two: An
     assert store.contents() == contents
 
 
+def the_training(folder: Path, change: Callable[[dict[str, Any]], None]) -> Job:
+    """The training of one cell on two devices, not run yet."""
+    plan = make_plan(read(grid(folder / "tiny.yaml", change)))
+    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid))
+    (found,) = (job for job in jobs.values() if job.kind == "train")
+    return found
+
+
+def test_a_rank_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ranks, "PATIENCE", timedelta(seconds=5))
+    job, stopped = the_training(tmp_path, two), []
+
+    def report(row: dict[str, Any]) -> None:
+        if "finished_epoch" in row and not stopped:
+            (helper,) = (one for one in psutil.Process().children() if "helper_process" in " ".join(one.cmdline()))
+            helper.suspend()
+            stopped.append((helper, time.monotonic()))
+
+    with pytest.raises(RankLost, match="lost touch"):
+        run(job, RunOptions(report=report))
+    helper, since = stopped[0]
+    assert 5 <= time.monotonic() - since < ENDS
+    assert not helper.is_running()
+    assert Store(Path(job.store)).ledger.failure("train", job.id) is None, "it is no failure of the stage"
+
+
+BROKEN = """
+import sys
+from typing import Literal
+from configs.data_interfaces import AugmentationConfig
+
+class Config(AugmentationConfig):
+    name: Literal["broken_beside"] = "broken_beside"
+    def build(self):
+        return self.augment
+    def augment(self, image, seed):
+        if "grid.execution.helper_process" in sys.modules:
+            raise RuntimeError("no such face")
+        return image
+"""
+
+
+def test_an_error_in_another_process_is_that_of_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_beside.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def change(tree: dict[str, Any]) -> None:
+        two(tree)
+        tree["base"]["augmentation"] = "broken_beside"
+
+    job = the_training(tmp_path, change)
+    outcome = run(job, RunOptions())
+    assert outcome.ended == "failed"
+    assert outcome.error == "RuntimeError: no such face (broken_beside.py:12)"
+    failure = Store(Path(job.store)).ledger.failure("train", job.id)
+    assert failure is not None
+    assert "in rank 1 of 2:" in failure.traceback
+
+
 def _until(fact: Callable[[], bool]) -> None:
     limit = time.monotonic() + ENDS
     while not fact():
         assert time.monotonic() < limit
         time.sleep(0.1)
-
-
-assert PATIENCE > ENDS
