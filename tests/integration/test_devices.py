@@ -205,7 +205,7 @@ from typing import Literal
 from configs.data_interfaces import AugmentationConfig
 
 class Config(AugmentationConfig):
-    name: Literal["broken_beside"] = "broken_beside"
+    name: Literal["broken_beside.there"] = "broken_beside.there"
     def build(self):
         return self.augment
     def augment(self, image, seed):
@@ -216,18 +216,19 @@ class Config(AugmentationConfig):
 
 
 def test_an_error_in_another_process_is_that_of_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken_beside.py").write_text(BROKEN)
+    (tmp_path / "broken_beside").mkdir()
+    (tmp_path / "broken_beside" / "there.py").write_text(BROKEN)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
     def change(tree: dict[str, Any]) -> None:
         two(tree)
-        tree["base"]["augmentation"] = "broken_beside"
+        tree["base"]["augmentation"] = "broken_beside.there"
 
     job = the_training(tmp_path, change)
     outcome = run(job, RunOptions())
     assert outcome.ended == "failed"
-    assert outcome.error == "RuntimeError: no such face (broken_beside.py:12)"
+    assert outcome.error == "RuntimeError: no such face (broken_beside/there.py:12)"
     failure = Store(Path(job.store)).ledger.failure("train", job.id)
     assert failure is not None
     assert "in rank 1 of 2:" in failure.traceback
