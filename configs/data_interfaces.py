@@ -246,8 +246,11 @@ class BatchesConfig(Component, ABC):
         return batch_size
 
     @abstractmethod
-    def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> Any:
-        """A sampler as in ``datamodules.samplers``, over manifest rows (N,) with class ``labels`` (N,) int64."""
+    def build(self, rows: Any, labels: Any, batch_size: int, seed: int) -> Any:
+        """A sampler as in ``datamodules.samplers``, over manifest rows (N,) with class ``labels`` (N,) int64.
+
+        Several devices share each of its batches, see ``datamodules.sharing``.
+        """
 
 
 class ProtocolConfig(ThirdParty, Component, ABC):

@@ -16,6 +16,7 @@ from datamodules.augmentations._base import augmentation_seed
 from datamodules.batches.shuffled import ShuffledConfig as Shuffled
 from datamodules.crops import CropTable
 from datamodules.prefetching import PrefetchingLoader
+from datamodules.sharing import Share, part_of
 
 Item = tuple[np.ndarray, Any, int]
 
@@ -86,8 +87,8 @@ def _one_thread(_: int) -> None:
 class FaceDataModule(pl.LightningDataModule):
     """Batches (images (B, 3, H, W), labels (B,), rows (B,)), bit-identical for any number of ``workers``.
 
-    Use a trainer with ``use_distributed_sampler=False``, because the sampler itself divides an epoch between the ranks. Every
-    rank validates on all validation rows, in order.
+    Use a trainer with ``use_distributed_sampler=False``, because batches are divided here: of each training batch, and of the
+    validation rows, rank r of ``world`` has images r, r + world, ... (``datamodules.sharing``). No image is repeated.
 
     Args:
         crops: the images, by row of the manifest
@@ -95,7 +96,7 @@ class FaceDataModule(pl.LightningDataModule):
         train_rows: rows to train on
         validation_rows: rows to validate on; may be empty
         augmentation: applied in training only
-        batch_size: images per step and rank
+        batch_size: images per step on all ranks together
         seed: seed of order and augmentation
         workers: number of loader processes; 0: a thread of this process prepares the next batch during a training step
         batches: composition of the batches; None: shuffled images
@@ -119,11 +120,13 @@ class FaceDataModule(pl.LightningDataModule):
         identities: np.ndarray | None = None,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # there may be fewer validation images than ranks
         assert len(labels) == len(crops), (len(labels), len(crops))
         if not len(train_rows):
             raise ValueError("no images to train on")
         self.train_faces = TrainFaces(crops, labels, augmentation, seed)
-        self.validation_faces = PlainFaces(crops, labels, validation_rows)
+        self.crops, self.labels = crops, labels
+        self.validation_rows = np.asarray(validation_rows, np.int64)
         self.train_rows = np.asarray(train_rows, np.int64)
         self.batch_size = batch_size
         self.seed = seed
@@ -138,32 +141,42 @@ class FaceDataModule(pl.LightningDataModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches per complete epoch on each rank."""
+        """Batches per complete epoch."""
         sampler = self.sampler()
         return len(sampler) // self.batch_size if sampler.drop_last else 1
 
-    def sampler(self) -> Any:
-        """The training sampler for the trainer's rank and epoch."""
+    @property
+    def _place(self) -> tuple[int, int]:
+        """The trainer's rank, and the number of ranks."""
         trainer = self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        sampler = self.batches.build(self.train_rows, self.identities[self.train_rows], self.batch_size, self.seed, rank, world)
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+    def sampler(self) -> Any:
+        """The training sampler for the trainer's epoch, before batches are divided between ranks."""
+        trainer = self.trainer
+        sampler = self.batches.build(self.train_rows, self.identities[self.train_rows], self.batch_size, self.seed)
         # Lightning creates the first iterator before it sets the sampler's epoch, and workers start immediately.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
         sampler.start_batch(*self._start)
         return sampler
 
     def train_dataloader(self) -> DataLoader[Any]:
-        sampler = self.sampler()
+        sampler, (rank, world) = self.sampler(), self._place
+        if world > 1:
+            sampler = Share(sampler, self.batch_size, rank, world)
         return self._loader(self.train_faces, sampler=sampler, drop_last=sampler.drop_last)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        return self._loader(self.validation_faces) if len(self.validation_faces) else []
+        if not len(self.validation_rows):
+            return []
+        rank, world = self._place
+        return self._loader(PlainFaces(self.crops, self.labels, self.validation_rows[rank::world]))
 
     def _loader(self, faces: Dataset[Item], **more: Any) -> DataLoader[Any]:
         return PrefetchingLoader(
             faces,
             collate_fn=to_batch,
-            batch_size=self.batch_size,
+            batch_size=part_of(self.batch_size, *self._place),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),

@@ -9,15 +9,12 @@ from torch.utils.data import Sampler
 
 
 class Resumable(Sampler[tuple[int, int]]):
-    """Common base of the samplers: sharing between ranks, the next epoch, and resuming within an epoch."""
+    """Common base of the samplers: the next epoch, and resuming within an epoch."""
 
     batch_size: int
 
-    def __init__(self, seed: int, rank: int, world: int) -> None:
-        assert 0 <= rank < world, (rank, world)
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.rank = rank
-        self.world = world
         self.epoch = 0
         self._start = (0, 0)  # epoch, batch
 
@@ -29,32 +26,27 @@ class Resumable(Sampler[tuple[int, int]]):
         """In ``epoch``, skips the first ``batch`` batches, which were already trained on. Other epochs are complete."""
         self._start = (epoch, batch)
 
-    def _rest(self, share: np.ndarray) -> Iterator[tuple[int, int]]:
-        """This rank's rows of the epoch, without those already trained on."""
+    def order(self, epoch: int) -> np.ndarray:
+        """All rows in the order of ``epoch``: int64."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         epoch = self.epoch
         skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
-        return iter([(epoch, row) for row in share[skipped:].tolist()])
+        return iter([(epoch, row) for row in self.order(epoch)[skipped:].tolist()])
 
 
 class EpochSampler(Resumable):
     """Yields (epoch, row): every row once per epoch, in an order given by (seed, epoch).
 
-    With several ranks, rank r takes items r, r + world, r + 2 world, ... of the common order, so that all ranks together see
-    what a single process would. The remainder of a division by ``world`` is left out of that epoch. Set Lightning's
-    ``use_distributed_sampler=False``; otherwise the rows are divided twice.
-
     Args:
         rows: rows of the manifest
-        batch_size: images per step and rank
+        batch_size: images per step
         seed: any integer
-        rank: from 0 to world - 1
-        world: number of processes
     """
 
-    def __init__(self, rows: Sequence[int] | np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        super().__init__(seed, rank, world)
-        if len(rows) < world:
-            raise ValueError(f"{len(rows)} training images cannot be shared by {world} processes")
+    def __init__(self, rows: Sequence[int] | np.ndarray, batch_size: int, seed: int) -> None:
+        super().__init__(seed)
         self.rows = np.asarray(rows, np.int64)
         self.batch_size = batch_size
 
@@ -64,18 +56,14 @@ class EpochSampler(Resumable):
         return len(self) >= self.batch_size
 
     def order(self, epoch: int) -> np.ndarray:
-        """All rows in the order of ``epoch``, before they are divided between ranks: int64."""
+        """All rows in the order of ``epoch``: int64."""
         # A seed of two words, so that (1, 2) and (2, 1) are unrelated. NumPy's words are not negative.
         random = np.random.default_rng([self.seed % 2**64, epoch])
         return self.rows[random.permutation(len(self.rows))]
 
     def __len__(self) -> int:
-        """Images per complete epoch on this rank; a resumed epoch yields fewer."""
-        return len(self.rows) // self.world
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        share = self.order(self.epoch)[self.rank :: self.world][: len(self)]
-        return self._rest(share)
+        """Images per complete epoch; a resumed epoch yields fewer."""
+        return len(self.rows)
 
 
 class PKSampler(Resumable):
@@ -87,20 +75,15 @@ class PKSampler(Resumable):
     subjects with more than T groups omit the rest, and fewer than P of the remaining groups are omitted. The choice is random
     and differs between epochs.
 
-    Ranks share whole batches: rank r takes batches r, r + world, ...; the remainder of a division by ``world`` is left out of
-    that epoch.
-
     Args:
         rows: rows of the manifest
         labels: the subject of each of ``rows``, any integers
         subjects: P, subjects per batch
         images: K, images per subject in a batch
         seed: any integer
-        rank: from 0 to world - 1
-        world: number of processes
 
     Raises:
-        ValueError: no subject has two images, or there are too few subjects for P or for ``world``.
+        ValueError: no subject has two images, or there are too few subjects for P.
     """
 
     drop_last = True  # all batches are complete
@@ -112,10 +95,8 @@ class PKSampler(Resumable):
         subjects: int,
         images: int,
         seed: int,
-        rank: int = 0,
-        world: int = 1,
     ) -> None:
-        super().__init__(seed, rank, world)
+        super().__init__(seed)
         assert len(rows) == len(labels), (len(rows), len(labels))
         if subjects < 2 or images < 2:
             raise ValueError(f"a batch of {subjects} subjects with {images} images each has no triplet; both must be 2 or more")
@@ -130,13 +111,9 @@ class PKSampler(Resumable):
         self._images_of = np.split(np.argsort(subject, kind="stable"), np.cumsum(counts)[:-1])
         self._groups = -(-counts // images)
         self._batches = _most_batches(self._groups, subjects)
-        if self._batches < world:
-            raise ValueError(
-                f"an epoch of {self._batches} batches of {subjects} subjects cannot be shared by {world} processes"
-            )
 
     def order(self, epoch: int) -> np.ndarray:
-        """All rows in the order of ``epoch``, before they are divided between ranks: int64, (T * P * K,)."""
+        """All rows in the order of ``epoch``: int64 (T * P * K,)."""
         random = np.random.default_rng([self.seed % 2**64, epoch])
         groups = []
         for one in random.permutation(len(self._images_of)):
@@ -150,13 +127,8 @@ class PKSampler(Resumable):
         return self.rows[dealt[random.permutation(self._batches)]].reshape(-1)
 
     def __len__(self) -> int:
-        """Images per complete epoch on this rank; a resumed epoch yields fewer."""
-        return self._batches // self.world * self.batch_size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        batches = self.order(self.epoch).reshape(-1, self.batch_size)[self.rank :: self.world]
-        share = batches.reshape(-1)[: len(self)]
-        return self._rest(share)
+        """Images per complete epoch; a resumed epoch yields fewer."""
+        return self._batches * self.batch_size
 
 
 def _most_batches(groups: np.ndarray, subjects: int) -> int:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from configs.contract import broken, naming
 from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
+from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
 from modules.losses import softmax
 from modules.shape_inference import Size, feature_shape, sides
@@ -118,20 +119,29 @@ class Network(nn.Module):
         logits = self.loss.logits(self.embed(images))
         return checked_logits(logits, self.loss_name, len(images), self.class_count)
 
-    def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The training loss, a scalar; labels are int64 (N,), or for several targets as in ``TargetLosses.forward``."""
+    def loss_of(self, images: Tensor, labels: Tensor, seed: int | None = None) -> Tensor:
+        """The training loss, a scalar; on several devices that of the whole batch, on each of them.
+
+        Args:
+            images: (N, 3, height, width) in [-1, 1], on several devices those of this rank
+            labels: int64 (N,), or for several targets as in ``TargetLosses.forward``
+            seed: of the random numbers that losses draw, the same on all ranks; None: torch's generator as it is
+        """
         if self.auxiliary is None:
             features = self.features(images)
         else:
             features, seen = self.backbone.forward_auxiliary(images)
-        embeddings = self._embedded(features)
+        embeddings, labels = self._embedded(features), gathered(labels)
+        if seed is not None:
+            torch.manual_seed(seed)
         several = isinstance(self.loss, TargetLosses)
-        found = self.loss(embeddings, labels, features) if several else self.loss(embeddings, labels)
+        found = self.loss(embeddings, labels, features) if several else self.loss(gathered(embeddings), labels)
         loss = checked_loss(found, self.loss_name, embeddings)
         if self.auxiliary is not None:
-            loss = loss + self.backbone.auxiliary_weight * self._auxiliary_loss(seen, labels)
+            loss = loss + self.backbone.auxiliary_weight * self._auxiliary_loss(gathered(seen), labels)
         if self.decoder is not None:
-            loss = loss + self.reconstruction * functional.mse_loss(self.decoder(features), images)
+            error = functional.mse_loss(self.decoder(features), images)
+            loss = loss + self.reconstruction * mean_of_batch(error, len(images))
         return loss
 
     def _auxiliary_loss(self, seen: Tensor, labels: Tensor) -> Tensor:

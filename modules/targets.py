@@ -22,6 +22,7 @@ from torch.nn import functional
 from configs.component import Config
 from configs.lookup import component
 from configs.network_interfaces import HeadConfig, LossConfig
+from modules.layers.gathering import gathered
 from modules.layers.loss_contract import checked_loss, checked_module
 
 IDENTITY = "identity"
@@ -162,14 +163,14 @@ class TargetLosses(nn.Module):
         Args:
             embeddings: of the network, (N, D)
             labels: (N, targets) float, one column per target in the order of their names: the class or the number, NaN if
-                unknown
+                unknown; on several devices, those of the whole batch
             features: (N, C, h, w)
         """
         total = embeddings.sum() * 0  # a batch without any labels must still have a loss
         for place, (name, column) in enumerate(self._columns(labels)):
             known = ~column.isnan()
             if bool(known.any()):
-                seen = self.embedding(name, features, embeddings)[known]
+                seen = gathered(self.embedding(name, features, embeddings))[known]
                 found = self.of(name)(seen, self._typed(name, column[known]))
                 total = total + self._weighted(place, name, checked_loss(found, self.config.parts[name].loss.name, seen))
         return total

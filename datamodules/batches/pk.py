@@ -33,5 +33,5 @@ class PKConfig(BatchesConfig):
     def at_most(self, batch_size: int, subjects: int) -> int:
         return min(batch_size, subjects * self.images)
 
-    def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> PKSampler:
-        return PKSampler(rows, labels, batch_size // self.images, self.images, seed, rank, world)
+    def build(self, rows: Any, labels: Any, batch_size: int, seed: int) -> PKSampler:
+        return PKSampler(rows, labels, batch_size // self.images, self.images, seed)

@@ -11,5 +11,5 @@ from datamodules.samplers import EpochSampler
 class ShuffledConfig(BatchesConfig):
     name: Literal["shuffled"] = "shuffled"
 
-    def build(self, rows: Any, labels: Any, batch_size: int, seed: int, rank: int, world: int) -> EpochSampler:
-        return EpochSampler(rows, batch_size, seed, rank, world)
+    def build(self, rows: Any, labels: Any, batch_size: int, seed: int) -> EpochSampler:
+        return EpochSampler(rows, batch_size, seed)

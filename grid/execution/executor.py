@@ -8,7 +8,8 @@ An executor takes ready work from a session, runs it somewhere, and reports the 
                 session.end(work, perform(work.jobs, partial(session.report, work)))
 
 ``perform`` may be called in any process that can access the ledger; ``packed_jobs`` and ``packed_outcomes`` from the same
-module serialize jobs and outcomes as text.
+module serialize jobs and outcomes as text. It raises ``grid.stages.ranks.RankLost`` if a process of a training on several
+devices was lost: call it again to resume the training, or report the work as lost.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.execution.job import Outcome
-from grid.execution.perform import finished
+from grid.execution.perform import devices_of, finished
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
@@ -45,6 +46,11 @@ class Session:
     def finished(self) -> bool:
         """True if nothing is running and no waiting work can become ready."""
         return self.queue.finished
+
+    @property
+    def devices(self) -> int:
+        """The largest number of devices that a waiting unit of work needs at once."""
+        return max((devices_of(work.jobs, self.ledger) for work in self.queue.waiting.values()), default=1)
 
     def take(self) -> Work | None:
         """Takes ready work and marks it as running; None if all waiting work depends on running work, or if none is waiting.

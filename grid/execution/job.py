@@ -13,11 +13,12 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from configs.component import Config
+from grid.execution.local_helpers import LocalHelpers
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.ledger.lock import Held, Lock
@@ -27,6 +28,7 @@ from grid.plan.plan import PlannedStage
 from grid.spec.stage_kind import Stage, stage_kind
 from grid.spec.stage_name import DETECT, SHOWN_ID
 from grid.spec.training import Training
+from grid.stages.ranks import Helper, Helpers, RankLost, Team
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
@@ -69,6 +71,12 @@ class Job:
             **settings,
         )
 
+    @property
+    def devices(self) -> int:
+        """The number of devices that it needs at once."""
+        training = self.config.get("training", {}) if stage_kind(self.kind).epochs else {}
+        return int(training.get("compute", {}).get("devices", 1))
+
     def configs(self) -> dict[str, Config]:
         """The configs, rebuilt from JSON."""
         return stage_kind(self.kind).rebuilt(self.config)
@@ -92,6 +100,7 @@ class RunOptions:
     fast: bool = False
     raises: bool = False  # let exceptions propagate, for a debugger
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
+    helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,15 @@ class Begun:
             checkpoint_minutes=self.job.checkpoint_minutes,
             report=options.report,
             fast=options.fast,
+            host=options.helpers.host,
+            start_helpers=lambda helpers: self._start(helpers, options),
         )
+
+    def _start(self, helpers: Sequence[Helper], options: RunOptions) -> Team:
+        """Starts the other ranks of this job's training, see ``grid.execution.helper``."""
+        attempt = {"number": self.attempt.number, "token": self.attempt.token}
+        shared = {"job": asdict(self.job), "attempt": attempt, "accelerator": options.accelerator}
+        return options.helpers.start([{**shared, "helper": asdict(helper)} for helper in helpers])
 
     def commit(self, result: Any) -> Outcome:
         """Commits the result (``grid.stages.context.Result``) to the ledger.
@@ -174,6 +191,9 @@ def run(job: Job, options: RunOptions) -> Outcome:
 
     What another process computes meanwhile is not computed again: its result or failure is the outcome. Errors in the stage are
     recorded in the ledger.
+
+    Raises:
+        RankLost: another process of a training on several devices was lost; the next attempt resumes from its last checkpoint.
     """
     ledger = Ledger(job.store)
     waited = 0.0
@@ -222,6 +242,8 @@ def _run(job: Job, options: RunOptions) -> Outcome:
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
         return Outcome("fenced", str(fenced))
+    except RankLost:  # no failure of the stage: whoever runs it tries again, from the last checkpoint
+        raise
     except Exception as error:
         outcome = begun.fail(error)
         if options.raises:

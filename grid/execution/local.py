@@ -2,32 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from grid.execution.executor import Executor, Session
-from grid.execution.job import RunOptions, accelerator, device_words
+from grid.execution.job import WAIT, Outcome, RunOptions, accelerator, device_words
 from grid.execution.perform import perform
-from grid.spec.grid_file import Launch
+from grid.execution.scheduler import Work
+from grid.spec.grid_file import BadInput, Launch
+from grid.stages.ranks import RankLost
 
 
 class LocalExecutor(Executor):
     """Runs work sequentially in this process; ``debug`` uses it too.
 
     Args:
-        fast, raises: see ``RunOptions``.
+        fast, raises, wait: see ``RunOptions``.
     """
 
-    def __init__(self, launch: Launch, fast: bool = False, raises: bool = False) -> None:
+    def __init__(self, launch: Launch, fast: bool = False, raises: bool = False, wait: float = WAIT) -> None:
         super().__init__(launch)
         device = "cpu" if launch.resources.gpus == 0 else accelerator()
-        self.options = RunOptions(accelerator=device, fast=fast, raises=raises)
+        self.options = RunOptions(accelerator=device, fast=fast, raises=raises, wait=wait)
 
     def run(self, session: Session) -> None:
+        """See ``Executor.run``; raises BadInput as ``check`` does."""
+        self.check(session)
         while work := session.take():
-            outcomes = perform(work.jobs, partial(session.report, work), self.options)
-            session.end(work, outcomes)
-            if any(outcome.ended == "stopped" for outcome in outcomes.values()):  # SIGTERM, handled at a checkpoint
-                raise KeyboardInterrupt
+            self.perform(session, work)
+
+    def perform(self, session: Session, work: Work) -> Mapping[str, Outcome]:
+        """Performs work that was taken, and records its end; returns the outcomes, none if its processes were lost too often.
+
+        Raises:
+            KeyboardInterrupt: SIGTERM, handled at a checkpoint.
+        """
+        outcomes = self._tried(session, work)
+        if outcomes is None:
+            session.lose(work)
+            return {}
+        session.end(work, outcomes)
+        if any(outcome.ended == "stopped" for outcome in outcomes.values()):
+            raise KeyboardInterrupt
+        return outcomes
+
+    def _tried(self, session: Session, work: Work) -> Mapping[str, Outcome] | None:
+        """None if a process of a training on several devices was lost too often."""
+        for left in range(self.launch.retries, -1, -1):
+            try:
+                return perform(work.jobs, partial(session.report, work), self.options)
+            except RankLost as lost:
+                if self.options.raises:
+                    raise
+                if left:
+                    session.say(f"{work.title}: {lost}; the training goes on from its last checkpoint")
+        return None
+
+    def check(self, session: Session) -> None:
+        """Raises BadInput if a training needs several devices, and there are too few, or their processes share no store."""
+        devices = session.devices
+        if devices == 1 or self.options.fast:
+            return
+        store = session.ledger.store
+        if not store.shared:
+            raise BadInput(
+                f"launch.store {store.url}: the {devices} processes of compute.devices do not share it; use a folder"
+            )
+        if self.options.accelerator == "gpu":
+            import torch
+
+            if torch.cuda.device_count() < devices:
+                raise BadInput(
+                    f"compute.devices is {devices}, and this machine has {torch.cuda.device_count()} GPU; lower it, or set "
+                    "launch.resources.gpus to 0 to train on the CPU"
+                )
 
     def where(self) -> str:
         return f"in this process on {device_words(self.options.accelerator)}"

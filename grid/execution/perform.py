@@ -15,6 +15,7 @@ from grid.execution.job import Job, Outcome, RunOptions, run
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
 from grid.spec.stage_kind import stage_kind
+from grid.stages.ranks import RankLost
 
 Report = Callable[[str, Mapping[str, Any]], None]  # stage label and progress; the row is empty when the stage begins
 
@@ -27,6 +28,9 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
     Args:
         report: called when a stage begins and while it computes, possibly many times a second.
         options: passed to ``run``, except for their ``report``, which is replaced.
+
+    Raises:
+        RankLost: a process of a training on several devices was lost; performing the same jobs again resumes it.
 
     Returns:
         stage id -> outcome, for the stages that were run or found done
@@ -44,6 +48,8 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
         report(job.label, {})
         try:
             outcome = run(job, replace(options, report=partial(report, job.label)))
+        except RankLost:
+            raise
         except Exception as error:  # an error outside the stage, such as a full disk: no process was lost, so there is no retry
             if options.raises:
                 raise
@@ -62,6 +68,11 @@ def finished(ledger: Ledger, job: Job) -> bool:
     if not status.valid and status.generation is not None:
         ledger.void(job.kind, job.id, str(status.reason), status.generation)
     return status.valid
+
+
+def devices_of(jobs: Sequence[Job], ledger: Ledger) -> int:
+    """The number of devices that the unfinished jobs of a unit of work need at once."""
+    return max((job.devices for job in jobs if job.devices > 1 and not finished(ledger, job)), default=1)
 
 
 def packed_jobs(jobs: Sequence[Job]) -> str:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import chain, repeat
 
 from rich.console import Console
 
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Session
-from grid.execution.job import RunOptions, accelerator, device_words, jobs_of, lease_of
+from grid.execution.job import jobs_of, lease_of
 from grid.execution.launch import BackgroundSync, settings_of, short, summary, void_changed
-from grid.execution.perform import finished, perform
+from grid.execution.local import LocalExecutor
+from grid.execution.perform import finished
 from grid.execution.progress import Display
 from grid.execution.scheduler import Work, WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
@@ -54,21 +54,22 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
     void_changed(plan, ledger)
     jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
     queue = queue_of(plan, jobs, shards_of(plan, jobs))
-    device = "cpu" if grid.spec.launch.resources.gpus == 0 else accelerator()
+    executor = LocalExecutor(grid.spec.launch, wait=0.0)
     open_stages = queue.stages_to_run
     words = f"{counted(len(plan.cells), 'cell')}; {counted(open_stages, 'stage')} to run"
-    console.print(styled("[bold]{}[/]: {} by this worker and others, on {}", study.name, words, device_words(device)))
+    console.print(styled("[bold]{}[/]: {} by this worker and others, {}", study.name, words, executor.where()))
     done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
     with Display(queue, console, len(plan.cells), done) as display:
         session = Session(queue, ledger, display.watch, display.ended, say=display.say)
-        ran = pull(session, RunOptions(accelerator=device, wait=0.0), patience)
+        ran = pull(session, executor, patience)
     return _conclude(study, queue, ran, console)
 
 
 def pull(
-    session: Session, options: RunOptions, patience: float | None = None, sleep: Callable[[float], None] = time.sleep
+    session: Session, executor: LocalExecutor, patience: float | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> int:
     """Runs the session's work as long as there is some that nobody else runs; returns the number of stages computed here."""
+    executor.check(session)
     queue, ran = session.queue, 0
     pauses, waited = _pauses(), 0.0
     while True:
@@ -90,11 +91,8 @@ def pull(
         pauses, waited = _pauses(), 0.0
         queue.start(work)
         todo = {job.id for job in work.jobs} & queue.missing
-        outcomes = perform(work.jobs, partial(session.report, work), options)
+        outcomes = executor.perform(session, work)
         ran += sum(outcomes[id].ended == "done" for id in todo & outcomes.keys())
-        session.end(work, outcomes)
-        if any(outcome.ended == "stopped" for outcome in outcomes.values()):  # SIGTERM, handled at a checkpoint
-            raise KeyboardInterrupt
 
 
 def _pauses() -> Iterator[float]:

@@ -261,3 +261,29 @@ def _check_resources(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, f
         have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
         want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
         raise BadInput(f"launch.resources: no node has {want} (nodes have: {have}); lower the resources or add a node")
+
+
+def check_devices(resources: Mapping[str, float], devices: int) -> None:
+    """Checks that a training on several devices can be placed; Ray itself would wait forever.
+
+    Raises:
+        BadInput: the cluster has no room for so many units of ``resources`` at once, or they are parts of a GPU.
+    """
+    if devices == 1:
+        return
+    import ray
+
+    if 0 < resources.get("GPU", 0) < 1:
+        raise BadInput(
+            f"compute.devices is {devices}, and launch.resources.gpus is {resources['GPU']:g}: each device is a whole GPU; "
+            "set it to 1, or to 0 for the CPU"
+        )
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = {name: amount for name, amount in resources.items() if amount}
+    room = sum(min(int(node.get(name, 0) / amount) for name, amount in wanted.items()) for node in nodes)
+    if room < devices:
+        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+        raise BadInput(
+            f"compute.devices is {devices}, and the nodes together have room for {room} times {want} (launch.resources); lower "
+            "either, or add nodes"
+        )

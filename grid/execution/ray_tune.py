@@ -11,9 +11,10 @@ from typing import Any
 from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
 from grid.execution.job import RunOptions, accelerator, device_words
-from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
+from grid.execution.perform import devices_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
 from grid.execution.ray_health import RayHealth
-from grid.execution.ray_start import connected
+from grid.execution.ray_helpers import RayHelpers
+from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
@@ -37,6 +38,7 @@ class RayExecutor(Executor):
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as resources:
+            check_devices(resources, session.devices)
             tuner = _tuner(self.launch, resources, scratch, _searcher(session), _callback(session))
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 tuner.fit()
@@ -51,7 +53,7 @@ def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher:
     from ray import tune
 
     return tune.Tuner(
-        tune.with_resources(_trial, tune.PlacementGroupFactory([resources])),
+        tune.with_resources(_trial, lambda config: tune.PlacementGroupFactory([resources] * config.get("devices", 1))),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -71,7 +73,12 @@ def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher:
 
 
 def _trial(config: dict[str, Any]) -> None:
-    """Runs one unit of work in a worker process."""
+    """Runs one unit of work in a worker process.
+
+    Raises:
+        RankLost: a process of a training on several devices was lost; Tune tries again.
+    """
+    import ray
     from ray import tune
 
     last = [0.0]
@@ -82,7 +89,8 @@ def _trial(config: dict[str, Any]) -> None:
             last[0] = now
             tune.report({"stage": label, "row": json.dumps(row)})
 
-    outcomes = perform(unpacked_jobs(config["jobs"]), report, RunOptions(accelerator=accelerator()))
+    helpers = RayHelpers(ray.util.get_current_placement_group())
+    outcomes = perform(unpacked_jobs(config["jobs"]), report, RunOptions(accelerator=accelerator(), helpers=helpers))
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
@@ -103,7 +111,8 @@ def _searcher(session: Session) -> Any:
             if work is None:
                 return None
             self.trials[trial_id] = work
-            return {"id": work.id, "jobs": packed_jobs(work.jobs)}  # as text, because Tune flattens mappings
+            devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
+            return {"id": work.id, "jobs": packed_jobs(work.jobs), "devices": devices}  # jobs as text: Tune flattens mappings
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             work = self.trials.pop(trial_id, None)

@@ -86,10 +86,11 @@ def _check(cell: Cell, subjects: int | None) -> None:
     for training in (cell, cell.source()):
         if training is not None:
             _check_recipe(training.recipe)
+            training.check_devices()
     if cell.recipe.trains:
         cell.batches.check(cell.recipe.part_size, subjects)
     for training in (cell, cell.source()):
-        if training is not None and training.classifies and training.recipe.part_size == 1:
+        if training is not None and training.classifies and training.recipe.part_size // training.compute.devices == 1:
             check_single_image(training.backbone, training.head, training.input.pixels, training.recipe.learning_part)
     freezing.check(on_meta(cell.backbone), cell.recipe.learning_part)
     if not cell.pretraining.missing(cell.backbone):
@@ -143,6 +144,7 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
         cell.input.pixels,
         cell.recipe.learning_part,
         cell.recipe.part_size,
+        cell.compute.devices,
         type(cell.recipe),
     )  # ids are safe as keys: the plan keeps these objects alive
     if key not in networks:

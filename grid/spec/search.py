@@ -185,6 +185,8 @@ class Search(Config):
             raise ValueError("it chooses the dropout of each layer, and head.every_dropout replaces them; leave that out")
         if not training.classifies:
             raise ValueError("it trains a head, and the recipe trains none")
+        if training.compute.devices > 1:
+            raise ValueError(f"trials train on one device, and compute.devices is {training.compute.devices}; set it to 1")
         if training.split.by != "official" and not training.split.fraction:
             raise ValueError("it compares trials on the validation set, and split.fraction is 0; hold out some images")
         _, name = METRIC.fullmatch(self.metric).groups()  # type: ignore[union-attr]

@@ -50,14 +50,13 @@ class Compute(Config):
     threads: int = Field(1, ge=1)  # per process; one ResNet-34 step differs between 1 and 2
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     compile: Annotated[bool, Born(False)] = False  # torch.compile for the backbone; changes the last digits
-    devices: int = Field(1, ge=1)  # number of processes that share a batch
+    devices: int = Field(1, ge=1)  # that share each batch; normalization and dropout act on each one's part
 
-    @field_validator("devices")
-    @classmethod
-    def _one_device(cls, value: int) -> int:
-        if value > 1:
-            raise ValueError(f"a cell trains on one device so far, not on {value}; spread cells over devices instead")
-        return value
+    @model_validator(mode="after")
+    def _compiles_alone(self) -> Self:
+        if self.devices > 1 and self.compile:
+            raise ValueError(f"compute.compile works on one device, and compute.devices is {self.devices}; leave one out")
+        return self
 
 
 class Reconstruction(Config):
@@ -211,7 +210,16 @@ class Training(Config):
                 raise ValueError("recipe none trains nothing, so no decoder can learn to reconstruct; leave reconstruction out")
             return self
         self.batches.check(self.recipe.part_size)
+        self.check_devices()
         return self
+
+    def check_devices(self) -> None:
+        """Raises ValueError if a batch has fewer images than there are devices."""
+        if self.recipe.trains and self.recipe.part_size < self.compute.devices:
+            raise ValueError(
+                f"compute.devices: {self.compute.devices} devices cannot share {self.recipe.part_size} images "
+                "(recipe.batch_size, or the part of it that recipe.accumulate leaves); raise recipe.batch_size"
+            )
 
     def _check_targets(self) -> None:
         """Raises ValueError if the settings of the targets contradict each other."""

@@ -21,6 +21,7 @@ from grid.ledger.reader import LedgerReader
 from grid.plan.inputs import InputResolver
 from grid.spec.measure import entry_of, measures_in
 from grid.spec.stage_kind import RESULT
+from grid.stages.ranks import Helper, Team, no_helpers
 
 SECTION = "a-stage-kind-of-your-own"  # of docs/extending.md
 FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # sample sizes of ``debug --fast``
@@ -42,6 +43,9 @@ class Context:
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
     stop_requested: Callable[[], bool] = lambda: False
     fast: bool = False  # a quick check: one training batch, a few images and pairs
+    host: Callable[[], str] = lambda: "127.0.0.1"  # the address of this process for the other ranks of a training
+    start_helpers: Callable[[Sequence[Helper]], Team] = no_helpers  # starts the other ranks of a training
+    helper: Helper | None = None  # set in these: they write nothing
 
     @property
     def device(self) -> str:

@@ -19,6 +19,7 @@ from grid.spec.stage_name import SEARCH
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.labels import Labels, class_counts, known_counts, labels_of, rows_of
+from grid.stages.ranks import all_ranks
 from modules.network import Network, embedding_digest
 from modules.targets import objective
 from modules.training.checkpointing import Checkpointing
@@ -49,6 +50,8 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
         return _as_loaded(context, network, faces, labels)
     saves = Saves(context)
     recognizer = fitted(training, context, network, faces, labels, saves)
+    if context.helper is not None:
+        return Result({}, ())
     train_rows, validation_rows = rows_of(faces, training)
     recipe = recognizer.recipe
     best = min(recognizer.history, key=lambda row: (_loss(row), row["epoch"]))
@@ -98,7 +101,7 @@ def fitted(
     """
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
-    batch = max(1, recipe.batch_size // recipe.accumulate // training.compute.devices)
+    batch = max(1, recipe.batch_size // recipe.accumulate)
     data = FaceDataModule(
         crops=faces.crops,
         labels=labels.values,
@@ -125,28 +128,40 @@ def fitted(
     )
     if training.compute.compile:
         network.backbone.compile()
-    origin = None if context.fast else saves.take_over()
-    fit(
-        recognizer,
-        data,
-        accelerator=context.accelerator,
-        precision=training.compute.precision,
-        threads=training.compute.threads,
-        checkpoint=origin.path if origin else None,
-        callbacks=[
-            Checkpointing(
-                saves.save,
-                minutes=context.checkpoint_minutes,
-                stop_requested=context.stop_requested,
-                progress=lambda epoch, step, steps, metrics: context.report(
-                    {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
-                ),
-            )
-        ],
-        limit_batches=1 if context.fast else None,
-        until=until,
-    )
+    checkpoint = _checkpoint(context, saves)
+    with all_ranks(context, 1 if context.fast else training.compute.devices, checkpoint) as rank:
+        fit(
+            recognizer,
+            data,
+            accelerator=context.accelerator,
+            rank=rank,
+            precision=training.compute.precision,
+            threads=training.compute.threads,
+            checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
+            callbacks=[
+                Checkpointing(
+                    saves.save,
+                    minutes=context.checkpoint_minutes,
+                    stop_requested=context.stop_requested,
+                    progress=lambda epoch, step, steps, metrics: context.report(
+                        {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
+                    ),
+                )
+            ],
+            limit_batches=1 if context.fast else None,
+            until=until,
+        )
     return recognizer
+
+
+def _checkpoint(context: Context, saves: Saves) -> str | None:
+    """The key of the checkpoint to resume from; a helper has that of rank 0."""
+    if context.fast:
+        return None
+    if context.helper is not None:
+        return context.helper.resume
+    origin = saves.take_over()
+    return origin.key if origin else None
 
 
 def initial_network(context: Context, training: Training, classes: int | Mapping[str, int]) -> Network:

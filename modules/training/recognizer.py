@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.margin_softmax import keep_unsampled
 from modules.targets import TargetLosses
 from modules.training.freezing import freeze, freeze_recognition
@@ -30,10 +31,14 @@ class Recognizer(pl.LightningModule):
     The learning rate is updated together with the optimizer step and at the end of an epoch, in both cases before a checkpoint
     can be saved. Random numbers of a step (dropout) depend only on (seed, epoch, batch, rank).
 
+    On several devices, each rank has its part of every batch, and all compute the loss of the whole batch. Statistics of
+    normalizations are those of rank 0's part, so they are those that are validated and saved.
+
     Args:
-        network: has ``loss_of(images, labels) -> scalar`` and ``forward(images) -> (N, classes)``; if its ``classifies`` is
-            false, ``embed(images)`` and ``loss(embeddings, labels)`` instead of ``forward``; if its ``loss`` has several
-            targets, also ``measure(images, labels)``.
+        network: has ``loss_of(images, labels) -> scalar``, on several devices also with a ``seed``, and
+            ``forward(images) -> (N, classes)``; if its ``classifies`` is false, ``embed(images)`` and
+            ``loss(embeddings, labels)`` instead of ``forward``; if its ``loss`` has several targets, also
+            ``measure(images, labels)``.
         recipe: its ``build`` returns the ``OptimizerSchedule``.
         seed: of the random numbers used in training.
         steps_per_epoch: optimizer steps per epoch; with ``recipe.accumulate`` each step takes that many batches of the loader.
@@ -129,7 +134,13 @@ class Recognizer(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
-        loss: Tensor = self.network.decoding_loss(images) if self.recipe.decodes_only else self.network.loss_of(images, labels)
+        loss: Tensor
+        if self.recipe.decodes_only:
+            loss = mean_of_batch(self.network.decoding_loss(images), len(images))
+        elif self.trainer.world_size == 1:
+            loss = self.network.loss_of(images, labels)
+        else:
+            loss = self.network.loss_of(images, labels, step_seed(self.seed, self.epoch, batch_idx, 0))
         value = finite(float(loss.detach()), "training loss", self.epoch, self.global_step)
         self._train[0] += value * len(images)
         self._train[1] += len(images)
@@ -143,6 +154,11 @@ class Recognizer(pl.LightningModule):
         if self.average is not None:
             self.average.update_parameters(self.network)
         self.batch += self.recipe.accumulate
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.trainer.world_size > 1 and batch_idx + 1 == self.trainer.num_training_batches:  # validation follows
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def on_validation_epoch_start(self) -> None:
         self._validation = [0.0, 0.0, 0.0]
@@ -205,25 +221,37 @@ class Recognizer(pl.LightningModule):
         loss, accuracy, told = self._targets.result(self._over_ranks)
         if loss is not None:
             finite(loss, "validation loss", self.epoch, self.global_step)
-        return loss, accuracy, float(self._targets.images), {**told, **self.evaluated.loss.log_variances()}
+        return loss, accuracy, self._over_ranks([self._targets.images])[0], {**told, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
-        if self._embedded:
-            embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
+        embeds = not self.recipe.decodes_only and (self.open_set or not getattr(self.network, "classifies", True))
+        if embeds and (together := self._all_embedded()) is not None:
+            embeddings, labels = together
             if getattr(self.network, "classifies", True):
-                found = verified(embeddings, labels)  # every rank sees all validation images
+                found = verified(embeddings, labels)
                 if found is None:
                     return None, None, float(len(labels))
                 return finite(found[0], "validation loss", self.epoch, self.global_step), found[1], float(len(labels))
             if len(labels.unique()) == len(labels):
                 return None, None, float(len(labels))  # no pairs to compare
-            value = float(self.evaluated.loss(embeddings, labels))  # every rank sees all validation images
+            value = float(self.evaluated.loss(embeddings, labels))
             return finite(value, "validation loss", self.epoch, self.global_step), None, float(len(labels))
         loss, correct, images = self._over_ranks(self._validation)
         if not images:
             return None, None, 0.0
         accuracy = None if self.recipe.decodes_only else correct / images
         return finite(loss / images, "validation loss", self.epoch, self.global_step), accuracy, images
+
+    def _all_embedded(self) -> tuple[Tensor, Tensor] | None:
+        """The embeddings and labels of all validation images, on every rank; None if there are none."""
+        if not self._over_ranks([float(len(self._embedded))])[0]:
+            return None
+        if self._embedded:
+            embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
+        else:  # fewer images than ranks
+            embeddings = torch.empty(0, self.network.dimension, device=self.device)
+            labels = torch.empty(0, dtype=torch.int64, device=self.device)
+        return gathered(embeddings), gathered(labels)
 
     @property
     def running_loss(self) -> float | None:
@@ -233,7 +261,7 @@ class Recognizer(pl.LightningModule):
     def _seconds(self) -> float:
         return self._spent + time.monotonic() - self._began
 
-    def _over_ranks(self, sums: list[float]) -> list[float]:
+    def _over_ranks(self, sums: Sequence[float]) -> list[float]:
         if self.trainer.world_size == 1:
             return list(sums)
         mine = torch.tensor(sums, dtype=torch.float64, device=self.device)

@@ -29,7 +29,7 @@ def check_single_image(backbone: BackboneConfig, head: HeadConfig, size: Size, t
     if complaint := _KNOWN[key]:
         raise ValueError(
             f"recipe.batch_size: {title(backbone)} with head {head.name} cannot be trained on one image at a time "
-            f"({complaint}); set recipe.batch_size to 2 at least for each part of recipe.accumulate"
+            f"({complaint}); set recipe.batch_size to 2 at least for each part of recipe.accumulate and each of compute.devices"
         )
 
 

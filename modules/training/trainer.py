@@ -21,9 +21,7 @@ def fit(
     data: Any,
     *,
     accelerator: str = "cpu",
-    devices: int = 1,
-    strategy: Any = "auto",
-    plugins: Any = None,
+    rank: Any = None,
     precision: Any = "32-true",
     threads: int | None = None,
     deterministic: Any = True,
@@ -38,8 +36,9 @@ def fit(
         recognizer: a ``modules.training.recognizer.Recognizer``.
         data: a LightningDataModule whose loaders handle sharding, with ``start_batch(epoch, batch)``, called before the loaders
             are created: that epoch then skips its first batches, with its length unchanged.
-        accelerator: "cpu" or "gpu"; like ``devices``, ``strategy``, ``plugins``, ``precision`` an argument of Lightning's
-            Trainer.
+        accelerator: "cpu" or "gpu"; like ``precision`` an argument of Lightning's Trainer.
+        rank: this process's ``modules.training.ranks.Rank`` in the process group, if it is one of several that train together;
+            None: alone.
         threads: CPU threads; None: leave unchanged.
         deterministic: True: operations without a deterministic implementation raise. "warn" and False as in Lightning.
         checkpoint: file written by ``Checkpointing`` to resume from. Loaded without unpickling code.
@@ -55,14 +54,19 @@ def fit(
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from pytorch_lightning.callbacks import Checkpoint
 
-    if plugins is None and devices == 1:
-        plugins = [LightningEnvironment()]  # ignore cluster variables in the environment: a single device is not a job step
+    strategy: Any = "auto"
+    if rank is not None:
+        from modules.training.ranks import Ranks
+
+        strategy = Ranks(rank)
     with _quiet(), _kept_settings(threads), tempfile.TemporaryDirectory(prefix="facegrid-fit-") as folder:
         trainer = pl.Trainer(
             accelerator=accelerator,
-            devices=devices,
+            devices=1,
+            num_nodes=1 if rank is None else rank.world,
             strategy=strategy,
-            plugins=plugins,
+            # a single device is not a job step: cluster variables in the environment are ignored
+            plugins=[LightningEnvironment()] if rank is None else None,
             precision=precision,
             deterministic=deterministic,
             benchmark=False,

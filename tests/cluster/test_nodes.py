@@ -134,6 +134,38 @@ def test_cells_get_a_gpu_each_where_nodes_have_some(nodes: Any, tmp_path: Path) 
     assert set(seen) == {"0"}, "each cell sees the one GPU of its node"
 
 
+def devices(tree: dict[str, Any]) -> None:
+    """One cell on two devices; gpus: auto."""
+    del tree["axes"], tree["skip"], tree["explainers"]
+    tree["base"]["compute"] = {"devices": 2}
+    tree["launch"] = {"resources": {"cpus": 1}}
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [((2,), ["0", "1"]), ((1, 1), ["0", "0"])])
+def test_the_ranks_of_a_cell_have_a_gpu_each_on_one_node_or_on_two(
+    nodes: Any, tmp_path: Path, gpus: tuple[int, ...], seen: list[str]
+) -> None:
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    cluster = nodes(FACEGRID_TEST_SEEN=str(folder))
+    for count in gpus:
+        cluster.add(num_cpus=count, num_gpus=count)
+    file = grid(tmp_path / "tiny.yaml", devices)
+    facegrid(tmp_path, "launch", file, "--address", cluster.address)
+    assert sorted(path.read_text() for path in folder.iterdir()) == seen
+    contents = Store(tmp_path / STUDY / "store").contents()
+    assert len(contents) == 2
+    if len(gpus) == 2:
+        here(tmp_path, "launch", file, "launch.executor=local", "launch.study=studies/local")
+        assert Store(tmp_path / "studies" / "local" / "store").contents() == contents, "as on one machine"
+    else:
+        said = facegrid(tmp_path, "launch", file, "compute.devices=3", "launch.study=x", "--address", cluster.address, code=2)
+        assert "compute.devices is 3, and the nodes together have room for 2 times CPU 1, GPU 1" in said
+        half = ("launch.resources.gpus=0.5", "launch.study=y")
+        said = facegrid(tmp_path, "launch", file, *half, "--address", cluster.address, code=2)
+        assert "compute.devices is 2, and launch.resources.gpus is 0.5: each device is a whole GPU" in said
+
+
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:
     cluster = nodes()
     cluster.add(num_cpus=1)

@@ -16,7 +16,7 @@ from configs.lookup import component, resolve
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
 from grid.spec.search import searched
-from grid.spec.stage_kind import StageKind
+from grid.spec.stage_kind import Graph, StageKind
 from grid.spec.training import Reconstruction, Training
 from grid.stages.context import Context, Result
 
@@ -48,6 +48,13 @@ class DecodeConfig(StageConfig):
 class Kind(StageKind):
     order = 60
     epochs = True
+
+    def plan(self, graph: Graph) -> None:
+        """Raises ValueError if the devices of the training cannot share a batch of this one."""
+        for settings in graph.cell.stages:
+            if isinstance(settings, DecodeConfig):
+                decoding(graph.cell.training(), settings).check_devices()
+        super().plan(graph)
 
     def result(self, stage: Finished) -> Mapping[str, Any]:
         """The validation error; without validation images nothing."""

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -161,3 +163,18 @@ def test_a_wrong_augmentation_is_named_with_the_shape_that_is_expected(wrong):
         ValueError, match=r"^augmentation 'mylab.warp': it returned .*; expected a numpy array uint8 \(8, 8, 3\)"
     ):
         data(wrong).train_faces[0, 0]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_ranks_divide_batches_and_validation_without_repeating_an_image(world):
+    whole = data(validation=(2, 0, 9, 4, 1))
+    trained, validated = [], []
+    for rank in range(world):
+        faces = data(validation=(2, 0, 9, 4, 1))
+        faces.trainer = SimpleNamespace(global_rank=rank, world_size=world, current_epoch=0)
+        trained.append([batch[2].tolist() for batch in faces.train_dataloader()])
+        validated.append([row for batch in faces.val_dataloader() for row in batch[2].tolist()])
+        assert faces.steps_per_epoch == whole.steps_per_epoch == len(trained[-1])
+    assert validated == [[2, 0, 9, 4, 1][rank::world] for rank in range(world)]
+    for place, batch in enumerate(whole.train_dataloader()):
+        assert [ranks[place] for ranks in trained] == [batch[2].tolist()[rank::world] for rank in range(world)]

@@ -40,24 +40,9 @@ def test_a_resumed_epoch_skips_what_was_trained_on_and_later_ones_are_whole():
     assert len(sampler) == len(ROWS)  # Lightning counts skipped batches itself
 
 
-@pytest.mark.parametrize("world", [2, 3])
-def test_ranks_share_the_order_of_a_single_process(world):
-    shares = [rows(EpochSampler(ROWS, 2, 1, rank, world), 7) for rank in range(world)]
-    assert {len(share) for share in shares} == {len(ROWS) // world}
-    together = [row for step in zip(*shares, strict=True) for row in step]
-    assert together == rows(EpochSampler(ROWS, 2, 1), 7)[: len(together)]
-    assert max(Counter(together).values()) == 1
-
-
 def test_a_smaller_last_batch_is_dropped_where_there_is_a_whole_one():
     assert EpochSampler(ROWS, 10, 1).drop_last
     assert not EpochSampler(ROWS, 11, 1).drop_last
-    assert not EpochSampler(ROWS, 6, 1, 0, 2).drop_last
-
-
-def test_fewer_images_than_processes_are_refused():
-    with pytest.raises(ValueError, match="1 training images cannot be shared by 2"):
-        EpochSampler([1], 4, 1, 0, 2)
 
 
 LABELS = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 4, 4, 4]
@@ -152,25 +137,18 @@ def test_a_resumed_pk_epoch_skips_whole_batches():
     assert len(rows(sampler, 5)) == len(sampler) == 18
 
 
-def test_ranks_share_whole_pk_batches():
-    whole = batches(PKSampler(PEOPLE, LABELS, 3, 2, 1), 7)
-    shares = [batches(PKSampler(PEOPLE, LABELS, 3, 2, 1, rank, 2), 7) for rank in range(2)]
-    assert shares == [[whole[0]], [whole[1]]]  # the third does not divide
-
-
 @pytest.mark.parametrize(
-    ("labels", "subjects", "images", "world", "complaint"),
+    ("labels", "subjects", "images", "complaint"),
     [
-        (LABELS, 6, 2, 1, "batches of 6 subjects need as many in training, and there are 5"),
-        (range(len(LABELS)), 3, 2, 1, "no subject has two training images"),
-        (LABELS, 1, 2, 1, "a batch of 1 subjects with 2 images each has no triplet"),
-        (LABELS, 2, 1, 1, "a batch of 2 subjects with 1 images each has no triplet"),
-        (LABELS, 5, 2, 2, "an epoch of 1 batches of 5 subjects cannot be shared by 2 processes"),
+        (LABELS, 6, 2, "batches of 6 subjects need as many in training, and there are 5"),
+        (range(len(LABELS)), 3, 2, "no subject has two training images"),
+        (LABELS, 1, 2, "a batch of 1 subjects with 2 images each has no triplet"),
+        (LABELS, 2, 1, "a batch of 2 subjects with 1 images each has no triplet"),
     ],
 )
-def test_a_pk_batch_that_cannot_be_filled_is_refused(labels, subjects, images, world, complaint):
+def test_a_pk_batch_that_cannot_be_filled_is_refused(labels, subjects, images, complaint):
     with pytest.raises(ValueError, match=complaint):
-        PKSampler(PEOPLE, labels, subjects, images, 1, 0, world)
+        PKSampler(PEOPLE, labels, subjects, images, 1)
 
 
 def test_one_subject_with_most_images_leaves_the_others_in_every_batch():

@@ -7,6 +7,7 @@ import pytest
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, RunOptions, jobs_of, lease_of, run
+from grid.execution.local import LocalExecutor
 from grid.execution.pull_worker import pull
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
@@ -15,7 +16,10 @@ from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
 AXES = {"seed": {"zero": {"seed": 0}, "one": {"seed": 1}}}
-OTHERS = RunOptions(wait=0.0)
+
+
+def worker(grid: Grid) -> LocalExecutor:
+    return LocalExecutor(grid.spec.launch, wait=0.0)
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def never(seconds: float) -> None:
 
 def test_a_worker_alone_runs_everything_and_leaves(grid: Grid) -> None:
     session, jobs, said = session_of(grid)
-    assert pull(session, OTHERS, sleep=never) == 2
+    assert pull(session, worker(grid), sleep=never) == 2
     assert [stage.state for stage in make_plan(grid).stages] == ["done", "done"]
     assert [session.ledger.attempts("train", job.id) for job in jobs] == [1, 1]
     assert said == []
@@ -55,7 +59,7 @@ def test_a_stage_of_another_worker_is_passed_over_and_its_result_taken(grid: Gri
         lease.__exit__(None, None, None)
         assert run(first, RunOptions()).ended == "done"
 
-    assert pull(session, OTHERS, sleep=other) == 1
+    assert pull(session, worker(grid), sleep=other) == 1
     assert len(session.queue.done) == 2
     assert [session.ledger.attempts("train", job.id) for job in (first, second)] == [1, 1]
     assert said == ["waiting for stages that other processes compute"]
@@ -65,7 +69,7 @@ def test_a_worker_takes_over_what_another_has_left(grid: Grid) -> None:
     session, (first, _), _ = session_of(grid)
     lease = Lock(session.ledger.store, "another worker", prefix=lease_of(first))
     lease.__enter__()
-    assert pull(session, OTHERS, sleep=lambda seconds: lease.__exit__(None, None, None)) == 2
+    assert pull(session, worker(grid), sleep=lambda seconds: lease.__exit__(None, None, None)) == 2
     assert session.ledger.attempts("train", first.id) == 1
 
 
@@ -74,7 +78,7 @@ def test_patience_limits_the_wait(grid: Grid, patience: float, looks: int) -> No
     session, (first, _), said = session_of(grid)
     slept: list[float] = []
     with Lock(session.ledger.store, "another worker", prefix=lease_of(first)):
-        assert pull(session, OTHERS, patience, slept.append) == 1
+        assert pull(session, worker(grid), patience, slept.append) == 1
     assert len(slept) == looks
     assert sum(slept) <= patience
     assert session.ledger.attempts("train", first.id) == 0
@@ -91,7 +95,7 @@ def test_a_failure_of_another_worker_is_no_reason_to_try_again(grid: Grid) -> No
         attempt.fail("ValueError: no", "", deterministic=True)
         lease.__exit__(None, None, None)
 
-    assert pull(session, OTHERS, sleep=other) == 1
+    assert pull(session, worker(grid), sleep=other) == 1
     assert list(session.queue.failed.values()) == ["ValueError: no"]
     assert session.ledger.attempts("train", first.id) == 1
 
@@ -109,7 +113,7 @@ def test_what_depends_on_the_failure_of_another_worker_fails_too(make: Callable[
         session.ledger.begin("pretrain", pretrain.id, pretrain.identity).fail("ValueError: no", "", deterministic=True)
         lease.__exit__(None, None, None)
 
-    assert pull(session, OTHERS, sleep=other) == 0
+    assert pull(session, worker(grid), sleep=other) == 0
     assert sorted(error.partition(",")[0] for error in session.queue.failed.values())[0] == "ValueError: no"
     assert len(session.queue.failed) == 2
 

@@ -98,6 +98,7 @@ def test_a_finished_training_says_which_head_it_has() -> None:
         ({}, {"head": "gap_bn"}, "it searches the layers of head dense, and head is gap_bn"),
         ({}, {"head": {"name": "dense", "every_dropout": 0.5}}, "head.every_dropout replaces them"),
         ({}, {"split": {"fraction": 0}}, "split.fraction is 0"),
+        ({}, {"compute": {"devices": 2}}, "trials train on one device, and compute.devices is 2"),
         ({}, {"recipe": "none", "pretraining": "imagenet", "targets": {}}, "the recipe trains none"),
         ({}, {"targets": {"gender": {"loss": "binary", "head": "gap_bn"}}}, "every target has a head of its own"),
         ({"metric": "validation_accuracy_age"}, {}, "is of target 'age', and the training learns gender"),

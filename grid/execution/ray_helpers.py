@@ -1,0 +1,82 @@
+"""Helpers of a training on several devices as Ray actors, one in each further bundle of the trial's placement group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from grid.stages.ranks import Helpers, RankLost, Report, Team
+
+
+class RayHelpers(Helpers):
+    """Ray gives each rank the devices of its bundle, in ``CUDA_VISIBLE_DEVICES``.
+
+    Args:
+        group: the placement group of the trial, whose first bundle is that of rank 0
+    """
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def host(self) -> str:
+        import ray
+
+        return str(ray.util.get_node_ip_address())
+
+    def start(self, tasks: Sequence[Mapping[str, Any]]) -> Team:
+        bundles = self.group.bundle_specs if self.group is not None else []
+        if len(bundles) <= len(tasks):
+            raise RankLost(f"{len(tasks) + 1} ranks need as many bundles, and this unit of work reserved {len(bundles) or 1}")
+        return _Actors(self.group, bundles, tasks)
+
+
+class _Actors(Team):
+    """Ray ends the actors with the process that created them, which is rank 0."""
+
+    def __init__(self, group: Any, bundles: Sequence[Mapping[str, float]], tasks: Sequence[Mapping[str, Any]]) -> None:
+        import ray
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        self._ended: dict[int, Report | None] = {}
+        self._actors, self._reports = {}, {}
+        for task in tasks:
+            rank = task["helper"]["rank"]
+            bundle = dict(bundles[rank])
+            place = PlacementGroupSchedulingStrategy(group, rank)
+            actor = ray.remote(_Helper).options(
+                num_cpus=bundle.pop("CPU", 0),
+                num_gpus=bundle.pop("GPU", 0),
+                memory=bundle.pop("memory", None),
+                resources=bundle,
+                scheduling_strategy=place,
+            )
+            self._actors[rank] = actor.remote()
+            self._reports[rank] = self._actors[rank].help.remote(json.dumps(task))
+
+    def ended(self) -> Mapping[int, Report | None]:
+        import ray
+
+        for rank, report in self._reports.items():
+            if rank in self._ended or not ray.wait([report], timeout=0)[0]:
+                continue
+            try:
+                self._ended[rank] = Report(**json.loads(ray.get(report)))
+            except ray.exceptions.RayError:
+                self._ended[rank] = None
+        return self._ended
+
+    def stop(self) -> None:
+        import ray
+
+        for actor in self._actors.values():
+            ray.kill(actor)
+
+
+class _Helper:
+    def help(self, task: str) -> str:
+        """Runs one helper; task and report are JSON."""
+        from grid.execution.helper import help_training
+
+        return json.dumps(asdict(help_training(json.loads(task))))

@@ -1,0 +1,53 @@
+"""What a plan says about cells on several devices: whether their numbers are those of one device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grid.plan.plan import Plan
+from grid.spec.training import Training
+from grid.terminal import counted
+from modules.shape_inference import feature_shape, on_meta
+
+
+def device_lines(plan: Plan) -> list[str]:
+    """One line for each number of devices and kind of layers that make a result depend on it."""
+    found: dict[tuple[int, str], int] = {}
+    known: dict[tuple[int, ...], str] = {}
+    for planned in plan.cells:
+        cell = planned.cell
+        if cell is None or cell.compute.devices == 1 or not cell.recipe.trains:
+            continue
+        key = tuple(map(id, (cell.backbone, cell.head, cell.targets)))  # kept alive by the plan
+        if key not in known:
+            known[key] = " and ".join(by_part(cell))
+        if known[key]:
+            place = (cell.compute.devices, known[key])
+            found[place] = found.get(place, 0) + 1
+    return [
+        f"compute.devices {devices}: {what} of {counted(cells, 'cell')} per device, so numbers differ from those of one device"
+        for (devices, what), cells in found.items()
+    ]
+
+
+def by_part(training: Training) -> list[str]:
+    """The layers of backbone and heads whose result depends on how a batch is divided: batch normalization, dropout."""
+    import torch
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    channels, height, width = feature_shape(training.backbone, training.input.pixels)
+    heads = [training.head, *(target.head for target in training.targets.values() if target.head is not None)]
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        parts: list[Any] = [on_meta(training.backbone), *(head.build(channels, height, width) for head in heads)]
+    layers = [layer for part in parts for layer in part.modules()]
+    found = {
+        "batch normalization": any(isinstance(layer, _BatchNorm) for layer in layers),
+        "dropout": any(map(_drops, layers)),
+    }
+    return [name for name, there in found.items() if there]
+
+
+def _drops(layer: Any) -> bool:
+    """torch's dropout has ``p``, timm's stochastic depth ``drop_prob``."""
+    rate = getattr(layer, "p", None) or getattr(layer, "drop_prob", None)
+    return "Drop" in type(layer).__name__ and bool(rate)

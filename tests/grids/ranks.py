@@ -1,0 +1,55 @@
+"""Runs a function in several processes that form a process group, as the ranks of a training do.
+
+Tests import it by its module name; this folder is on pytest's path.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+from modules.training.ranks import Rank, process_group
+
+PATIENCE = 120.0  # seconds
+
+
+def together(folder: Path, world: int, program: str, **values: Any) -> list[Any]:
+    """Runs Python source in ``world`` new processes, which see ``rank``, a ``Rank``, and ``values``.
+
+    Returns:
+        what each has assigned to ``result``
+
+    Raises:
+        AssertionError: one of them raised an exception.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ranks", "torch", "pytorch_lightning", "modules.training.trainer"])
+    folder.mkdir(exist_ok=True)
+    words = [(Rank(number, world), str(folder), program, values) for number in range(world)]
+    processes = [context.Process(target=_one, args=one) for one in words]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(PATIENCE)
+        if process.exitcode is None:
+            process.kill()
+    found = [pickle.loads((folder / str(number)).read_bytes()) for number in range(world)]
+    assert all(not isinstance(one, str) for one in found), "\n".join(map(str, found))
+    return found
+
+
+def _one(rank: Rank, folder: str, program: str, values: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    names = {"rank": rank, "result": None, **values}
+    try:
+        with process_group(rank, torch.distributed.FileStore(f"{folder}/store", rank.world), "cpu"):
+            exec(compile(program, "<program>", "exec"), names)
+        found = names["result"]
+    except BaseException:
+        found = traceback.format_exc()
+    Path(folder, str(rank.number)).write_bytes(pickle.dumps(found))

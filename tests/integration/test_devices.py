@@ -1,0 +1,241 @@
+"""Trainings on several devices, in real processes: equal to one process, placed together, and resumed when one is lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from launching import Facegrid, Store, family, grid, here, sound
+from safetensors.torch import load_file
+
+from grid.execution.job import Job, RunOptions, jobs_of, run
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import read
+from grid.stages.ranks import RankLost
+from modules.training import ranks
+
+pytestmark = pytest.mark.timeout(900)
+STUDY = Path("studies", "tiny")
+PLAIN = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}  # no normalization, no dropout
+DEVICES = {"one": {"compute.devices": 1}, "two": {"compute.devices": 2}}
+ENDS = 60.0  # maximum seconds until the loss of a rank is noticed
+
+
+def two(tree: dict[str, Any]) -> None:
+    """One cell, on two devices."""
+    del tree["skip"], tree["explainers"]
+    tree["axes"] = {"devices": {"two": DEVICES["two"]}}
+
+
+def both(tree: dict[str, Any]) -> None:
+    """A cell on one device and the same on two, which have 5 and 4 images of each batch."""
+    two(tree)
+    tree["axes"] = {"devices": DEVICES}
+    tree["base"] |= {"head": PLAIN, "augmentation": "flip"}
+    tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.1}
+
+
+@dataclass(frozen=True)
+class Trained:
+    weights: dict[str, torch.Tensor]
+    history: list[dict[str, Any]]
+    facts: dict[str, Any]
+
+
+def trained(folder: Path) -> dict[int, Trained]:
+    """The trainings of a study, by their number of devices."""
+    found = {}
+    store = Store(folder / STUDY / "store")
+    for (kind, id), marker in store.markers().items():
+        if kind == "train":
+            identity = json.loads((store.path / kind / id / "identity.json").read_text())
+            found[_devices(identity)] = Trained(
+                load_file(store.ledger.path(marker, "model.safetensors")),
+                store.ledger.json(marker, "history.json"),
+                dict(marker.facts),
+            )
+    return found
+
+
+def _devices(identity: Any) -> int:
+    text = json.dumps(identity)
+    return int(text.split('"devices": ')[1].split(",")[0].split("}")[0])
+
+
+@pytest.fixture(scope="module")
+def locally(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("locally")
+    said = here(folder, "launch", grid(folder / "tiny.yaml", both), "launch.executor=local")
+    assert "Warning" not in said
+    return folder
+
+
+def test_two_processes_train_the_network_that_one_trains(locally: Path) -> None:
+    found = trained(locally)
+    one, other = found[1], found[2]
+    start = max(float((value - other.weights[key]).abs().max()) for key, value in one.weights.items())
+    assert start < 1e-5
+    assert len(one.history) == len(other.history) == 3
+    for row, again in zip(one.history, other.history, strict=True):
+        assert row["train_loss"] == pytest.approx(again["train_loss"], abs=1e-5)
+        assert row["validation_loss"] == pytest.approx(again["validation_loss"], abs=1e-5)
+        assert row["validation_accuracy"] == again["validation_accuracy"]
+        assert row["lr"] == again["lr"]
+    assert one.history[0]["train_loss"] - one.history[-1]["train_loss"] > 1e-3, "it learns, so equality means something"
+    assert one.facts["validation_images"] == other.facts["validation_images"] == 6
+    sound(locally / STUDY)
+
+
+def test_only_rank_0_writes_to_the_ledger(locally: Path) -> None:
+    store = Store(locally / STUDY / "store")
+    assert set(store.attempts().values()) == {1}
+    for (kind, id), marker in store.markers().items():
+        if kind == "train":
+            folders = [path for path in (store.path / kind / id).iterdir() if path.is_dir() and path.name != "claims"]
+            assert [path.name for path in folders] == [marker.attempt]
+            assert len(list((folders[0] / "events").iterdir())) == 3
+
+
+@pytest.fixture(scope="module")
+def undisturbed_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[str, str], str]]:
+    """A cell on two devices, run by Ray on this machine: its file and its contents."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    file = grid(folder / "tiny.yaml", two)
+    with Facegrid(folder, "launch", file, "launch.resources.gpus=0") as driver:
+        assert driver.wait() == 0, driver.said
+    sound(folder / STUDY)
+    return file, Store(folder / STUDY / "store").contents()
+
+
+def helpers(tag: str) -> list[psutil.Process]:
+    """The processes of ranks above 0."""
+    found = []
+    for process in family(tag):
+        try:
+            words = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if "helper_process" in words or words.startswith("ray::_Helper"):
+            found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_a_killed_rank_costs_no_result(undisturbed_two: Any, tmp_path: Path, executor: str) -> None:
+    file, contents = undisturbed_two
+    hold = tmp_path / "hold"
+    hold.touch()
+    store = Store(tmp_path / STUDY / "store")
+    words = ("launch", file, f"launch.executor={executor}", "launch.resources.gpus=0")
+    with Facegrid(tmp_path, *words, FACEGRID_TEST_HOLD=str(hold)) as driver:
+        half, _ = driver.until(store.half_trained)
+        (helper,) = helpers(driver.family)
+        helper.kill()
+        killed = time.monotonic()
+        hold.unlink()
+        driver.until(lambda: store.attempts()["train", half] == 2, ENDS)
+        assert time.monotonic() - killed < ENDS
+        assert driver.wait() == 0, driver.said
+        assert ("lost" in driver.said) is True
+        assert not helpers(driver.family)
+    assert half in store.resumed()
+    assert store.contents() == contents, "as if nothing had happened"
+    sound(tmp_path / STUDY)
+
+
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_helpers_end_with_a_killed_launch_which_then_resumes(undisturbed_two: Any, tmp_path: Path, executor: str) -> None:
+    file, contents = undisturbed_two
+    hold = tmp_path / "hold"
+    hold.touch()
+    store = Store(tmp_path / STUDY / "store")
+    words = ("launch", file, f"launch.executor={executor}", "launch.resources.gpus=0")
+    with Facegrid(tmp_path, *words, FACEGRID_TEST_HOLD=str(hold)) as driver:
+        half, claim = driver.until(store.half_trained)
+        assert helpers(driver.family)
+        psutil.Process(claim["pid"]).kill() if executor == "ray" else driver.kill()
+        _until(lambda: not helpers(driver.family) or store.attempts()["train", half] > 1)
+        hold.unlink()
+        if executor == "ray":
+            assert driver.wait() == 0, driver.said
+    if executor == "local":
+        here(tmp_path, *words)
+    assert half in store.resumed()
+    assert store.contents() == contents
+
+
+def the_training(folder: Path, change: Callable[[dict[str, Any]], None]) -> Job:
+    """The training of one cell on two devices, not run yet."""
+    plan = make_plan(read(grid(folder / "tiny.yaml", change)))
+    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid))
+    (found,) = (job for job in jobs.values() if job.kind == "train")
+    return found
+
+
+def test_a_rank_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ranks, "PATIENCE", timedelta(seconds=5))
+    job, stopped = the_training(tmp_path, two), []
+
+    def report(row: dict[str, Any]) -> None:
+        if "finished_epoch" in row and not stopped:
+            (helper,) = (one for one in psutil.Process().children() if "helper_process" in " ".join(one.cmdline()))
+            helper.suspend()
+            stopped.append((helper, time.monotonic()))
+
+    with pytest.raises(RankLost, match="lost touch"):
+        run(job, RunOptions(report=report))
+    helper, since = stopped[0]
+    assert 5 <= time.monotonic() - since < ENDS
+    assert not helper.is_running()
+    assert Store(Path(job.store)).ledger.failure("train", job.id) is None, "it is no failure of the stage"
+
+
+BROKEN = """
+import sys
+from typing import Literal
+from configs.data_interfaces import AugmentationConfig
+
+class Config(AugmentationConfig):
+    name: Literal["broken_beside.there"] = "broken_beside.there"
+    def build(self):
+        return self.augment
+    def augment(self, image, seed):
+        if "grid.execution.helper_process" in sys.modules:
+            raise RuntimeError("no such face")
+        return image
+"""
+
+
+def test_an_error_in_another_process_is_that_of_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_beside").mkdir()
+    (tmp_path / "broken_beside" / "there.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def change(tree: dict[str, Any]) -> None:
+        two(tree)
+        tree["base"]["augmentation"] = "broken_beside.there"
+
+    job = the_training(tmp_path, change)
+    outcome = run(job, RunOptions())
+    assert outcome.ended == "failed"
+    assert outcome.error == "RuntimeError: no such face (broken_beside/there.py:12)"
+    failure = Store(Path(job.store)).ledger.failure("train", job.id)
+    assert failure is not None
+    assert "in rank 1 of 2:" in failure.traceback
+
+
+def _until(fact: Callable[[], bool]) -> None:
+    limit = time.monotonic() + ENDS
+    while not fact():
+        assert time.monotonic() < limit
+        time.sleep(0.1)

@@ -1,0 +1,92 @@
+"""What a plan says and refuses about cells on several devices, and which ids they have."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from timm.layers import DropPath
+
+from grid.plan.cost import cost
+from grid.plan.devices import _drops, by_part, device_lines
+from grid.plan.inputs import InputResolver
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import BadInput, Grid
+from grid.spec.training import Training
+
+PLAIN = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}
+TRAINING = {"data": "drawn", "input": {"size": 64}, "backbone": "alexnet"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"head": PLAIN}, []),
+        ({"head": {"name": "gap_bn", "dropout": 0}}, ["batch normalization"]),
+        ({"head": {**PLAIN, "dropout": 0.2}}, ["dropout"]),
+        ({"head": PLAIN, "backbone": "resnet34"}, ["batch normalization"]),
+        ({"head": {"name": "fc_bn", "dropout": 0.4}}, ["batch normalization", "dropout"]),
+        ({"head": PLAIN, "targets": {"identity": {}, "gender": {"head": "gap_bn"}}}, ["batch normalization", "dropout"]),
+    ],
+)
+def test_layers_that_depend_on_how_a_batch_is_divided_are_found(changes: dict[str, Any], found: list[str]) -> None:
+    assert by_part(Training.model_validate({**TRAINING, **changes})) == found
+
+
+def test_stochastic_depth_counts_as_dropout() -> None:
+    assert _drops(DropPath(0.1))
+    assert not _drops(DropPath(0.0))
+    assert not _drops(torch.nn.Dropout(0.0))
+
+
+def test_a_plan_says_where_numbers_depend_on_devices(make: Callable[..., Grid]) -> None:
+    heads = {"plain": {"head": PLAIN}, "normalized": {"head": {"name": "gap_bn"}}}
+    devices = {"one": {"compute.devices": 1}, "two": {"compute.devices": 2}}
+    found = device_lines(make_plan(make(axes={"head": heads, "devices": devices})))
+    assert found == [
+        "compute.devices 2: batch normalization and dropout of 1 cell per device, so numbers differ from those of one device"
+    ]
+
+
+def test_the_number_of_devices_is_part_of_the_id(make: Callable[..., Grid]) -> None:
+    def train(*overrides: str) -> str:
+        plan = make_plan(make(*overrides, axes={}))
+        return next(stage.id for stage in plan.stages if stage.stage == "train")
+
+    assert train() == train("compute.devices=1") != train("compute.devices=2")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["compute.devices=0"], "greater than or equal to 1"),
+        (["compute.devices=2", "compute.compile=true"], "compute.compile works on one device, and compute.devices is 2"),
+        (["compute.devices=5", "recipe.batch_size=4"], "5 devices cannot share 4 images"),
+        (["compute.devices=5", "recipe.batch_size=16", "recipe.accumulate=4"], "5 devices cannot share 4 images"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(refused: Callable[..., str], overrides: list[str], words: str) -> None:
+    assert words in refused(*overrides)
+
+
+def test_a_single_image_per_device_is_refused_where_it_cannot_be_normalized(make: Callable[..., Grid]) -> None:
+    grid = make("compute.devices=3", "recipe.batch_size=4", axes={})
+    resolver = InputResolver(store_of(grid))
+    with pytest.raises(BadInput, match="cannot be trained on one image at a time"):
+        cost(make_plan(grid, None, resolver), resolver)
+    wide = make("compute.devices=2", "recipe.batch_size=4", axes={})
+    assert cost(make_plan(wide, None, resolver), resolver)["cells"]
+
+
+def test_a_source_training_with_a_small_batch_is_refused(make: Callable[..., Grid]) -> None:
+    recipe = {"name": "one_cycle", "lr": 0.1, "epochs": 1, "batch_size": 2}
+    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 3, "shots": 5}, "recipe": recipe}
+    grid = make("compute.devices=3", axes={}, base={"pretraining": source})
+    resolver = InputResolver(store_of(grid))
+    with pytest.raises(BadInput, match="3 devices cannot share 2 images"):
+        cost(make_plan(grid, None, resolver), resolver)
+
+
+def test_a_decoder_with_a_small_batch_is_refused(refused: Callable[..., str]) -> None:
+    decode = {"name": "decode", "recipe": {"name": "one_cycle", "epochs": 1, "batch_size": 2}}
+    assert "3 devices cannot share 2 images" in refused("compute.devices=3", axes={}, stages=[decode])
