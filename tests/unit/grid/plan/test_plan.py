@@ -280,3 +280,22 @@ def test_batches_of_one_image_are_refused_in_a_pretraining_too(make: Make) -> No
     resolver = InputResolver(store_of(grid))
     with pytest.raises(BadInput, match="cannot be trained on one image at a time"):
         cost(make_plan(grid, None, resolver), resolver)
+
+
+def test_the_cost_of_a_search_is_that_of_its_largest_trial_in_every_place(make: Make) -> None:
+    search = {"trials": 4, "rungs": [1, 3], "reduction": 2, "space": {"layers": [1, 2], "widths": [8, 64], "step": 8}}
+    base = {"head": "dense", "targets": {"gender": {"loss": "binary"}}}
+    axes = {"layers": {"plain": {}, "searched": {"search": search}}}
+    plan = make_plan(make(base=base, axes=axes, explainers=[], protocols=[]))
+    found = cost(plan, plan.resolver)
+    plain, searched = (found["cells"][cell.id] for cell in plan.cells)
+    heads = plan.cells[1].cell.search.heads(plan.cells[1].cell.head)
+    alone = {f"t{number}": {"head": head.model_dump(mode="json")} for number, head in enumerate(heads)}
+    each = cost(other := make_plan(make(base=base, axes={"layers": alone}, explainers=[], protocols=[])), other.resolver)
+    assert searched["parameters"] == max(one["parameters"] for one in each["cells"].values())
+    assert searched["flops"] == max(one["flops"] for one in each["cells"].values())
+    epochs = 2  # of the cell; the trials: 4 x 1, then 2 x 2 more
+    trials = searched["training_flops"] / epochs * (4 * 1 + 2 * 2)
+    assert found["training_flops"] == plain["training_flops"] + searched["training_flops"] + round(trials)
+    kept = 4 * searched["parameters"]
+    assert found["disk_bytes"] == plain["disk_bytes"] + searched["disk_bytes"] + 6 * (searched["disk_bytes"] - kept)
