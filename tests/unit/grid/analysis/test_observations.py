@@ -50,8 +50,8 @@ def test_scores_are_those_of_the_files_and_unknown_subjects_have_a_reason(study)
     assert "root" in scored.unknown  # LFW is not on this machine
 
 
-def test_only_pairs_that_every_cell_has(make_study, study):
-    """A cell that dropped pairs: the others are compared on the rest, in one order."""
+def test_cells_without_common_pairs_are_not_compared(make_study, study):
+    """Lists of 60 and of 40 pairs with other partners."""
     from dataclasses import replace
 
     other = make_study("shorter", axes={"backbone": ["alexnet"]}, pairs=40, explainers=())
