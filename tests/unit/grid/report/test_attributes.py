@@ -97,9 +97,13 @@ def test_the_page_draws_each_cell_of_the_confusion_matrix_and_each_bin(table: An
         attributes_note=NOTE,
         attribute_rates=RATES,
         reliability=PLOT,
-        strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
+        strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(3)],
         cohort_tables=cohort_tables,
     )
+    drawn = re.findall(r'<polyline class="curve (h\d)" data-row="(\d)" stroke-dasharray="([^"]+)"', text)
+    named = re.findall(r'<tr data-row="(\d)" class="(h\d)"><td>\s*<svg.*?stroke-dasharray="([^"]+)"', text, re.DOTALL)
+    assert drawn
+    assert [(row, hue, dash) for hue, row, dash in drawn] == named
     assert text.count('<rect class="cell"') == 2 * 4
     assert text.count('<circle class="curve') == sum(len(found[0].curve(row)) for row in found[0].rows)
     assert "Without training images: y|oung" in text
