@@ -46,7 +46,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/evaluation/templates.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/evaluation/verification.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/execution/helper.py": "tests/integration/test_devices.py",
-    "grid/execution/helper_process.py": "tests/integration/test_devices.py",
     "grid/execution/local.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/perform.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/ray_helpers.py": "tests/integration/test_devices.py",

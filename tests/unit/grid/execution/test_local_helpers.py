@@ -1,6 +1,7 @@
 """Helpers on this machine: what they report, and that none outlives the process that started it."""
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +41,8 @@ def test_an_error_is_reported_with_its_traceback() -> None:
 def test_a_killed_helper_has_no_report_and_stopped_ones_are_gone() -> None:
     team: Any = LocalHelpers().start(tasks(2))
     pids = [process.pid for process in team._processes.values()]
-    os.kill(pids[0], 9)
+    os.kill(pids[0], signal.SIGKILL)
+    os.kill(pids[1], signal.SIGSTOP)  # it cannot end by itself
     try:
         assert until_all_ended(team, 1)[1] is None
     finally:
