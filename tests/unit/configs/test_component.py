@@ -37,7 +37,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
 }
 INSTANCES: dict[type, Any] = {SweepPoint: SweepPoint(of="drawn", key="jpeg.quality", value=50)}  # without defaults
 ONE_VALUE = {  # any other is refused
-    ("Compute", "devices"),
+    ("Cell", "search"),  # its head cannot be searched; see "Searched"
     *((title, "target_weighting") for title in ("Training", "Cell")),  # without targets
     ("protocol/lfw", "setting"),  # of view 1
     ("protocol/lfw", "verifier"),  # in the unsupervised setting
@@ -57,6 +57,7 @@ PARTS: dict[str, Config] = {
     "Compute": Compute(),
     "Reconstruction": Reconstruction(),
     "Cell": Cell.model_validate(CELL),
+    "Searched": Cell.model_validate({**CELL, "head": "dense", "search": {}}),
     "Training": Cell.model_validate(CELL).training(),
     "Detection": Detection.model_validate({"data": "drawn", "detector": "mtcnn"}),
 }

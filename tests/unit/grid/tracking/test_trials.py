@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import empty_database
 import pytest
 from mlflow_runs import history, runs, thorough
 from searched import LOSSES, searched_study
@@ -13,13 +14,10 @@ from grid.tracking.uri import connect, tracking_of
 
 
 @pytest.fixture
-def study(tmp_path: Path, template: Path) -> Any:
-    import shutil
-
+def study(tmp_path: Path) -> Any:
     def make(trainings: int = 6) -> Study:
-        if not (tmp_path / "mlflow.db").exists():
-            shutil.copyfile(template, tmp_path / "mlflow.db")
-        return searched_study(tmp_path, trainings)
+        empty_database.place(tmp_path / "studies")
+        return searched_study(tmp_path / "studies", trainings)
 
     return make
 
