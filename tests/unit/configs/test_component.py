@@ -38,7 +38,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
 INSTANCES: dict[type, Any] = {SweepPoint: SweepPoint(of="drawn", key="jpeg.quality", value=50)}  # without defaults
 ONE_VALUE = {  # any other is refused
     ("Cell", "search"),  # its head cannot be searched; see "Searched"
-    *((title, "target_weighting") for title in ("Training", "Cell")),  # without targets
+    *((title, "target_weighting") for title in ("Training", "Cell", "Searched")),  # without targets
     ("protocol/lfw", "setting"),  # of view 1
     ("protocol/lfw", "verifier"),  # in the unsupervised setting
     *(("data/transformed", key) for key in ("on_bad_image", "on_identity_conflict")),  # those of its dataset
