@@ -81,8 +81,8 @@ def locally(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_train_the_network_that_one_trains(locally: Path) -> None:
     found = trained(locally)
     one, other = found[1], found[2]
-    start = max(float((value - other.weights[key]).abs().max()) for key, value in one.weights.items())
-    assert start < 1e-5
+    difference = max(float((value - other.weights[key]).abs().max()) for key, value in one.weights.items())
+    assert difference < 1e-5
     assert len(one.history) == len(other.history) == 3
     for row, again in zip(one.history, other.history, strict=True):
         assert row["train_loss"] == pytest.approx(again["train_loss"], abs=1e-5)
