@@ -50,6 +50,7 @@ KINDS = {
     "crops": "store/crops/*.npy",
     "identity": "store/train/*/identity.json",
     "claim": "store/train/*/claims/*",
+    "lease of a stage": "store/train/*/lease/*.json",
     "event": "store/train/*/*/events/*",
     "note of resuming": "store/train/*/*/resumed.json",
     "checkpoint": "store/train/*/*/checkpoints/*",
@@ -199,7 +200,7 @@ def killed_long_ago(study: Path, number: str, ended: bool) -> None:
         (study / f"lock/{number}.free").unlink()
 
 
-def light(study: Study, to: Path | None = None) -> Path:
+def light(study: Study, *more: Any) -> Path:
     """In place of ``build``: reads all that the page is made of, and draws nothing, which takes seconds."""
     table(study)
     return study.path / "report/index.html"
