@@ -99,9 +99,9 @@ def test_only_rank_0_writes_to_the_ledger(locally: Path) -> None:
     assert set(store.attempts().values()) == {1}
     for (kind, id), marker in store.markers().items():
         if kind == "train":
-            folders = [path for path in (store.path / kind / id).iterdir() if path.is_dir() and path.name != "claims"]
-            assert [path.name for path in folders] == [marker.attempt]
-            assert len(list((folders[0] / "events").iterdir())) == 3
+            folders = {path.name: path for path in (store.path / kind / id).iterdir() if path.is_dir()}
+            assert folders.keys() == {"claims", "lease", marker.attempt}
+            assert len(list((folders[marker.attempt] / "events").iterdir())) == 3
 
 
 @pytest.fixture(scope="module")
