@@ -11,14 +11,7 @@ from grid.stages.ranks import Helpers, RankLost, Report, Team
 
 
 class RayHelpers(Helpers):
-    """Ray gives each rank the devices of its bundle, in ``CUDA_VISIBLE_DEVICES``.
-
-    Args:
-        group: the placement group of the trial, whose first bundle is that of rank 0
-    """
-
-    def __init__(self, group: Any) -> None:
-        self.group = group
+    """Ray gives each rank the devices of its bundle of the trial, in ``CUDA_VISIBLE_DEVICES``; rank 0 has the first one."""
 
     def host(self) -> str:
         import ray
@@ -26,10 +19,13 @@ class RayHelpers(Helpers):
         return str(ray.util.get_node_ip_address())
 
     def start(self, tasks: Sequence[Mapping[str, Any]]) -> Team:
-        bundles = self.group.bundle_specs if self.group is not None else []
+        import ray
+
+        group = ray.util.get_current_placement_group()
+        bundles = group.bundle_specs if group is not None else []
         if len(bundles) <= len(tasks):
             raise RankLost(f"{len(tasks) + 1} ranks need as many bundles, and this unit of work reserved {len(bundles) or 1}")
-        return _Actors(self.group, bundles, tasks)
+        return _Actors(group, bundles, tasks)
 
 
 class _Actors(Team):

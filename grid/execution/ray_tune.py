@@ -78,7 +78,6 @@ def _trial(config: dict[str, Any]) -> None:
     Raises:
         RankLost: a process of a training on several devices was lost; Tune tries again.
     """
-    import ray
     from ray import tune
 
     last = [0.0]
@@ -89,8 +88,7 @@ def _trial(config: dict[str, Any]) -> None:
             last[0] = now
             tune.report({"stage": label, "row": json.dumps(row)})
 
-    helpers = RayHelpers(ray.util.get_current_placement_group())
-    outcomes = perform(unpacked_jobs(config["jobs"]), report, RunOptions(accelerator=accelerator(), helpers=helpers))
+    outcomes = perform(unpacked_jobs(config["jobs"]), report, RunOptions(accelerator=accelerator(), helpers=RayHelpers()))
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
