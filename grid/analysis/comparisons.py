@@ -1,4 +1,4 @@
-"""Which cells really differ: paired tests of every two cells on the same test items, corrected for their number."""
+"""Which cells differ significantly: paired tests of every two cells on the same test items, corrected for their number."""
 
 from __future__ import annotations
 

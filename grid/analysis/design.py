@@ -20,7 +20,7 @@ class Design:
         matrix: (rows, 1 + parameters); the first column is the mean.
         columns: the columns of each term that can be estimated.
         levels: axis -> its levels that occur.
-        dropped: term -> terms that it cannot be told apart from; "mean" stands for the mean.
+        dropped: term -> terms that it is aliased with; "mean" stands for the mean.
     """
 
     matrix: np.ndarray

@@ -87,7 +87,7 @@ class Effects:
     Attributes:
         mean: the grand mean: of the cells, each level of a factor counting the same.
         terms: those that can be estimated, main effects first.
-        dropped: term -> terms that it cannot be told apart from.
+        dropped: term -> terms that it is aliased with.
         components: source -> standard deviation in the unit of the metric.
         cells, combinations: number of cells with a value, and of combinations of levels.
         values: number of values, one per cell and distinct replicate.

@@ -37,16 +37,16 @@ def verdict(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
         return "No test is possible: every cell was trained once, and there are no scored pairs to resample."
     clear = [term for term in found.terms if term.adjusted is not None and term.adjusted < LEVEL]
     if not clear:
-        return f"No factor has an effect on {metric.column.title} that these data can tell from 0{_whose(found.terms)}."
+        return f"No factor has a significant effect on {metric.column.title}{_whose(found.terms)}."
     clear.sort(key=lambda term: -term.deviation)
     parts = [_effect(metric.column, term) for term in clear]
     others = len(found.terms) - len(clear)
-    rest = f" For the other {others} of {len(found.terms)} terms, these data cannot tell an effect from none." if others else ""
+    rest = f" The other {others} of {len(found.terms)} terms are not significant." if others else ""
     return f"By {metric.column.title}, {'; '.join(parts)}. This holds{_whose(clear)}.{rest}"
 
 
 def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
-    """Who really beats whom under one metric."""
+    """Which cells are significantly better than others under one metric."""
     found = metric.comparisons
     assert found is not None
     differ = sum(pair.differs for pair in found.pairs)
@@ -54,22 +54,22 @@ def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     beaten = sum(pair.differs for pair in found.pairs if pair.first == found.order[0])
     count = len(found.pairs)
     if not differ:
-        return f"No cell is really better than another: none of the {count} differences can be told from 0."
-    ahead = f"The best cell ({best}) really beats {beaten} of the {len(found.order) - 1} others"
-    return f"{ahead}; of all {count} differences, {differ} can be told from 0."
+        return f"No cell is significantly better than another: none of the {count} differences is significant."
+    ahead = f"The best cell ({best}) is significantly better than {beaten} of the {len(found.order) - 1} others"
+    return f"{ahead}; of all {count} differences, {differ} are significant."
 
 
 def tied(found: Comparisons) -> Iterator[str]:
-    """The tied sets by rank: ``no two of 1 to 4 can be told apart``."""
+    """The tied sets by rank: ``no two of 1 to 4 differ significantly``."""
     rank = {number: place for place, number in enumerate(found.order, 1)}
     for run in found.tied:
         first, last = rank[run[0]], rank[run[-1]]
         if last == first:
-            yield f"{first} differs from all others"
+            yield f"{first} differs significantly from all others"
         elif last == first + 1:
-            yield f"{first} and {last} cannot be told apart"
+            yield f"{first} and {last} do not differ significantly"
         else:
-            yield f"no two of {first} to {last} can be told apart"
+            yield f"no two of {first} to {last} differ significantly"
 
 
 def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
@@ -110,8 +110,8 @@ def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
         yield "Not balanced: cells have different numbers of replicates. Each effect is adjusted for the others (type III)."
     if protocol.metrics:
         for term, others in protocol.metrics[0].effects.dropped.items():
-            mixed = f"it is mixed up with {', '.join(map(named, others))}" if others else "it is mixed up with the mean"
-            yield f"{named(term)} cannot be estimated from these cells ({mixed}); what is estimated takes it to be 0."
+            aliases = f"it is aliased with {', '.join(map(named, others)) or 'the mean'}"
+            yield f"{named(term)} cannot be estimated from these cells ({aliases}); what is estimated takes it to be 0."
 
 
 def _effect(column: Column, term: TermEffect) -> str:

@@ -242,7 +242,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
         return Outcome("fenced", str(fenced))
-    except RankLost:  # no failure of the stage: whoever runs it tries again, from the last checkpoint
+    except RankLost:  # no failure of the stage: the executor tries again, from the last checkpoint
         raise
     except Exception as error:
         outcome = begun.fail(error)

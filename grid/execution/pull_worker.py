@@ -68,7 +68,7 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
 def pull(
     session: Session, executor: LocalExecutor, patience: float | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> int:
-    """Runs the session's work as long as there is some that nobody else runs; returns the number of stages computed here."""
+    """Runs the session's work while there is some that no other process runs; returns the number of stages computed here."""
     executor.check(session)
     queue, ran = session.queue, 0
     pauses, waited = _pauses(), 0.0
@@ -100,7 +100,7 @@ def _pauses() -> Iterator[float]:
 
 
 def _free(session: Session) -> Work | None:
-    """The first ready work whose next stage nobody computes."""
+    """The first ready work whose next stage no process computes."""
     queue = session.queue
     for work in list(queue.ready()):
         settle(session, work)

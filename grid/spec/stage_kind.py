@@ -235,6 +235,22 @@ class StageKind:
         return importlib.import_module(self.module).run(config, context)
 
 
+class IntermediateKind(StageKind):
+    """A kind whose outputs only other stages read: it has nothing in tables, ``status`` and tracking."""
+
+    def result(self, stage: Finished) -> None:
+        """None."""
+
+    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
+
+    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
+        return ()
+
+
 def measured_in(result: Mapping[str, Any]) -> Iterable[Measured]:
     """One number per entry of a JSON value that has a ``value``, such as ``metrics.json``; the metric is the path to it."""
     count = next((int(result[key]) for key in COUNTS if isinstance(result.get(key), int)), None)

@@ -115,8 +115,8 @@ def fitted(
         batches=training.batches,
     )
     if isinstance(network.loss, PreparedLoss):
-        told = torch.from_numpy(labels.values[train_rows])
-        network.loss.prepare(told if isinstance(labels.classes, dict) else torch.bincount(told, minlength=labels.classes))
+        known = torch.from_numpy(labels.values[train_rows])
+        network.loss.prepare(known if isinstance(labels.classes, dict) else torch.bincount(known, minlength=labels.classes))
     steps = max(1, data.steps_per_epoch // recipe.accumulate)
     recognizer = Recognizer(
         network,

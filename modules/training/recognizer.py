@@ -186,7 +186,7 @@ class Recognizer(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         train_loss, train_images = self._over_ranks(self._train)
-        validation_loss, accuracy, images, told = self._validated()
+        validation_loss, accuracy, images, more = self._validated()
         if validation_loss is None and self.recipe.select == "best":
             raise ValueError(
                 "recipe.select: best needs a validation loss, and the held-out images give none; hold out more, or use last"
@@ -201,7 +201,7 @@ class Recognizer(pl.LightningModule):
                 "validation_accuracy": accuracy,
                 "lr": self._used_lr,
                 "best": validation_loss is None or not before or validation_loss < min(before),
-                **told,
+                **more,
             }
         )
         seconds = self._seconds()
@@ -218,10 +218,10 @@ class Recognizer(pl.LightningModule):
         """Loss, accuracy and number of images of this epoch's validation, and the history entries of each target."""
         if self._targets is None or self.recipe.decodes_only:
             return *self._validated_classes(), {}
-        loss, accuracy, told = self._targets.result(self._over_ranks)
+        loss, accuracy, more = self._targets.result(self._over_ranks)
         if loss is not None:
             finite(loss, "validation loss", self.epoch, self.global_step)
-        return loss, accuracy, self._over_ranks([self._targets.images])[0], {**told, **self.evaluated.loss.log_variances()}
+        return loss, accuracy, self._over_ranks([self._targets.images])[0], {**more, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
         embeds = not self.recipe.decodes_only and (self.open_set or not getattr(self.network, "classifies", True))

@@ -83,7 +83,7 @@ def test_no_class_is_lost_at_the_rate_of_the_grid(shared: Path, tmp_path: Path) 
             recall = [float((said[truth == number] == number).double().mean()) for number in range(len(RACES))]
             zero = float((embedded == 0).all(0).double().mean())
             found[name, weights] = min(recall)
-            told = ", ".join(f"{race} {100 * share:.1f}" for race, share in zip(RACES, recall, strict=True))
+            line = ", ".join(f"{race} {100 * share:.1f}" for race, share in zip(RACES, recall, strict=True))
             mean = 100 * sum(recall) / len(RACES)
-            print(f"{name}, weights {weights}: recall [%] {told}; mean {mean:.1f}; zero units {zero:.0%}")
+            print(f"{name}, weights {weights}: recall [%] {line}; mean {mean:.1f}; zero units {zero:.0%}")
     assert found["AdamW 0.001, 5 epochs (the grid's)", "balanced"] > 0.05

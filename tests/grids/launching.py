@@ -241,7 +241,7 @@ class Undisturbed:
 def undisturbed(folder: Path) -> Undisturbed:
     """A launch of three cells, two independent ones and one that depends on a pretraining, in this process.
 
-    Whoever compares a launch on Ray with it shows that the executor does not change a result.
+    Comparing a launch on Ray with it shows that the executor does not change a result.
     """
 
     def change(tree: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ def test_a_long_temporary_folder_and_no_home_folder_do_not_matter(tmp_path: Path
 
 
 def test_a_token_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    """Ray writes the token that its mode requires to the home folder; nobody can make a folder in /proc."""
+    """Ray writes the token that its mode requires to the home folder; no folder can be made in /proc."""
     grid_file = grid(tmp_path / "tiny.yaml", single)
     said = facegrid(tmp_path, "launch", grid_file, code=2, HOME="/proc", RAY_AUTH_MODE="token")
     assert "Traceback" not in said

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from configs.data_interfaces import DatasetConfig, DetectorConfig
 from grid.spec.cell import Detection
-from grid.spec.finished import Finished
-from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_kind import Graph, IntermediateKind, Stage, StageName
 from grid.spec.stage_name import DETECT, DETECT_SHARD
 
 
-class Kind(StageKind):
+class Kind(IntermediateKind):
     order = 0
     shared = True
     leaf = False
@@ -20,21 +18,6 @@ class Kind(StageKind):
     parts = DETECT_SHARD
     computes = "grid.stages.detect"
     configs: ClassVar = {"detection": Detection}
-
-    def result(self, stage: Finished) -> None:
-        """None: nothing to show in tables."""
-
-    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {}
-
-    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        return {}
-
-    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
-    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
-        return ()
 
     def plan(self, graph: Graph) -> None:
         """Adds nothing: the stages that need a detection add it."""

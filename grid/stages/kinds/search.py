@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
 from grid.spec.finished import Finished
-from grid.spec.measure import Measured
 from grid.spec.search import Search
 from grid.spec.stage_kind import Graph, StageKind
 from grid.spec.stage_name import SEARCH, TRIAL
@@ -21,12 +20,6 @@ class Kind(StageKind):
 
     def result(self, stage: Finished) -> None:
         """None: tables show the network that has the chosen layers; the report has a table of trials."""
-
-    def measured(self, stage: Finished) -> Iterable[Measured]:
-        return ()
-
-    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        return {}
 
     def reads(self, outputs: Iterable[str]) -> Iterable[str]:
         return ()

@@ -6,20 +6,19 @@ number of places does not, so the graph is known when the grid is planned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from grid.spec.finished import Finished
-from grid.spec.measure import Measured
 from grid.spec.search import Slot
-from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_kind import Graph, IntermediateKind, Stage, StageName
 from grid.spec.stage_name import TRIAL
 from grid.spec.training import Training
 from grid.stages.kinds import train
 from grid.stages.kinds.detect import detection
 
 
-class Kind(StageKind):
+class Kind(IntermediateKind):
+    """Tables show cells, and a trial is none: the report has a table of trials, tracking a run of each."""
+
     order = 12
     shared = True
     leaf = False
@@ -30,25 +29,6 @@ class Kind(StageKind):
     @property
     def curves(self) -> str:
         return "Learning curves"
-
-    def result(self, stage: Finished) -> None:
-        """None: tables show cells, and a trial is none; the report has a table of trials."""
-
-    def measured(self, stage: Finished) -> Iterable[Measured]:
-        return ()
-
-    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {}
-
-    def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
-        """Nothing: a trial has a run of its own, see ``grid.tracking.trials``."""
-        return {}
-
-    def artifacts(self, stage: Finished) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
-    def reads(self, outputs: Iterable[str]) -> Iterable[str]:
-        return ()
 
     def plan(self, graph: Graph) -> None:
         search = graph.cell.search

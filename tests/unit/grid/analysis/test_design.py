@@ -1,4 +1,4 @@
-"""The model says what it can estimate, and names what is mixed up with what."""
+"""The model says what it can estimate, and names what is aliased with what."""
 
 import itertools
 

@@ -104,7 +104,7 @@ def test_items_and_seeds_must_agree():
 
 
 def test_replicates_that_are_not_crossed_with_cells_are_still_estimated():
-    """Each cell has a replicate of its own number: blocks and cells cannot be told apart, so blocks are left out."""
+    """Each cell has a replicate of its own number: blocks and cells are aliased, so blocks are left out."""
     cells = [{"b": "p"}, {"b": "q"}]
     found = effects(cells, [0, 1], [1.0, 3.0], {"b": ("p", "q")})
     assert [one.value for one in found.terms[0].levels] == pytest.approx([-1, 1])

@@ -32,12 +32,12 @@ def test_a_factor_with_an_effect_is_named_with_its_levels(found):
     assert text.startswith("By Accuracy, 10-fold, detection matters (none ")
     assert f"mtcnn {value} points from the mean)" in text
     assert "for other test subjects, with these trained networks" in text
-    assert text.endswith("For the other 2 of 3 terms, these data cannot tell an effect from none.")
+    assert text.endswith("The other 2 of 3 terms are not significant.")
 
 
 def test_no_effect_found_is_not_called_no_effect(found):
     text = words.verdict(found, judged(found.metrics[0], 0.2, 0.06, 0.6))
-    assert text.startswith("No factor has an effect on Accuracy, 10-fold that these data can tell from 0")
+    assert text.startswith("No factor has a significant effect on Accuracy, 10-fold")
 
 
 def test_an_effect_for_other_subjects_alone_is_none_where_seeds_disagree(found):
@@ -62,18 +62,20 @@ def test_missing_cells_copies_and_aliases_are_named(found):
     assert lines[1].startswith("2 replicates repeated the output of another one exactly")
     assert "100 subjects, resampled together for all cells" in lines[2]
     assert "1 of 5 combinations have no result (backbone=alexnet, detection=mtcnn: failed)" in lines[3]
-    assert lines[4].startswith("a x b cannot be estimated from these cells (it is mixed up with a, b)")
+    assert lines[4].startswith("a x b cannot be estimated from these cells (it is aliased with a, b)")
 
 
 def test_tied_sets_and_the_best(found):
     compared = found.metrics[0].comparisons
     none = replace(compared, pairs=tuple(replace(pair, adjusted=1.0) for pair in compared.pairs))
-    assert list(words.tied(none)) == ["no two of 1 to 4 can be told apart"]
-    assert words.ranking(found, replace(found.metrics[0], comparisons=none)).startswith("No cell is really better than another")
+    assert list(words.tied(none)) == ["no two of 1 to 4 differ significantly"]
+    assert words.ranking(found, replace(found.metrics[0], comparisons=none)).startswith(
+        "No cell is significantly better than another"
+    )
     every = replace(compared, pairs=tuple(replace(pair, adjusted=0.001) for pair in compared.pairs))
-    assert next(iter(words.tied(every))) == "1 differs from all others"
+    assert next(iter(words.tied(every))) == "1 differs significantly from all others"
     text = words.ranking(found, replace(found.metrics[0], comparisons=every))
-    assert "really beats 3 of the 3 others" in text
+    assert "is significantly better than 3 of the 3 others" in text
 
 
 def test_differences_have_signs_and_0_has_none(found):

@@ -52,8 +52,8 @@ def test_scores_are_summed_distances_of_the_members(make_study):
 def fit_table(study, shared):
     """The table of an ensemble whose members' evaluations counted so many subjects of several folds; None: did not count."""
     table = rows.table(study)
-    told = {} if shared is None else {"subjects_in_several_folds": shared}
-    own = [replace(row, metrics={title: {**one, **told} for title, one in row.metrics.items()}) for row in table.rows]
+    more = {} if shared is None else {"subjects_in_several_folds": shared}
+    own = [replace(row, metrics={title: {**one, **more} for title, one in row.metrics.items()}) for row in table.rows]
     return with_ensembles(study, replace(table, rows=tuple(own)))
 
 
