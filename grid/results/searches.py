@@ -58,7 +58,6 @@ class SearchView:
 
     Attributes:
         id: of the stage that ends it
-        trainings: how many of its trainings are finished; ``planned``: how many there are
         done: the number of finished trainings
         trials: those that were trained in the first rung, by number
     """
