@@ -20,7 +20,7 @@ import numpy as np
 from modules.metrics.absolute_error import absolute_error, error_terms
 from modules.metrics.calibration import calibration, calibration_terms, expected_error
 from modules.metrics.classification import Rates, cell_terms, classification
-from modules.metrics.cohort_gaps import Estimate, differences, gap
+from modules.metrics.cohort_gaps import Resampled, differences, gap
 from modules.metrics.unit_bootstrap import resampled_sums
 
 FEWEST = 2  # subjects or images; of one there is no spread
@@ -155,7 +155,7 @@ def compare_cohorts(
         there = [name for name in kept if entries[name][key]["value"] is not None]
         one: dict[str, Any] = {"cohorts": {name: dict(entries[name][key]) for name in there}}
         if len(there) > 1:
-            estimates = {name: Estimate.of(entries[name][key], drawn[name].own[key], units[name]) for name in there}
+            estimates = {name: Resampled.of(entries[name][key], drawn[name].own[key], units[name]) for name in there}
             one |= _compared(key, estimates, drawn, attribute.shares(key[0]), seed)
         found["metrics"][key] = one
     return found
@@ -194,7 +194,7 @@ def _drawn(
 
 
 def _compared(
-    key: Key, estimates: Mapping[str, Estimate], drawn: Mapping[str, _Drawn], share: bool, seed: int
+    key: Key, estimates: Mapping[str, Resampled], drawn: Mapping[str, _Drawn], share: bool, seed: int
 ) -> dict[str, Any]:
     """``differences`` and ``gap`` of one metric. Of two cohorts, each is the rest of the other."""
     names, own = list(estimates), list(estimates.values())
@@ -202,7 +202,7 @@ def _compared(
         rest = own[::-1]
     else:
         parts = [drawn[name] for name in names]
-        rest = [Estimate.of({"value": one.rest_values[key][0]}, one.rest[key], one.rest_units) for one in parts]
+        rest = [Resampled.of({"value": one.rest_values[key][0]}, one.rest[key], one.rest_units) for one in parts]
     against = differences(list(zip(own, rest, strict=True)), share=share, seed=seed)
     widest = gap(own, share=share, seed=seed)
     return {

@@ -24,11 +24,11 @@ import numpy as np
 from modules.metrics.intervals import LEVEL, TINY
 from modules.metrics.unit_bootstrap import variance
 
-Contrast = tuple["Estimate", "Estimate"]
+Contrast = tuple["Resampled", "Resampled"]
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Resampled:
     """A metric of some images.
 
     Attributes:
@@ -42,7 +42,7 @@ class Estimate:
     drawn: np.ndarray
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any], drawn: np.ndarray, units: int) -> Estimate:
+    def of(cls, entry: Mapping[str, Any], drawn: np.ndarray, units: int) -> Resampled:
         """From an entry with ``value`` and perhaps ``low`` and ``high``; ``units``: number of resampled units, at least 2."""
         from scipy.stats import norm, t
 
@@ -99,7 +99,7 @@ def differences(contrasts: Sequence[Contrast], *, share: bool, seed: int = 0) ->
     return found
 
 
-def gap(cohorts: Sequence[Estimate], *, share: bool, seed: int = 0) -> Gap:
+def gap(cohorts: Sequence[Resampled], *, share: bool, seed: int = 0) -> Gap:
     """The largest value less the smallest one, of two or more cohorts.
 
     Args:
@@ -115,7 +115,7 @@ def gap(cohorts: Sequence[Estimate], *, share: bool, seed: int = 0) -> Gap:
     return Gap(values[highest] - values[lowest], low, high, min(one.p for one in pairs), highest, lowest)
 
 
-def _error(one: Estimate, other: Estimate) -> float:
+def _error(one: Resampled, other: Resampled) -> float:
     """Standard error of the difference: that of both estimates with their correlation over the resamples."""
     both = np.isfinite(one.drawn) & np.isfinite(other.drawn)
     x, y = one.drawn[both], other.drawn[both]

@@ -23,7 +23,7 @@ class Estimate:
 def student(value: float, variance: float, degrees: float, units: int) -> Estimate:
     """Student's t from a variance with that many degrees of freedom.
 
-    A variance of 0 carries no information: not one unit told the two apart. The interval is then Wilson's for no event among
+    A variance of 0 carries no information: no unit distinguishes the two. The interval is then Wilson's for no event among
     ``units``, to both sides, and p is 1; no interval has width 0.
     """
     from scipy.stats import t

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm, studentized_range, t
 
-from modules.metrics.cohort_gaps import Estimate, differences, gap
+from modules.metrics.cohort_gaps import Resampled, differences, gap
 
 
-def normal(values: list[float], errors: list[float], resamples: int = 20_000, seed: int = 0) -> list[Estimate]:
+def normal(values: list[float], errors: list[float], resamples: int = 20_000, seed: int = 0) -> list[Resampled]:
     generator = np.random.default_rng(seed)
-    return [Estimate(v, e, generator.normal(v, e, resamples)) for v, e in zip(values, errors, strict=True)]
+    return [Resampled(v, e, generator.normal(v, e, resamples)) for v, e in zip(values, errors, strict=True)]
 
 
 def test_the_gap_of_equally_exact_cohorts_has_the_width_of_tukeys_test() -> None:
@@ -35,7 +35,7 @@ def test_one_contrast_has_the_normal_interval_and_p_value() -> None:
 def test_intervals_and_p_values_are_those_of_a_naive_loop() -> None:
     generator = np.random.default_rng(1)
     common = generator.normal(0, 0.02, 500)
-    estimates = [Estimate(v, 0.03, v + common + generator.normal(0, 0.02, 500)) for v in (0.1, 0.2, 0.25)]
+    estimates = [Resampled(v, 0.03, v + common + generator.normal(0, 0.02, 500)) for v in (0.1, 0.2, 0.25)]
     pairs = list(combinations(estimates, 2))
     largest, spreads = [], []
     for one, other in pairs:
@@ -60,7 +60,7 @@ def test_intervals_and_p_values_are_those_of_a_naive_loop() -> None:
 def test_cohorts_without_any_variance_are_not_known_exactly() -> None:
     """All images of 20 and of 30 subjects are right."""
     entries = [{"value": 1.0, "low": 1 - width, "high": 1.0} for width in (0.16, 0.11)]
-    cohorts = [Estimate.of(entry, np.ones(200), units) for entry, units in zip(entries, (20, 30), strict=True)]
+    cohorts = [Resampled.of(entry, np.ones(200), units) for entry, units in zip(entries, (20, 30), strict=True)]
     found = gap(cohorts, share=True)
     assert (found.value, found.low) == (0.0, 0.0)
     assert found.high > 0.05
@@ -69,9 +69,9 @@ def test_cohorts_without_any_variance_are_not_known_exactly() -> None:
 
 def test_few_units_widen_the_standard_error_by_students_t() -> None:
     drawn = np.random.default_rng(2).normal(0.5, 0.1, 300)
-    few = Estimate.of({"value": 0.5}, drawn, 4)
+    few = Resampled.of({"value": 0.5}, drawn, 4)
     assert few.error == pytest.approx(drawn.std(ddof=1) * t.ppf(0.975, 3) / norm.ppf(0.975))
-    own = Estimate.of({"value": 0.5, "low": 0.0, "high": 1.0}, drawn, 1000)
+    own = Resampled.of({"value": 0.5, "low": 0.0, "high": 1.0}, drawn, 1000)
     assert own.error == pytest.approx(0.5 / norm.ppf(0.975))
 
 
@@ -84,6 +84,6 @@ def test_differences_of_shares_end_at_one() -> None:
 @pytest.mark.parametrize("absent", [np.nan, np.inf])
 def test_resamples_without_a_cohort_do_not_count(absent: float) -> None:
     one, other = normal([0.55, 0.52], [0.01, 0.02])
-    lost = Estimate(one.value, one.error, np.where(np.arange(len(one.drawn)) % 10 == 0, absent, one.drawn))
+    lost = Resampled(one.value, one.error, np.where(np.arange(len(one.drawn)) % 10 == 0, absent, one.drawn))
     (whole,), (part,) = differences([(one, other)], share=True), differences([(lost, other)], share=True)
     assert (part.low, part.high) == pytest.approx((whole.low, whole.high), abs=0.003)
