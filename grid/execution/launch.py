@@ -63,8 +63,7 @@ def launch(
             plan = _retry(plan, retry)
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
         lock.check()
-        if copied := own_identity(study):
-            console.print(styled("[yellow]MLflow[/]: {}", copied))
+        identify(study, console)
         write_plan(plan, grid)
         ledger = Ledger(store_of(grid))
         void_changed(plan, ledger)
@@ -121,9 +120,27 @@ def carry_out(
         problems = background_sync.finish()
     for line in background_sync.said:
         console.print(styled("[yellow]MLflow[/]: {}", line))
+    _tell(problems, study, console)
+    return report
+
+
+def conclude(study: Study, lock: Lock, console: Console) -> Path:
+    """Writes the report of a study and copies it to MLflow without running anything; returns the path of its HTML page."""
+    page = build(study)
+    tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
+    _tell(BackgroundSync(study.path, tracking, live=False, check=lock.check).finish(), study.path, console)
+    return page
+
+
+def identify(study: Path, console: Console) -> None:
+    """Gives a copied study MLflow runs of its own, see ``own_identity``."""
+    if copied := own_identity(study):
+        console.print(styled("[yellow]MLflow[/]: {}", copied))
+
+
+def _tell(problems: Sequence[str], study: Path, console: Console) -> None:
     for problem in problems:
         console.print(styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study)))
-    return report
 
 
 def _retry(plan: Plan, retry: Sequence[str]) -> Plan:

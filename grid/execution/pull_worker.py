@@ -16,7 +16,7 @@ from rich.console import Console
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Session
 from grid.execution.job import jobs_of, lease_of
-from grid.execution.launch import BackgroundSync, settings_of, short, summary, void_changed
+from grid.execution.launch import conclude, settings_of, summary, void_changed
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
 from grid.execution.progress import Display
@@ -29,9 +29,7 @@ from grid.ledger.study_identity import own_identity
 from grid.plan.plan import DONE, STALE, store_of
 from grid.plan.preflight import CellFilter, checked_plan
 from grid.plan.recorded_grid import recorded_grid
-from grid.report.build import build
 from grid.terminal import counted, styled
-from grid.tracking.uri import tracking_of
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
 
@@ -139,11 +137,7 @@ def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console) -> int
             with Lock(store, purpose) as lock:
                 own_identity(path)
                 study = Study(path)
-                page = build(study)
-                tracking = tracking_of({"tracking": study.record["tracking"]}, path)
-                for problem in BackgroundSync(path, tracking, live=False, check=lock.check).finish():
-                    line = "[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later"
-                    console.print(styled(line, problem, short(path)))
+                page = conclude(study, lock, console)
             return summary(study, page, console, ran, queue)
         except Held as held:
             if (live_holder(store) or {}).get("purpose", purpose) != purpose:

@@ -18,7 +18,7 @@ from grid.abort import Aborter
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import executor_of
 from grid.execution.job import jobs_of
-from grid.execution.launch import BackgroundSync, carry_out, settings_of, short, void_changed
+from grid.execution.launch import carry_out, conclude, identify, settings_of, short, void_changed
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
 from grid.ledger.added_explanations import Explained, added, dropped, entries
@@ -26,10 +26,8 @@ from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study, write_record
-from grid.ledger.study_identity import own_identity
 from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, PlannedCell, store_of
 from grid.plan.preflight import checked_plan, prepare
-from grid.report.build import build
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
@@ -62,8 +60,7 @@ def explain(
     prepare(study.path, store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
-        if copied := own_identity(study.path):
-            console.print(styled("[yellow]MLflow[/]: {}", copied))
+        identify(study.path, console)
         study = Study(study.path)
         titled = titles(study, explainers)
         chosen, passed = trained(study, where)
@@ -104,8 +101,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
     """
     check_cell_filter(where, study.axes)
     with Lock(LocalStore(study.path), f"explain of {study.name}") as lock:
-        if copied := own_identity(study.path):
-            console.print(styled("[yellow]MLflow[/]: {}", copied))
+        identify(study.path, console)
         study = Study(study.path)
         cells = [cell for cell in study.cells if selects(where, cell.levels)]
         titles = {cell.stages[TRAIN]: cell.title for cell in reversed(cells) if TRAIN in cell.stages}
@@ -119,13 +115,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
                 )
         record, gone = dropped(study.record, titles, labels)
         write_record(study.path, record)
-        page = build(Study(study.path))
-        for problem in BackgroundSync(
-            study.path, tracking_of({"tracking": record["tracking"]}, study.path), live=False, check=lock.check
-        ).finish():
-            console.print(
-                styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study.path))
-            )
+        page = conclude(Study(study.path), lock, console)
     found = [{"cell": titles[one.train], "label": one.label} for one in gone]
     return {"dropped": found, "report": str(page)}
 

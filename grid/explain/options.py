@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.explainers import ExplainerConfig
-from configs.lookup import known, lookup, nearest, resolve
+from configs.lookup import known, lookup, resolve
 from grid.spec.bounded_yaml import load_yaml
+from grid.spec.config_errors import complaint
 from grid.spec.grid_file import BadInput
 
 Value = dict[str, Any]
@@ -127,14 +128,7 @@ def _explainer(value: Value, look: Look) -> ExplainerConfig:
         kind: Any = lookup("explainer", name)
         return resolve("explainer", {**_looking(kind, name, look), **value})  # type: ignore[return-value]
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise BadInput(f"--methods {name}: unknown key {key!r}{nearest(key, kind.model_fields)}") from error
-        words = first["msg"].removeprefix("Value error, ")
-        where = f"{key}: " if key else ""
-        found = "" if first["type"] == "value_error" else f"; found {first['input']!r}"
-        raise BadInput(f"--methods {name}: {where}{words[0].lower()}{words[1:]}{found}") from error
+        raise BadInput(f"--methods {name}: {complaint(error, kind)}") from error
     except ValueError as error:
         raise BadInput(f"--methods: {error}") from error
 

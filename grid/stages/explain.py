@@ -143,7 +143,7 @@ def _of_pairs(
 
 
 def reference_of(context: Context, training: Training, protocol: Any) -> Reference:
-    """Reference pairs of images, and the mean color of the protocol's images.
+    """Reference pairs of images, and the mean color of the images of the protocol; None: of the training data.
 
     The pairs are images held out of training or, if there are none, training images.
 
@@ -152,7 +152,7 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
     """
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     left, right, same = pairs_to_tune_on(trained, training)
-    data = context.resolver.dataset(protocol)
+    data = training.data if protocol is None else context.resolver.dataset(protocol)
     keys = context.resolver.manifest(data).keys
     some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN]
     colors = faces_of(context, data, training.detector, training.input.pixels, rows=sorted(some)).crops

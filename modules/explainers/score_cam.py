@@ -76,30 +76,18 @@ class ScoreCAM(Explainer):
             Refused: ``no_such_layer``: ``layer`` is not a stage of this backbone; lists the stages.
         """
         check_images(images, target, size)
-        return self._explain(network, [(image[None], target.take([number])) for number, image in enumerate(images)], target)
-
-    def explain_targets(self, network: Any, image: Tensor, targets: Target) -> Attribution:
-        """K maps of one image (1, 3, H, W), for the K rows of ``targets``, which share the forward passes of masked images.
-
-        Map k is bitwise equal to that of ``explain`` for row k. Raises as ``explain``.
-        """
-        assert image.ndim == 4, image.shape
-        assert len(image) == 1, image.shape
-        return self._explain(network, [(image, targets)], targets)
-
-    def _explain(self, network: Any, work: list[tuple[Tensor, Target]], target: Target) -> Attribution:
         mode = self.config.mode or ("wang2020" if target.classes else "pairs")
         check_probability(target, mode == "wang_code")
         stages: dict[str, nn.Module] = network.backbone.stages()
         found: list[Tensor] = []
         constant: list[int] = []
         with torch.no_grad(), evaluating(network):
-            layer, shape = choose_stage("score_cam", network, work[0][0], self.config.layer, self.config.min_side)
-            for image, targets in work:
-                maps, dead = score_cam(network, stages[layer], image, targets, mode, self.config.batch)
-                found.append(maps)
-                constant += [dead] * len(targets)
-        raw, empty = stacked([one for maps in found for one in maps])
+            layer, shape = choose_stage("score_cam", network, images[:1], self.config.layer, self.config.min_side)
+            for number, image in enumerate(images):
+                maps, dead = score_cam(network, stages[layer], image[None], target.take([number]), mode, self.config.batch)
+                found.append(maps[0])
+                constant.append(dead)
+        raw, empty = stacked(found)
         notes = {"mode": mode, "constant_channels": constant, "empty_maps": empty}
         return Attribution(raw, layer, shape, target.words, notes)
 
