@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL, effective, wilson
-from modules.metrics.unit_bootstrap import resampled_sums, variance
+from modules.metrics.intervals import percentiles
+from modules.metrics.unit_bootstrap import resampled_sums, share_interval
+from modules.metrics.validation import check_numbers
 
 
 def absolute_error(
@@ -42,25 +43,20 @@ def absolute_error(
     """
     truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     assert truth.shape == predicted.shape == (len(truth),), (truth.shape, predicted.shape)
-    bad = np.flatnonzero(~np.isfinite(predicted))
-    if len(bad):
-        raise ValueError(f"the prediction of row {bad[0]} is {predicted[bad[0]]}, and of {len(bad)} rows no finite number")
+    check_numbers(predicted, "prediction")
     terms = error_terms(truth, predicted, tolerance)
     errors, inside = terms[:, 0], terms[:, 1]
     drawn = resampled_sums(terms, subjects, resamples, seed)
     means, shares = drawn[:, 0] / drawn[:, 2], drawn[:, 1] / drawn[:, 2]
-    low, high = (float(end) for end in np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    low, high = percentiles(means)
     mae: dict[str, Any] = {"value": float(errors.mean()), "low": low, "high": high, "n": len(errors)}
     mae["method"] = "image bootstrap" if subjects is None else "subject bootstrap"
     if high - low <= 1e-12 * max(high, 1.0):
         mae |= {"low": None, "high": None}
-    share = float(inside.mean())
-    if subjects is None:
-        ends, method = wilson(inside.sum(), len(inside)), "Wilson"
-    else:
-        units = len(np.unique(subjects))
-        ends, method = effective(share, variance(shares) if units > 1 else 0.0, units, len(inside)), "subject bootstrap"
-    score = {"value": share, "low": ends[0], "high": ends[1], "n": len(inside), "tolerance": tolerance, "method": method}
+    ends = share_interval(inside.sum(), len(inside), shares, subjects)
+    score: dict[str, Any] = {"value": float(inside.mean()), "low": ends[0], "high": ends[1], "n": len(inside)}
+    score["tolerance"] = tolerance
+    score["method"] = "Wilson" if subjects is None else "subject bootstrap"
     return {"mae": mae, "cumulative_score": score}
 
 

@@ -12,7 +12,7 @@ large cohort.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -206,7 +206,7 @@ def _compared(
     against = differences(list(zip(own, rest, strict=True)), share=share, seed=seed)
     widest = gap(own, share=share, seed=seed)
     return {
-        "differences": {name: one.entry() for name, one in zip(names, against, strict=True)},
+        "differences": {name: asdict(one) for name, one in zip(names, against, strict=True)},
         "gap": {
             "value": widest.value,
             "low": widest.low,

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import effective, wilson
-from modules.metrics.unit_bootstrap import resampled_sums, variance
+from modules.metrics.intervals import effective
+from modules.metrics.unit_bootstrap import resampled_sums, share_interval, variance
 
 
 def calibration(
@@ -50,28 +50,13 @@ def calibration(
     curve = []
     for k in np.flatnonzero(sums[:bins]).tolist():
         count, right = int(sums[k]), float(sums[2 * bins + k])
-        accuracy = _accuracy(right, count, drawn, k, bins, None if subjects is None else subjects[place == k])
-        curve.append(
-            {
-                "from": k / bins,
-                "to": (k + 1) / bins,
-                "n": count,
-                "confidence": float(sums[bins + k] / count),
-                "accuracy": accuracy,
-            }
-        )
-    return {"ece": {"value": value, "low": low, "high": high, "n": len(rows), "method": method}, "reliability": curve}
-
-
-def _accuracy(right: float, count: int, drawn: np.ndarray, k: int, bins: int, subjects: np.ndarray | None) -> dict[str, float]:
-    if subjects is None:
-        low, high = wilson(right, count)
-    else:
-        units = len(np.unique(subjects))
         with np.errstate(invalid="ignore"):
-            spread = variance(drawn[:, 2 * bins + k] / drawn[:, k])
-        low, high = effective(right / count, spread if units > 1 else 0.0, units, count)
-    return {"value": right / count, "low": low, "high": high}
+            shares = drawn[:, 2 * bins + k] / drawn[:, k]
+        ends = share_interval(right, count, shares, None if subjects is None else subjects[place == k])
+        accuracy = {"value": right / count, "low": ends[0], "high": ends[1]}
+        confident = float(sums[bins + k] / count)
+        curve.append({"from": k / bins, "to": (k + 1) / bins, "n": count, "confidence": confident, "accuracy": accuracy})
+    return {"ece": {"value": value, "low": low, "high": high, "n": len(rows), "method": method}, "reliability": curve}
 
 
 def calibration_terms(confidence: np.ndarray, correct: np.ndarray, bins: int) -> np.ndarray:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import effective, mean_of_shares, wilson
-from modules.metrics.unit_bootstrap import correlations, resampled_sums, variance
+from modules.metrics.intervals import mean_of_shares
+from modules.metrics.unit_bootstrap import correlations, resampled_sums, share_interval
 
 SUBJECTS, IMAGES = "subject bootstrap", "Wilson"
 Entry = dict[str, Any]
@@ -181,18 +181,11 @@ class _Shares:
     def method(self) -> str:
         return IMAGES if self.subjects is None else SUBJECTS
 
-    def interval(self, hits: float, total: float, drawn: np.ndarray, among: np.ndarray) -> tuple[float, float]:
-        """Interval of hits / total. ``drawn`` are the resampled shares, ``among`` marks the images in the denominator."""
-        if self.subjects is None:
-            return wilson(hits, total)
-        units = len(np.unique(self.subjects[among]))
-        return effective(hits / total, variance(drawn) if units > 1 else 0.0, units, int(total))
-
     def entry(self, hits: Any, total: Any, drawn: np.ndarray, among: np.ndarray, empty: str = "") -> Entry:
         hits, total = float(hits), float(total)
         if total == 0:
             return {"value": None, "low": None, "high": None, "n": 0, "reason": empty}
-        low, high = self.interval(hits, total, drawn, among)
+        low, high = share_interval(hits, total, drawn, None if self.subjects is None else self.subjects[among])
         return {"value": hits / total, "low": low, "high": high, "n": int(total), "method": self.method}
 
     def f1(self, rates: Rates, drawn: Rates, k: int) -> Entry:

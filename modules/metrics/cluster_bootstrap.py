@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL, never_empty
+from modules.metrics.intervals import never_empty, percentiles
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Sums (R, M) over the images of R resamples to R values; NaN where a resample does not define it."""
@@ -41,9 +41,8 @@ def interval(terms: np.ndarray, subjects: np.ndarray, statistic: Statistic, resa
     np.add.at(sums, number, terms)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
-    found = statistic(drawn @ sums)
-    low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"value": value, "low": float(low), "high": float(high)}
+    low, high = percentiles(statistic(drawn @ sums))
+    return {"value": value, "low": low, "high": high}
 
 
 def mean(values: np.ndarray, subjects: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:

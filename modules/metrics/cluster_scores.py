@@ -45,33 +45,25 @@ def bcubed(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Pairwise and BCubed F at every distance threshold of a sequence of merges.
+    """Pairwise F at every distance threshold of a sequence of merges.
 
     Attributes:
         distances: float64 (k,), increasing; the first is -infinity, which merges nothing.
         clusters: int64 (k,), number of clusters.
         pairwise: float64 (k,), F.
-        bcubed: float64 (k,), F.
     """
 
     distances: np.ndarray
     clusters: np.ndarray
     pairwise: np.ndarray
-    bcubed: np.ndarray
 
-    def best(self, of: str = "pairwise") -> tuple[float, float]:
+    def best(self) -> tuple[float, float]:
         """Returns (F, distance) of the best threshold, the lowest one on ties.
 
         This is an oracle: the threshold is chosen on the evaluated images.
-
-        Raises:
-            ValueError: ``of`` is neither ``pairwise`` nor ``bcubed``.
         """
-        if of not in ("pairwise", "bcubed"):
-            raise ValueError(f"there is no sweep of {of}; pairwise and bcubed are known")
-        values: np.ndarray = getattr(self, of)
-        index = int(np.argmax(values))
-        return float(values[index]), float(self.distances[index])
+        index = int(np.argmax(self.pairwise))
+        return float(self.pairwise[index]), float(self.distances[index])
 
 
 def sweep(merges: np.ndarray, subjects: np.ndarray) -> Sweep:
@@ -89,31 +81,24 @@ def sweep(merges: np.ndarray, subjects: np.ndarray) -> Sweep:
         raise ValueError(f"{len(merges)} merges and {count} images; there is one merge fewer than images")
     _, who, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
     members: dict[int, Counter[int]] = {row: Counter({int(subject): 1}) for row, subject in enumerate(who)}
-    squares = dict.fromkeys(range(count), 1)  # per cluster, sum of squared counts
     size = dict.fromkeys(range(count), 1)
     right, claimed, wanted = 0, 0, _pairs(sizes)
-    precision, recall = float(count), float((1 / sizes[who]).sum())
-    found = [(-np.inf, count, _pairwise(right, claimed, wanted).f, _harmonic(1.0, recall / count).f)]
+    found = [(-np.inf, count, _pairwise(right, claimed, wanted).f)]
     for step, (one, other, height) in enumerate(merges[:, :3].tolist()):
         large, small = sorted((int(one), int(other)), key=lambda name: len(members[name]), reverse=True)
         kept, moved, new = members.pop(large), members.pop(small), count + step
-        shared = [(subject, number * kept[subject]) for subject, number in moved.items() if kept[subject]]
-        both = sum(number for _, number in shared)
-        right += both
+        right += sum(number * kept[subject] for subject, number in moved.items())
         claimed += size[large] * size[small]
         size[new] = size[large] + size[small]
-        squares[new] = squares[large] + squares[small] + 2 * both
-        precision += squares[new] / size[new] - squares[large] / size[large] - squares[small] / size[small]
-        recall += sum(2 * number / int(sizes[subject]) for subject, number in shared)
         kept.update(moved)
         members[new] = kept
-        entry = (height, count - step - 1, _pairwise(right, claimed, wanted).f, _harmonic(precision / count, recall / count).f)
+        entry = (height, count - step - 1, _pairwise(right, claimed, wanted).f)
         if found[-1][0] == height:
             found[-1] = entry  # merges of equal height belong to the same threshold
         else:
             found.append(entry)
-    distances, clusters, f_pairs, f_cubed = zip(*found, strict=True)
-    return Sweep(np.array(distances), np.array(clusters, np.int64), np.array(f_pairs), np.array(f_cubed))
+    distances, clusters, f_pairs = zip(*found, strict=True)
+    return Sweep(np.array(distances), np.array(clusters, np.int64), np.array(f_pairs))
 
 
 Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # cluster, subject and number of images of each non-empty cell

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from modules.metrics.validation import check_vectors
 
 ROWS = 1_024  # rows of the distance matrix at a time
 
@@ -27,7 +27,8 @@ def kmeans(embeddings: np.ndarray, clusters: int, seed: int = 0, starts: int = 1
     from sklearn.cluster import KMeans  # type: ignore[import-untyped]
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    embeddings = _finite(embeddings)
+    embeddings = np.asarray(embeddings)
+    check_vectors(embeddings)
     if not 1 <= clusters <= len(embeddings):
         raise ValueError(f"{clusters} clusters of {len(embeddings)} embeddings cannot be; 1 to {len(embeddings)} can")
     with threadpool_limits(1):
@@ -50,7 +51,8 @@ def average_linkage(embeddings: np.ndarray) -> np.ndarray:
     """
     from scipy.cluster.hierarchy import linkage
 
-    embeddings = _finite(embeddings).astype(np.float64)
+    check_vectors(embeddings)
+    embeddings = np.array(embeddings, np.float64)
     count = len(embeddings)
     if count < 2:
         raise ValueError(f"{count} embeddings cannot be merged; two at least are needed")
@@ -100,11 +102,3 @@ def _joined(merges: np.ndarray, count: int) -> np.ndarray:
     _, first, labels = np.unique(labels[:count], return_index=True, return_inverse=True)
     numbered: np.ndarray = np.argsort(np.argsort(first))[labels]
     return numbered
-
-
-def _finite(embeddings: Any) -> np.ndarray:
-    embeddings = np.asarray(embeddings)
-    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-    if len(bad):
-        raise ValueError(f"the embedding of row {bad[0]} holds a value that is no finite number, as do {len(bad)} rows")
-    return embeddings

@@ -62,9 +62,6 @@ class Difference:
     high: float
     p: float
 
-    def entry(self) -> dict[str, float]:
-        return {"value": self.value, "low": self.low, "high": self.high, "p": self.p}
-
 
 @dataclass(frozen=True)
 class Gap:

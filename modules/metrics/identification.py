@@ -7,23 +7,21 @@ Closed set, CMC: the fraction of mated probes whose mate has rank k or better. O
 mated probes whose mate has rank k or better and a score at or above the threshold, where the threshold accepts any candidate
 for at most the target fraction of non-mated probes (score >= threshold; equal scores are accepted together, as in ``roc.py``).
 
-Ties: ``pessimistic`` ranks all subjects with the same score as the mate before it; ``expected`` is the exact mean over all
-orders of the tied subjects. DIR@FAR is pessimistic.
+Ties: all subjects with the same score as the mate are ranked before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from modules.metrics.roc import Curve
+from modules.metrics.validation import check_vectors
 
 PROBES = 1_024  # probes per block
 SCORES = 1 << 25  # maximum scores per block: fewer probes for large galleries
-Ties = Literal["pessimistic", "expected"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +87,7 @@ def search(gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: n
     return Search(mated, top, mate, above, tied)
 
 
-def cmc(found: Search, ranks: Sequence[int] = (1, 5, 10), ties: Ties = "pessimistic") -> dict[int, float]:
+def cmc(found: Search, ranks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
     """Returns {rank: fraction of the mated probes whose mate has this rank or better}.
 
     Raises:
@@ -100,9 +98,7 @@ def cmc(found: Search, ranks: Sequence[int] = (1, 5, 10), ties: Ties = "pessimis
         raise ValueError("no probe's subject is in the gallery; closed-set identification needs some")
     if min(ranks) < 1:
         raise ValueError(f"rank {min(ranks)} does not exist; the best rank is 1")
-    if ties == "pessimistic":
-        return {rank: float(np.mean(above + tied < rank)) for rank in ranks}
-    return {rank: float(np.mean(np.clip((rank - above) / (tied + 1), 0, 1))) for rank in ranks}
+    return {rank: float(np.mean(above + tied < rank)) for rank in ranks}
 
 
 def dir_at_far(found: Search, far: float, rank: int = 1) -> tuple[float, float, float]:
@@ -127,6 +123,4 @@ def dir_at_far(found: Search, far: float, rank: int = 1) -> tuple[float, float, 
 def _checked(what: str, embeddings: np.ndarray, subjects: np.ndarray) -> None:
     if embeddings.ndim != 2 or subjects.shape != embeddings.shape[:1]:
         raise ValueError(f"{what} embeddings have shape {embeddings.shape} and subjects {subjects.shape}; one subject per row")
-    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-    if len(bad):
-        raise ValueError(f"the {what} embedding of row {bad[0]} holds a value that is no finite number, as do {len(bad)} rows")
+    check_vectors(embeddings, f"{what} embedding")

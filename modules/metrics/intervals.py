@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -123,8 +122,8 @@ def bootstrap(
             index = (far <= target).sum(axis=1) - 1
             vals[target].append(tar[np.arange(rows), index])
     fewest = min(curve.genuine, curve.impostor)
-    return never_empty(*_percentiles(rates), curve.eer()[0], fewest), {
-        target: never_empty(*_percentiles(found), curve.val(target)[0], fewest) for target, found in vals.items()
+    return never_empty(*percentiles(np.concatenate(rates)), curve.eer()[0], fewest), {
+        target: never_empty(*percentiles(np.concatenate(found)), curve.val(target)[0], fewest) for target, found in vals.items()
     }
 
 
@@ -148,8 +147,9 @@ def _eer(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
     return far[rows, before] + part * (far[rows, after] - far[rows, before])
 
 
-def _percentiles(found: list[Any]) -> tuple[float, float]:
-    low, high = np.quantile(np.concatenate(found), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+def percentiles(drawn: np.ndarray) -> tuple[float, float]:
+    """The percentile interval of a statistic from its values over resamples; NaN, where a resample gives none, is left out."""
+    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

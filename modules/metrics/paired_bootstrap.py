@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modules.metrics.intervals import TINY
-from modules.metrics.subject_bootstrap import FEW, VALUES, WeightedPairs, times_drawn
+from modules.metrics.subject_bootstrap import FEW, VALUES, WeightedPairs, resampled_metrics, with_ones
 from modules.metrics.validation import checked, held_out
 from modules.metrics.verification import ten_fold_accuracy
 
@@ -81,24 +81,21 @@ def paired_bootstrap(
         sides, units = (who[:n], who[n:]), len(names)
     alone = (np.where(same, impostors, np.cumsum(~same) - 1), np.full(n, impostors))
     orders = [np.argsort(-one, kind="stable") for one in rows]
-    correct = [] if folds is None else [_correct(one, same, folds) for one in rows]
-    generator, other = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
-    drawn: list[dict[str, np.ndarray]] = []
-    single: list[dict[str, np.ndarray]] = []
+    correct = [] if folds is None else [held_out_decisions(one, same, folds).astype(np.float64) for one in rows]
+
+    def of_units(times: np.ndarray) -> dict[str, np.ndarray]:
+        times = with_ones(times) if subjects is None else times
+        return _metrics(rows, orders, same, sides, times, fars, folds, correct)
+
+    def of_impostors(times: np.ndarray) -> dict[str, np.ndarray]:
+        return _metrics(rows, orders, same, alone, times, fars, folds, correct)
+
+    few = subjects is not None and impostors <= FEW
     block = max(1, min(resamples, VALUES // n))
-    for start in range(0, resamples, block):
-        count = min(block, resamples - start)
-        times = times_drawn(generator, units, count)
-        times = times if subjects is not None else np.hstack([times, np.ones((count, 1), np.int64)])
-        drawn.append(_metrics(rows, orders, same, sides, times, fars, folds, correct))
-        if subjects is not None and impostors <= FEW:
-            times = np.hstack([times_drawn(other, impostors, count), np.ones((count, 1), np.int64)])
-            single.append(_metrics(rows, orders, same, alone, times, fars, folds, correct))
-    values = {key: np.concatenate([part[key] for part in drawn]) for key in drawn[0]}
+    values, singles = resampled_metrics(of_units, of_impostors if few else None, units, impostors, resamples, seed, block)
     whole = np.isfinite(values["auc"]).all(axis=1)
     if whole.sum() < max(2, resamples / 2):
         raise ValueError(f"only {whole.sum()} of {resamples} resamples of {units} subjects hold both kinds of pairs")
-    singles = {key: np.concatenate([part[key] for part in single]) for key in values} if single else {}
     return PairedBootstrap(values, singles, units, PAIRS if subjects is None else SUBJECTS)
 
 
@@ -141,11 +138,6 @@ def _metrics(
         with np.errstate(invalid="ignore", divide="ignore"):
             found["ten_fold"] = [np.nanmean(weights @ (held * one[:, None]) / totals, axis=1) for one in correct]
     return {key: np.stack(values, axis=1) for key, values in found.items()}
-
-
-def _correct(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """(n,) 1 where a pair is decided correctly at the threshold that is best on the other folds, else 0."""
-    return held_out_decisions(scores, same, folds).astype(np.float64)
 
 
 def held_out_decisions(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray:

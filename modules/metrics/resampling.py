@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL, never_empty
+from modules.metrics.intervals import never_empty, percentiles
+from modules.metrics.validation import check_numbers
 
 _AT_ONCE = 2_000_000  # drawn numbers in memory
 
@@ -31,9 +32,7 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
     assert values.ndim == 1, values.shape
     assert values.shape == np.shape(strata), (values.shape, np.shape(strata))
     assert len(values) > 0, "nothing to draw from"
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise ValueError(f"the value of row {bad[0]} is {values[bad[0]]}, and of {len(bad)} rows no finite number")
+    check_numbers(values, "value")
     generator = np.random.default_rng(seed)
     groups = [values[np.asarray(strata) == one] for one in np.unique(strata)]
     means = []
@@ -44,7 +43,7 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
         for group in groups:
             sums += group[generator.integers(0, len(group), size=(rows, len(group)))].sum(axis=1)
         means.append(sums / len(values))
-    low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = percentiles(np.concatenate(means))
     if share:
-        low, high = never_empty(float(low), float(high), float(values.mean()), len(values))
-    return {"value": float(values.mean()), "low": float(low), "high": float(high)}
+        low, high = never_empty(low, high, float(values.mean()), len(values))
+    return {"value": float(values.mean()), "low": low, "high": high}

@@ -18,7 +18,7 @@ pairs nothing is subtracted: few of their errors are independent, and the interv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ VALUES = 2_000_000  # weights per block
 FEW = 1_000_000  # up to this many impostor pairs, their individual variance is estimated
 
 Interval = tuple[float, float]
+Evaluate = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -99,19 +100,11 @@ def subject_bootstrap(
     pairs = WeightedPairs(scores, same, who[: len(scores)], who[len(scores) :], held)
     impostors = int((~same).sum())
     alone = WeightedPairs(scores, same, np.where(same, impostors, np.cumsum(~same) - 1), np.full(len(scores), impostors), held)
-    generator, other = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
-    found: list[dict[str, np.ndarray]] = []
-    single: list[dict[str, np.ndarray]] = []
-    block = max(1, min(resamples, VALUES // len(scores)))
-    for start in range(0, resamples, block):
-        rows = min(block, resamples - start)
-        times = times_drawn(generator, len(names), rows)
-        found.append(pairs.metrics(times, fars))
-        if impostors <= FEW:
-            drawn = times_drawn(other, impostors, rows)
-            single.append(alone.metrics(np.hstack([drawn, np.ones((rows, 1), np.int64)]), fars))
-    values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
-    singles = {key: np.concatenate([part[key] for part in single]) for key in values} if single else {}
+    values, singles = resampled_metrics(
+        lambda times: pairs.metrics(times, fars),
+        (lambda times: alone.metrics(times, fars)) if impostors <= FEW else None,
+        len(names), impostors, resamples, seed, max(1, min(resamples, VALUES // len(scores))),
+    )  # fmt: skip
     whole = np.isfinite(values["auc"])
     if whole.sum() < max(2, resamples / 2):
         raise ValueError(f"only {whole.sum()} of {resamples} resamples of {len(names)} subjects hold both kinds of pairs")
@@ -131,6 +124,37 @@ def subject_bootstrap(
         subjects=len(names),
         resamples=int(whole.sum()),
     )
+
+
+def resampled_metrics(
+    of_units: Evaluate, of_impostors: Evaluate | None, units: int, impostors: int, resamples: int, seed: int, block: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Each metric over resamples of the units, and over those of single impostor pairs; the latter empty without a function.
+
+    Args:
+        of_units: metrics (rows, ...) of how often each unit is drawn, (rows, units)
+        of_impostors: the same for impostor pairs, (rows, impostors + 1); the last column is the weight 1 of genuine pairs
+        units: number of resampled units
+        impostors: number of impostor pairs
+        resamples: number of resamples
+        seed: of the resampling
+        block: resamples at a time
+    """
+    generator, other = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    found: list[dict[str, np.ndarray]] = []
+    single: list[dict[str, np.ndarray]] = []
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        found.append(of_units(times_drawn(generator, units, rows)))
+        if of_impostors is not None:
+            single.append(of_impostors(with_ones(times_drawn(other, impostors, rows))))
+    values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
+    return values, {key: np.concatenate([part[key] for part in single]) for key in values} if single else {}
+
+
+def with_ones(times: np.ndarray) -> np.ndarray:
+    """Counts (rows, n) with a further column of ones."""
+    return np.hstack([times, np.ones((len(times), 1), np.int64)])
 
 
 def _variance(values: np.ndarray) -> float:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from modules.metrics.intervals import effective, wilson
+from modules.metrics.subject_bootstrap import times_drawn
+
 _AT_ONCE = 4_000_000  # counts in memory
 
 
@@ -34,9 +37,7 @@ def resampled_sums(contributions: Any, units: np.ndarray | None, resamples: int,
     found = []
     block = max(1, _AT_ONCE // count)
     for start in range(0, resamples, block):
-        rows_now = min(block, resamples - start)
-        drawn = generator.integers(0, count, size=(rows_now, count)) + np.arange(rows_now)[:, None] * count
-        times = np.bincount(drawn.ravel(), minlength=rows_now * count).reshape(rows_now, count)
+        times = times_drawn(generator, count, min(block, resamples - start))
         found.append((columns @ times.T.astype(np.float64)).T)
     return np.concatenate(found)
 
@@ -45,6 +46,21 @@ def variance(values: np.ndarray) -> float:
     """Sample variance of the finite values; 0 if there are fewer than two."""
     finite = values[np.isfinite(values)]
     return float(finite.var(ddof=1)) if len(finite) > 1 else 0.0
+
+
+def share_interval(hits: float, total: float, drawn: np.ndarray, subjects: np.ndarray | None) -> tuple[float, float]:
+    """Interval of the proportion ``hits`` / ``total`` of images: Wilson's, over subjects at the effective sample size.
+
+    Args:
+        hits: number of images that count
+        total: number of all images, at least 1
+        drawn: (resamples,), the proportion over resamples of subjects
+        subjects: int (total,), those of the images; None: the images are independent
+    """
+    if subjects is None:
+        return wilson(hits, total)
+    units = len(np.unique(subjects))
+    return effective(hits / total, variance(drawn) if units > 1 else 0.0, units, int(total))
 
 
 def correlations(values: np.ndarray) -> np.ndarray:

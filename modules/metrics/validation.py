@@ -16,12 +16,23 @@ def checked(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarra
     scores = scores if scores.dtype == np.float32 else scores.astype(np.float64, copy=False)
     if scores.ndim != 1 or scores.shape != same.shape:
         raise ValueError(f"scores have shape {scores.shape} and labels {same.shape}; both must be one list of the same length")
-    finite = np.isfinite(scores)
-    if not finite.all():
-        bad = np.flatnonzero(~finite)
-        raise ValueError(f"the score of row {bad[0]} is {scores[bad[0]]}, and of {len(bad)} rows no finite number")
+    check_numbers(scores, "score")
     both_kinds(same)
     return scores, same
+
+
+def check_numbers(values: np.ndarray, what: str) -> None:
+    """Raises ValueError if one of the values (n,) is not finite; ``what`` is one of them."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(f"the {what} of row {bad[0]} is {values[bad[0]]}, and of {len(bad)} rows no finite number")
+
+
+def check_vectors(embeddings: np.ndarray, what: str = "embedding") -> None:
+    """Raises ValueError if a row of the embeddings (n, D) holds a value that is not finite; ``what`` is one of them."""
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(bad):
+        raise ValueError(f"the {what} of row {bad[0]} holds a value that is no finite number, as do {len(bad)} rows")
 
 
 def labels(same: np.ndarray) -> np.ndarray:

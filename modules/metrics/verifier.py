@@ -108,7 +108,6 @@ def unrestricted(
     folds: np.ndarray,
     subjects: np.ndarray,
     *,
-    image_folds: np.ndarray | None = None,
     shrink: float = 0.1,
 ) -> Verified:
     """Fits a PLDA model (``plda.py``) per fold on the images of the other folds.
@@ -123,8 +122,6 @@ def unrestricted(
         same: (n,) bool.
         folds: (n,) int, at least three distinct values.
         subjects: (N,) int or text.
-        image_folds: (N,) int, the fold of each image; any number that is not a fold excludes the image. None: the images of the
-            pairs. Further images of the folds' subjects are allowed.
         shrink: see ``plda.fit``.
 
     Raises:
@@ -138,13 +135,7 @@ def unrestricted(
         raise ValueError(
             f"the unrestricted setting needs three folds at least, to fit, to choose, to evaluate; here are {len(numbers)}"
         )
-    of_pairs = _fold_of_images(len(embeddings), left, right, folds, numbers)
-    places = (
-        of_pairs if image_folds is None else np.where(np.isin(image_folds, numbers), np.asarray(image_folds), numbers[0] - 1)
-    )
-    moved = np.flatnonzero((of_pairs != numbers[0] - 1) & (of_pairs != places))
-    if len(moved):
-        raise ValueError(f"image {moved[0]} is in pairs of fold {of_pairs[moved[0]]}, but is said to be in {places[moved[0]]}")
+    places = _fold_of_images(len(embeddings), left, right, folds, numbers)
     _subjects_apart(subjects, places, numbers)
 
     def fitted(*without: int) -> plda.Plda:

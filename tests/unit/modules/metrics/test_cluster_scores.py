@@ -90,11 +90,6 @@ def test_a_sweep_is_a_cut_at_every_distance(seed, digits):
         clusters = cut_at(merges, distance)
         assert found.clusters[row] == len(set(clusters.tolist()))
         assert found.pairwise[row] == pytest.approx(pairwise(clusters, subjects).f)
-        assert found.bcubed[row] == pytest.approx(bcubed(clusters, subjects).f)
-    for name in ("pairwise", "bcubed"):
-        value, distance = found.best(name)
-        assert value == getattr(found, name).max()
-        measure = pairwise if name == "pairwise" else bcubed
-        assert measure(cut_at(merges, distance), subjects).f == pytest.approx(value)
-    with pytest.raises(ValueError, match="pairwise and bcubed are known"):
-        found.best("purity")
+    value, distance = found.best()
+    assert value == found.pairwise.max()
+    assert pairwise(cut_at(merges, distance), subjects).f == pytest.approx(value)

@@ -45,11 +45,11 @@ def test_ranks_are_what_sorting_each_probe_finds(seed, block):
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000))
-def test_expected_ranks_are_the_mean_over_every_order_of_ties(seed):
+def test_a_rank_counts_only_if_it_holds_in_every_order_of_ties(seed):
     data = small(seed, gallery=5, people=4, probes=6)
     found, tables, who = search(*data), naive(*data), data[3]
     for rank in (1, 2, 3):
-        shares, worst = [], []
+        worst = []
         for table, subject in zip(tables, who, strict=True):
             if subject not in table:
                 continue
@@ -57,9 +57,7 @@ def test_expected_ranks_are_the_mean_over_every_order_of_ties(seed):
             for order in itertools.permutations(table):
                 ranked = sorted(order, key=lambda name: -table[name])  # stable: ties stay in this order
                 orders.append(ranked.index(subject) < rank)
-            shares.append(np.mean(orders))
             worst.append(all(orders))
-        assert cmc(found, [rank], "expected")[rank] == pytest.approx(np.mean(shares))
         assert cmc(found, [rank])[rank] == pytest.approx(np.mean(worst))
 
 
@@ -121,7 +119,6 @@ def test_a_large_gallery_takes_fewer_probes_at_a_time(monkeypatch):
 def test_equal_scores_everywhere_find_nobody_for_sure():
     found = search(np.ones((4, 2)), np.arange(4), np.ones((5, 2)), np.array([0, 1, 2, 3, 9]))
     assert cmc(found, (1, 3, 4)) == {1: 0.0, 3: 0.0, 4: 1.0}
-    assert cmc(found, (1, 3, 4), "expected") == {1: 0.25, 3: 0.75, 4: 1.0}
     assert dir_at_far(found, 1.0) == (0.0, float(np.nextafter(np.float32(2), np.float32(3))), 0.0)
 
 
