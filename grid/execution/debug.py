@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from grid.execution.executor import Session
-from grid.execution.job import in_store, jobs_of
+from grid.execution.job import jobs_of
 from grid.execution.local import LocalExecutor
 from grid.execution.scheduler import Work, WorkQueue
 from grid.ledger.ledger import Ledger
@@ -61,14 +61,13 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
     if len(chosen) != 1:
         raise BadInput(_which(plan, chosen))
     cell = chosen[0]
-    stages = {stage.id: stage for stage in plan.stages}
     store.mkdir(parents=True, exist_ok=True)
     scans = store / "scans"
     known = open_store(store_of(grid)).cache_folder("scans")
     if not scans.exists() and known.exists():
         scans.symlink_to(known)
-    jobs = jobs_of(stages, store, workers=0 if fast else grid.spec.launch.workers)
-    own = [in_store(jobs[id], store) for id in cell.stages.values()]
+    jobs = jobs_of(plan.stages, store, workers=0 if fast else grid.spec.launch.workers)
+    own = [jobs[id] for id in cell.stages.values()]
     ids = {job.id for job in own}
     waiting = {job.id: Work(job.id, job.label, (job,), frozenset(job.needs) & ids) for job in own}
     ledger = Ledger(store)

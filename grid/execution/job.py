@@ -13,7 +13,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -307,16 +307,11 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
 
 
 def jobs_of(
-    stages: Mapping[str, PlannedStage], store: Path | str, known: Mapping[str, str] | None = None, **settings: Any
+    stages: Sequence[PlannedStage], store: Path | str, known: Mapping[str, str] | None = None, **settings: Any
 ) -> dict[str, Job]:
     """The jobs of a plan's stages, by id; ``known`` maps the ids of finished stages outside the plan to their kinds."""
-    kinds = {**(known or {}), **{id: stage.stage for id, stage in stages.items()}}
-    return {id: Job.of(stage, kinds, store, **settings) for id, stage in stages.items()}
-
-
-def in_store(job: Job, store: Path | str) -> Job:
-    """The same job with another ledger."""
-    return replace(job, store=str(store))
+    kinds = {**(known or {}), **{stage.id: stage.stage for stage in stages}}
+    return {stage.id: Job.of(stage, kinds, store, **settings) for stage in stages}
 
 
 def accelerator() -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -27,7 +26,7 @@ from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.plan.study_record import write_plan
 from grid.plan.table import changes, state_counts
 from grid.report.build import build
-from grid.spec.grid_file import Grid, Launch
+from grid.spec.grid_file import Grid
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
 from grid.tracking.uri import tracking_of
@@ -67,8 +66,7 @@ def launch(
         write_plan(plan, grid)
         ledger = Ledger(store_of(grid))
         void_changed(plan, ledger)
-        jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
-        queue = queue_of(plan, jobs, shards_of(plan, jobs))
+        queue = whole_queue(plan)
         counts = plan.counts()
         open_stages = queue.stages_to_run
         words = f"{counted(len(plan.cells), 'cell')} ({state_counts(counts)}); {counted(open_stages, 'stage')} to run"
@@ -83,13 +81,18 @@ def launch(
         return summary(Study(study), report, console, open_stages, queue)
 
 
-def settings_of(launch: Launch) -> dict[str, Any]:
-    """The launch settings that are passed to jobs."""
-    return {
-        "workers": launch.workers,
-        "crop_cache_bytes": int(launch.crop_cache_gib * 2**30),
-        "checkpoint_minutes": launch.checkpoint_minutes,
-    }
+def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:
+    """The queue of a plan and its shards; ``known`` maps the ids of finished stages outside the plan to their kinds."""
+    launch = plan.grid.spec.launch
+    jobs = jobs_of(
+        plan.stages,
+        store_of(plan.grid),
+        known,
+        workers=launch.workers,
+        crop_cache_bytes=int(launch.crop_cache_gib * 2**30),
+        checkpoint_minutes=launch.checkpoint_minutes,
+    )
+    return queue_of(plan, jobs, shards_of(plan, jobs))
 
 
 def carry_out(

@@ -90,8 +90,5 @@ def packed_outcomes(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def unpacked_outcomes(text: str) -> dict[str, Outcome]:
-    found = {}
-    for id, row in json.loads(text).items():
-        upstream = row.get("upstream")
-        found[id] = Outcome(row["ended"], row.get("error"), tuple(upstream) if upstream else None)
-    return found
+    rows = json.loads(text).items()
+    return {id: Outcome(row["ended"], row["error"], row["upstream"] and tuple(row["upstream"])) for id, row in rows}

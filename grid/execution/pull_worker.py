@@ -13,14 +13,13 @@ from itertools import chain, repeat
 
 from rich.console import Console
 
-from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Session
-from grid.execution.job import jobs_of, lease_of
-from grid.execution.launch import conclude, settings_of, summary, void_changed
+from grid.execution.job import lease_of
+from grid.execution.launch import conclude, summary, void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
 from grid.execution.progress import Display
-from grid.execution.scheduler import Work, WorkQueue, queue_of
+from grid.execution.scheduler import Work, WorkQueue
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Held, Lock, live_holder
 from grid.ledger.store import LocalStore
@@ -50,8 +49,7 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
     plan = checked_plan(grid, where, console)
     ledger = Ledger(store_of(grid))
     void_changed(plan, ledger)
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
-    queue = queue_of(plan, jobs, shards_of(plan, jobs))
+    queue = whole_queue(plan)
     executor = LocalExecutor(grid.spec.launch, wait=0.0)
     open_stages = queue.stages_to_run
     words = f"{counted(len(plan.cells), 'cell')}; {counted(open_stages, 'stage')} to run"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from grid.execution.job import Job, Outcome
 from grid.plan.plan import FAILED, RUN, Plan, PlannedStage
@@ -114,12 +114,10 @@ def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[
         if work.needs & failed:
             failed.add(stage.id)  # stages that depend on it cannot run until the failure is retried
         elif stage.id in todo:
-            title = shared_title(stage, plan)
-            before = {
-                job.id: Work(job.id, f"{job.label}, of {title}", (job,), work.needs) for job in (shards or {}).get(stage.id, ())
-            }
+            parts = (shards or {}).get(stage.id, ())
+            before = {job.id: Work(job.id, f"{job.label}, of {work.title}", (job,), work.needs) for job in parts}
             missing |= before.keys()
-            waiting |= {**before, stage.id: Work(stage.id, title, work.jobs, work.needs | before.keys())}
+            waiting |= {**before, stage.id: replace(work, needs=work.needs | before.keys())}
     for cell in plan.cells:
         own = [id for id in cell.stages.values() if not stage_kind(stages[id].stage).shared]
         if cell.id is None or any(not stage_kind(stages[id].stage).leaf for id in failed & set(own)):

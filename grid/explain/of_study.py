@@ -15,18 +15,16 @@ from rich.text import Text
 
 from configs.explainers import ExplainerConfig
 from grid.abort import Aborter
-from grid.execution.detection_shards import shards_of
 from grid.execution.executor import executor_of
-from grid.execution.job import jobs_of
-from grid.execution.launch import carry_out, conclude, identify, settings_of, short, void_changed
-from grid.execution.scheduler import WorkQueue, queue_of
+from grid.execution.launch import carry_out, conclude, identify, short, void_changed, whole_queue
+from grid.execution.scheduler import WorkQueue
 from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
 from grid.ledger.added_explanations import Explained, added, dropped, entries
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study, write_record
-from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, PlannedCell, store_of
+from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, PlannedCell
 from grid.plan.preflight import checked_plan, prepare
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput
@@ -136,9 +134,7 @@ def _entries(plan: Plan) -> list[Explained]:
 def _board(plan: Plan) -> WorkQueue:
     assert {stage.stage for stage in plan.stages} <= {DETECT, EXPLAIN, SCORE}, "an explanation trains nothing"
     trainings = {stage.node.inputs[TRAIN]: TRAIN.kind for stage in plan.stages if stage.stage == EXPLAIN}
-    stages = {stage.id: stage for stage in plan.stages}
-    jobs = jobs_of(stages, store_of(plan.grid), known=trainings, **settings_of(plan.grid.spec.launch))
-    return queue_of(plan, jobs, shards_of(plan, jobs))
+    return whole_queue(plan, known=trainings)
 
 
 def _results(cell: PlannedCell, plan: Plan, ledger: Ledger, queue: WorkQueue) -> list[dict[str, Any]]:

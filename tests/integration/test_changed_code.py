@@ -47,7 +47,7 @@ plan = checked_plan(grid, None, Console())
 if sys.argv[2:]:
     plan = _retry(plan, sys.argv[2:])
 void_changed(plan, Ledger(store_of(grid)))
-jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))
+jobs = jobs_of(plan.stages, store_of(grid))
 for stage in plan.stages:
     if stage.state == RUN:
         print(stage.label, run(jobs[stage.id], RunOptions()).ended)

@@ -142,7 +142,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
     def job(plan: Plan, kind: str) -> Any:
         (stage,) = [stage for stage in plan.stages if stage.stage == kind]
-        return jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))[stage.id]
+        return jobs_of(plan.stages, store_of(grid))[stage.id]
 
     def kill(row: dict[str, Any]) -> None:
         if "finished_epoch" in row:
@@ -151,7 +151,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     plan = checked_plan(grid, None, quiet)
     for one in plan.stages:
         if one.stage == "detect":
-            run(jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))[one.id], RunOptions())
+            run(jobs_of(plan.stages, store_of(grid))[one.id], RunOptions())
     with pytest.raises(Killed):
         run(job(plan, "train"), RunOptions(report=kill))
     evaluate = job(plan, "evaluate")

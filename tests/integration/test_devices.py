@@ -175,7 +175,7 @@ def test_helpers_end_with_a_killed_launch_which_then_resumes(undisturbed_two: An
 def the_training(folder: Path, change: Callable[[dict[str, Any]], None]) -> Job:
     """The training of one cell on two devices, not run yet."""
     plan = make_plan(read(grid(folder / "tiny.yaml", change)))
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid))
+    jobs = jobs_of(plan.stages, store_of(plan.grid))
     (found,) = (job for job in jobs.values() if job.kind == "train")
     return found
 

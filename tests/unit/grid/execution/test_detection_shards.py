@@ -26,7 +26,7 @@ def plan(make: Make) -> Plan:
 
 
 def jobs(plan: Plan):
-    found = jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid))
+    found = jobs_of(plan.stages, store_of(plan.grid))
     return found, shards_of(plan, found)
 
 

@@ -19,7 +19,7 @@ from grid.spec.grid_file import BadInput, Grid, Launch
 
 def queue(grid: Grid) -> WorkQueue:
     plan = make_plan(grid)
-    return queue_of(plan, jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid)))
+    return queue_of(plan, jobs_of(plan.stages, store_of(grid)))
 
 
 def one(make: Callable[..., Grid]) -> Grid:

@@ -71,7 +71,7 @@ def test_a_stage_that_meets_a_full_disk_is_unfinished_and_leaves_no_temporary_fi
     grid = make(f"launch.store={small_disk / 'store'}", axes={}, protocols=[], explainers=[])
     plan = make_plan(grid)
     (stage,) = plan.stages
-    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    work = jobs_of([stage], store_of(grid))[stage.id]
     outcome = run(work, RunOptions())
     assert outcome.ended == "failed"
     assert "no space left in" in str(outcome.error)
@@ -93,7 +93,7 @@ def test_a_stage_that_returns_something_else_fails_with_one_line(
     monkeypatch.setattr(train, "run", lambda config, context: None)
     grid = make(axes={}, protocols=[], explainers=[])
     (stage,) = make_plan(grid).stages
-    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    work = jobs_of([stage], store_of(grid))[stage.id]
     said = "stage 'train': run returned None; expected a Result of grid.stages.context"
     if raises:
         with pytest.raises(ContractError, match=f"^{said}"):
@@ -109,7 +109,7 @@ def test_a_stage_that_returns_something_else_fails_with_one_line(
 def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_again(make: Callable[..., Grid]) -> None:
     grid = make(axes={}, protocols=[], explainers=[])
     (stage,) = make_plan(grid).stages
-    work = jobs_of({stage.id: stage}, store_of(grid))[stage.id]
+    work = jobs_of([stage], store_of(grid))[stage.id]
     ledger = Ledger(store_of(grid))
     held = threading.Event()
 

@@ -30,7 +30,7 @@ def grid(make: Callable[..., Grid]) -> Grid:
 def session_of(grid: Grid) -> tuple[Session, list[Job], list[str]]:
     """A session, the jobs of its two trainings, and what it says."""
     plan = make_plan(grid)
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid))
+    jobs = jobs_of(plan.stages, store_of(grid))
     said: list[str] = []
     session = Session(queue_of(plan, jobs), Ledger(store_of(grid)), say=said.append)
     return session, [jobs[stage.id] for stage in plan.stages], said

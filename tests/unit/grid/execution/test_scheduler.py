@@ -28,7 +28,7 @@ def grid(make: Callable[..., Grid]) -> Grid:
 
 
 def queue(plan: Plan) -> WorkQueue:
-    return queue_of(plan, jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid)))
+    return queue_of(plan, jobs_of(plan.stages, store_of(plan.grid)))
 
 
 def labels(work: Work) -> list[str]:
@@ -235,7 +235,7 @@ def test_a_job_survives_the_way_to_a_worker(grid: Grid) -> None:
 
     plan = make_plan(grid)
     nodes = {stage.id: stage.node for stage in plan.stages}
-    for id, job in jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), workers=2).items():
+    for id, job in jobs_of(plan.stages, store_of(grid), workers=2).items():
         there = Job(**json.loads(json.dumps(asdict(job))))
         assert there == job
         assert there.configs() == dict(nodes[id].config)

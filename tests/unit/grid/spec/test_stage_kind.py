@@ -131,7 +131,7 @@ def test_a_job_has_its_inputs_by_name(package: Path, make: Callable[..., Grid]) 
 
     many = {"name": "toy_stages.norms", "images": 16, "label": "many"}
     plan = make_plan(make(axes={}, stages=["toy_stages.norms", many, "toy_stages.gain"], protocols=[], explainers=[]))
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, Path("store"))
+    jobs = jobs_of(plan.stages, Path("store"))
     (job,) = (job for job in unpacked_jobs(packed_jobs(list(jobs.values()))) if job.kind == "toy_stages.gain")
     assert {name: jobs[id].label for name, id in job.inputs.items()} == {
         "few": "toy_stages.norms",
@@ -169,7 +169,7 @@ def test_a_kind_may_be_shared_and_come_first(package: Path, make: Callable[..., 
     own = [stage for stage in plan.stages if stage.stage == "toy_stages.first"]
     assert len(own) == 1
     assert len(own[0].cells) == 4
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, Path("store"))
+    jobs = jobs_of(plan.stages, Path("store"))
     board = queue_of(plan, jobs)
     alone = [work for work in board.waiting.values() if work.id == own[0].id]
     assert [job.kind for job in alone[0].jobs] == ["toy_stages.first"]

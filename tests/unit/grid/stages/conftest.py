@@ -81,7 +81,7 @@ def run_all(folder: Path, base: dict[str, Any], **parts: Any) -> Ran:
     grid = read(write(folder / "grid.yaml", base, axes={}, launch={"study": str(folder / "study")}, **parts))
     plan = make_plan(grid)
     stages = {stage.id: stage for stage in plan.stages}
-    jobs = jobs_of(stages, store_of(grid))
+    jobs = jobs_of(plan.stages, store_of(grid))
     for id in plan.cells[0].stages.values():
         assert run(jobs[id], RunOptions(raises=True)).ended == "done"
     ids = plan.cells[0].stages.items()

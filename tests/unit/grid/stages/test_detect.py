@@ -51,7 +51,7 @@ def plan(make: Callable[..., Grid]) -> Plan:
 
 def job_of(plan: Plan) -> Job:
     (stage,) = (stage for stage in plan.stages if stage.stage == "detect")
-    return jobs_of({stage.id: stage for stage in plan.stages}, store_of(plan.grid))[stage.id]
+    return jobs_of(plan.stages, store_of(plan.grid))[stage.id]
 
 
 def cut_short(plan: Plan, counted: Counted, after: int) -> list[Path]:

@@ -42,7 +42,7 @@ def planned(folder: Path, base: dict[str, Any], axes: dict[str, Any], **parts: A
 def run_stages(plan: Plan) -> dict[str, Outcome]:
     """Runs what is open, in the order of the plan; by id."""
     store = store_of(plan.grid)
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store)
+    jobs = jobs_of(plan.stages, store)
     order = sorted(plan.stages, key=lambda stage: stage_kind(stage.stage).order)
     todo = [jobs[stage.id] for stage in order if not finished(Ledger(store), jobs[stage.id])]
     return {job.id: run(job, RunOptions(raises=True)) for job in todo}

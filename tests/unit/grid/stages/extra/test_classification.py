@@ -36,14 +36,13 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     )
     grid = read(file)
     plan = make_plan(grid)
-    nodes = {stage.id: stage for stage in plan.stages}
-    jobs, ledger = jobs_of(nodes, store_of(grid)), Ledger(store_of(grid))
+    jobs, ledger = jobs_of(plan.stages, store_of(grid)), Ledger(store_of(grid))
     found: dict[str, dict[str, Any]] = {}
     for cell in plan.cells:
         mine = found.setdefault(cell.levels["images"], {})
         for label, id in cell.stages.items():
             assert run(jobs[id], RunOptions(raises=True)).ended == "done"
-            marker = ledger.marker(nodes[id].stage, id)
+            marker = ledger.marker(jobs[id].kind, id)
             assert marker is not None
             mine[label] = marker
             if "result.json" in marker.outputs:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from configs.lookup import resolve
-from grid.execution.job import RunOptions, begin, in_store
+from grid.execution.job import RunOptions, begin
 from grid.spec.cell import Cell
 from grid.stages.extra import decode
 from grid.stages.extra.decode import decoding
@@ -63,7 +64,7 @@ def test_another_recipe_is_refused(recipe: Any, said: str) -> None:
 
 def test_an_interrupted_training_continues_and_gives_the_same_decoder(studied_cell: Any, tmp_path: Path) -> None:
     shutil.copytree(studied_cell.store, tmp_path / "store", ignore=shutil.ignore_patterns("decode"))
-    job = in_store(studied_cell.jobs["decode"], tmp_path / "store")
+    job = replace(studied_cell.jobs["decode"], store=str(tmp_path / "store"))
     first: Any = begin(job)
     context = first.context(RunOptions())
     context.stop_requested = lambda: True
