@@ -89,8 +89,6 @@ class Effects:
         terms: those that can be estimated, main effects first.
         dropped: term -> terms that it is aliased with.
         components: source -> standard deviation in the unit of the metric.
-        cells, combinations: number of cells with a value, and of combinations of levels.
-        values: number of values, one per cell and distinct replicate.
         seed: variances between replicates; None if there are no replicates.
     """
 
@@ -98,14 +96,7 @@ class Effects:
     terms: tuple[TermEffect, ...]
     dropped: Mapping[Term, tuple[Term, ...]]
     components: Mapping[str, float]
-    cells: int
-    combinations: int
-    values: int
     seed: SeedVariance | None
-
-    @property
-    def balanced(self) -> bool:
-        return self.cells == self.combinations and not self.values % self.cells
 
 
 def named(term: Term) -> str:
@@ -162,10 +153,7 @@ def effects(
     if covariance:
         variances = [float(covariance(row[None])[0, 0]) for row in np.eye(len(y))[first]]
         components["test items, one cell"] = float(np.mean(variances)) ** 0.5
-    combinations = int(np.prod([len(found) for found in axes.values()])) if axes else 1
-    return Effects(
-        float(parameters[0]), tuple(terms), model.dropped, components, len(numbers), combinations, len(y), seed
-    )  # fmt: skip
+    return Effects(float(parameters[0]), tuple(terms), model.dropped, components, seed)
 
 
 def _inverse(matrix: np.ndarray, replicates: Sequence[int]) -> np.ndarray:

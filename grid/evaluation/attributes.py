@@ -73,13 +73,14 @@ def evaluate(asked: LabeledImages, seen: Embedded, protocol: AttributesProtocolC
         truth, known = _truth(column, found)[here], column.known[here]
         if not known.any():
             raise ValueError(f"protocol {protocol.title}: no image with a usable face has a known value of target {name}")
-        measured = _classes if found.classes is not None else _numbers
         of = None if subjects is None else subjects[known]
-        targets[name] = {
-            **measured(truth[known], found.values[known], column, found, of, protocol),
-            "images": int(known.sum()),
-            "unknown": int((~known).sum()),
-        }
+        draws: dict[str, Any] = {"subjects": of, "resamples": protocol.resamples, "seed": protocol.seed}
+        if found.classes is None:
+            error = absolute_error(truth[known], found.values[known], protocol.tolerance, **draws)
+            targets[name] = {"unit": column.unit, **error}
+        else:
+            targets[name] = _classes(truth[known], found.values[known], column.ordered, found, protocol.bins, draws)
+        targets[name] |= {"images": int(known.sum()), "unknown": int((~known).sum())}
         if protocol.cohorts:
             at = here[known]
             add_cohorts(targets[name], asked.columns, at, truth[known], found.of(known), column.ordered, of, protocol)
@@ -106,36 +107,18 @@ def _truth(column: Column, found: Predicted) -> np.ndarray:
 
 
 def _classes(
-    truth: np.ndarray,
-    values: np.ndarray,
-    column: Column,
-    found: Predicted,
-    subjects: np.ndarray | None,
-    protocol: AttributesProtocolConfig,
+    truth: np.ndarray, values: np.ndarray, ordered: bool, found: Predicted, bins: int, draws: Mapping[str, Any]
 ) -> dict[str, Any]:
     assert found.classes is not None, "a target with classes"
-    draws: dict[str, Any] = {"subjects": subjects, "resamples": protocol.resamples, "seed": protocol.seed}
     predicted = values.argmax(1)
-    metrics = classification(truth, predicted, len(found.classes), ordered=column.ordered, **draws)
-    metrics |= calibration(values.max(1), predicted == truth, protocol.bins, **draws)
+    metrics = classification(truth, predicted, len(found.classes), ordered=ordered, **draws)
+    metrics |= calibration(values.max(1), predicted == truth, bins, **draws)
     names = [one.replace(":", " ") for one in found.classes]  # a colon separates the parts of a metric's key
     per_class = dict(zip(names, metrics.pop("classes"), strict=True))
     for name, count in zip(names, found.trained, strict=True):
         per_class[name]["trained"] = count
     absent = [name for name, count in zip(names, found.trained, strict=True) if not count]
     return {**metrics, "per_class": per_class, "absent_from_training": absent}
-
-
-def _numbers(
-    truth: np.ndarray,
-    values: np.ndarray,
-    column: Column,
-    found: Predicted,
-    subjects: np.ndarray | None,
-    protocol: AttributesProtocolConfig,
-) -> dict[str, Any]:
-    draws: dict[str, Any] = {"subjects": subjects, "resamples": protocol.resamples, "seed": protocol.seed}
-    return {"unit": column.unit, **absolute_error(truth, values, protocol.tolerance, **draws)}
 
 
 def _columns(name: str, truth: np.ndarray, found: Predicted) -> dict[str, Any]:

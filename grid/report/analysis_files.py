@@ -10,7 +10,7 @@ from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.comparisons import LEVEL, Comparison, Comparisons
 from grid.analysis.records import cell_name, comparison_records, component_records, effect_records
 from grid.report.markdown import line, plain
-from grid.report.text import csv_text, spreadsheet
+from grid.report.text import records_csv
 from grid.results.columns import Column
 from modules.metrics.paired_tests import Estimate
 
@@ -69,8 +69,8 @@ def effect_rows(metric: MetricAnalysis) -> list[list[str]]:
 
 def ranked(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> list[str]:
     """Each cell with its value, best first."""
-    found, unit = _compared(metric), " %" if metric.column.percent else ""
-    return [f"{cell_name(protocol.cells[cell])}: {metric.column.text(found.values[cell])}{unit}" for cell in found.order]
+    found, column = _compared(metric), metric.column
+    return [f"{cell_name(protocol.cells[cell])}: {column.text(found.values[cell])}{column.unit}" for cell in found.order]
 
 
 def shown(metric: MetricAnalysis) -> tuple[int, ...]:
@@ -120,11 +120,4 @@ def _compared(metric: MetricAnalysis) -> Comparisons:
 
 
 def _csv(records: Sequence[Mapping[str, Any]]) -> str:
-    if not records:
-        return ""
-    lines = [[_text(value) for value in record.values()] for record in records]
-    return csv_text([list(records[0]), *lines])
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else spreadsheet(value) if isinstance(value, str) else repr(value)
+    return records_csv(list(records[0]), records) if records else ""

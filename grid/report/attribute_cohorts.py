@@ -47,7 +47,6 @@ class GapLine:
 class CohortTable:
     """One metric by cohort. ``start`` and ``end`` are the ends of the intervals' scale."""
 
-    board: Board
     grouping: str
     title: str
     percent: bool
@@ -120,7 +119,7 @@ def _table(board: Board, grouping: str, key: str, title: str, percent: bool) -> 
         for row, cohort, images, entry, apart in found
     )
     scale = printed({"value": start}, percent)[0], printed({"value": end}, percent)[0]
-    return CohortTable(board, grouping, title, percent, *scale, lines, tuple(gaps))
+    return CohortTable(grouping, title, percent, *scale, lines, tuple(gaps))
 
 
 def _p(entry: dict[str, Any]) -> str:

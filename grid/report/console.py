@@ -41,7 +41,7 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
     """The cells under the protocols of one task."""
     several = len(protocols) > 1
     title = Text(name + (f" on {protocols[0]}" if protocols[0] and not several else ""))
-    out = RichTable(title=title, title_justify="left", pad_edge=False, box=None, header_style="bold")
+    out = _empty(title)
     out.collapse_padding = True  # so that twelve cells of three factors fit in 100 columns
     for factor in found.factors:
         heading = factor.title.replace("-", "-\n")
@@ -56,11 +56,7 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
     out.add_column("State", no_wrap=True, min_width=max((len(row.state) for row in found.lines), default=0))
     for row in found.lines:
         for place, protocol in enumerate(protocols):
-            fields = []
-            for factor in found.factors:
-                level = row.cell.levels.get(factor.axis, "")
-                word = level if factor.tick is None else "✓" if level == factor.tick else ""
-                fields.append(Text(word if place == 0 else ""))
+            fields = [Text(factor.shown(row) if place == 0 else "") for factor in found.factors]
             if several:
                 fields.append(Text(protocol))
             columns = {column.title: column for column in shown if column.protocol == protocol}
@@ -73,7 +69,7 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
 def _swept(found: rows.Table, sweep: Sweep) -> RichTable:
     """A sweep's headline numbers: a line per cell and value of the setting."""
     shown = [column for column in columns_of(found, sweep) if column.headline]
-    out = RichTable(title=Text(sweep.title), title_justify="left", pad_edge=False, box=None, header_style="bold")
+    out = _empty(Text(sweep.title))
     out.add_column("Cell", overflow="fold")
     for heading in (sweep.setting, *(column.title for column in shown)):
         out.add_column(Text(heading.replace(", ", ",\n")), justify="right", no_wrap=True)
@@ -88,12 +84,16 @@ def _swept(found: rows.Table, sweep: Sweep) -> RichTable:
 
 def _searched(search: SearchView) -> RichTable:
     """The trials of a search."""
-    out = RichTable(title=Text(summary(search)), title_justify="left", pad_edge=False, box=None, header_style="bold")
+    out = _empty(Text(summary(search)))
     for place, title in enumerate(columns(search)):
         out.add_column(Text(title.replace(" ", "\n", 1)), justify="left" if place in (1, 6) else "right", overflow="fold")
     for trial in ordered(search):
         out.add_row(*map(Text, fields(trial)))
     return out
+
+
+def _empty(title: Text) -> RichTable:
+    return RichTable(title=title, title_justify="left", pad_edge=False, box=None, header_style="bold")
 
 
 def _number(row: rows.Row, column: Column | None) -> Text:

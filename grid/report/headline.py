@@ -75,7 +75,6 @@ def _mean(rows: list[Row], column: Column) -> float | None:
 def _number(rows: list[Row], column: Column) -> Number:
     values, mean = _values(rows, column), _mean(rows, column)
     assert mean is not None
-    unit = " %" if column.percent else ""
     if len(rows) > 1:
         spread = (
             f"mean of {len(values)} of {len(rows)} replicates" if len(values) < len(rows) else f"mean of {len(rows)} replicates"
@@ -83,4 +82,4 @@ def _number(rows: list[Row], column: Column) -> Number:
     else:
         value = rows[0].value(column)
         spread = column.spread(value) if value else ""
-    return Number(column.title, column.text(mean) + unit, spread)
+    return Number(column.title, column.text(mean) + column.unit, spread)

@@ -40,7 +40,7 @@ def latex(table: Table, name: str) -> str:
         spans = Counter(column.protocol for column in table.columns)
         groups = [f"\\multicolumn{{{span}}}{{c}}{{{escape(protocol)}}}" for protocol, span in spans.items()]
         lines.append("    " + " & ".join([""] * len(table.factors) + groups) + " \\\\")
-    head = [factor.title for factor in table.factors] + [c.title + (" [%]" if c.percent else "") for c in table.columns]
+    head = [factor.title for factor in table.factors] + [column.heading for column in table.columns]
     lines += ["    " + " & ".join(escape(text) for text in head) + " \\\\", "    \\midrule"]
     before = None
     for row in table.lines:

@@ -48,18 +48,10 @@ def sweeps_markdown(table: Table, name: str) -> str:
     factors = [factor for factor in table.factors if len(table.lines) > 1]
     for sweep in table.sweeps:
         columns = columns_of(table, sweep)
-        head = [*(plain(one.title) for one in factors), plain(sweep.setting), *(plain(_title(one)) for one in columns)]
+        head = [*(plain(one.title) for one in factors), plain(sweep.setting), *(plain(one.heading) for one in columns)]
         lines += ["", f"## {plain(sweep.title)}", "", line(head), line([":-"] * len(factors) + ["-:"] * (1 + len(columns)))]
         for row, text, values in sweep_lines(table, sweep):
             levels = [plain(row.cell.levels.get(one.axis, "")) for one in factors]
-            lines.append(line([*levels, text, *map(_value, columns, values)]))
+            lines.append(line([*levels, text, *(column.shown(value) for column, value in zip(columns, values, strict=True))]))
         lines += ["", f"Brackets are 95 % intervals: {plain('; '.join(methods(table, sweep)) or 'none')}."]
     return "\n".join(lines) + "\n"
-
-
-def _title(column: Column) -> str:
-    return column.title + (" [%]" if column.percent else "")
-
-
-def _value(column: Column, value: Result | None) -> str:
-    return "–" if value is None or value.value is None else f"{column.value(value)} {column.spread(value)}".rstrip()

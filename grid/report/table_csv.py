@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from grid.report.text import csv_text, spreadsheet
+from grid.report.text import csv_text, records_csv, spreadsheet
 from grid.results.columns import Column
 from grid.results.results import Results
 from grid.results.rows import Table
@@ -37,11 +35,4 @@ def _name(column: Column, field: str, table: Table) -> str:
 
 def results_csv(results: Results) -> str:
     """The long table: a line per number, with the columns of ``Results``."""
-    lines = [[_field(record[name]) for name in results.columns] for record in results.records()]
-    return csv_text([map(spreadsheet, results.columns), *lines])
-
-
-def _field(value: Any) -> str:
-    if value is None:
-        return ""
-    return spreadsheet(value) if isinstance(value, str) else repr(value)
+    return records_csv(results.columns, results.records())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format (bidirectional overrides), surrogate, unassigned, ...
 FORMULA = "=+-@＝＋－＠"
@@ -31,11 +32,20 @@ def spreadsheet(text: str) -> str:
     return "'" + text if text[:1] and text[0] in FORMULA else text
 
 
+def records_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
+    """A line per record, with these of its values; None is an empty field. See ``csv_text``."""
+    return csv_text([map(spreadsheet, columns), *([_field(record[name]) for name in columns] for record in records)])
+
+
 def csv_text(lines: Iterable[Iterable[str]]) -> str:
     """RFC 4180 except for the line ends, which are a line feed."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
+
+
+def _field(value: Any) -> str:
+    return "" if value is None else spreadsheet(value) if isinstance(value, str) else repr(value)
 
 
 def _escaped(letter: str) -> str:

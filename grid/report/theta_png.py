@@ -81,12 +81,10 @@ def _ramp(canvas: Any, draw: Any, x: int, y: int) -> None:
 
 def _charts(theta: Mapping[str, Any], width: float) -> bytes:
     """PNG: the histogram of Delta on a logarithmic axis, and the maxima of the reference pairs with a line at Theta."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     colors = {name: tuple(value / 255 for value in rgb) for name, rgb in (("genuine", GENUINE), ("impostor", IMPOSTOR))}
     figure = Figure((width, CHART), dpi=100)
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.05, right=0.985, top=0.91, bottom=0.24, wspace=0.13)
     for name in ("impostor", "genuine"):

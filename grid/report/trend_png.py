@@ -16,17 +16,14 @@ LEGEND = 24  # most lines that a legend names
 
 def trend_png(trend: Trend, study: str) -> bytes:
     """PNG; equal trends give equal bytes. Series differ in color, then in dashes and marks."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure((WIDTH, HEIGHT), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for number, line in enumerate(trend.lines):
         _draw(axes, trend, line, number)
-    unit = " [%]" if trend.column.percent else ""
     axes.set_title(_literal(f"{study}: {trend.title}"), loc="left", fontsize=10)
-    axes.set(xlabel=_literal(trend.quantity), ylabel=_literal(trend.column.title + unit))
+    axes.set(xlabel=_literal(trend.quantity), ylabel=_literal(trend.column.heading))
     _ticks(axes, trend)
     axes.grid(axis="y", color="#e4e5e8", lw=0.8)
     axes.set_axisbelow(True)

@@ -24,6 +24,16 @@ class Column:
     headline: bool = True  # also shown on a terminal
     task: str = VERIFICATION
 
+    @property
+    def unit(self) -> str:
+        """What follows a printed number."""
+        return " %" if self.percent else ""
+
+    @property
+    def heading(self) -> str:
+        """The title and the unit."""
+        return self.title + (" [%]" if self.percent else "")
+
     def text(self, share: float) -> str:
         """A fraction as printed, without its unit."""
         return f"{share * (100 if self.percent else 1):.{self.digits}f}"
@@ -38,6 +48,10 @@ class Column:
             if value.value is None or value.low is None or value.high is None
             else f"[{self.text(value.low)}, {self.text(value.high)}]"
         )
+
+    def shown(self, value: Result | None) -> str:
+        """The number and its interval; a dash if there is none."""
+        return "–" if value is None or value.value is None else f"{self.value(value)} {self.spread(value)}".rstrip()
 
 
 def column_of(heading: str, measure: Measure, task: str) -> Column:

