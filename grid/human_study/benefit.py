@@ -1,10 +1,10 @@
 """The interaction of group and pass: do the groups gain differently from the first pass to the second?
 
-The model is accuracy ~ group * pass with a random intercept for each participant. Every participant has one value per pass, so
-the intercept cancels in the participant's gain, the second value minus the first. The interaction is then the difference between
-the groups' mean gains, and its REML standard error the pooled one of the gains (as long as the estimated variance of the
-intercept is above 0): the test is a one-way analysis of variance of the gains, which needs no fit. It uses Student's t and F
-with P - G degrees of freedom, where mixed-model programs take the normal distribution, which is too optimistic for few
+The model is accuracy ~ group * pass with a random intercept for each participant. Every participant has one value per pass,
+so the intercept cancels in the participant's gain, the second value minus the first. The interaction is then the difference
+between the groups' mean gains, and its REML standard error the pooled one of the gains (as long as the estimated variance of
+the intercept is above 0): the test is a one-way analysis of variance of the gains, which needs no fit. It uses Student's t
+and F with P - G degrees of freedom, where mixed-model programs take the normal distribution, which is too optimistic for few
 participants.
 """
 

@@ -17,9 +17,7 @@ from grid.results.heatmap import colored, overlaid, resized
 from grid.spec.grid_file import BadInput
 
 WEB = Path(__file__).parent / "web"
-PAGES = {"index.html": "index.html", "study.js": "study.js", "study.css": "study.css"} | {
-    f"jspsych/{name}": f"jspsych/{name}" for name in ("jspsych.js", "LICENSE.txt", "VERSION")
-}
+PAGES = ("index.html", "study.js", "study.css", "icon.svg", "jspsych/jspsych.js", "jspsych/LICENSE.txt", "jspsych/VERSION")
 SIDES = ("left", "right")
 SIDE = 320  # pixels of the longer side of an image
 QUALITY = 92  # of JPEG
@@ -60,9 +58,9 @@ def write_bundle(
         Pair(id=secrets.token_hex(8), left=left, right=right, same=same, score=score, accepted=score >= threshold)
         for left, right, same, score in pairs
     ]
-    for name, source in PAGES.items():
+    for name in PAGES:
         (public / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(WEB / source, public / name)
+        shutil.copyfile(WEB / name, public / name)
     for number, pair in enumerate(listed):
         for side, title in enumerate(SIDES):
             _write(public / face_path(pair.id, title), resized(groups[0].crops[number, side], SIDE))

@@ -1,8 +1,9 @@
 """Simulated participants: signal detection with five choices and a known gain of accuracy by maps.
 
 A participant sees evidence for "same": +d / 2 for genuine and -d / 2 for impostor pairs, plus the difficulty of the pair, which
-is the same for everyone and in both passes, plus noise of a single look (Macmillan and Creelman: Detection Theory, 2005). Criteria
-divide the evidence into five choices; that between "same" and "different" is 0, so both kinds of errors are equally frequent.
+is the same for everyone and in both passes, plus noise of a single look (Macmillan and Creelman: Detection Theory, 2005).
+Criteria divide the evidence into five choices; that between "same" and "different" is 0, so both kinds of errors are equally
+frequent.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ def d_prime(choices: np.ndarray, same: np.ndarray) -> np.ndarray:
     """float64 (..., 2): d' and the criterion c, from hits ("same" of genuine pairs) and false alarms (of impostor pairs).
 
     A half is added to each count and 1 to each number of pairs, so that both are finite for perfect participants (the
-    log-linear rule: Hautus, Behavior Research Methods, Instruments & Computers 27, 1995). c above 0 means a tendency to say "different".
+    log-linear rule: Hautus, Behavior Research Methods, Instruments & Computers 27, 1995). c above 0 means a tendency to say
+    "different".
 
     Args:
         choices: (..., N), from 1 to 5

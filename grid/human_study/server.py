@@ -29,6 +29,7 @@ def serve(bundle: Path, host: str, port: int, say: Callable[[str], None]) -> Non
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # before the address is printed
     except OSError as error:
         listening.close()
         raise BadInput(f"--host {host} --port {port}: {error.strerror}; choose another address or port") from error

@@ -24,8 +24,8 @@ class Texts(BaseModel):
     first: tuple[str, ...]
     second: tuple[str, ...]
     maps: dict[str, str]
-    weak: str
-    strong: str
+    low: str
+    high: str
     question: str
     choices: tuple[str, str, str, str, str]
     done: tuple[str, ...]
@@ -54,8 +54,8 @@ def default_texts(name: str, pairs: int, groups: Sequence[Group]) -> Texts:
             "The program can be wrong. Decide for yourself.",
         ),
         maps={group.letter: _about(group) for group in groups},
-        weak="weak" if not any(group.signed for group in groups) else "low",
-        strong="strong" if not any(group.signed for group in groups) else "high",
+        low="low",
+        high="high",
         question="Do they show the same person?",
         choices=CHOICES,
         done=("Thank you. All your answers are stored.", "You can close this page."),

@@ -88,12 +88,12 @@
     }
   }
 
-  function scale({ source, weak, strong }) {
+  function scale({ source, low, high }) {
     const line = document.createElement("p");
     line.className = "scale";
-    add(line, "span", weak);
+    add(line, "span", low);
     add(line, "img", "", { src: source, alt: "" });
-    add(line, "span", strong);
+    add(line, "span", high);
     return line;
   }
 
@@ -103,7 +103,10 @@
     constructor(jsPsych) {
       this.jsPsych = jsPsych;
     }
-    async trial(place, trial) {
+    trial(place, trial) {
+      this.show(place, trial); // not returned: jsPsych would end the trial with the promise
+    }
+    async show(place, trial) {
       place.replaceChildren();
       const where = add(place, "div", "", { className: "where" });
       add(where, "span", trial.pass === 1 ? "First pass" : "Second pass, with maps");
@@ -123,23 +126,9 @@
       if (trial.scale) place.append(scale(trial.scale));
       add(place, "h2", trial.question);
       const box = add(place, "div", "", { className: "choices", role: "group" });
-      const buttons = trial.choices.map((text, number) => {
-        const button = add(box, "button", "", { value: String(number + 1) });
-        add(button, "b", String(number + 1));
-        add(button, "span", text);
-        button.addEventListener("click", () => choose(number + 1));
-        return button;
-      });
-      scrollTo(0, 0);
-      const started = performance.now();
-      const listener = this.jsPsych.pluginAPI.getKeyboardResponse({
-        callback_function: ({ key }) => choose(Number(key)),
-        valid_responses: ["1", "2", "3", "4", "5"],
-        persist: false,
-        allow_held_key: false,
-      });
-      for (const next of trial.ahead()) sources(next).forEach((source) => load(source).catch(() => {}));
       let chosen = false;
+      let listener = null;
+      let started = 0;
       const choose = async (choice) => {
         if (chosen) return;
         chosen = true;
@@ -150,6 +139,22 @@
         if (status === 200) this.jsPsych.finishTrial({ pass: trial.pass, pair: trial.pair, choice });
         else location.reload(); // answered in another tab: go on where the collector is
       };
+      const buttons = trial.choices.map((text, number) => {
+        const button = add(box, "button", "", { value: String(number + 1) });
+        add(button, "b", String(number + 1));
+        add(button, "span", text);
+        button.addEventListener("click", () => choose(number + 1));
+        return button;
+      });
+      scrollTo(0, 0);
+      started = performance.now();
+      listener = this.jsPsych.pluginAPI.getKeyboardResponse({
+        callback_function: ({ key }) => choose(Number(key)),
+        valid_responses: ["1", "2", "3", "4", "5"],
+        persist: false,
+        allow_held_key: false,
+      });
+      for (const next of trial.ahead) sources(next).forEach((source) => load(source).catch(() => {}));
     }
   }
 
@@ -210,7 +215,7 @@
       remember(key, token);
       session = (await ask("api/session")).said;
     }
-    const legend = { source: `maps/${session.group}/scale.jpg`, weak: texts.weak, strong: texts.strong };
+    const legend = { source: `maps/${session.group}/scale.jpg`, low: texts.low, high: texts.high };
     const count = session.orders[0].length;
     const trials = session.orders.flatMap((order, index) =>
       order.map((pair, position) => ({ pair, position, count, pass: index + 1, group: session.group }))
@@ -225,8 +230,8 @@
         const title = second ? "Second pass" : "First pass";
         timeline.push({ type: TextPage, title, texts: texts_, scale: second ? legend : null, go: resumed && trial.position ? "Go on" : "Begin" });
       }
-      const ahead = () => trials.slice(number + 1, number + 1 + AHEAD);
-      timeline.push({ type: PairChoice, ...trial, ahead: () => ahead, question: texts.question, choices: texts.choices, scale: trial.pass === 2 ? legend : null });
+      const ahead = trials.slice(number + 1, number + 1 + AHEAD);
+      timeline.push({ type: PairChoice, ...trial, ahead, question: texts.question, choices: texts.choices, scale: trial.pass === 2 ? legend : null });
     }
     timeline.push({ type: TextPage, title: texts.title, texts: texts.done, scale: null, go: "" });
     root.replaceChildren();
