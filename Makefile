@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check docs format chaos bench clean
+.PHONY: help env demo test check docs format chaos bench jspsych clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -45,6 +45,10 @@ chaos: $(READY) ## 25 kills at random moments, and drivers stopped for longer th
 
 bench: $(READY) ## measurements, as ratios
 	$(BIN)/python -m pytest tests/bench -s
+
+JSPSYCH ?= 8.3.0
+jspsych: ## renew the copy of jsPsych that human studies use; needs npm
+	sh grid/human_study/web/jspsych/renew.sh $(JSPSYCH)
 
 clean: ## caches; studies and the environment stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

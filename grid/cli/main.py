@@ -17,6 +17,7 @@ import typer
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.prune import prune
+from grid.cli.study import study
 from grid.cli.work import work
 from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
@@ -269,6 +270,7 @@ app.command()(work)
 app.command()(prune)
 app.command()(explain)
 app.add_typer(data, name="data")
+app.add_typer(study, name="study")
 
 
 def _interrupt(*_: Any) -> None:

@@ -1,0 +1,107 @@
+"""Writes the bundle of a human study: its design, its texts, and the files that participants load."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, Design, Inclusion, Pair, file_digest
+from grid.human_study.pair_maps import GroupMaps
+from grid.human_study.texts import default_texts, write_texts
+from grid.results.heatmap import colored, overlaid, resized
+from grid.spec.grid_file import BadInput
+
+WEB = Path(__file__).parent / "web"
+PAGES = ("index.html", "study.js", "study.css", "icon.svg", "jspsych/jspsych.js", "jspsych/LICENSE.txt", "jspsych/VERSION")
+SIDES = ("left", "right")
+SIDE = 320  # pixels of the longer side of an image
+QUALITY = 92  # of JPEG
+
+
+def check_target(to: Path) -> None:
+    """Refuses a folder that holds something else, or a bundle that has answers.
+
+    Raises:
+        BadInput: see above.
+    """
+    if (to / ANSWERS).exists():
+        raise BadInput(f"{to}: this bundle has answers; give another --to, so that they keep their pairs")
+    if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / DESIGN).is_file())):
+        raise BadInput(f"{to}: it exists and is no bundle; give another --to")
+
+
+def write_bundle(
+    to: Path,
+    about: Mapping[str, Any],
+    rule: Mapping[str, Any],
+    inclusion: Inclusion,
+    pairs: Sequence[tuple[str, str, bool, float]],
+    groups: Sequence[GroupMaps],
+) -> Design:
+    """Writes a bundle; the design is written last.
+
+    Args:
+        about: name, study, cell, protocol and checkpoint of the design
+        pairs: left key, right key, genuine or not, score
+        groups: their crops and maps, in the order of ``pairs``
+    """
+    check_target(to)
+    shutil.rmtree(to, ignore_errors=True)
+    public = to / PUBLIC
+    threshold = float(rule["threshold"])
+    listed = [
+        Pair(id=secrets.token_hex(8), left=left, right=right, same=same, score=score, accepted=score >= threshold)
+        for left, right, same, score in pairs
+    ]
+    for name in PAGES:
+        (public / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(WEB / name, public / name)
+    for number, pair in enumerate(listed):
+        for side, title in enumerate(SIDES):
+            _write(public / face_path(pair.id, title), resized(groups[0].crops[number, side], SIDE))
+            for one in groups:
+                picture = resized(one.crops[number, side], SIDE)
+                drawn = overlaid(picture, one.maps[number, side], one.scale.low, one.scale.high)
+                _write(public / map_path(one.group.letter, pair.id, title), drawn)
+    for one in groups:
+        ramp = np.rint(colored(np.linspace(0, 1, 240)[None].repeat(14, 0), one.group.signed)).astype(np.uint8)
+        _write(public / scale_path(one.group.letter), ramp)
+    files = sorted(file for file in public.rglob("*") if file.is_file())
+    design = Design(
+        **about,
+        threshold=threshold,
+        rule=dict(rule),
+        inclusion=inclusion,
+        groups=tuple(one.group for one in groups),
+        pairs=tuple(listed),
+        files={file.relative_to(public).as_posix(): file_digest(file) for file in files},
+    )
+    write_texts(to, default_texts(design.name, len(listed), design.groups))
+    (to / DESIGN).write_text(design.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return design
+
+
+def face_path(pair: str, side: str) -> str:
+    return f"faces/{pair}-{side}.jpg"
+
+
+def map_path(letter: str, pair: str, side: str) -> str:
+    return f"maps/{letter}/{pair}-{side}.jpg"
+
+
+def scale_path(letter: str) -> str:
+    return f"maps/{letter}/scale.jpg"
+
+
+def _write(file: Path, picture: np.ndarray) -> None:
+    import cv2
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    assert done
+    file.write_bytes(data.tobytes())

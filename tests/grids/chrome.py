@@ -1,0 +1,152 @@
+"""A headless Chromium that tests drive step by step: the DevTools protocol through pipes, without any package."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def chromium() -> str:
+    """The browser's path; its absence skips, and fails in CI."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        reason = "no chromium (Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+class Tab:
+    """One tab. ``said`` collects what its console and the browser complained about."""
+
+    def __init__(self, browser: Browser, target: str, session: str) -> None:
+        self.browser, self.target, self.session, self.said = browser, target, session, []
+        browser.tabs[session] = self
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.do(f"{domain}.enable")
+
+    def do(self, method: str, **params: Any) -> Any:
+        return self.browser.do(method, self.session, **params)
+
+    def go(self, url: str) -> None:
+        self.do("Page.navigate", url=url)
+
+    def js(self, code: str) -> Any:
+        """The value of an expression; a promise is awaited."""
+        reply = self.do("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in reply, reply
+        return reply["result"].get("value")
+
+    def until(self, code: str, seconds: float = 30) -> Any:
+        """Waits until an expression is true, or an element; its value."""
+        code = f"(() => {{ const found = {code}; return found instanceof Node || found; }})()"
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(AssertionError):  # the page is being replaced
+                if found := self.js(code):
+                    return found
+            if time.monotonic() > end:
+                text = self.js("document.body ? document.body.innerText : ''")
+                raise AssertionError(f"never: {code}; page: {text[:500]}; console: {self.said}")
+            time.sleep(0.02)
+
+    def key(self, key: str) -> None:
+        """Presses a digit key."""
+        about = {"key": key, "code": f"Digit{key}", "text": key, "windowsVirtualKeyCode": ord(key)}
+        self.do("Input.dispatchKeyEvent", type="keyDown", **about)
+        self.do("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def size(self, width: int, height: int, mobile: bool = False) -> None:
+        self.do("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
+        self.do("Emulation.setTouchEmulationEnabled", enabled=mobile)
+
+    def screenshot(self, file: Path) -> None:
+        file.write_bytes(base64.b64decode(self.do("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        self.browser.do("Target.closeTarget", targetId=self.target)
+        self.browser.tabs.pop(self.session)
+
+
+class Browser:
+    """A running browser with a profile of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        to_read, self._write = os.pipe()
+        self._read, to_write = os.pipe()
+        command = [
+            chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'profile'}",
+            "--remote-debugging-pipe",
+        ]  # fmt: skip
+
+        def connect() -> None:  # the browser reads descriptor 3 and writes to 4
+            spare = os.dup(to_write)
+            os.dup2(to_read, 3)
+            os.dup2(spare, 4)
+
+        self.process = subprocess.Popen(
+            command, preexec_fn=connect, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(to_read)
+        os.close(to_write)
+        self._number, self._rest, self.tabs = 0, b"", {}
+
+    def do(self, method: str, session: str | None = None, **params: Any) -> Any:
+        """Sends a command and returns its result; events that arrive meanwhile go to their tabs."""
+        self._number += 1
+        sent = {"id": self._number, "method": method, "params": params} | ({"sessionId": session} if session else {})
+        os.write(self._write, json.dumps(sent).encode() + b"\0")
+        while True:
+            message = self._message()
+            if message.get("id") == self._number:
+                assert "error" not in message, message
+                return message["result"]
+            self._event(message)
+
+    def tab(self) -> Tab:
+        target = self.do("Target.createTarget", url="about:blank")["targetId"]
+        return Tab(self, target, self.do("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        os.close(self._read)
+        os.close(self._write)
+
+    def _message(self) -> Any:
+        while b"\0" not in self._rest:
+            data = os.read(self._read, 1 << 16)
+            assert data, "the browser has ended"
+            self._rest += data
+        first, self._rest = self._rest.split(b"\0", 1)
+        return json.loads(first)
+
+    def _event(self, message: Any) -> None:
+        tab, params = self.tabs.get(message.get("sessionId")), message.get("params", {})
+        if tab is None:
+            return
+        if message["method"] == "Log.entryAdded":
+            tab.said.append(params["entry"]["text"])
+        elif message["method"] == "Runtime.exceptionThrown":
+            tab.said.append(params["exceptionDetails"].get("exception", {}).get("description", "exception"))
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Browser]:
+    browser = Browser(folder)
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -1,0 +1,81 @@
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from human_studies import bundle
+
+from grid.human_study.bundle import PAGES, WEB, check_target
+from grid.human_study.design import ANSWERS, PUBLIC, file_digest, read_design
+from grid.results.heatmap import overlaid, resized
+from grid.spec.grid_file import BadInput
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def test_every_public_file_is_listed_with_its_digest_and_nothing_public_tells_the_truth(tmp_path: Path) -> None:
+    design = bundle(tmp_path / "bundle")
+    public = tmp_path / "bundle" / PUBLIC
+    files = {file.relative_to(public).as_posix(): file_digest(file) for file in public.rglob("*") if file.is_file()}
+    assert design.files == files
+    assert len(files) == len(PAGES) + 3 + 20 * 2 * 4  # a scale per group; each pair alone and with three maps
+    for name in files:
+        assert "same" not in name
+        assert not any(key in name for pair in design.pairs for key in (pair.left, pair.right))
+    text = "".join((public / name).read_text() for name in ("index.html", "study.js"))
+    assert not any(pair.id in text for pair in design.pairs)
+
+
+def test_maps_of_a_group_are_drawn_on_its_one_scale(tmp_path: Path) -> None:
+    """A map of half the height has half the color, so participants can compare pairs."""
+    from human_studies import GroupMaps, write_bundle
+
+    from grid.human_study.design import Group, Inclusion
+
+    crops = np.full((2, 2, 16, 14, 3), 90, np.uint8)
+    maps = np.stack([np.full((2, 8, 7), 0.5, np.float32), np.full((2, 8, 7), 1.0, np.float32)])
+    group = Group(letter="A", title="gradient", map="", low=0.0, high=1.0, signed=False, config={})
+    about = {"name": "n", "study": "s", "cell": "c", "protocol": "p", "checkpoint": "0"}
+    pairs = [("a", "b", True, 0.9), ("c", "d", False, 0.9)]
+    design = write_bundle(tmp_path / "b", about, {"threshold": 0.5}, Inclusion(), pairs, [GroupMaps(group, crops, maps)])
+    for number, pair in enumerate(design.pairs):
+        drawn = cv2.imread(str(tmp_path / "b" / PUBLIC / f"maps/A/{pair.id}-left.jpg"))[..., ::-1]
+        wanted = overlaid(resized(crops[number, 0], 320), maps[number, 0], 0.0, 1.0)
+        assert np.abs(drawn.astype(int) - wanted).max() < 8  # JPEG
+    assert [pair.accepted for pair in design.pairs] == [True, True]
+
+
+def test_a_bundle_with_answers_and_other_folders_are_not_overwritten(tmp_path: Path) -> None:
+    bundle(tmp_path / "bundle")
+    bundle(tmp_path / "bundle")  # without answers it may be made again
+    (tmp_path / "bundle" / ANSWERS).touch()
+    with pytest.raises(BadInput, match="has answers"):
+        bundle(tmp_path / "bundle")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(BadInput, match="is no bundle"):
+        check_target(tmp_path / "other")
+    assert read_design(tmp_path / "bundle").name == "invented"
+
+
+def test_the_pages_name_no_other_host_and_the_vendored_library_has_its_license_and_version() -> None:
+    for name in PAGES:
+        text = (WEB / name).read_text(encoding="utf-8")
+        if name.startswith("jspsych/"):
+            assert "sourceMappingURL" not in text
+        elif name != "icon.svg":  # the namespace of SVG is a URL
+            assert not re.search(r"https?:|//[a-z]", text.replace("// ", "")), name
+    assert (WEB / "jspsych/VERSION").read_text().startswith("jspsych 8.")
+    assert "The MIT License" in (WEB / "jspsych/LICENSE.txt").read_text()
+
+
+def test_the_pages_belong_to_the_package() -> None:
+    """The wheel takes everything in ``grid`` that git does not ignore."""
+    import tomllib
+
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert "grid" in built["only-include"]
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert not any(part in {line.strip("/") for line in ignored} for name in PAGES for part in Path(name).parts)
+    assert all((WEB / name).is_file() for name in PAGES)
