@@ -3,8 +3,8 @@
 Its output is the embedding, here a feature map of 1 x 1; the head ``gmp`` hands it on unchanged. It comes with
 ``pretraining: external``, which identifies it by the content of its file, and ``recipe: none``.
 
-ONNX files are checked before they run, see ``onnx_files`` and ``onnx_trial`` in ``modules.weights``. TorchScript is a program that
-may read and write files, so it needs ``trusted: true``.
+ONNX files are checked before they run, see ``onnx_files`` and ``onnx_trial`` in ``modules.weights``. TorchScript is a program
+that may read and write files, so it needs ``trusted: true``.
 """
 
 from __future__ import annotations
