@@ -17,6 +17,7 @@ import typer
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.export import embed, export, verify
+from grid.cli.judge import judge
 from grid.cli.prune import prune
 from grid.cli.work import work
 from grid.secrets import masked_text
@@ -269,6 +270,7 @@ def mine(
 app.command()(work)
 app.command()(prune)
 app.command()(explain)
+app.command()(judge)
 app.command()(export)
 app.command()(embed)
 app.command()(verify)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from grid.ledger.ledger import Damaged
+from configs.data_interfaces import ProtocolConfig
+from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.plan.inputs import Blocked, InputResolver
 from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
@@ -42,21 +43,23 @@ def threshold_of(trained: Trained, fmr: float, protocol: str | None) -> dict[str
     if chosen is None:
         return {"threshold": None, "reason": "the study evaluated no pairs of images", "flip_test": False}
     try:
-        left, right, same, scores = _scored(trained, chosen)
+        left, right, same, scores = scored_subjects(
+            trained.ledger, trained.view.markers[StageName(EVALUATE, chosen.title)], chosen
+        )
         found = operating_point(scores, same, left, right, fmr)
     except (ValueError, Blocked, Damaged) as error:
         raise BadInput(f"protocol {chosen.title}: {error}") from error
     return {**found, "protocol": chosen.title, "flip_test": chosen.flip_test}
 
 
-def _scored(trained: Trained, protocol: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(subjects of the left and the right images, whether they are the same, scores) of the protocol's pairs."""
+def scored_subjects(
+    ledger: Ledger, marker: Marker, protocol: ProtocolConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(subjects of the left and the right images, whether they are the same, scores) of an evaluation of pairs."""
     import pyarrow.parquet as pq
 
-    assert trained.view is not None
-    marker = trained.view.markers[StageName(EVALUATE, protocol.title)]
-    table = pq.read_table(trained.ledger.path(marker, SCORES), columns=["left", "right", "same", "score"])
-    resolver = InputResolver(trained.ledger.store)
+    table = pq.read_table(ledger.path(marker, SCORES), columns=["left", "right", "same", "score"])
+    resolver = InputResolver(ledger.store)
     manifest = resolver.manifest(resolver.dataset(protocol))
     who = dict(zip(manifest.keys, manifest.identities, strict=True))
     sides = [np.array([who[key] for key in table[side].to_pylist()]) for side in ("left", "right")]
