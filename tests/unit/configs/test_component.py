@@ -17,6 +17,7 @@ from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot be made without
     ("augmentation", "pipeline"): {"steps": ["flip"]},
+    ("protocol", "all_pairs"): {"data": {"name": "drawn"}},
     ("protocol", "attributes"): {"data": {"name": "drawn"}},
     ("protocol", "clustering"): {"data": {"name": "drawn"}},
     ("protocol", "identification"): {"data": {"name": "drawn"}},
