@@ -22,8 +22,8 @@ def model_arguments(package: Package) -> dict[str, Any]:
     height, width = package.size
     dimension = int(package.record["embedding"]["dimension"])
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype(np.uint8), (-1, height, width, 3), "crops")]),
-        Schema([TensorSpec(np.dtype(np.float32), (-1, dimension), "embeddings")]),
+        Schema([TensorSpec(np.dtype(np.uint8), (-1, height, width, 3))]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1, dimension))]),
     )
     return {
         "python_model": str(CODE),
