@@ -17,6 +17,7 @@ from grid.judge.answers import thresholds, worst_pairs
 from grid.judge.judge import FINDINGS, GRID, Request, judge
 from grid.judge.networks import judged, titled
 from grid.judge.preprocessing import Preprocessing
+from grid.judge.survey import Tried
 from grid.ledger.study import Study
 from grid.spec.grid_file import read
 from grid.spec.stage_name import EVALUATE, StageName
@@ -105,7 +106,7 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
 
     def findings(start: Preprocessing, same: np.ndarray, score: Any, parts: Any) -> Any:
         better = start.others("order")[0]
-        tried = module.survey.__globals__["Tried"]("BGR", 0.9, 0.9, 1.0)
+        tried = Tried("BGR", 0.9, 0.9, 1.0)
         return better, [module.Finding("order", "RGB", "BGR", (tried,))]
 
     monkeypatch.setattr(module, "survey", findings)
