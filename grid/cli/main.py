@@ -16,6 +16,8 @@ import typer
 
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.cli.export import embed, export, verify
+from grid.cli.judge import judge
 from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import work
@@ -269,6 +271,10 @@ def mine(
 app.command()(work)
 app.command()(prune)
 app.command()(explain)
+app.command()(judge)
+app.command()(export)
+app.command()(embed)
+app.command()(verify)
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
 

@@ -17,6 +17,7 @@ from grid.spec.training import Compute, Input, Reconstruction, Split, Training
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot be made without
     ("augmentation", "pipeline"): {"steps": ["flip"]},
+    ("protocol", "all_pairs"): {"data": {"name": "drawn"}},
     ("protocol", "attributes"): {"data": {"name": "drawn"}},
     ("protocol", "clustering"): {"data": {"name": "drawn"}},
     ("protocol", "identification"): {"data": {"name": "drawn"}},
@@ -26,6 +27,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("protocol", "pairs"): {"data": {"name": "drawn"}, "file": "/somewhere/list.txt", "layout": "lfw"},
     ("backbone", "abn"): {"backbone": {"name": "alexnet"}},
     ("backbone", "timm"): {"model": "resnet18"},
+    ("backbone", "external"): {"path": "/somewhere/model.onnx"},
     ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},
     ("pretraining", "source"): {"data": {"name": "drawn"}},

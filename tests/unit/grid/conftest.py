@@ -391,3 +391,11 @@ def _maps(generator: np.random.Generator, count: int, size: int, peak: float) ->
             shift = generator.normal(size=2) * 0.08
             one += generator.uniform(0.3, 1) * np.exp(-((x - at_x - shift[0]) ** 2 + (y - at_y - shift[1]) ** 2) / 0.03)
     return (found * peak).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small exported network; its study lies beside it."""
+    from small_export import exported
+
+    return exported(tmp_path_factory.mktemp("exported") / "here")

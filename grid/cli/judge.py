@@ -1,0 +1,128 @@
+"""The ``judge`` command: the report of a grid for networks from files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grid.terminal import AsJson, err, out, styled
+
+
+def judge(
+    networks: Annotated[
+        list[Path], typer.Argument(metavar="NETWORK...", readable=False, help=".onnx, TorchScript, or exported folders")
+    ],
+    on: Annotated[list[str], typer.Option(metavar="NAME=PATH", help="lfw, folder, bin, ijbb or ijbc; or a protocol in YAML")],
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="the study [default: studies/judge]")] = None,
+    order: Annotated[str | None, typer.Option(help="of the color channels: rgb or bgr")] = None,
+    mean: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="subtracted from pixels of 0 to 255; red first")] = None,
+    std: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="divides them then; red first")] = None,
+    faces: Annotated[str | None, typer.Option(help="similarity (five landmarks), box, or none (whole images)")] = None,
+    size: Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="of the images in pixels")] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="add the embedding of the mirror image")] = False,
+    output: Annotated[str | None, typer.Option(help="name of the ONNX output that is the embedding")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="run TorchScript files, which are programs")] = False,
+    fmr: Annotated[float, typer.Option(help="false match rate of the thresholds")] = 0.001,
+    threads: Annotated[int | None, typer.Option(help="of each network [default: all processors]")] = None,
+    store: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="of an earlier study, whose detections are reused")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge networks from files: the report of a grid cell.
+
+    Preprocessing that is not stated is guessed, said, and tried.
+    """
+    from grid.judge.answers import thresholds, worst_pairs
+    from grid.judge.judge import Request
+    from grid.judge.judge import judge as run
+    from grid.judge.material import material
+    from grid.judge.networks import judged, titled
+    from grid.report.console import table
+
+    console = err if as_json else out
+    protocols, usual = material(on, flip)
+    start, stated = _stated(order, mean, std, faces, usual)
+    found = titled([judged(path, start, _size(size), output, trust) for path in networks])
+    for one in found:
+        guessed = "" if one.preprocessing is None else f"; {one.preprocessing.words}{_guessed(stated)}"
+        console.print(f"{one.title}: {one.said}{guessed}", soft_wrap=True)
+    processors = len(os.sched_getaffinity(0))
+    request = Request(tuple(found), protocols, to or Path("studies/judge"), stated, threads or processors, store)
+    study, findings, done = run(request, console)
+    for title, some in findings.items():
+        for finding in some:
+            line = f"{title}: {finding.words}"
+            if finding.wrong:
+                line += "; it was stated, so it is used" if finding.part in stated else f"; {finding.best} is used"
+            console.print(styled("[yellow]{}[/]" if finding.wrong else "{}", line), soft_wrap=True)
+    points = thresholds(study, fmr)
+    worst_pairs(study)
+    if as_json:
+        facts: dict[str, Any] = json.loads((study.path / "report" / "report.json").read_text(encoding="utf-8"))
+        facts["preprocessing"] = {title: [asdict(one) for one in some] for title, some in findings.items()}
+        facts["thresholds"] = [asdict(one) for one in points]
+        print(json.dumps(facts, indent=1))
+    else:
+        out.print(table(study))
+        for point in points:
+            out.print(point.words, soft_wrap=True)
+        out.print(f"report: {study.path / 'report' / 'index.html'}", soft_wrap=True)
+    raise typer.Exit(0 if done else 1)
+
+
+def _guessed(stated: frozenset[str]) -> str:
+    from grid.judge.survey import PARTS
+
+    left = [part for part in PARTS if part not in stated]
+    return f" ({', '.join(left)} guessed)" if left else " (as stated)"
+
+
+def _stated(order: str | None, mean: str | None, std: str | None, faces: str | None, usual: str) -> tuple[Any, frozenset[str]]:
+    """The preprocessing to begin with, and its parts that the user stated."""
+    from grid.judge.preprocessing import FACES, ORDERS, Preprocessing
+    from grid.spec.grid_file import BadInput
+
+    for name, value, known in (("order", order, ORDERS), ("faces", faces, tuple(FACES))):
+        if value is not None and value not in known:
+            raise BadInput(f"--{name} {value!r}: known are {', '.join(known)}")
+    if (mean is None) != (std is None):
+        raise BadInput("--mean and --std belong together: state both, such as --mean 127.5 --std 127.5")
+    plain = Preprocessing()
+    start = Preprocessing(
+        order or plain.order,
+        plain.mean if mean is None else _three("--mean", mean),
+        plain.std if std is None else _three("--std", std),
+        faces or usual,
+    )
+    named = {"order": order, "range": mean, "faces": faces}
+    return start, frozenset(part for part, value in named.items() if value is not None)
+
+
+def _three(option: str, text: str) -> tuple[float, float, float]:
+    from grid.spec.grid_file import BadInput
+
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 3) or (option == "--std" and not min(values) > 0):
+        raise BadInput(f"{option} {text!r}: one number, or three with commas, red first; --std above 0")
+    first, second, third = values * 3 if len(values) == 1 else values
+    return first, second, third
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from grid.spec.grid_file import BadInput
+
+    if text is None:
+        return None
+    sides = text.split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) >= 32 for side in sides):
+        raise BadInput(f"--size {text!r}: HEIGHTxWIDTH in pixels, 32 or more, such as 112x96")
+    return int(sides[0]), int(sides[-1])

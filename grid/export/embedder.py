@@ -1,0 +1,134 @@
+"""An exported network at work: photographs in, embeddings and decisions out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from datamodules.datamodule import to_tensor
+from datamodules.images import read_image
+from grid.export.package import Package
+from grid.spec.grid_file import BadInput
+from modules.shape_inference import feature_shape
+from modules.weights.files import fit, read, under
+
+BATCH = 64  # images per forward pass
+
+
+class Plain(nn.Module):
+    """Backbone and head: face crops (N, 3, H, W) in [-1, 1] to embeddings (N, dimension), not normalized."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.head(self.backbone(images))
+        return found
+
+
+def network_of(package: Package) -> Plain:
+    """The network in evaluation mode, with the weights of the package.
+
+    Raises:
+        BadInput: the weights do not fit the network.
+    """
+    backbone = package.backbone.build()
+    head = package.head.build(*feature_shape(package.backbone, package.size))
+    try:
+        found = read(package.weights)
+        for part, module in (("backbone", backbone), ("head", head)):
+            wanted = module.state_dict()
+            if wanted:
+                module.load_state_dict(fit(under(found, f"{part}.", package.weights), wanted, package.weights, part=part))
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    return Plain(backbone, head).eval()
+
+
+class Embedder:
+    """Finds the faces of photographs, crops them as in training and embeds them, on the CPU.
+
+    Raises:
+        BadInput: as ``network_of``.
+    """
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        self.network = network_of(package)
+        self.detector = package.detector.build()
+
+    def crops(self, files: Sequence[Path]) -> tuple[np.ndarray, list[bool]]:
+        """The faces of image files, uint8 (N, height, width, 3), and whether each was found by the detector.
+
+        Raises:
+            BadInput: a file is not an image, or has no face and the detector's policy is not to use the center.
+        """
+        try:
+            images = [read_image(Path(file)) for file in files]
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        detector = self.package.detector
+        crops, found = [], []
+        for file, image, face in zip(files, images, self.detector.detect(images), strict=True):
+            if not face.found and detector.on_missing_face != "center_crop":
+                raise BadInput(
+                    f"{file}: detector {detector.name} finds no face, and the network was evaluated without such images "
+                    f"(on_missing_face: {detector.on_missing_face})"
+                )
+            crops.append(self.detector.crop(image, face, self.package.input.pixels))
+            found.append(bool(face.found))
+        return np.stack(crops), found
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        """Face crops uint8 (N, height, width, 3) to embeddings of unit length, float32 (N, dimension).
+
+        With the mirror images added if the threshold was measured so.
+
+        Raises:
+            BadInput: an embedding has length 0.
+        """
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(crops), BATCH):
+                images = torch.stack([to_tensor(crop) for crop in crops[start : start + BATCH]])
+                total = self.network(images)
+                if self.package.flip_test:
+                    total = total + self.network(images.flip(3))
+                found.append(total.double().numpy())
+        vectors = np.concatenate(found)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(norms) & (norms > 0)).all():
+            raise BadInput(f"{self.package.folder}: the network gives an embedding of length 0, which has no direction")
+        return np.asarray((vectors / norms).astype(np.float32))
+
+    def verify(self, one: Path, other: Path, threshold: float | None = None) -> dict[str, Any]:
+        """The similarity of two photographs, and the decision by the threshold of the package, or the given one.
+
+        Raises:
+            BadInput: as ``crops`` and ``embed``; neither the package nor the caller has a threshold.
+        """
+        told = self.package.record.get("threshold") or {}
+        limit = told.get("threshold") if threshold is None else threshold
+        if limit is None:
+            raise BadInput(
+                f"{self.package.folder}: exported without a threshold ({told.get('reason', 'none was measured')}); give "
+                "--threshold"
+            )
+        crops, found = self.crops([one, other])
+        vectors = self.embed(crops).astype(np.float64)
+        similarity = float(vectors[0] @ vectors[1])
+        return {
+            "similarity": similarity,
+            "threshold": float(limit),
+            "same": similarity >= limit,
+            "fmr": told.get("fmr") if threshold is None else None,
+            "tmr": told.get("tmr") if threshold is None else None,
+            "protocol": told.get("protocol") if threshold is None else None,
+            "faces": [{"file": str(file), "found": face} for file, face in zip((one, other), found, strict=True)],
+        }

@@ -1,0 +1,66 @@
+"""The threshold that an export carries: from the scores of a protocol of the study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from configs.data_interfaces import ProtocolConfig
+from grid.ledger.ledger import Damaged, Ledger, Marker
+from grid.plan.inputs import Blocked, InputResolver
+from grid.results.model_loader import Trained
+from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import EVALUATE, StageName
+from modules.metrics.operating_point import operating_point
+
+SCORES = "scores.parquet"
+
+
+def threshold_of(trained: Trained, fmr: float, protocol: str | None) -> dict[str, Any]:
+    """See ``operating_point``, with ``protocol``, ``flip_test`` and ``best_accuracy`` of all its pairs.
+
+    Without a protocol that has pairs, a ``reason`` instead.
+
+    Args:
+        fmr: the wished false match rate
+        protocol: its title; None: the first finished one with pairs of images and without corner crops
+
+    Raises:
+        BadInput: no such protocol, its images are absent, or its pairs cannot show that rate.
+    """
+    if trained.cell is None or trained.view is None:
+        return {"threshold": None, "reason": "no study is known", "flip_test": False}
+    fits = [
+        one
+        for one in trained.cell.protocols
+        if one.task == "verification" and one.multi_crop is None and StageName(EVALUATE, one.title) in trained.view.markers
+    ]
+    chosen = next((one for one in fits if protocol in (None, one.title)), None)
+    if chosen is None and protocol is not None:
+        titles = ", ".join(one.title for one in fits) or "none"
+        raise BadInput(f"--protocol {protocol!r}: no finished protocol of that title with pairs of images (known: {titles})")
+    if chosen is None:
+        return {"threshold": None, "reason": "the study evaluated no pairs of images", "flip_test": False}
+    try:
+        left, right, same, scores = scored_subjects(
+            trained.ledger, trained.view.markers[StageName(EVALUATE, chosen.title)], chosen
+        )
+        found = operating_point(scores, same, left, right, fmr)
+    except (ValueError, Blocked, Damaged) as error:
+        raise BadInput(f"protocol {chosen.title}: {error}") from error
+    return {**found, "protocol": chosen.title, "flip_test": chosen.flip_test}
+
+
+def scored_subjects(
+    ledger: Ledger, marker: Marker, protocol: ProtocolConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(subjects of the left and the right images, whether they are the same, scores) of an evaluation of pairs."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(ledger.path(marker, SCORES), columns=["left", "right", "same", "score"])
+    resolver = InputResolver(ledger.store)
+    manifest = resolver.manifest(resolver.dataset(protocol))
+    who = dict(zip(manifest.keys, manifest.identities, strict=True))
+    sides = [np.array([who[key] for key in table[side].to_pylist()]) for side in ("left", "right")]
+    return sides[0], sides[1], table["same"].to_numpy(zero_copy_only=False), table["score"].to_numpy()

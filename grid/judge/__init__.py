@@ -1,0 +1,1 @@
+"""Judges finished networks: evaluates files from anywhere as cells of a grid."""

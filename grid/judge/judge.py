@@ -1,0 +1,175 @@
+"""Judges networks: writes a grid with one axis, runs its cells in this process, and builds their report.
+
+Neither Ray nor MLflow is used. The grid file stays in the study's folder, so that `facegrid launch` can continue it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from rich.console import Console
+
+from configs.lookup import resolve
+from grid.execution.executor import Session
+from grid.execution.job import fresh_process_state, jobs_of
+from grid.execution.launch import settings_of, void_changed
+from grid.execution.local import LocalExecutor
+from grid.execution.progress import Display
+from grid.execution.scheduler import queue_of
+from grid.judge.networks import Judged
+from grid.judge.preprocessing import Preprocessing
+from grid.judge.sample import Sample
+from grid.judge.survey import PARTS, Finding, survey
+from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
+from grid.ledger.study import Study
+from grid.plan.inputs import Blocked, InputResolver
+from grid.plan.plan import Plan, store_of
+from grid.plan.preflight import checked_plan, prepare
+from grid.plan.study_record import write_plan
+from grid.report.build import build
+from grid.spec.grid_file import BadInput, Grid, read
+from grid.terminal import styled
+from modules.layers.normalize import unit
+from modules.shape_inference import Size
+
+GRID, FINDINGS = "judge.yaml", "preprocessing.json"
+AXIS = "model"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is judged, and how.
+
+    Attributes:
+        networks: with titles that differ
+        protocols: as in a grid file
+        to: the study's folder
+        stated: parts of the preprocessing that the user stated; the others may be replaced
+        threads: of each forward pass
+        store: of an earlier study, whose detections are then used again
+    """
+
+    networks: tuple[Judged, ...]
+    protocols: list[dict[str, Any]]
+    to: Path
+    stated: frozenset[str]
+    threads: int = 1
+    store: str | None = None
+
+
+def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Finding]], bool]:
+    """Runs what is missing; returns the study, what was tried for each network, and whether all cells are done.
+
+    Raises:
+        BadInput: data are missing, or a network is refused.
+    """
+    grid = _grid(request)
+    study = request.to.absolute()
+    prepare(study, store_of(grid))
+    with Lock(LocalStore(study), "judge") as lock:
+        plan = checked_plan(grid, None, console)
+        findings = {one.title: _tried(one, request, InputResolver(store_of(grid)), console) for one in request.networks}
+        changed = [_better(one, findings[one.title], request.stated) for one in request.networks]
+        if changed != list(request.networks):
+            grid = _grid(replace(request, networks=tuple(changed)))
+            plan = checked_plan(grid, None, console)
+        record = {title: [asdict(one) for one in found] for title, found in findings.items()}
+        (study / FINDINGS).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_plan(plan, grid)
+        done = _run(plan, grid, lock, console)
+        build(Study(study))
+    return Study(study), findings, done
+
+
+def _grid(request: Request) -> Grid:
+    """Writes the grid file and reads it back."""
+    protocols: list[Any] = request.protocols
+    try:
+        first: Any = resolve("protocol", protocols[0])
+        data = first.dataset().model_dump(mode="json")
+    except ValueError as error:
+        raise BadInput(f"--on: {' '.join(str(error).split())}") from error
+    tree = {
+        "name": "judge",
+        "base": {"data": data, "recipe": "none", "compute": {"threads": request.threads}},
+        "axes": {AXIS: {one.title: one.settings() for one in request.networks}},
+        "protocols": protocols,
+        "launch": {"executor": "local", "study": str(request.to.absolute())}
+        | ({"store": request.store} if request.store else {}),
+    }
+    request.to.mkdir(parents=True, exist_ok=True)
+    path = request.to / GRID
+    path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return read(path)
+
+
+def _run(plan: Plan, grid: Grid, lock: Lock, console: Console) -> bool:
+    """Runs the open stages of a plan in this process; returns whether none failed."""
+    ledger = Ledger(store_of(grid))
+    void_changed(plan, ledger)
+    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
+    queue = queue_of(plan, jobs, {})
+    if queue.waiting:
+        with Display(queue, console, len(plan.cells), 0) as display:
+            LocalExecutor(grid.spec.launch).run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say))
+    for why in queue.failed.values():
+        console.print(styled("[red]failed[/] {}", why))
+    return not queue.failed
+
+
+def _tried(one: Judged, request: Request, resolver: InputResolver, console: Console) -> list[Finding]:
+    """What the usual preprocessing gives on a few pairs; nothing for an exported network."""
+    if one.preprocessing is None:
+        return []
+    protocol: Any = resolve("protocol", request.protocols[0])
+    settings = one.settings()
+    size: Size = one.size
+    parts = tuple(part for part in PARTS if part != "faces" or "faces" in request.stated or one.preprocessing.faces != "none")
+    console.print(f"{one.title}: trying the usual preprocessing on a few pairs")
+    with fresh_process_state({}):
+        import torch
+
+        torch.set_num_threads(request.threads)
+        try:
+            sample = Sample(protocol, resolver)
+        except (ValueError, Blocked) as error:
+            raise BadInput(str(error)) from error
+        crops: dict[str, Any] = {}
+        built: dict[str, Any] = {}
+
+        def score(how: Preprocessing) -> np.ndarray:
+            from datamodules.datamodule import to_tensor
+
+            if how.faces not in crops:
+                crops[how.faces] = torch.stack([to_tensor(crop) for crop in sample.crops(how.faces, size)])
+            config: Any = resolve("backbone", {**settings["backbone"], **how.of_network()})
+            network = built.setdefault("network", config.build().eval())
+            network.embedding.config = config
+            with torch.inference_mode():
+                vectors = unit(network(crops[how.faces])[:, :, 0, 0].double()).numpy()
+            cosines: np.ndarray = np.einsum("nd,nd->n", vectors[sample.left], vectors[sample.right])
+            return cosines
+
+        try:
+            return survey(one.preprocessing, sample.same, score, parts)[1]
+        except ValueError as error:
+            raise BadInput(f"{one.path}: {error}" if str(one.path) not in str(error) else str(error)) from error
+
+
+def _better(one: Judged, findings: Sequence[Finding], stated: frozenset[str]) -> Judged:
+    """The network with the clearly better choices, except for the parts that the user stated."""
+    if one.preprocessing is None:
+        return one
+    chosen = one.preprocessing
+    for finding in findings:
+        if finding.wrong and finding.part not in stated:
+            chosen = next(other for other in chosen.others(finding.part) if other.choice(finding.part) == finding.best)
+    return replace(one, preprocessing=chosen)

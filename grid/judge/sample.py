@@ -1,0 +1,81 @@
+"""A few pairs of a protocol, for trying preprocessing: their images, and their faces cropped in each usual way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from configs.data_interfaces import ProtocolConfig
+from configs.lookup import resolve
+from grid.judge.preprocessing import FACES
+from grid.plan.inputs import InputResolver
+
+PAIRS = 80  # of each kind
+
+
+class Sample:
+    """``PAIRS`` genuine and as many impostor pairs, or all if there are fewer.
+
+    Attributes:
+        left, right: int64 (n,), places in ``crops``
+        same: bool (n,)
+    """
+
+    def __init__(self, protocol: ProtocolConfig, resolver: InputResolver, count: int = PAIRS, seed: int = 0) -> None:
+        data = resolver.dataset(protocol)
+        manifest = resolver.manifest(data)
+        one, other, same = _pairs(protocol, manifest)
+        rng = np.random.default_rng(seed)
+        kinds = [np.flatnonzero(same == kind) for kind in (True, False)]
+        chosen = np.concatenate([np.sort(rng.permutation(rows)[:count]) for rows in kinds])
+        self.same = same[chosen]
+        rows, places = np.unique(np.stack([one[chosen], other[chosen]]), return_inverse=True)
+        self.left, self.right = places.reshape(2, -1)
+        subset: Any = manifest.subset(rows.tolist())
+        images = data.build(subset)
+        self.images = [images.image(row) for row in range(len(rows))]
+        self._listed = data.detections(subset) if hasattr(data, "detections") else None
+        self._keys = list(subset.keys)
+        self._detected: list[Any] | None = None
+
+    def crops(self, faces: str, size: int | tuple[int, int], detectors: Mapping[str, Any] = FACES) -> np.ndarray:
+        """uint8 (images, height, width, 3); ``faces`` is a key of ``FACES``."""
+        config: Any = resolve("detector", detectors[faces])
+        detector = config.build()
+        if config.trivial:
+            found = detector.detect(self.images)
+        else:
+            if self._detected is None:  # the boxes do not depend on the alignment
+                self._detected = (
+                    [self._listed.row(key) for key in self._keys] if self._listed is not None else detector.detect(self.images)
+                )
+            found = self._detected
+        return np.stack([detector.crop(image, face, size) for image, face in zip(self.images, found, strict=True)])
+
+
+def _pairs(protocol: Any, manifest: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the manifest and kind of each pair; of templates, their first images.
+
+    Raises:
+        ValueError: the protocol compares no pairs.
+    """
+    if protocol.task == "verification":
+        found = protocol.pairs(manifest)
+        return found.left, found.right, found.same
+    if protocol.task == "templates":
+        asked = protocol.comparisons(manifest)
+        first = np.zeros(len(asked.templates), np.int64)
+        first[asked.templates.template[::-1]] = asked.templates.rows[::-1]
+        return first[asked.left], first[asked.right], asked.same
+    rows: dict[str, list[int]] = {}
+    for row, who in enumerate(manifest.identities):
+        rows.setdefault(who, []).append(row)
+    several = [theirs for theirs in rows.values() if len(theirs) > 1]
+    if len(several) < 2:
+        raise ValueError(f"protocol {protocol.title}: no subject has two images, so no pairs can be made")
+    firsts = [theirs[0] for theirs in several]
+    left = np.array([*firsts, *firsts], np.int64)
+    right = np.array([*(theirs[1] for theirs in several), *firsts[1:], firsts[0]], np.int64)
+    return left, right, np.arange(len(left)) < len(several)

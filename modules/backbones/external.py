@@ -1,0 +1,178 @@
+"""A finished network in a file of its own, ONNX or TorchScript: it is evaluated, never trained.
+
+Its output is the embedding, here a feature map of 1 x 1; the head ``gmp`` hands it on unchanged. It comes with
+``pretraining: external``, which identifies it by the content of its file, and ``recipe: none``.
+
+ONNX files are checked before they run, see ``onnx_files`` and ``onnx_trial`` in ``modules.weights``. TorchScript is a program
+that may read and write files, so it needs ``trusted: true``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.component import LOCATION, Outside
+from configs.network_interfaces import BackboneConfig
+
+ONNX = ".onnx"
+Three = tuple[float, float, float]
+
+
+class ExternalConfig(BackboneConfig):
+    """The file, and what its network expects: the channels in ``order``, each (pixel - mean) / std of pixels from 0 to 255.
+
+    Fields:
+        path: an ``.onnx`` file; every other suffix is TorchScript
+        dimension: of the embedding
+        order: of the color channels
+        mean, std: one number for each channel, in the network's order
+        layout: of the images: (N, 3, height, width) or (N, height, width, 3)
+        output: name of the ONNX output that is the embedding; None: the first
+        trusted: run a TorchScript file
+    """
+
+    name: Literal["external"] = "external"
+    path: Annotated[Path, LOCATION]
+    dimension: int = Field(default=512, ge=1)
+    order: Literal["rgb", "bgr"] = "rgb"
+    mean: Three = (127.5, 127.5, 127.5)
+    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (
+        127.5,
+        127.5,
+        127.5,
+    )
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    output: str | None = None
+    trusted: Annotated[bool, Outside("a permission")] = False
+
+    @property
+    def is_onnx(self) -> bool:
+        return self.path.suffix.lower() == ONNX
+
+    def build(self) -> External:
+        return External(self)
+
+
+class External(nn.Module):
+    """Images to embeddings through the file's network, which is opened at the first batch."""
+
+    def __init__(self, config: ExternalConfig) -> None:
+        super().__init__()
+        self.channels = config.dimension
+        self.embedding = FileNetwork(config)
+
+    def stages(self) -> dict[str, nn.Module]:
+        return {"embedding": self.embedding}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] to (N, dimension, 1, 1)."""
+        return self.embedding(images)
+
+
+class FileNetwork(nn.Module):
+    """The network of the file; has no parameters here, so that a ``state_dict`` does not hold it."""
+
+    def __init__(self, config: ExternalConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._opened: Any = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] to (N, dimension, 1, 1).
+
+        Raises:
+            ValueError: the network is to be trained, the file cannot be run, or its output is no (N, dimension).
+        """
+        config = self.config
+        if images.is_meta:
+            return images.new_empty(len(images), config.dimension, 1, 1)
+        if self.training:
+            raise ValueError(f"backbone external: {config.path.name} is evaluated and cannot be trained; set recipe: none")
+        found = self._run(self.prepared(images))
+        if tuple(found.shape[:2]) != (len(images), config.dimension) or found.numel() != len(images) * config.dimension:
+            raise ValueError(
+                f"{config.path}: {len(images)} images give {tuple(found.shape)}; expected ({len(images)}, {config.dimension}): "
+                "set backbone.dimension, or backbone.output to the embedding"
+            )
+        return found.reshape(len(images), config.dimension, 1, 1).to(images.device)
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """The network's input of images (N, 3, H, W) in [-1, 1]: order of the channels, range, layout."""
+        config = self.config
+        found = images.flip(1) if config.order == "bgr" else images
+        std = torch.tensor(config.std, dtype=torch.float64)
+        shift = (127.5 - torch.tensor(config.mean, dtype=torch.float64)) / std
+        view = (1, 3, 1, 1)
+        found = found * (127.5 / std).view(view).to(found) + shift.view(view).to(found)
+        return found.permute(0, 2, 3, 1).contiguous() if config.layout == "nhwc" else found.contiguous()
+
+    def _run(self, batch: Tensor) -> Tensor:
+        if self._opened is None:
+            self._opened = _onnx(self.config, tuple(batch.shape[1:])) if self.config.is_onnx else _script(self.config)
+        found: Tensor = self._opened(batch)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}  # a session belongs to its process
+
+
+def _onnx(config: ExternalConfig, shape: tuple[int, ...]) -> Any:
+    """The ONNX network as a function of batches of images of that shape; the file is checked and tried first."""
+    import onnxruntime
+
+    from modules.weights.onnx_files import inspect
+    from modules.weights.onnx_trial import trial
+
+    told = inspect(config.path)
+    trial(config.path, told.input, (told.shape[0] or 1, *shape))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(config.path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has an exception for each of its states
+        raise ValueError(f"{config.path}: ONNX Runtime cannot open it ({' '.join(str(error).split())[:300]})") from error
+    name = config.output or told.outputs[0]
+    if name not in told.outputs:
+        raise ValueError(f"{config.path}: no output {name!r} (known: {', '.join(told.outputs)}); set backbone.output")
+
+    def run(batch: Tensor) -> Tensor:
+        images = batch.detach().cpu().numpy()
+        step = told.shape[0] or len(images)  # some files fix the number of images
+        found = []
+        for start in range(0, len(images), step):
+            part = images[start : start + step]
+            whole = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), part.dtype)])
+            found.append(session.run([name], {told.input: whole})[0][: len(part)])
+        return torch.from_numpy(np.concatenate(found).astype(np.float32, copy=False))
+
+    return run
+
+
+def _script(config: ExternalConfig) -> Any:
+    """The TorchScript network."""
+    if not config.trusted:
+        raise ValueError(
+            f"{config.path}: TorchScript is a program that may read and write files; if you trust its origin, set "
+            "backbone.trusted: true (judge: --trust), or export it to ONNX"
+        )
+    try:
+        module = torch.jit.load(str(config.path), map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{config.path}: no readable TorchScript file ({line})") from error
+
+    def run(batch: Tensor) -> Tensor:
+        with torch.no_grad():
+            found = module(batch.cpu())
+        if not isinstance(found, Tensor):
+            raise ValueError(f"{config.path}: returns {type(found).__name__}; expected a tensor of embeddings")
+        return found.float()
+
+    return run

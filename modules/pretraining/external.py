@@ -1,0 +1,53 @@
+"""The weights are in the file of the backbone ``external``; its content identifies the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from configs.component import Missing
+from configs.network_interfaces import BackboneConfig, PretrainingConfig
+from modules.backbones.external import ExternalConfig
+from modules.shape_inference import title
+from modules.weights.files import sha256
+from modules.weights.onnx_files import inspect
+
+
+class ExternalWeightsConfig(PretrainingConfig):
+    """Has no settings: ``backbone.path`` names the file."""
+
+    name: Literal["external"] = "external"
+
+    def impossible(self, backbone: BackboneConfig) -> str | None:
+        if not isinstance(backbone, ExternalConfig):
+            return f"pretraining external is for backbone external, whose file holds the weights; found {title(backbone)}"
+        return None
+
+    def missing(self, backbone: BackboneConfig) -> Missing | None:
+        path = self._file(backbone)
+        return None if path.is_file() else Missing(f"network {path} is no file here", "put it there, or set backbone.path")
+
+    def check(self, backbone: BackboneConfig) -> None:
+        """Checks an ONNX file as ``onnx_files.inspect``; a TorchScript file is checked when it is opened.
+
+        Raises:
+            ValueError: the file is missing or rejected.
+        """
+        self.content(backbone)
+
+    def content(self, backbone: BackboneConfig) -> str | None:
+        """SHA-256 (hex) of the file and of its external data; raises as ``check``."""
+        path = self._file(backbone)
+        if missing := self.missing(backbone):
+            raise ValueError(str(missing))
+        return inspect(path).digest if isinstance(backbone, ExternalConfig) and backbone.is_onnx else sha256(path)
+
+    def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
+        """Loads nothing: the backbone opens its file itself. Raises as ``check``."""
+        self.check(config)
+
+    def _file(self, backbone: BackboneConfig) -> Path:
+        if reason := self.impossible(backbone):
+            raise ValueError(reason)
+        assert isinstance(backbone, ExternalConfig)
+        return backbone.path

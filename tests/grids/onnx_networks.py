@@ -1,0 +1,57 @@
+"""Small ONNX networks for tests, made operator by operator."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIZE = 32
+
+
+def matrix(dimension: int = 4, seed: int = 0) -> np.ndarray:
+    """float32 (3 * 16, dimension): the weights of ``network``."""
+    return np.random.default_rng(seed).normal(size=(48, dimension)).astype(np.float32)
+
+
+def network(dimension: int = 4, batch: int | str = "N", seed: int = 0, layout: str = "nchw") -> Any:
+    """Means of 4 x 4 squares of images of ``SIZE`` pixels, times ``matrix``: linear in the pixels."""
+    sides = [batch, 3, SIZE, SIZE] if layout == "nchw" else [batch, SIZE, SIZE, 3]
+    before = [] if layout == "nchw" else [helper.make_node("Transpose", ["images"], ["turned"], perm=[0, 3, 1, 2])]
+    first = "images" if layout == "nchw" else "turned"
+    nodes = [
+        *before,
+        helper.make_node("AveragePool", [first], ["map"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Flatten", ["map"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "matrix"], ["embedding"]),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, sides)
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [batch, dimension])
+    graph = helper.make_graph(nodes, "small", [images], [output], [numpy_helper.from_array(matrix(dimension, seed), "matrix")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def save(path: Path, model: Any) -> Path:
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def naive(images: np.ndarray, dimension: int = 4, seed: int = 0) -> np.ndarray:
+    """What ``network`` computes, of images (N, 3, SIZE, SIZE)."""
+    squares = images.reshape(len(images), 3, 4, 8, 4, 8).mean(axis=(3, 5))
+    return squares.reshape(len(images), 48) @ matrix(dimension, seed)
+
+
+def external(model: Any, location: str, length: int | None = None) -> Any:
+    """The model with its weights said to be in another file."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    tensor = changed.graph.initializer[0]
+    told = {"location": location} | ({} if length is None else {"length": str(length)})
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in told.items():
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return changed

@@ -1,0 +1,92 @@
+"""``judge``, ``export``, ``embed`` and ``verify`` through the real command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from onnx_networks import external, network, save
+from small_export import study
+from typer.testing import CliRunner
+
+from configs.lookup import resolve
+from grid.cli.main import app
+from grid.spec.grid_file import BadInput
+
+pytestmark = pytest.mark.timeout(900)
+DRAWN = "{name: drawn, subjects: 16, shots: 6, folds: 4}"
+
+
+def call(*arguments: object) -> str:
+    """What the command prints."""
+    found = CliRunner().invoke(app, [*map(str, arguments)])
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    assert found.exit_code == 0, found.output
+    return str(found.stdout)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    data: Any = resolve("data", {"name": "drawn", "subjects": 2, "shots": 2})
+    dataset, folder = data.build(data.manifest(Path())), tmp_path_factory.mktemp("faces")
+    for row in range(4):
+        assert cv2.imwrite(str(folder / f"{row}.png"), np.ascontiguousarray(dataset.image(row)[..., ::-1]))
+    return sorted(folder.iterdir())
+
+
+def test_a_study_is_exported_and_its_network_compares_photographs(tmp_path: Path, faces: list[Path]) -> None:
+    home = study(tmp_path / "here").path
+    model = tmp_path / "model"
+    told = json.loads(call("export", home, "--to", model, "--fmr", 0.1, "--json"))
+    assert told["threshold"]["wished"] == 0.1
+    assert {path.name for path in model.iterdir()} == {"facegrid.json", "model.onnx", "model.safetensors"}
+    decided = json.loads(call("verify", model, faces[0], faces[1], "--json"))
+    assert decided["same"] == (decided["similarity"] >= told["threshold"]["threshold"])
+    assert "false match rate" in call("verify", model, faces[0], faces[2])
+    call("embed", model, *faces, "--to", tmp_path / "e.npz")
+    found = np.load(tmp_path / "e.npz")
+    assert found["embeddings"][0] @ found["embeddings"][1] == pytest.approx(decided["similarity"], abs=1e-5)
+    with pytest.raises(BadInput, match="exists already"):
+        call("export", home, "--to", model)
+
+
+def test_onnx_files_are_judged_and_what_is_assumed_is_said(tmp_path: Path) -> None:
+    files = [save(tmp_path / f"{seed}.onnx", network(dimension=8, seed=seed)) for seed in (0, 1)]
+    said = call("judge", *files, "--on", DRAWN, "--faces", "none", "--to", tmp_path / "study", "--fmr", 0.1, "--threads", 1)
+    words = " ".join(said.split())
+    assert "0.onnx: ONNX, 32 x 32 pixels, 8 numbers; RGB, (x - 127.5) / 127.5, faces: none (range, order guessed)" in words
+    assert "on other subjects it is" in words
+    assert (tmp_path / "study" / "report" / "worst-2.png").is_file()
+    again = json.loads(
+        call("judge", *files, "--on", DRAWN, "--faces", "none", "--to", tmp_path / "study", "--threads", 1, "--json")
+    )
+    assert [one["model"] for one in again["thresholds"]] == ["model=0.onnx", "model=1.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--order", "grb"], "--order 'grb': known are rgb, bgr"),
+        (["--mean", "1"], "--mean and --std belong together"),
+        (["--mean", "1,2", "--std", "1"], "--mean '1,2': one number, or three"),
+        (["--mean", "1", "--std", "0"], "--std '0'"),
+        (["--size", "8x8"], "--size '8x8'"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_read(tmp_path: Path, options: list[str], said: str) -> None:
+    with pytest.raises(BadInput, match=said.replace("(", r"\(")):
+        call("judge", tmp_path / "none.onnx", "--on", DRAWN, *options, "--to", tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_hostile_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret").write_bytes(b"0" * 768)
+    path = save(tmp_path / "in" / "a.onnx", external(network(), "../secret"))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput, match="outside the file's folder; it is not read"):
+        call("judge", path, "--on", DRAWN, "--to", tmp_path / "study")
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,117 @@
+"""Networks from files, judged as cells of a grid."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from onnx_networks import SIZE, naive, network, save
+from rich.console import Console
+from small_export import DRAWN
+
+from configs.lookup import resolve
+from grid.judge.answers import thresholds, worst_pairs
+from grid.judge.judge import FINDINGS, GRID, Request, judge
+from grid.judge.networks import judged, titled
+from grid.judge.preprocessing import Preprocessing
+from grid.judge.survey import Tried
+from grid.ledger.study import Study
+from grid.spec.grid_file import read
+from grid.spec.stage_name import EVALUATE, StageName
+
+PLAIN = Preprocessing(faces="none")
+PROTOCOL = {"name": "drawn", "subjects": 16, "shots": 6, "folds": 4}
+
+
+@pytest.fixture(scope="module")
+def study(package: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """Two linear networks and an exported one on drawn faces."""
+    folder = tmp_path_factory.mktemp("judged")
+    files = [save(folder / f"{seed}.onnx", network(dimension=8, seed=seed)) for seed in (0, 1)]
+    networks = titled([judged(path, PLAIN) for path in (*files, package.folder)])
+    request = Request(tuple(networks), [DRAWN], folder / "study", frozenset({"order", "range", "faces"}))
+    found, _, done = judge(request, Console(file=io.StringIO()))
+    assert done
+    return found, folder
+
+
+def metrics(study: Study, place: int) -> dict[str, Any]:
+    marker = study.cells[place].markers[StageName(EVALUATE, "drawn")]
+    found: dict[str, Any] = study.ledger.json(marker, "metrics.json")
+    return found
+
+
+def test_an_onnx_network_is_evaluated_on_its_own_embeddings(study: tuple[Study, Path]) -> None:
+    """The scores are those of the linear network written out, of images resized by OpenCV's areas."""
+    found = study[0]
+    marker = found.cells[0].markers[StageName(EVALUATE, "drawn")]
+    table = pq.read_table(found.ledger.path(marker, "scores.parquet"))
+    protocol: Any = resolve("protocol", DRAWN)
+    data = protocol.dataset()
+    manifest = data.manifest(Path())
+    dataset, detector = data.build(manifest), resolve("detector", "none").build()  # type: ignore[attr-defined]
+    place = {key: row for row, key in enumerate(manifest.keys)}
+    for row in (0, 7, table.num_rows - 1):
+        vectors = []
+        for side in ("left", "right"):
+            image = dataset.image(place[table[side][row].as_py()])
+            (face,) = detector.detect([image])
+            crop = detector.crop(image, face, SIZE).astype(np.float64).transpose(2, 0, 1)[None] / 127.5 - 1
+            vectors.append((naive(crop, 8) + naive(crop[..., ::-1], 8))[0])
+        cosine = vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1])
+        assert table["score"][row].as_py() == pytest.approx(cosine, abs=1e-4)
+
+
+def test_an_exported_network_gets_the_numbers_of_its_study(study: tuple[Study, Path], package: Any) -> None:
+    before = metrics(Study(package.folder.parent / "study"), 0)
+    assert metrics(study[0], 2) == before
+    assert metrics(study[0], 0)["auc"]["value"] != before["auc"]["value"]
+
+
+def test_the_grid_file_stays_and_the_same_judgment_runs_nothing(study: tuple[Study, Path]) -> None:
+    found, _ = study
+    grid = read(found.path / GRID)
+    assert list(grid.axes["model"]) == ["0.onnx", "1.onnx", "model"]
+    before = {marker.attempt for cell in found.cells for marker in cell.markers.values()}
+    assert {marker.attempt for cell in Study(found.path).cells for marker in cell.markers.values()} == before
+    assert (found.path / "report" / "index.html").is_file()
+    assert (found.path / "report" / "modes.md").is_file()
+    tried = json.loads((found.path / FINDINGS).read_text())
+    assert {part["part"] for part in tried["0.onnx"]} == {"order", "range", "faces"}
+    assert tried["model"] == []
+
+
+def test_thresholds_and_worst_pairs_come_from_the_scores(study: tuple[Study, Path]) -> None:
+    found, _ = study
+    points = thresholds(found, 0.1)
+    assert [one.model for one in points] == ["model=0.onnx", "model=1.onnx", "model=model"]
+    assert all(one.found is not None for one in points)
+    assert "no threshold: " in thresholds(found, 1e-6)[0].words
+    *sheets, table = worst_pairs(found)
+    assert [path.name for path in sheets] == ["worst-1.png", "worst-2.png", "worst-3.png"]
+    marker = found.cells[0].markers[StageName(EVALUATE, "drawn")]
+    scores = pq.read_table(found.ledger.path(marker, "scores.parquet")).to_pandas()
+    first = table.read_text().splitlines()[1].split(",")
+    worst = scores[~scores.same].sort_values("score", ascending=False).iloc[0]
+    assert first[2:5] == ["impostor", worst.left, worst.right]
+
+
+def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from grid.judge import judge as module
+
+    path = save(tmp_path / "a.onnx", network(dimension=8))
+
+    def findings(start: Preprocessing, same: np.ndarray, score: Any, parts: Any) -> Any:
+        better = start.others("order")[0]
+        tried = Tried("BGR", 0.9, 0.9, 1.0)
+        return better, [module.Finding("order", "RGB", "BGR", (tried,))]
+
+    monkeypatch.setattr(module, "survey", findings)
+    for number, stated in enumerate((frozenset(), frozenset({"order"}))):
+        request = Request((judged(path, PLAIN),), [PROTOCOL], tmp_path / f"study{number}", stated)
+        judge(request, Console(file=io.StringIO()))
+        backbone = read(tmp_path / f"study{number}" / GRID).spec.axes["model"]["a.onnx"]["backbone"]
+        assert backbone["order"] == ("rgb" if stated else "bgr")
