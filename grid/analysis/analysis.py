@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
+from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.comparisons import MARGIN, Comparisons, comparisons
 from grid.analysis.effects import Effects, effects
 from grid.analysis.observations import Items, Observation, items, observations
@@ -22,11 +25,15 @@ FEWEST_RESAMPLES = 200
 
 @dataclass(frozen=True)
 class MetricAnalysis:
-    """What is known about one metric under one protocol; ``comparisons`` is None without scored pairs."""
+    """What is known about one metric under one protocol.
+
+    ``comparisons`` is None without scored pairs; ``contrasts`` has the numbers of the protocol's cells.
+    """
 
     column: Column
     effects: Effects
     comparisons: Comparisons | None
+    contrasts: CellContrasts
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ def _metric(
             lower_is_better=column.lower_is_better,
             margin=margin,
         )
-    return MetricAnalysis(column, found, compared)
+    contrasts = CellContrasts(column.key, groups, np.asarray(values, np.float64), drawn if known else None)
+    return MetricAnalysis(column, found, compared, contrasts)
 
 
 def _drawn(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:

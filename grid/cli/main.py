@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from grid.cli.claims import claims as judge_claims
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.prune import prune
@@ -176,6 +177,9 @@ def report(
     margin: Annotated[
         float, typer.Option(help="differences below it do not matter, as a fraction; for the tests of equivalence")
     ] = 0.01,
+    claims: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="claims to judge [default: launch.claims of the grid file]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a study: page, tables, sheets."""
@@ -188,7 +192,7 @@ def report(
         raise BadInput(f"--margin {margin:g}: a difference that does not matter is above 0, such as 0.01 for one point")
 
     found = Study(study, faces)
-    page = build(found, to if to or faces else found.path / "report-no-faces", margin)
+    page = build(found, to if to or faces else found.path / "report-no-faces", margin, claims)
     if as_json:
         print(page.with_name("report.json").read_text(encoding="utf-8"))
     else:
@@ -267,6 +271,7 @@ def mine(
 
 app.command()(work)
 app.command()(prune)
+app.command("claims")(judge_claims)
 app.command()(explain)
 app.add_typer(data, name="data")
 

@@ -17,6 +17,8 @@ from grid.ledger.study import Study
 from grid.report import attribute_cohorts, attributes, charts, curves, scores, sheets
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
+from grid.report.claims_files import NOTE as CLAIMS_NOTE
+from grid.report.claims_files import Verdicts, claim_rows, holds_for
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
 from grid.report.stage_pictures import galleries
@@ -43,6 +45,7 @@ def page(
     drawn: Sequence[tuple[Trend, bytes]] = (),
     clusters: Mapping[str, bytes] | None = None,
     analyses: Sequence[ProtocolAnalysis] = (),
+    verdicts: Verdicts | None = None,
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
@@ -108,6 +111,10 @@ def page(
         scope=" and ".join(study.record["replicate_scope"]),
         times=times(table),
         analyses=analyses,
+        verdicts=verdicts or Verdicts(),
+        claim_rows=claim_rows,
+        claims_note=CLAIMS_NOTE,
+        holds_for=holds_for,
         words=words,
         interval=interval,
         matrix=matrix,
