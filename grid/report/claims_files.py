@@ -19,8 +19,8 @@ from grid.spec.grid_file import BadInput
 HEAD = ["Claim", "Metric", "Verdict", "Numbers"]
 NOTE = (
     "Supported: every difference that the claim needs is significant in its direction. Contradicted: differences against it "
-    "are. Not resolved: neither; these data do not tell. Intervals are of single differences (95 %), p values corrected for the "
-    "number of claims (Holm)."
+    "are. Not resolved: neither; these data do not tell. Intervals are of single differences (95 %), p values corrected for "
+    "the number of claims (Holm)."
 )
 
 
