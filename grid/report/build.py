@@ -25,6 +25,8 @@ from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
+from grid.report.operating import boards as operating_boards
+from grid.report.operating import operating_markdown
 from grid.report.page import page
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.searches import searches_json, searches_markdown
@@ -59,7 +61,8 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     With two evaluated cells or more, also analysis.md, effects.csv and comparisons.csv; with claims, claims.md. If explanations
-    are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md; if attributes are
+    are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md
+    and operating_points.md; if attributes are
     evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric axes and
     networks of several sizes, figures (PNG).
 
@@ -145,6 +148,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
         }
     if analyses:
         texts |= {"analysis.md": analysis_markdown(analyses, study.name), "effects.csv": effects_csv(analyses)}
+    if points := operating_boards(table):
+        texts["operating_points.md"] = operating_markdown(points, study.name)
     if judged:
         texts["claims.md"] = claims_markdown(judged, study.name, source)
     if any(one.units for one in analyses):

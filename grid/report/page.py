@@ -14,7 +14,7 @@ import numpy as np
 from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.study import Study
-from grid.report import attribute_cohorts, attributes, charts, curves, scores, sheets
+from grid.report import attribute_cohorts, attributes, charts, curves, operating, scores, sheets
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
@@ -100,6 +100,9 @@ def page(
         class_gaps=attribute_cohorts.class_gaps,
         uncounted=attribute_cohorts.uncounted,
         cohorts_note=attribute_cohorts.NOTE,
+        operating=operating.boards(table),
+        operating_head=operating.HEAD,
+        operating_note=operating.NOTE,
         searches=searches(study),
         searches_note=searches_table.NOTE,
         search_columns=searches_table.columns,
