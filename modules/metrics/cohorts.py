@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL
+from modules.metrics.intervals import LEVEL, effective
 from modules.metrics.pair_rates import PairRate
 
 FEW = 5  # fewer errors or correct pairs give no design effect of a cohort's own
@@ -91,7 +91,7 @@ def cohort_rates(
     critical = float(np.quantile(largest, LEVEL)) if len(kept) > 1 else np.nan
     found = []
     for n, (name, part) in enumerate(kept):
-        low, high = part.interval
+        low, high = map(float, effective(values[n], part.variance, part.subjects, part.pairs))
         statistic = abs(differences[n]) / error[n] if error[n] > 0 else 0.0
         own = np.array([max(other.variance, null[m]) for m, (_, other) in enumerate(kept)])
         half = critical * float(np.sqrt(contrast[n] ** 2 @ own))

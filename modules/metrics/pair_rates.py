@@ -2,7 +2,8 @@
 
 The variance is the cluster-robust one of dyadic data: residuals are summed per subject, and the pairs' own variance, counted at
 both subjects, is subtracted once (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data. Political
-Analysis 23, 2015). The interval is Wilson's at the effective sample size (``intervals.effective``); its width is never 0.
+Analysis 23, 2015). The interval is the exact one with mid-P at the effective sample size (``intervals.effective``); its width
+is never 0.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modules.metrics.intervals import effective
+from modules.metrics.intervals import effective, mid_p
 
 
 @dataclass(frozen=True)
@@ -60,5 +61,5 @@ class PairRate:
         """95 %; that of one subject without errors is as wide as it can be."""
         if self.subjects < 2:
             return 0.0, 1.0
-        low, high = effective(self.value, self.variance, self.subjects, self.pairs)
+        low, high = effective(self.value, self.variance, self.subjects, self.pairs, mid_p)
         return float(low), float(high)
