@@ -17,6 +17,7 @@ import typer
 from grid.cli.claims import claims as judge_claims
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.cli.figures import figures
 from grid.cli.prune import prune
 from grid.cli.work import work
 from grid.secrets import masked_text
@@ -271,6 +272,7 @@ def mine(
 
 app.command()(work)
 app.command()(prune)
+app.command()(figures)
 app.command("claims")(judge_claims)
 app.command()(explain)
 app.add_typer(data, name="data")

@@ -28,6 +28,7 @@ from grid.report.modes import boards, modes_markdown
 from grid.report.operating import boards as operating_boards
 from grid.report.operating import operating_markdown
 from grid.report.page import page
+from grid.report.plots.of_study import plots
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.searches import searches_json, searches_markdown
 from grid.report.sheet_png import sheet_png
@@ -139,6 +140,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
             clusters,
             analyses,
             Verdicts(source, judged),
+            plots(study, table, analyses),
         ),
     }
     if scored:

@@ -21,6 +21,7 @@ from grid.report.claims_files import NOTE as CLAIMS_NOTE
 from grid.report.claims_files import Verdicts, claim_rows, holds_for
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
+from grid.report.plots.canvas import Plot
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
 from grid.report.sweeps import columns_of, methods, sweep_lines
@@ -46,6 +47,7 @@ def page(
     clusters: Mapping[str, bytes] | None = None,
     analyses: Sequence[ProtocolAnalysis] = (),
     verdicts: Verdicts | None = None,
+    plots: Sequence[Plot] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
@@ -114,6 +116,8 @@ def page(
         scope=" and ".join(study.record["replicate_scope"]),
         times=times(table),
         analyses=analyses,
+        plots=plots,
+        inline=lambda plot: Markup(plot.inline),
         verdicts=verdicts or Verdicts(),
         claim_rows=claim_rows,
         claims_note=CLAIMS_NOTE,
