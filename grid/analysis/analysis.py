@@ -87,12 +87,12 @@ def _protocol(study: Study, table: Table, protocol: str, margin: float) -> Proto
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for number, one in enumerate(seen):
         groups.setdefault(tuple(one.levels.items()), []).append(number)
-    columns = [column for column in table.columns if column.protocol == protocol and _everywhere(column, seen)]
+    columns = [column for column in table.columns if column.protocol == protocol and has_everywhere(column, seen)]
     if len(groups) < 2 or not columns:
         return None
     axes = {factor.axis: factor.levels for factor in table.factors if factor.axis != REPLICATE}
     scored = items(study, protocol, seen)
-    drawn = _drawn(scored, columns) if scored else None
+    drawn = drawn_metrics(scored, columns) if scored else None
     done = {tuple(levels) for levels in groups}
     missing: dict[tuple[tuple[str, str], ...], str] = {}
     for row in table.rows:
@@ -125,7 +125,7 @@ def _metric(
     drawn: PairedBootstrap | None,
     margin: float,
 ) -> MetricAnalysis:
-    values = [_value(one, column) for one in seen]
+    values = [value_of(one, column) for one in seen]
     known = drawn is not None and column.key in drawn.drawn
     covariance = partial(drawn.covariance, column.key) if drawn and known else None
     found = effects(
@@ -148,7 +148,8 @@ def _metric(
     return MetricAnalysis(column, found, compared, contrasts)
 
 
-def _drawn(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
+def drawn_metrics(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
+    """The resampled metrics of all observations; None with too few subjects."""
     keys = [column.key for column in columns]
     fars = [float(key.removeprefix("val:")) for key in keys if key.startswith("val:")]
     folds = scored.folds if "ten_fold" in keys and not scored.verifier else None
@@ -161,14 +162,15 @@ def _drawn(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
         return None
 
 
-def _value(one: Observation, column: Column) -> float:
+def value_of(one: Observation, column: Column) -> float:
+    """The metric of an observation that has it."""
     found = one.row.value(column)
     assert found is not None, column
     assert found.value is not None, column
     return found.value
 
 
-def _everywhere(column: Column, seen: Sequence[Observation]) -> bool:
+def has_everywhere(column: Column, seen: Sequence[Observation]) -> bool:
     """Whether every observation has this number; others are in the table alone."""
     found = [one.row.value(column) for one in seen]
     return bool(found) and all(value is not None and value.value is not None for value in found)

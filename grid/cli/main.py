@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from grid.cli.claims import claims as judge_claims
+from grid.cli.compare import compare
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.figures import figures
@@ -273,6 +274,7 @@ def mine(
 app.command()(work)
 app.command()(prune)
 app.command()(figures)
+app.command()(compare)
 app.command("claims")(judge_claims)
 app.command()(explain)
 app.add_typer(data, name="data")

@@ -38,6 +38,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/analysis/claim_words.py": "tests/unit/grid/analysis/test_claim_verdicts.py",
     "grid/analysis/study_evidence.py": "tests/unit/grid/analysis/test_claim_verdicts.py",
     "grid/cli/claims.py": "tests/unit/grid/report/test_claims_files.py",
+    "grid/cli/compare.py": "tests/unit/grid/report/test_study_changes.py",
     "grid/cli/data.py": "tests/integration/test_data_commands.py",
     "grid/cli/explain.py": "tests/integration/test_explain.py",
     "grid/cli/main.py": "tests/unit/test_docs.py",
