@@ -16,6 +16,7 @@ from grid.ledger.study import Study
 from grid.results.columns import Column
 from grid.results.rows import Table
 from grid.spec.grid_file import REPLICATE
+from modules.metrics.pair_values import pair_value
 from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
 
 RESAMPLES, SEED = 1000, 0
@@ -125,7 +126,7 @@ def _metric(
     drawn: PairedBootstrap | None,
     margin: float,
 ) -> MetricAnalysis:
-    values = [value_of(one, column) for one in seen]
+    values = values_of(column, seen, scored, drawn)
     known = drawn is not None and column.key in drawn.drawn
     covariance = partial(drawn.covariance, column.key) if drawn and known else None
     found = effects(
@@ -160,6 +161,13 @@ def drawn_metrics(scored: Items, columns: Sequence[Column]) -> PairedBootstrap |
         )
     except ValueError:  # too few subjects
         return None
+
+
+def values_of(column: Column, seen: Sequence[Observation], scored: Items | None, drawn: PairedBootstrap | None) -> list[float]:
+    """The metric of each observation; on the pairs that all of them have, where some dropped others."""
+    if scored and scored.left_out and drawn and column.key in drawn.drawn:
+        return [pair_value(column.key, scores, scored.same, scored.folds) for scores in scored.scores]
+    return [value_of(one, column) for one in seen]
 
 
 def value_of(one: Observation, column: Column) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.analysis.analysis import drawn_metrics, has_everywhere, value_of
+from grid.analysis.analysis import drawn_metrics, has_everywhere, values_of
 from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.observations import Observation, items, observations
 from grid.ledger.study import Study
@@ -104,7 +104,7 @@ def _of_protocol(
     drawn = drawn_metrics(scored, columns) if scored and enough else None
     found: list[ResultChange] = []
     for column in columns:
-        values = np.array([value_of(each, column) for each in seen])
+        values = np.array(values_of(column, seen, scored, drawn))
         known = drawn if drawn and column.key in drawn.drawn else None
         cells = CellContrasts(column.key, places, values, known)
         changes = [_change(column, levels, n, len(shared), cells, seen) for n, levels in enumerate(shared)]
