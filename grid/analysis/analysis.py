@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
+from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.comparisons import MARGIN, Comparisons, comparisons
 from grid.analysis.effects import Effects, effects
 from grid.analysis.observations import Items, Observation, items, observations
@@ -13,6 +16,7 @@ from grid.ledger.study import Study
 from grid.results.columns import Column
 from grid.results.rows import Table
 from grid.spec.grid_file import REPLICATE
+from modules.metrics.pair_values import pair_value
 from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
 
 RESAMPLES, SEED = 1000, 0
@@ -22,11 +26,15 @@ FEWEST_RESAMPLES = 200
 
 @dataclass(frozen=True)
 class MetricAnalysis:
-    """What is known about one metric under one protocol; ``comparisons`` is None without scored pairs."""
+    """What is known about one metric under one protocol.
+
+    ``comparisons`` is None without scored pairs; ``contrasts`` has the numbers of the protocol's cells.
+    """
 
     column: Column
     effects: Effects
     comparisons: Comparisons | None
+    contrasts: CellContrasts
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,12 @@ def _protocol(study: Study, table: Table, protocol: str, margin: float) -> Proto
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for number, one in enumerate(seen):
         groups.setdefault(tuple(one.levels.items()), []).append(number)
-    columns = [column for column in table.columns if column.protocol == protocol and _everywhere(column, seen)]
+    columns = [column for column in table.columns if column.protocol == protocol and has_everywhere(column, seen)]
     if len(groups) < 2 or not columns:
         return None
     axes = {factor.axis: factor.levels for factor in table.factors if factor.axis != REPLICATE}
     scored = items(study, protocol, seen)
-    drawn = _drawn(scored, columns) if scored else None
+    drawn = drawn_metrics(scored, columns) if scored else None
     done = {tuple(levels) for levels in groups}
     missing: dict[tuple[tuple[str, str], ...], str] = {}
     for row in table.rows:
@@ -118,7 +126,7 @@ def _metric(
     drawn: PairedBootstrap | None,
     margin: float,
 ) -> MetricAnalysis:
-    values = [_value(one, column) for one in seen]
+    values = values_of(column, seen, scored, drawn)
     known = drawn is not None and column.key in drawn.drawn
     covariance = partial(drawn.covariance, column.key) if drawn and known else None
     found = effects(
@@ -137,10 +145,12 @@ def _metric(
             lower_is_better=column.lower_is_better,
             margin=margin,
         )
-    return MetricAnalysis(column, found, compared)
+    contrasts = CellContrasts(column.key, groups, np.asarray(values, np.float64), drawn if known else None)
+    return MetricAnalysis(column, found, compared, contrasts)
 
 
-def _drawn(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
+def drawn_metrics(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
+    """The resampled metrics of all observations; None with too few subjects."""
     keys = [column.key for column in columns]
     fars = [float(key.removeprefix("val:")) for key in keys if key.startswith("val:")]
     folds = scored.folds if "ten_fold" in keys and not scored.verifier else None
@@ -153,14 +163,22 @@ def _drawn(scored: Items, columns: Sequence[Column]) -> PairedBootstrap | None:
         return None
 
 
-def _value(one: Observation, column: Column) -> float:
+def values_of(column: Column, seen: Sequence[Observation], scored: Items | None, drawn: PairedBootstrap | None) -> list[float]:
+    """The metric of each observation; on the pairs that all of them have, where some dropped others."""
+    if scored and scored.left_out and drawn and column.key in drawn.drawn:
+        return [pair_value(column.key, scores, scored.same, scored.folds) for scores in scored.scores]
+    return [value_of(one, column) for one in seen]
+
+
+def value_of(one: Observation, column: Column) -> float:
+    """The metric of an observation that has it."""
     found = one.row.value(column)
     assert found is not None, column
     assert found.value is not None, column
     return found.value
 
 
-def _everywhere(column: Column, seen: Sequence[Observation]) -> bool:
+def has_everywhere(column: Column, seen: Sequence[Observation]) -> bool:
     """Whether every observation has this number; others are in the table alone."""
     found = [one.row.value(column) for one in seen]
     return bool(found) and all(value is not None and value.value is not None for value in found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from grid.analysis.cell_contrasts import CellContrasts
 from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions
 from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
 
@@ -96,11 +97,7 @@ def comparisons(
     lower_is_better: bool = False,
     margin: float = MARGIN,
 ) -> Comparisons:
-    """Compares every two cells.
-
-    With replicates, the variance of a difference is that of the test items, of the mean over replicates, plus the variance
-    between replicates of either cell divided by their number; degrees of freedom by Satterthwaite (Biometrics Bulletin 2,
-    1946). Cells with one replicate add nothing: that they would differ again with other seeds is then not tested.
+    """Compares every two cells; their variances are those of ``CellContrasts``.
 
     Args:
         metric: ``auc``, ``ten_fold``, ...: a key of ``drawn``.
@@ -114,21 +111,18 @@ def comparisons(
     Raises:
         ValueError: the margin is not above 0.
     """
-    y = np.asarray(values, np.float64)
-    means = [float(y[list(group)].mean()) for group in groups]
+    cells = CellContrasts(metric, groups, np.asarray(values, np.float64), drawn)
+    means = cells.means
     order = sorted(range(len(groups)), key=lambda number: means[number], reverse=not lower_is_better)
     decided = [_decided(metric, row, same, folds) for row in scores]
     found: list[Comparison] = []
     equal: list[float] = []
     for one, other in itertools.combinations(order, 2):
-        contrast = np.zeros(len(y))
-        contrast[list(groups[one])] = 1 / len(groups[one])
-        contrast[list(groups[other])] = -1 / len(groups[other])
-        parts = [(float(drawn.covariance(metric, contrast[None])[0, 0]), drawn.units - 1)]
-        for group in (groups[one], groups[other]):
-            if len(group) > 1:
-                parts.append((float(y[list(group)].var(ddof=1)) / len(group), len(group) - 1))
-        variance, degrees = _satterthwaite(parts)
+        weights = np.zeros(len(groups))
+        weights[one], weights[other] = 1, -1
+        moments = cells.moments(weights)
+        assert moments is not None, metric
+        variance, degrees = moments
         value = means[one] - means[other]
         estimate = student(value, variance, degrees, drawn.units)
         equal.append(equivalence(value, variance, degrees, margin))
@@ -140,13 +134,6 @@ def comparisons(
     pairs = tuple(replace(pair, adjusted=p, equivalent=q) for pair, p, q in zip(found, adjusted, equivalent, strict=True))
     seeds = any(len(group) > 1 for group in groups)
     return Comparisons(tuple(order), tuple(means), pairs, margin, drawn.units, drawn.method, seeds)
-
-
-def _satterthwaite(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """(sum of the variances, its degrees of freedom)."""
-    total = sum(variance for variance, _ in parts)
-    below = sum(variance**2 / degrees for variance, degrees in parts)
-    return total, total**2 / below if below > 0 else 1.0
 
 
 def _decided(metric: str, scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray | None:

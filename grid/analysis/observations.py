@@ -21,11 +21,15 @@ SCORES = "scores.parquet"
 
 @dataclass(frozen=True)
 class Observation:
-    """One evaluated cell: ``levels`` without the replicate, and the number of the replicate (0 if there are none)."""
+    """One evaluated cell: ``levels`` without the replicate, and the number of the replicate (0 if there are none).
+
+    ``study``: which it is of, where several are compared.
+    """
 
     levels: Mapping[str, str]
     replicate: int
     row: Row
+    study: Study | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def items(study: Study, protocol: str, found: Sequence[Observation]) -> Items | 
         if marker is None or SCORES not in marker.outputs:
             return None
         try:
-            tables.append(pq.read_table(study.ledger.path(marker, SCORES)))
+            tables.append(pq.read_table((one.study or study).ledger.path(marker, SCORES)))
         except Damaged:
             return None
     keys = [_keys(table["left"].to_pylist(), table["right"].to_pylist()) for table in tables]

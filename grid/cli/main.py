@@ -14,10 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
+from grid.cli.claims import claims as judge_claims
+from grid.cli.compare import compare
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.export import embed, export, verify
 from grid.cli.judge import judge
+from grid.cli.figures import figures
 from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import work
@@ -179,6 +182,9 @@ def report(
     margin: Annotated[
         float, typer.Option(help="differences below it do not matter, as a fraction; for the tests of equivalence")
     ] = 0.01,
+    claims: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="claims to judge [default: launch.claims of the grid file]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a study: page, tables, sheets."""
@@ -191,7 +197,7 @@ def report(
         raise BadInput(f"--margin {margin:g}: a difference that does not matter is above 0, such as 0.01 for one point")
 
     found = Study(study, faces)
-    page = build(found, to if to or faces else found.path / "report-no-faces", margin)
+    page = build(found, to if to or faces else found.path / "report-no-faces", margin, claims)
     if as_json:
         print(page.with_name("report.json").read_text(encoding="utf-8"))
     else:
@@ -270,6 +276,9 @@ def mine(
 
 app.command()(work)
 app.command()(prune)
+app.command()(figures)
+app.command()(compare)
+app.command("claims")(judge_claims)
 app.command()(explain)
 app.command()(judge)
 app.command()(export)

@@ -16,6 +16,7 @@ from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
 from modules.metrics.accuracy_modes import all_modes
+from modules.metrics.operating_points import failure_to_enroll, operating_points
 from modules.metrics.verification import verification
 from modules.metrics.verifier import Verified, restricted, unrestricted
 
@@ -67,6 +68,7 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     metrics = verification(scores, same, fold, subjects=(who[left], who[right]))
     metrics["subjects_in_several_folds"] = _in_several_folds(who[left], who[right], fold)
     metrics["modes"] = all_modes(scores, same, fold, (one, other))
+    metrics |= _operating(asked, seen, whole, scores)
     columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
     if verified := _verified(seen, protocol, who, left, right, same, fold):
         metrics |= {"setting": verified.setting, "ten_fold": verified.accuracy}
@@ -75,6 +77,20 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     facts = {key: metrics[key]["value"] for key in ("best_threshold", "ten_fold", "eer", "auc")}
     facts |= {"ten_fold_se": metrics["ten_fold"]["se"], "pairs": len(whole), "dropped_pairs": len(asked.left) - len(whole)}
     return EvaluationResult(metrics, facts, ("scores.parquet",))
+
+
+def _operating(asked: Pairs, seen: Embedded, whole: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """``operating_points`` and ``failure_to_enroll``, over all pairs and images; or the reason why there are none."""
+    subjects = np.asarray(seen.manifest.identities)
+    every, failed = np.full(len(asked.left), np.nan), np.ones(len(asked.left), bool)
+    every[whole], failed[whole] = scores, False
+    images = rows(asked)
+    lost = failure_to_enroll(~seen.has(images), subjects[images])
+    try:
+        found = operating_points(every, asked.same, subjects[asked.left], subjects[asked.right], failed=failed)
+    except ValueError as error:  # too few subjects
+        return {"operating_points": {}, "no_operating_points": str(error), "failure_to_enroll": lost}
+    return {"operating_points": found, "failure_to_enroll": lost}
 
 
 def _in_several_folds(left: np.ndarray, right: np.ndarray, fold: np.ndarray) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grid.analysis.analysis import analyze
+from grid.analysis.claim_words import claim_records
 from grid.analysis.comparisons import MARGIN
 from grid.ledger.study import Study
 from grid.report import scores
@@ -17,13 +18,17 @@ from grid.report.analysis_files import analysis_json, analysis_markdown, compari
 from grid.report.attribute_cohorts import cohorts_markdown
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
+from grid.report.claims_files import Verdicts, claims_markdown, judged_claims
 from grid.report.cluster_sheets import cluster_sheets
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
+from grid.report.operating import boards as operating_boards
+from grid.report.operating import operating_markdown
 from grid.report.page import page
+from grid.report.plots.of_study import plots
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.searches import searches_json, searches_markdown
 from grid.report.sheet_png import sheet_png
@@ -41,16 +46,26 @@ from grid.results.searches import searches
 from grid.results.trends import Trend, trends
 from grid.spec.grid_file import BadInput
 
-OPTIONAL = ("modes.md", "attributes.md", "sweeps.md", "searches.md", "analysis.md", "effects.csv", "comparisons.csv")
+OPTIONAL = (
+    "modes.md",
+    "attributes.md",
+    "sweeps.md",
+    "searches.md",
+    "analysis.md",
+    "effects.csv",
+    "comparisons.csv",
+    "claims.md",
+)
 
 
-def build(study: Study, out: Path | None = None, margin: float = MARGIN) -> Path:
+def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
-    With two evaluated cells or more, also analysis.md, effects.csv and comparisons.csv. If explanations are scored, also
-    explanations.md and explanations.csv; if pairs of images are compared, modes.md; if attributes are evaluated, attributes.md;
-    for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric axes and networks of several sizes,
-    figures (PNG).
+    With two evaluated cells or more, also analysis.md, effects.csv and comparisons.csv; with claims, claims.md. If explanations
+    are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md
+    and operating_points.md; if attributes are
+    evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric axes and
+    networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -59,9 +74,10 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN) -> Path
         study: in its current state; unfinished cells are marked as such.
         out: the folder; by default ``report`` in the study.
         margin: differences below it do not matter: of the tests of equivalence, as a fraction.
+        claims: file of claims to judge; by default ``launch.claims`` of the grid file.
 
     Raises:
-        BadInput: the folder cannot be written.
+        BadInput: the folder cannot be written, or the claims are wrong.
         ValueError: the margin is not above 0.
     """
     folder = study.path / "report" if out is None else Path(out)
@@ -72,7 +88,7 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN) -> Path
         why = f"{folder}: the report cannot be written here ({error.strerror})"
         raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
     try:
-        _write(study, made, margin)
+        _write(study, made, margin, claims)
         names = sorted(path.name for path in made.iterdir())
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
@@ -85,9 +101,10 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN) -> Path
     return folder / "index.html"
 
 
-def _write(study: Study, folder: Path, margin: float) -> None:
+def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> None:
     table = with_ensembles(study, rows.table(study))
     analyses = analyze(study, table, margin)
+    source, judged = judged_claims(study, analyses, claims)
     found = sheets(study, table.rows)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
@@ -104,6 +121,7 @@ def _write(study: Study, folder: Path, margin: float) -> None:
         (folder / name).write_bytes(data)
     searched = searches(study)
     content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
+    content |= {"claims": claim_records(judged)} if judged else {}
     content |= {"searches": searches_json(searched)} if searched else {}
     texts = {
         "table.md": markdown(table, study.name),
@@ -112,7 +130,17 @@ def _write(study: Study, folder: Path, margin: float) -> None:
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps(content, indent=1) + "\n",
         "index.html": page(
-            study, table, found, tables, named, view(study, table.rows, list(generated), without), drawn, clusters, analyses
+            study,
+            table,
+            found,
+            tables,
+            named,
+            view(study, table.rows, list(generated), without),
+            drawn,
+            clusters,
+            analyses,
+            Verdicts(source, judged),
+            plots(study, table, analyses),
         ),
     }
     if scored:
@@ -122,6 +150,10 @@ def _write(study: Study, folder: Path, margin: float) -> None:
         }
     if analyses:
         texts |= {"analysis.md": analysis_markdown(analyses, study.name), "effects.csv": effects_csv(analyses)}
+    if points := operating_boards(table):
+        texts["operating_points.md"] = operating_markdown(points, study.name)
+    if judged:
+        texts["claims.md"] = claims_markdown(judged, study.name, source)
     if any(one.units for one in analyses):
         texts["comparisons.csv"] = comparisons_csv(analyses)
     if named:

@@ -14,11 +14,14 @@ import numpy as np
 from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.study import Study
-from grid.report import attribute_cohorts, attributes, charts, curves, scores, sheets
+from grid.report import attribute_cohorts, attributes, charts, curves, operating, scores, sheets
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
+from grid.report.claims_files import NOTE as CLAIMS_NOTE
+from grid.report.claims_files import Verdicts, claim_rows, holds_for
 from grid.report.headline import headlines
 from grid.report.modes import NOTE, Board
+from grid.report.plots.canvas import Plot
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
 from grid.report.sweeps import columns_of, methods, sweep_lines
@@ -43,6 +46,8 @@ def page(
     drawn: Sequence[tuple[Trend, bytes]] = (),
     clusters: Mapping[str, bytes] | None = None,
     analyses: Sequence[ProtocolAnalysis] = (),
+    verdicts: Verdicts | None = None,
+    plots: Sequence[Plot] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     import jinja2
@@ -97,6 +102,9 @@ def page(
         class_gaps=attribute_cohorts.class_gaps,
         uncounted=attribute_cohorts.uncounted,
         cohorts_note=attribute_cohorts.NOTE,
+        operating=operating.boards(table),
+        operating_head=operating.HEAD,
+        operating_note=operating.NOTE,
         searches=searches(study),
         searches_note=searches_table.NOTE,
         search_columns=searches_table.columns,
@@ -108,6 +116,12 @@ def page(
         scope=" and ".join(study.record["replicate_scope"]),
         times=times(table),
         analyses=analyses,
+        plots=plots,
+        inline=lambda plot: Markup(plot.inline),
+        verdicts=verdicts or Verdicts(),
+        claim_rows=claim_rows,
+        claims_note=CLAIMS_NOTE,
+        holds_for=holds_for,
         words=words,
         interval=interval,
         matrix=matrix,

@@ -101,6 +101,7 @@ class Launch(Config):
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
+    claims: Path | None = None  # file of claims that the report judges; docs/claims.md
     detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
 
 

@@ -1,9 +1,7 @@
 """Demographic differentials of verification: error rates of cohorts at one global threshold (ISO/IEC 19795-10:2024).
 
 The false match rate of a cohort is that of the impostor pairs with both subjects in it, the false non-match rate that of its
-genuine pairs. Pairs share subjects, so the variance of a rate is the cluster-robust one of dyadic data: residuals are summed
-per subject, and the pairs' own variance, counted at both subjects, is subtracted once (Aronow, Samii and Assenova:
-Cluster-robust variance estimation for dyadic data. Political Analysis 23, 2015).
+genuine pairs. Pairs share subjects, which is in the variance of a rate (``pair_rates``).
 
 The test compares every cohort with the rate of all cohorts together. Its variance is the one under equal rates: the binomial
 variance at the common rate times the design effect (Kish, 1965) of the cohort, so that cohorts with few or no errors do not get
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modules.metrics.intervals import LEVEL, effective
+from modules.metrics.pair_rates import PairRate
 
 FEW = 5  # fewer errors or correct pairs give no design effect of a cohort's own
 DRAWS = 10_000
@@ -75,7 +74,7 @@ def cohort_rates(
     errors, left, right, cohorts = (np.asarray(one) for one in (errors, left, right, cohorts))
     if not len(errors) == len(left) == len(right) == len(cohorts):
         raise ValueError(f"{len(errors)} errors, {len(left)} left and {len(right)} right subjects, {len(cohorts)} cohorts")
-    parts = [(name, _Part.of(*(one[cohorts == index] for one in (errors, left, right)))) for index, name in enumerate(names)]
+    parts = [(name, PairRate.of(*(one[cohorts == index] for one in (errors, left, right)))) for index, name in enumerate(names)]
     kept = [(name, part) for name, part in parts if part.subjects > 1]
     if not kept:
         return []
@@ -106,34 +105,7 @@ def cohort_rates(
     return found
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The pairs of one cohort; ``variance`` is that of its error rate, over subjects."""
-
-    errors: int
-    pairs: int
-    subjects: int
-    variance: float
-
-    @classmethod
-    def of(cls, errors: np.ndarray, left: np.ndarray, right: np.ndarray) -> _Part:
-        names, who = np.unique(np.concatenate([left, right]), return_inverse=True)
-        pairs, subjects = len(errors), len(names)
-        if pairs == 0:
-            return cls(0, 0, 0, 0.0)
-        residual = errors - errors.mean()
-        one, other = who[:pairs], who[pairs:]
-        twice = one != other  # impostor pairs count at both subjects
-        sums = np.bincount(one, residual, subjects) + np.bincount(other[twice], residual[twice], subjects)
-        share = (np.bincount(one, minlength=subjects) + np.bincount(other[twice], minlength=subjects)) / pairs
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sums = np.where(share < 1, sums / (1 - share), 0.0)  # as if the subject were left out: the jackknife
-        own = float(residual @ residual)
-        total = float(sums @ sums - residual[twice] @ residual[twice])
-        return cls(int(errors.sum()), pairs, subjects, max(total, own / 2) / pairs**2)
-
-
-def _design_effects(parts: Sequence[_Part]) -> np.ndarray:
+def _design_effects(parts: Sequence[PairRate]) -> np.ndarray:
     """Variance of each cohort's rate over the binomial variance of its pairs; the pooled one for cohorts with few errors."""
     rates = np.array([part.errors / part.pairs for part in parts])
     binomial = np.array([rate * (1 - rate) / part.pairs for rate, part in zip(rates, parts, strict=True)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,7 +24,13 @@ def wilson(correct: float, total: float) -> tuple[float, float]:
     return (0.0 if correct == 0 else center - half), (1.0 if correct == total else center + half)
 
 
-def effective(share: float, variance: float, units: int, most: int) -> tuple[float, float]:
+def effective(
+    share: float,
+    variance: float,
+    units: int,
+    most: int,
+    interval: Callable[[float, float], tuple[float, float]] = wilson,
+) -> tuple[float, float]:
     """Wilson's interval of a proportion with known variance, using the effective sample size.
 
     The effective sample size is share (1 - share) / variance, as in survey statistics, times (z / t)^2, since the variance is
@@ -39,15 +45,38 @@ def effective(share: float, variance: float, units: int, most: int) -> tuple[flo
         variance: of the proportion.
         units: number of independent sampled units, such as subjects; at least 2.
         most: upper limit of the effective sample size, such as the number of pairs.
+        interval: of a proportion, from numbers of events and of trials.
     """
     from scipy.stats import norm, t
 
     spread = share * (1 - share)
     if variance <= TINY or spread <= TINY:
-        return wilson(share * units, units)
+        return interval(share * units, units)
     level = (1 + LEVEL) / 2
     trials = min(spread / variance * float(norm.ppf(level) / t.ppf(level, units - 1)) ** 2, most)
-    return wilson(share * trials, trials)
+    return interval(share * trials, trials)
+
+
+def mid_p(events: float, trials: float) -> tuple[float, float]:
+    """Interval of a proportion by the exact binomial test with mid-P (Lancaster, JASA 56, 1961; Berry and Armitage, The
+    Statistician 44, 1995).
+
+    Unlike Wilson's its lower bound is not too high for one or two events among many trials. Without events, the upper bound is
+    1 - 0.05^(1 / trials), the rule of three. Arguments need not be integers: binomial tails are then incomplete beta functions.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    tail = 1 - LEVEL
+
+    def at_least(p: float) -> float:
+        """P(X > events) + P(X = events) / 2."""
+        more = betainc(events + 1, trials - events, p) if events < trials else 0.0
+        return float(more + (betainc(events, trials - events + 1, p) if events > 0 else 1.0)) / 2
+
+    low = brentq(lambda p: at_least(p) - tail / 2, 0.0, events / trials, xtol=1e-15) if events > 0 else 0.0
+    high = brentq(lambda p: 1 - at_least(p) - tail / 2, events / trials, 1.0, xtol=1e-15) if events < trials else 1.0
+    return float(low), float(high)
 
 
 def never_empty(low: float, high: float, share: float, units: int) -> tuple[float, float]:

@@ -26,7 +26,7 @@ import numpy as np
 from modules.metrics.intervals import effective
 from modules.metrics.validation import checked, held_out
 
-VALUES = 2_000_000  # weights per block
+VALUES = 200_000  # weights per block, so that they stay in the processor's cache
 FEW = 1_000_000  # up to this many impostor pairs, their individual variance is estimated
 
 Interval = tuple[float, float]
@@ -225,23 +225,46 @@ class _Kind:
 
 def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
     """Each metric as (rows,) float64; NaN if undefined. Arguments are (rows, k + 1), of genuine and of impostor pairs."""
-    rows = np.arange(len(accepted))
-    genuine, impostor = accepted[:, -1:], false[:, -1:]
-    correct = accepted - false
+    genuine, impostor = accepted[:, -1], false[:, -1]
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        out["best_threshold"] = (correct.max(axis=1) + impostor[:, 0]) / (genuine + impostor)[:, 0]
-        tar, far = accepted / genuine, false / impostor
-        out["auc"] = (np.diff(far, axis=1) * (tar[:, 1:] + tar[:, :-1])).sum(axis=1) / 2
-        gap = false * genuine + accepted * impostor - genuine * impostor
-        after = np.argmax(gap >= 0, axis=1)
+        out["best_threshold"] = ((accepted - false).max(axis=1) + impostor) / (genuine + impostor)
+        steps = np.diff(false, axis=1)
+        wins = np.einsum("rk,rk->r", steps, accepted[:, 1:]) + np.einsum("rk,rk->r", steps, accepted[:, :-1])
+        out["auc"] = wins / 2 / genuine / impostor
+
+        def gap(index: np.ndarray) -> np.ndarray:
+            """(FAR - FRR) x genuine x impostor, which does not decrease along the curve."""
+            return _at(false, index) * genuine + _at(accepted, index) * impostor - genuine * impostor
+
+        after = first_true(lambda index: gap(index) >= 0, *accepted.shape)
         before = np.maximum(after - 1, 0)
-        part = -gap[rows, before] / (gap[rows, after] - gap[rows, before])
-        out["eer"] = far[rows, before] + part * (far[rows, after] - far[rows, before])
+        part = -gap(before) / (gap(after) - gap(before))
+        low, high = _at(false, before) / impostor, _at(false, after) / impostor
+        out["eer"] = low + part * (high - low)
         for target in fars:
-            index = np.maximum((far <= target).sum(axis=1) - 1, 0)
-            out[f"val {target}"] = tar[rows, index]
+            index = first_true(lambda index, most=target: ~(_at(false, index) / impostor <= most), *accepted.shape)
+            out[f"val {target}"] = _at(accepted, np.maximum(index - 1, 0)) / genuine
     return out
+
+
+def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """(rows,): one value of each row."""
+    return values[np.arange(len(values)), index]  # type: ignore[no-any-return]
+
+
+def first_true(holds: Callable[[np.ndarray], np.ndarray], rows: int, count: int) -> np.ndarray:
+    """(rows,): the first index from 0 to ``count`` - 1 at which a condition holds, or ``count``; it is monotone in each row.
+
+    Args:
+        holds: indices (rows,) -> bool (rows,).
+    """
+    low, high = np.zeros(rows, np.int64), np.full(rows, count)
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, count - 1)
+        found = holds(middle)
+        low, high = np.where(found | (low >= high), low, middle + 1), np.where(found & (low < high), middle, high)
+    return low
 
 
 def _fold(weights: np.ndarray, same: np.ndarray, levels: np.ndarray, last: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -254,6 +254,7 @@ class _Maker:
 
     def evaluate(self, id: str, levels: Levels, generator: np.random.Generator, trained: Marker) -> None:
         from modules.metrics.accuracy_modes import all_modes
+        from modules.metrics.operating_points import failure_to_enroll, operating_points
         from modules.metrics.verification import verification
 
         attempt = self.ledger.begin("evaluate", id, {"stage": "evaluate"})
@@ -266,6 +267,10 @@ class _Maker:
         _table(attempt.path / "scores.parquet", columns)
         found = verification(scores, same, fold, resamples=100)
         found["modes"] = all_modes(scores, same, fold)
+        who = np.arange(self.pairs) % (self.pairs // 4)
+        other = np.where(same, who, (who + 1) % (self.pairs // 4))
+        found["operating_points"] = operating_points(scores, same, who, other, (0.1, 0.01, 0.001))
+        found["failure_to_enroll"] = failure_to_enroll(who[: self.pairs // 4] < 3, who[: self.pairs // 4])
         (attempt.path / "metrics.json").write_text(json.dumps(found))
         facts = {
             "best_threshold": found["best_threshold"]["value"],

@@ -76,6 +76,20 @@ def test_every_named_accuracy_and_the_subjects_interval_are_reported(tmp_path):
     assert metrics["subjects"]["subjects"] == SUBJECTS
 
 
+def test_failures_are_counted_inside_and_outside_the_rates_of_operating_points(tmp_path):
+    asked, drop = pairs(), (0, 7)
+    metrics = verification.evaluate(asked, seen_of(tmp_path, drop=drop), IJB).metrics
+    lost = np.isin(asked.left, drop) | np.isin(asked.right, drop)
+    point = metrics["operating_points"]["0.1"]
+    assert point["fnmr"]["n"] == (asked.same & ~lost).sum()
+    assert point["fnmr_with_failures"]["n"] == asked.same.sum()
+    assert point["fnmr_with_failures"]["errors"] == point["fnmr"]["errors"] + (asked.same & lost).sum()
+    assert point["fmr_with_failures"]["errors"] == point["fmr"]["errors"]
+    used = np.unique(np.concatenate([asked.left, asked.right]))
+    enroll = metrics["failure_to_enroll"]
+    assert (enroll["errors"], enroll["n"]) == (np.isin(used, drop).sum(), len(used))
+
+
 def test_an_embedding_without_direction_names_its_image(tmp_path):
     seen = seen_of(tmp_path)
     seen.vectors[4] = 0

@@ -131,3 +131,18 @@ def test_equal_folds_have_the_interval_of_their_pairs(value):
     mean, error, low, high = student([value] * 10, 600)
     assert (mean, error) == (value, 0)
     assert (low, high) == intervals.wilson(600 * value, 600)
+
+
+def test_mid_p_is_the_test_of_binomial_counts_and_the_rule_of_three():
+    """Each bound is the rate at which the observed count, counted half, leaves 2.5 % beyond it."""
+    from scipy.stats import binom
+
+    from modules.metrics.intervals import mid_p
+
+    for events, trials in ((1, 40), (7, 40), (39, 40)):
+        low, high = mid_p(events, trials)
+        assert binom.sf(events, trials, low) + binom.pmf(events, trials, low) / 2 == pytest.approx(0.025)
+        assert binom.cdf(events - 1, trials, high) + binom.pmf(events, trials, high) / 2 == pytest.approx(0.025)
+    assert mid_p(0, 1000) == (0.0, pytest.approx(3 / 1000, rel=0.01))
+    assert mid_p(1000, 1000) == (pytest.approx(1 - 3 / 1000, rel=1e-4), 1.0)
+    assert mid_p(0.5, 30)[0] < mid_p(1, 30)[0]

@@ -1,0 +1,165 @@
+"""A table of results typed in from a publication, as evidence for claims."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grid.analysis.claim_verdicts import Evidence
+from grid.results.columns import Column
+from grid.spec.grid_file import BadInput
+from grid.spec.levels import cell_title
+from modules.metrics.intervals import LEVEL
+from modules.metrics.paired_tests import Estimate, student
+
+PAIRS = ("genuine", "impostor")  # columns with numbers of pairs
+ERRORS = ("eer", "fmr", "fnmr", "fte")  # lower is better
+TITLES = {"best_threshold": "Accuracy, best threshold", "ten_fold": "Accuracy, 10-fold", "eer": "EER", "auc": "AUC"}
+_HEAD = re.compile(r"(?P<key>[a-z0-9_:.\-]+)(?P<percent> \[%\])?(?P<end> low| high)?")
+METRICS = re.compile(r"auc|eer|ten_fold|best_threshold|accuracy|(val|fmr|fnmr|fte)(:[0-9.e\-]+)?")
+INDEPENDENT = "other pairs of images, with these trained networks and as if the cells had been tested on different pairs"
+
+
+@dataclass(frozen=True, eq=False)
+class TypedNumbers:
+    """Cells with independent variances. Cells tested on the same pairs usually vary alike, so that differences are less
+    uncertain.
+
+    Attributes:
+        values: (cells,), fractions.
+        variances: (cells,); None if unknown.
+        units: number of pairs, or of cells if unknown.
+    """
+
+    values: np.ndarray
+    variances: np.ndarray | None
+    units: int
+
+    @property
+    def means(self) -> list[float]:
+        return [float(one) for one in self.values]
+
+    def estimate(self, weights: np.ndarray, offset: float = 0.0) -> Estimate | None:
+        if self.variances is None:
+            return None
+        value = float(np.dot(weights, self.values)) - offset
+        return student(value, float(np.dot(weights**2, self.variances)), math.inf, self.units)
+
+
+def read_table(path: Path) -> list[Evidence]:
+    """The metrics of a CSV file, one cell a line.
+
+    Columns named like a metric (``auc``, ``eer``, ``ten_fold``, ``best_threshold``, ``accuracy``, ``val:0.01``, ...) are
+    numbers; in percent if `` [%]`` follows. ``<metric> low`` and ``<metric> high`` are 95 % intervals. ``genuine`` and
+    ``impostor`` are numbers of pairs: without intervals, the variances are those of independent pairs. All other columns are
+    factors. Lines that begin with # are comments.
+
+    Raises:
+        BadInput: names file, line, column, what was found and what is known.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error})") from error
+    rows = [(number, row) for number, row in enumerate(csv.reader(text.splitlines()), 1) if row and not row[0].startswith("#")]
+    if len(rows) < 3:
+        raise BadInput(f"{path}: a table has a head and two lines or more; found {len(rows)} lines")
+    head = [name.strip() for name in rows[0][1]]
+    for number, row in rows:
+        if len(row) != len(head):
+            raise BadInput(f"{path}:{number}: {len(row)} fields; the head has {len(head)}")
+    places = {name: place for place, name in enumerate(head)}
+    if len(places) != len(head):
+        raise BadInput(f"{path}:{rows[0][0]}: two columns have one name")
+    numbers = {name: found for name in head if (found := _HEAD.fullmatch(name)) and METRICS.fullmatch(found["key"])}
+    factors = [name for name in head if name not in numbers and name not in PAIRS]
+    if not numbers or not factors:
+        raise BadInput(f"{path}: a table has columns of factors and of metrics; found {', '.join(head)}")
+    cells = [{axis: row[places[axis]].strip() for axis in factors} for _, row in rows[1:]]
+    seen: dict[tuple[str, ...], int] = {}
+    for (number, _), cell in zip(rows[1:], cells, strict=True):
+        if (earlier := seen.setdefault(tuple(cell.values()), number)) != number:
+            raise BadInput(f"{path}:{number}: {cell_title(cell)} stands twice, first at line {earlier}")
+    columns = {
+        name: np.array([_number(path, number, name, row[places[name]], bool(match["percent"])) for number, row in rows[1:]])
+        for name, match in numbers.items()
+    }
+    counts = {
+        name: [_count(path, number, name, row[places[name]]) for number, row in rows[1:]] for name in PAIRS if name in head
+    }
+    axes = {axis: list(dict.fromkeys(cell[axis] for cell in cells)) for axis in factors}
+    return [_evidence(path, name, match, columns, counts, axes, cells) for name, match in numbers.items() if not match["end"]]
+
+
+def _evidence(
+    path: Path,
+    name: str,
+    match: re.Match[str],
+    columns: Mapping[str, np.ndarray],
+    counts: Mapping[str, list[int]],
+    axes: Mapping[str, list[str]],
+    cells: list[dict[str, str]],
+) -> Evidence:
+    values, key, percent = columns[name], match["key"], match["percent"] is not None
+    variances, units, basis = None, len(values), ""
+    if f"{name} low" in columns and f"{name} high" in columns:
+        z = _normal((1 + LEVEL) / 2)
+        variances, basis = ((columns[f"{name} high"] - columns[f"{name} low"]) / (2 * z)) ** 2, INDEPENDENT
+    elif all(kind in counts for kind in PAIRS):
+        genuine, impostor = (np.array(counts[kind], np.float64) for kind in PAIRS)
+        variances, basis = independent_variance(key, values, genuine, impostor), INDEPENDENT
+        units = int((genuine + impostor).min())
+    title = TITLES.get(key, key)
+    column = Column(path.stem, key, title, percent, 2 if percent else 3, key.split(":")[0] in ERRORS)
+    return Evidence(column, axes, cells, TypedNumbers(values, variances, units), basis)
+
+
+def independent_variance(key: str, values: np.ndarray, genuine: np.ndarray, impostor: np.ndarray) -> np.ndarray:
+    """Variance of a metric of independent pairs (cells,).
+
+    That of the AUC is Hanley and McNeil's (Radiology 143, 1982) for exponentially distributed scores; rates of one kind of
+    pairs are proportions of these, accuracies and the equal error rate (the mean of two equal rates) of all pairs together.
+
+    Args:
+        key: of the metric.
+        values, genuine, impostor: (cells,).
+    """
+    spread = values * (1 - values)
+    kind = key.split(":")[0]
+    if kind == "auc":
+        one, two = values / (2 - values), 2 * values**2 / (1 + values)
+        top = spread + (genuine - 1) * (one - values**2) + (impostor - 1) * (two - values**2)
+        return np.asarray(top / (genuine * impostor))
+    if kind in ("val", "fnmr"):
+        return np.asarray(spread / genuine)
+    return np.asarray(spread / (impostor if kind == "fmr" else genuine + impostor))
+
+
+def _number(path: Path, line: int, name: str, text: str, percent: bool) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise BadInput(f"{path}:{line}: {name}: {text!r} is no number") from error
+    value = value / 100 if percent else value
+    if not 0 <= value <= 1:
+        hint = "" if percent else "; a column in percent is called " + f"'{name} [%]'"
+        raise BadInput(f"{path}:{line}: {name}: {text} is no share from 0 to {'100 %' if percent else '1'}{hint}")
+    return value
+
+
+def _count(path: Path, line: int, name: str, text: str) -> int:
+    if not text.strip().isdigit() or int(text) < 2:
+        raise BadInput(f"{path}:{line}: {name}: {text!r} is no number of pairs; two or more are needed")
+    return int(text)
+
+
+def _normal(share: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.ppf(share))

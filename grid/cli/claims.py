@@ -1,0 +1,45 @@
+"""``facegrid claims``: what the numbers of a study or of a typed-in table say of a file of claims."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grid.terminal import AsJson, out
+
+
+def claims(
+    file: Annotated[Path, typer.Argument(metavar="CLAIMS", help="YAML file of claims, see docs/claims.md")],
+    data: Annotated[Path, typer.Argument(metavar="STUDY|TABLE", help="a study's folder, or a CSV file of results")],
+    as_json: AsJson = False,
+) -> None:
+    """Judge claims by a study or by a table of results.
+
+    Each is supported, contradicted or not resolved.
+    """
+    from grid.analysis.claim_verdicts import judge
+    from grid.analysis.claim_words import claim_records
+    from grid.analysis.claims import read_claims
+    from grid.report.claims_files import claims_text
+
+    wanted = read_claims(file)
+    if data.is_dir():
+        from grid.analysis.analysis import analyze
+        from grid.analysis.study_evidence import study_evidence
+        from grid.ledger.study import Study
+        from grid.results.rows import table
+
+        study = Study(data)
+        name, evidence = study.name, study_evidence(analyze(study, table(study)))
+    else:
+        from grid.analysis.typed_table import read_table
+
+        name, evidence = data.stem, read_table(data)
+    found = judge(wanted, evidence)
+    if as_json:
+        print(json.dumps({"source": wanted.source, "claims": claim_records(found)}, indent=1))
+    else:
+        out.print(claims_text(found, name, wanted.source), soft_wrap=True, markup=False, highlight=False)

@@ -1,0 +1,71 @@
+"""Error rates of each cell: the DET curve, and FMR and FNMR against the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grid.report.plots.canvas import SOFT, Plot, finish, legend, new, stroke, text
+from grid.report.plots.scores import Scored, left_out, thinned
+from modules.metrics.operating_points import FEW
+from modules.metrics.roc import Curve
+
+RATES = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5)  # ticks of the DET curve
+
+
+def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
+    """FNMR against FMR, both on a scale of normal deviates (Martin et al., Eurospeech 1997)."""
+    from scipy.stats import norm
+
+    figure, ((axes,),) = new(5.4, 4.8 + 0.17 * len(found))
+    fewest = min(int((~one.same).sum()) for one in found)
+    lowest = 0.5 / max(fewest, 2)
+    for number, one in enumerate(found):
+        curve = Curve.of(one.scores, one.same)
+        least = 0.5 / max(curve.genuine, curve.impostor)
+        x, y = (norm.ppf(np.clip(rate, least, 1 - least)) for rate in (curve.far, 1 - curve.tar))
+        axes.plot(*thinned(x, y), **stroke(number), label=text(one.title))
+    ticks = [rate for rate in RATES if rate >= lowest]
+    ends = norm.ppf([min(ticks[0], lowest), 0.6])
+    for rate in ticks:
+        axes.axhline(norm.ppf(rate), color="#e4e5e8", lw=0.6, zorder=0)
+        axes.axvline(norm.ppf(rate), color="#e4e5e8", lw=0.6, zorder=0)
+    names = [f"{100 * rate:g}" for rate in ticks]
+    axes.set_xticks(norm.ppf(ticks), names)
+    axes.set_yticks(norm.ppf(ticks), names)
+    axes.set(xlim=ends, ylim=ends, xlabel="FMR (FAR) [%]", ylabel="FNMR (FRR) [%]", aspect="equal")
+    if FEW / fewest < 0.5:
+        limit = norm.ppf(FEW / fewest)
+        axes.axvspan(ends[0], limit, color=SOFT, alpha=0.12, lw=0, zorder=0)
+    legend(figure, axes, [one.title for one in found])
+    words = (
+        f"The lower left is better. In the shaded part, fewer than {FEW} of {fewest:,} impostor pairs are accepted: the curves "
+        f"are not reliable there.{left_out(more)}"
+    )
+    return finish(figure, f"det {protocol}", f"DET curves on {protocol}", words)
+
+
+def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
+    """FMR and FNMR of each cell against the threshold."""
+    columns = min(3, len(found))
+    rows = -(-len(found) // columns)
+    figure, axes = new(2.3 * columns + 0.4, 1.75 * rows + 0.5, rows, columns, sharey=True)
+    for place, one in zip(axes.flat, found, strict=False):
+        curve = Curve.of(one.scores, one.same)
+        at, fmr, fnmr = curve.thresholds[1:].astype(np.float64), curve.far[1:], 1 - curve.tar[1:]
+        floor = 0.5 / max(curve.genuine, curve.impostor)
+        for rates, style, name in ((fmr, stroke(1), "FMR (FAR)"), (fnmr, stroke(0) | {"linestyle": "--"}, "FNMR (FRR)")):
+            x, y = thinned(at[::-1], np.log10(np.maximum(rates, floor))[::-1])
+            place.plot(x, 10**y, **style, label=name)
+        rate, threshold = curve.eer()
+        if rate > 0:
+            place.plot([threshold], [rate], "o", color=SOFT, ms=3)
+        place.set(yscale="log", ylim=(floor, 1.3))
+        place.set_title(text(one.title), fontsize=8)
+    for place in axes.flat[len(found) :]:
+        place.set_visible(False)
+    figure.supxlabel("threshold", fontsize=9)
+    legend(figure, axes.flat[0], ["FMR (FAR)", "FNMR (FRR)"])
+    words = f"A higher threshold accepts fewer pairs. Dots mark the equal error rate.{left_out(more)}"
+    return finish(figure, f"rates {protocol}", f"FMR and FNMR against the threshold on {protocol}", words)

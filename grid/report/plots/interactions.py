@@ -1,0 +1,61 @@
+"""Interaction plots: mean of a metric over the levels of one factor, a line per level of another."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from grid.analysis import words
+from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
+from grid.report.plots.canvas import Plot, finish, new, stroke, text
+
+MOST = 6  # combinations of two factors that are drawn
+LEVELS = 8  # more levels cannot be told apart
+
+
+def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | None:
+    """A panel per two factors with several levels; None with fewer than two such factors. Lines that are parallel do not
+    interact."""
+    levels = {
+        axis: [one for one in all_ if any(cell[axis] == one for cell in protocol.cells)] for axis, all_ in protocol.axes.items()
+    }
+    factors = [axis for axis, found in levels.items() if 1 < len(found) <= LEVELS]
+    combined = [tuple(sorted(two, key=lambda axis: -len(levels[axis]))) for two in itertools.combinations(factors, 2)][:MOST]
+    if not combined:
+        return None
+    scale, means = (100 if metric.column.percent else 1), metric.contrasts.means
+    columns = min(2, len(combined))
+    rows = -(-len(combined) // columns)
+    figure, axes = new(3.3 * columns + 0.2, 2.5 * rows, rows, columns, sharey=True)
+    for place, (across, lines) in zip(axes.flat, combined, strict=False):
+        for number, line in enumerate(levels[lines]):
+            cells = [
+                [n for n, cell in enumerate(protocol.cells) if (cell[across], cell[lines]) == (one, line)]
+                for one in levels[across]
+            ]
+            y = [scale * float(np.mean([means[n] for n in here])) if here else np.nan for here in cells]
+            place.plot(
+                range(len(y)),
+                y,
+                "o",
+                ms=4,
+                **stroke(number) | {"linestyle": "-" if number % 2 == 0 else "--"},
+                label=text(line),
+            )
+        place.set_xticks(range(len(levels[across])), [text(one) for one in levels[across]])
+        place.margins(x=0.12)
+        place.set_xlabel(text(across))
+        place.legend(title=text(lines), fontsize=7, title_fontsize=7, frameon=False)
+    for place in axes.flat[len(combined) :]:
+        place.set_visible(False)
+    figure.supylabel(text(metric.column.title + (" [%]" if metric.column.percent else "")), fontsize=9)
+    tests = [
+        f"{term.name}: p {words.probability(term.adjusted)}"
+        for term in metric.effects.terms
+        if len(term.term) == 2 and term.adjusted is not None
+    ]
+    about = "Means over all other factors. Parallel lines: the effect of one factor does not depend on the other."
+    about += f" Tests of the interactions (Holm): {'; '.join(tests)}." if tests else " No test of the interactions is possible."
+    title = f"Interactions: {metric.column.title} on {protocol.protocol}"
+    return finish(figure, f"interactions {metric.column.key} {protocol.protocol}", title, about)

@@ -1,0 +1,36 @@
+"""Every figure of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grid.analysis.analysis import ProtocolAnalysis
+from grid.ledger.study import Study
+from grid.report import curves
+from grid.report.plots.accuracy_cost import accuracy_cost
+from grid.report.plots.canvas import Plot
+from grid.report.plots.critical_differences import critical_differences
+from grid.report.plots.error_curves import det_curves, rate_curves
+from grid.report.plots.interactions import interactions
+from grid.report.plots.learning_curves import learning_curves
+from grid.report.plots.score_histograms import score_histograms
+from grid.report.plots.scores import scored
+from grid.results.rows import Table
+
+
+def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> list[Plot]:
+    """The figures that a study has data for; of the metrics, the first of each protocol is drawn."""
+    found: list[Plot | None] = []
+    for one in analyses:
+        metric = one.metrics[0]
+        found += [critical_differences(one, metric)] if metric.comparisons else []
+        found.append(interactions(one, metric))
+    for protocol in table.compared:
+        cells, more = scored(study, table, protocol)
+        if cells:
+            found += [draw(cells, more, protocol) for draw in (det_curves, rate_curves, score_histograms)]
+    found.append(learning_curves(table.rows, [curves.history(study, row) for row in table.rows]))
+    for protocol in table.protocols:
+        column = next(one for one in table.columns if one.protocol == protocol)
+        found.append(accuracy_cost(table, column))
+    return [one for one in found if one]

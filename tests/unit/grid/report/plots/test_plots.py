@@ -1,0 +1,107 @@
+"""Figures of a study: what they show, valid files, equal bytes, and colors that follow the page's theme."""
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grid.analysis.analysis import analyze
+from grid.report.build import build
+from grid.report.plots.accuracy_cost import pareto
+from grid.report.plots.canvas import COLORS, finish, new, stroke
+from grid.report.plots.critical_differences import critical_differences
+from grid.report.plots.of_study import plots
+from grid.report.plots.scores import scored, thinned
+from grid.results.rows import table
+
+AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "replicate": ["0", "1"]}
+
+
+@pytest.fixture
+def study(make_study):
+    return make_study("x_$1$", axes=AXES, pairs=200, explainers=())
+
+
+@pytest.fixture
+def drawn(study):
+    shown = table(study)
+    return plots(study, shown, analyze(study, shown))
+
+
+def texts(plot):
+    return [one.text for one in ElementTree.fromstring(plot.svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_every_kind_is_drawn_as_svg_and_pdf(drawn):
+    kinds = ["differences", "interactions", "det", "rates", "scores", "learning", "cost"]
+    assert [one.name.split("-")[0] for one in drawn] == kinds
+    assert all(one.pdf.startswith(b"%PDF") for one in drawn)
+    assert "FNMR (FRR) [%]" in texts(drawn[2])
+
+
+def test_cells_stand_with_their_values_and_tied_runs_in_words(study, drawn):
+    (found,) = analyze(study, table(study))
+    compared = found.metrics[0].comparisons
+    shown = [text for text in texts(drawn[0]) if text and ", " in text and "fold" not in text]
+    best = found.cells[compared.order[0]]
+    assert sum(text.startswith(", ".join(best.values())) for text in shown) == 1
+    assert len(shown) == 4
+    assert "do not differ" in drawn[0].words or "differ significantly" in drawn[0].words
+
+
+def test_tied_runs_are_bars(study):
+    (found,) = analyze(study, table(study))
+    metric = found.metrics[0]
+    free = replace(metric.comparisons, pairs=tuple(replace(pair, adjusted=0.001) for pair in metric.comparisons.pairs))
+    tied = replace(metric.comparisons, pairs=tuple(replace(pair, adjusted=1.0) for pair in metric.comparisons.pairs))
+    bars = [critical_differences(found, replace(metric, comparisons=one)).svg.count(b"stroke-width: 3") for one in (free, tied)]
+    assert bars == [0, 1]
+
+
+def test_replicates_share_a_color_and_the_first_is_scored(study, drawn):
+    cells, more = scored(study, table(study), "lfw view 2")
+    assert (len(cells), more) == (4, 0)
+    first = table(study).rows[0]
+    assert cells[0].title == "alexnet, none"
+    assert len(cells[0].scores) == 200
+    assert first.cell.levels["replicate"] == "0"
+    assert sum(text == "alexnet, none" for text in texts(drawn[5])) == 1
+
+
+def test_equal_figures_are_equal_bytes_and_follow_the_theme():
+    def made():
+        figure, ((axes,),) = new(2, 2)
+        axes.plot([0, 1], [0, 1], **stroke(1))
+        return finish(figure, "A b", "A", "B.")
+
+    one, other = made(), made()
+    assert (one.svg, one.pdf, one.name) == (other.svg, other.pdf, "a-b")
+    assert COLORS[1].encode() in one.svg
+    assert COLORS[1] not in one.inline
+    assert "var(--c1)" in one.inline
+    assert one.inline.startswith("<svg")
+    assert 'id="a-b-figure_1"' in one.inline
+
+
+def test_the_page_has_them_and_no_study_name_is_a_formula(study):
+    html = build(study).read_text()
+    assert html.count('<figure class="plot">') == 7
+    assert "x_$1$" in html
+
+
+def test_long_lists_make_no_large_files():
+    rng = np.random.default_rng(0)
+    x, y = np.sort(rng.normal(size=100_000)), np.linspace(-3, 5, 100_000)
+    kept = thinned(x, y)
+    assert len(kept[0]) < 1500
+    assert np.abs(np.interp(x, *kept) - y).max() < 8 / 150
+    assert (kept[0][0], kept[1][-1]) == (pytest.approx(x[0]), pytest.approx(5))
+
+
+def test_the_front_has_no_cell_that_another_dominates():
+    rng = np.random.default_rng(1)
+    points = [(float(a), float(b)) for a, b in rng.integers(0, 20, (60, 2))]
+    naive = {(c, v) for c, v in points if not any((d <= c and w >= v and (d, w) != (c, v)) for d, w in points)}
+    assert set(pareto(points)) == naive
+    assert pareto([(1, 5), (2, 4), (3, 6)], lower_is_better=True) == [(1, 5), (2, 4)]

@@ -1,0 +1,45 @@
+"""Operating points in the report: numbers, marks, and none where there are none."""
+
+from dataclasses import replace
+
+import pytest
+
+from grid.report.build import build
+from grid.report.operating import boards
+from grid.results.rows import table
+
+AXES = {"backbone": ["alexnet", "resnet34"]}
+
+
+@pytest.fixture
+def study(make_study):
+    return make_study(axes=AXES, pairs=200, explainers=())
+
+
+def test_the_tables_are_those_of_the_metrics(study):
+    rows = table(study)
+    found = boards(rows)
+    assert [one.wished for one in found] == ["10 %", "1 %", "0.1 %"]
+    for board, key in zip(found, ("0.1", "0.01", "0.001"), strict=True):
+        for row, fields in board.rows:
+            metrics = row.metrics["lfw view 2"]
+            point = metrics["operating_points"][key]
+            assert fields[1][0] == f"{100 * point['fmr']['value']:.2f}"
+            assert fields[2] == (f"{100 * point['fnmr']['value']:.2f}",
+                                 f"[{100 * point['fnmr']['low']:.2f}, {100 * point['fnmr']['high']:.2f}]")  # fmt: skip
+            assert fields[5][0] == f"{100 * metrics['failure_to_enroll']['value']:.2f}" == "6.00"
+
+
+def test_what_rests_on_too_few_pairs_is_marked(study):
+    marks = {board.wished: {fields[0][0][-1] for _, fields in board.rows} for board in boards(table(study))}
+    assert marks["10 %"] == {"*"}  # about 36 of 100 impostor pairs
+    assert marks["0.1 %"] == {"†"}
+
+
+def test_page_and_file_have_them_and_older_evaluations_do_without(study):
+    page = build(study)
+    assert 'id="operating"' in page.read_text()
+    assert page.with_name("operating_points.md").read_text().count("\n## ") == 3
+    rows = table(study)
+    older = tuple(replace(row, metrics={"lfw view 2": {}}) for row in rows.rows)
+    assert boards(replace(rows, rows=older)) == []

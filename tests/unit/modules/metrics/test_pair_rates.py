@@ -1,0 +1,51 @@
+"""Error rates over pairs that share subjects: the variance against naive sums over pairs of pairs, and no interval of width
+0."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from modules.metrics.pair_rates import PairRate
+
+
+def drawn(seed, subjects=12, n=60, genuine=False):
+    rng = np.random.default_rng(seed)
+    left = rng.integers(0, subjects, n)
+    right = left if genuine else (left + rng.integers(1, subjects, n)) % subjects
+    hard = rng.random(subjects) < 0.3
+    return (hard[left] | hard[right]) & (rng.random(n) < 0.8), left, right
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_the_variance_is_that_of_the_jackknife_over_subjects(genuine):
+    """Subjects left out one by one; for impostor pairs, what is counted at both subjects is subtracted once."""
+    errors, left, right = drawn(1, genuine=genuine)
+    value, total = errors.mean(), 0.0
+    for subject in np.unique(np.concatenate([left, right])):
+        kept = (left != subject) & (right != subject)
+        total += (errors[kept].mean() - value) ** 2
+    if not genuine:
+        total -= float(((errors - value) ** 2).sum()) / len(errors) ** 2
+    assert PairRate.of(errors, left, right).variance == pytest.approx(total)
+
+
+def test_pairs_without_common_subjects_have_the_binomial_variance():
+    errors = np.arange(40) < 10  # the jackknife's factor 1 / (1 - 1/40) ** 2, of both subjects less the pair's own
+    found = PairRate.of(errors, np.arange(40), np.arange(40) + 40)
+    assert found.variance == pytest.approx(0.25 * 0.75 / 40 * (2 / (1 - 1 / 40) ** 2 - 1))
+    assert (found.errors, found.pairs, found.subjects, found.value) == (10, 40, 80, 0.25)
+
+
+@pytest.mark.parametrize(("count", "share"), itertools.product((1, 2, 5, 60), (0, 1)))
+def test_no_errors_and_only_errors_have_an_interval(count, share):
+    subjects = np.arange(count)
+    low, high = PairRate.of(np.full(count, share, bool), subjects, subjects).interval
+    assert high - low > 1 / (count + 5)  # the rule of three is 3 / count
+    assert low == 0 if share == 0 else high == 1
+
+
+def test_no_pairs_have_no_rate():
+    found = PairRate.of(np.zeros(0, bool), np.zeros(0, int), np.zeros(0, int))
+    assert np.isnan(found.value)
+    assert found.interval == (0.0, 1.0)
