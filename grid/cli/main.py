@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from grid.cli.cluster import cluster
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.prune import prune
@@ -269,6 +270,7 @@ app.command()(work)
 app.command()(prune)
 app.command()(explain)
 app.add_typer(data, name="data")
+app.add_typer(cluster, name="cluster")
 
 
 def _interrupt(*_: Any) -> None:
