@@ -153,11 +153,21 @@ def debug(
 
 
 @app.command()
-def status(study: StudyFolder, as_json: AsJson = False) -> None:
+def status(
+    study: StudyFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="follow it until nothing computes: cells, stages, nodes, time left")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the status of a study."""
     from grid.ledger.study import Study
     from grid.results import status as room
 
+    if watch:
+        from grid.results.watch import watch as follow
+
+        follow(study, err if as_json else out)
     found = Study(study)
     if as_json:
         print(json.dumps(room.status(found), indent=1))

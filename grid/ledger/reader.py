@@ -109,11 +109,17 @@ class LedgerReader:
 
     def claimed(self, kind: str, id: str) -> tuple[float, str] | None:
         """When the newest attempt began, in unix seconds, and its folder."""
-        for name in reversed(self.store.names(f"{kind}/{id}/claims")):
+        claims = self.claims(kind, id)
+        return (float(claims[-1]["time"]), claims[-1]["folder"]) if claims else None
+
+    def claims(self, kind: str, id: str) -> list[dict[str, Any]]:
+        """The readable claims, oldest first: ``number``, ``folder``, ``host``, ``pid``, ``time`` and, if known, ``device``."""
+        found = []
+        for name in self.store.names(f"{kind}/{id}/claims"):
             claim = self._object(f"{kind}/{id}/claims/{name}")
             if {"time", "token"} <= claim.keys():
-                return float(claim["time"]), f"{name[:6]}-{claim['token']}"
-        return None
+                found.append({**claim, "number": int(name[:6]), "folder": f"{name[:6]}-{claim['token']}"})
+        return found
 
     def failure(self, kind: str, id: str) -> Failure | None:
         """The failure of the latest attempt, unless forgiven. An unreadable failure counts as none: the stage runs again."""
