@@ -102,6 +102,7 @@ class Launch(Config):
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
     detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
+    notify: str | None = None  # a command that is told when a launch ends: JSON on its standard input
 
 
 class Spec(Config):
