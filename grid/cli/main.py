@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from grid.cli.accept import accept
 from grid.cli.cluster import cluster
 from grid.cli.data import data
 from grid.cli.explain import explain
@@ -276,6 +277,7 @@ def mine(
     out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
+app.command()(accept)
 app.command()(work)
 app.command()(prune)
 app.command()(explain)

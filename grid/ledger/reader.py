@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grid.ledger.acceptance import acceptances
 from grid.ledger.records import Cause, Failure, Marker, Resume, State, Status, attempt_folders, numbers
 from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.store import open_store
@@ -32,7 +33,8 @@ class LedgerReader:
             needs: upstream id -> its current marker; if empty, inputs are not compared
             source: digest of the current code; None: it is not compared
         """
-        generation = self._generation(self.store.names(f"{kind}/{id}"))
+        names = self.store.names(f"{kind}/{id}")
+        generation = self._generation(names)
         if generation is None:
             failure = self.failure(kind, id)
             return Status(State.FAILED, Cause.FAILURE, failure.error) if failure else Status(State.RUN)
@@ -49,10 +51,12 @@ class LedgerReader:
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from is to be computed again", marker)
             if upstream.content != marker.inputs.get(need):
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from has changed", marker, generation)
-        if source is not None and marker.source != source:
+        decisions = [one for one in acceptances(self.store, kind, id, names, generation) if source in (None, one.source)]
+        accepted = decisions[-1].words if decisions else None
+        if source not in (None, marker.source) and accepted is None:
             reason = "its code has changed since; --retry stale runs it again"
             return Status(State.STALE, Cause.CODE, reason, marker, generation)
-        return Status(State.DONE, None, None, marker, generation)
+        return Status(State.DONE, None, None, marker, generation, accepted if source != marker.source else None)
 
     def marker(self, kind: str, id: str) -> Marker | None:
         """The valid marker, or None. An unreadable marker counts as damaged.

@@ -35,6 +35,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "datamodules/synthetic_faces/relief.py": "tests/unit/datamodules/synthetic_faces/test_drawing.py",
     "datamodules/synthetic_faces/shot.py": "tests/unit/datamodules/synthetic_faces/test_drawing.py",
     "datamodules/synthetic_faces/subject.py": "tests/unit/datamodules/synthetic_faces/test_drawing.py",
+    "grid/cli/accept.py": "tests/unit/grid/execution/test_accept.py",
     "grid/cli/cluster.py": "tests/cluster/test_preflight.py",
     "grid/cli/data.py": "tests/integration/test_data_commands.py",
     "grid/cli/explain.py": "tests/integration/test_explain.py",
