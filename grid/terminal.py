@@ -94,3 +94,10 @@ codecs.register_error("facegrid-degrade", _degrade)
 def counted(number: int, word: str) -> str:
     """``1 cell``, ``3 cells``."""
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def clock_words(seconds: float) -> str:
+    """``1:05:09``, ``5:09``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

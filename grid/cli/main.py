@@ -14,13 +14,15 @@ from typing import Annotated, Any
 
 import typer
 
+from grid.cli.accept import accept
 from grid.cli.claims import claims as judge_claims
+from grid.cli.cluster import cluster
 from grid.cli.compare import compare
 from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.export import embed, export, verify
-from grid.cli.judge import judge
 from grid.cli.figures import figures
+from grid.cli.judge import judge
 from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import work
@@ -158,11 +160,21 @@ def debug(
 
 
 @app.command()
-def status(study: StudyFolder, as_json: AsJson = False) -> None:
+def status(
+    study: StudyFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="follow it until nothing computes: cells, stages, nodes, time left")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the status of a study."""
     from grid.ledger.study import Study
     from grid.results import status as room
 
+    if watch:
+        from grid.results.watch import watch as follow
+
+        follow(study, err if as_json else out)
     found = Study(study)
     if as_json:
         print(json.dumps(room.status(found), indent=1))
@@ -274,6 +286,7 @@ def mine(
     out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
+app.command()(accept)
 app.command()(work)
 app.command()(prune)
 app.command()(figures)
@@ -286,6 +299,7 @@ app.command()(embed)
 app.command()(verify)
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
+app.add_typer(cluster, name="cluster")
 
 
 def _interrupt(*_: Any) -> None:

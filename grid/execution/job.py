@@ -164,7 +164,7 @@ class Begun:
         return Outcome("failed", line)
 
 
-def begin(job: Job) -> Begun | Outcome:
+def begin(job: Job, device: str = "") -> Begun | Outcome:
     """Verifies the code and inputs of a job and claims its next attempt; returns an Outcome if the job cannot begin."""
     ledger = Ledger(job.store)
     try:
@@ -183,7 +183,7 @@ def begin(job: Job) -> Begun | Outcome:
             return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
-    return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents))
+    return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents, device))
 
 
 def run(job: Job, options: RunOptions) -> Outcome:
@@ -231,7 +231,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     from grid.stages.context import checked_result
     from modules.training.checkpointing import Stopped
 
-    begun = begin(job)
+    begun = begin(job, device_name(options.accelerator))
     if isinstance(begun, Outcome):
         return begun
     try:
@@ -319,6 +319,16 @@ def accelerator() -> str:
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def device_name(accelerator: str) -> str:
+    """The device of this process in a claim: "cpu", or the number and name of its GPU."""
+    import torch
+
+    if accelerator != "gpu":
+        return "cpu"
+    number = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
+    return f"gpu {number} ({torch.cuda.get_device_name()})"
 
 
 def device_words(accelerator: str) -> str:

@@ -14,6 +14,7 @@ from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Executor, Session, executor_of
 from grid.execution.job import jobs_of
+from grid.execution.notify import notifying
 from grid.execution.progress import Display
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
@@ -77,8 +78,10 @@ def launch(
         if no_run:
             return 0
         numbers = (len(plan.cells), counts.get(DONE, 0) + counts.get(STALE, 0))
-        report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
-        return summary(Study(study), report, console, open_stages, queue)
+        with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
+            report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
+            codes.append(summary(Study(study), report, console, open_stages, queue))
+        return codes[0]
 
 
 def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:

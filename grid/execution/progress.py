@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.execution.scheduler import Work, WorkQueue
-from grid.terminal import styled
+from grid.terminal import clock_words, styled
 
 
 class Display:
@@ -42,7 +42,7 @@ class Display:
         """Shows a live progress report of a stage."""
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
-            self.console.print(styled("[dim]{}[/] {}: {}", _clock(self._spent()), work.title, stage))
+            self.console.print(styled("[dim]{}[/] {}: {}", clock_words(self._spent()), work.title, stage))
         if not self.console.is_terminal and self.waits.get(work.id) != row.get("waiting", self.waits.get(work.id)):
             self.waits[work.id] = row["waiting"]
             self.say(f"{work.title}: {row['waiting']}")
@@ -51,7 +51,7 @@ class Display:
 
     def say(self, line: str) -> None:
         """Prints a line for the user above the live table."""
-        self.console.print(styled("[dim]{}[/] {}", _clock(self._spent()), line))
+        self.console.print(styled("[dim]{}[/] {}", clock_words(self._spent()), line))
 
     def ended(self, work: Work) -> None:
         """Records that work has ended, whatever its outcome, or waits again."""
@@ -62,7 +62,7 @@ class Display:
         if work.id in self.queue.done or error:
             end = styled("[red]failed[/]: {}", error) if error else styled("[green]done[/]")
             left = f"{len(self.queue.done) + len(self.queue.failed)}/{self.total}"
-            self.console.print(styled("[dim]{} {}[/] {}: ", _clock(self._spent()), left, work.title).append(end))
+            self.console.print(styled("[dim]{} {}[/] {}: ", clock_words(self._spent()), left, work.title).append(end))
 
     def _spent(self) -> float:
         return time.monotonic() - self.began
@@ -72,7 +72,7 @@ class Display:
         part = sum(_share(row) for _, row in self.rows.values())
         if done + part < 0.2:
             return "time left unknown yet"
-        return f"about {_clock(self._spent() * (self.total - done - part) / (done + part))} left"
+        return f"about {clock_words(self._spent() * (self.total - done - part) / (done + part))} left"
 
     def _draw(self) -> Group:
         table = Table.grid(padding=(0, 2))
@@ -82,7 +82,7 @@ class Display:
         done = len(self.queue.done) + len(self.queue.failed)
         head = Text.assemble(
             (f"{done} of {self.total} unit of work", "bold"),
-            f" · {self.cells} cells, {self.cells_done} were done before · {_clock(self._spent())} spent",
+            f" · {self.cells} cells, {self.cells_done} were done before · {clock_words(self._spent())} spent",
             f", {self._left()}",
         )
         return Group(head, table)
@@ -108,9 +108,3 @@ def _words(row: Mapping[str, Any]) -> str:
         if isinstance(row.get(key), float):
             words.append(f"{name} {row[key]:.3f}")
     return ", ".join(words)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -71,13 +71,20 @@ class Ledger(LedgerReader):
             self.store.put(key, seal(identity))
 
     def begin(
-        self, kind: str, id: str, identity: Mapping[str, Any], source: str = "", inputs: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        id: str,
+        identity: Mapping[str, Any],
+        source: str = "",
+        inputs: Mapping[str, str] | None = None,
+        device: str = "",
     ) -> Attempt:
         """Claims the next attempt number; older attempts are fenced from now on.
 
         Args:
             source: digest of the code that runs; stored in every event
             inputs: upstream id -> content of its marker; stored in every event
+            device: that computes it, in words for ``status``
         """
         for prefix in (f"{kind}/{id}", f"{kind}/{id}/claims"):
             self.store.sweep(prefix)
@@ -86,5 +93,6 @@ class Ledger(LedgerReader):
         while True:
             number = self.newest(kind, id, self.store.names(f"{kind}/{id}")) + 1
             claim = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
+            claim |= {"device": device} if device else {}
             if self.store.create(f"{kind}/{id}/claims/{number:06d}.json", seal(claim)):
                 return Attempt(self, kind, id, number, token, source, dict(inputs or {}))

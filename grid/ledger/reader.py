@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grid.ledger.acceptance import acceptances
 from grid.ledger.records import Cause, Failure, Marker, Resume, State, Status, attempt_folders, numbers
 from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.store import open_store
@@ -32,7 +33,8 @@ class LedgerReader:
             needs: upstream id -> its current marker; if empty, inputs are not compared
             source: digest of the current code; None: it is not compared
         """
-        generation = self._generation(self.store.names(f"{kind}/{id}"))
+        names = self.store.names(f"{kind}/{id}")
+        generation = self._generation(names)
         if generation is None:
             failure = self.failure(kind, id)
             return Status(State.FAILED, Cause.FAILURE, failure.error) if failure else Status(State.RUN)
@@ -49,10 +51,12 @@ class LedgerReader:
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from is to be computed again", marker)
             if upstream.content != marker.inputs.get(need):
                 return Status(State.RUN, Cause.DEPENDENCY, "what it was computed from has changed", marker, generation)
-        if source is not None and marker.source != source:
+        decisions = [one for one in acceptances(self.store, kind, id, names, generation) if source in (None, one.source)]
+        accepted = decisions[-1].words if decisions else None
+        if source not in (None, marker.source) and accepted is None:
             reason = "its code has changed since; --retry stale runs it again"
             return Status(State.STALE, Cause.CODE, reason, marker, generation)
-        return Status(State.DONE, None, None, marker, generation)
+        return Status(State.DONE, None, None, marker, generation, accepted if source != marker.source else None)
 
     def marker(self, kind: str, id: str) -> Marker | None:
         """The valid marker, or None. An unreadable marker counts as damaged.
@@ -109,11 +113,17 @@ class LedgerReader:
 
     def claimed(self, kind: str, id: str) -> tuple[float, str] | None:
         """When the newest attempt began, in unix seconds, and its folder."""
-        for name in reversed(self.store.names(f"{kind}/{id}/claims")):
+        claims = self.claims(kind, id)
+        return (float(claims[-1]["time"]), claims[-1]["folder"]) if claims else None
+
+    def claims(self, kind: str, id: str) -> list[dict[str, Any]]:
+        """The readable claims, oldest first: ``number``, ``folder``, ``host``, ``pid``, ``time`` and, if known, ``device``."""
+        found = []
+        for name in self.store.names(f"{kind}/{id}/claims"):
             claim = self._object(f"{kind}/{id}/claims/{name}")
             if {"time", "token"} <= claim.keys():
-                return float(claim["time"]), f"{name[:6]}-{claim['token']}"
-        return None
+                found.append({**claim, "number": int(name[:6]), "folder": f"{name[:6]}-{claim['token']}"})
+        return found
 
     def failure(self, kind: str, id: str) -> Failure | None:
         """The failure of the latest attempt, unless forgiven. An unreadable failure counts as none: the stage runs again."""

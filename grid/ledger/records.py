@@ -69,6 +69,7 @@ class Status:
     Attributes:
         marker: the marker, if readable, in any state
         generation: of the marker that is no longer valid, as passed to ``Ledger.void``. None if there is nothing to void
+        accepted: why a person accepted the result although the code has changed since, with who and when
     """
 
     state: State
@@ -76,6 +77,7 @@ class Status:
     reason: str | None = None
     marker: Marker | None = None
     generation: int | None = None
+    accepted: str | None = None
 
     @property
     def valid(self) -> bool:

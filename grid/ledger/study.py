@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from grid.ledger.acceptance import accepted_lines
 from grid.ledger.ledger import Cause, Damaged, Failure, Ledger, Marker, State, Status
 from grid.ledger.sealed import seal, unseal
 from grid.ledger.store import LocalStore
@@ -83,6 +84,11 @@ class CellView:
         return {label: str(one.reason) for label, one in self.statuses.items() if one.cause == Cause.DAMAGE}
 
     @property
+    def accepted(self) -> dict[str, str]:
+        """Label -> why a person accepted its result although the code has changed since."""
+        return {label: one.accepted for label, one in self.statuses.items() if one.accepted}
+
+    @property
     def names(self) -> tuple[StageName, ...]:
         """The labels of ``stages``, as structured names with kind and titles."""
         return tuple(label for label in self.stages if isinstance(label, StageName))
@@ -104,6 +110,21 @@ class CellView:
             if shown := kind.summary(self.markers[name].facts):
                 found[kind.heading(name)] = dict(shown)
         return found
+
+
+def accepted_of(cells: Sequence[CellView]) -> list[str]:
+    """The results of these cells that were accepted although their code has changed: one line per reason."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for cell in cells:
+        for label, why in cell.accepted.items():
+            found.setdefault(why, {}).setdefault(label, set()).add(cell.title)
+    titled = {
+        why: [
+            f"{label} of {next(iter(titles)) if len(titles) == 1 else f'{len(titles)} cells'}" for label, titles in own.items()
+        ]
+        for why, own in found.items()
+    }
+    return accepted_lines(titled)
 
 
 def finished(ledger: Ledger, label: StageName, marker: Marker) -> Finished:

@@ -37,6 +37,7 @@ class PlannedStage:
     source: str  # digest of the code
     node: Stage = field(repr=False)
     generation: int | None = None  # of the marker that determined the state
+    accepted: str | None = None  # why a person accepted it although the code has changed since
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class Plan:
                 {
                     "id": stage.id, "stage": stage.stage, "label": stage.label, "state": stage.state, "reason": stage.reason,
                     "needs": list(stage.needs), "cells": list(stage.cells),
+                    **({"accepted": stage.accepted} if stage.accepted else {}),
                 }
                 for stage in self.stages
             ],
@@ -205,7 +207,7 @@ def _planned(nodes: Iterable[tuple[Stage, tuple[str, ...]]], states: _States) ->
         found.append(
             PlannedStage(
                 node.id, node.kind, node.label, status.state, status.reason, node.needs, cells, states.source(node), node,
-                status.generation,
+                status.generation, status.accepted,
             )
         )  # fmt: skip
     return tuple(found)

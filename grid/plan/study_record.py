@@ -36,7 +36,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
         **_computed(plan, earlier),
         "grid_file": str(grid.yaml_source.path),
-        "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address"}),
+        "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address", "notify"}),
     }
     write_record(plan.study, record)
     return record

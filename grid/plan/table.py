@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from grid.ledger.acceptance import accepted_lines
 from grid.plan.devices import device_lines
 from grid.plan.plan import BLOCKED, PENDING, RUN, STALE, Plan, PlannedStage
 from grid.spec.stage_kind import stage_kind
@@ -45,7 +46,7 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
             reasons[cell.state, cell.reason] = reasons.get((cell.state, cell.reason), 0) + 1
     for (why, reason), number in reasons.items():
         parts.append(Text.assemble((f"{why} ({number})", COLORS[why]), f": {reason}"))
-    parts += [Text(line, style=COLORS[STALE]) for line in changes(plan)]
+    parts += [Text(line, style=COLORS[STALE]) for line in [*changes(plan), *accepted(plan)]]
     parts += [Text(line) for line in device_lines(plan)]
     shared = [stage for stage in plan.stages if len(stage.cells) > 1 and stage_kind(stage.stage).listed]
     for stage in shared:
@@ -103,6 +104,15 @@ def changes(plan: Plan) -> list[str]:
     return (
         said if len(said) <= LINES else [*said[:LINES], f"... and {len(said) - LINES} more reasons (all of them with --json)"]
     )
+
+
+def accepted(plan: Plan) -> list[str]:
+    """Which results count although their code has changed, and why: one line per reason."""
+    found: dict[str, list[PlannedStage]] = {}
+    for stage in plan.stages:
+        if stage.accepted:
+            found.setdefault(stage.accepted, []).append(stage)
+    return accepted_lines({why: [_stages(stages)] for why, stages in found.items()})
 
 
 def _stages(stages: Sequence[PlannedStage]) -> str:

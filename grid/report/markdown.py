@@ -23,6 +23,7 @@ def markdown(table: Table, name: str) -> str:
     notes = [*ticks, "Brackets are 95 % intervals of each cell by itself (not paired)."]
     notes += [f"Method of the intervals: {plain('; '.join(table.methods))}."] if table.methods else []
     notes += [f"Not shown: {plain(reason)}." for reason in table.left_out]
+    notes += [f"{plain(line)[0].upper()}{plain(line)[1:]}." for line in table.accepted]
     notes += [f"Cells that left the grid file: {table.hidden}."] if table.hidden else []
     return "\n".join([*lines, "", *notes]) + "\n"
 

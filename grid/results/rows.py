@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
-from grid.ledger.study import CellView, Study, finished
+from grid.ledger.study import CellView, Study, accepted_of, finished
 from grid.results.columns import VERIFICATION, Column, column_of
 from grid.results.measured import results_of
 from grid.results.result import Result
@@ -78,6 +78,7 @@ class Table:
     ensembles: tuple[Row, ...] = ()  # rows that combine several cells
     left_out: tuple[str, ...] = ()  # columns in which no cell has a number, and why
     sweeps: tuple[Sweep, ...] = ()  # protocols that are shown together, with columns of their own
+    accepted: tuple[str, ...] = ()  # results that count although their code has changed, and why
 
     @property
     def lines(self) -> tuple[Row, ...]:
@@ -144,7 +145,8 @@ def table(study: Study) -> Table:
             left_out.append(f"{column.title} on {column.protocol}: {found[0].reason or 'no value in any cell'}")
         else:
             columns.append(column)
-    return Table(factors, tuple(columns), rows, len(study.cells) - len(shown), left_out=tuple(left_out), sweeps=sweeps)
+    hidden, accepted = len(study.cells) - len(shown), tuple(accepted_of(shown))
+    return Table(factors, tuple(columns), rows, hidden, left_out=tuple(left_out), sweeps=sweeps, accepted=accepted)
 
 
 def _factor(axis: str, levels: Sequence[str]) -> Factor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from grid.ledger.lock import live_holder
 from grid.ledger.store import LocalStore
 from grid.ledger.study import CellView, Study
 from grid.spec.stage_kind import StageName, known_kind
+from grid.terminal import clock_words
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Running:
         epochs: the total number, if known.
         seconds_left: until the last epoch ends, estimated from the epochs of this attempt; None before the first has ended.
         parts: the number of finished parts, such as the shards of a detection.
+        host, device: where it runs, if known.
+        since: when the attempt began, in unix seconds.
     """
 
     stage: str
@@ -32,6 +35,9 @@ class Running:
     epochs: int | None = None
     seconds_left: float | None = None
     parts: int | None = None
+    host: str | None = None
+    device: str | None = None
+    since: float | None = None
 
     @property
     def text(self) -> str:
@@ -44,8 +50,7 @@ class Running:
         if self.parts:
             words.append(f"{self.parts} {'part' if self.parts == 1 else 'parts'} done")
         if self.seconds_left is not None:
-            minutes, seconds = divmod(round(self.seconds_left), 60)
-            words.append(f"about {minutes}:{seconds:02d} left")
+            words.append(f"about {clock_words(self.seconds_left)} left")
         return ", ".join(words)
 
 
@@ -58,28 +63,41 @@ def launch_of(study: Study) -> dict[str, Any] | None:
 
 
 def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now: float | None = None) -> list[Running]:
-    """The stages of a cell that the launch has begun but not ended."""
-    if launch is None or launch["since"] is None:
-        return []
+    """The stages of a cell that the launch has begun but not ended; without a launch, those that workers compute."""
     now = time.time() if now is None else now
+    if launch is None or launch["since"] is None:
+        return [_attempt(study, cell, name, claim, now) for name, claim in _leased(study, cell)]
     found = []
     for name in cell.names:
         if name in cell.markers or name in cell.failures:
             continue
         id = cell.stages[name]
-        claimed = study.ledger.claimed(name.kind, id)
-        if claimed is not None and claimed[0] >= launch["since"]:
-            found.append(_attempt(study, cell, name, *claimed, now))
+        claims = study.ledger.claims(name.kind, id)
+        if claims and claims[-1]["time"] >= launch["since"]:
+            found.append(_attempt(study, cell, name, claims[-1], now))
         elif (kind := known_kind(name.kind).parts) and (parts := _parts(study, kind, id, launch["since"])) is not None:
             found.append(Running(str(name), id, 1, parts=parts))
     return found
 
 
-def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, folder: str, now: float) -> Running:
-    id, epochs = cell.stages[name], _epochs(cell, name)
+def _leased(study: Study, cell: CellView) -> Iterator[tuple[StageName, Mapping[str, Any]]]:
+    """The stages whose lease a process holds, with their newest claims."""
+    for name in cell.names:
+        id = cell.stages[name]
+        if name in cell.markers or name in cell.failures or not cell.attempts[name]:
+            continue
+        claims = study.ledger.claims(name.kind, id)
+        if claims and live_holder(study.ledger.store, f"{name.kind}/{id}/lease") is not None:
+            yield name, claims[-1]
+
+
+def _attempt(study: Study, cell: CellView, name: StageName, claim: Mapping[str, Any], now: float) -> Running:
+    id, epochs, folder = cell.stages[name], _epochs(cell, name), claim["folder"]
+    claimed = float(claim["time"])
+    place_of: dict[str, Any] = {"host": claim.get("host"), "device": claim.get("device"), "since": claimed}
     attempt = study.ledger.attempts(name.kind, id)
     if epochs is None:
-        return Running(str(name), id, attempt)
+        return Running(str(name), id, attempt, **place_of)
     store, place = study.ledger.store, f"{name.kind}/{id}/{folder}"
     begun = store.names(f"{place}/events") or store.size(f"{place}/resumed.json") is not None
     ends = [float(row["time"]) for row in study.ledger.events(name.kind, id)] if begun else []
@@ -89,7 +107,7 @@ def _attempt(study: Study, cell: CellView, name: StageName, claimed: float, fold
     if len(own) > 1:
         each = (own[-1] - own[0]) / (len(own) - 1)
         left = max(0.0, each * (epochs - len(ends)) - (now - own[-1]))
-    return Running(str(name), id, attempt, epoch, epochs, left)
+    return Running(str(name), id, attempt, epoch, epochs, left, **place_of)
 
 
 def _epochs(cell: CellView, name: StageName) -> int | None:

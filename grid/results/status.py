@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from grid.ledger.study import CellView, Study
+from grid.ledger.study import CellView, Study, accepted_of
 from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
 from grid.results.searches import searches
@@ -52,7 +52,8 @@ def status(study: Study) -> dict[str, Any]:
                 "error": error,
             }
         )
-    return {"study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study)}
+    accepted = accepted_of([cell for cell in study.cells if not cell.hidden])
+    return {"study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted}
 
 
 def _state(cell: CellView) -> tuple[str, str | None]:
@@ -120,6 +121,7 @@ def show(study: Study) -> FittingTable:
             str(max(cell["attempts"].values(), default="")),
             "\n".join(accuracy),
         )
+    lines += found["accepted"]
     lines += [search.text for search in searches(study)]
     if any(view.lost for view in views):
         lines.append("run it again with `facegrid explain`, or remove it with --drop")

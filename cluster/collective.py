@@ -1,0 +1,45 @@
+"""Whether nodes reach each other as the devices of one training do: a sum over all of them with gloo or nccl."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from typing import Any
+
+PATIENCE = timedelta(seconds=45)
+
+
+def free_port(host: str) -> int:
+    """A port at that address on this machine which nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def sum_over_nodes(rank: int, world: int, host: str, port: int, backend: str) -> str | None:
+    """None if the sum of all ranks' numbers arrives here, otherwise what is wrong.
+
+    Args:
+        rank: of this process; rank 0 runs at ``host``
+        world: number of processes
+        backend: "gloo" or "nccl"
+    """
+    import torch
+    import torch.distributed as distributed
+
+    try:
+        store: Any = distributed.TCPStore(host, port, world, rank == 0, PATIENCE)  # type: ignore[attr-defined]
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+        try:
+            device = torch.device("cuda", 0) if backend == "nccl" else torch.device("cpu")
+            value = torch.full((1024,), float(rank + 1), device=device)
+            distributed.all_reduce(value)
+            expected = world * (world + 1) / 2
+            if not bool((value == expected).all()):
+                return f"the sum over {world} nodes is {float(value[0]):g}, not {expected:g}"
+            distributed.barrier()
+        finally:
+            distributed.destroy_process_group()
+    except (RuntimeError, OSError) as error:
+        return " ".join(str(error).split())[:300]
+    return None

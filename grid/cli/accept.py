@@ -1,0 +1,38 @@
+"""The ``accept`` command: keeps results whose code has changed, on a person's word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grid.terminal import AsJson, WhereText, counted, out
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
+Because = Annotated[str, typer.Option("--because", help="why the change does not affect the results; kept with your name")]
+
+
+def accept(study: StudyFolder, because: Because, where: WhereText = None, as_json: AsJson = False) -> None:
+    """Accept results whose code has changed since, without computing them again.
+
+    The reason, your name and the time are kept in the ledger, and plan, status and report show them. When the code changes once
+    more, the results are stale again.
+    """
+    from grid.execution.accept import accept_stale
+    from grid.ledger.study import Study
+    from grid.plan.table import accepted
+    from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.grid_file import BadInput
+
+    if not because.strip():
+        raise BadInput("--because: a reason is needed, such as 'the change only renames a variable'")
+    plan, stages = accept_stale(Study(study), parse_cell_filter(where), because)
+    if as_json:
+        rows = [{"id": stage.id, "stage": stage.stage, "label": stage.label, "cells": list(stage.cells)} for stage in stages]
+        print(json.dumps({"accepted": rows}, indent=1))
+        return
+    out.print(f"{counted(len(stages), 'stale stage')} accepted")
+    for line in accepted(plan):
+        out.print(line, soft_wrap=True)

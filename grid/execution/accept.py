@@ -1,0 +1,47 @@
+"""Accepts stale results: a person judged that a change of the code does not affect them."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+
+from grid.ledger.acceptance import Acceptance, accept
+from grid.ledger.ledger import Ledger
+from grid.ledger.study import Study
+from grid.plan.plan import STALE, Plan, PlannedStage, make_plan, store_of
+from grid.plan.preflight import CellFilter
+from grid.plan.recorded_grid import recorded_grid
+from grid.secrets import masked_text
+
+
+def accept_stale(study: Study, where: CellFilter | None, because: str) -> tuple[Plan, list[PlannedStage]]:
+    """Records that the stale stages of these cells count as done under the present code.
+
+    A stage that several cells share is accepted for all of them.
+
+    Returns:
+        the plan after that, and the accepted stages
+
+    Raises:
+        BadInput: a level does not exist, or data or weights are missing.
+    """
+    plan = make_plan(recorded_grid(study, [cell for cell in study.cells if not cell.hidden]), where)
+    ledger = Ledger(store_of(plan.grid))
+    stale = [stage for stage in plan.stages if stage.state == STALE]
+    for stage in stale:
+        marker = ledger.marker(stage.stage, stage.id)
+        if marker is not None and marker.generation == stage.generation:
+            decision = Acceptance(
+                marker.generation, stage.source, marker.source, person(), time.time(), " ".join(masked_text(because).split())
+            )
+            accept(ledger.store, stage.stage, stage.id, decision)
+    return plan.renewed(), stale
+
+
+def person() -> str:
+    """The user and the machine, such as ``ada@node7``."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a user in a container without a name
+        return f"unknown@{socket.gethostname()}"

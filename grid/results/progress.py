@@ -1,0 +1,113 @@
+"""How far a study is, where its stages run, and when it may be done: from plan, ledger and leases only."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from grid.ledger.study import CellView, Study
+from grid.results.running import Running, launch_of, running
+from grid.results.status import COLORS, WORDS
+from grid.spec.levels import cell_title
+from grid.spec.stage_name import StageName
+from grid.terminal import clock_words, counted
+
+UNKNOWN = "unknown node"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a study at one moment.
+
+    Attributes:
+        states: state -> number of cells
+        stages, ended: the number of different stages, and of those that are done or failed
+        at_work: the running stages, each with the titles of its cells
+        seconds_left: estimated from the stages done so far; None if nothing runs, or a kind of stage was never finished
+        alive: whether a launch or a worker computes
+    """
+
+    states: Mapping[str, int]
+    stages: int
+    ended: int
+    at_work: Sequence[tuple[Running, Sequence[str]]]
+    seconds_left: float | None
+    alive: bool
+
+    @property
+    def places(self) -> dict[tuple[str, str], list[tuple[Running, Sequence[str]]]]:
+        """The running stages by node and device."""
+        found: dict[tuple[str, str], list[tuple[Running, Sequence[str]]]] = defaultdict(list)
+        for one, titles in self.at_work:
+            found[one.host or UNKNOWN, one.device or ""].append((one, titles))
+        return dict(sorted(found.items()))
+
+
+def progress(study: Study, now: float | None = None) -> Progress:
+    """The state of a study; hidden cells do not count."""
+    now = time.time() if now is None else now
+    launch = launch_of(study)
+    cells = [cell for cell in study.cells if not cell.hidden]
+    at_work: dict[str, tuple[Running, list[str]]] = {}
+    states: Counter[str] = Counter()
+    for cell in cells:
+        own = running(study, cell, launch, now)
+        for one in own:
+            at_work.setdefault(one.id, (one, []))[1].append(cell_title(cell.levels))
+        states["running" if own and cell.state == "run" else cell.state] += 1
+    stages = {cell.stages[name]: (name, cell) for cell in cells for name in cell.names}
+    ended = {id for id, (name, cell) in stages.items() if name in cell.markers or name in cell.failures}
+    left = _left(stages, ended, [one for one, _ in at_work.values()], now)
+    ordered = {state: states[state] for state in COLORS if state in states}
+    return Progress(ordered, len(stages), len(ended), list(at_work.values()), left, launch is not None or bool(at_work))
+
+
+def _left(
+    stages: Mapping[str, tuple[StageName, CellView]], ended: set[str], at_work: Sequence[Running], now: float
+) -> float | None:
+    """Seconds until all stages have ended, if as many run at once as now and each takes the mean time of its kind."""
+    if not at_work:
+        return None
+    times: dict[str, list[float]] = defaultdict(list)
+    for id in ended:
+        name, cell = stages[id]
+        if marker := cell.markers.get(name):
+            times[name.kind].append(marker.finished - marker.started)
+    begun: Mapping[str, Running] = {one.id: one for one in at_work}
+    total = 0.0
+    for id, (name, _) in stages.items():
+        if id in ended:
+            continue
+        one: Any = begun.get(id)
+        if one is not None and one.seconds_left is not None:
+            total += one.seconds_left
+        elif not times[name.kind]:
+            return None
+        else:
+            spent = now - one.since if one is not None and one.since is not None else 0.0
+            total += max(0.0, sum(times[name.kind]) / len(times[name.kind]) - spent)
+    return total / len(at_work)
+
+
+def headline(found: Progress) -> str:
+    """``3 done, 1 running, 2 to run; 14 of 30 stages; about 5:09 left``."""
+    states = ", ".join(f"{count} {WORDS.get(state, state)}" for state, count in found.states.items())
+    words = [states, f"{found.ended} of {counted(found.stages, 'stage')}"]
+    if found.alive and found.ended < found.stages:
+        words.append("time left unknown yet" if found.seconds_left is None else f"about {clock_words(found.seconds_left)} left")
+    return "; ".join(words)
+
+
+def lines(found: Progress) -> list[Text]:
+    """One line per node and device, and one for each stage that runs there."""
+    shown = []
+    for (host, device), several in found.places.items():
+        shown.append(Text(f"{host}{f', {device}' if device else ''}", style="bold"))
+        for one, titles in several:
+            shown.append(Text(f"  {titles[0] if len(titles) == 1 else counted(len(titles), 'cell')}: {one.text}"))
+    return shown

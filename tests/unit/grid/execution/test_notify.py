@@ -1,0 +1,107 @@
+"""The command that is told when a launch ends."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grid.abort import LaunchAborted
+from grid.execution import notify as module
+from grid.execution.notify import notify, notifying
+from grid.ledger.study import Study
+
+Make = Callable[..., Study]
+
+
+@pytest.fixture
+def study(make_study: Make) -> Study:
+    return make_study(
+        axes={"backbone": ["alexnet", "resnet34"]}, failed=[{"backbone": "alexnet"}], pairs=60, explainers=(),
+        error="ValueError: cannot read http://me:hunter2@example/x",
+    )  # fmt: skip
+
+
+def program(folder: Path, body: str) -> str:
+    file = folder / "tell me.py"  # with a space, so that quotes count
+    file.write_text(body)
+    return shlex.join([sys.executable, str(file)])
+
+
+def copying(folder: Path) -> tuple[str, Path]:
+    target = folder / "told.json"
+    return program(folder, f"import sys; open({str(target)!r}, 'w').write(sys.stdin.read())"), target
+
+
+@pytest.mark.parametrize(("code", "event"), [(0, "done"), (1, "failed")])
+def test_the_command_gets_states_and_failures_of_a_launch_that_ended(
+    study: Study, tmp_path: Path, code: int, event: str
+) -> None:
+    command, target = copying(tmp_path)
+    with notifying(command, study.path, pytest.fail) as codes:
+        assert not target.exists()
+        codes.append(code)
+    told = json.loads(target.read_text())
+    assert (told["event"], told["study"], told["cells"]) == (event, "ito2021", {"done": 1, "failed": 1})
+    ((failure),) = told["failed"]
+    assert "backbone=alexnet" in failure["cell"]
+    assert failure["reason"].endswith("cannot read http://***@example/x")
+    assert told["path"] == str(study.path)
+    assert 0 <= told["seconds"] < 60
+
+
+@pytest.mark.parametrize(
+    ("error", "event"), [(KeyboardInterrupt, "interrupted"), (LaunchAborted, "aborted"), (OSError, "aborted")]
+)
+def test_a_launch_that_is_cut_off_is_told_and_its_error_goes_on(
+    study: Study, tmp_path: Path, error: type[BaseException], event: str
+) -> None:
+    command, target = copying(tmp_path)
+    with pytest.raises(error), notifying(command, study.path, pytest.fail):
+        raise error
+    assert json.loads(target.read_text())["event"] == event
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import sys; print('no route', file=sys.stderr); sys.exit(3)", "ended with exit code 3 (no route)"),
+        ("import time; time.sleep(60)", "timed out"),
+    ],
+)
+def test_a_command_that_fails_or_hangs_is_said_and_costs_nothing(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str
+) -> None:
+    monkeypatch.setattr(module, "SECONDS", 3.0)
+    lines: list[str] = []
+    with notifying(program(tmp_path, body), study.path, lines.append) as codes:
+        codes.append(0)
+    (line,) = lines
+    assert line.startswith("launch.notify: ")
+    assert said in line
+
+
+def test_a_command_that_does_not_exist_or_has_open_quotes_is_said(study: Study) -> None:
+    for command in ("/no/such/program", "tell 'me"):
+        lines: list[str] = []
+        with notifying(command, study.path, lines.append):
+            pass
+        assert len(lines) == 1
+
+
+def test_no_shell_reads_the_command(tmp_path: Path) -> None:
+    command, target = copying(tmp_path)
+    content: dict[str, Any] = {"event": "done"}
+    notify(f"{command} ; touch {tmp_path / 'shell'}", content)
+    assert json.loads(target.read_text()) == content
+    assert not (tmp_path / "shell").exists()
+
+
+def test_nobody_is_told_without_a_command(study: Study) -> None:
+    with notifying(None, study.path, pytest.fail) as codes:
+        codes.append(1)
