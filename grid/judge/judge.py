@@ -17,11 +17,10 @@ from rich.console import Console
 
 from configs.lookup import resolve
 from grid.execution.executor import Session
-from grid.execution.job import fresh_process_state, jobs_of
-from grid.execution.launch import settings_of, void_changed
+from grid.execution.job import fresh_process_state
+from grid.execution.launch import void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.progress import Display
-from grid.execution.scheduler import queue_of
 from grid.judge.networks import Judged
 from grid.judge.preprocessing import Preprocessing
 from grid.judge.sample import Sample
@@ -115,8 +114,7 @@ def _run(plan: Plan, grid: Grid, lock: Lock, console: Console) -> bool:
     """Runs the open stages of a plan in this process; returns whether none failed."""
     ledger = Ledger(store_of(grid))
     void_changed(plan, ledger)
-    jobs = jobs_of({stage.id: stage for stage in plan.stages}, store_of(grid), **settings_of(grid.spec.launch))
-    queue = queue_of(plan, jobs, {})
+    queue = whole_queue(plan)
     if queue.waiting:
         with Display(queue, console, len(plan.cells), 0) as display:
             LocalExecutor(grid.spec.launch).run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say))
