@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 PAGE = "docs/extending.md"
@@ -55,6 +57,24 @@ def built(config: Any, methods: tuple[str, ...], section: str) -> Any:
     if absent := [method for method in methods if not callable(getattr(found, method, None))]:
         raise broken("build returned", found, f"an object with the method {' and the method '.join(absent)}", section)
     return found
+
+
+def is_json(value: Any, *, finite: bool) -> bool:
+    """Whether the value is one of JSON. ``finite``: NaN and infinity are not, although Python writes them."""
+    try:
+        json.dumps(value, allow_nan=not finite)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def check_files(what: str, names: Any, folder: Path, example: str, writer: str, section: str) -> None:
+    """Raises ContractError unless ``names`` are those of files in ``folder``; ``writer`` says who writes them, and where."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise broken(f"{what} is", names, f"a tuple of file names, such as ({example!r},)", section)
+    for name in names:
+        if not (folder / name).is_file():
+            raise broken(f"{what} names", name, f"a file that {writer}", section)
 
 
 def described(value: Any) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from configs.data_interfaces import Manifest
+from datamodules.split import rows_of
 
 
 def conflicts(manifest: Manifest) -> list[list[int]]:
     """Rows of byte-identical images with different identities, grouped by file, in the manifest's order."""
     if len(set(manifest.digests)) == len(manifest.digests):
         return []
-    rows: dict[str, list[int]] = {}
-    for row, digest in enumerate(manifest.digests):
-        rows.setdefault(digest, []).append(row)
-    return [same for same in rows.values() if len({manifest.identities[row] for row in same}) > 1]
+    return [same for same in rows_of(manifest.digests).values() if len({manifest.identities[row] for row in same}) > 1]
 
 
 def described(manifest: Manifest, found: list[list[int]]) -> str:

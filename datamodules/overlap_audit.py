@@ -12,6 +12,7 @@ from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.list_readers.subject_names import normalized
 from datamodules.manifest import Manifest
 from datamodules.near_duplicates import Prints, near
+from datamodules.split import rows_of
 
 Finding = Literal["names", "identical", "near"]
 FINDINGS: tuple[Finding, ...] = ("names", "identical", "near")
@@ -130,8 +131,6 @@ def _named(manifest: Manifest, names: Mapping[str, str] | None) -> dict[str, lis
 
 
 def _identical(train: Manifest, evaluation: Manifest) -> np.ndarray:
-    places: dict[str, list[int]] = {}
-    for row, digest in enumerate(evaluation.digests):
-        places.setdefault(digest, []).append(row)
+    places = rows_of(evaluation.digests)
     pairs = [(row, other) for row, digest in enumerate(train.digests) for other in places.get(digest, ())]
     return np.array(pairs, np.int64).reshape(-1, 2)

@@ -59,13 +59,10 @@ def thinned(keys: Sequence[str], identities: Sequence[str], rows: np.ndarray, sh
     Returns:
         int64, sorted.
     """
-    images: dict[str, list[int]] = {}
-    for row in rows.tolist():
-        images.setdefault(identities[row], []).append(row)
     kept: list[int] = []
-    for theirs in images.values():
-        count = max(int(share * len(theirs) + 0.5), 1)
-        kept += sorted(theirs, key=lambda row: draw(seed, keys[row]))[:count]
+    for places in rows_of([identities[row] for row in rows.tolist()]).values():
+        theirs = sorted(rows[places].tolist(), key=lambda row: draw(seed, keys[row]))
+        kept += theirs[: max(int(share * len(theirs) + 0.5), 1)]
     return np.array(sorted(kept), np.int64)
 
 
@@ -104,7 +101,7 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
 
 
 def rows_of(identities: Sequence[str]) -> dict[str, list[int]]:
-    """The rows of each identity, in the order of their first rows."""
+    """The rows of each identity or other text, in the order of their first rows."""
     found: dict[str, list[int]] = {}
     for row, who in enumerate(identities):
         found.setdefault(who, []).append(row)

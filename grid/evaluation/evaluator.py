@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from configs.contract import broken
+from configs.contract import broken, check_files, is_json
 from configs.data_interfaces import Manifest, ProtocolConfig
 from configs.lookup import nearest
-from grid.spec.measure import entry_of, measures_in
+from grid.spec.measure import check_values
 from grid.spec.training import IDENTITY, Target, Training
 
 SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
@@ -116,24 +115,11 @@ def check_result(found: Any, folder: Path) -> None:
         raise broken("evaluate returned", found, "an EvaluationResult of grid.evaluation.evaluator", SECTION)
     for name in ("metrics", "facts"):
         value = getattr(found, name)
-        try:
-            fits = isinstance(value, Mapping) and bool(json.dumps(dict(value)))
-        except (TypeError, ValueError):
-            fits = False
-        if not fits:
+        if not isinstance(value, Mapping) or not is_json(dict(value), finite=False):
             expected = "a dict of JSON values (convert numpy numbers by float())"
             raise broken(f"EvaluationResult.{name} is", value, expected, SECTION)
-    for measure in measures_in([found.metrics]):
-        value = (entry_of(found.metrics, measure.key) or {}).get("value")
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise broken(f"the value of the metric {measure.key!r} is", value, "a number, or None", SECTION)
-    if isinstance(found.outputs, str) or not all(isinstance(name, str) for name in found.outputs):
-        raise broken(
-            "EvaluationResult.outputs is", found.outputs, "a tuple of file names, such as ('scores.parquet',)", SECTION
-        )
-    for name in found.outputs:
-        if not (folder / name).is_file():
-            raise broken("EvaluationResult.outputs names", name, "a file that evaluate wrote into seen.folder", SECTION)
+    check_values(found.metrics, "the value of the metric", "a number, or None", SECTION)
+    check_files("EvaluationResult.outputs", found.outputs, folder, "scores.parquet", "evaluate wrote into seen.folder", SECTION)
 
 
 def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from configs.explainers import ExplainerConfig
+from datamodules.datamodule import tensors
 from datamodules.images import read_image
 from grid.execution.job import accelerator, fresh_process_state
 from grid.explain.pair_decision import cosine_of, limit_of
@@ -23,7 +24,7 @@ from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import TRAIN
 from grid.stages.context import Context
-from grid.stages.explain import target_of, tensors
+from grid.stages.explain import target_of
 from grid.stages.train import load_network
 from grid.terminal import styled
 from modules.attribution import returned

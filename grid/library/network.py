@@ -14,9 +14,9 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from configs.contract import described
+from datamodules.datamodule import tensors
 from datamodules.images import decode, read_image
 from grid.results.model_loader import Trained
-from grid.stages.explain import tensors
 from grid.stages.train import new_network
 
 BATCH = 64  # images per forward pass

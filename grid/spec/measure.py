@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from configs.contract import broken
+
 QUANTITIES = {"ten_fold": "accuracy_ten_fold", "best_threshold": "accuracy_best_threshold"}
 RATES = {
     "val": "val_at_far_", "tar": "tar_at_far_", "dir": "dir_at_far_", "cmc": "rank_", "pairwise": "pairwise_f ",
@@ -65,6 +67,18 @@ def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     for part in key.split(":"):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else None
+
+
+def check_values(result: Mapping[str, Any], what: str, expected: str, section: str) -> None:
+    """Raises ContractError unless each ``value`` of a result is a number or None; ``what`` names its origin."""
+    for measure in measures_in([result]):
+        value = (entry_of(result, measure.key) or {}).get("value")
+        if value is not None and not is_number(value):
+            raise broken(f"{what} {measure.key!r} is", value, expected, section)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def metric_name(key: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from configs.lookup import PACKAGES, known, module_named, resolve
 from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
 from grid.spec.finished import Finished
-from grid.spec.measure import Measure, Measured, entry_of, measures_in, metric_name
+from grid.spec.measure import Measure, Measured, entry_of, is_number, measures_in, metric_name
 from grid.spec.stage_name import DETECT, TRAIN, StageName, named
 from grid.spec.training import Training
 
@@ -87,6 +87,11 @@ class Graph:
         """The cell's training."""
         return self.of(TRAIN.kind)[0]
 
+    @property
+    def detected(self) -> list[Stage]:
+        """The detections of the training data, which ``grid.stages.context.faces_of`` reads."""
+        return [stage for stage in self.of(DETECT) if stage.id in self.train.needs]
+
 
 class StageKind:
     """One kind of stage. The defaults suit a user-defined stage: it runs after the training, and nothing else depends on it.
@@ -124,14 +129,17 @@ class StageKind:
 
     def plan(self, graph: Graph) -> None:
         """Adds the stages of this kind requested by the cell: by default one for each entry under ``stages`` with its name."""
+        for settings, label in self.asked(graph):
+            identity = {"train": graph.train.id, "settings": settings.identity()}
+            config = {"training": graph.cell.training(), "settings": settings}
+            graph.add(label, identity, config, [graph.train, *graph.detected])
+
+    def asked(self, graph: Graph) -> Iterator[tuple[Any, StageName]]:
+        """The entries of the cell under ``stages`` with the name of this kind, each with the name of its stage."""
         for settings in graph.cell.stages:
             assert isinstance(settings, StageConfig)
             if settings.name == self.name:
-                titles = [settings.label] if settings.label else []
-                identity = {"train": graph.train.id, "settings": settings.identity()}
-                config = {"training": graph.cell.training(), "settings": settings}
-                detected = [stage for stage in graph.of(DETECT) if stage.id in graph.train.needs]  # faces_of reads them
-                graph.add(StageName(self.name, *titles), identity, config, [graph.train, *detected])
+                yield settings, StageName(self.name, *([settings.label] if settings.label else []))
 
     def heading(self, label: StageName) -> str:
         """The heading of its columns in tables."""
@@ -148,7 +156,7 @@ class StageKind:
 
     def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """The facts of a finished stage that ``status`` shows, under the stage's heading: by default the numbers."""
-        return {key: value for key, value in facts.items() if _is_number(value) and key != "seconds"}
+        return {key: value for key, value in facts.items() if is_number(value) and key != "seconds"}
 
     def result(self, stage: Finished) -> Mapping[str, Any] | None:
         """The result of a finished stage shown in tables: a JSON value with entries, see ``Measure.key``; None: nothing.
@@ -258,10 +266,6 @@ def measured_in(result: Mapping[str, Any]) -> Iterable[Measured]:
         entry = entry_of(result, measure.key)
         assert entry is not None
         yield Measured(measure.key, entry, count)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @cache

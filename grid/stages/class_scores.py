@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.datamodule import tensors
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import Faces
 from grid.stages.evaluate import BATCH
-from grid.stages.explain import tensors
 from grid.stages.labels import labels_of
 from modules.network import Network
 from modules.targets import TargetLosses

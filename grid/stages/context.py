@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from configs.contract import PAGE, ContractError, broken, naming
+from configs.contract import PAGE, ContractError, broken, check_files, is_json, naming
 from configs.data_interfaces import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size
+from datamodules.split import rows_of
 from grid.ledger.ledger import Attempt, Marker
 from grid.ledger.reader import LedgerReader
 from grid.plan.inputs import InputResolver
-from grid.spec.measure import entry_of, measures_in
+from grid.spec.measure import check_values
 from grid.spec.stage_kind import RESULT
 from grid.stages.ranks import Helper, Team, no_helpers
 
@@ -72,14 +73,10 @@ def checked_result(found: Any, kind: str, folder: Path) -> Result:
     with naming("stage", kind):
         if not isinstance(found, Result):
             raise broken("run returned", found, "a Result of grid.stages.context: Result(facts, files)", SECTION)
-        if not isinstance(found.facts, Mapping) or not _is_json(dict(found.facts)):
+        if not isinstance(found.facts, Mapping) or not is_json(dict(found.facts), finite=False):
             expected = "a dict of JSON values (convert numpy numbers by float())"
             raise broken("Result.facts is", found.facts, expected, SECTION)
-        if isinstance(found.outputs, str) or not all(isinstance(name, str) for name in found.outputs):
-            raise broken("Result.outputs is", found.outputs, "a tuple of file names, such as ('result.json',)", SECTION)
-        for name in found.outputs:
-            if not (folder / name).is_file():
-                raise broken("Result.outputs names", name, "a file that run wrote into context.attempt.path", SECTION)
+        check_files("Result.outputs", found.outputs, folder, "result.json", "run wrote into context.attempt.path", SECTION)
         if RESULT in found.outputs:
             _check_numbers(folder / RESULT)
         return found
@@ -94,18 +91,7 @@ def _check_numbers(path: Path) -> None:
         raise ContractError(f"{path.name} is not JSON ({error}); expected {expected}; see {PAGE}#{SECTION}") from error
     if not isinstance(result, Mapping):
         raise broken(f"{path.name} is", result, expected, SECTION)
-    for measure in measures_in([result]):
-        value = (entry_of(result, measure.key) or {}).get("value")
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise broken(f"{path.name}: the value of {measure.key!r} is", value, "a number, or null", SECTION)
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+    check_values(result, f"{path.name}: the value of", "a number, or null", SECTION)
 
 
 @dataclass(frozen=True)
@@ -165,8 +151,6 @@ def _detections(context: Context, manifest: Any) -> Detections:
 
 def fast_rows(manifest: Any) -> list[int]:
     """A few images of a few subjects, for a quick check."""
-    rows: dict[str, list[int]] = {}
-    for row, subject in enumerate(manifest.identities):
-        rows.setdefault(subject, []).append(row)
+    rows = rows_of(manifest.identities)
     subjects = sorted(rows, key=lambda subject: (-min(len(rows[subject]), FAST_IMAGES), rows[subject][0]))[:FAST_SUBJECTS]
     return sorted(row for subject in subjects for row in rows[subject][:FAST_IMAGES])

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from configs.data_interfaces import ProtocolConfig
 from datamodules.crops import CropTable
-from datamodules.datamodule import to_tensor
+from datamodules.datamodule import tensors
 from grid.evaluation.evaluator import Embedded, Predicted
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
@@ -116,7 +116,7 @@ def _batches(crops: CropTable, context: Context) -> Iterator[Tensor]:
     """The images, ``BATCH`` at a time, in order."""
     for start in range(0, len(crops), BATCH):
         rows = range(start, min(start + BATCH, len(crops)))
-        yield torch.stack([to_tensor(crops[row]) for row in rows]).to(context.device)
+        yield tensors((crops[row] for row in rows), context.device)
         context.report({"done": rows.stop, "total": len(crops), "unit": "images"})
 
 

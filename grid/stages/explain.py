@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from datamodules.datamodule import to_tensor
+from datamodules.datamodule import tensors
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.labels import explained_rows, labels_of, rows_of
@@ -175,11 +175,6 @@ def pairs_to_tune_on(faces: Faces, training: Training) -> tuple[list[int], list[
         if left:
             return left, right, same
     raise ValueError(f"{training.data.name} has no two images with usable faces, so there is no pair to tune this method on")
-
-
-def tensors(crops: np.ndarray, device: str) -> torch.Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) in [-1, 1]."""
-    return torch.stack([to_tensor(crop) for crop in crops]).to(device)
 
 
 def _images(network: Network, probes: Probes, classes: Sequence[str], device: str) -> list[dict[str, Any]]:

@@ -73,12 +73,10 @@ class Scatter:
 
 def scatter_png(plots: Sequence[Sequence[Scatter]]) -> bytes:
     """A table of plots. Classes have colors and a legend, numbers a color bar; points without a value (-1, NaN) are gray."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = max(len(row) for row in plots)
     figure = Figure(figsize=(4.6 * columns, 4 * len(plots)), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
     table = figure.subplots(len(plots), columns, squeeze=False)
     for row, line in zip(table, plots, strict=True):
         for place, axis in enumerate(row):

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.datamodule import tensors
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, faces_of
 from grid.stages.evaluate import BATCH
-from grid.stages.explain import tensors
 from grid.stages.held_out import Studied, studied
 from grid.stages.train import load_network
 from modules.latent.attribute_labels import Attribute

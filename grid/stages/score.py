@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from configs.explainers import ScoreConfig
+from datamodules.datamodule import tensors
 from grid.ledger.ledger import Marker
 from grid.spec.training import Training
 from grid.stages.context import Context, Result
-from grid.stages.explain import reference_of, target_of, tensors
+from grid.stages.explain import reference_of, target_of
 from grid.stages.probes import pair_regions
 from grid.stages.train import load_network
 from modules.attribution import returned

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from grid.ledger.ledger import Marker
+from grid.spec.measure import is_number
 from grid.spec.search import Slot, searched
 from grid.spec.training import Training
 from grid.stages.context import Context, Result, faces_of
@@ -60,14 +61,10 @@ def _trained(context: Context, training: Training, slot: Slot, facts: dict[str, 
     except NonFiniteLoss as error:  # the layers do not suit the recipe, which is a result of the search and no failure
         facts["diverged"] = str(error)
     last = history[-1] if history else {}
-    metrics = {key: value for key, value in last.items() if key.startswith("validation_") and _is_number(value)}
+    metrics = {key: value for key, value in last.items() if key.startswith("validation_") and is_number(value)}
     return _result(context, facts | {"epochs": len(history), "metrics": metrics}, history)
 
 
 def _result(context: Context, facts: dict[str, Any], history: list[dict[str, Any]]) -> Result:
     (context.attempt.path / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
     return Result(facts, (HISTORY,))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -6,12 +6,11 @@ the component, what it returned, what is expected, and where that is documented.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from configs.contract import broken, built, naming
+from configs.contract import broken, built, is_json, naming
 from modules.attribution.explainer import SECTION, Attribution, PairAttribution, Reference
 from modules.attribution.explanation import Explained
 from modules.attribution.targets import Target
@@ -96,7 +95,7 @@ def check_score(found: Any, names: Collection[str]) -> None:
             raise broken(f"{key!r} is", found[key], "a list of names of numbers", METRIC)
     if not isinstance(found.get("flags", {}), Mapping):
         raise broken("'flags' is", found["flags"], "a dict from names of maps to lists of warnings", METRIC)
-    if not _is_json(found):
+    if not is_json(found, finite=True):
         raise broken("score returned", found, "JSON values only: convert numpy numbers by float(), and NaN to None", METRIC)
 
 
@@ -105,11 +104,3 @@ def _check_entry(what: str, entry: Any) -> None:
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         shown = entry if not isinstance(entry, Mapping) or "value" not in entry else value
         raise broken(what, shown, "a dict with a finite number as its 'value'; leave out what could not be computed", METRIC)
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from configs.staging import StageConfig
 from grid.spec.measure import Measure, keys_in
-from grid.spec.stage_kind import RESULT, Graph, StageKind, StageName
+from grid.spec.stage_kind import RESULT, Graph, StageKind
 from grid.spec.training import Training
 from grid.stages.context import Context, Result
 
@@ -73,9 +73,7 @@ class Kind(StageKind):
     configs: ClassVar = {"training": Training, "settings": "stage"}
 
     def plan(self, graph: Graph) -> None:
-        for settings in graph.cell.stages:
-            if not isinstance(settings, BackgroundConfig):
-                continue
+        for settings, label in self.asked(graph):
             identity: dict[str, Any] = {"train": graph.train.id, "settings": settings.identity()}
             if settings.stratum is not None:
                 known = graph.facts.labels(graph.cell.data)
@@ -85,10 +83,8 @@ class Kind(StageKind):
                         f"(known: {', '.join(known) or 'none'})"
                     )
                 identity["labels"] = known[settings.stratum]
-            detected = [stage for stage in graph.of("detect") if stage.id in graph.train.needs]
-            titles = [settings.label] if settings.label else []
             config = {"training": graph.cell.training(), "settings": settings}
-            graph.add(StageName(self.name, *titles), identity, config, [graph.train, *detected])
+            graph.add(label, identity, config, [graph.train, *graph.detected])
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         about = [

@@ -17,14 +17,13 @@ from pydantic import Field
 from configs.component import digest
 from configs.staging import StageConfig
 from grid.spec.measure import Measure
-from grid.spec.stage_kind import StageKind
+from grid.spec.stage_kind import RESULT, StageKind
 from grid.spec.stage_name import StageName
 from grid.spec.training import Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.labels import labels_of, rows_of
 
 BATCH = 64  # images per batch; constant, because the batch size can affect the last bit
-RESULT = "result.json"
 
 
 class ClassificationConfig(StageConfig):
@@ -54,6 +53,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``result.json``: the errors, and the share of exact zeros in the embeddings (DeepFace reports 75 % for F7)."""
     import torch
 
+    from datamodules.datamodule import tensors
     from grid.stages.train import load_network
     from modules.metrics.closed_set_error import missed, share_by_subject
 
@@ -71,7 +71,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     for start in range(0, len(held), BATCH):
         rows = held[start : start + BATCH]
         with torch.inference_mode():
-            embeddings = network.embed(_images(faces.crops, rows, context.device))
+            embeddings = network.embed(tensors((faces.crops[row] for row in rows.tolist()), context.device))
             logits.append(network.loss.logits(embeddings).float().cpu().numpy())
         zeros += int((embeddings == 0).sum())
         numbers += embeddings.numel()
@@ -100,11 +100,3 @@ def _check(training: Training) -> None:
         why = "split.by: identities holds out subjects without a class; use split.by: images"
     if why:
         raise ValueError(f"stage classification classifies held-out images of training subjects: {why}")
-
-
-def _images(crops: Any, rows: np.ndarray, device: str) -> Any:
-    import torch
-
-    from datamodules.datamodule import to_tensor
-
-    return torch.stack([to_tensor(crops[int(row)]) for row in rows]).to(device)

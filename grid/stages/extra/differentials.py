@@ -55,9 +55,7 @@ class Kind(StageKind):
     configs: ClassVar = {"settings": "stage", "protocol": "protocol"}
 
     def plan(self, graph: Graph) -> None:
-        for settings in graph.cell.stages:
-            if not isinstance(settings, DifferentialsConfig):
-                continue
+        for settings, label in self.asked(graph):
             protocol = chosen_protocol(graph, settings)
             data = graph.facts.dataset(protocol)
             known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
@@ -70,9 +68,8 @@ class Kind(StageKind):
                 "settings": settings.identity(),
                 "labels": {name: known[name] for name in names},
             }
-            titles = [settings.label] if settings.label else []
             config = {"settings": settings, "protocol": protocol}
-            graph.add(StageName(self.name, *titles), identity, config, {EVALUATE: evaluated})
+            graph.add(label, identity, config, {EVALUATE: evaluated})
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         about: list[Measure] = []
@@ -188,12 +185,10 @@ def _csv(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]]) -> str:
 
 def figure(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]], threshold: float, far: float) -> bytes:
     """PNG: for each cohort both rates with their intervals; a line at the rate of all cohorts of that grouping together."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     count = sum(max(len(found) for found in by_rate.values()) for by_rate in rates.values())
     drawing = Figure(figsize=(9, 1.6 + 0.34 * (count + len(rates))), layout="constrained")
-    FigureCanvasAgg(drawing)
     axes = drawing.subplots(len(rates), len(RATES), squeeze=False, height_ratios=[
         1 + max(len(found) for found in by_rate.values()) for by_rate in rates.values()
     ])  # fmt: skip

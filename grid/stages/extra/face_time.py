@@ -20,12 +20,11 @@ from pydantic import Field
 
 from configs.staging import StageConfig
 from grid.spec.measure import Measure
-from grid.spec.stage_kind import StageKind
+from grid.spec.stage_kind import RESULT, StageKind
 from grid.spec.stage_name import StageName
 from grid.spec.training import Training
 from grid.stages.context import Context, Result, detections_of
 
-RESULT = "result.json"
 PARTS = ("detection", "cropping", "embedding", "total")
 WARM_UP = 2  # images before the clock starts
 

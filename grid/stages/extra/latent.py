@@ -19,7 +19,7 @@ from configs.lookup import nearest
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
-from grid.spec.stage_kind import RESULT, Graph, Stage, StageKind, StageName
+from grid.spec.stage_kind import RESULT, Graph, Stage, StageKind
 from grid.spec.training import Training
 from grid.stages.context import Context, Result
 from grid.stages.extra.decode import DecodeConfig, decoding
@@ -70,19 +70,15 @@ class Kind(StageKind):
     configs: ClassVar = {"training": Training, "settings": "stage", "decoding": "stage"}
 
     def plan(self, graph: Graph) -> None:
-        for settings in graph.cell.stages:
-            if not isinstance(settings, LatentConfig):
-                continue
+        for settings, label in self.asked(graph):
             decode = decoder_stage(graph, settings)
             labels = chosen_labels(graph, settings)
             config = {"training": graph.cell.training(), "settings": settings}
             identity = {"train": graph.train.id, "settings": settings.identity(), "labels": labels}
             if decode is not None:
                 identity["decode"] = decode.id
-                config["decoding"] = decode.config["settings"]  # type: ignore[assignment]
-            detected = [stage for stage in graph.of("detect") if stage.id in graph.train.needs]
-            titles = [settings.label] if settings.label else []
-            graph.add(StageName(self.name, *titles), identity, config, [graph.train, decode, *detected])
+                config["decoding"] = decode.config["settings"]
+            graph.add(label, identity, config, [graph.train, decode, *graph.detected])
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         plain = {"percent": False, "digits": 2}
