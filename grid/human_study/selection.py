@@ -73,10 +73,11 @@ def select(
     lacking = _lacking(wanted, there)
     if lacking:
         most = next((count for count in range(pairs - 1, 1, -1) if not _lacking(_wanted(count, accuracy, balanced), there)), 0)
-        tip = f"at most --pairs {most}" if most else "another --accuracy"
+        tips = [f"at most --pairs {most}"] if most else []
+        tips += ["another --accuracy or --threshold", *(["--unbalanced"] if balanced else [])]
         raise ValueError(
-            f"--pairs {pairs} at --accuracy {accuracy:g} need {lacking} at the threshold {threshold:.4g}; take {tip}, another "
-            "--threshold or --accuracy" + (", or --unbalanced" if balanced else "")
+            f"--pairs {pairs} at --accuracy {accuracy:g} need {lacking} at the threshold {threshold:.4g}; take "
+            f"{', or '.join(tips)}"
         )
     generator = np.random.default_rng(seed)
     drawn = [generator.choice(np.flatnonzero(np.isin(found, group)), count, replace=False) for group, count in wanted]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chrome import Browser, Tab, running
+from command import Run
 from human_studies import ROOT, bundle, collecting, post, raw
 from launching import Store, grid, here
 
@@ -27,7 +28,7 @@ from grid.results.heatmap import overlaid, resized
 pytestmark = pytest.mark.timeout(900)
 TINY = Path("studies", "tiny")
 MAKE = ("study", "make", TINY, "--where", "head=narrow", "--protocol", "drawn", "--pairs", "12", "--accuracy", "0.5")
-GROUPS = ("--groups", "'{name: pair_occlusion, patch: 32, stride: 32}',gradient".replace("'", ""))
+GROUPS = ("--groups", "{name: pair_occlusion, patch: 32, stride: 32}, gradient")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Made:
         return self.folder / TINY / "human_study"
 
 
+def make(made: Made) -> list[object]:
+    """The command that made the bundle, from any folder."""
+    return [made.folder / TINY if word == TINY else word for word in (*MAKE, *GROUPS)]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The bundle of a launched study."""
@@ -50,6 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         del tree["axes"]["detection"], tree["axes"]["pretraining"], tree["skip"]
         tree["base"]["recipe"]["epochs"] = 1
         tree["launch"] = {"executor": "local"}
+        tree["protocols"] = [{"name": "drawn", "subjects": 20, "shots": 4, "size": 64, "folds": 5, "pairs_per_fold": 40}]
 
     folder = tmp_path_factory.mktemp("human")
     here(folder, "launch", grid(folder / "tiny.yaml", change), "--where", "head=narrow")
@@ -61,12 +68,7 @@ def test_the_network_decides_the_wished_share_of_the_selected_pairs(made: Made) 
     """By the scores in the ledger, and the threshold of the protocol."""
     import pyarrow.parquet as pq
 
-    store = Store(made.folder / TINY / "store")
-    (scores,) = (
-        store.folder.glob("evaluate/*/*/scores.parquet")
-        if hasattr(store, "folder")
-        else list((made.folder / TINY / "store").glob("evaluate/*/*/scores.parquet"))
-    )
+    (scores,) = (made.folder / TINY / "store").glob("evaluate/*/*/scores.parquet")
     known = {(row["left"], row["right"]): row for row in pq.read_table(scores).to_pylist()}
     design = made.design
     assert len(design.pairs) == 12
@@ -119,15 +121,15 @@ def test_making_it_again_computes_nothing_and_draws_the_same_pairs(made: Made, t
         (("--pairs", "5000"), r"--pairs 5000 at --accuracy 0.5 need .* take at most --pairs \d+"),
         (("--groups", "gradcamm"), "gradcamm"),
         (("--include-accuracy", "0.9:0.2"), "the lower one first"),
-        (("--where", "head=wide"), "no finished evaluation"),
+        (("--where", "head=wide"), "a human study takes one cell"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_bundle(made: Made, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    command = [sys.executable, "-m", "facegrid", *map(str, (*MAKE, *GROUPS, "--to", tmp_path / "none", *words))]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/grids'}"}
-    done = subprocess.run(command, cwd=made.folder, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert re.search(message, done.stderr.replace("\n", " "))
+def test_a_mistake_is_one_line_and_leaves_no_bundle(
+    made: Made, run: Run, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    said = run(*make(made), "--to", tmp_path / "none", *words)
+    assert said.code == 2
+    assert re.search(message, said.err.replace("\n", " "))
     assert not (tmp_path / "none").exists()
 
 
@@ -314,7 +316,9 @@ def test_nothing_scrolls_sideways_and_a_choice_is_in_reach(browser: Browser, mad
         tab.close()
 
 
-def test_one_command_makes_and_serves_a_study_and_others_rehearse_export_and_analyze_it(made: Made, tmp_path: Path) -> None:
+def test_one_command_makes_and_serves_a_study_and_others_rehearse_export_and_analyze_it(
+    made: Made, run: Run, tmp_path: Path
+) -> None:
     folder = tmp_path / "bundle"
     command = [sys.executable, "-m", "facegrid", *map(str, (*MAKE, *GROUPS, "--to", folder, "--serve", "--port", "0"))]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/grids'}"}
@@ -325,18 +329,18 @@ def test_one_command_makes_and_serves_a_study_and_others_rehearse_export_and_ana
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         url = next(found[0] for line in lines if (found := re.search(r"http://127.0.0.1:\d+/", line)))
-        said = here(made.folder, "study", "simulate", folder, "--url", url, "--participants", "8", "--benefit", "0.1")
-        assert "8 simulated participants gave 192 answers" in said
+        said = run("study", "simulate", folder, "--url", url, "--participants", "8", "--benefit", "0.1")
+        assert "8 simulated participants gave 192 answers" in said.out
     finally:
         process.kill()
         process.wait()
-    here(made.folder, "study", "export", folder, "--to", tmp_path / "answers.csv")
+    assert run("study", "export", folder, "--to", tmp_path / "answers.csv").code == 0
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 193
     for spelling in ("analyze", "analyse"):
-        facts = json.loads(here(made.folder, "study", spelling, folder, "--json"))
+        facts = json.loads(run("study", spelling, folder, "--json").out)
         assert facts["joined"] == {"A": 4, "B": 4}
         assert facts["samples"][0]["participants"] == 8
         assert facts["network_accuracy"] == 0.5
     assert (folder / "report" / "index.html").stat().st_size > 10_000
-    table = here(made.folder, "study", "simulate", "--simulations", "5", "--pairs", "20")
-    assert "50 per group" in table
+    assert "50 per group" in run("study", "simulate", "--simulations", "5", "--pairs", "20").out
+    assert "give the address" in run("study", "simulate", folder).err

@@ -46,8 +46,12 @@
   function load(source) {
     if (!images.has(source)) {
       const image = new Image();
+      const done = new Promise((go, fail) => {
+        image.onload = () => go(image);
+        image.onerror = fail;
+      });
       image.src = source;
-      images.set(source, image.decode().then(() => image));
+      images.set(source, done);
       images.get(source).catch(() => images.delete(source));
     }
     return images.get(source);
