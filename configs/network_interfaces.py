@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 
 class BackboneConfig(Component, ABC):
-    """The network from image to feature map."""
+    """The network from image to feature map.
+
+    ``stored``: there is no network but embeddings that were computed elsewhere, ``vectors(keys) -> (n, dimension)``.
+    """
 
     kind: ClassVar[str] = "backbone"
+    stored: ClassVar[bool] = False
 
     @abstractmethod
     def build(self) -> Any:

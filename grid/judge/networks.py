@@ -1,4 +1,4 @@
-"""What can be judged: an ONNX file, a TorchScript file, or an exported folder, as settings of a cell."""
+"""What can be judged: an ONNX file, a TorchScript file, an exported folder or embeddings, as settings of a cell."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from grid.export.package import WEIGHTS, is_package, read_package
 from grid.judge.preprocessing import FACES, Preprocessing
 from grid.spec.grid_file import BadInput
 from modules.backbones.external import ExternalConfig
+from modules.backbones.stored import read_embeddings
 from modules.weights.onnx_files import inspect
 from modules.weights.onnx_trial import trial
 
 SIZE = (112, 112)  # height and width where a file leaves them open
 SCRIPTS = (".pt", ".pth", ".ts", ".torchscript")
-KNOWN = f"a file .onnx, TorchScript ({', '.join(SCRIPTS)}), or a folder made by `facegrid export`"
+EMBEDDINGS = ".npz"
+KNOWN = f"a file .onnx, TorchScript ({', '.join(SCRIPTS)}), embeddings (.npz), or a folder made by `facegrid export`"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Judged:
         path: the file or folder
         fixed: settings of the cell that are known, such as backbone and head
         size: (height, width) of its images in pixels
-        preprocessing: None for an exported folder, which has its own
+        preprocessing: None for an exported folder, which has its own, and for embeddings
         said: what was read from the file or assumed, in words
     """
 
@@ -75,6 +77,8 @@ def judged(
             return _of_package(path)
         if path.suffix.lower() == ".onnx":
             return _of_onnx(path, start, size, output)
+        if path.suffix.lower() == EMBEDDINGS:
+            return _of_embeddings(path)
         if path.suffix.lower() in SCRIPTS:
             return _of_script(path, start, size or SIZE, trust)
     except ValueError as error:
@@ -103,6 +107,13 @@ def _of_package(folder: Path) -> Judged:
     parts = {kind: getattr(package, kind).model_dump(mode="json") for kind in ("backbone", "head", "detector")}
     pretraining = {"name": "checkpoint", "path": str(package.weights), "head": True}
     return Judged(folder.name, folder, {**parts, "pretraining": pretraining}, package.size, None, "as it was exported")
+
+
+def _of_embeddings(path: Path) -> Judged:
+    keys, vectors = read_embeddings(path)
+    backbone = {"name": "stored", "path": str(path), "dimension": vectors.shape[1]}
+    fixed = {**_external(backbone), "detector": "none"}
+    return Judged(path.name, path, fixed, SIZE, None, f"{len(keys)} embeddings of {vectors.shape[1]} numbers")
 
 
 def _of_onnx(path: Path, start: Preprocessing, size: tuple[int, int] | None, output: str | None) -> Judged:

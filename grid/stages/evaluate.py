@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         if task.predicts:
             predictions = predicted(network, faces.crops, protocol, context)
             vectors = np.zeros((len(faces.crops), 0))
+        elif training.backbone.stored:
+            vectors = stored(training, protocol, [manifest.keys[row] for row in used])
         else:
             vectors = embed(network, faces.crops, protocol, context)
     if not counts:
@@ -81,6 +83,20 @@ def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context:
             total = embedding if total is None else total + embedding
         found.append(total.double().cpu().numpy())
     return np.concatenate(found)
+
+
+def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) -> np.ndarray:
+    """(N, D) float64: embeddings that were computed elsewhere.
+
+    Raises:
+        ValueError: the protocol asks for other views of the images, or as ``vectors`` of the backbone.
+    """
+    if protocol.flip_test or protocol.multi_crop is not None:
+        raise ValueError(
+            f"protocol {protocol.title}: stored embeddings are final; leave flip_test and multi_crop out, or store their sums"
+        )
+    found: np.ndarray = training.backbone.vectors(keys)
+    return found
 
 
 def predicted(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> dict[str, np.ndarray]:

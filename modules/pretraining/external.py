@@ -1,4 +1,4 @@
-"""The weights are in the file of the backbone ``external``; its content identifies the network."""
+"""The weights are in the file of the backbone ``external`` or ``stored``; its content identifies the network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from configs.component import Missing
 from configs.network_interfaces import BackboneConfig, PretrainingConfig
 from modules.backbones.external import ExternalConfig
+from modules.backbones.stored import StoredConfig, read_embeddings
 from modules.shape_inference import title
 from modules.weights.files import sha256
 from modules.weights.onnx_files import inspect
@@ -19,8 +20,8 @@ class ExternalWeightsConfig(PretrainingConfig):
     name: Literal["external"] = "external"
 
     def impossible(self, backbone: BackboneConfig) -> str | None:
-        if not isinstance(backbone, ExternalConfig):
-            return f"pretraining external is for backbone external, whose file holds the weights; found {title(backbone)}"
+        if not isinstance(backbone, (ExternalConfig, StoredConfig)):
+            return f"pretraining external is for backbones external and stored, which are files; found {title(backbone)}"
         return None
 
     def missing(self, backbone: BackboneConfig) -> Missing | None:
@@ -28,7 +29,7 @@ class ExternalWeightsConfig(PretrainingConfig):
         return None if path.is_file() else Missing(f"network {path} is no file here", "put it there, or set backbone.path")
 
     def check(self, backbone: BackboneConfig) -> None:
-        """Checks an ONNX file as ``onnx_files.inspect``; a TorchScript file is checked when it is opened.
+        """Checks an ONNX file as ``onnx_files.inspect``, and embeddings; TorchScript is checked when it is opened.
 
         Raises:
             ValueError: the file is missing or rejected.
@@ -40,6 +41,8 @@ class ExternalWeightsConfig(PretrainingConfig):
         path = self._file(backbone)
         if missing := self.missing(backbone):
             raise ValueError(str(missing))
+        if isinstance(backbone, StoredConfig):
+            read_embeddings(path)
         return inspect(path).digest if isinstance(backbone, ExternalConfig) and backbone.is_onnx else sha256(path)
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
@@ -49,5 +52,5 @@ class ExternalWeightsConfig(PretrainingConfig):
     def _file(self, backbone: BackboneConfig) -> Path:
         if reason := self.impossible(backbone):
             raise ValueError(reason)
-        assert isinstance(backbone, ExternalConfig)
+        assert isinstance(backbone, (ExternalConfig, StoredConfig))
         return backbone.path

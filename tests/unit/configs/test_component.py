@@ -27,6 +27,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("protocol", "pairs"): {"data": {"name": "drawn"}, "file": "/somewhere/list.txt", "layout": "lfw"},
     ("backbone", "abn"): {"backbone": {"name": "alexnet"}},
     ("backbone", "timm"): {"model": "resnet18"},
+    ("backbone", "stored"): {"path": "/somewhere/embeddings.npz"},
     ("backbone", "external"): {"path": "/somewhere/model.onnx"},
     ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},

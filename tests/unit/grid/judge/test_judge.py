@@ -115,3 +115,27 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
         judge(request, Console(file=io.StringIO()))
         backbone = read(tmp_path / f"study{number}" / GRID).spec.axes["model"]["a.onnx"]["backbone"]
         assert backbone["order"] == ("rgb" if stated else "bgr")
+
+
+def test_stored_embeddings_get_the_numbers_of_the_network_that_made_them(
+    study: tuple[Study, Path], package: Any, tmp_path: Path
+) -> None:
+    """Those of a network on plain images, without mirror images: what is stored is final."""
+    protocol: Any = resolve("protocol", PROTOCOL)
+    data = protocol.dataset()
+    manifest = data.manifest(Path())
+    dataset, detector = data.build(manifest), resolve("detector", "none").build()  # type: ignore[attr-defined]
+    images = [dataset.image(row) for row in range(len(manifest.keys))]
+    crops = [detector.crop(image, detector.detect([image])[0], SIZE) for image in images]
+    pixels = np.stack(crops).astype(np.float32).transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
+    np.savez(tmp_path / "e.npz", keys=list(manifest.keys), embeddings=naive(pixels, 8).astype(np.float32))
+    files = [save(tmp_path / "a.onnx", network(dimension=8)), tmp_path / "e.npz"]
+    networks = tuple(judged(path, PLAIN) for path in files)
+    stated = frozenset({"order", "range", "faces"})
+    found, findings, done = judge(Request(networks, [PROTOCOL], tmp_path / "study", stated), Console(file=io.StringIO()))
+    assert done
+    assert findings["e.npz"] == []
+    one, other = metrics(found, 0), metrics(found, 1)
+    for key in ("auc", "eer", "ten_fold"):
+        assert one[key]["value"] == pytest.approx(other[key]["value"], abs=1e-3)
+    assert one["auc"]["value"] > 0.5

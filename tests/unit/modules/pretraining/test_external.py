@@ -27,7 +27,7 @@ def test_a_missing_file_and_another_backbone_are_named(tmp_path: Path) -> None:
     assert "a.onnx is no file here" in str(absent)
     backbone: Any = resolve("backbone", "alexnet")
     assert "found alexnet" in str(WEIGHTS.impossible(backbone))
-    with pytest.raises(ValueError, match="is for backbone external"):
+    with pytest.raises(ValueError, match="is for backbones external"):
         WEIGHTS.content(backbone)
 
 
