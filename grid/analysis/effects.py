@@ -179,7 +179,7 @@ def _term(
     levels: Sequence[Mapping[str, str]],
     first: Sequence[int],
 ) -> TermEffect:
-    from scipy.stats import f
+    from scipy.special import fdtrc
 
     own = list(model.columns[term])
     block, estimates = inverse[own], parameters[own]
@@ -188,7 +188,7 @@ def _term(
     seeds = items = None
     if error:
         value = squares / len(own) / error.error
-        p = float(f.sf(value, len(own), error.degrees))
+        p = float(fdtrc(len(own), error.degrees, value))
         seeds = Judgment(value, (len(own), error.degrees), p, p)
     if covariance:
         value, p = wald(estimates, covariance(block), units - 1)

@@ -78,6 +78,7 @@ def plan(
     from grid.plan.cost import cost
     from grid.plan.inputs import InputResolver
     from grid.plan.plan import make_plan, store_of
+    from grid.plan.power import power_lines
     from grid.plan.preflight import remarks
     from grid.plan.table import plan_table
     from grid.spec.cell_filter import parse_cell_filter
@@ -88,11 +89,17 @@ def plan(
     found = make_plan(spec, parse_cell_filter(where), resolver)
     costs = cost(found, resolver)
     if as_json:
-        print(json.dumps({**found.record(), "cost": costs, "left_out": remarks(found)}, indent=1))
+        print(
+            json.dumps(
+                {**found.record(), "cost": costs, "left_out": remarks(found), "power": power_lines(found, resolver)}, indent=1
+            )
+        )
     else:
         out.print(plan_table(found, costs))
         for remark in remarks(found):
             out.print(f"left out {remark}")
+        for line in power_lines(found, resolver):
+            out.print(line, markup=False, highlight=False)
 
 
 @app.command()

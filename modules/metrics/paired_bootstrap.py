@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,8 +44,16 @@ class PairedBootstrap:
         Args:
             contrasts: (K, S), the weights of the networks.
         """
-        product = _covariance(self.drawn[metric] @ contrasts.T)
-        return without(product, _covariance(self.single[metric] @ contrasts.T)) if self.single else product
+        if metric not in self._covariances:
+            parts = [_covariance(found[metric]) for found in (self.drawn, self.single) if found]
+            self._covariances[metric] = parts
+        product, *single = (contrasts @ part @ contrasts.T for part in self._covariances[metric])
+        return without(product, single[0]) if single else product
+
+    @cached_property
+    def _covariances(self) -> dict[str, list[np.ndarray]]:
+        """Metric -> covariances (S, S) of both kinds of resamples, as far as they were needed."""
+        return {}
 
 
 def paired_bootstrap(

@@ -49,3 +49,21 @@ def test_no_pairs_have_no_rate():
     found = PairRate.of(np.zeros(0, bool), np.zeros(0, int), np.zeros(0, int))
     assert np.isnan(found.value)
     assert found.interval == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.001])
+def test_intervals_hold_the_rate_where_subjects_differ(rate):
+    """The short form of tests/bench/test_rate_coverage_bench.py; intervals of independent pairs hold it less often."""
+    from scipy.stats import norm
+
+    from modules.metrics.intervals import wilson
+
+    rng, held, alone = np.random.default_rng(0), [], []
+    subjects = np.repeat(np.arange(200), 5)
+    for _ in range(400):
+        score = 2 * rng.normal(size=200)[subjects] + rng.normal(size=1000)
+        found = PairRate.of(score > 5**0.5 * norm.isf(rate), subjects, subjects)
+        for ends, into in ((found.interval, held), (wilson(found.errors, found.pairs), alone)):
+            into.append(ends[0] <= rate <= ends[1])
+    assert np.mean(held) > 0.93
+    assert np.mean(alone) < np.mean(held) - 0.05
