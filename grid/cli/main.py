@@ -18,6 +18,7 @@ from grid.cli.accept import accept
 from grid.cli.cluster import cluster
 from grid.cli.data import data
 from grid.cli.explain import explain
+from grid.cli.logs import logs
 from grid.cli.prune import prune
 from grid.cli.work import work
 from grid.secrets import masked_text
@@ -277,6 +278,7 @@ def mine(
     out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
+app.command()(logs)
 app.command()(accept)
 app.command()(work)
 app.command()(prune)

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.timeout(900)
 ONE = "head=narrow,detection=none,pretraining=none"
 AUTH = (
     "[mlflow]\ndefault_permission = EDIT\ndatabase_uri = {uri}\nadmin_username = admin\nauthorization_function = {function}\n"
+AUTH += "auth_cache_ttl_seconds = 60\n"  # otherwise each request costs a slow hash
+
 )
 FUNCTION = "mlflow.server.auth:authenticate_request_basic_auth"
 
@@ -134,12 +136,12 @@ def test_more_runs_than_a_page_are_found_and_written_in_batches(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", team.password)
-    monkeypatch.setattr(runs, "PAGE", 2)
-    axes = {"backbone": ["alexnet", "resnet34", "efficientnet_b1"]}
-    study = build_study(tmp_path / "paged", tracking=team.server.address, axes=axes, pairs=40, explainers=(), epochs=20)
+    monkeypatch.setattr(runs, "PAGE", 1)
+    axes = {"backbone": ["alexnet", "resnet34"]}
+    study = build_study(tmp_path / "paged", tracking=team.server.address, axes=axes, pairs=40, explainers=(), epochs=8)
     first = sync_pass(study.path)
     assert first.problems == []
-    assert len(first.runs) == 3
+    assert len(first.runs) == 2
     batches: list[int] = []
     client = connect(team.server.address)
     pages: list[int] = []
@@ -151,6 +153,7 @@ def test_more_runs_than_a_page_are_found_and_written_in_batches(
     def counted_search(self: Any, *arguments: Any, **named: Any) -> Any:
         found = search(self, *arguments, **named)
         pages.append(len(found))
+        assert len(pages) < 20, pages
         return found
 
     def counted_batch(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -161,12 +164,12 @@ def test_more_runs_than_a_page_are_found_and_written_in_batches(
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", counted_batch)
     again = sync(study.path)
     assert (again.problems, again.runs) == ([], first.runs), "one run per cell, whatever the size of a page"
-    assert pages[:2] == [2, 1]
+    assert pages[:2] == [1, 1]
     assert batches == []
     (run, *_) = first.runs.values()
     client.delete_run(run)
     assert sync(study.path).problems == []
     points = sum(batches)
-    assert points >= 20, "each epoch has points"
+    assert points >= 8, "each epoch has points"
     assert len(batches) <= 3, "many points per request"
     assert max(batches) <= runs.POINTS

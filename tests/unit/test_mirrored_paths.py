@@ -39,6 +39,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/cli/cluster.py": "tests/cluster/test_preflight.py",
     "grid/cli/data.py": "tests/integration/test_data_commands.py",
     "grid/cli/explain.py": "tests/integration/test_explain.py",
+    "grid/cli/logs.py": "tests/unit/grid/results/test_logs.py",
     "grid/cli/main.py": "tests/unit/test_docs.py",
     "grid/cli/prune.py": "tests/integration/test_prune.py",
     "grid/cli/work.py": "tests/integration/test_pull_workers.py",
