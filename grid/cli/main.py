@@ -23,6 +23,7 @@ from grid.cli.explain import explain
 from grid.cli.export import embed, export, verify
 from grid.cli.figures import figures
 from grid.cli.judge import judge
+from grid.cli.logs import logs
 from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import work
@@ -293,6 +294,7 @@ def mine(
     out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
+app.command()(logs)
 app.command()(accept)
 app.command()(work)
 app.command()(prune)

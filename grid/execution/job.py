@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from configs.component import Config
 from grid.execution.local_helpers import LocalHelpers
+from grid.execution.stage_log import logged
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.ledger.lock import Held, Lock
@@ -235,7 +236,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     if isinstance(begun, Outcome):
         return begun
     try:
-        with fresh_process_state(begun.configs):
+        with fresh_process_state(begun.configs), logged(begun.attempt):
             found = stage_kind(job.kind).run(begun.configs, begun.context(options))
         return begun.commit(checked_result(found, job.kind, begun.attempt.path))
     except Stopped as stopped:  # the process received SIGTERM

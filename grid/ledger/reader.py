@@ -235,6 +235,14 @@ class LedgerReader:
             if row := self._object(f"{folder}/events/{name}"):
                 yield name, row
 
+    def attempt_events(self, prefix: str) -> list[dict[str, Any]]:
+        """The readable events of one attempt, in order."""
+        return [row for _, row in self._events(prefix)]
+
+    def resumed_from(self, prefix: str) -> dict[str, Any]:
+        """The checkpoint that an attempt resumed from; empty if it began anew."""
+        return self._object(f"{prefix}/resumed.json")
+
     def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:
         """What an attempt resumed from; also stored in each of its events, in case ``resumed.json`` is damaged."""
         if found := self._object(f"{kind}/{id}/{folder}/resumed.json"):

@@ -13,6 +13,7 @@ from typing import Any
 from grid.ledger.ledger import Failure, Ledger, Marker
 from grid.ledger.study import finished
 from grid.results import explanation_reader, heatmap
+from grid.results.logs import stage_log
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.tracking.names import file_segment, safe, segment, stage_key
 from grid.tracking.record import checkpoint_of
@@ -29,6 +30,7 @@ def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) 
     Raises:
         Damaged: an output differs from its marker.
     """
+    log_file(ledger, label, marker.id, folder)
     for name, place in known_kind(label.kind).artifacts(finished(ledger, label, marker)).items():
         if name in marker.outputs and marker.outputs[name]["bytes"] <= LARGEST:
             _copy(ledger, marker, name, folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1])))
@@ -83,8 +85,17 @@ def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
     return f"{stem}-{segment(explanation_reader.plain(kind)).replace(' ', '-')}.png" if kind else f"{stem}.png"
 
 
-def failure_file(label: StageName, failure: Failure, folder: Path) -> None:
-    """The traceback, named by its attempt, so that a later success does not hide it."""
+def log_file(ledger: Ledger, label: StageName, id: str, folder: Path) -> None:
+    """What happened to a stage, one JSON object per line, as ``facegrid logs --json`` prints it."""
+    path = folder / "logs" / f"{stage_key(label)}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row, sort_keys=True) for row in stage_log(ledger, label.kind, id)]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def failure_file(ledger: Ledger, label: StageName, id: str, failure: Failure, folder: Path) -> None:
+    """The traceback, named by its attempt, so that a later success does not hide it, and the stage's log."""
+    log_file(ledger, label, id, folder)
     path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(failure.traceback or failure.error, encoding="utf-8")

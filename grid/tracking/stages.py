@@ -66,7 +66,8 @@ class Gathering:
                 continue
             name = StageName("failure", label.kind, *label.titles)
             if self._lacks(name, str(failure.attempt)):
-                self._put(name, str(failure.attempt), partial(failure_file, label, failure, self.folder))
+                write = partial(failure_file, self.study.ledger, label, self.cell.stages[label], failure, self.folder)
+                self._put(name, str(failure.attempt), write)
         for part, value in {"config": self.cell.config, "stages": stages_of(self.cell)}.items():
             if self._lacks(StageName(part), content := digest(value)[:16]):
                 self._put(StageName(part), content, partial(self._json, f"{part}.json", value))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from loopback import free_port
@@ -18,10 +19,19 @@ PATIENCE = 180.0  # seconds until it answers
 
 
 class Server:
-    """A server with its own folder; it may be stopped and started. Running inside a ``with`` block."""
+    """A server with its own folder; it may be stopped and started. Running inside a ``with`` block.
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
-        self.folder = folder
+    Args:
+        backend: URI of its database; default: SQLite in the folder. It is passed in the environment.
+        options: more options of ``mlflow server``
+        variables: more environment variables
+    """
+
+    def __init__(
+        self, folder: Path, port: int | None = None, backend: str | None = None, options: Sequence[str] = (), **variables: str
+    ) -> None:
+        self.folder, self.options = folder, options
+        self.variables = {"MLFLOW_BACKEND_STORE_URI": backend or f"sqlite:///{folder}/server.db", **variables}
         self.port = port or free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -37,9 +47,9 @@ class Server:
         self.stop()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts"), "--port", str(self.port), "--workers", "1"]
-        environment = {**os.environ, **ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        command = [sys.executable, "-m", "mlflow", "server", "--artifacts-destination", str(self.folder / "artifacts")]
+        command += ["--port", str(self.port), "--workers", "1", *self.options]
+        environment = {**os.environ, **ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **self.variables}
         log = self.folder / "server.txt"
         with open(log, "ab") as file:
             self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)

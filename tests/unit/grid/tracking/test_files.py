@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from grid.results import heatmap
 from grid.results.heatmap import Scale
+from grid.results.logs import stage_log
 from grid.spec.stage_kind import StageName
 from grid.tracking.files import image_name, stage_files
 
@@ -56,7 +59,7 @@ def test_writing_twice_writes_the_same_files(synced, tmp_path):
         {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
         for top in (folder, tmp_path / "again")
     )
-    assert len(first) == 4 + 2 * 4 * 3 - 1
+    assert len(first) == 5 + 2 * 4 * 3 - 1
     assert again == first
 
 
@@ -80,3 +83,11 @@ def test_a_image_of_a_methods_own_is_shown_as_it_is(synced):
     for step in (0, 1):
         found = np.asarray(Image.open(folder / f"explanations/activation_maximization/{step:02d}.png"))
         assert np.array_equal(found, heatmap.resized(generated[step], 224))
+
+
+def test_the_log_of_a_stage_is_what_the_command_prints(synced):
+    study, marker, _, folder = synced("pair_occlusion")
+    text = (folder / "logs" / "explain" / "pair_occlusion.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert rows == stage_log(study.ledger, marker.kind, marker.id)
+    assert rows[-1]["message"].startswith("done in ")

@@ -1,0 +1,44 @@
+"""The ``logs`` command: what happened to the stages of a study."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grid.terminal import AsJson, WhereText, out
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
+Stage = Annotated[str | None, typer.Option("--stage", help="a stage such as train or evaluate:lfw [default: all]")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="go on with new lines until nothing computes any more")]
+SECONDS = 1.0  # between two looks
+
+
+def logs(
+    study: StudyFolder, where: WhereText = None, stage: Stage = None, follow: Follow = False, as_json: AsJson = False
+) -> None:
+    """Show what happened to the stages: attempts, epochs, messages, errors, results.
+
+    From the ledger, so that it works for any executor, also while it runs. With --json, one object per line.
+    """
+    from grid.ledger.study import Study
+    from grid.results.logs import fresh, line, study_log
+    from grid.results.progress import progress
+    from grid.spec.cell_filter import check_cell_filter, parse_cell_filter
+
+    chosen, seen = parse_cell_filter(where), set[str]()
+    while True:
+        found = Study(study)
+        check_cell_filter(chosen or {}, found.axes)
+        alive = progress(found).alive  # before the last look at the lines
+        for row in fresh(study_log(found, chosen, stage), seen):
+            if as_json:
+                print(json.dumps(row), flush=True)
+            else:
+                out.print(line(row), soft_wrap=True)
+        if not (follow and alive):
+            return
+        time.sleep(SECONDS)

@@ -1,0 +1,130 @@
+"""What happened to the stages of a study, as lines in the order of time: from the records of the ledger and logged messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from grid.ledger.attempt_log import read_log
+from grid.ledger.ledger import Ledger
+from grid.ledger.records import numbers
+from grid.ledger.sealed import Damaged, unseal
+from grid.ledger.study import CellView, Study
+from grid.secrets import masked_text
+from grid.spec.levels import cell_title, selects
+from grid.spec.stage_name import StageName
+
+HIDDEN = (
+    "epoch",
+    "position",
+    "whole",
+    "time",
+    "source",
+    "inputs",
+    "origin",
+    "checkpoint",
+    "sha256",
+    "best_checkpoint",
+    "best_sha256",
+)
+
+
+def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[dict[str, Any]]:
+    """The lines of the chosen cells, oldest first. A stage that several cells share appears once.
+
+    Args:
+        stage: a label such as ``train`` or ``evaluate:lfw``, or its first part; None: all
+
+    Returns:
+        rows with ``time`` (unix seconds), ``level``, ``cell``, ``stage``, ``id``, ``attempt``, ``message`` and further fields
+    """
+    owners: dict[str, tuple[StageName, list[CellView]]] = {}
+    for cell in study.cells:
+        if cell.hidden or not selects(where, cell.levels):
+            continue
+        for name in cell.names:
+            if stage in (None, str(name), name.kind) and cell.attempts[name]:
+                owners.setdefault(cell.stages[name], (name, []))[1].append(cell)
+    found = []
+    for id, (name, cells) in owners.items():
+        title = cell_title(cells[0].levels) if len(cells) == 1 else f"{len(cells)} cells"
+        for row in stage_log(study.ledger, name.kind, id):
+            found.append(
+                {"time": row.pop("time"), "level": row.pop("level"), "cell": title, "stage": str(name), "id": id, **row}
+            )
+    return sorted(found, key=lambda row: row["time"])
+
+
+def stage_log(ledger: Ledger, kind: str, id: str) -> list[dict[str, Any]]:
+    """The lines of one stage, oldest first: attempts, epochs, messages, errors, results, and what became of them."""
+    rows = [*_attempts(ledger, kind, id), *_ends(ledger, kind, id)]
+    return sorted(rows, key=lambda row: row["time"])
+
+
+def _attempts(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
+    for claim in ledger.claims(kind, id):
+        number, prefix = claim["number"], f"{kind}/{id}/{claim['folder']}"
+        device = f", {claim['device']}" if claim.get("device") else ""
+        said = f"attempt {number} began on {claim.get('host')}{device}, process {claim.get('pid')}"
+        yield _row(claim["time"], "info", number, said, host=claim.get("host"), pid=claim.get("pid"))
+        if origin := ledger.resumed_from(prefix):
+            yield _row(claim["time"], "info", number, f"continues from {origin['attempt']}, epoch {origin['position'][0] + 1}")
+        for row in ledger.attempt_events(prefix):
+            numeric = {key: value for key, value in row.items() if key not in HIDDEN and isinstance(value, (int, float))}
+            words = ", ".join(f"{key} {value:.4g}" for key, value in numeric.items())
+            what = f"epoch {row['epoch'] + 1}" + ("" if row.get("whole") else ", in part")
+            yield _row(row["time"], "info", number, f"{what}{f': {words}' if words else ''}", epoch=row["epoch"] + 1, **numeric)
+        for line in read_log(ledger.store, prefix):
+            message = masked_text(str(line.pop("message")))
+            yield _row(line.pop("time"), line.pop("level"), number, message, **line)
+
+
+def _ends(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
+    names = ledger.store.names(f"{kind}/{id}")
+    for prefix in ("failed-", "retry-", "done-", "void-", "accepted-"):
+        for number in numbers(names, prefix):
+            name = next(name for name in names if numbers([name], prefix) == [number])
+            try:
+                record = unseal(ledger.store.get(f"{kind}/{id}/{name}"), name)
+            except Damaged as error:
+                yield _row(0.0, "error", None, str(error))
+                continue
+            yield _end(prefix, number, record)
+
+
+def _end(prefix: str, number: int, record: Mapping[str, Any]) -> dict[str, Any]:
+    if prefix == "failed-":
+        error, trace = masked_text(record["error"]), masked_text(record.get("traceback", ""))
+        return _row(record["time"], "error", number, error, traceback=trace)
+    if prefix == "retry-":
+        return _row(record["time"], "info", number, "the failure was cleared: it may be tried again")
+    if prefix == "done-":
+        attempt, seconds = int(record["attempt"][:6]), record["finished"] - record["started"]
+        return _row(record["finished"], "info", attempt, f"done in {seconds:.1f} s", facts=record["facts"])
+    if prefix == "void-":
+        return _row(record["time"], "warning", None, f"its result no longer counts: {record['reason']}")
+    return _row(record["time"], "info", None, f"accepted by {record['who']}: {record['because']}")
+
+
+def _row(when: float, level: str, attempt: int | None, message: str, **fields: Any) -> dict[str, Any]:
+    return {**fields, "time": float(when), "level": level, "attempt": attempt, "message": message}
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One line for a terminal; a traceback follows on lines of its own."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["time"]))
+    source = f"{row['source']}: " if row.get("source") else ""
+    text = f"{when} {row['level']:<7} {row['cell']} {row['stage']}: {source}{row['message']}"
+    return f"{text}\n{row['traceback'].rstrip()}" if row.get("traceback") else text
+
+
+def fresh(rows: Iterable[dict[str, Any]], seen: set[str]) -> list[dict[str, Any]]:
+    """The rows that were not there before; adds them to ``seen``."""
+    found = []
+    for row in rows:
+        key = f"{row['id']} {row['attempt']} {row['time']} {row['message']}"
+        if key not in seen:
+            seen.add(key)
+            found.append(row)
+    return found

@@ -1,0 +1,107 @@
+"""`facegrid logs`: the history of stages, from the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from grid.ledger.attempt_log import AttemptLog
+from grid.ledger.lock import Lock
+from grid.ledger.study import Study
+from grid.results.logs import fresh, line, stage_log, study_log
+
+Make = Callable[..., Study]
+
+
+@pytest.fixture
+def study(make_study: Make) -> Study:
+    return make_study(
+        axes={"backbone": ["alexnet", "resnet34"]}, failed=[{"backbone": "alexnet"}], pairs=60, explainers=(), epochs=4,
+        error="RuntimeError: no answer from http://me:hunter2@example/x",
+    )  # fmt: skip
+
+
+def test_a_failed_training_tells_its_attempts_its_error_and_its_traceback(study: Study) -> None:
+    rows = study_log(study, {"backbone": ["alexnet"]}, "train")
+    said = [row["message"] for row in rows]
+    assert [text.partition(" on ")[0] for text in said if " began" in text] == ["attempt 1 began", "attempt 2 began"]
+    assert said[-1] == "RuntimeError: no answer from http://***@example/x"
+    assert (rows[-1]["level"], rows[-1]["attempt"]) == ("error", 2)
+    assert "traceback" in rows[-1]
+    assert "hunter2" not in json.dumps(rows)
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert line(rows[-1]).splitlines()[0].endswith(f"error   {study.cells[0].title} train: {said[-1]}")
+
+
+def test_a_finished_training_has_a_line_per_epoch_and_its_result(study: Study) -> None:
+    rows = study_log(study, {"backbone": ["resnet34"]}, "train")
+    epochs = [row["epoch"] for row in rows if "epoch" in row]
+    assert epochs == [1, 2, 3, 4]
+    events = study.ledger.events("train", study.cells[1].stages["train"])
+    (first,) = (row for row in rows if row.get("epoch") == 1)
+    assert first["train_loss"] == events[0]["train_loss"]
+    (end,) = (row for row in rows if row["message"].startswith("done in "))
+    assert end["facts"] == study.cells[1].markers["train"].facts
+
+
+def test_cells_and_stages_are_chosen_and_messages_stand_between_records(study: Study) -> None:
+    cell = study.cells[1]
+    id = cell.stages["train"]
+    folder = study.ledger.claims("train", id)[-1]["folder"]
+    with AttemptLog(study.ledger.store, f"train/{id}/{folder}") as log:
+        log.write("warning", "timm", "deprecated, see https://me:hunter2@example")
+    rows = study_log(study, None, None)
+    assert {row["cell"] for row in rows} == {one.title for one in study.cells}
+    assert {row["stage"] for row in rows} >= {"train", "evaluate:lfw view 2"}
+    assert {row["stage"] for row in study_log(study, None, "evaluate")} == {"evaluate:lfw view 2"}
+    assert study_log(study, None, "no such stage") == []
+    (message,) = (row for row in rows if row.get("source") == "timm")
+    assert message["message"] == "deprecated, see https://***@example"
+    assert line(message).endswith("train: timm: deprecated, see https://***@example")
+
+
+def test_what_became_of_a_result_is_told(study: Study) -> None:
+    id = study.cells[1].stages["train"]
+    study.ledger.void("train", id, "for the test")
+    study.ledger.forgive("train", study.cells[0].stages["train"])
+    assert stage_log(study.ledger, "train", id)[-1]["message"] == "its result no longer counts: for the test"
+    assert "may be tried again" in stage_log(study.ledger, "train", study.cells[0].stages["train"])[-1]["message"]
+
+
+def test_following_prints_each_line_once_until_nothing_computes(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from grid.cli import logs as module
+
+    id = study.cells[0].stages["train"]
+    study.ledger.forgive("train", id)
+    lock = Lock(study.ledger.store, "train", prefix=f"train/{id}/lease")
+    looks = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            attempt.event({"epoch": 0, "position": [1, 0], "whole": True, "train_loss": 0.5}, None)
+        else:
+            lock.__exit__(None, None, None)
+
+    attempt = study.ledger.begin("train", id, {"stage": "train"}, device="gpu 0 (H100)")
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    lock.__enter__()
+    module.logs(study.path, ["backbone=alexnet"], "train", follow=True, as_json=True)
+    rows = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    said = [row["message"] for row in rows]
+    assert looks == 2
+    assert sum(text.startswith("attempt 3 began on ") and "gpu 0 (H100)" in text for text in said) == 1
+    assert said[-1] == "epoch 1: train_loss 0.5"
+    assert len(said) == len({(row["time"], row["message"]) for row in rows})
+
+
+def test_only_new_rows_are_fresh() -> None:
+    seen: set[str] = set()
+    row = {"id": "a", "attempt": 1, "time": 1.0, "message": "x"}
+    assert fresh([row], seen) == [row]
+    assert fresh([row, {**row, "time": 2.0}], seen) == [{**row, "time": 2.0}]
