@@ -19,6 +19,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import EXPLAIN, StageName
 
 NORMALIZED = "normalized"  # pairwise occlusion divided by Theta, from 0 to 1: what Zhong and Deng show
+OCCLUSION = "pair_occlusion"
 SHARE = 0.995  # of all values, that the scale of other maps covers: a few outliers would make all maps dark
 
 
@@ -82,7 +83,9 @@ def _maps(letter: str, one: Explained) -> GroupMaps:
         raise BadInput(f"--groups {one.title}: it refuses {len(one.refused_pairs)} of the pairs, such as pair {pair}: {why}")
     name = NORMALIZED if NORMALIZED in one.names else one.names[0]
     maps, crops = one.maps(name), one.crops()
-    signed = one.scale(name, maps).signed
+    if one.manifest.get("method") == OCCLUSION and name != NORMALIZED:  # Theta could not be found
+        maps, name = np.maximum(maps, 0.0), f"{name}, negative values as 0"  # as in the paper's Section III.B
+    signed = bool(maps.min(initial=0.0) < 0) and one.scale(name, maps).signed
     high = 1.0 if name == NORMALIZED else float(np.quantile(np.abs(maps) if signed else maps, SHARE))
     config: dict[str, Any] = dict(one.manifest.get("config") or {})
     for key in ("chosen", "pairs", "images"):
