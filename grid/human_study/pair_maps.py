@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ def explain_pairs(
     """
     flat = tuple(key for pair in keys for key in pair)
     explainers = methods(groups, Look(pairs=flat, protocol=protocol))
+    if len(explainers) > len(ascii_uppercase):
+        raise BadInput(
+            f"--groups: {len(explainers)} explainers; groups have letters, so there are at most {len(ascii_uppercase)}"
+        )
     facts = of_study.explain(study, where, explainers, None, console)
     rows = [row for row in facts["explanations"] if row["kind"] == EXPLAIN]
     for row in rows:
@@ -73,7 +78,7 @@ def explain_pairs(
     for number, row in enumerate(rows):
         title = row["method"] if names.count(row["method"]) == 1 else row["label"]
         one = read(study.ledger, title, cell.markers[StageName(EXPLAIN, row["label"])])
-        found.append(_maps(chr(ord("A") + number), one))
+        found.append(_maps(ascii_uppercase[number], one))
     return found
 
 
