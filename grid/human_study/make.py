@@ -16,8 +16,6 @@ from grid.human_study.selection import select
 from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
 
-MOST_GROUPS = 26  # letters
-
 
 def make(
     study: Study,
@@ -49,8 +47,6 @@ def make(
         raise BadInput(f"protocol {protocol}: {error}") from error
     keys = [pool.keys[row] for row in selected.rows]
     maps = explain_pairs(study, where, groups, keys, protocol, console)
-    if len(maps) > MOST_GROUPS:
-        raise BadInput(f"--groups: {len(maps)} groups; at most {MOST_GROUPS}")
     about = {
         "name": f"{study.name}, {protocol}",
         "study": study.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import EXPLAIN, StageName
 
 NORMALIZED = "normalized"  # pairwise occlusion divided by Theta, from 0 to 1: what Zhong and Deng show
+OCCLUSION = "pair_occlusion"
 SHARE = 0.995  # of all values, that the scale of other maps covers: a few outliers would make all maps dark
 
 
@@ -59,6 +61,10 @@ def explain_pairs(
     """
     flat = tuple(key for pair in keys for key in pair)
     explainers = methods(groups, Look(pairs=flat, protocol=protocol))
+    if len(explainers) > len(ascii_uppercase):
+        raise BadInput(
+            f"--groups: {len(explainers)} explainers; groups have letters, so there are at most {len(ascii_uppercase)}"
+        )
     facts = of_study.explain(study, where, explainers, None, console)
     rows = [row for row in facts["explanations"] if row["kind"] == EXPLAIN]
     for row in rows:
@@ -72,7 +78,7 @@ def explain_pairs(
     for number, row in enumerate(rows):
         title = row["method"] if names.count(row["method"]) == 1 else row["label"]
         one = read(study.ledger, title, cell.markers[StageName(EXPLAIN, row["label"])])
-        found.append(_maps(chr(ord("A") + number), one))
+        found.append(_maps(ascii_uppercase[number], one))
     return found
 
 
@@ -82,7 +88,9 @@ def _maps(letter: str, one: Explained) -> GroupMaps:
         raise BadInput(f"--groups {one.title}: it refuses {len(one.refused_pairs)} of the pairs, such as pair {pair}: {why}")
     name = NORMALIZED if NORMALIZED in one.names else one.names[0]
     maps, crops = one.maps(name), one.crops()
-    signed = one.scale(name, maps).signed
+    if one.manifest.get("method") == OCCLUSION and name != NORMALIZED:  # Theta could not be found
+        maps, name = np.maximum(maps, 0.0), f"{name}, negative values as 0"  # as in the paper's Section III.B
+    signed = bool(maps.min(initial=0.0) < 0) and one.scale(name, maps).signed
     high = 1.0 if name == NORMALIZED else float(np.quantile(np.abs(maps) if signed else maps, SHARE))
     config: dict[str, Any] = dict(one.manifest.get("config") or {})
     for key in ("chosen", "pairs", "images"):

@@ -63,8 +63,9 @@ def default_texts(name: str, pairs: int, groups: Sequence[Group]) -> Texts:
 
 
 def _about(group: Group) -> str:
-    if group.title.startswith("pair_occlusion"):
-        return "Bright regions made the two faces look different to the program. Where all is dark, it found no such region."
+    if "sign" in group.config:  # pairwise occlusion
+        kind = "different" if group.config["sign"] == "difference" else "similar"
+        return f"Bright regions made the two faces look {kind} to the program. Where all is dark, it found no such region."
     if group.signed:
         return "Red regions spoke for the program's result on this face, blue regions against it."
     return "Bright regions are those that the program used most when it looked at this face."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -92,9 +93,9 @@ class Browser:
         ]  # fmt: skip
 
         def connect() -> None:  # the browser reads descriptor 3 and writes to 4
-            spare = os.dup(to_write)
-            os.dup2(to_read, 3)
-            os.dup2(spare, 4)
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]  # away from 3 and 4
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
 
         self.process = subprocess.Popen(
             command, preexec_fn=connect, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -35,7 +35,7 @@ def bundle(to: Path, pairs: int = 20, groups: int = 3, inclusion: Inclusion | No
             low=-1.0 if number else 0.0,
             high=1.0,
             signed=number > 0,
-            config={},
+            config={} if number else {"sign": "difference"},
         )
         crops = generator.integers(0, 255, (pairs, 2, 16, 14, 3)).astype(np.uint8)
         maps.append(GroupMaps(group, crops, generator.random((pairs, 2, 8, 7)).astype(np.float32)))

@@ -97,8 +97,16 @@ def test_the_maps_are_those_of_the_explain_stages_of_these_pairs(made: Made) -> 
         about = json.loads((folder / "manifest.json").read_text())
         keys = [image["key"] for image in about["images"]]
         assert keys == [key for pair in made.design.pairs for key in (pair.left, pair.right)]
-        name = next(one["file"] for one in about["maps"] if one["name"] == group.map)
-        maps, crops = np.load(folder / name), np.load(folder / "images.npy")
+        kind, _, clipped = group.map.partition(",")
+        maps = np.load(folder / next(one["file"] for one in about["maps"] if one["name"] == kind))
+        crops = np.load(folder / "images.npy")
+        if group.title == "pair_occlusion":
+            assert (kind == "normalized") == ("normalized" in [one["name"] for one in about["maps"]])
+            assert clipped or group.high == 1.0
+            assert not group.signed
+            maps = np.maximum(maps, 0.0)
+        else:
+            assert group.high == pytest.approx(np.quantile(np.abs(maps), 0.995))
         for at in (0, 7):
             file = made.bundle / "public/maps" / group.letter / f"{made.design.pairs[at].id}-right.jpg"
             drawn = cv2.imread(str(file))[..., ::-1].astype(int)
