@@ -13,19 +13,20 @@ def lineage(trained: Trained) -> dict[str, Any]:
     """Study and cell, the digests of the images and the initial weights, and the versions; no paths."""
     identity = trained.ledger.identity("train", trained.marker.id) or {}
     facts = trained.marker.facts
-    view = trained.view
+    view, cell = trained.view, trained.cell
+    learned = {
+        "settings": cell.data.identity() if cell else None,
+        "images_sha256": identity.get("images"),
+        "images_trained_on": facts.get("images"),
+        "classes": facts.get("classes"),
+    }
     return {
         "cell": trained.title,
         "levels": dict(view.levels) if view else {},
         "train_id": trained.marker.id,
-        "training_data": {
-            "settings": trained.cell.data.identity() if trained.cell else None,
-            "images_sha256": identity.get("images"),
-            "images_trained_on": facts.get("images"),
-            "classes": facts.get("classes"),
-        },
+        "training_data": learned if trained.training.recipe.trains else None,  # None: the initial weights are the network
         "initial_weights": {
-            "settings": trained.cell.pretraining.identity() if trained.cell else None,
+            "settings": cell.pretraining.identity() if cell else None,
             "content": identity.get("weights"),
         },
         "epochs": facts.get("epochs"),

@@ -12,7 +12,7 @@ from configs.lookup import resolve
 from grid.judge.preprocessing import FACES
 from grid.plan.inputs import InputResolver
 
-PAIRS = 80  # of each kind
+PAIRS = 160  # of each kind
 
 
 class Sample:

@@ -16,7 +16,7 @@ from modules.metrics.roc import Curve
 
 PARTS = ("faces", "range", "order")
 RESAMPLES = 1000
-SURE = 0.005  # the lower quantile of the difference that must be above 0
+SURE = 0.01  # the lower quantile of the difference that must be above 0
 MARGIN = 0.02  # a smaller relative difference of d' does not matter, such as that of (x - 127.5) / 128
 Scorer = Callable[[Preprocessing], np.ndarray]
 """Cosines (n,) of the sampled pairs under a preprocessing."""
