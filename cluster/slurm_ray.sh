@@ -23,7 +23,7 @@ export RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1
 export PATH="${RAY:+$(dirname "$RAY"):}$PATH" # symmetric-run itself calls `ray`
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 port=${FACEGRID_RAY_PORT:-6379}
-address=$(srun --nodes=1 --ntasks=1 --nodelist="${nodes[0]}" hostname --ip-address | awk '{print $1}'):$port
+address=$(srun --nodes=1 --ntasks=1 --nodelist="${nodes[0]}" hostname --all-ip-addresses | awk '{print $1}'):$port
 srun --ntasks-per-node=1 ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --num-cpus="${SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}" -- \
     "${FACEGRID:-facegrid}" launch "$@" --address "$address" &

@@ -69,12 +69,15 @@ def _attempts(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
         said = f"attempt {number} began on {claim.get('host')}{device}, process {claim.get('pid')}"
         yield _row(claim["time"], "info", number, said, host=claim.get("host"), pid=claim.get("pid"))
         if origin := ledger.resumed_from(prefix):
-            yield _row(claim["time"], "info", number, f"continues from {origin['attempt']}, epoch {origin['position'][0] + 1}")
+            yield _row(claim["time"], "info", number, f"continues from attempt {int(origin['attempt'][:6])}")
         for row in ledger.attempt_events(prefix):
             numeric = {key: value for key, value in row.items() if key not in HIDDEN and isinstance(value, (int, float))}
             words = ", ".join(f"{key} {value:.4g}" for key, value in numeric.items())
+            if "epoch" not in row:  # a detection, say, saves what it has found so far
+                yield _row(row["time"], "info", number, f"saved its progress{f': {words}' if words else ''}", **numeric)
+                continue
             what = f"epoch {row['epoch'] + 1}" + ("" if row.get("whole") else ", in part")
-            yield _row(row["time"], "info", number, f"{what}{f': {words}' if words else ''}", epoch=row["epoch"] + 1, **numeric)
+            yield _row(row["time"], "info", number, f"{what}{f': {words}' if words else ''}", **numeric, epoch=row["epoch"] + 1)
         for line in read_log(ledger.store, prefix):
             message = masked_text(str(line.pop("message")))
             yield _row(line.pop("time"), line.pop("level"), number, message, **line)

@@ -1,4 +1,4 @@
-"""``cluster/slurm_array.sh`` on a real Slurm of one node: an array of workers, one of whose tasks is requeued."""
+"""The scripts for Slurm on a real Slurm of one node: an array of workers with a requeued task, and a launch on Ray."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from launching import GRIDS, PATIENCE, ROOT, Store, environment, facegrid, sound
 from loopback import free_port
@@ -43,9 +44,13 @@ PartitionName=main Nodes=ALL Default=YES State=UP
 """
 
 
+# Jobs see no process of this machine: `ray symmetric-run` refuses a node on which any Ray runs, such as that of another test.
+OWN_PROCESSES = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Starts Slurm's two daemons; the folder of their files."""
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Starts Slurm's two daemons; the folder of their files. A parameter is put before the node's daemon."""
     if not shutil.which("slurmctld"):
         pytest.skip("no Slurm (Debian: apt-get install slurm-wlm)")
     if os.getuid():
@@ -58,8 +63,9 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "slurm.conf").write_text(CONFIG.format(**settings))
     monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
     daemons = []
+    prefix = getattr(request, "param", [])
     try:
-        for command in (["slurmctld", "-D", "-c"], ["slurmd", "-D", "-N", host]):
+        for command in (["slurmctld", "-D", "-c"], [*prefix, "slurmd", "-D", "-N", host]):
             with open(folder / f"{command[0]}.out", "wb") as log:
                 daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
         limit = time.monotonic() + 60
@@ -72,7 +78,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         time.sleep(1)
     finally:
         for daemon in reversed(daemons):
-            daemon.terminate()
+            (daemon.kill if prefix else daemon.terminate)()  # unshare ignores the latter, and takes its child along
             daemon.wait(30)
 
 
@@ -123,6 +129,43 @@ def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     assert set(attempts.values()) == {1}, attempts
     assert "Traceback" not in said()
     sound(tmp_path / STUDY)
+
+
+@pytest.mark.parametrize("slurm", [OWN_PROCESSES], indirect=True)
+def test_a_launch_on_the_nodes_of_a_job_has_a_ray_of_its_own(slurm: Path, undisturbed: Any, tmp_path: Path) -> None:
+    command = tmp_path / "facegrid"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from facegrid import main; main()" "$@"\n')
+    ray = tmp_path / "bin" / "ray"
+    ray.parent.mkdir()
+    ray.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ray.scripts.scripts "$@"\n')
+    for program in (command, ray):
+        program.chmod(0o755)
+    more = environment(
+        "slurm", FACEGRID=str(command), RAY=str(ray), FACEGRID_RAY_PORT=str(free_port()), RAY_AUTH_MODE="disabled",
+        PYTHONPATH=f"{GRIDS}{os.pathsep}{ROOT}",
+    )  # fmt: skip
+    script = ROOT / "cluster" / "slurm_ray.sh"
+    cells = ["--where", "head=narrow,pretraining=none"]
+    options = ["--cpus-per-task=2", "--output=launch.txt", "--wait"]
+    done = subprocess.run(
+        ["sbatch", *options, str(script), str(undisturbed.grid), *cells],
+        cwd=tmp_path, env=more, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    said = (tmp_path / "launch.txt").read_text(errors="replace")
+    assert done.returncode == 0, said
+    assert "Ray on this machine: each unit of work has 1 CPU" in said
+    contents = Store(tmp_path / STUDY / "store").contents()
+    assert {key[0] for key in contents} >= {"train", "evaluate", "explain"}
+    assert contents.items() <= undisturbed.contents.items()
+    assert not psutil_rays(more), "Ray ends with the job"
+
+
+def psutil_rays(environment: dict[str, str]) -> list[int]:
+    """The processes of the Ray at that port."""
+    port = environment["FACEGRID_RAY_PORT"]
+    return [
+        one.pid for one in psutil.process_iter(["cmdline"]) if any(f":{port}" in word for word in one.info["cmdline"] or ())
+    ]
 
 
 def test_the_script_is_sound_and_says_how_it_is_used() -> None:

@@ -25,11 +25,13 @@ from grid.tracking.uri import connect
 
 pytestmark = pytest.mark.timeout(900)
 ONE = "head=narrow,detection=none,pretraining=none"
-AUTH = (
-    "[mlflow]\ndefault_permission = EDIT\ndatabase_uri = {uri}\nadmin_username = admin\nauthorization_function = {function}\n"
-AUTH += "auth_cache_ttl_seconds = 60\n"  # otherwise each request costs a slow hash
-
-)
+AUTH = """[mlflow]
+default_permission = EDIT
+database_uri = {uri}
+admin_username = admin
+authorization_function = {function}
+auth_cache_ttl_seconds = 60
+"""  # without the cache, each request costs a slow hash
 FUNCTION = "mlflow.server.auth:authenticate_request_basic_auth"
 
 

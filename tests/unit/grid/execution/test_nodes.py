@@ -17,14 +17,14 @@ def test_the_offset_of_a_clock_is_within_the_stated_uncertainty() -> None:
     for ahead in (0.0, 12.5, -3600.0):
 
         def ask(ahead: float = ahead) -> float:
-            time.sleep(0.02)  # the way there
+            time.sleep(0.06)  # the way there takes longer
             found = time.time() + ahead
-            time.sleep(0.05)  # the way back takes longer
+            time.sleep(0.01)  # than the way back
             return found
 
         offset, half = clock_offset(ask)
         assert abs(offset - ahead) <= half
-        assert 0.03 < half < 1
+        assert half > 0.03
 
 
 def test_the_fastest_of_several_measurements_counts() -> None:

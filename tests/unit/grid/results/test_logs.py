@@ -62,6 +62,25 @@ def test_cells_and_stages_are_chosen_and_messages_stand_between_records(study: S
     assert line(message).endswith("train: timm: deprecated, see https://***@example")
 
 
+def test_a_stage_without_epochs_may_save_its_progress(study: Study) -> None:
+    attempt = study.ledger.begin("detect", "d" * 32, {"stage": "detect"})
+    attempt.event({"position": [128, 0], "images": 128}, None)
+    said = [row["message"] for row in stage_log(study.ledger, "detect", "d" * 32)]
+    assert said[1:] == ["saved its progress: images 128"]
+
+
+def test_an_attempt_that_resumed_names_the_other(study: Study) -> None:
+    first = study.ledger.begin("train", "e" * 32, {"stage": "train"}, "code")
+    (first.path / "last.ckpt").write_bytes(b"weights")
+    first.event({"epoch": 0, "position": [1, 0], "whole": True}, "last.ckpt")
+    second = study.ledger.begin("train", "e" * 32, {"stage": "train"}, "code")
+    found = second.resumable()
+    assert found is not None
+    second.resumed(found)
+    said = [row["message"] for row in stage_log(study.ledger, "train", "e" * 32)]
+    assert said[-1] == "continues from attempt 1"
+
+
 def test_what_became_of_a_result_is_told(study: Study) -> None:
     id = study.cells[1].stages["train"]
     study.ledger.void("train", id, "for the test")

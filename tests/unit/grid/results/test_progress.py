@@ -65,6 +65,22 @@ def test_the_time_left_is_the_mean_of_each_kind_less_what_was_spent(study: Study
     assert at_once.seconds_left == pytest.approx(sum(times[kind] for kind in open_kinds if kind != "train"))
 
 
+def test_stages_that_run_at_once_share_the_time_that_is_left(make_study: Make) -> None:
+    others = ["resnet34", "efficientnet_b1"]
+    unfinished = [{"backbone": name} for name in others]
+    study = make_study(axes={"backbone": ["alexnet", *others]}, unfinished=unfinished, pairs=60, explainers=())
+    locks = []
+    for cell in study.cells[1:]:
+        study.ledger.begin("train", cell.stages["train"], {"stage": "train"})
+        locks.append(Lock(study.ledger.store, "train", prefix=f"train/{cell.stages['train']}/lease"))
+    times = sum(marker.finished - marker.started for marker in study.cells[0].markers.values())
+    began = float(study.ledger.claims("train", study.cells[2].stages["train"])[-1]["time"])
+    with locks[0], locks[1]:
+        found = progress(Study(study.path), began)
+    assert len(found.at_work) == 2
+    assert found.seconds_left == pytest.approx(2 * times / 2, abs=1)
+
+
 def test_no_time_is_guessed_for_a_kind_that_was_never_finished(make_study: Make) -> None:
     study = make_study(axes=AXES, unfinished=[{"backbone": "resnet34"}, {"backbone": "alexnet"}], pairs=60, explainers=())
     cell = study.cells[1]
