@@ -14,9 +14,9 @@ TINY = 1e-12  # smaller variances and widths are rounding errors
 
 def wilson(correct: float, total: float) -> tuple[float, float]:
     """Interval of a proportion (Wilson, 1927), such as an accuracy over independent pairs. Arguments need not be integers."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    z = float(norm.ppf((1 + LEVEL) / 2))
+    z = float(ndtri((1 + LEVEL) / 2))
     share = correct / total
     center = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
@@ -47,13 +47,13 @@ def effective(
         most: upper limit of the effective sample size, such as the number of pairs.
         interval: of a proportion, from numbers of events and of trials.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     spread = share * (1 - share)
     if variance <= TINY or spread <= TINY:
         return interval(share * units, units)
     level = (1 + LEVEL) / 2
-    trials = min(spread / variance * float(norm.ppf(level) / t.ppf(level, units - 1)) ** 2, most)
+    trials = min(spread / variance * float(ndtri(level) / stdtrit(units - 1, level)) ** 2, most)
     return interval(share * trials, trials)
 
 
@@ -74,8 +74,8 @@ def mid_p(events: float, trials: float) -> tuple[float, float]:
         more = betainc(events + 1, trials - events, p) if events < trials else 0.0
         return float(more + (betainc(events, trials - events + 1, p) if events > 0 else 1.0)) / 2
 
-    low = brentq(lambda p: at_least(p) - tail / 2, 0.0, events / trials, xtol=1e-15) if events > 0 else 0.0
-    high = brentq(lambda p: 1 - at_least(p) - tail / 2, events / trials, 1.0, xtol=1e-15) if events < trials else 1.0
+    low = brentq(lambda p: at_least(p) - tail / 2, 0.0, events / trials, xtol=1e-14) if events > 0 else 0.0
+    high = brentq(lambda p: 1 - at_least(p) - tail / 2, events / trials, 1.0, xtol=1e-14) if events < trials else 1.0
     return float(low), float(high)
 
 

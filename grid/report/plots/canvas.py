@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from grid.report.text import visible
@@ -32,14 +33,20 @@ class Plot:
         name: of its files, without an ending.
         title: its heading.
         words: what it says or how to read it, in sentences.
-        svg, pdf: the files.
+        svg: the file.
+        figure: of matplotlib.
     """
 
     name: str
     title: str
     words: str
     svg: bytes
-    pdf: bytes
+    figure: Any
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """The same as PDF, with its fonts; only made when asked for, because it takes as long as the rest."""
+        return _saved(self.figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
 
     @property
     def inline(self) -> str:
@@ -71,11 +78,19 @@ def finish(figure: Any, name: str, title: str, words: str) -> Plot:
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        svg, pdf = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # keeps the layout: it would be computed again for each file
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return Plot(slug, title, words, svg.getvalue(), pdf.getvalue())
+    return Plot(slug, title, words, _saved(figure, "svg", {"Date": None, "Creator": None}), figure)
+
+
+def _saved(figure: Any, kind: str, metadata: Mapping[str, Any]) -> bytes:
+    import matplotlib
+
+    data = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(data, format=kind, metadata=metadata)
+    return data.getvalue()
 
 
 def text(name: str) -> str:

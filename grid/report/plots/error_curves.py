@@ -62,6 +62,8 @@ def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         if rate > 0:
             place.plot([threshold], [rate], "o", color=SOFT, ms=3)
         place.set(yscale="log", ylim=(floor, 1.3))
+        place.minorticks_off()
+        place.locator_params(axis="x", nbins=4)
         place.set_title(text(one.title), fontsize=8)
     for place in axes.flat[len(found) :]:
         place.set_visible(False)

@@ -11,7 +11,8 @@ from grid.spec.grid_file import BadInput
 EVIL = "<script>alert('x')</script>\"'&"
 FILES = {
     "index.html", "modes.md", "table.md", "table.csv", "table.tex", "results.csv", "report.json", "sheet-gradcam.png",
-    "sheet-gbp.png", "trend-lfw-view-2-by-operations-of-the-network.png", "analysis.md", "effects.csv", "comparisons.csv",
+    "sheet-gbp.png", "trend-lfw-view-2-by-operations-of-the-network.png", "analysis.md", "effects.csv",
+    "comparisons.csv", "operating_points.md",
 }  # fmt: skip
 
 
