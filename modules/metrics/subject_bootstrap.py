@@ -244,16 +244,8 @@ def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> 
         low, high = _at(false, before) / impostor, _at(false, after) / impostor
         out["eer"] = low + part * (high - low)
         for target in fars:
-<<<<<<< HEAD
             beyond = partial(_beyond, false, impostor, target)
             index = first_true(beyond, *accepted.shape)
-=======
-
-            def over(index: np.ndarray, most: float = target) -> np.ndarray:
-                return np.asarray(~(_at(false, index) / impostor <= most))
-
-            index = first_true(over, *accepted.shape)
->>>>>>> numbers
             out[f"val {target}"] = _at(accepted, np.maximum(index - 1, 0)) / genuine
     return out
 
