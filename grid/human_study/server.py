@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from grid.human_study.design import TEXTS
+from grid.human_study.texts import incomplete, read_texts
 from grid.spec.grid_file import BadInput
 
 
@@ -37,6 +39,8 @@ def serve(bundle: Path, host: str, port: int, say: Callable[[str], None]) -> Non
     say(f"human study: http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C stops it; every acknowledged answer is stored)")
     if not _loopback(host):
         say("other machines can reach it without encryption; let a proxy with HTTPS do that, see docs/human_study.md")
+    if incomplete(read_texts(bundle, ())):
+        say(f"the consent is not complete: write its last paragraph in {bundle / TEXTS} before people take part")
     config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning", limit_concurrency=500)
     with listening:
         uvicorn.Server(config).run(sockets=[listening])

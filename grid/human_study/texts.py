@@ -13,6 +13,8 @@ from grid.human_study.choices import CHOICES
 from grid.human_study.design import TEXTS, Group
 from grid.spec.grid_file import BadInput
 
+INCOMPLETE = "TO BE COMPLETED"  # begins a paragraph of the consent that only the team can write
+
 
 class Texts(BaseModel):
     """Every text of the pages, shown as plain text. ``maps`` has the explanation of the maps of each group, by its letter."""
@@ -31,6 +33,11 @@ class Texts(BaseModel):
     done: tuple[str, ...]
 
 
+def incomplete(texts: Texts) -> bool:
+    """Whether the consent still has a paragraph that the team must write."""
+    return any(paragraph.startswith(INCOMPLETE) for paragraph in texts.consent)
+
+
 def default_texts(name: str, pairs: int, groups: Sequence[Group]) -> Texts:
     """The texts that a bundle starts with. They do not say what the study hopes to find."""
     return Texts(
@@ -40,7 +47,7 @@ def default_texts(name: str, pairs: int, groups: Sequence[Group]) -> Texts:
             "We store your choices and how long each of them took, under a random number. We store no name, no address and "
             "nothing else about you or your device.",
             "Taking part is voluntary. You can stop at any time by closing this page, and go on later in the same browser.",
-            "TO BE COMPLETED by the team: who runs the study, its purpose, the ethics board's approval, and whom to write to.",
+            f"{INCOMPLETE} by the team: who runs the study, its purpose, the ethics board's approval, and whom to write to.",
         ),
         agree="I have read this, I am an adult, and I agree to take part.",
         first=(

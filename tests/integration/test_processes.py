@@ -59,6 +59,7 @@ def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Ca
         "stages",
         "cost",
         "left_out",
+        "power",
     ]
     assert found["grid"] == "small"
     for cell in found["cells"]:
@@ -84,7 +85,8 @@ def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(gr
     assert done.returncode == 0, done.stderr
     assert imported(done) == set()
     found = json.loads(done.stdout)
-    assert list(found) == ["study", "launch", "cells", "mlflow"]
+    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted"]
+    assert found["accepted"] == []
     assert found["study"] == "small"
     for cell in found["cells"]:
         assert list(cell) == ["id", "levels", "state", "running", "metrics", "attempts", "error"]

@@ -18,8 +18,10 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
             serve(tmp_path, "127.0.0.1", port, print)
 
 
-def test_only_loopback_is_listened_on_by_default(tmp_path: Path) -> None:
+def test_only_loopback_is_listened_on_by_default_and_an_incomplete_consent_is_said(tmp_path: Path) -> None:
     bundle(tmp_path, pairs=2)
-    with collecting(tmp_path) as (url, _):
+    with collecting(tmp_path) as (url, process):
         assert url.startswith("http://127.0.0.1:")
+        assert process.stdout is not None
+        assert "the consent is not complete" in process.stdout.readline()
     assert [_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")] == [True] * 3 + [False] * 2

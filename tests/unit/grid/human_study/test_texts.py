@@ -5,7 +5,7 @@ import pytest
 from human_studies import bundle
 
 from grid.human_study.design import TEXTS
-from grid.human_study.texts import read_texts
+from grid.human_study.texts import incomplete, read_texts
 from grid.spec.grid_file import BadInput
 
 
@@ -36,3 +36,11 @@ def test_what_is_missing_or_unknown_is_named(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(BadInput, match="No such file"):
         read_texts(tmp_path / "bundle", "ABC")
+
+
+def test_a_consent_is_incomplete_until_the_team_has_written_its_paragraph(tmp_path: Path) -> None:
+    bundle(tmp_path / "bundle")
+    texts = read_texts(tmp_path / "bundle", "ABC")
+    assert incomplete(texts)
+    *kept, _ = texts.consent
+    assert not incomplete(texts.model_copy(update={"consent": (*kept, "The team of the university runs this study.")}))
