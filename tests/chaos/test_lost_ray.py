@@ -3,25 +3,18 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Facegrid, Store, facegrid, family, gone, here, sound
+from launching import Facegrid, Store, family, gone, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
 
-def in_this_process(folder: Path, *words: object) -> str:
-    return here(folder, *words, "launch.executor=local")
-
-
-@pytest.mark.parametrize(("name", "again"), [("raylet", facegrid), ("gcs_server", in_this_process)])
-def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(
-    undisturbed: Any, tmp_path: Path, hold: Path, name: str, again: Callable[..., str]
-) -> None:
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(undisturbed: Any, tmp_path: Path, hold: Path, name: str) -> None:
     store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
@@ -35,7 +28,7 @@ def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(
         assert "Traceback" not in driver.said
         gone(driver.family, within=30)
     done, before = store.contents(), store.attempts()
-    again(tmp_path, "launch", undisturbed.grid)
+    here(tmp_path, "launch", undisturbed.grid, "launch.executor=local")
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}, "what was finished stays"
     assert half in store.resumed()

@@ -77,7 +77,9 @@ def test_every_file_of_the_folder_is_a_task_and_one_compares_pairs_of_images() -
     names = [one.name for one in found if one.name not in shared]
     assert [name for name in names if evaluation_task(name).pairs] == ["verification"]
     assert [name for name in names if evaluation_task(name).fixed] == ["templates"]
-    assert len({evaluation_task(name).question for name in names}) == len(names) == 5
+    questions = {name: evaluation_task(name).question for name in names}
+    assert questions.pop("all_pairs") == questions["clustering"], "both look at every image of a protocol"
+    assert len(set(questions.values())) == len(questions) == 5
     assert [name for name in names if evaluation_task(name).predicts] == ["attributes"]
 
 

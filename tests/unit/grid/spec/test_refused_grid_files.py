@@ -98,7 +98,7 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - drwn\n",
-        "grid.yaml:4: protocols.0: unknown protocol 'drwn'; did you mean 'drawn'? (known: agedb30, attributes, bin, calfw",
+        "grid.yaml:4: protocols.0: unknown protocol 'drwn'; did you mean 'drawn'? (known: agedb30, all_pairs, attributes, bin, calfw",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\naxes:\n  b:\n    x:\n      head.dropout: 0.1\n",
