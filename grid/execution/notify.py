@@ -1,4 +1,4 @@
-"""Tells a command of the user's that a launch has ended: ``launch.notify`` gets JSON on its standard input."""
+"""Runs a command of the user when a launch has ended: ``launch.notify`` gets JSON on its standard input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from grid.abort import LaunchAborted
 from grid.ledger.study import Study
 from grid.results.progress import progress
 from grid.secrets import masked_text
-from grid.spec.grid_file import BadInput
 
 SECONDS = 30.0  # that the command may take
 FAILED = 20  # at most so many failed cells are listed
@@ -26,11 +25,11 @@ FAILED = 20  # at most so many failed cells are listed
 def notifying(command: str | None, study: Path, say: Callable[[str], None]) -> Iterator[list[int]]:
     """Context manager around the running part of a launch; the caller appends the exit code to the list that it yields.
 
-    The command gets the event ``done``, ``failed``, ``aborted`` or ``interrupted``. If it fails, that is said, and nothing else
-    happens: a launch never fails because of it.
+    The command gets the event ``done``, ``failed``, ``aborted`` or ``interrupted``. An error is reported and otherwise
+    ignored: a launch never fails because of it.
 
     Args:
-        command: a program and its arguments, as in a shell but without one; None: nobody is told
+        command: a program and its arguments, as in a shell but without one; None: nothing runs
         say: prints a line for the user
     """
     codes: list[int] = []
@@ -42,13 +41,13 @@ def notifying(command: str | None, study: Path, say: Callable[[str], None]) -> I
     except KeyboardInterrupt:
         event = "interrupted"
         raise
-    except LaunchAborted:
-        raise
     finally:
         if command:
             try:
                 notify(command, message(event, Study(study), time.monotonic() - began))
-            except (OSError, ValueError, subprocess.SubprocessError, BadInput) as error:
+            except LaunchAborted:  # raised here by a background thread, such as when the lease is lost
+                raise
+            except Exception as error:  # a damaged record or a command that fails does not change how the launch ended
                 say(f"launch.notify: {' '.join(str(error).split())}")
 
 
@@ -74,11 +73,13 @@ def notify(command: str, content: dict[str, Any]) -> None:
     """Runs the command with the content on its standard input.
 
     Raises:
-        ValueError: its quotes do not match, or it ended with an error; the message has what it printed last.
+        ValueError: it is blank, its quotes do not match, or it ended with an error; the message has what it printed last.
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it took longer than ``SECONDS``; it was killed.
     """
     words = shlex.split(command)
+    if not words:
+        raise ValueError("the command is blank; name a program, or leave out launch.notify")
     text = json.dumps(content)
     done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:

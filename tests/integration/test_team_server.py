@@ -88,7 +88,7 @@ def test_no_secret_of_a_launch_is_in_its_files_its_output_or_the_database(team: 
     """The password in the address, and two tokens in the environment."""
     other = [f"canary{secrets.token_hex(12)}" for _ in range(2)]
     variables = {"AWS_SECRET_ACCESS_KEY": other[0], "FACEGRID_LAB_TOKEN": other[1]}
-    settings = ("launch.executor=local", f"launch.tracking={team.address}", "launch.notify=tee told.json", "--where", ONE)
+    settings = ("launch.executor=local", f"launch.tracking={team.address}", "launch.notify=tee received.json", "--where", ONE)
     said = facegrid(tmp_path, "launch", TINY, *settings, **variables)
     assert "cannot be reached" not in said
     study = Study(tmp_path / "studies" / "tiny")
@@ -102,7 +102,7 @@ def test_no_secret_of_a_launch_is_in_its_files_its_output_or_the_database(team: 
     for secret in (team.password, *other):
         assert leaks(secret, tmp_path, said, dumped) == []
         assert leaks(secret, team.server.folder / "artifacts") == []
-    assert json.loads((tmp_path / "told.json").read_text())["event"] == "done"
+    assert json.loads((tmp_path / "received.json").read_text())["event"] == "done"
 
 
 def test_the_search_for_leaks_finds_each_form(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_search_for_leaks_finds_each_form(tmp_path: Path) -> None:
     assert leaks("another", tmp_path, "geheim/1") == []
 
 
-def test_credentials_may_come_from_the_environment_and_wrong_ones_are_said_without_them(
+def test_credentials_may_come_from_the_environment_and_wrong_ones_are_reported_without_them(
     team: Team, build_study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = build_study(

@@ -1,4 +1,4 @@
-"""The command that is told when a launch ends."""
+"""The command that runs when a launch ends."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def study(make_study: Make) -> Study:
 
 
 def program(folder: Path, body: str) -> str:
-    file = folder / "tell me.py"  # with a space, so that quotes count
+    file = folder / "notify me.py"  # with a space, so that quotes count
     file.write_text(body)
     return shlex.join([sys.executable, str(file)])
 
 
 def copying(folder: Path) -> tuple[str, Path]:
-    target = folder / "told.json"
+    target = folder / "received.json"
     return program(folder, f"import sys; open({str(target)!r}, 'w').write(sys.stdin.read())"), target
 
 
@@ -46,19 +46,19 @@ def test_the_command_gets_states_and_failures_of_a_launch_that_ended(
     with notifying(command, study.path, pytest.fail) as codes:
         assert not target.exists()
         codes.append(code)
-    told = json.loads(target.read_text())
-    assert (told["event"], told["study"], told["cells"]) == (event, "ito2021", {"done": 1, "failed": 1})
-    ((failure),) = told["failed"]
+    received = json.loads(target.read_text())
+    assert (received["event"], received["study"], received["cells"]) == (event, "ito2021", {"done": 1, "failed": 1})
+    ((failure),) = received["failed"]
     assert "backbone=alexnet" in failure["cell"]
     assert failure["reason"].endswith("cannot read http://***@example/x")
-    assert told["path"] == str(study.path)
-    assert 0 <= told["seconds"] < 60
+    assert received["path"] == str(study.path)
+    assert 0 <= received["seconds"] < 60
 
 
 @pytest.mark.parametrize(
     ("error", "event"), [(KeyboardInterrupt, "interrupted"), (LaunchAborted, "aborted"), (OSError, "aborted")]
 )
-def test_a_launch_that_is_cut_off_is_told_and_its_error_goes_on(
+def test_a_launch_that_is_cut_off_runs_the_command_and_its_error_is_raised(
     study: Study, tmp_path: Path, error: type[BaseException], event: str
 ) -> None:
     command, target = copying(tmp_path)
@@ -74,7 +74,7 @@ def test_a_launch_that_is_cut_off_is_told_and_its_error_goes_on(
         ("import time; time.sleep(60)", "timed out"),
     ],
 )
-def test_a_command_that_fails_or_hangs_is_said_and_costs_nothing(
+def test_a_command_that_fails_or_hangs_is_reported_and_costs_nothing(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str
 ) -> None:
     monkeypatch.setattr(module, "SECONDS", 3.0)
@@ -86,12 +86,32 @@ def test_a_command_that_fails_or_hangs_is_said_and_costs_nothing(
     assert said in line
 
 
-def test_a_command_that_does_not_exist_or_has_open_quotes_is_said(study: Study) -> None:
-    for command in ("/no/such/program", "tell 'me"):
+def test_a_command_that_is_blank_does_not_exist_or_has_open_quotes_is_reported(study: Study) -> None:
+    for command in ("/no/such/program", "notify 'me", " "):
         lines: list[str] = []
         with notifying(command, study.path, lines.append):
             pass
         assert len(lines) == 1
+
+
+def test_a_record_that_cannot_be_read_is_reported_but_a_lost_lease_aborts(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error: Exception = KeyError("finished")
+
+    def damaged(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "progress", damaged)
+    command, target = copying(tmp_path)
+    lines: list[str] = []
+    with notifying(command, study.path, lines.append) as codes:
+        codes.append(0)
+    assert lines == ["launch.notify: 'finished'"]
+    error = LaunchAborted("the lease was lost")
+    with pytest.raises(LaunchAborted), notifying(command, study.path, lines.append) as codes:
+        codes.append(0)
+    assert not target.exists()
 
 
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:
@@ -102,6 +122,6 @@ def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     assert not (tmp_path / "shell").exists()
 
 
-def test_nobody_is_told_without_a_command(study: Study) -> None:
+def test_nothing_runs_without_a_command(study: Study) -> None:
     with notifying(None, study.path, pytest.fail) as codes:
         codes.append(1)
