@@ -1,4 +1,4 @@
-"""The ``accept`` command: keeps results whose code has changed, on a person's word."""
+"""The ``accept`` command: keeps results whose code has changed, with a recorded reason."""
 
 from __future__ import annotations
 

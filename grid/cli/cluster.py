@@ -12,7 +12,7 @@ import typer
 from grid.terminal import AsJson, counted, err, out, styled
 
 cluster = typer.Typer(no_args_is_help=True, help="The machines that a launch would use.")
-GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file; what counts is its `launch`")]
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file; its `launch` settings are used")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="such as launch.store=/shared/store")]
 Address = Annotated[
     str | None,
@@ -37,7 +37,7 @@ def preflight(grid: GridFile, overrides: Overrides = None, address: Address = No
 
     spec = read(grid, [*(overrides or []), *([f"launch.address={address}"] if address else [])])
     found = []
-    for finding in check_cluster(spec.spec.launch, study_of(spec), store_of(spec), lambda line: err.print(line)):
+    for finding in check_cluster(spec.spec.launch, study_of(spec), store_of(spec), err.print):
         found.append(finding)
         if not as_json:
             word = styled("[green]ok[/]     ") if finding.ok else styled("[red]wrong[/]  ")

@@ -13,7 +13,7 @@ from grid.terminal import AsJson, WhereText, out
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 Stage = Annotated[str | None, typer.Option("--stage", help="a stage such as train or evaluate:lfw [default: all]")]
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="go on with new lines until nothing computes any more")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="keep printing new lines until nothing is running")]
 SECONDS = 1.0  # between two looks
 
 

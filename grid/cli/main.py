@@ -171,7 +171,7 @@ def debug(
 def status(
     study: StudyFolder,
     watch: Annotated[
-        bool, typer.Option("--watch", help="follow it until nothing computes: cells, stages, nodes, time left")
+        bool, typer.Option("--watch", help="keep showing cells, stages, nodes and time left until nothing is running")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

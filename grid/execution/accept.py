@@ -1,4 +1,4 @@
-"""Accepts stale results: a person judged that a change of the code does not affect them."""
+"""Accepts stale results: the user judged that a change of the code does not affect them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ def accept_stale(study: Study, where: CellFilter | None, because: str) -> tuple[
     """
     plan = make_plan(recorded_grid(study, [cell for cell in study.cells if not cell.hidden]), where)
     ledger = Ledger(store_of(plan.grid))
-    stale = [stage for stage in plan.stages if stage.state == STALE]
-    for stage in stale:
-        marker = ledger.marker(stage.stage, stage.id)
+    reason, done = " ".join(masked_text(because).split()), []
+    for stage in plan.stages:
+        marker = ledger.marker(stage.stage, stage.id) if stage.state == STALE else None
         if marker is not None and marker.generation == stage.generation:
-            decision = Acceptance(
-                marker.generation, stage.source, marker.source, person(), time.time(), " ".join(masked_text(because).split())
-            )
+            decision = Acceptance(marker.generation, stage.source, marker.source, user(), time.time(), reason)
             accept(ledger.store, stage.stage, stage.id, decision)
-    return plan.renewed(), stale
+            done.append(stage)
+    return plan.renewed(), done
 
 
-def person() -> str:
+def user() -> str:
     """The user and the machine, such as ``ada@node7``."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -126,7 +126,7 @@ def carry_out(
         problems = background_sync.finish()
     for line in background_sync.said:
         console.print(styled("[yellow]MLflow[/]: {}", line))
-    _tell(problems, study, console)
+    _report_unsynced(problems, study, console)
     return report
 
 
@@ -134,7 +134,7 @@ def conclude(study: Study, lock: Lock, console: Console) -> Path:
     """Writes the report of a study and copies it to MLflow without running anything; returns the path of its HTML page."""
     page = build(study)
     tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
-    _tell(BackgroundSync(study.path, tracking, live=False, check=lock.check).finish(), study.path, console)
+    _report_unsynced(BackgroundSync(study.path, tracking, live=False, check=lock.check).finish(), study.path, console)
     return page
 
 
@@ -144,7 +144,7 @@ def identify(study: Path, console: Console) -> None:
         console.print(styled("[yellow]MLflow[/]: {}", copied))
 
 
-def _tell(problems: Sequence[str], study: Path, console: Console) -> None:
+def _report_unsynced(problems: Sequence[str], study: Path, console: Console) -> None:
     for problem in problems:
         console.print(styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study)))
 

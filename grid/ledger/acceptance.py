@@ -1,4 +1,4 @@
-"""Stale results that a person judged harmless: who said so, when and why. Part of the ledger, under the stage.
+"""Stale results that a user accepted: who, when and why. Part of the ledger, under the stage.
 
 An acceptance holds for one marker and for the code of the moment. Once the code changes again, the result is stale again.
 """

@@ -240,7 +240,7 @@ class LedgerReader:
         return [row for _, row in self._events(prefix)]
 
     def resumed_from(self, prefix: str) -> dict[str, Any]:
-        """The checkpoint that an attempt resumed from; empty if it began anew."""
+        """The checkpoint that an attempt resumed from; empty if it started from the beginning."""
         return self._object(f"{prefix}/resumed.json")
 
     def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:

@@ -69,7 +69,7 @@ class Status:
     Attributes:
         marker: the marker, if readable, in any state
         generation: of the marker that is no longer valid, as passed to ``Ledger.void``. None if there is nothing to void
-        accepted: why a person accepted the result although the code has changed since, with who and when
+        accepted: why a user accepted the result although the code has changed since, with who and when
     """
 
     state: State

@@ -85,7 +85,7 @@ class CellView:
 
     @property
     def accepted(self) -> dict[str, str]:
-        """Label -> why a person accepted its result although the code has changed since."""
+        """Label -> why a user accepted its result although the code has changed since."""
         return {label: one.accepted for label, one in self.statuses.items() if one.accepted}
 
     @property

@@ -37,7 +37,7 @@ class PlannedStage:
     source: str  # digest of the code
     node: Stage = field(repr=False)
     generation: int | None = None  # of the marker that determined the state
-    accepted: str | None = None  # why a person accepted it although the code has changed since
+    accepted: str | None = None  # why a user accepted it although the code has changed since
 
 
 @dataclass(frozen=True)

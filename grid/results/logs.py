@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grid.ledger.attempt_log import read_log
 from grid.ledger.ledger import Ledger
-from grid.ledger.records import numbers
 from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.study import CellView, Study
 from grid.secrets import masked_text
 from grid.spec.levels import cell_title, selects
+from grid.spec.measure import is_number
 from grid.spec.stage_name import StageName
 
+END = re.compile(r"(failed|retry|done|void|accepted)-(\d+)\.json")
 HIDDEN = (
-    "epoch",
-    "position",
-    "whole",
-    "time",
-    "source",
-    "inputs",
-    "origin",
-    "checkpoint",
-    "sha256",
-    "best_checkpoint",
+    "epoch", "position", "whole", "time", "source", "inputs", "origin", "checkpoint", "sha256", "best_checkpoint",
     "best_sha256",
-)
+)  # fmt: skip
 
 
 def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[dict[str, Any]]:
@@ -71,7 +64,7 @@ def _attempts(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
         if origin := ledger.resumed_from(prefix):
             yield _row(claim["time"], "info", number, f"continues from attempt {int(origin['attempt'][:6])}")
         for row in ledger.attempt_events(prefix):
-            numeric = {key: value for key, value in row.items() if key not in HIDDEN and isinstance(value, (int, float))}
+            numeric = {key: value for key, value in row.items() if key not in HIDDEN and is_number(value)}
             words = ", ".join(f"{key} {value:.4g}" for key, value in numeric.items())
             if "epoch" not in row:  # a detection, say, saves what it has found so far
                 yield _row(row["time"], "info", number, f"saved its progress{f': {words}' if words else ''}", **numeric)
@@ -84,28 +77,27 @@ def _attempts(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
 
 
 def _ends(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
-    names = ledger.store.names(f"{kind}/{id}")
-    for prefix in ("failed-", "retry-", "done-", "void-", "accepted-"):
-        for number in numbers(names, prefix):
-            name = next(name for name in names if numbers([name], prefix) == [number])
-            try:
-                record = unseal(ledger.store.get(f"{kind}/{id}/{name}"), name)
-            except Damaged as error:
-                yield _row(0.0, "error", None, str(error))
-                continue
-            yield _end(prefix, number, record)
+    for name in ledger.store.names(f"{kind}/{id}"):
+        if (found := END.fullmatch(name)) is None:
+            continue
+        try:
+            record = unseal(ledger.store.get(f"{kind}/{id}/{name}"), name)
+        except Damaged as error:
+            yield _row(0.0, "error", None, str(error))
+            continue
+        yield _end(found[1], int(found[2]), record)
 
 
-def _end(prefix: str, number: int, record: Mapping[str, Any]) -> dict[str, Any]:
-    if prefix == "failed-":
+def _end(event: str, number: int, record: Mapping[str, Any]) -> dict[str, Any]:
+    if event == "failed":
         error, trace = masked_text(record["error"]), masked_text(record.get("traceback", ""))
         return _row(record["time"], "error", number, error, traceback=trace)
-    if prefix == "retry-":
+    if event == "retry":
         return _row(record["time"], "info", number, "the failure was cleared: it may be tried again")
-    if prefix == "done-":
+    if event == "done":
         attempt, seconds = int(record["attempt"][:6]), record["finished"] - record["started"]
         return _row(record["finished"], "info", attempt, f"done in {seconds:.1f} s", facts=record["facts"])
-    if prefix == "void-":
+    if event == "void":
         return _row(record["time"], "warning", None, f"its result no longer counts: {record['reason']}")
     return _row(record["time"], "info", None, f"accepted by {record['who']}: {record['because']}")
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.text import Text
 
@@ -29,7 +28,7 @@ class Progress:
         stages, ended: the number of different stages, and of those that are done or failed
         at_work: the running stages, each with the titles of its cells
         seconds_left: estimated from the stages done so far; None if nothing runs, or a kind of stage was never finished
-        alive: whether a launch or a worker computes
+        alive: whether a launch or a worker is running
     """
 
     states: Mapping[str, int]
@@ -78,12 +77,12 @@ def _left(
         name, cell = stages[id]
         if marker := cell.markers.get(name):
             times[name.kind].append(marker.finished - marker.started)
-    begun: Mapping[str, Running] = {one.id: one for one in at_work}
+    begun = {one.id: one for one in at_work}
     total = 0.0
     for id, (name, _) in stages.items():
         if id in ended:
             continue
-        one: Any = begun.get(id)
+        one = begun.get(id)
         if one is not None and one.seconds_left is not None:
             total += one.seconds_left
         elif not times[name.kind]:

@@ -1,4 +1,4 @@
-"""Follows a study while a launch or workers compute: redrawn on a terminal, one line per change elsewhere."""
+"""Follows a study while a launch or workers run: redrawn on a terminal, one line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 2.0  # between two looks
 
 
 def watch(path: Path, console: Console, seconds: float = SECONDS, sleep: Callable[[float], None] = time.sleep) -> Progress:
-    """Shows the study until nothing computes any more; returns the last state."""
+    """Shows the study until nothing is running; returns the last state."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             return _follow(path, lambda name, found: live.update(_drawn(name, found), refresh=True), seconds, sleep)

@@ -103,7 +103,7 @@ class Launch(Config):
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
     claims: Path | None = None  # file of claims that the report judges; docs/claims.md
     detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
-    notify: str | None = None  # a command that is told when a launch ends: JSON on its standard input
+    notify: str | None = None  # a command that runs when a launch ends, with JSON on its standard input
 
 
 class Spec(Config):

@@ -135,7 +135,7 @@ class StageKind:
             graph.add(label, identity, config, [graph.train, *graph.detected])
 
     def asked(self, graph: Graph) -> Iterator[tuple[Any, StageName]]:
-        """The entries of the cell under ``stages`` with the name of this kind, each with the name of its stage."""
+        """The entries of the cell under ``stages`` that have the name of this kind, each with the name of its stage."""
         for settings in graph.cell.stages:
             assert isinstance(settings, StageConfig)
             if settings.name == self.name:

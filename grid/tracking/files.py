@@ -86,7 +86,7 @@ def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
 
 
 def log_file(ledger: Ledger, label: StageName, id: str, folder: Path) -> None:
-    """What happened to a stage, one JSON object per line, as ``facegrid logs --json`` prints it."""
+    """What happened to a stage, one JSON object per line: those of ``facegrid logs --json`` without cell, stage and id."""
     path = folder / "logs" / f"{stage_key(label)}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(row, sort_keys=True) for row in stage_log(ledger, label.kind, id)]

@@ -1,4 +1,4 @@
-"""Decisions of persons about stale results, as the ledger keeps them."""
+"""Acceptances of stale results, as the ledger keeps them."""
 
 from __future__ import annotations
 
