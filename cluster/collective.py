@@ -1,4 +1,4 @@
-"""Whether nodes reach each other as the devices of one training do: a sum over all of them with gloo or nccl."""
+"""Checks that nodes reach each other as the devices of one training do: an all-reduce over them with gloo or nccl."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PATIENCE = timedelta(seconds=45)
 
 
 def free_port(host: str) -> int:
-    """A port at that address on this machine which nothing listens on at the moment."""
+    """A port at that address of this machine that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def sum_over_nodes(rank: int, world: int, host: str, port: int, backend: str) -> str | None:
-    """None if the sum of all ranks' numbers arrives here, otherwise what is wrong.
+    """None if the all-reduce gives this process the sum over all ranks, otherwise what is wrong.
 
     Args:
         rank: of this process; rank 0 runs at ``host``
@@ -36,7 +36,7 @@ def sum_over_nodes(rank: int, world: int, host: str, port: int, backend: str) ->
             distributed.all_reduce(value)
             expected = world * (world + 1) / 2
             if not bool((value == expected).all()):
-                return f"the sum over {world} nodes is {float(value[0]):g}, not {expected:g}"
+                return f"the all-reduce over {world} nodes gives {float(value[0]):g}, not {expected:g}"
             distributed.barrier()
         finally:
             distributed.destroy_process_group()

@@ -42,7 +42,7 @@ def versions(nodes: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
 def gpus(node: str, offered: float, seen: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Compares the number of GPUs that Ray offers on a node with those that torch sees there and that compute correctly."""
     broken = [
-        Finding("gpu", False, f"{one['name']}: {one['error']}", node, "check the driver (nvidia-smi), or take the node away")
+        Finding("gpu", False, f"{one['name']}: {one['error']}", node, "check the driver (nvidia-smi), or remove the node")
         for one in seen
         if one["error"]
     ]
@@ -73,7 +73,7 @@ def disk(node: str, free: Mapping[str, int], store: str | None) -> list[Finding]
     for folder, left in free.items():
         needed = STORE if folder == store else TEMPORARY
         text = f"{folder}: {left / 2**30:.1f} GiB free"
-        short = f"free some, {needed >> 30} GiB at least, or choose another {'launch.store' if folder == store else 'TMPDIR'}"
+        short = f"free at least {needed >> 30} GiB, or choose another {'launch.store' if folder == store else 'TMPDIR'}"
         found.append(Finding("disk", left >= needed, text, node, None if left >= needed else short))
     return found
 
@@ -94,14 +94,18 @@ def store(place: str, written: Mapping[str, Mapping[str, Any]], read: Mapping[st
     able = {node for node, facts in written.items() if not facts["error"]}
     for node in sorted(able):
         if error := read[node]["error"]:
-            found.append(Finding("store", False, f"{place}: {error}", node, "see what differs on this node"))
+            found.append(
+                Finding(
+                    "store", False, f"{place}: {error}", node, "compare its mount of the store with that of the other nodes"
+                )
+            )
         elif lacking := sorted(able - set(read[node]["seen"])):
             text = f"{place}: does not show what {', '.join(lacking)} wrote"
             do = "it is another disk under the same path, or one that is not consistent: mount the same one on all nodes"
             found.append(Finding("store", False, text, node, do))
     first = [node for node, facts in written.items() if facts["first"]]
     if able and not found and len(first) != 1:
-        text = f"{place}: {len(first)} nodes created the same object ({', '.join(first)}), and one must"
+        text = f"{place}: {len(first)} nodes created the same object ({', '.join(first)}), but exactly one must"
         found.append(Finding("store", False, text, None, "use a file system on which link() is atomic, such as NFSv4"))
     return found or [Finding("store", True, f"{place}: written and read by {_nodes(written)}, and created by one at a time")]
 

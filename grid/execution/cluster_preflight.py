@@ -22,7 +22,7 @@ from grid.ledger.store_probe import read_probe, write_probe
 from grid.secrets import masked
 from grid.spec.grid_file import BadInput, Launch
 
-RESTART = "see Ray's logs there (/tmp/ray/session_latest/logs), or take the node away"
+RESTART = "see Ray's logs there (/tmp/ray/session_latest/logs), or remove the node"
 
 
 def check_cluster(launch: Launch, study: Path, store: Path | str, say: Callable[[str], None]) -> Iterator[Finding]:
@@ -107,7 +107,7 @@ def _gpus(nodes: Nodes) -> Iterator[Finding]:
 
 
 def _collective(nodes: Nodes) -> Iterator[Finding]:
-    """A sum over all nodes that can run a training: with gloo, and with nccl if each of them has a GPU."""
+    """An all-reduce over the nodes that can run a training: with gloo, and with nccl if each of them has a GPU."""
     able = [node for node in nodes.nodes if node.resources.get("CPU", 0)]
     if len(able) < 2:
         return
@@ -125,7 +125,7 @@ def _collective(nodes: Nodes) -> Iterator[Finding]:
         ends = {name: nodes.wait(name, reference) for name, reference in begun.items()}
         do = f"open the ports between the nodes, and set {backend.upper()}_SOCKET_IFNAME to the network that they share"
         wrong = [Finding("network", False, f"{backend}: {end}", name, do) for name, end in ends.items() if end is not None]
-        yield from wrong or [Finding("network", True, f"{backend}: a sum over {len(able)} nodes is right")]
+        yield from wrong or [Finding("network", True, f"{backend}: the all-reduce over {len(able)} nodes is correct")]
 
 
 def _store(nodes: Nodes, place: str) -> Iterator[Finding]:
@@ -136,7 +136,7 @@ def _store(nodes: Nodes, place: str) -> Iterator[Finding]:
         written = {DRIVER: write_probe(place, prefix, DRIVER), **nodes.each(write_probe, place, prefix, own=own)}
         written = {name: _answer(end, first=False) for name, end in written.items()}
         able = [name for name, end in written.items() if not end["error"]]
-        # the nodes read first: an object that the driver's look has brought into a cache would prove nothing
+        # the nodes read first: an object that the driver's read has brought into a cache would prove nothing
         read = {**nodes.each(read_probe, place, prefix, able), DRIVER: read_probe(place, prefix, able)}
         yield from findings.store(masked(place), written, {name: _answer(end, seen=()) for name, end in read.items()})
     finally:

@@ -43,7 +43,7 @@ def words(error: BaseException, tracking: str) -> str:
         said = f"it answers {status} {_phrase(status)}"
         return f"{said}; {ADVICE[status]}" if status in ADVICE else said
     if "ConnectionPool" in text:  # from requests; the rest of the message is internal detail
-        return "it timed out" if "timed out" in text else "nobody answers"
+        return "it timed out" if "timed out" in text else "no server answers"
     if isinstance(error, RestException):
         return f"it answers {text}"
     return text if isinstance(error, (Damaged, TimeoutError)) else f"{type(error).__name__}: {text}"

@@ -89,7 +89,7 @@ def test_a_sound_cluster_passes_and_its_store_is_left_as_it_was(cluster: Nodes, 
     assert checks.count("clock") == 3  # the head and two nodes
     assert checks.count("gpu") == 3
     (network,) = (one for one in found if one["check"] == "network")
-    assert network["text"] == "gloo: a sum over 2 nodes is right"
+    assert network["text"] == "gloo: the all-reduce over 2 nodes is correct"
     (stored,) = (one for one in found if one["check"] == "store")
     assert "3 nodes and the driver" in stored["text"]
     assert list((study / "store").iterdir()) == []
@@ -100,8 +100,8 @@ def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(cluster: Node
     study, store = tmp_path / "study", tmp_path / "store"
     store.mkdir()
     node = OwnDisk(cluster, store, tmp_path / "packages")
-    nobody = f"http://127.0.0.1:{free_port()}"
-    settings = (f"launch.study={study}", f"launch.store={store}", f"launch.tracking={nobody}", "--address", cluster.address)
+    closed = f"http://127.0.0.1:{free_port()}"
+    settings = (f"launch.study={study}", f"launch.store={store}", f"launch.tracking={closed}", "--address", cluster.address)
     code, found = preflight(*settings)
     assert code == 1
     (gpu,) = wrong(found, "gpu")
@@ -116,7 +116,7 @@ def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(cluster: Node
     assert "driver" in others[culprit].partition("what ")[2]
     assert "mount the same one" in wrong(found, "store")[0]["do"]
     (tracking,) = wrong(found, "tracking")
-    assert (tracking["node"], tracking["text"]) == ("driver", f"{nobody}: nobody answers")
+    assert (tracking["node"], tracking["text"]) == ("driver", f"{closed}: no server answers")
     assert not wrong(found, "network")
     assert list(store.iterdir()) == []
 

@@ -157,10 +157,10 @@ def test_a_launch_on_the_nodes_of_a_job_has_a_ray_of_its_own(slurm: Path, undist
     contents = Store(tmp_path / STUDY / "store").contents()
     assert {key[0] for key in contents} >= {"train", "evaluate", "explain"}
     assert contents.items() <= undisturbed.contents.items()
-    assert not psutil_rays(more), "Ray ends with the job"
+    assert not ray_processes(more), "Ray ends with the job"
 
 
-def psutil_rays(environment: dict[str, str]) -> list[int]:
+def ray_processes(environment: dict[str, str]) -> list[int]:
     """The processes of the Ray at that port."""
     port = environment["FACEGRID_RAY_PORT"]
     return [

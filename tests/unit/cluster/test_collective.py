@@ -1,4 +1,4 @@
-"""A sum over processes of this machine, as between nodes."""
+"""An all-reduce over processes of this machine, as between nodes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def test_a_process_that_never_comes_is_an_error_and_not_a_hang(monkeypatch: pyte
     assert not distributed.is_initialized()
 
 
-def test_a_wrong_sum_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_sum_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "all_reduce", lambda value: value.add_(1))
-    assert sum_over_nodes(0, 1, HOST, free_port(HOST), "gloo") == "the sum over 1 nodes is 2, not 1"
+    assert sum_over_nodes(0, 1, HOST, free_port(HOST), "gloo") == "the all-reduce over 1 nodes gives 2, not 1"
 
 
 def test_a_free_port_can_be_listened_on() -> None:

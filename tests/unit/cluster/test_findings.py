@@ -88,7 +88,7 @@ def test_two_nodes_that_created_one_object_are_a_fault_of_the_file_system() -> N
     both = ["driver", "a"]
     (found,) = store("/s", written(driver=True, a=True), seen(driver=both, a=both))
     assert not found.ok
-    assert found.text == "/s: 2 nodes created the same object (driver, a), and one must"
+    assert found.text == "/s: 2 nodes created the same object (driver, a), but exactly one must"
     (none,) = store("/s", written(driver=False, a=False), seen(driver=both, a=both))
     assert not none.ok
 

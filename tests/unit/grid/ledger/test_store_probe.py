@@ -48,7 +48,7 @@ def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     assert not (tmp_path / "store").exists()
 
 
-def test_an_error_of_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -58,5 +58,5 @@ def test_an_error_of_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     assert read_probe(str(tmp_path), "probe", ["a"])["error"] == "cannot be read (No space left on device)"
 
 
-def test_an_unknown_scheme_is_told() -> None:
+def test_an_unknown_scheme_is_reported() -> None:
     assert "unknown scheme 's3'" in write_probe("s3://bucket", "probe", "a")["error"]

@@ -23,7 +23,7 @@ def study(make_study: Make) -> Study:
     )  # fmt: skip
 
 
-def test_a_failed_training_tells_its_attempts_its_error_and_its_traceback(study: Study) -> None:
+def test_a_failed_training_has_its_attempts_its_error_and_its_traceback(study: Study) -> None:
     rows = study_log(study, {"backbone": ["alexnet"]}, "train")
     said = [row["message"] for row in rows]
     assert [text.partition(" on ")[0] for text in said if " began" in text] == ["attempt 1 began", "attempt 2 began"]
@@ -81,7 +81,7 @@ def test_an_attempt_that_resumed_names_the_other(study: Study) -> None:
     assert said[-1] == "continues from attempt 1"
 
 
-def test_what_became_of_a_result_is_told(study: Study) -> None:
+def test_what_became_of_a_result_is_reported(study: Study) -> None:
     id = study.cells[1].stages["train"]
     study.ledger.void("train", id, "for the test")
     study.ledger.forgive("train", study.cells[0].stages["train"])
