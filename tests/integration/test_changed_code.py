@@ -56,7 +56,7 @@ STEPS = 4  # of an epoch
 
 
 class Place:
-    """A folder with a grid of one cell, whose loss can be written anew."""
+    """A folder with a grid of one cell, whose loss can be rewritten."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, folder / "study/store"

@@ -1,4 +1,4 @@
-"""What executors are told and tell, and how a grid file names one."""
+"""What executors receive and report, and how a grid file names one."""
 
 from collections.abc import Callable
 from functools import partial
