@@ -3,10 +3,11 @@
 Under ``<kind>/<id>/`` of a store, every object is written once and contains its own digest:
 
 * ``claims/000002.json``: an attempt claimed its number (create-if-absent) and a token.
-* ``000002-<token>/``: the files of that attempt: outputs, ``events/``, ``checkpoints/``.
+* ``000002-<token>/``: the files of that attempt: outputs, ``events/``, ``checkpoints/``, ``log/`` (messages, without digests).
 * ``failed-000002.json``: that attempt failed with a reproducible error; ``retry-000002.json`` forgives it.
 * ``done-000.json``: the marker, created last and only once; names the attempt and the digests of outputs and inputs.
 * ``void-000.json``: that marker is no longer valid, and why; the next one is ``done-001.json``.
+* ``accepted-000000.json``: that marker counts although its code has changed: who, when and why.
 
 An attempt with a newer claim after it is fenced: it may write in its own folder but never a marker. An attempt resumes only
 from checkpoints written by the same code from the same inputs, and never from an attempt that began before a marker of the
