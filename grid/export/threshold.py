@@ -18,7 +18,7 @@ SCORES = "scores.parquet"
 
 
 def threshold_of(trained: Trained, fmr: float, protocol: str | None) -> dict[str, Any]:
-    """See ``operating_point``, with ``protocol``, ``flip_test`` and ``best_accuracy`` of all its pairs.
+    """See ``operating_point``, with ``protocol`` and ``flip_test``.
 
     Without a protocol that has pairs, a ``reason`` instead.
 

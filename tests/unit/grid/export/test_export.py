@@ -42,8 +42,8 @@ def test_the_threshold_is_that_of_the_scores_of_the_study(package: Any) -> None:
     protocol: Any = resolve("protocol", DRAWN)
     marker = study.cells[0].markers[StageName(EVALUATE, "drawn")]
     left, right, same, scores = scored_subjects(study.ledger, marker, protocol)
-    told = operating_point(scores, same, left, right, 0.1)
-    assert package.record["threshold"] == {**json.loads(json.dumps(told)), "protocol": "drawn"}
+    expected = operating_point(scores, same, left, right, 0.1)
+    assert package.record["threshold"] == {**json.loads(json.dumps(expected)), "protocol": "drawn"}
     assert package.record["embedding"]["flip_test"] is True
 
 
