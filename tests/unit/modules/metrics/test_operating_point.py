@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from modules.metrics.intervals import wilson
 from modules.metrics.operating_point import halves, operating_point
 
 RNG = np.random.default_rng(5)
@@ -53,3 +54,14 @@ def test_a_rate_that_the_pairs_cannot_show_is_refused() -> None:
         operating_point(scores, same, left, right, 1e-4)
     with pytest.raises(ValueError, match="between 0 and 1"):
         operating_point(scores, same, left, right, 0)
+
+
+def test_copies_of_the_pairs_do_not_narrow_the_intervals() -> None:
+    """Every pair eight times adds no subject; Wilson's interval of independent pairs would be 2.8 times as narrow."""
+    scores, same, left, right = (np.repeat(column, 8) for column in pairs(10, 8, 2000))
+    found = operating_point(scores, same, left, right, 0.02)
+    for rate, kind in (("fmr", "impostor"), ("tmr", "genuine")):
+        value, count = found[rate]["value"], found["measured_on"][kind]
+        low, high = wilson(round(value * count), count)
+        assert found[rate]["low"] < value < found[rate]["high"]
+        assert found[rate]["high"] - found[rate]["low"] > 1.5 * (high - low)
