@@ -49,7 +49,7 @@ def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool
     return dict(zip(names.tolist(), chooses[group].tolist(), strict=True))
 
 
-def operating_point(
+def held_out_threshold(
     scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float, seed: int = 0
 ) -> dict[str, Any]:
     """The lowest threshold whose FMR does not exceed ``fmr`` on the pairs of one half, and its rates on those of the other.
