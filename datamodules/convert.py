@@ -77,7 +77,9 @@ def convert(
         raise ValueError(f"{target}: is there already; remove it or name another folder")
     if missing := data.missing():
         raise ValueError(str(missing))
-    manifest = data.manifest(cache) or data.scan(cache, progress)
+    manifest = data.manifest(cache)
+    if manifest is None:
+        manifest = data.scan(cache, progress)
     if not manifest.keys:
         raise ValueError(f"the dataset {data.name} has no images that fit its settings")
     dataset = data.build(manifest)

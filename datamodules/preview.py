@@ -77,7 +77,9 @@ def _manifest(data: DatasetConfig, cache: Path | None, progress: Progress | None
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="facegrid-show-") as folder:
             return _manifest(data, Path(folder), progress)
-    manifest = data.manifest(cache) or data.scan(cache, progress)
+    manifest = data.manifest(cache)
+    if manifest is None:
+        manifest = data.scan(cache, progress)
     if not len(manifest.keys):
         raise ValueError(f"dataset {data.name} has no images to show")
     return manifest

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from datamodules.datamodule import to_tensor
+from datamodules.datamodule import tensors
 from datamodules.images import read_image
 from grid.export.package import Package
 from grid.spec.grid_file import BadInput
@@ -96,7 +96,7 @@ class Embedder:
         found = []
         with torch.inference_mode():
             for start in range(0, len(crops), BATCH):
-                images = torch.stack([to_tensor(crop) for crop in crops[start : start + BATCH]])
+                images = tensors(crops[start : start + BATCH], "cpu")
                 total = self.network(images)
                 if self.package.flip_test:
                     total = total + self.network(images.flip(3))
@@ -113,11 +113,11 @@ class Embedder:
         Raises:
             BadInput: as ``crops`` and ``embed``; neither the package nor the caller has a threshold.
         """
-        told = self.package.record.get("threshold") or {}
-        limit = told.get("threshold") if threshold is None else threshold
+        recorded = self.package.record.get("threshold") or {}
+        limit = recorded.get("threshold") if threshold is None else threshold
         if limit is None:
             raise BadInput(
-                f"{self.package.folder}: exported without a threshold ({told.get('reason', 'none was measured')}); give "
+                f"{self.package.folder}: exported without a threshold ({recorded.get('reason', 'none was measured')}); give "
                 "--threshold"
             )
         crops, found = self.crops([one, other])
@@ -127,8 +127,8 @@ class Embedder:
             "similarity": similarity,
             "threshold": float(limit),
             "same": similarity >= limit,
-            "fmr": told.get("fmr") if threshold is None else None,
-            "tmr": told.get("tmr") if threshold is None else None,
-            "protocol": told.get("protocol") if threshold is None else None,
+            "fmr": recorded.get("fmr") if threshold is None else None,
+            "tmr": recorded.get("tmr") if threshold is None else None,
+            "protocol": recorded.get("protocol") if threshold is None else None,
             "faces": [{"file": str(file), "found": face} for file, face in zip((one, other), found, strict=True)],
         }

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def export(trained: Trained, to: Path, fmr: float, protocol: str | None) -> Pack
         raise BadInput(f"{trained.title}: {error}") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return Package(to, package.record, package.backbone, package.head, package.detector, package.input)
+    return replace(package, folder=to)
 
 
 def _write(trained: Trained, folder: Path, threshold: dict[str, Any]) -> Package:

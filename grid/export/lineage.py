@@ -36,7 +36,7 @@ def lineage(trained: Trained) -> dict[str, Any]:
 
 
 def licenses(trained: Trained) -> list[dict[str, str]]:
-    """The terms of the data and weights that went into the network; whoever passes it on must check them."""
+    """The terms of the data and weights that went into the network; check them before passing the network on."""
     cell = trained.cell
     if cell is None:
         return [{"what": "training data and initial weights", "terms": "unknown: no study is known"}]

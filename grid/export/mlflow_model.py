@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,9 @@ def model_arguments(package: Package) -> dict[str, Any]:
         "python_model": str(CODE),
         "artifacts": {"folder": str(package.folder)},
         "signature": signature,
-        "pip_requirements": [f"{name}=={_version(name)}" for name in ("mlflow", "numpy", "onnxruntime")],
+        "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "onnxruntime")],
         "metadata": {key: package.record[key] for key in ("title", "preprocessing", "embedding", "threshold")},
     }
-
-
-def _version(name: str) -> str:
-    from importlib.metadata import version
-
-    return version(name)
 
 
 def log_model(package: Package, tracking: str, name: str) -> dict[str, str]:
@@ -60,7 +55,7 @@ def log_model(package: Package, tracking: str, name: str) -> dict[str, str]:
         mlflow.set_tracking_uri(tracking)
         mlflow.set_experiment(f"{name} models")
         with mlflow.start_run(run_name=str(package.record["title"])):
-            told = mlflow.pyfunc.log_model(name="model", registered_model_name=name, **model_arguments(package))
+            logged = mlflow.pyfunc.log_model(name="model", registered_model_name=name, **model_arguments(package))
     except Exception as error:  # MLflow has many kinds of errors, of its own and of its databases
         line = " ".join(str(error).split())[:300]
         raise BadInput(
@@ -69,7 +64,7 @@ def log_model(package: Package, tracking: str, name: str) -> dict[str, str]:
     finally:
         mlflow.set_tracking_uri(before)
     return {
-        "model_id": str(told.model_id),
-        "uri": str(told.model_uri),
-        "registered": f"{name} version {told.registered_model_version}",
+        "model_id": str(logged.model_id),
+        "uri": str(logged.model_uri),
+        "registered": f"{name} version {logged.registered_model_version}",
     }

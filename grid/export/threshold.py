@@ -12,13 +12,13 @@ from grid.plan.inputs import Blocked, InputResolver
 from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import EVALUATE, StageName
-from modules.metrics.operating_point import operating_point
+from modules.metrics.held_out_threshold import held_out_threshold
 
 SCORES = "scores.parquet"
 
 
 def threshold_of(trained: Trained, fmr: float, protocol: str | None) -> dict[str, Any]:
-    """See ``operating_point``, with ``protocol``, ``flip_test`` and ``best_accuracy`` of all its pairs.
+    """See ``held_out_threshold``, with ``protocol`` and ``flip_test``.
 
     Without a protocol that has pairs, a ``reason`` instead.
 
@@ -46,7 +46,7 @@ def threshold_of(trained: Trained, fmr: float, protocol: str | None) -> dict[str
         left, right, same, scores = scored_subjects(
             trained.ledger, trained.view.markers[StageName(EVALUATE, chosen.title)], chosen
         )
-        found = operating_point(scores, same, left, right, fmr)
+        found = held_out_threshold(scores, same, left, right, fmr)
     except (ValueError, Blocked, Damaged) as error:
         raise BadInput(f"protocol {chosen.title}: {error}") from error
     return {**found, "protocol": chosen.title, "flip_test": chosen.flip_test}

@@ -19,7 +19,7 @@ from grid.ledger.study import Study
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
 from grid.spec.stage_name import EVALUATE, StageName
-from modules.metrics.operating_point import operating_point
+from modules.metrics.held_out_threshold import held_out_threshold
 
 WORST = 8  # pairs of each kind
 SIDE = 112  # pixels of a shown image
@@ -58,12 +58,12 @@ def evaluations(study: Study) -> Iterator[tuple[str, ProtocolConfig, Marker]]:
 
 
 def thresholds(study: Study, fmr: float) -> list[Threshold]:
-    """See ``operating_point``; one for each network and protocol with pairs of images."""
+    """See ``held_out_threshold``; one for each network and protocol with pairs of images."""
     found = []
     for title, protocol, marker in evaluations(study):
         try:
             left, right, same, scores = scored_subjects(study.ledger, marker, protocol)
-            found.append(Threshold(title, protocol.title, operating_point(scores, same, left, right, fmr)))
+            found.append(Threshold(title, protocol.title, held_out_threshold(scores, same, left, right, fmr)))
         except ValueError as error:
             found.append(Threshold(title, protocol.title, None, str(error)))
     return found

@@ -37,7 +37,6 @@ from grid.report.build import build
 from grid.spec.grid_file import BadInput, Grid, read
 from grid.terminal import styled
 from modules.layers.normalize import unit
-from modules.shape_inference import Size
 
 GRID, FINDINGS = "judge.yaml", "preprocessing.json"
 AXIS = "model"
@@ -75,7 +74,7 @@ def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Fin
     prepare(study, store_of(grid))
     with Lock(LocalStore(study), "judge") as lock:
         plan = checked_plan(grid, None, console)
-        findings = {one.title: _tried(one, request, InputResolver(store_of(grid)), console) for one in request.networks}
+        findings = _findings(request, InputResolver(store_of(grid)), console)
         changed = [_better(one, findings[one.title], request.stated) for one in request.networks]
         if changed != list(request.networks):
             grid = _grid(replace(request, networks=tuple(changed)))
@@ -123,43 +122,53 @@ def _run(plan: Plan, grid: Grid, lock: Lock, console: Console) -> bool:
     return not queue.failed
 
 
-def _tried(one: Judged, request: Request, resolver: InputResolver, console: Console) -> list[Finding]:
-    """What the usual preprocessing gives on a few pairs; nothing for an exported network."""
-    if one.preprocessing is None:
-        return []
+def _findings(request: Request, resolver: InputResolver, console: Console) -> dict[str, list[Finding]]:
+    """What the usual preprocessing gives on a few pairs, by title; nothing for exported networks and stored embeddings."""
+    found: dict[str, list[Finding]] = {one.title: [] for one in request.networks}
+    guessed = [(one, one.preprocessing) for one in request.networks if one.preprocessing is not None]
+    if not guessed:
+        return found
     protocol: Any = resolve("protocol", request.protocols[0])
-    settings = one.settings()
-    size: Size = one.size
-    parts = tuple(part for part in PARTS if part != "faces" or "faces" in request.stated or one.preprocessing.faces != "none")
-    console.print(f"{one.title}: trying the usual preprocessing on a few pairs")
     with fresh_process_state({}):
         import torch
 
         torch.set_num_threads(request.threads)
         try:
-            sample = Sample(protocol, resolver)
+            sample = Sample(protocol, resolver)  # one for all networks: its faces are detected once
         except (ValueError, Blocked) as error:
             raise BadInput(str(error)) from error
-        crops: dict[str, Any] = {}
-        built: dict[str, Any] = {}
+        for one, start in guessed:
+            console.print(f"{one.title}: trying the usual preprocessing on a few pairs")
+            found[one.title] = _tried(one, start, request.stated, sample)
+    return found
 
-        def score(how: Preprocessing) -> np.ndarray:
-            from datamodules.datamodule import to_tensor
 
-            if how.faces not in crops:
-                crops[how.faces] = torch.stack([to_tensor(crop) for crop in sample.crops(how.faces, size)])
-            config: Any = resolve("backbone", {**settings["backbone"], **how.of_network()})
-            network = built.setdefault("network", config.build().eval())
-            network.embedding.config = config
-            with torch.inference_mode():
-                vectors = unit(network(crops[how.faces])[:, :, 0, 0].double()).numpy()
-            cosines: np.ndarray = np.einsum("nd,nd->n", vectors[sample.left], vectors[sample.right])
-            return cosines
+def _tried(one: Judged, start: Preprocessing, stated: frozenset[str], sample: Sample) -> list[Finding]:
+    """What the usual preprocessing gives for a network, see ``survey``."""
+    import torch
 
-        try:
-            return survey(one.preprocessing, sample.same, score, parts)[1]
-        except ValueError as error:
-            raise BadInput(f"{one.path}: {error}" if str(one.path) not in str(error) else str(error)) from error
+    from datamodules.datamodule import tensors
+
+    settings = one.settings()
+    parts = tuple(part for part in PARTS if part != "faces" or "faces" in stated or start.faces != "none")
+    crops: dict[str, Any] = {}
+    built: dict[str, Any] = {}
+
+    def score(how: Preprocessing) -> np.ndarray:
+        if how.faces not in crops:
+            crops[how.faces] = tensors(sample.crops(how.faces, one.size), "cpu")
+        config: Any = resolve("backbone", {**settings["backbone"], **how.of_network()})
+        network = built.setdefault("network", config.build().eval())
+        network.embedding.config = config
+        with torch.inference_mode():
+            vectors = unit(network(crops[how.faces])[:, :, 0, 0].double()).numpy()
+        cosines: np.ndarray = np.einsum("nd,nd->n", vectors[sample.left], vectors[sample.right])
+        return cosines
+
+    try:
+        return survey(start, sample.same, score, parts)[1]
+    except ValueError as error:
+        raise BadInput(f"{one.path}: {error}" if str(one.path) not in str(error) else str(error)) from error
 
 
 def _better(one: Judged, findings: Sequence[Finding], stated: frozenset[str]) -> Judged:

@@ -117,14 +117,14 @@ def _of_embeddings(path: Path) -> Judged:
 
 
 def _of_onnx(path: Path, start: Preprocessing, size: tuple[int, int] | None, output: str | None) -> Judged:
-    told = inspect(path)
-    given = told.size
+    file = inspect(path)
+    given = file.size
     if size is not None and any(side not in (None, ours) for side, ours in zip(given, size, strict=True)):
         raise BadInput(f"{path}: its images are {given[0]} x {given[1]} pixels; --size {size[0]}x{size[1]} does not fit")
     height, width = size or (given[0] or SIZE[0], given[1] or SIZE[1])
-    batch = told.shape[0] or 1
-    shapes = trial(path, told.input, (batch, height, width, 3) if told.nhwc else (batch, 3, height, width))
-    name = output or told.outputs[0]
+    batch = file.shape[0] or 1
+    shapes = trial(path, file.input, (batch, height, width, 3) if file.nhwc else (batch, 3, height, width))
+    name = output or file.outputs[0]
     if name not in shapes:
         raise BadInput(f"{path}: no output {name!r} (known: {', '.join(shapes)}); set --output")
     shape = shapes[name]
@@ -134,7 +134,7 @@ def _of_onnx(path: Path, start: Preprocessing, size: tuple[int, int] | None, out
             f"(known: {', '.join(shapes)})"
         )
     dimension = int(torch.Size(shape[1:]).numel())
-    backbone = {"name": "external", "path": str(path), "dimension": dimension, "layout": "nhwc" if told.nhwc else "nchw"}
+    backbone = {"name": "external", "path": str(path), "dimension": dimension, "layout": "nhwc" if file.nhwc else "nchw"}
     backbone |= {"output": output} if output else {}
     said = f"ONNX, {height} x {width} pixels{' (assumed)' if size is None and None in given else ''}, {dimension} numbers"
     return Judged(path.name, path, _external(backbone), (height, width), start, said)

@@ -9,6 +9,7 @@ import numpy as np
 
 from configs.data_interfaces import ProtocolConfig
 from configs.lookup import resolve
+from datamodules.split import rows_of
 from grid.judge.preprocessing import FACES
 from grid.plan.inputs import InputResolver
 
@@ -69,10 +70,7 @@ def _pairs(protocol: Any, manifest: Any) -> tuple[np.ndarray, np.ndarray, np.nda
         first = np.zeros(len(asked.templates), np.int64)
         first[asked.templates.template[::-1]] = asked.templates.rows[::-1]
         return first[asked.left], first[asked.right], asked.same
-    rows: dict[str, list[int]] = {}
-    for row, who in enumerate(manifest.identities):
-        rows.setdefault(who, []).append(row)
-    several = [theirs for theirs in rows.values() if len(theirs) > 1]
+    several = [theirs for theirs in rows_of(manifest.identities).values() if len(theirs) > 1]
     if len(several) < 2:
         raise ValueError(f"protocol {protocol.title}: no subject has two images, so no pairs can be made")
     firsts = [theirs[0] for theirs in several]

@@ -129,8 +129,8 @@ def _onnx(config: ExternalConfig, shape: tuple[int, ...]) -> Any:
     from modules.weights.onnx_files import inspect
     from modules.weights.onnx_trial import trial
 
-    told = inspect(config.path)
-    trial(config.path, told.input, (told.shape[0] or 1, *shape))
+    file = inspect(config.path)
+    trial(config.path, file.input, (file.shape[0] or 1, *shape))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     options.log_severity_level = 4
@@ -138,18 +138,18 @@ def _onnx(config: ExternalConfig, shape: tuple[int, ...]) -> Any:
         session = onnxruntime.InferenceSession(str(config.path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception for each of its states
         raise ValueError(f"{config.path}: ONNX Runtime cannot open it ({' '.join(str(error).split())[:300]})") from error
-    name = config.output or told.outputs[0]
-    if name not in told.outputs:
-        raise ValueError(f"{config.path}: no output {name!r} (known: {', '.join(told.outputs)}); set backbone.output")
+    name = config.output or file.outputs[0]
+    if name not in file.outputs:
+        raise ValueError(f"{config.path}: no output {name!r} (known: {', '.join(file.outputs)}); set backbone.output")
 
     def run(batch: Tensor) -> Tensor:
         images = batch.detach().cpu().numpy()
-        step = told.shape[0] or len(images)  # some files fix the number of images
+        step = file.shape[0] or len(images)  # some files fix the number of images
         found = []
         for start in range(0, len(images), step):
             part = images[start : start + step]
             whole = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), part.dtype)])
-            found.append(session.run([name], {told.input: whole})[0][: len(part)])
+            found.append(session.run([name], {file.input: whole})[0][: len(part)])
         return torch.from_numpy(np.concatenate(found).astype(np.float32, copy=False))
 
     return run
@@ -169,8 +169,12 @@ def _script(config: ExternalConfig) -> Any:
         raise ValueError(f"{config.path}: no readable TorchScript file ({line})") from error
 
     def run(batch: Tensor) -> Tensor:
-        with torch.no_grad():
-            found = module(batch.cpu())
+        try:
+            with torch.no_grad():
+                found = module(batch.cpu())
+        except RuntimeError as error:  # its last line is the cause; the others are the traceback of the script
+            line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            raise ValueError(f"{config.path}: the TorchScript network fails on images {tuple(batch.shape)} ({line})") from error
         if not isinstance(found, Tensor):
             raise ValueError(f"{config.path}: returns {type(found).__name__}; expected a tensor of embeddings")
         return found.float()

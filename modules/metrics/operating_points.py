@@ -58,8 +58,7 @@ def operating_points(
 
     Raises:
         ValueError: a wished rate is not between 0 and 1; a score is not finite; there are too few subjects, so that some
-        threshold
-            has no impostor pairs to be chosen from.
+            threshold has no impostor pairs to be chosen from.
     """
     for fmr in fmrs:
         if not 0 < fmr < 1:

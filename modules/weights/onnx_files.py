@@ -172,8 +172,8 @@ BITS = {
 
 def _external(path: Path, tensor: Any, needed: int) -> Path:
     """The file with a tensor's data; raises ValueError unless it lies inside the folder of ``path`` and is long enough."""
-    told = {entry.key: entry.value for entry in tensor.external_data}
-    location = told.get("location", "")
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
     folder = path.parent.resolve()
     place = Path(os.path.realpath(folder / location)) if location else folder
     if not location or "\0" in location or os.path.isabs(location) or not place.is_relative_to(folder) or place == folder:
@@ -183,8 +183,8 @@ def _external(path: Path, tensor: Any, needed: int) -> Path:
     if not place.is_file():
         raise ValueError(f"{path}: tensor {tensor.name} has its data in {location!r}, which is no file here; put it beside")
     try:
-        offset = int(told.get("offset", "0"))
-        length = int(told.get("length", str(needed)))
+        offset = int(entries.get("offset", "0"))
+        length = int(entries.get("length", str(needed)))
     except ValueError as error:
         raise ValueError(f"{path}: tensor {tensor.name} has an offset or length that is no number; damaged") from error
     if offset < 0 or length != needed or offset + length > place.stat().st_size:

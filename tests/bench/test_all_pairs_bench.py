@@ -55,12 +55,12 @@ def test_all_pairs_of_lfw_take_seconds_and_less_than_a_gigabyte_and_a_half() -> 
     found = all_pairs(units, who).auc()
     ours = time.perf_counter() - before
     assert abs(found - expected) < 1e-6  # scores are rounded to float32
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(ROOT)], capture_output=True, text=True, check=True, env=dict(os.environ)
     ).stdout.split()
-    pairs, seconds, gigabytes = int(told[0]), float(told[1]), float(told[2])
+    pairs, seconds, gigabytes = int(reported[0]), float(reported[1]), float(reported[2])
     print(f"\n{SMALL} images: {theirs / ours:.1f} times as fast as the plain form ({theirs:.2f} s, {ours:.2f} s)")
-    print(f"{IMAGES} images: {pairs:,} pairs in {seconds:.1f} s with {gigabytes:.2f} GiB; AUC, TAR at 1e-6, EER: {told[3:]}")
+    print(f"{IMAGES} images: {pairs:,} pairs in {seconds:.1f} s with {gigabytes:.2f} GiB; AUC, TAR at 1e-6, EER {reported[3:]}")
     assert pairs == 87_549_528
     assert ours < theirs
     assert gigabytes < 1.5

@@ -48,10 +48,10 @@ def external(model: Any, location: str, length: int | None = None) -> Any:
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     tensor = changed.graph.initializer[0]
-    told = {"location": location} | ({} if length is None else {"length": str(length)})
+    entries = {"location": location} | ({} if length is None else {"length": str(length)})
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in told.items():
+    for key, value in entries.items():
         entry = tensor.external_data.add()
         entry.key, entry.value = key, value
     return changed

@@ -40,11 +40,11 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_a_study_is_exported_and_its_network_compares_photographs(tmp_path: Path, faces: list[Path]) -> None:
     home = study(tmp_path / "here").path
     model = tmp_path / "model"
-    told = json.loads(call("export", home, "--to", model, "--fmr", 0.1, "--json"))
-    assert told["threshold"]["wished"] == 0.1
+    exported = json.loads(call("export", home, "--to", model, "--fmr", 0.1, "--json"))
+    assert exported["threshold"]["wished"] == 0.1
     assert {path.name for path in model.iterdir()} == {"facegrid.json", "model.onnx", "model.safetensors"}
     decided = json.loads(call("verify", model, faces[0], faces[1], "--json"))
-    assert decided["same"] == (decided["similarity"] >= told["threshold"]["threshold"])
+    assert decided["same"] == (decided["similarity"] >= exported["threshold"]["threshold"])
     assert "false match rate" in call("verify", model, faces[0], faces[2])
     call("embed", model, *faces, "--to", tmp_path / "e.npz")
     found = np.load(tmp_path / "e.npz")

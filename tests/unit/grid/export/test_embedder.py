@@ -38,12 +38,12 @@ def test_an_embedding_is_that_of_the_crop_plus_its_mirror_image(package: Any, fi
 def test_verify_decides_by_the_threshold_of_the_package(package: Any, files: list[Path]) -> None:
     embedder = Embedder(package)
     vectors = embedder.embed(embedder.crops(files)[0]).astype(float)
-    told = embedder.verify(files[0], files[2])
-    assert told["similarity"] == pytest.approx(vectors[0] @ vectors[2], abs=1e-6)
-    assert told["threshold"] == package.record["threshold"]["threshold"]
-    assert told["same"] == (told["similarity"] >= told["threshold"])
-    assert told["fmr"] == package.record["threshold"]["fmr"]
-    own = embedder.verify(files[0], files[2], threshold=told["similarity"])
+    decision = embedder.verify(files[0], files[2])
+    assert decision["similarity"] == pytest.approx(vectors[0] @ vectors[2], abs=1e-6)
+    assert decision["threshold"] == package.record["threshold"]["threshold"]
+    assert decision["same"] == (decision["similarity"] >= decision["threshold"])
+    assert decision["fmr"] == package.record["threshold"]["fmr"]
+    own = embedder.verify(files[0], files[2], threshold=decision["similarity"])
     assert own["same"]
     assert own["fmr"] is None
 

@@ -19,7 +19,7 @@ from grid.ledger.study import Study
 from grid.results.model_loader import find
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import EVALUATE, StageName
-from modules.metrics.operating_point import operating_point
+from modules.metrics.held_out_threshold import held_out_threshold
 
 
 def test_onnx_and_the_loaded_weights_give_the_embeddings_of_the_trained_network(package: Any) -> None:
@@ -42,8 +42,8 @@ def test_the_threshold_is_that_of_the_scores_of_the_study(package: Any) -> None:
     protocol: Any = resolve("protocol", DRAWN)
     marker = study.cells[0].markers[StageName(EVALUATE, "drawn")]
     left, right, same, scores = scored_subjects(study.ledger, marker, protocol)
-    told = operating_point(scores, same, left, right, 0.1)
-    assert package.record["threshold"] == {**json.loads(json.dumps(told)), "protocol": "drawn"}
+    expected = held_out_threshold(scores, same, left, right, 0.1)
+    assert package.record["threshold"] == {**json.loads(json.dumps(expected)), "protocol": "drawn"}
     assert package.record["embedding"]["flip_test"] is True
 
 

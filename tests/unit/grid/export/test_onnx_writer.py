@@ -11,8 +11,8 @@ from grid.export import onnx_writer
 
 def test_a_network_that_computes_something_else_in_onnx_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    told = onnx_writer.write_onnx(network, (32, 32), tmp_path / "a.onnx")
-    assert told["largest_difference"] <= 1e-5
+    facts = onnx_writer.write_onnx(network, (32, 32), tmp_path / "a.onnx")
+    assert facts["largest_difference"] <= 1e-5
     monkeypatch.setattr(onnx_writer, "TOLERANCE", -1.0)
     with pytest.raises(ValueError, match="embeddings differ from PyTorch's by"):
         onnx_writer.write_onnx(network, (32, 32), tmp_path / "b.onnx")

@@ -73,6 +73,9 @@ def test_torchscript_runs_only_if_it_is_trusted(tmp_path: Path) -> None:
         built(path)(IMAGES)
     found = built(path, trusted=True)(IMAGES)
     torch.testing.assert_close(found[:, :, 0, 0], module(IMAGES), atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match=r"a\.pt: the TorchScript network fails on images \(5, 3, 16, 16\)") as error:
+        built(path, trusted=True)(IMAGES[..., :16, :16])
+    assert "\n" not in str(error.value)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"a\.pt: no readable TorchScript file"):
         built(path, trusted=True)(IMAGES)

@@ -13,9 +13,9 @@ from modules.weights.onnx_files import inspect
 
 
 def test_a_file_says_its_input_and_outputs(tmp_path: Path) -> None:
-    told = inspect(save(tmp_path / "a.onnx", network()))
-    assert (told.input, told.outputs, told.nhwc, told.size) == ("images", ("embedding",), False, (SIZE, SIZE))
-    assert told.shape[0] is None
+    file = inspect(save(tmp_path / "a.onnx", network()))
+    assert (file.input, file.outputs, file.nhwc, file.size) == ("images", ("embedding",), False, (SIZE, SIZE))
+    assert file.shape[0] is None
     turned = inspect(save(tmp_path / "b.onnx", network(layout="nhwc", batch=1)))
     assert (turned.nhwc, turned.size, turned.shape[0]) == (True, (SIZE, SIZE), 1)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from modules.metrics.operating_point import halves, operating_point
+from modules.metrics.held_out_threshold import halves, held_out_threshold
+from modules.metrics.intervals import wilson
 
 RNG = np.random.default_rng(5)
 
@@ -27,7 +28,7 @@ def test_groups_without_common_subjects_stay_whole_and_lose_no_pair() -> None:
     scores, same, left, right = pairs(10, 8, 2000)
     chooses = halves(left, right)
     assert all(len({chooses[who] for who in range(8 * g, 8 * g + 8) if who in chooses}) == 1 for g in range(10))
-    found = operating_point(scores, same, left, right, 0.01)
+    found = held_out_threshold(scores, same, left, right, 0.01)
     assert found["unused_pairs"] == 0
     assert abs(sum(found["chosen_on"][kind] for kind in ("genuine", "impostor")) - 1000) < 250
 
@@ -35,7 +36,7 @@ def test_groups_without_common_subjects_stay_whole_and_lose_no_pair() -> None:
 @pytest.mark.parametrize("groups", [1, 10])
 def test_the_threshold_is_that_of_one_half_and_the_rates_are_those_of_the_other(groups: int) -> None:
     scores, same, left, right = pairs(groups, 80 // groups, 4000)
-    found = operating_point(scores, same, left, right, 0.02)
+    found = held_out_threshold(scores, same, left, right, 0.02)
     chooses = halves(left, right)
     one = np.array([chooses[a] and chooses[b] for a, b in zip(left, right, strict=True)])
     other = np.array([not chooses[a] and not chooses[b] for a, b in zip(left, right, strict=True)])
@@ -50,6 +51,17 @@ def test_the_threshold_is_that_of_one_half_and_the_rates_are_those_of_the_other(
 def test_a_rate_that_the_pairs_cannot_show_is_refused() -> None:
     scores, same, left, right = pairs(10, 8, 400)
     with pytest.raises(ValueError, match=r"cannot show a false match rate of 0\.0001; ask for"):
-        operating_point(scores, same, left, right, 1e-4)
+        held_out_threshold(scores, same, left, right, 1e-4)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        operating_point(scores, same, left, right, 0)
+        held_out_threshold(scores, same, left, right, 0)
+
+
+def test_copies_of_the_pairs_do_not_narrow_the_intervals() -> None:
+    """Every pair eight times adds no subject; Wilson's interval of independent pairs would be 2.8 times as narrow."""
+    scores, same, left, right = (np.repeat(column, 8) for column in pairs(10, 8, 2000))
+    found = held_out_threshold(scores, same, left, right, 0.02)
+    for rate, kind in (("fmr", "impostor"), ("tmr", "genuine")):
+        value, count = found[rate]["value"], found["measured_on"][kind]
+        low, high = wilson(round(value * count), count)
+        assert found[rate]["low"] < value < found[rate]["high"]
+        assert found[rate]["high"] - found[rate]["low"] > 1.5 * (high - low)

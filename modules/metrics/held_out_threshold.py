@@ -3,6 +3,8 @@
 A threshold that is reported on the pairs that chose it looks better than it is. Here the subjects are split into two halves:
 the pairs within one half choose, those within the other measure. FMR, the false match rate, is the share of impostor pairs
 that are accepted, TMR that of genuine pairs.
+
+This gives one threshold to use elsewhere; ``operating_points`` decides every pair, with several thresholds, for a report.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import wilson
+from modules.metrics.operating_points import METHOD
+from modules.metrics.pair_rates import PairRate
 from modules.metrics.roc import Curve
 from modules.metrics.validation import checked
 
@@ -46,7 +49,7 @@ def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool
     return dict(zip(names.tolist(), chooses[group].tolist(), strict=True))
 
 
-def operating_point(
+def held_out_threshold(
     scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float, seed: int = 0
 ) -> dict[str, Any]:
     """The lowest threshold whose FMR does not exceed ``fmr`` on the pairs of one half, and its rates on those of the other.
@@ -59,8 +62,8 @@ def operating_point(
         seed: of the choice of the halves
 
     Returns:
-        ``fmr`` and ``tmr`` with ``value``, ``low`` and ``high`` (Wilson, as if pairs were independent: too narrow where they
-        share subjects), ``threshold`` (accept if score >= threshold), ``wished``, and the numbers of pairs of either half.
+        ``fmr`` and ``tmr`` with ``value``, ``low`` and ``high`` (95 % over subjects, see ``pair_rates``, for this threshold),
+        ``threshold`` (accept if score >= threshold), ``wished``, and the numbers of pairs of either half.
 
     Raises:
         ValueError: a half has no pairs of a kind, or too few impostor pairs to show such a rate; says which rates it can.
@@ -82,19 +85,19 @@ def operating_point(
             f"{1 / least:.2g} or more, or evaluate more pairs"
         )
     threshold = Curve.of(scores[first], same[first]).val(fmr)[1]
-    accepted = scores[second] >= threshold
-    kinds = same[second]
+    accepted = scores >= threshold
     return {
         "threshold": threshold,
         "wished": fmr,
-        "fmr": _share(int((accepted & ~kinds).sum()), counts[3]),
-        "tmr": _share(int((accepted & kinds).sum()), counts[2]),
+        "fmr": _share(accepted, second & ~same, left, right),
+        "tmr": _share(accepted, second & same, left, right),
         "chosen_on": {"genuine": counts[0], "impostor": counts[1], "subjects": sum(chooses.values())},
         "measured_on": {"genuine": counts[2], "impostor": counts[3], "subjects": len(chooses) - sum(chooses.values())},
         "unused_pairs": len(scores) - sum(counts),
     }
 
 
-def _share(count: int, total: int) -> dict[str, Any]:
-    low, high = wilson(count, total)
-    return {"value": count / total, "low": low, "high": high, "method": "Wilson, independent pairs"}
+def _share(accepted: np.ndarray, those: np.ndarray, left: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    rate = PairRate.of(accepted[those], left[those], right[those])
+    low, high = rate.interval
+    return {"value": rate.value, "low": low, "high": high, "method": METHOD}
