@@ -40,7 +40,9 @@ class ImageDataset:
         """
         if missing := self.config.missing():
             raise ValueError(str(missing))
-        manifest = self.config.manifest(self.cache) or self.config.scan(self.cache)
+        manifest = self.config.manifest(self.cache)
+        if manifest is None:  # an empty one is known, too
+            manifest = self.config.scan(self.cache)
         return self.config.build(manifest)
 
     @property
