@@ -17,13 +17,12 @@ from typing import Literal, Protocol
 import numpy as np
 
 from grid.analysis.claims import Cells, Claim, Claims
+from grid.analysis.comparisons import LEVEL
 from grid.results.columns import Column
 from grid.spec.grid_file import BadInput, check_level
 from grid.spec.levels import cell_title, selects
 from modules.metrics.paired_tests import Estimate, holm
 
-LEVEL = 0.05
-SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "not resolved"
 Verdict = Literal["supported", "contradicted", "not resolved"]
 
 
@@ -144,13 +143,14 @@ def _one(claim: Claim, evidence: Evidence) -> Judged:
         raise BadInput(f"claim {claim.claim!r}: cells: {needed} of {len(steps)} cells; it is about {len(steps)}")
     if any(step.estimate is None for step in steps):
         return Judged(claim, evidence, tuple(steps), needed, why="the numbers have no uncertainty")
-    ups, downs = ([_one_sided(step, sign) for step in steps] for sign in (1, -1))
+    ups, downs = ([one_sided(step, sign) for step in steps] for sign in (1, -1))
     holds = partial_conjunction(ups, needed)
     fails = partial_conjunction(downs, len(steps) - needed + 1)
     return Judged(claim, evidence, tuple(steps), needed, min(2 * min(holds, fails), 1.0), None, holds < fails)
 
 
-def _one_sided(step: Step, sign: int) -> float:
+def one_sided(step: Step, sign: int) -> float:
+    """p of "the step is not above 0" (``sign`` 1) or "not below 0" (-1)."""
     assert step.estimate is not None
     half = step.estimate.p / 2
     return half if sign * step.value > 0 else 1 - half

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grid.analysis import words
-from grid.analysis.claim_verdicts import Judged, Step
+from grid.analysis.claim_verdicts import Judged, Step, one_sided
 
 
 def reasons(one: Judged) -> str:
@@ -38,12 +38,7 @@ def decisive(one: Judged) -> Step:
     """The step whose p decides: the ``needed``-th most certain in the direction of the smaller p."""
     rank = one.needed if one.for_it else len(one.steps) - one.needed + 1
     sign = 1 if one.for_it else -1
-
-    def order(step: Step) -> float:
-        assert step.estimate is not None
-        return step.estimate.p / 2 if sign * step.value > 0 else 1 - step.estimate.p / 2
-
-    return sorted(one.steps, key=order)[rank - 1]
+    return sorted(one.steps, key=lambda step: one_sided(step, sign))[rank - 1]
 
 
 def bases(found: Sequence[Judged]) -> str:

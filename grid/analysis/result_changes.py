@@ -11,15 +11,15 @@ import numpy as np
 
 from grid.analysis.analysis import drawn_metrics, has_everywhere, values_of
 from grid.analysis.cell_contrasts import CellContrasts
+from grid.analysis.comparisons import LEVEL
 from grid.analysis.observations import Observation, items, observations
 from grid.ledger.study import Study
 from grid.results.columns import Column
 from grid.results.rows import Row, Table
 from grid.spec.stage_name import EVALUATE, StageName
-from modules.metrics.intervals import LEVEL as INTERVAL
+from modules.metrics.intervals import normal_variance
 from modules.metrics.paired_tests import Estimate, holm, student
 
-LEVEL = 0.05
 COMMON = 0.9  # share of the pairs that both studies need to have for a paired test
 PAIRED, SEPARATE, SAME = (
     "paired, over test subjects",
@@ -73,7 +73,7 @@ def result_changes(first: Study, one: Table, second: Study, other: Table) -> lis
 
 
 def _groups(study: Study, table: Table, protocol: str, axes: Sequence[str]) -> dict[Levels, list[Observation]]:
-    """The replicates of each cell; cells that share all levels of ``axes`` are told apart by none, and left out."""
+    """The replicates of each cell; cells that ``axes`` do not distinguish are left out."""
     found: dict[Levels, list[Observation]] = {}
     for seen in observations(table, protocol)[0]:
         key = tuple((axis, seen.levels[axis]) for axis in axes if axis in seen.levels)
@@ -144,9 +144,7 @@ def _content(row: Row, protocol: str) -> str:
 
 
 def _variance(row: Row, column: Column) -> float | None:
-    from scipy.stats import norm
-
     found = row.value(column)
     if found is None or found.low is None or found.high is None:
         return None
-    return ((found.high - found.low) / (2 * float(norm.ppf((1 + INTERVAL) / 2)))) ** 2
+    return float(normal_variance(found.low, found.high))

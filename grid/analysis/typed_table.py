@@ -15,7 +15,7 @@ from grid.analysis.claim_verdicts import Evidence
 from grid.results.columns import Column
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
-from modules.metrics.intervals import LEVEL
+from modules.metrics.intervals import normal_variance
 from modules.metrics.paired_tests import Estimate, student
 
 PAIRS = ("genuine", "impostor")  # columns with numbers of pairs
@@ -109,8 +109,7 @@ def _evidence(
     values, key, percent = columns[name], match["key"], match["percent"] is not None
     variances, units, basis = None, len(values), ""
     if f"{name} low" in columns and f"{name} high" in columns:
-        z = _normal((1 + LEVEL) / 2)
-        variances, basis = ((columns[f"{name} high"] - columns[f"{name} low"]) / (2 * z)) ** 2, INDEPENDENT
+        variances, basis = normal_variance(columns[f"{name} low"], columns[f"{name} high"]), INDEPENDENT
     elif all(kind in counts for kind in PAIRS):
         genuine, impostor = (np.array(counts[kind], np.float64) for kind in PAIRS)
         variances, basis = independent_variance(key, values, genuine, impostor), INDEPENDENT
@@ -154,12 +153,6 @@ def _number(path: Path, line: int, name: str, text: str, percent: bool) -> float
 
 
 def _count(path: Path, line: int, name: str, text: str) -> int:
-    if not text.strip().isdigit() or int(text) < 2:
+    if not text.strip().isdecimal() or int(text) < 2:
         raise BadInput(f"{path}:{line}: {name}: {text!r} is no number of pairs; two or more are needed")
     return int(text)
-
-
-def _normal(share: float) -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf(share))

@@ -58,9 +58,10 @@ def _pairs(plan: Plan, resolver: InputResolver, cells: int) -> Iterator[str]:
             asked = resolver.kept_pairs(protocol, first)
         except (Blocked, ValueError, OSError):
             continue  # the images are not there, or were never read
-        pairs = len(asked.same)
+        pairs, impostors = len(asked.same), int((~asked.same).sum())
+        if not impostors:
+            continue  # the evaluation refuses such a list
         alone, worst = (100 * accuracy_on_pairs(pairs, DISAGREE, level) for level in (LEVEL, LEVEL / count))
-        impostors = int((~asked.same).sum())
         more = f" ({worst:.1f} for all {count} pairs of cells)" if count > 1 else ""
         yield (
             f"power, other test subjects, {protocol.title}: {pairs:,} pairs detect differences in accuracy from {alone:.1f} "

@@ -48,6 +48,7 @@ from grid.spec.grid_file import BadInput
 
 OPTIONAL = (
     "modes.md",
+    "operating_points.md",
     "attributes.md",
     "sweeps.md",
     "searches.md",
@@ -62,10 +63,9 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     With two evaluated cells or more, also analysis.md, effects.csv and comparisons.csv; with claims, claims.md. If explanations
-    are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md
-    and operating_points.md; if attributes are
-    evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric axes and
-    networks of several sizes, figures (PNG).
+    are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md and operating_points.md; if
+    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric
+    axes and networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.

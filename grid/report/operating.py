@@ -16,30 +16,30 @@ RATES = ("fmr", "fnmr", "fnmr_with_failures", "fmr_with_failures")
 MARKS = {FEW_ERRORS: "*", EXTRAPOLATED: "†"}
 NOTE = (
     "FMR, the false match rate (FAR): impostor pairs accepted. FNMR, the false non-match rate (FRR): genuine pairs "
-    "rejected. The threshold for the wished FMR is chosen on other subjects than those it decides; given is the median of "
+    "rejected. The threshold for the target FMR is chosen on other subjects than those it decides; given is the median of "
     "these thresholds. FTE, failure to enroll: images without a usable face. Rates with failures count a pair with such an "
     "image as rejected. Brackets: 95 % intervals over subjects, for the thresholds as chosen. * The threshold rests on "
     "fewer than ten impostor pairs. † It is extrapolated: no impostor pair is above it where it was chosen, and the list is"
-    " too short for the wished FMR."
+    " too short for the target FMR."
 )
 
 
 @dataclass(frozen=True)
 class Board:
-    """One protocol at one wished FMR: (cell, fields of ``HEAD``), each field as (number, its interval)."""
+    """One protocol at one target FMR: (cell, fields of ``HEAD``), each field as (number, its interval)."""
 
     protocol: str
-    wished: str
+    target: str
     rows: tuple[tuple[Row, tuple[tuple[str, str], ...]], ...]
 
 
 def boards(table: Table) -> list[Board]:
-    """A board per protocol and wished FMR, the largest first; evaluations without subjects have none."""
+    """A board per protocol and target FMR, the largest first; evaluations without subjects have none."""
     found = []
     for protocol in table.compared:
         points = [(row, row.metrics[protocol]) for row in table.rows if row.metrics.get(protocol, {}).get("operating_points")]
-        wished = sorted({one for _, metrics in points for one in metrics["operating_points"]}, key=float, reverse=True)
-        for fmr in wished:
+        targets = sorted({one for _, metrics in points for one in metrics["operating_points"]}, key=float, reverse=True)
+        for fmr in targets:
             rows = tuple((row, _fields(metrics, fmr)) for row, metrics in points if fmr in metrics["operating_points"])
             found.append(Board(protocol, in_percent(fmr), rows))
     return found
@@ -62,7 +62,7 @@ def operating_markdown(found: Sequence[Board], name: str) -> str:
     """A pipe table per board; ends with a line break."""
     lines = [f"# {plain(name)}: operating points", "", plain(NOTE)]
     for board in found:
-        lines += ["", f"## {plain(board.protocol)}, FMR {board.wished} wished", ""]
+        lines += ["", f"## {plain(board.protocol)}, target FMR {board.target}", ""]
         lines += [line(["Cell", *(plain(title) for title in HEAD)]), line([":-", *("-:" for _ in HEAD)])]
         for row, fields in board.rows:
             lines.append(line([plain(row.title), *(plain(" ".join(field).strip()) for field in fields)]))

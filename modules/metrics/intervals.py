@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,13 @@ def wilson(correct: float, total: float) -> tuple[float, float]:
     half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
     # With none or all correct, one bound is exactly 0 or 1; rounding would miss it.
     return (0.0 if correct == 0 else center - half), (1.0 if correct == total else center + half)
+
+
+def normal_variance(low: Any, high: Any) -> Any:
+    """The variance of a normally distributed estimate with this 95 % interval; numbers or arrays."""
+    from scipy.special import ndtri
+
+    return ((high - low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
 
 
 def effective(

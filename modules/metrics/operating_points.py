@@ -1,9 +1,9 @@
-"""Error rates at thresholds for a wished false match rate, each chosen on other subjects than those it is reported on.
+"""Error rates at thresholds for a target false match rate, each chosen on other subjects than those it is reported on.
 
 FMR (false match rate, also FAR) is the share of impostor pairs with a score at or above the threshold, FNMR (false non-match
 rate, also FRR) that of genuine pairs below it. Subjects are divided into groups at random; a pair is decided at the lowest
-score whose FMR, over the impostor pairs without a subject of the pair's groups, is at most the wished one. A threshold chosen
-on the pairs that it is reported on meets the wished FMR by construction, and says nothing of other people.
+score whose FMR, over the impostor pairs without a subject of the pair's groups, is at most the target. A threshold chosen
+on the pairs that it is reported on meets the target FMR by construction, and says nothing of other people.
 
 FTE (failure to enroll, here to detect a face) leaves a pair without a score. Rates are given outside of these failures, over
 the pairs that were compared, and with them (ISO/IEC 19795-1: generalized rates): a pair that could not be compared does not
@@ -40,7 +40,7 @@ def operating_points(
     groups: int = GROUPS,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The rates at each wished FMR, as a JSON value by the wished FMR.
+    """The rates at each target FMR, as a JSON value by the target FMR.
 
     Each has ``fmr`` and ``fnmr`` over the pairs that were compared, ``fmr_with_failures`` and ``fnmr_with_failures`` over all
     pairs: ``value``, a 95 % interval over subjects (``low``, ``high``) that takes the thresholds as given, ``errors`` and
@@ -51,18 +51,18 @@ def operating_points(
         scores: (n,) float, higher is more similar; ignored where ``failed``.
         same: (n,) bool.
         left, right: (n,) int or text, the subjects of the pairs.
-        fmrs: wished rates, above 0.
+        fmrs: target rates, above 0.
         failed: (n,) bool, pairs with an image that has no usable face; None: no pair.
         groups: of subjects; each pair's thresholds come from the other groups.
         seed: of the groups.
 
     Raises:
-        ValueError: a wished rate is not between 0 and 1; a score is not finite; there are too few subjects, so that some
+        ValueError: a target rate is not between 0 and 1; a score is not finite; there are too few subjects, so that some
             threshold has no impostor pairs to be chosen from.
     """
     for fmr in fmrs:
         if not 0 < fmr < 1:
-            raise ValueError(f"an FMR of {fmr:g} cannot be wished for; it is between 0 and 1")
+            raise ValueError(f"a target FMR is above 0 and below 1; found {fmr:g}")
     lost = np.zeros(len(same), bool) if failed is None else np.asarray(failed, bool)
     left, right = np.asarray(left), np.asarray(right)
     compared = ~lost
@@ -137,7 +137,7 @@ def _thresholds(
 def threshold_for(impostor_scores: np.ndarray, fmr: float) -> float:
     """The lowest impostor score at which at most this share is accepted; just above the highest score if none may be.
 
-    Of new impostor pairs, the m-th highest of N scores is expected to accept m / (N + 1), which is below the wished rate; any
+    Of new impostor pairs, the m-th highest of N scores is expected to accept m / (N + 1), which is below the target rate; any
     lower threshold, down to the next score, accepts the same pairs here and more of the new ones.
 
     Args:

@@ -38,10 +38,7 @@ def accuracy_cost(table: Table, column: Column) -> Plot | None:
     front = pareto([(cost, value) for _, cost, value, *_ in found], column.lower_is_better)
     axes.plot(*zip(*front, strict=True), color=SOFT, lw=1, linestyle=":", zorder=1)
     costs = [cost for _, cost, *_ in found]
-    axes.set(
-        xlabel=f"{'minutes' if minutes else 'seconds'} of training",
-        ylabel=text(column.title + (" [%]" if column.percent else "")),
-    )
+    axes.set(xlabel=f"{'minutes' if minutes else 'seconds'} of training", ylabel=text(column.heading))
     axes.set_xscale("log" if max(costs) > 8 * min(costs) else "linear")
     legend(figure, axes, shown)
     words = (

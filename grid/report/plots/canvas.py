@@ -64,13 +64,23 @@ class Plot:
 def new(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
     """(figure, axes) in inches, in the style of the report; ``axes`` is an array of (rows, columns)."""
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
         figure = Figure((width, height), layout="constrained")
-        FigureCanvasAgg(figure)
         return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def panels(
+    count: int, most: int, size: tuple[float, float], margin: tuple[float, float], **options: Any
+) -> tuple[Any, list[Any]]:
+    """(figure, axes of ``count`` panels), each of ``size`` in inches, at most ``most`` in a row; ``margin`` is added once."""
+    columns = min(most, count)
+    rows = -(-count // columns)
+    figure, axes = new(size[0] * columns + margin[0], size[1] * rows + margin[1], rows, columns, **options)
+    for place in axes.flat[count:]:
+        place.set_visible(False)
+    return figure, list(axes.flat[:count])
 
 
 def finish(figure: Any, name: str, title: str, words: str) -> Plot:

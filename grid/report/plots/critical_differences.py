@@ -40,7 +40,7 @@ def critical_differences(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> 
     )
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines[["left"]].set_visible(False)
-    axes.set(ylim=(len(order) - 0.4, -0.6), xlabel=text(column.title + (" [%]" if column.percent else "")))
+    axes.set(ylim=(len(order) - 0.4, -0.6), xlabel=text(column.heading))
     said = "; ".join(words.tied(found))
     more = f" The best {MOST} of {len(found.order)} cells." if len(found.order) > MOST else ""
     about = f"Bars join cells of which no two differ significantly. By rank: {said}.{more}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grid.report.plots.canvas import SOFT, Plot, finish, legend, new, stroke, text
+from grid.report.plots.canvas import LINE, SOFT, Plot, finish, legend, new, panels, stroke, text
 from grid.report.plots.scores import Scored, left_out, thinned
 from modules.metrics.operating_points import FEW
 from modules.metrics.roc import Curve
@@ -27,10 +27,10 @@ def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         x, y = (norm.ppf(np.clip(rate, least, 1 - least)) for rate in (curve.far, 1 - curve.tar))
         axes.plot(*thinned(x, y), **stroke(number), label=text(one.title))
     ticks = [rate for rate in RATES if rate >= lowest]
-    ends = norm.ppf([min(ticks[0], lowest), 0.6])
+    ends = norm.ppf([lowest, 0.6])
     for rate in ticks:
-        axes.axhline(norm.ppf(rate), color="#e4e5e8", lw=0.6, zorder=0)
-        axes.axvline(norm.ppf(rate), color="#e4e5e8", lw=0.6, zorder=0)
+        axes.axhline(norm.ppf(rate), color=LINE, lw=0.6, zorder=0)
+        axes.axvline(norm.ppf(rate), color=LINE, lw=0.6, zorder=0)
     names = [f"{100 * rate:g}" for rate in ticks]
     axes.set_xticks(norm.ppf(ticks), names)
     axes.set_yticks(norm.ppf(ticks), names)
@@ -48,10 +48,8 @@ def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
 
 def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
     """FMR and FNMR of each cell against the threshold."""
-    columns = min(3, len(found))
-    rows = -(-len(found) // columns)
-    figure, axes = new(2.3 * columns + 0.4, 1.75 * rows + 0.5, rows, columns, sharey=True)
-    for place, one in zip(axes.flat, found, strict=False):
+    figure, axes = panels(len(found), 3, (2.3, 1.75), (0.4, 0.5), sharey=True)
+    for place, one in zip(axes, found, strict=True):
         curve = Curve.of(one.scores, one.same)
         at, fmr, fnmr = curve.thresholds[1:].astype(np.float64), curve.far[1:], 1 - curve.tar[1:]
         floor = 0.5 / max(curve.genuine, curve.impostor)
@@ -65,9 +63,7 @@ def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         place.minorticks_off()
         place.locator_params(axis="x", nbins=4)
         place.set_title(text(one.title), fontsize=8)
-    for place in axes.flat[len(found) :]:
-        place.set_visible(False)
     figure.supxlabel("threshold", fontsize=9)
-    legend(figure, axes.flat[0], ["FMR (FAR)", "FNMR (FRR)"])
+    legend(figure, axes[0], ["FMR (FAR)", "FNMR (FRR)"])
     words = f"A higher threshold accepts fewer pairs. Dots mark the equal error rate.{left_out(more)}"
     return finish(figure, f"rates {protocol}", f"FMR and FNMR against the threshold on {protocol}", words)

@@ -8,10 +8,10 @@ import numpy as np
 
 from grid.analysis import words
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
-from grid.report.plots.canvas import Plot, finish, new, stroke, text
+from grid.report.plots.canvas import Plot, finish, panels, stroke, text
 
 MOST = 6  # combinations of two factors that are drawn
-LEVELS = 8  # more levels cannot be told apart
+LEVELS = 8  # more lines cannot be distinguished
 
 
 def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | None:
@@ -25,10 +25,8 @@ def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | N
     if not combined:
         return None
     scale, means = (100 if metric.column.percent else 1), metric.contrasts.means
-    columns = min(2, len(combined))
-    rows = -(-len(combined) // columns)
-    figure, axes = new(3.3 * columns + 0.2, 2.5 * rows, rows, columns, sharey=True)
-    for place, (across, lines) in zip(axes.flat, combined, strict=False):
+    figure, axes = panels(len(combined), 2, (3.3, 2.5), (0.2, 0.0), sharey=True)
+    for place, (across, lines) in zip(axes, combined, strict=True):
         for number, line in enumerate(levels[lines]):
             cells = [
                 [n for n, cell in enumerate(protocol.cells) if (cell[across], cell[lines]) == (one, line)]
@@ -47,9 +45,7 @@ def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | N
         place.margins(x=0.12)
         place.set_xlabel(text(across))
         place.legend(title=text(lines), fontsize=7, title_fontsize=7, frameon=False)
-    for place in axes.flat[len(combined) :]:
-        place.set_visible(False)
-    figure.supylabel(text(metric.column.title + (" [%]" if metric.column.percent else "")), fontsize=9)
+    figure.supylabel(text(metric.column.heading), fontsize=9)
     tests = [
         f"{term.name}: p {words.probability(term.adjusted)}"
         for term in metric.effects.terms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.study import Study
@@ -33,4 +34,15 @@ def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> l
     for protocol in table.protocols:
         column = next(one for one in table.columns if one.protocol == protocol)
         found.append(accuracy_cost(table, column))
-    return [one for one in found if one]
+    return distinct([one for one in found if one])
+
+
+def distinct(found: Sequence[Plot]) -> list[Plot]:
+    """The figures with distinct names, which are those of their files: titles that differ may give equal names."""
+    named: dict[str, Plot] = {}
+    for plot in found:
+        name, number = plot.name, 2
+        while name in named:
+            name, number = f"{plot.name}-{number}", number + 1
+        named[name] = replace(plot, name=name)
+    return list(named.values())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grid.report.plots.canvas import Plot, finish, legend, new, stroke, text
+from grid.report.plots.canvas import Plot, finish, legend, panels, stroke, text
 from grid.report.plots.scores import Scored, left_out
 
 BINS = 40
@@ -17,19 +17,15 @@ def score_histograms(found: Sequence[Scored], more: int, protocol: str) -> Plot:
     low = min(float(one.scores.min()) for one in found)
     high = max(float(one.scores.max()) for one in found)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    columns = min(3, len(found))
-    rows = -(-len(found) // columns)
-    figure, axes = new(2.3 * columns + 0.4, 1.6 * rows + 0.5, rows, columns, sharex=True, sharey=True)
-    for place, one in zip(axes.flat, found, strict=False):
+    figure, axes = panels(len(found), 3, (2.3, 1.6), (0.4, 0.5), sharex=True, sharey=True)
+    for place, one in zip(axes, found, strict=True):
         for kind, style, name in ((one.same, stroke(0), "genuine"), (~one.same, stroke(1) | {"linestyle": "--"}, "impostor")):
             counts, _ = np.histogram(one.scores[kind], edges, density=True)
             place.stairs(counts, edges, color=style["color"], linestyle=style["linestyle"], linewidth=1.2, label=name)
             place.stairs(counts, edges, color=style["color"], alpha=0.18, fill=True, linewidth=0)
         place.set_title(text(one.title), fontsize=8)
         place.set_yticks([])
-    for place in axes.flat[len(found) :]:
-        place.set_visible(False)
     figure.supxlabel("score", fontsize=9)
-    legend(figure, axes.flat[0], ["genuine", "impostor"])
+    legend(figure, axes[0], ["genuine", "impostor"])
     words = f"The less both overlap, the better the cell separates people. Areas are 1.{left_out(more)}"
     return finish(figure, f"scores {protocol}", f"Scores on {protocol}", words)

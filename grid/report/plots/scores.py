@@ -45,7 +45,7 @@ def scored(study: Study, table: Table, protocol: str) -> tuple[list[Scored], int
 
 
 def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The points of a monotone line that can be told apart in a figure, so that long lists make no large files."""
+    """The points of a monotone line that can be distinguished in a figure, so that long lists make no large files."""
     spans = [float(np.ptp(one)) or 1.0 for one in (x, y)]
     kept = thin((x - x.min()) / spans[0], (y - y.min()) / spans[1])
     return kept[:, 0] * spans[0] + x.min(), kept[:, 1] * spans[1] + y.min()

@@ -1,5 +1,8 @@
 """What a plan says of its power: seeds, pairs, and what five replicates can never show."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from grid.plan.inputs import InputResolver
@@ -14,6 +17,14 @@ def lines(make, **parts):
     grid = make(axes=AXES, **parts)
     resolver = InputResolver(store_of(grid))
     return power_lines(make_plan(grid, {}, resolver), resolver)
+
+
+class GenuineAlone(InputResolver):
+    """A protocol's list without impostor pairs."""
+
+    def kept_pairs(self, protocol, cell):
+        found = super().kept_pairs(protocol, cell)
+        return replace(found, same=np.ones(len(found.same), bool))
 
 
 def test_one_training_per_cell_says_nothing_of_seeds(make):
@@ -39,6 +50,7 @@ def test_pairs_of_a_protocol(make):
     (found,) = power_lines(plan, resolver)[1:]
     assert f"40 pairs detect differences in accuracy from {100 * accuracy_on_pairs(40, 0.1):.1f} points" in found
     assert "reliable from 50 %" in found
+    assert len(power_lines(plan, GenuineAlone(store_of(grid)))) == 1  # no rate to divide by
 
 
 def test_one_cell_has_nothing_to_compare(make):

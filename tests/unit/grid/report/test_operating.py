@@ -1,9 +1,11 @@
 """Operating points in the report: numbers, marks, and none where there are none."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from grid.ledger.study import Study
 from grid.report.build import build
 from grid.report.operating import boards
 from grid.results.rows import table
@@ -19,7 +21,7 @@ def study(make_study):
 def test_the_tables_are_those_of_the_metrics(study):
     rows = table(study)
     found = boards(rows)
-    assert [one.wished for one in found] == ["10 %", "1 %", "0.1 %"]
+    assert [one.target for one in found] == ["10 %", "1 %", "0.1 %"]
     for board, key in zip(found, ("0.1", "0.01", "0.001"), strict=True):
         for row, fields in board.rows:
             metrics = row.metrics["lfw view 2"]
@@ -31,7 +33,7 @@ def test_the_tables_are_those_of_the_metrics(study):
 
 
 def test_what_rests_on_too_few_pairs_is_marked(study):
-    marks = {board.wished: {fields[0][0][-1] for _, fields in board.rows} for board in boards(table(study))}
+    marks = {board.target: {fields[0][0][-1] for _, fields in board.rows} for board in boards(table(study))}
     assert marks["10 %"] == {"*"}  # about 36 of 100 impostor pairs
     assert marks["0.1 %"] == {"†"}
 
@@ -43,3 +45,15 @@ def test_page_and_file_have_them_and_older_evaluations_do_without(study):
     rows = table(study)
     older = tuple(replace(row, metrics={"lfw view 2": {}}) for row in rows.rows)
     assert boards(replace(rows, rows=older)) == []
+
+
+def test_the_file_of_a_protocol_that_left_the_grid_is_removed(study):
+    file = build(study).with_name("operating_points.md")
+    assert file.exists()
+    record = json.loads((study.path / "plan.json").read_text())
+    for cell in record["cells"]:
+        cell["config"]["protocols"] = []
+        cell["stages"] = {label: one for label, one in cell["stages"].items() if not label.startswith("evaluate")}
+    (study.path / "plan.json").write_text(json.dumps(record))
+    build(Study(study.path))
+    assert not file.exists()

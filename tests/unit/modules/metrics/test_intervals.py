@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from scipy.stats import beta, binom
+from scipy.stats import beta, binom, norm
 from single_numbers import auc, eer, val_at_far
 
 from modules.metrics import intervals
-from modules.metrics.intervals import effective, never_empty, student
+from modules.metrics.intervals import effective, mid_p, never_empty, normal_variance, student
 from modules.metrics.verification import verification
 
 
@@ -135,10 +135,6 @@ def test_equal_folds_have_the_interval_of_their_pairs(value):
 
 def test_mid_p_is_the_test_of_binomial_counts_and_the_rule_of_three():
     """Each bound is the rate at which the observed count, counted half, leaves 2.5 % beyond it."""
-    from scipy.stats import binom
-
-    from modules.metrics.intervals import mid_p
-
     for events, trials in ((1, 40), (7, 40), (39, 40)):
         low, high = mid_p(events, trials)
         assert binom.sf(events, trials, low) + binom.pmf(events, trials, low) / 2 == pytest.approx(0.025)
@@ -146,3 +142,8 @@ def test_mid_p_is_the_test_of_binomial_counts_and_the_rule_of_three():
     assert mid_p(0, 1000) == (0.0, pytest.approx(3 / 1000, rel=0.01))
     assert mid_p(1000, 1000) == (pytest.approx(1 - 3 / 1000, rel=1e-4), 1.0)
     assert mid_p(0.5, 30)[0] < mid_p(1, 30)[0]
+
+
+def test_the_variance_of_an_interval_is_that_of_the_normal_distribution():
+    low, high = norm.interval(0.95, loc=np.array([0.9, 0.5]), scale=np.array([0.01, 0.2]))
+    assert normal_variance(low, high) == pytest.approx([0.01**2, 0.2**2])

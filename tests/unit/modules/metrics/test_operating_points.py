@@ -36,7 +36,7 @@ def test_each_pair_is_decided_at_a_threshold_of_other_subjects():
 
 
 def test_a_threshold_of_the_same_pairs_would_flatter():
-    """Means over 60 lists: chosen elsewhere, the FMR is about the wished one; few pairs at 1 % make the difference visible."""
+    """Means over 60 lists: chosen elsewhere, the FMR is about the target; few pairs at 1 % make the difference visible."""
     own, other = [], []
     for seed in range(60):
         scores, same, left, right = pairs(seed, subjects=20, n=300)
@@ -99,7 +99,7 @@ def test_the_threshold_is_the_lowest_that_accepts_no_more():
 
 def test_wrong_rates_and_too_few_subjects_are_named():
     scores, same, left, right = pairs(n=100)
-    with pytest.raises(ValueError, match="an FMR of 0 cannot be wished for"):
+    with pytest.raises(ValueError, match="a target FMR is above 0 and below 1; found 0"):
         operating_points(scores, same, left, right, (0,))
     with pytest.raises(ValueError, match="2 subjects in 5 groups"):
         operating_points(np.arange(4.0), np.array([1, 0, 1, 0], bool), np.array([0, 0, 1, 0]), np.array([0, 1, 1, 1]))

@@ -11,7 +11,7 @@ from grid.report.build import build
 from grid.report.plots.accuracy_cost import pareto
 from grid.report.plots.canvas import COLORS, finish, new, stroke
 from grid.report.plots.critical_differences import critical_differences
-from grid.report.plots.of_study import plots
+from grid.report.plots.of_study import distinct, plots
 from grid.report.plots.scores import scored, thinned
 from grid.results.rows import table
 
@@ -82,6 +82,13 @@ def test_equal_figures_are_equal_bytes_and_follow_the_theme():
     assert "var(--c1)" in one.inline
     assert one.inline.startswith("<svg")
     assert 'id="a-b-figure_1"' in one.inline
+
+
+def test_figures_of_protocols_with_similar_titles_have_distinct_names(drawn):
+    same = [replace(drawn[2], name="det-lfw") for _ in range(3)]
+    found = distinct([*same, replace(drawn[2], name="det-lfw-2")])
+    assert [one.name for one in found] == ["det-lfw", "det-lfw-2", "det-lfw-3", "det-lfw-2-2"]
+    assert 'id="det-lfw-3-figure_1"' in found[2].inline
 
 
 def test_the_page_has_them_and_no_study_name_is_a_formula(study):
