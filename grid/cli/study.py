@@ -15,7 +15,7 @@ study = typer.Typer(no_args_is_help=True, help="Study whether maps help people t
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a finished study, such as studies/demo")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", readable=False, help="the folder that `facegrid study make` wrote")]
 Host = Annotated[str, typer.Option(help="address to listen on; others than loopback belong behind a proxy with HTTPS")]
-Port = Annotated[int, typer.Option(help="to listen on; 0 takes a free one")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="to listen on; 0 takes a free one")]
 
 
 @study.command()
@@ -38,7 +38,7 @@ def make(
     include_accuracy: Annotated[
         str, typer.Option(metavar="LOW:HIGH", help="whom a second analysis keeps: accuracy of the first pass")
     ] = "0:1",
-    include_seconds: Annotated[float, typer.Option(help="and the least median time of an answer, in the first pass")] = 0.0,
+    include_seconds: Annotated[float, typer.Option(min=0, help="and the least median time of an answer")] = 0.0,
     to: Annotated[Path | None, typer.Option(metavar="BUNDLE", help="folder [default: human_study/ in the study]")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="then serve it, as `facegrid study serve` does")] = False,
     host: Host = "127.0.0.1",
@@ -55,7 +55,7 @@ def make(
     from grid.spec.cell_filter import parse_cell_filter
 
     low, high = _range("--include-accuracy", include_accuracy)
-    inclusion = Inclusion(low=low, high=high, seconds=max(include_seconds, 0.0))
+    inclusion = Inclusion(low=low, high=high, seconds=include_seconds)
     found = Study(target)
     folder = to or found.path / "human_study"
     console = err if as_json else out
@@ -127,12 +127,12 @@ def simulate(
         typer.Argument(metavar="[BUNDLE]", readable=False, help="participants answer the pairs of this bundle"),
     ] = None,
     url: Annotated[str, typer.Option(help="of a running collector of the bundle, such as http://127.0.0.1:8000")] = "",
-    participants: Annotated[int, typer.Option(help="with a bundle: how many take part")] = 30,
+    participants: Annotated[int, typer.Option(min=1, help="with a bundle: how many take part")] = 30,
     benefit: Annotated[float, typer.Option(help="true gain of the first group, as a share: 0.08 is 8 points")] = 0.08,
-    pairs: Annotated[int, typer.Option(help="without a bundle: pairs of the planned study")] = 200,
-    groups: Annotated[int, typer.Option(help="without a bundle: groups of the planned study")] = 3,
-    accuracy: Annotated[float, typer.Option(help="mean accuracy of people without maps")] = 0.76,
-    simulations: Annotated[int, typer.Option(help="without a bundle: simulated studies for each number")] = 500,
+    pairs: Annotated[int, typer.Option(min=2, help="without a bundle: pairs of the planned study")] = 200,
+    groups: Annotated[int, typer.Option(min=2, help="without a bundle: groups of the planned study")] = 3,
+    accuracy: Annotated[float, typer.Option(min=0.51, max=0.995, help="mean accuracy of people without maps")] = 0.76,
+    simulations: Annotated[int, typer.Option(min=1, help="without a bundle: simulated studies for each number")] = 500,
     seed: Annotated[int, typer.Option(help="of the simulation")] = 0,
     as_json: AsJson = False,
 ) -> None:

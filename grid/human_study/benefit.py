@@ -54,7 +54,7 @@ def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
         letters: (P,), the participants' groups
 
     Raises:
-        ValueError: a group has fewer than two participants.
+        ValueError: there are no participants, or a group has fewer than two.
     """
     from scipy.stats import f as f_distribution
 
@@ -63,7 +63,7 @@ def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
     if few := [f"{letter} has {len(values)}" for letter, values in groups.items() if len(values) < 2]:
         raise ValueError(f"each group needs at least two participants who finished; group {few[0]}")
     if not groups:
-        raise ValueError("nobody has finished")
+        raise ValueError("no participant has finished")
     degrees = (len(groups) - 1, len(gains) - len(groups))
     pooled = sum(float(((values - values.mean()) ** 2).sum()) for values in groups.values()) / degrees[1]
     means = {letter: float(values.mean()) for letter, values in groups.items()}

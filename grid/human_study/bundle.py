@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, Design, Inclusion, Pair, file_digest
+from configs.component import file_digest
+from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, Design, Inclusion, Pair
 from grid.human_study.pair_maps import GroupMaps
 from grid.human_study.texts import default_texts, write_texts
 from grid.results.heatmap import colored, overlaid, resized

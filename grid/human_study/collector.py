@@ -12,8 +12,9 @@ from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from configs.component import file_digest
 from grid.human_study.answers import Answers, Participant, Refused
-from grid.human_study.design import PUBLIC, Design, file_digest, read_design
+from grid.human_study.design import PUBLIC, Design, read_design
 from grid.human_study.limits import BodyLimit, RateLimiter
 from grid.human_study.texts import read_texts
 from grid.spec.grid_file import BadInput
@@ -78,10 +79,10 @@ def collector(bundle: Path) -> FastAPI:
     """
     design = read_design(bundle)
     check_files(bundle, design)
-    texts = read_texts(bundle, design.letters).model_dump(mode="json", exclude={"maps"})
-    about_maps = read_texts(bundle, design.letters).maps
+    texts = read_texts(bundle, design.letters)
+    public_texts = {**texts.model_dump(mode="json", exclude={"maps"}), "study": design.digest()[:16]}
     answers = Answers(bundle, design)
-    joins, strangers, writes = RateLimiter(60, 0.5), RateLimiter(30, 0.5), RateLimiter(60, 10.0)
+    joins, unauthenticated, writes = RateLimiter(60, 0.5), RateLimiter(30, 0.5), RateLimiter(60, 10.0)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BodyLimit)
 
@@ -104,7 +105,7 @@ def collector(bundle: Path) -> FastAPI:
         scheme, _, token = authorization.partition(" ")
         participant = answers.participant(token) if scheme == "Bearer" else None
         if participant is None:
-            if not strangers.allows(_address(request)):
+            if not unauthenticated.allows(_address(request)):
                 raise _too_many(2)
             raise HTTPException(401, "no such participant")
         return participant
@@ -113,7 +114,7 @@ def collector(bundle: Path) -> FastAPI:
 
     @app.get("/api/texts")
     def _texts() -> dict[str, Any]:
-        return {**texts, "study": design.digest()[:16]}
+        return public_texts
 
     @app.post("/api/join")
     def _join(request: Request, body: Join) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def collector(bundle: Path) -> FastAPI:
     def _session(participant: Known) -> dict[str, Any]:
         return {
             "group": participant.letter,
-            "maps": about_maps[participant.letter],
+            "maps": texts.maps[participant.letter],
             "orders": participant.orders,
             "done": participant.done,
         }

@@ -21,7 +21,7 @@ class Complementarity:
         hard_pairs: number of pairs that more than half of the participants get wrong in the first pass
         network_there: accuracy of the network on these
         network_at_mistakes: share of people's wrong judgments in the first pass for which the network is right
-        either: share of pairs decided correctly by the network or by the majority of the first pass: the limit of cooperation
+        either: share of pairs decided correctly by the network or by at least half of the participants in the first pass
     """
 
     network_errors: int

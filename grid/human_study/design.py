@@ -44,10 +44,11 @@ class Group(_Part):
 
 
 class Inclusion(_Part):
-    """Which participants the second analysis keeps, declared before anybody takes part; the first analysis keeps everyone.
+    """Which participants the second analysis keeps, declared before the study starts; the first analysis keeps everyone.
 
     Zhong and Deng kept 90 of 277 whose own accuracy was "around 75 %". The rule uses the first pass only, in which all groups
-    do the same, so it cannot favor a group; but whoever is kept for a lucky first pass will fall back in the second.
+    do the same, so it cannot favor a group; but a participant kept for a lucky first pass
+    regresses to the mean in the second.
     """
 
     low: float = Field(default=0.0, ge=0, le=1)  # accuracy of the first pass
@@ -123,10 +124,12 @@ def read_design(bundle: Path) -> Design:
     except OSError as error:
         raise BadInput(f"{bundle}: no bundle of a human study (no {DESIGN}); `facegrid study make STUDY` makes one") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        first: Any = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("the file",), "msg": str(error)}
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{file}: {key}: {first['msg']}; make the bundle again with `facegrid study make`") from error
+        raise BadInput(f"{file}: {key_and_reason(error)}; make the bundle again with `facegrid study make`") from error
 
 
-def file_digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def key_and_reason(error: ValidationError | UnicodeDecodeError) -> str:
+    """Why a file of the bundle is refused: the first invalid key and what is wrong with it."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"the file: {error}"
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'the file'}: {first['msg']}"

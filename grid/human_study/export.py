@@ -20,7 +20,7 @@ def open_answers(bundle: Path) -> tuple[Design, Answers]:
     """The design of a bundle and its answers.
 
     Raises:
-        BadInput: it is no bundle, nobody has taken part yet, or a file is damaged.
+        BadInput: it is no bundle, no participant has joined yet, or a file is damaged.
     """
     design = read_design(bundle)
     if not (bundle / ANSWERS).is_file():

@@ -49,22 +49,27 @@ class BodyLimit:
         body, more = b"", True
         while more:
             message = await receive()
-            if message["type"] != "http.request":  # the client is gone
+            if message["type"] != "http.request":  # the client has disconnected
+                await _refuse(send, 400, b"the request is incomplete")  # outer middleware needs a response
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self.limit:
-                headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-                await send({"type": "http.response.start", "status": 413, "headers": headers})
-                await send({"type": "http.response.body", "body": b'{"error": "the request is too large"}'})
+                await _refuse(send, 413, b"the request is too large")
                 return
-        told = False
+        received = False
 
         async def whole() -> Message:
-            nonlocal told
-            if told:
+            nonlocal received
+            if received:
                 return await receive()
-            told = True
+            received = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, whole, send)
+
+
+async def _refuse(send: Send, status: int, why: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"error": "%s"}' % why})

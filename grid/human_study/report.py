@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import math
@@ -13,7 +12,8 @@ from grid.human_study.analysis import Analysis, Line, Sample, analyze
 from grid.human_study.benefit import Contrast
 from grid.human_study.export import open_answers
 from grid.human_study.figures import bars, curves, scatter
-from grid.report.text import printable, visible
+from grid.report.templates import environment, png_url
+from grid.report.text import visible
 from modules.metrics.paired_tests import Estimate
 
 HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ def write_report(bundle: Path, to: Path) -> tuple[Analysis, Path]:
     """Writes ``index.html`` and ``analysis.json``; returns the analysis and the page.
 
     Raises:
-        BadInput: it is no bundle, nobody has taken part yet, or a file is damaged.
+        BadInput: it is no bundle, no participant has joined yet, or a file is damaged.
     """
     design, answers = open_answers(bundle)
     found = analyze(design, answers.all(), answers.joined())
@@ -51,25 +51,24 @@ def record(found: Analysis) -> dict[str, Any]:
 
 def html(found: Analysis) -> str:
     """The page, which needs no network; all text is escaped."""
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     both = bool(found.design.same.any() and not found.design.same.all())
     pictures = {}
     for sample in found.samples:
         if sample.lines:
-            pictures[sample.title] = [_png(bars(found, sample)), _png(scatter(found, sample))]
-            pictures[sample.title] += [_png(curves(found, sample))] if both else []
-    text: str = environment.get_template("report.html").render(
-        found=found, pictures=pictures, name=pass_name, percent=percent, points=points, contrast=contrast_words, verdict=verdict
+            pictures[sample.title] = [png_url(bars(found, sample)), png_url(scatter(found, sample))]
+            pictures[sample.title] += [png_url(curves(found, sample))] if both else []
+    text: str = (
+        environment(HERE)
+        .get_template("report.html")
+        .render(
+            found=found,
+            pictures=pictures,
+            name=pass_name,
+            percent=percent,
+            points=points,
+            contrast=contrast_words,
+            verdict=verdict,
+        )
     )
     return text
 
@@ -131,7 +130,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _png(data: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")

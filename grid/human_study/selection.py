@@ -1,7 +1,8 @@
 """Selects the pairs of a human study, so that the network decides a wished share of them correctly.
 
-Zhong and Deng (ICPR 2018, Section V.A) take 200 pairs of SLLFW of which their network decides 75 % correctly, so that nobody
-gets better by just following the network. They do not say how the pairs were drawn; here it is at random, within each outcome.
+Zhong and Deng (ICPR 2018, Section V.A) take 200 pairs of SLLFW of which their network decides 75 % correctly, so that
+following the network makes no participant better. They do not say how the pairs were drawn; here it is at random, within each
+outcome.
 """
 
 from __future__ import annotations

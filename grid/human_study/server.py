@@ -13,7 +13,7 @@ from grid.spec.grid_file import BadInput
 
 
 def serve(bundle: Path, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serves a bundle; access is not logged. A proxy on this machine may tell the client's address (X-Forwarded-For).
+    """Serves a bundle; access is not logged. A proxy on this machine may pass the client's address on (X-Forwarded-For).
 
     Args:
         port: 0 takes a free one

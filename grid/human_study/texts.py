@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grid.human_study.choices import CHOICES
-from grid.human_study.design import TEXTS, Group
+from grid.human_study.design import TEXTS, Group, key_and_reason
 from grid.spec.grid_file import BadInput
 
 INCOMPLETE = "TO BE COMPLETED"  # begins a paragraph of the consent that only the team can write
@@ -90,9 +89,7 @@ def read_texts(bundle: Path, letters: Sequence[str]) -> Texts:
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; `facegrid study make` writes it") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        first: Any = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("the file",), "msg": str(error)}
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{file}: {key}: {first['msg']} (known keys: {', '.join(Texts.model_fields)})") from error
+        raise BadInput(f"{file}: {key_and_reason(error)} (known keys: {', '.join(Texts.model_fields)})") from error
     if missing := [letter for letter in letters if letter not in texts.maps]:
         raise BadInput(f"{file}: maps: no text for group {missing[0]} (groups: {', '.join(letters)}); add one")
     return texts

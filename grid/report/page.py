@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from grid.report.plots.canvas import Plot
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
 from grid.report.sweeps import columns_of, methods, sweep_lines
-from grid.report.text import printable
+from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.results.rows import Table
@@ -50,18 +49,10 @@ def page(
     plots: Sequence[Plot] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    templates = environment(HERE)
+    templates.filters |= {
         "time": _time,
         "heading": _heading,
         "duration": _duration,
@@ -71,15 +62,15 @@ def page(
     }
     histories = [curves.history(study, row) for row in table.rows]
     parts = ["page"] if view is None else ["page", "page_view"]
-    text: str = environment.get_template("page.html").render(
+    text: str = templates.get_template("page.html").render(
         study=study,
         record=study.record,
         table=table,
         css=Markup("\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in parts)),
         js=Markup("\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in parts)),
         view=view,
-        figures=[(trend, _png(data)) for trend, data in drawn],
-        clusters=[_png(data) for data in (clusters or {}).values()],
+        figures=[(trend, png_url(data)) for trend, data in drawn],
+        clusters=[png_url(data) for data in (clusters or {}).values()],
         sweep_columns=columns_of,
         sweep_lines=sweep_lines,
         sweep_methods=methods,
@@ -157,10 +148,6 @@ def _duration(seconds: float) -> str:
 
 def _image(tile: np.ndarray) -> str:
     return "data:image/jpeg;base64," + sheets.jpeg(tile)
-
-
-def _png(data: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
 
 
 def _ramp(signed: bool) -> str:

@@ -29,7 +29,7 @@ def chromium() -> str:
 
 
 class Tab:
-    """One tab. ``said`` collects what its console and the browser complained about."""
+    """One tab. ``said`` collects the errors of its console and of the browser."""
 
     def __init__(self, browser: Browser, target: str, session: str) -> None:
         self.browser, self.target, self.session, self.said = browser, target, session, []

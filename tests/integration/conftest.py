@@ -1,6 +1,5 @@
-"""The real entry point, the small grid with one axis in a study of its own, and studies without any training."""
+"""The real entry point, and the small grid with one axis in a study of its own."""
 
-import importlib.util
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,9 +10,6 @@ import pytest
 from command import Run, Said
 from small import write
 
-from grid.ledger.study import Study
-
-INVENTED = Path(__file__).resolve().parents[1] / "unit" / "grid" / "conftest.py"
 AXES = {"rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}}}
 
 
@@ -48,14 +44,3 @@ def grid(tmp_path: Path, study: Path) -> Callable[..., Path]:
         return write(tmp_path / "grid.yaml", base, **{"launch": {"study": str(study)}, "axes": AXES, **parts})
 
     return grid
-
-
-@pytest.fixture(scope="session")
-def build_study() -> Callable[..., Study]:
-    """The builder of invented studies that the unit tests use."""
-    spec = importlib.util.spec_from_file_location("invented", INVENTED)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.build_study  # type: ignore[no-any-return]

@@ -352,3 +352,12 @@ def test_one_command_makes_and_serves_a_study_and_others_rehearse_export_and_ana
     assert (folder / "report" / "index.html").stat().st_size > 10_000
     assert "50 per group" in run("study", "simulate", "--simulations", "5", "--pairs", "20").out
     assert "give the address" in run("study", "simulate", folder).err
+
+
+@pytest.mark.parametrize(
+    "words", [("simulate", "--simulations", "0"), ("simulate", "--accuracy", "76"), ("serve", "here", "--port", "70000")]
+)
+def test_a_number_out_of_range_is_refused_with_its_option(run: Run, words: tuple[str, ...]) -> None:
+    said = run("study", *words)
+    assert said.code == 2
+    assert f"Invalid value for '{words[-2]}'" in said.err

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invented_study import build_study
 from loopback import free_port
 
 from grid.ledger.study import Study
@@ -26,7 +27,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @pytest.fixture
-def build(build_study: Callable[..., Study], tmp_path: Path) -> Callable[..., Study]:
+def build(tmp_path: Path) -> Callable[..., Study]:
     return lambda name: build_study(tmp_path / name / "study", **OPTIONS)
 
 

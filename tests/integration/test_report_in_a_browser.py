@@ -2,15 +2,14 @@
 
 import html
 import json
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chrome import chromium
+from invented_study import build_study
 
 from grid.ledger.study import Study
 from grid.report.build import build
@@ -122,17 +121,11 @@ addEventListener("load", async () => {
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        reason = "no chromium (Debian: apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return chromium()
 
 
 @pytest.fixture(scope="module")
-def page(build_study: Callable[..., Study], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a study in which everything that can happen to a cell has happened."""
     study = build_study(
         tmp_path_factory.mktemp("studies") / "ito2021",
@@ -298,7 +291,7 @@ LONG = "a level with a name that is as long as a sentence_and_has_a_part_that_ca
 
 
 @pytest.fixture(scope="module")
-def crowded(build_study: Callable[..., Study], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of two protocols, with long names of levels."""
     study = build_study(
         tmp_path_factory.mktemp("crowded") / "two protocols",

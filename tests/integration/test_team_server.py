@@ -7,13 +7,14 @@ import importlib.util
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from invented_study import build_study
 from launching import TINY, facegrid
 from mlflow_server import Server
 from postgres import Postgres, binaries
@@ -114,7 +115,7 @@ def test_the_search_for_leaks_finds_each_form(tmp_path: Path) -> None:
 
 
 def test_credentials_may_come_from_the_environment_and_wrong_ones_are_reported_without_them(
-    team: Team, build_study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = build_study(
         tmp_path / "named", tracking=team.server.address, axes={"backbone": ["alexnet"]}, pairs=40, explainers=()
@@ -134,7 +135,7 @@ def test_credentials_may_come_from_the_environment_and_wrong_ones_are_reported_w
 
 
 def test_more_runs_than_a_page_are_found_and_written_in_batches(
-    team: Team, build_study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", team.password)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invented_study import build_study
 from loopback import free_port
 from mlflow_server import Server
 
@@ -29,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def build(build_study: Callable[..., Study], tmp_path: Path) -> Callable[..., Study]:
+def build(tmp_path: Path) -> Callable[..., Study]:
     return lambda name, **options: build_study(tmp_path / name, **{**OPTIONS, **options})
 
 

@@ -88,7 +88,7 @@ def test_two_threads_store_one_answer_to_a_trial(answers: Answers) -> None:
     assert given[stored.choice - 1]
 
 
-def test_forged_tokens_are_nobody_and_the_file_holds_no_token(answers: Answers, tmp_path: Path) -> None:
+def test_forged_tokens_have_no_participant_and_the_file_holds_no_token(answers: Answers, tmp_path: Path) -> None:
     token, _ = joined(answers)
     for forged in ("", "x", token[:-1], token + "a", token.swapcase(), "\ud800", "' OR 1=1 --"):
         assert answers.participant(forged) is None
@@ -102,7 +102,7 @@ def test_a_commit_is_synced_to_the_disk(answers: Answers) -> None:
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_no_column_could_hold_who_somebody_is(answers: Answers) -> None:
+def test_no_column_could_identify_a_participant(answers: Answers) -> None:
     names = {
         row[1] for table in ("participants", "answers") for row in answers._database.execute(f"PRAGMA table_info({table})")
     }
@@ -124,7 +124,7 @@ def test_answers_belong_to_one_design(answers: Answers, tmp_path: Path) -> None:
         Answers(tmp_path / "broken", design)
 
 
-def test_an_impossible_choice_cannot_be_stored_whoever_asks(answers: Answers) -> None:
+def test_the_database_refuses_an_impossible_choice(answers: Answers) -> None:
     _, person = joined(answers)
     with pytest.raises(sqlite3.IntegrityError):
         answers.store(person, 1, person.orders[0][0], 6, 1)

@@ -88,7 +88,7 @@ def test_too_few_people_are_named_and_one_group_has_gains_only() -> None:
     accuracy, letters = people(0, (3, 1))
     with pytest.raises(ValueError, match="group B has 1"):
         benefit(accuracy, letters)
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="no participant has finished"):
         benefit(np.zeros((0, 2)), np.zeros(0, "<U1"))
     one = benefit(accuracy[:3], letters[:3])
     assert one.f is None

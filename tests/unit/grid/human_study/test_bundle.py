@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from human_studies import bundle
 
+from configs.component import file_digest
 from grid.human_study.bundle import PAGES, WEB, check_target
-from grid.human_study.design import ANSWERS, PUBLIC, file_digest, read_design
+from grid.human_study.design import ANSWERS, PUBLIC, read_design
 from grid.results.heatmap import overlaid, resized
 from grid.spec.grid_file import BadInput
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def test_every_public_file_is_listed_with_its_digest_and_nothing_public_tells_the_truth(tmp_path: Path) -> None:
+def test_every_public_file_is_listed_with_its_digest_and_nothing_public_reveals_the_truth(tmp_path: Path) -> None:
     design = bundle(tmp_path / "bundle")
     public = tmp_path / "bundle" / PUBLIC
     files = {file.relative_to(public).as_posix(): file_digest(file) for file in public.rglob("*") if file.is_file()}

@@ -1,6 +1,8 @@
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from human_studies import bundle, collecting, post, raw
@@ -45,7 +47,7 @@ def test_only_files_of_the_design_are_served_and_every_reply_is_closed_to_other_
     assert "default-src 'none'" in CSP
 
 
-def test_no_reply_tells_the_truth_about_a_pair(folder: Path, url: str) -> None:
+def test_no_reply_reveals_the_truth_about_a_pair(folder: Path, url: str) -> None:
     _, said = post(url, "/api/join", {"consent": True})
     _, _, body = raw(url, "GET", "/api/session", Authorization=f"Bearer {said['token']}")
     session = json.loads(body)
@@ -70,7 +72,7 @@ def test_no_reply_tells_the_truth_about_a_pair(folder: Path, url: str) -> None:
         None,
     ],
 )
-def test_nobody_joins_without_consent_or_with_more_than_it(url: str, body: object) -> None:
+def test_a_join_needs_consent_and_nothing_more(url: str, body: object) -> None:
     status, said = post(url, "/api/join", body)
     assert status == 422
     assert "script" not in json.dumps(said)
@@ -114,13 +116,25 @@ def test_guessing_tokens_and_joining_in_a_loop_are_slowed_down(tmp_path: Path) -
         status, headers, _ = raw(url, "POST", "/api/join", b'{"consent": true}', Content_Type="application/json")
         assert 429 in joins[60:]
         assert status == 200 or headers["retry-after"] == "2"
-        # a proxy on this machine tells whose request it is
+        # a proxy on this machine passes the client's address on
         other = {"X_Forwarded_For": "203.0.113.9", "Content_Type": "application/json"}
         assert [raw(url, "POST", "/api/join", b'{"consent": true}', **other)[0] for _ in range(20)] == [200] * 20
 
 
-def test_a_changed_file_is_found_before_anybody_sees_it(tmp_path: Path) -> None:
+def test_a_changed_file_is_found_before_it_is_served(tmp_path: Path) -> None:
     bundle(tmp_path, pairs=2)
     (tmp_path / PUBLIC / "study.js").write_text("alert(1)")
     with pytest.raises(BadInput, match=r"study.js: missing or changed"):
         collector(tmp_path)
+
+
+def test_a_client_that_disconnects_in_a_request_leaves_no_traceback(tmp_path: Path) -> None:
+    bundle(tmp_path, pairs=2)
+    with collecting(tmp_path) as (url, process):
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(b"POST /api/join HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert post(url, "/api/join", {"consent": True})[0] == 200
+        process.terminate()  # ends after the open requests
+        assert process.stdout is not None
+        assert "Traceback" not in process.stdout.read()

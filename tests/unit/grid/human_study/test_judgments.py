@@ -35,7 +35,7 @@ def test_those_who_finished_are_read_in_the_order_of_the_design(tmp_path: Path) 
     assert np.allclose(found.accuracy, naive)
 
 
-def test_nobody_is_no_error(tmp_path: Path) -> None:
+def test_no_participants_are_no_error(tmp_path: Path) -> None:
     design = bundle(tmp_path, pairs=4)
     assert finished(design, []).accuracy.shape == (0, 2)
 
