@@ -44,7 +44,7 @@ def write_bundle(
     pairs: Sequence[tuple[str, str, bool, float]],
     groups: Sequence[GroupMaps],
 ) -> Design:
-    """Writes a bundle; the design is written last.
+    """Writes a bundle beside its place and moves it there when it is whole, so that a killed ``make`` can be repeated.
 
     Args:
         about: name, study, cell, protocol and checkpoint of the design
@@ -52,8 +52,10 @@ def write_bundle(
         groups: their crops and maps, in the order of ``pairs``
     """
     check_target(to)
-    shutil.rmtree(to, ignore_errors=True)
-    public = to / PUBLIC
+    to = to.absolute()
+    partial = to.with_name(f".{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    public = partial / PUBLIC
     threshold = float(rule["threshold"])
     listed = [
         Pair(id=secrets.token_hex(8), left=left, right=right, same=same, score=score, accepted=score >= threshold)
@@ -82,8 +84,10 @@ def write_bundle(
         pairs=tuple(listed),
         files={file.relative_to(public).as_posix(): file_digest(file) for file in files},
     )
-    write_texts(to, default_texts(design.name, len(listed), design.groups))
-    (to / DESIGN).write_text(design.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_texts(partial, default_texts(design.name, len(listed), design.groups))
+    (partial / DESIGN).write_text(design.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(to, ignore_errors=True)
+    partial.rename(to)
     return design
 
 

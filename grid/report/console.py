@@ -11,7 +11,7 @@ from grid.report.ensembles import with_ensembles
 from grid.report.searches import columns, fields, ordered, summary
 from grid.report.sweeps import columns_of, sweep_lines
 from grid.results import rows
-from grid.results.columns import Column
+from grid.results.columns import Column, units_note
 from grid.results.fitting_table import FittingTable
 from grid.results.result import Result
 from grid.results.searches import SearchView, searches
@@ -111,7 +111,7 @@ def _caption(found: rows.Table) -> Text:
     said = [found.states]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
-    said += ["in %, but for AUC and errors in a unit; ± is the wider side of a 95 % interval (not paired)"]
+    said += [f"{units_note(found.columns)}; ± is the wider side of a 95 % interval (not paired)"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     lost = [
         _short(f"added, and failed: {row.title}: {label}: {why_not}")

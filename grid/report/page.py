@@ -27,6 +27,7 @@ from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
+from grid.results.columns import units_note
 from grid.results.rows import Table
 from grid.results.searches import searches
 from grid.results.trends import Trend
@@ -58,6 +59,7 @@ def page(
         "duration": _duration,
         "image": _image,
         "ramp": _ramp,
+        "units_note": units_note,
         "three": lambda x: f"{x:.3g}",
     }
     histories = [curves.history(study, row) for row in table.rows]

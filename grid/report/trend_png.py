@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Callable, Mapping
 
 from grid.report.text import visible
 from grid.results.trends import Line, Trend
@@ -11,6 +13,7 @@ WIDTH, HEIGHT, DPI = 7.2, 3.9, 160  # inches, and pixels per inch
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#3aa0d8", "#6b4fbb", "#4d4d4d")  # those of the page
 DASHES = ("-", "--", ":", "-.")
 MARKS = "os^Dv"
+CLOSE = 0.08  # share of the axis that a label of a tick needs
 LEGEND = 24  # most lines that a legend names
 
 
@@ -80,7 +83,18 @@ def _ticks(axes: object, trend: Trend) -> None:
         axes.set_xscale("log")  # type: ignore[attr-defined]
         axes.minorticks_off()  # type: ignore[attr-defined]
     if len(places) <= 8:
-        axes.set_xticks(sorted(places), [places[x] for x in sorted(places)])  # type: ignore[attr-defined]
+        axes.set_xticks(*_labeled(places, math.log if trend.logarithmic else float))  # type: ignore[attr-defined]
+
+
+def _labeled(places: Mapping[float, str], scale: Callable[[float], float]) -> tuple[list[float], list[str]]:
+    """The ticks and their labels; a tick that is too close to a labeled one has an empty label."""
+    ticks, labels, last = sorted(places), [], -math.inf
+    width = scale(ticks[-1]) - scale(ticks[0])
+    for x in ticks:
+        free = scale(x) - last >= CLOSE * width
+        labels.append(places[x] if free else "")
+        last = scale(x) if free else last
+    return ticks, labels
 
 
 def _literal(text: str) -> str:

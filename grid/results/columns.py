@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grid.results.result import Result
@@ -52,6 +53,12 @@ class Column:
     def shown(self, value: Result | None) -> str:
         """The number and its interval; a dash if there is none."""
         return "–" if value is None or value.value is None else f"{self.value(value)} {self.spread(value)}".rstrip()
+
+
+def units_note(columns: Iterable[Column]) -> str:
+    """The unit of the numbers of a table, such as "in %, except AUC"."""
+    others = dict.fromkeys(column.title for column in columns if not column.percent)
+    return f"in %, except {', '.join(others)}" if others else "in %"
 
 
 def column_of(heading: str, measure: Measure, task: str) -> Column:

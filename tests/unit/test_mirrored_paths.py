@@ -101,7 +101,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/report/table_csv.py": "tests/unit/grid/report/test_tables.py",
     "grid/report/table_json.py": "tests/unit/grid/report/test_tables.py",
     "grid/report/theta_png.py": "tests/unit/grid/report/test_figures.py",
-    "grid/results/columns.py": "tests/unit/grid/results/test_rows.py",
     "grid/results/measured.py": "tests/unit/grid/results/test_results.py",
     "grid/results/result.py": "tests/unit/grid/results/test_results.py",
     "grid/spec/config_errors.py": "tests/unit/grid/spec/test_grid_file.py",

@@ -80,3 +80,25 @@ def test_the_pages_belong_to_the_package() -> None:
     ignored = (ROOT / ".gitignore").read_text().split()
     assert not any(part in {line.strip("/") for line in ignored} for name in PAGES for part in Path(name).parts)
     assert all((WEB / name).is_file() for name in PAGES)
+
+
+def test_a_bundle_that_was_interrupted_can_be_made_again_and_the_one_before_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place = tmp_path / "bundle"
+    with monkeypatch.context() as patch:
+        patch.setattr("grid.human_study.bundle.write_texts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bundle(place)
+    assert not place.exists()
+    before = bundle(place)
+    with monkeypatch.context() as patch:
+        patch.setattr("grid.human_study.bundle.write_texts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bundle(place)
+    assert read_design(place) == before
+    assert bundle(place) != before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]

@@ -1,12 +1,13 @@
 """Figures of trends."""
 
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from grid.report.trend_png import trend_png
+from grid.report.trend_png import _labeled, trend_png
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.trends import Line, Point, Trend
@@ -54,3 +55,9 @@ def test_points_without_an_interval_and_with_odd_text_are_drawn():
     line = Line("$x_{$", (Point(1.0, "$", bare), Point(2.0, "2", bare)))
     pixels = _pixels(Trend("a $ b", "q$", COLUMN, (line,), connected=False))
     assert _blue(pixels).any()
+
+
+def test_labels_of_close_ticks_do_not_overlap():
+    assert _labeled({599.0: "599", 79.0: "79", 92.0: "92"}, float) == ([79.0, 92.0, 599.0], ["79", "", "599"])
+    assert _labeled({1600.0: "a", 6400.0: "b", 65536.0: "c"}, math.log) == ([1600.0, 6400.0, 65536.0], ["a", "b", "c"])
+    assert _labeled({5.0: "5"}, float) == ([5.0], ["5"])
