@@ -22,9 +22,9 @@ env: $(READY) ## the environment alone
 demo: $(READY) ## the main job on faces that the project draws: 12 cells, a table, a report
 	@$(BIN)/facegrid launch configs/grids/demo.yaml
 
-test: $(READY) ## all tests but the long ones; prints how long each folder took
+test: $(READY) ## all tests but the long ones; prints how long each folder took (three processes: tests with Ray wait a lot)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/chaos/loops \
-		--numprocesses 2 --dist loadfile --no-loadscope-reorder
+		--numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .
