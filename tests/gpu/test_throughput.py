@@ -21,7 +21,7 @@ from on_device import described
 from throughput_table import heading
 
 ROWS = {**throughput_steps.ROWS, **throughput_losses.ROWS, **throughput_images.ROWS, **throughput_explanations.ROWS}
-COMPILE = "FACEGRID_GPU_COMPILE"  # environment variable: also measure what takes a minute to compile
+COMPILE = "FACEGRID_GPU_COMPILE"  # environment variable: also measure what takes long to compile
 if os.environ.get(COMPILE):
     ROWS |= throughput_steps.SLOW
 

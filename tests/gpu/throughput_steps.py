@@ -177,8 +177,8 @@ def float32(device: str) -> Iterator[Row]:
 
 
 def compiled(device: str) -> Iterator[Row]:
-    """Compiling takes about a minute."""
-    case = Case(device, "iresnet", "arcface", 10_000, 256, half=True, compiled=True)
+    """Compiling takes long. On the CPU in float32: not every C++ compiler takes the code that is made for bf16."""
+    case = Case(device, "iresnet", "arcface", 10_000, 256, half=device == "cuda", compiled=True)
     ours, bare = case.median("ours"), case.median("bare")
     yield compared("step iresnet-50, ArcFace 10k, b256, bf16, compiled", ours, bare, "bare loop", 1.02, case.batch)
     yield rated("the same, images per second", ours, case.batch, FASTEST)
