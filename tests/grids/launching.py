@@ -258,8 +258,8 @@ def undisturbed(folder: Path) -> Undisturbed:
 class Store:
     """The contents of a ledger, by kind and id."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)  # of a store on a disk
         self.ledger = Ledger(path)
 
     def ids(self) -> Iterator[tuple[str, str]]:
@@ -282,7 +282,7 @@ class Store:
         for kind, id in self.ids():
             names = self.ledger.store.names(f"{kind}/{id}/claims")
             if names and (kind, id) not in done and not self.ledger.failure(kind, id):
-                yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
+                yield kind, id, json.loads(self.ledger.store.get(f"{kind}/{id}/claims/{names[-1]}") or b"{}")
 
     def computed_in(self) -> set[int]:
         """Ids of the processes that ran stages."""
@@ -299,7 +299,8 @@ class Store:
 
     def resumed(self) -> set[str]:
         """Ids of trainings that some attempt resumed from a checkpoint."""
-        return {path.parent.parent.name for path in (self.path / "train").glob("*/*/resumed.json")}
+        keys = [key.split("/") for key in self.ledger.store.walk("train")]
+        return {id for id, *_, name in keys if name == "resumed.json"}
 
 
 def cells(study: Path) -> list[dict[str, Any]]:
