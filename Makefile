@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check docs format chaos bench jspsych clean
+.PHONY: help env demo test gpu check docs format chaos bench jspsych clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -23,7 +23,7 @@ demo: $(READY) ## the main job on faces that the project draws: 12 cells, a tabl
 	@$(BIN)/facegrid launch configs/grids/demo.yaml
 
 test: $(READY) ## all tests but the long ones; prints how long each folder took (three processes: tests with Ray wait a lot)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/chaos/loops \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/chaos/loops --ignore=tests/gpu \
 		--numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, layers, unit tests
@@ -39,6 +39,12 @@ docs: $(READY) ## the documentation as a site, in build/site; warnings are error
 format: $(READY) ## format the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+GPU_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+gpu: ## CUDA against the CPU, then a table of speeds: on a machine with a GPU; installs nothing
+	@$(GPU_PYTHON) tests/gpu/ready.py
+	OMP_NUM_THREADS=2 $(GPU_PYTHON) -m pytest tests/gpu --ignore=tests/gpu/test_throughput.py --numprocesses 6; \
+		correct=$$?; $(GPU_PYTHON) -m pytest tests/gpu/test_throughput.py -s -q && exit $$correct
 
 chaos: $(READY) ## 25 kills at random moments, and drivers stopped for longer than their lease; make test has one of each kind
 	$(BIN)/python -m pytest tests/chaos/loops
