@@ -1,8 +1,8 @@
 """Embedding of an evaluation against the network alone on the same batches, in one process, in turns; medians count.
 
 On a CPU the processor's time is compared, of all threads together, which neighbors on the machine disturb less. Crops of 112
-pixels come from the crop cache, or are cut out of photographs each time. The network is MobileFaceNet on a CPU and IResNet-50 on
-a GPU. The bar is 1.1 for crops from the cache; the tests allow more, for crowded machines.
+pixels come from the crop cache, or are cut out of photographs each time. The network is MobileFaceNet on a CPU, IResNet-50 on a
+GPU. The bar is 1.1 for crops from the cache; the tests allow more, for crowded machines.
 """
 
 import json
