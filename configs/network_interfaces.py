@@ -70,6 +70,7 @@ class LossConfig(Component, ABC):
     predicts: ClassVar[Literal["class", "number"]] = "class"
     required_classes: ClassVar[int | None] = None  # the number of classes it works for; None: any
     classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
+    shares_classes: ClassVar[bool] = False  # whether ranks can divide its classes, as those of ``MarginSoftmax`` can
 
     def needs(self) -> frozenset[str]:
         """Requirements on every batch: "pairs" means two images of one subject, and one of another."""

@@ -18,7 +18,7 @@ def device_lines(plan: Plan) -> list[str]:
         cell = planned.cell
         if cell is None or cell.compute.devices == 1 or not cell.recipe.trains:
             continue
-        key = tuple(map(id, (cell.backbone, cell.head, cell.targets)))  # kept alive by the plan
+        key = *map(id, (cell.backbone, cell.head, cell.targets)), cell.compute.batch_norm == "local"  # kept alive by the plan
         if key not in known:
             known[key] = " and ".join(by_part(cell))
         if known[key]:
@@ -41,7 +41,8 @@ def by_part(training: Training) -> list[str]:
         parts: list[Any] = [on_meta(training.backbone), *(head.build(channels, height, width) for head in heads)]
     layers = [layer for part in parts for layer in part.modules()]
     found = {
-        "batch normalization": any(isinstance(layer, _BatchNorm) for layer in layers),
+        "batch normalization": any(isinstance(layer, _BatchNorm) for layer in layers)
+        and training.compute.batch_norm == "local",
         "dropout": any(map(_drops, layers)),
     }
     return [name for name, there in found.items() if there]

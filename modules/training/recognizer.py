@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.margin_softmax import keep_unsampled
 from modules.targets import TargetLosses
+from modules.training.class_slices import ClassSlices
 from modules.training.freezing import freeze, freeze_recognition
 from modules.training.multi_optimizer import Together
 from modules.training.nonfinite import finite
@@ -23,6 +24,7 @@ from modules.training.recipe import OptimizerSchedule, Recipe
 from modules.training.target_validation import TargetValidation
 
 STATE = "facegrid"  # key of our part in a checkpoint
+CLASSIFIED = 1024  # images that are classified at once where ranks share the classes
 
 
 class Recognizer(pl.LightningModule):
@@ -84,6 +86,7 @@ class Recognizer(pl.LightningModule):
         recognizing = [parameter for parameter in network.parameters() if id(parameter) not in decoding]
         self.moves: OptimizerSchedule = recipe.build(recognizing, steps_per_epoch)
         self.optimizer = self.moves.optimizer
+        self._slices = ClassSlices(self, self.optimizer)
         keep_unsampled(network, self.optimizer)
         if decoder:
             self.optimizer = Together([self.moves.optimizer, decoder(network.decoder.parameters())])
@@ -155,6 +158,14 @@ class Recognizer(pl.LightningModule):
             self.average.update_parameters(self.network)
         self.batch += self.recipe.accumulate
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        if self._slices and gradient_clip_val:
+            self._slices.clip(optimizer, float(gradient_clip_val))
+        else:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.trainer.world_size > 1 and batch_idx + 1 == self.trainer.num_training_batches:  # validation follows
             for buffer in self.buffers():
@@ -175,7 +186,7 @@ class Recognizer(pl.LightningModule):
         if self._targets is not None:
             self._targets.add(self.evaluated.measure(images, labels), len(images))
             return
-        if self.open_set or not getattr(self.network, "classifies", True):
+        if self._embeds:
             self._embedded.append((self.evaluated.embed(images).float(), labels))
             return
         logits = self.evaluated(images).float()
@@ -224,9 +235,10 @@ class Recognizer(pl.LightningModule):
         return loss, accuracy, self._over_ranks([self._targets.images])[0], {**more, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
-        embeds = not self.recipe.decodes_only and (self.open_set or not getattr(self.network, "classifies", True))
-        if embeds and (together := self._all_embedded()) is not None:
+        if not self.recipe.decodes_only and self._embeds and (together := self._all_embedded()) is not None:
             embeddings, labels = together
+            if self._slices and not self.open_set:
+                return self._classified(embeddings, labels)
             if getattr(self.network, "classifies", True):
                 found = verified(embeddings, labels)
                 if found is None:
@@ -241,6 +253,21 @@ class Recognizer(pl.LightningModule):
             return None, None, 0.0
         accuracy = None if self.recipe.decodes_only else correct / images
         return finite(loss / images, "validation loss", self.epoch, self.global_step), accuracy, images
+
+    @property
+    def _embeds(self) -> bool:
+        """Whether validation needs all embeddings at once."""
+        return self.open_set or bool(self._slices) or not getattr(self.network, "classifies", True)
+
+    def _classified(self, embeddings: Tensor, labels: Tensor) -> tuple[float, float, float]:
+        """As ``_validated_classes``, from classes that the ranks share."""
+        loss, correct = 0.0, 0
+        for images, truth in zip(embeddings.split(CLASSIFIED), labels.split(CLASSIFIED), strict=True):
+            losses, predicted = self.evaluated.loss.classified(images, truth)
+            loss += float(losses.double().sum())
+            correct += int((predicted == truth).sum())
+        value = finite(loss / len(labels), "validation loss", self.epoch, self.global_step)
+        return value, correct / len(labels), float(len(labels))
 
     def _all_embedded(self) -> tuple[Tensor, Tensor] | None:
         """The embeddings and labels of all validation images, on every rank; None if there are none."""
@@ -273,6 +300,8 @@ class Recognizer(pl.LightningModule):
             # count, current_epoch is one too low while the loader is built, and its workers would start with the wrong epoch.
             for count in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
                 count["completed"] = count["processed"]
+        if self._slices:
+            self._slices.join(checkpoint["state_dict"], _moves(checkpoint))
         train = list(self._train)
         if self.batch and self.trainer.world_size > 1:  # all ranks resume from one file: rank 0 gets the sum
             train = self._over_ranks(self._train)
@@ -287,12 +316,20 @@ class Recognizer(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self._slices:
+            self._slices.divide(checkpoint["state_dict"], _moves(checkpoint))
         state = checkpoint[STATE]
         self.epoch, self.batch = state["epoch"], state["batch"]
         self._train = list(state["train"]) if self.global_rank == 0 else [0.0, 0.0]
         self._spent = state["spent"]
         self.history, self.timing = list(state["history"]), list(state["timing"])
         self.moves.load_state_dict(state["moves"])
+
+
+def _moves(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The state of the recipe's optimizer in a checkpoint; of two optimizers it is the first."""
+    (found,) = checkpoint["optimizer_states"]
+    return dict(found["optimizers"][0]) if "optimizers" in found else found
 
 
 def _average(network: Any, decay: float | None) -> Any:

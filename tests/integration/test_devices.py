@@ -25,6 +25,7 @@ from modules.training import ranks
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 PLAIN = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}  # no normalization, no dropout
+SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
 DEVICES = {"one": {"compute.devices": 1}, "two": {"compute.devices": 2}}
 ENDS = 60.0  # maximum seconds until the loss of a rank is noticed
 
@@ -41,6 +42,14 @@ def both(tree: dict[str, Any]) -> None:
     tree["axes"] = {"devices": DEVICES}
     tree["base"] |= {"head": PLAIN, "augmentation": "flip"}
     tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.1}
+
+
+def shared(tree: dict[str, Any]) -> None:
+    """A cell on one device and the same on two, which share the classes and the statistics of batch normalization."""
+    both(tree)
+    tree["axes"]["devices"]["two"] = {"compute": {"devices": 2, "classes": "shared", "batch_norm": "synchronized"}}
+    tree["base"] |= {"loss": {"name": "arcface", "scale": 8, "sample": 0.6}, "backbone": SMALL}
+    tree["base"]["recipe"]["lr"] = 0.003  # rounding grows with it, in a network with batch normalization
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,16 @@ def locally(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_train_the_network_that_one_trains(locally: Path) -> None:
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sharing")
+    here(folder, "launch", grid(folder / "tiny.yaml", shared), "launch.executor=local")
+    return folder
+
+
+@pytest.mark.parametrize("folder", ["locally", "sharing"])
+def test_two_processes_train_the_network_that_one_trains(folder: str, request: pytest.FixtureRequest) -> None:
+    locally = request.getfixturevalue(folder)
     found = trained(locally)
     one, other = found[1], found[2]
     difference = max(float((value - other.weights[key]).abs().max()) for key, value in one.weights.items())
