@@ -34,7 +34,6 @@ EXPLAINERS: dict[str, dict[str, Any]] = {  # title -> config
     "reconstruction": {"name": "reconstruction", "head": "linear", "threshold": 0.9},
     "stylianou": {"name": "stylianou"},
 }
-PAIRED = {"corr_rise", "minplus", "greedy minplus", "pair_occlusion", "reconstruction", "stylianou"}
 IMAGES = 4
 
 

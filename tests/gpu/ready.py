@@ -7,7 +7,7 @@ import os
 import sys
 
 NEEDED = (  # what the tests import, beside PyTorch
-    *("torchvision", "pytorch_lightning", "timm", "numpy", "scipy", "sklearn", "skimage", "statsmodels", "pandas", "pyarrow"),
+    *("torchvision", "pytorch_lightning", "timm", "numpy", "scipy", "skimage", "pandas", "pyarrow"),
     *("PIL", "cv2", "yaml", "pydantic", "captum", "albumentations", "facenet_pytorch", "pytorch_metric_learning", "psutil"),
     *("safetensors", "matplotlib", "rich", "pytest", "pytest_timeout", "xdist"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from explaining import EXPLAINERS, PAIRED, maps_of
+from explaining import EXPLAINERS, maps_of
 from on_device import agree
 
 from configs.lookup import known
@@ -18,10 +18,6 @@ MAPS = 1e-2  # relative to the L2 norm: maps are gradients, or ranks and weights
 
 def test_every_file_is_tested() -> None:
     assert {config["name"] for config in EXPLAINERS.values()} == set(known("explainer"))
-
-
-def test_pairs_are_explained_by_every_method_for_pairs() -> None:
-    assert len(PAIRED) == 6
 
 
 @pytest.mark.parametrize("title", EXPLAINERS)

@@ -56,7 +56,7 @@ def rate(device: str, table: CropTable, augmentation: Any, workers: int) -> tupl
             batches += 1
             if batches == 3 + workers:  # its processes have started
                 images, began = 0, time.perf_counter()
-            elif batches > 3 + workers and time.perf_counter() - began > large(device, 2000, 100) / 1000:
+            elif batches > 3 + workers and time.perf_counter() - began > large(device, 1200, 100) / 1000:
                 if device == "cuda":
                     torch.cuda.synchronize()
                 return images, time.perf_counter() - began
