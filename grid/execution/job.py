@@ -273,11 +273,16 @@ def out_of_space(error: BaseException, store: Path) -> bool:
 
 @contextlib.contextmanager
 def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
-    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards."""
+    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards.
+
+    Algorithms are deterministic, and float32 has its full precision on GPUs; only training itself may do otherwise, see
+    ``grid.spec.training.Compute``.
+    """
     import cv2
     import numpy as np
     import torch
 
+    from modules.layers.float32_precision import without_tf32
     from modules.training.determinism import unfilled
 
     training = configs.get("training")
@@ -285,7 +290,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     seed = training.seed if isinstance(training, Training) else 0
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
     dtype = torch.get_default_dtype()
-    modes = torch.are_deterministic_algorithms_enabled()
+    deterministic, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code may still draw from it
@@ -296,13 +301,13 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
         cv2.setNumThreads(1)
-        with unfilled():
+        with unfilled(), without_tf32():
             yield
     finally:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(modes)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -51,6 +51,8 @@ class Compute(Config):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     compile: Annotated[bool, Born(False)] = False  # torch.compile for the backbone; changes the last digits
     devices: int = Field(1, ge=1)  # that share each batch; normalization and dropout act on each one's part
+    tf32: Annotated[bool, Born(False)] = False  # on GPUs, factors of float32 convolutions and products have 10 bits of mantissa
+    deterministic: Annotated[bool | Literal["warn"], Born(True)] = True  # of training: other operations are errors, or warnings
 
     @model_validator(mode="after")
     def _compiles_alone(self) -> Self:

@@ -1,4 +1,4 @@
-"""Full float32 precision of convolutions and matrix products, whatever a program has allowed."""
+"""The precision of float32 convolutions and matrix products on GPUs, whatever a program has set."""
 
 from __future__ import annotations
 
@@ -36,6 +36,21 @@ def without_tf32() -> Iterator[None]:
             torch.set_float32_matmul_precision(products)
         for one, precision in zip(settings, precisions, strict=True):
             one.fp32_precision = precision
+
+
+@contextlib.contextmanager
+def tf32_allowed(allowed: bool) -> Iterator[None]:
+    """Turns TF32 on if ``allowed``, else off, for all of ``without_tf32``; on exit, all settings are as before."""
+    import torch
+
+    backends: Any = torch.backends
+    with without_tf32():
+        if allowed:
+            torch.set_float32_matmul_precision("high")
+            for one in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.matmul):
+                one.fp32_precision = "tf32"
+            backends.cudnn.allow_tf32 = True
+        yield
 
 
 def _unless_inconsistent(read: Callable[[], Any]) -> Any:

@@ -61,7 +61,8 @@ def test_response_normalization_is_that_of_torch_in_value_and_gradient(channels:
     theirs = ours.clone().requires_grad_()
     ours.requires_grad_()
     weights = torch.randn_like(ours)
-    found, wanted = ResponseNorm()(ours), nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)(theirs)  # the mean over channels
+    mean_instead_of_sum = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+    found, wanted = ResponseNorm()(ours), mean_instead_of_sum(theirs)
     assert torch.allclose(found, wanted, rtol=1e-13, atol=0)
     (found * weights).sum().backward()
     (wanted * weights).sum().backward()
