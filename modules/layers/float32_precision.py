@@ -45,12 +45,18 @@ def tf32_allowed(allowed: bool) -> Iterator[None]:
 
     backends: Any = torch.backends
     with without_tf32():
-        if allowed:
+        if not allowed:
+            yield
+            return
+        try:
             torch.set_float32_matmul_precision("high")
             for one in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.matmul):
                 one.fp32_precision = "tf32"
             backends.cudnn.allow_tf32 = True
-        yield
+            yield
+        finally:  # what the older interface could not tell is not restored by ``without_tf32``
+            torch.set_float32_matmul_precision("highest")
+            backends.cudnn.allow_tf32 = False
 
 
 def _unless_inconsistent(read: Callable[[], Any]) -> Any:

@@ -138,8 +138,11 @@ class Recognizer(pl.LightningModule):
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         loss = getattr(self.network, "loss", None)
-        alone = self.trainer.training and self.trainer.world_size == 1
-        if alone and not self.recipe.decodes_only and isinstance(loss, ExpectingLoss):
+        if self.recipe.decodes_only:
+            return batch
+        if self.trainer.validating and isinstance(loss, TargetLosses):
+            self.evaluated.loss.expect_rows(batch[1])
+        elif self.trainer.training and self.trainer.world_size == 1 and isinstance(loss, ExpectingLoss):
             loss.expect(batch[1])
         return batch
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from modules.layers.float32_precision import without_tf32
+from modules.layers.float32_precision import tf32_allowed, without_tf32
 
 BACKENDS = torch.backends
 
@@ -68,6 +68,19 @@ def test_all_is_off_inside_and_as_before_after(name: str) -> None:
         assert read() == OFF
         with without_tf32():
             assert read() == OFF
+        assert read() == OFF
+    assert read() == before
+
+
+@pytest.mark.parametrize("name", ["default", "no convolutions", "highest", "new convolutions", "new products"])
+def test_tf32_is_on_inside_only_where_it_is_allowed(name: str) -> None:
+    allow(name)
+    before = read()
+    with tf32_allowed(True):
+        assert read() == ["tf32", "tf32", "tf32", "tf32", "True", "True", "high"]
+        with without_tf32():
+            assert read() == OFF
+    with tf32_allowed(False):
         assert read() == OFF
     assert read() == before
 

@@ -14,6 +14,7 @@ from modules.losses.sum import SumConfig
 from modules.losses.triplet import TripletConfig
 from modules.network import Network
 from modules.recipes import one_cycle
+from modules.targets import TargetsConfig
 from modules.training.recognizer import Recognizer
 from modules.training.trainer import fit
 
@@ -40,10 +41,13 @@ class Reads(TorchDispatchMode):
 class Data(pl.LightningDataModule):
     """Two images of each of two identities in every batch."""
 
-    def __init__(self, batches):
+    def __init__(self, batches, targets):
         super().__init__()
         generator = torch.Generator().manual_seed(1)
-        labels = (torch.arange(batches * BATCH) % 2).tolist()
+        labels = torch.arange(batches * BATCH) % 2
+        if targets:  # an age, unknown in each first row, and the identity
+            ages = torch.arange(batches * BATCH).float().masked_fill(torch.arange(batches * BATCH) % BATCH == 0, torch.nan)
+            labels = torch.stack([ages, labels.float()], 1)
         self.rows = [(torch.randn(3, SIDE, SIDE, generator=generator), label) for label in labels]
 
     def start_batch(self, epoch, batch):
@@ -58,10 +62,14 @@ class Data(pl.LightningDataModule):
 
 def reads(loss, batches, **recipe):
     chosen = one_cycle.OneCycleConfig(epochs=1, batch_size=BATCH, optimizer="sgd", lr=0.01, **recipe)
-    network = Network(AlexNetConfig(), GapBnConfig(dimension=8), loss, 2, SIDE)
+    targets = isinstance(loss, TargetsConfig)
+    classes = {"age": 0, "identity": 2} if targets else 2
+    network = Network(AlexNetConfig(), GapBnConfig(dimension=8), loss, classes, SIDE)
+    if targets:
+        network.loss.prepare(torch.tensor([[30.0, 0.0], [50.0, 1.0]]))
     recognizer = Recognizer(network, chosen, seed=0, steps_per_epoch=batches)
     with Reads() as counted:
-        fit(recognizer, Data(batches), threads=1)
+        fit(recognizer, Data(batches, targets), threads=1)
     return counted.found
 
 
@@ -69,6 +77,7 @@ LOSSES = {
     "softmax": SoftmaxConfig(),
     "arcface": ArcFaceConfig(),
     "triplet": TripletConfig(),
+    "targets": TargetsConfig(parts={"age": {"loss": "regression"}, "identity": {"loss": "softmax"}}),
     "softmax and center": SumConfig(terms=[{"loss": SoftmaxConfig()}, {"loss": CenterConfig(), "weight": 0.1}]),
 }
 
