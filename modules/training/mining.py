@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from modules.training.determinism import any_order
+
 _BLOCK = 64  # anchors per block on a CPU: their distances fit into its cache
 _BLOCK_BYTES = 512 << 20  # of a block on a GPU, which wants few and large operations; constant, since it changes last digits
 _BYTES = 80  # per anchor and candidate: distances, and several int64 intermediate results
@@ -169,9 +171,15 @@ def _ranges(anchors: Anchors, margin: float, upto: Tensor | None) -> tuple[Tenso
     met = (upto - since).clamp_min_(0).mul_(anchors.different)
     # Number of negatives per positive: +1 from each range's begin on, -1 from its end on.
     one = met.sign()
-    steps = met.new_zeros(len(near), near.shape[1] + 1).scatter_add_(1, since, one).scatter_add_(1, upto, -one)
+    steps = _add(_add(met.new_zeros(len(near), near.shape[1] + 1), since, one), upto, -one)
     triplets = met.sum()
-    return met.neg_().scatter_add_(1, anchors.positives.gather(1, at), steps.cumsum(1)[:, :-1]), triplets
+    return _add(met.neg_(), anchors.positives.gather(1, at), steps.cumsum(1)[:, :-1]), triplets
+
+
+def _add(counts: Tensor, places: Tensor, values: Tensor) -> Tensor:
+    """Adds int64 values (R, K) to counts (R, C) at places (R, K), in place."""
+    with any_order():
+        return counts.scatter_add_(1, places, values)
 
 
 def semi_hard_hardest(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
@@ -217,4 +225,4 @@ def _pairs(anchors: Anchors, active: Tensor, negatives: Tensor) -> Tensor:
     """Counts of the triplets (anchor, positives[r, k], negatives[r, k]) where ``active``, each (R, K)."""
     ones = active.long()
     counts = torch.zeros(anchors.distances.shape, dtype=torch.int64, device=ones.device)
-    return counts.scatter_add_(1, anchors.positives, ones).scatter_add_(1, negatives, -ones)
+    return _add(_add(counts, anchors.positives, ones), negatives, -ones)
