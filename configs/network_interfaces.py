@@ -89,6 +89,17 @@ class PreparedLoss(Protocol):
         """``counts``: int64 tensor (classes,)."""
 
 
+@runtime_checkable
+class ExpectingLoss(Protocol):
+    """A built loss that learns about each training batch from its labels on the host, before they are copied to the device.
+
+    So it need not wait for the device. It must work without, too: validation and other callers do not tell it.
+    """
+
+    def expect(self, labels: Any) -> None:
+        """``labels``: int64 tensor (N,) on the CPU, of the batch that ``forward`` gets next."""
+
+
 class PretrainingConfig(Component, ABC):
     """Initial weights of the backbone."""
 

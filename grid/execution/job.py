@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from configs.component import Config
+from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
 from grid.execution.stage_log import logged
 from grid.execution.tracebacks import error_line
@@ -50,7 +51,7 @@ class Job:
     config: Mapping[str, Any]  # as JSON
     source: str  # digest of the driver's code
     store: str
-    workers: int = 0
+    workers: int | Literal["auto"] = 0
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
@@ -75,8 +76,19 @@ class Job:
     @property
     def devices(self) -> int:
         """The number of devices that it needs at once."""
+        return int(self._compute.get("devices", 1))
+
+    @property
+    def tf32(self) -> bool:
+        """Whether it may use TF32: only a training may."""
+        return bool(self._compute.get("tf32", False))
+
+    @property
+    def _compute(self) -> Mapping[str, Any]:
+        """The settings of its training's computation; empty if it trains nothing."""
         training = self.config.get("training", {}) if stage_kind(self.kind).epochs else {}
-        return int(training.get("compute", {}).get("devices", 1))
+        found: Mapping[str, Any] = training.get("compute", {})
+        return found
 
     def configs(self) -> dict[str, Config]:
         """The configs, rebuilt from JSON."""
@@ -120,6 +132,7 @@ class Begun:
 
     def context(self, options: RunOptions) -> Any:
         """The context passed to the stage's ``run``, see ``grid.stages.context.Context``."""
+        from datamodules.loader_workers import loader_workers
         from grid.stages.context import Context
 
         markers = {marker.id: marker for marker in self.inputs}
@@ -130,7 +143,7 @@ class Begun:
             inputs={name: markers[id] for name, id in self.job.inputs.items()},
             detected=tuple(marker for marker in self.inputs if marker.kind == DETECT),
             accelerator=options.accelerator,
-            workers=self.job.workers,
+            workers=loader_workers(self.job.workers, options.accelerator),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
             report=options.report,
@@ -145,13 +158,14 @@ class Begun:
         shared = {"job": asdict(self.job), "attempt": attempt, "accelerator": options.accelerator}
         return options.helpers.start([{**shared, "helper": asdict(helper)} for helper in helpers])
 
-    def commit(self, result: Any) -> Outcome:
-        """Commits the result (``grid.stages.context.Result``) to the ledger.
+    def commit(self, result: Any, accelerator: str) -> Outcome:
+        """Commits the result (``grid.stages.context.Result``) to the ledger, with the environment that computed it.
 
         Raises:
             Fenced: a newer attempt has taken over.
         """
-        self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs)
+        found = environment(accelerator, tf32=self.job.tf32)
+        self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs, found)
         return Outcome("done")
 
     def fail(self, error: Exception) -> Outcome:
@@ -238,7 +252,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     try:
         with fresh_process_state(begun.configs), logged(begun.attempt):
             found = stage_kind(job.kind).run(begun.configs, begun.context(options))
-        return begun.commit(checked_result(found, job.kind, begun.attempt.path))
+        return begun.commit(checked_result(found, job.kind, begun.attempt.path), options.accelerator)
     except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
@@ -273,11 +287,16 @@ def out_of_space(error: BaseException, store: Path) -> bool:
 
 @contextlib.contextmanager
 def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
-    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards."""
+    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards.
+
+    Algorithms are deterministic, and float32 has its full precision on GPUs; only training itself may do otherwise, see
+    ``grid.spec.training.Compute``.
+    """
     import cv2
     import numpy as np
     import torch
 
+    from modules.layers.float32_precision import without_tf32
     from modules.training.determinism import unfilled
 
     training = configs.get("training")
@@ -285,7 +304,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     seed = training.seed if isinstance(training, Training) else 0
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
     dtype = torch.get_default_dtype()
-    modes = torch.are_deterministic_algorithms_enabled()
+    deterministic, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code may still draw from it
@@ -296,13 +315,13 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
         cv2.setNumThreads(1)
-        with unfilled():
+        with unfilled(), without_tf32():
             yield
     finally:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(modes)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

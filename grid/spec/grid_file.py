@@ -97,7 +97,7 @@ class Launch(Config):
     address: str | None = None  # of a Ray cluster; default: this machine only
     resources: Resources = Resources()
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
-    workers: int = Field(0, ge=0)  # loader processes per cell
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: some on GPUs, else none
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch

@@ -59,6 +59,8 @@ class Compute(Config):
     devices: int = Field(1, ge=1)  # that share each batch; normalization and dropout act on each one's part
     classes: Annotated[Literal["copied", "shared"], Born("copied")] = "copied"  # class weights on several devices
     batch_norm: Annotated[Literal["local", "synchronized"], Born("local")] = "local"  # statistics on several devices
+    tf32: Annotated[bool, Born(False)] = False  # on GPUs, factors of float32 convolutions and products have 10 bits of mantissa
+    deterministic: Annotated[bool | Literal["warn"], Born(True)] = True  # of training: other operations are errors, or warnings
 
     @model_validator(mode="after")
     def _combine(self) -> Self:

@@ -143,6 +143,8 @@ def fitted(
             rank=rank,
             precision=training.compute.precision,
             threads=training.compute.threads,
+            deterministic=training.compute.deterministic,
+            tf32=training.compute.tf32,
             checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
             callbacks=[
                 Checkpointing(
