@@ -1,8 +1,8 @@
 """How many images an explainer passes through a network at once.
 
 On a CPU it is the number that the config gives. On a GPU small batches leave most of it idle, so the config's default stands
-for as many images as the memory allows. Only the total memory counts, not what is free at the moment, so that equal GPUs give equal
-numbers; any other number in the config is taken as it is.
+for as many images as the memory allows. Only the total memory counts, not what is free at the moment, so that equal GPUs give
+equal numbers; any other number in the config is taken as it is.
 """
 
 from __future__ import annotations

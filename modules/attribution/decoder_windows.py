@@ -1,8 +1,8 @@
 """Incremental decoding of many changes at different locations at once, each in its own window of the decoded image.
 
 ``modules.attribution.incremental_decoder`` decodes the changes of one location together and crops their window at the border.
-Here the windows of all locations have one shape, and parts outside the image are zero: a few large operations instead of many small
-ones, which suits a GPU.
+Here the windows of all locations have one shape, and parts outside the image are zero: a few large operations instead of many
+small ones, which suits a GPU.
 """
 
 from __future__ import annotations
