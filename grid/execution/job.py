@@ -20,6 +20,8 @@ from typing import Any, Literal
 from configs.component import Config
 from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
+from grid.execution.out_of_memory import advice, exhausted
+from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
@@ -36,7 +38,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
 POLL = 1.0  # seconds between two looks at a stage that another process computes
 WAIT = 5.0  # seconds for it until other work is tried first
-Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy"]
+Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy", "no_gpu_memory", "no_host_memory"]
+NO_MEMORY: dict[Memory, Ended] = {"gpu": "no_gpu_memory", "host": "no_host_memory"}
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class RunOptions:
     raises: bool = False  # let exceptions propagate, for a debugger
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
     helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
+    slot: str = ""  # the resources that are reserved for this process, in words
+    larger: frozenset[Memory] = frozenset()  # of which memory there is a larger slot; running out of it is then no failure
 
 
 @dataclass(frozen=True)
@@ -168,14 +173,20 @@ class Begun:
         self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs, found)
         return Outcome("done")
 
-    def fail(self, error: Exception) -> Outcome:
-        """Records an error of the stage; a full disk is not recorded as a failure."""
+    def fail(self, error: Exception, options: RunOptions) -> Outcome:
+        """Records an error of the stage; a full disk is not recorded as a failure, nor are memory and a slot that can grow."""
         line = error_line(error)
+        memory = exhausted(error)
+        if memory is not None and memory in options.larger:
+            return Outcome(NO_MEMORY[memory], line)
+        if memory is not None:
+            line = f"{advice(memory, options.slot, self.configs)} ({line})"
         if out_of_space(error, self.attempt.path):  # the stage itself is not at fault: it is unfinished, not failed
             return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
         with contextlib.suppress(Fenced):
             self.attempt.check()
-            self.attempt.fail(line, traceback.format_exc(), deterministic=not isinstance(error, (Blocked, Damaged)))
+            deterministic = memory is None and not isinstance(error, (Blocked, Damaged))
+            self.attempt.fail(line, traceback.format_exc(), deterministic)
         return Outcome("failed", line)
 
 
@@ -250,8 +261,13 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     if isinstance(begun, Outcome):
         return begun
     try:
-        with fresh_process_state(begun.configs), logged(begun.attempt):
-            found = stage_kind(job.kind).run(begun.configs, begun.context(options))
+        with fresh_process_state(begun.configs), logged(begun.attempt) as log:
+            try:
+                found = stage_kind(job.kind).run(begun.configs, begun.context(options))
+            except Exception as error:
+                if exhausted(error) is not None:  # not recorded as a failure if a larger slot is left
+                    log.write("warning", "facegrid", error_line(error))
+                raise
         return begun.commit(checked_result(found, job.kind, begun.attempt.path), options.accelerator)
     except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
@@ -260,7 +276,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     except RankLost:  # no failure of the stage: the executor tries again, from the last checkpoint
         raise
     except Exception as error:
-        outcome = begun.fail(error)
+        outcome = begun.fail(error, options)
         if options.raises:
             raise
         return outcome
