@@ -18,7 +18,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, embed_rows
-from modules.attribution.ranking import Binary
+from modules.metrics.ranking import Binary
 
 
 class CorrRISEConfig(PairExplainerConfig):

@@ -16,8 +16,8 @@ from torch import Tensor
 from configs.lookup import resolve
 from modules.attribution import all_pairs, decoder_residuals
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.ranking import Binary
 from modules.explainers import corr_rise
+from modules.metrics.ranking import Binary
 from modules.network import Network
 
 SIZE = 112

@@ -12,7 +12,7 @@ import pytest
 from command import Run, nothing_launched
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning")
+HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "scipy.stats", "statsmodels", "matplotlib")
 
 
 def process(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
