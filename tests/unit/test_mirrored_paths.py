@@ -105,6 +105,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/results/result.py": "tests/unit/grid/results/test_results.py",
     "grid/spec/config_errors.py": "tests/unit/grid/spec/test_grid_file.py",
     "grid/spec/finished.py": "tests/unit/grid/report/test_scores.py",
+    "grid/spec/references.py": "tests/unit/grid/spec/test_grid_file.py",
     "grid/spec/training.py": "tests/unit/configs/test_component.py",
     "grid/stages/detect_shard.py": "tests/unit/grid/execution/test_detection_shards.py",
     "grid/stages/kinds/detect.py": "tests/unit/grid/spec/test_stage_kind.py",
