@@ -108,6 +108,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/spec/references.py": "tests/unit/grid/spec/test_grid_file.py",
     "grid/spec/training.py": "tests/unit/configs/test_component.py",
     "grid/stages/detect_shard.py": "tests/unit/grid/execution/test_detection_shards.py",
+    "grid/stages/pair_protocol.py": "tests/unit/grid/stages/extra/test_differentials.py",
     "grid/stages/kinds/detect.py": "tests/unit/grid/spec/test_stage_kind.py",
     "grid/stages/kinds/detect_shard.py": "tests/unit/grid/execution/test_detection_shards.py",
     "grid/stages/kinds/pretrain.py": "tests/unit/grid/stages/test_pretrain.py",
