@@ -90,6 +90,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/report/plots/of_study.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/score_histograms.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/scores.py": "tests/unit/grid/report/plots/test_plots.py",
+    "grid/report/reading_reasons.py": "tests/unit/grid/report/test_modes.py",
     "grid/report/console.py": "tests/unit/grid/report/test_tables.py",
     "grid/report/latex.py": "tests/unit/grid/report/test_tables.py",
     "grid/report/markdown.py": "tests/unit/grid/report/test_tables.py",
