@@ -16,10 +16,12 @@ class BackboneConfig(Component, ABC):
     """The network from image to feature map.
 
     ``stored``: there is no network but embeddings that were computed elsewhere, ``vectors(keys) -> (n, dimension)``.
+    ``scored``: there are only scores of pairs, ``pair_scores(left, right, same) -> (n,)``.
     """
 
     kind: ClassVar[str] = "backbone"
     stored: ClassVar[bool] = False
+    scored: ClassVar[bool] = False
 
     @abstractmethod
     def build(self) -> Any:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from configs.data_interfaces import ProtocolConfig
 from datamodules.crops import CropTable
 from datamodules.inference import infer
-from grid.evaluation.evaluator import Embedded, Predicted
+from grid.evaluation.evaluator import Embedded, Predicted, setting
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
@@ -51,6 +51,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if task.predicts:
         predictions = predicted(network, faces.crops, protocol, context)
         vectors = np.zeros((len(faces.crops), 0))
+    elif training.backbone.scored:
+        vectors = _without_vectors(protocol, len(used))
     elif training.backbone.stored:
         vectors = stored(training, protocol, [manifest.keys[row] for row in used])
     else:
@@ -64,7 +66,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     def face(place: int) -> np.ndarray:
         return faces.crops[int(kept[place])]
 
-    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, answers, face)
+    given = training.backbone.pair_scores if training.backbone.scored else None
+    seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, answers, face, given)
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
     metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)
@@ -90,16 +93,32 @@ def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) ->
     Raises:
         ValueError: the protocol asks for other views of the images or another precision, or as ``vectors`` of the backbone.
     """
-    if protocol.flip_test or protocol.multi_crop is not None:
-        raise ValueError(
-            f"protocol {protocol.title}: stored embeddings are final; leave flip_test and multi_crop out, or store their sums"
-        )
-    if protocol.precision != "32-true":
-        raise ValueError(
-            f"protocol {protocol.title}: stored embeddings are final; precision is {protocol.precision}, leave it out"
-        )
+    _refuse_changes(protocol)
     found: np.ndarray = training.backbone.vectors(keys)
     return found
+
+
+def _refuse_changes(protocol: ProtocolConfig) -> None:
+    if protocol.flip_test or protocol.multi_crop is not None:
+        raise ValueError(
+            f"protocol {protocol.title}: what is stored is final; leave flip_test and multi_crop out, or store their results"
+        )
+    if protocol.precision != "32-true":
+        raise ValueError(f"protocol {protocol.title}: what is stored is final; precision is {protocol.precision}, leave it out")
+
+
+def _without_vectors(protocol: ProtocolConfig, count: int) -> np.ndarray:
+    """(count, 0): scores of pairs have no embeddings.
+
+    Raises:
+        ValueError: the protocol needs embeddings, other views of the images or another precision.
+    """
+    fitted, pairs = setting(protocol, "setting", "unsupervised"), evaluation_task(protocol.task).pairs
+    if not pairs or fitted != "unsupervised":
+        what = f"setting {fitted}" if pairs else f"task {protocol.task}"
+        raise ValueError(f"protocol {protocol.title}: {what} needs embeddings, and there are only scores of pairs")
+    _refuse_changes(protocol)
+    return np.zeros((count, 0))
 
 
 def predicted(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> dict[str, np.ndarray]:

@@ -28,6 +28,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("backbone", "abn"): {"backbone": {"name": "alexnet"}},
     ("backbone", "timm"): {"model": "resnet18"},
     ("backbone", "stored"): {"path": "/somewhere/embeddings.npz"},
+    ("backbone", "scored"): {"path": "/somewhere/scores.csv"},
     ("backbone", "external"): {"path": "/somewhere/model.onnx"},
     ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},

@@ -12,7 +12,7 @@ from configs.lookup import resolve
 from datamodules.crops import CropTable
 from datamodules.inference import BATCH
 from grid.spec.training import Target
-from grid.stages.evaluate import _predicted, embed, predicted, stored, views
+from grid.stages.evaluate import _predicted, _without_vectors, embed, predicted, stored, views
 
 SIDE = 8
 IMAGES = torch.arange(2 * 3 * SIDE * SIDE, dtype=torch.float32).reshape(2, 3, SIDE, SIDE)
@@ -137,3 +137,17 @@ def test_classes_are_those_that_the_training_recorded() -> None:
     facts.clear()
     with pytest.raises(ValueError, match=r"recorded no classes of target gender.*--retry stale"):
         _predicted(context, training, "gender", np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ({"name": "all_pairs", "data": "drawn"}, "protocol all_pairs: task all_pairs needs embeddings"),
+        ({"name": "lfw", "root": "/x", "setting": "restricted"}, "protocol lfw: setting restricted needs embeddings"),
+        ({"name": "drawn", "flip_test": True}, "protocol drawn: what is stored is final; leave flip_test"),
+    ],
+)
+def test_scores_of_pairs_serve_lists_of_pairs_alone(protocol: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        _without_vectors(resolve("protocol", protocol), 3)
+    assert _without_vectors(resolve("protocol", {"name": "drawn"}), 3).shape == (3, 0)
