@@ -59,7 +59,7 @@ def recognizer(data: FaceDataModule, backbone: Any, loss: Any = "softmax", **mor
     )
     if hasattr(network.loss, "prepare"):
         network.loss.prepare(torch.full((CLASSES,), len(data.train_rows) // CLASSES))
-    return Recognizer(network, recipe, seed=3, steps_per_epoch=data.steps_per_epoch)
+    return Recognizer(network, recipe, seed=3, steps_per_epoch=data.steps_per_epoch // recipe.accumulate)
 
 
 class Saves:
