@@ -58,6 +58,7 @@ class Job:
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
+    ranks: int | None = None  # that train where compute.devices is above 1; None: as many as that says
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
@@ -79,7 +80,8 @@ class Job:
     @property
     def devices(self) -> int:
         """The number of devices that it needs at once."""
-        return int(self._compute.get("devices", 1))
+        devices = int(self._compute.get("devices", 1))
+        return devices if devices == 1 else self.ranks or devices
 
     @property
     def tf32(self) -> bool:
@@ -151,6 +153,7 @@ class Begun:
             workers=loader_workers(self.job.workers, options.accelerator),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
+            devices=self.job.devices,
             report=options.report,
             fast=options.fast,
             host=options.helpers.host,

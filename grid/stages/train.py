@@ -118,7 +118,7 @@ def fitted(
     if isinstance(network.loss, PreparedLoss):
         known = torch.from_numpy(labels.values[train_rows])
         network.loss.prepare(known if isinstance(labels.classes, dict) else torch.bincount(known, minlength=labels.classes))
-    devices = 1 if context.fast else training.compute.devices
+    devices = 1 if context.fast else context.devices
     if devices > 1 and training.compute.classes == "shared":
         network.loss.share(context.helper.rank if context.helper is not None else 0, devices)
     if devices > 1 and training.compute.batch_norm == "synchronized":

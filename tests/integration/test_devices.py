@@ -47,8 +47,10 @@ def both(tree: dict[str, Any]) -> None:
 def shared(tree: dict[str, Any]) -> None:
     """A cell on one device and the same on two, which share the classes and the statistics of batch normalization."""
     both(tree)
-    tree["axes"]["devices"]["two"] = {"compute": {"devices": 2, "classes": "shared", "batch_norm": "synchronized"}}
+    sharing = {"compute": {"devices": 2, "classes": "shared", "batch_norm": "synchronized"}}
+    tree["axes"] = {"devices": {**DEVICES, "two": sharing}}
     tree["base"] |= {"loss": {"name": "arcface", "scale": 8, "sample": 0.6}, "backbone": SMALL}
+    tree["base"]["augmentation"] = "components.slow"  # without effect on an image
     tree["base"]["recipe"]["lr"] = 0.003  # rounding grows with it, in a network with batch normalization
 
 
@@ -110,6 +112,33 @@ def test_two_processes_train_the_network_that_one_trains(folder: str, request: p
     assert one.history[0]["train_loss"] - one.history[-1]["train_loss"] > 1e-3, "it learns, so equality means something"
     assert one.facts["validation_images"] == other.facts["validation_images"] == 6
     sound(locally / STUDY)
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_another_number_of_devices_resumes_with_the_same_numbers(
+    sharing: Path, tmp_path: Path, before: int, after: int
+) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        shared(tree)
+        del tree["axes"]["devices"]["one"]
+
+    hold = tmp_path / "hold"
+    hold.touch()
+    store = Store(tmp_path / STUDY / "store")
+    words = ("launch", grid(tmp_path / "tiny.yaml", change), "launch.executor=local")
+    with Facegrid(tmp_path, *words, f"launch.devices={before}", FACEGRID_TEST_HOLD=str(hold)) as driver:
+        half, _ = driver.until(store.half_trained)
+        assert len(helpers(driver.family)) == before - 1
+        driver.kill()
+        _until(lambda: not helpers(driver.family))
+    here(tmp_path, *words, f"launch.devices={after}")
+    assert half in store.resumed()
+    whole, found = trained(sharing)[2], trained(tmp_path)[2]
+    for key, value in whole.weights.items():
+        assert torch.allclose(found.weights[key], value, rtol=0, atol=1e-5), key
+    assert [row["validation_loss"] for row in found.history] == pytest.approx(
+        [row["validation_loss"] for row in whole.history], 1e-5
+    )
 
 
 def test_only_rank_0_writes_to_the_ledger(locally: Path) -> None:
