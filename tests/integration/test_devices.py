@@ -153,11 +153,10 @@ def test_only_rank_0_writes_to_the_ledger(locally: Path) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[str, str], str]]:
-    """A cell on two devices, run by Ray on this machine: its file and its contents."""
+    """A cell on two devices without Ray, whose launches below must equal it: its file and its contents."""
     folder = tmp_path_factory.mktemp("undisturbed")
     file = grid(folder / "tiny.yaml", two)
-    with Facegrid(folder, "launch", file, "launch.resources.gpus=0") as driver:
-        assert driver.wait() == 0, driver.said
+    here(folder, "launch", file, "launch.executor=local", "launch.resources.gpus=0")
     sound(folder / STUDY)
     return file, Store(folder / STUDY / "store").contents()
 
