@@ -111,3 +111,11 @@ def test_what_the_evaluators_cannot_do_is_refused():
         joined_search(gallery, subjects, probes, who, 100)
     with pytest.raises(ValueError, match="mated and non-mated"):
         pfe([search(gallery, subjects, probes, who)], 0.1)
+
+
+def test_a_mate_at_the_threshold_is_no_hit_of_insightface():
+    gallery, probes = np.eye(3), np.array([[1.0, 0, 0], [0, 2, 1], [1, 0, 1]])  # mates 1, 2, 1; others 1, 1, 0, 0, 0, 0
+    found = joined_search(gallery, np.arange(3), probes, np.arange(3), 0.3)
+    assert found.others.tolist() == [1.0]
+    assert found.dir_at_far(0.3) == (1 / 3, 1.0)
+    assert found.rank.tolist() == [0, 0, 0]
