@@ -16,10 +16,12 @@ class BackboneConfig(Component, ABC):
     """The network from image to feature map.
 
     ``stored``: there is no network but embeddings that were computed elsewhere, ``vectors(keys) -> (n, dimension)``.
+    ``scored``: there are only scores of pairs, ``pair_scores(left, right, same) -> (n,)``.
     """
 
     kind: ClassVar[str] = "backbone"
     stored: ClassVar[bool] = False
+    scored: ClassVar[bool] = False
 
     @abstractmethod
     def build(self) -> Any:
@@ -70,6 +72,7 @@ class LossConfig(Component, ABC):
     predicts: ClassVar[Literal["class", "number"]] = "class"
     required_classes: ClassVar[int | None] = None  # the number of classes it works for; None: any
     classifies: ClassVar[bool] = True  # False: no ``logits``, so no class can be validated or explained
+    shares_classes: ClassVar[bool] = False  # whether ranks can divide its classes, as those of ``MarginSoftmax`` can
 
     def needs(self) -> frozenset[str]:
         """Requirements on every batch: "pairs" means two images of one subject, and one of another."""
@@ -86,6 +89,17 @@ class PreparedLoss(Protocol):
 
     def prepare(self, counts: Any) -> None:
         """``counts``: int64 tensor (classes,)."""
+
+
+@runtime_checkable
+class ExpectingLoss(Protocol):
+    """A built loss that learns about each training batch from its labels on the host, before they are copied to the device.
+
+    So it need not wait for the device. It must work without, too: validation and other callers do not tell it.
+    """
+
+    def expect(self, labels: Any) -> None:
+        """``labels``: int64 tensor (N,) on the CPU, of the batch that ``forward`` gets next."""
 
 
 class PretrainingConfig(Component, ABC):

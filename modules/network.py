@@ -14,6 +14,7 @@ from configs.contract import broken, naming
 from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
+from modules.layers.normalize import without_float16
 from modules.losses import softmax
 from modules.shape_inference import Size, feature_shape, sides
 from modules.targets import Measured, TargetLosses, TargetsConfig, auxiliary_classes, head_of
@@ -167,8 +168,10 @@ class Network(nn.Module):
         return self.loss.predictions(self.head(features), features)
 
     def decoding_loss(self, images: Tensor) -> Tensor:
-        """Mean squared reconstruction error, a scalar; the loss if only the decoder is trained."""
+        """Mean squared reconstruction error, a scalar; the loss if only the decoder is trained. Never in float16, since the
+        features of a frozen network may be beyond its range."""
         assert self.decoder is not None, "this network has no decoder"
-        with torch.no_grad():
-            features = self.features(images)
-        return functional.mse_loss(self.decoder(features), images)
+        with without_float16(images):
+            with torch.no_grad():
+                features = self.features(images)
+            return functional.mse_loss(self.decoder(features), images)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from torch.nn import functional
 
 from configs.component import Config
 from configs.lookup import component
-from configs.network_interfaces import HeadConfig, LossConfig
+from configs.network_interfaces import ExpectingLoss, HeadConfig, LossConfig
 from modules.layers.gathering import gathered
 from modules.layers.loss_contract import checked_loss, checked_module
 
@@ -108,11 +109,12 @@ class Measured(NamedTuple):
     """Sums over the rows of a batch that have a value.
 
     ``loss`` sums the cross entropy, or the target's loss if there is no classifier. ``score`` sums correct predictions for a
-    target with classes, absolute errors (in the column's unit) for a numeric target; None for others.
+    target with classes, absolute errors (in the column's unit) for a numeric target; None for others. Both are numbers or
+    float64 scalars on the device, so that the host need not wait.
     """
 
-    loss: float
-    score: float | None
+    loss: float | Tensor
+    score: float | Tensor | None
     rows: int
 
 
@@ -135,6 +137,28 @@ class TargetLosses(nn.Module):
         )
         learned = config.weighting == "uncertainty"
         self.log_variance = nn.Parameter(torch.zeros(len(config.names))) if learned else None
+        self._expected: list[Tensor] | None = None  # for each target, the rows of the next batch that have a value
+
+    def expect(self, labels: Tensor) -> None:
+        """See ``configs.network_interfaces.ExpectingLoss``: (N, targets) on the CPU, in the format of ``forward``."""
+        self.expect_rows(labels)
+        for (name, column), known in zip(self._columns(labels), self._expected or (), strict=True):
+            if len(known) and isinstance(loss := self.of(name), ExpectingLoss):
+                loss.expect(self._typed(name, column[known]))
+
+    def expect_rows(self, labels: Tensor) -> None:
+        """Notes which labels (N, targets) on the CPU are known, for the next call of ``forward`` or ``measure``."""
+        self._expected = [torch.from_numpy(np.flatnonzero(~np.isnan(column))) for column in labels.numpy().T]
+
+    def _known(self, labels: Tensor) -> list[Tensor]:
+        """For each target, the rows of labels (N, targets) that have a value, int64, on the device of the labels.
+
+        Without ``expect_rows``, the host waits for the device.
+        """
+        rows, self._expected = self._expected, None
+        if rows is None:
+            return [(~column.isnan()).nonzero()[:, 0] for column in labels.unbind(1)]
+        return [(one.pin_memory() if labels.is_cuda else one).to(labels.device, non_blocking=True) for one in rows]
 
     def of(self, name: str) -> Any:
         """The loss of a target."""
@@ -167,9 +191,8 @@ class TargetLosses(nn.Module):
             features: (N, C, h, w)
         """
         total = embeddings.sum() * 0  # a batch without any labels must still have a loss
-        for place, (name, column) in enumerate(self._columns(labels)):
-            known = ~column.isnan()
-            if bool(known.any()):
+        for place, ((name, column), known) in enumerate(zip(self._columns(labels), self._known(labels), strict=True)):
+            if len(known):
                 seen = gathered(self.embedding(name, features, embeddings))[known]
                 found = self.of(name)(seen, self._typed(name, column[known]))
                 total = total + self._weighted(place, name, checked_loss(found, self.config.parts[name].loss.name, seen))
@@ -205,25 +228,24 @@ class TargetLosses(nn.Module):
                 found[name] = self.of(name).logits(seen).float().softmax(1)
         return found
 
+    @torch.no_grad()
     def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
         """Validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
         found = {}
-        for name, column in self._columns(labels):
-            known = ~column.isnan()
-            rows = int(known.sum())
-            if not rows:
+        for (name, column), known in zip(self._columns(labels), self._known(labels), strict=True):
+            if not (rows := len(known)):
                 found[name] = Measured(0.0, 0.0, 0)
                 continue
             loss, values = self.of(name), self._typed(name, column[known])
             seen = self.embedding(name, features, embeddings)[known]
             if self.config.parts[name].loss.classifies:
                 logits = loss.logits(seen).float()
-                total = float(functional.cross_entropy(logits, values, reduction="none").double().sum())
-                found[name] = Measured(total, float((logits.argmax(1) == values).sum()), rows)
+                total = functional.cross_entropy(logits, values, reduction="none").double().sum()
+                found[name] = Measured(total, (logits.argmax(1) == values).sum().double(), rows)
             else:
                 number = self.config.parts[name].loss.predicts == "number"
-                score = float((loss.predict(seen).float() - values).abs().double().sum()) if number else None
-                found[name] = Measured(float(loss(seen.float(), values)) * rows, score, rows)
+                score = (loss.predict(seen).float() - values).abs().double().sum() if number else None
+                found[name] = Measured(loss(seen.float(), values).double() * rows, score, rows)
         return found
 
     def _columns(self, labels: Tensor) -> list[tuple[str, Tensor]]:

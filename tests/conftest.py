@@ -1,5 +1,6 @@
 """Marks and orders tests by folder, finds the shared test data, and starts what many tests use."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -75,7 +76,13 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The launch that every disturbed one, on whatever nodes, must equal; tests only read it."""
+    """The launch that every disturbed one, on whatever nodes, must equal; tests only read it.
+
+    The processes of pytest-xdist share it: the first one that needs it makes it, in the folder that holds theirs.
+    """
     from launching import undisturbed
 
-    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+    base = tmp_path_factory.getbasetemp()
+    with open((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by the death of this process
+        return undisturbed(Path(lock.name).with_suffix(""))

@@ -142,6 +142,7 @@ def _metric(
             scores=scored.scores,
             same=scored.same,
             folds=scored.folds,
+            subjects=scored.subjects,
             lower_is_better=column.lower_is_better,
             margin=margin,
         )

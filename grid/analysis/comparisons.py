@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from grid.analysis.cell_contrasts import CellContrasts
+from modules.metrics.auc_jackknife import AUCJackknife
 from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions
 from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
 
 LEVEL = 0.05
 MARGIN = 0.01  # one point
+
+
+@dataclass(frozen=True)
+class Check:
+    """A second test of a difference: its name and its p."""
+
+    test: str
+    p: float
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,8 @@ class Comparison:
             are replicates.
         adjusted: that p after Holm's correction over all pairs of cells.
         equivalent: p of TOST after Holm's correction: below 0.05, the difference is smaller than the margin.
-        check: p of the classical test for independent pairs: DeLong's for ``auc``, McNemar's for accuracies; None for others,
-            and where a cell has replicates.
+        check: the classical test: DeLong's for ``auc``, over subjects if they are known, and McNemar's of independent pairs for
+            accuracies; None for others, and where a cell has replicates.
     """
 
     first: int
@@ -35,7 +44,7 @@ class Comparison:
     difference: Estimate
     adjusted: float
     equivalent: float
-    check: float | None
+    check: Check | None
 
     @property
     def differs(self) -> bool:
@@ -94,6 +103,7 @@ def comparisons(
     scores: np.ndarray,
     same: np.ndarray,
     folds: np.ndarray,
+    subjects: tuple[np.ndarray, np.ndarray] | None = None,
     lower_is_better: bool = False,
     margin: float = MARGIN,
 ) -> Comparisons:
@@ -106,6 +116,7 @@ def comparisons(
         drawn: of the observations.
         scores: (observations, n).
         same, folds: (n,).
+        subjects: (n,) each, of the pairs' first and second images; None if unknown.
         margin: differences below it do not matter; in the unit of the metric.
 
     Raises:
@@ -114,7 +125,8 @@ def comparisons(
     cells = CellContrasts(metric, groups, np.asarray(values, np.float64), drawn)
     means = cells.means
     order = sorted(range(len(groups)), key=lambda number: means[number], reverse=not lower_is_better)
-    decided = [_decided(metric, row, same, folds) for row in scores]
+    single = [len(group) == 1 for group in groups]
+    check = _checks(metric, scores, same, folds, subjects) if any(single) else None
     found: list[Comparison] = []
     equal: list[float] = []
     for one, other in itertools.combinations(order, 2):
@@ -126,10 +138,8 @@ def comparisons(
         value = means[one] - means[other]
         estimate = student(value, variance, degrees, drawn.units)
         equal.append(equivalence(value, variance, degrees, margin))
-        check = None
-        if len(groups[one]) == len(groups[other]) == 1:
-            check = _classical(metric, groups[one][0], groups[other][0], scores, same, decided)
-        found.append(Comparison(one, other, estimate, 1.0, 1.0, check))
+        checked = check(groups[one][0], groups[other][0]) if check and single[one] and single[other] else None
+        found.append(Comparison(one, other, estimate, 1.0, 1.0, checked))
     adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
     pairs = tuple(replace(pair, adjusted=p, equivalent=q) for pair, p, q in zip(found, adjusted, equivalent, strict=True))
     seeds = any(len(group) > 1 for group in groups)
@@ -147,10 +157,16 @@ def _decided(metric: str, scores: np.ndarray, same: np.ndarray, folds: np.ndarra
     return None
 
 
-def _classical(
-    metric: str, one: int, other: int, scores: np.ndarray, same: np.ndarray, decided: Sequence[np.ndarray | None]
-) -> float | None:
+def _checks(
+    metric: str, scores: np.ndarray, same: np.ndarray, folds: np.ndarray, subjects: tuple[np.ndarray, np.ndarray] | None
+) -> Callable[[int, int], Check | None]:
+    """The classical test of any two observations under this metric."""
     if metric == "auc":
-        return delong(scores[one], scores[other], same).p
-    left, right = decided[one], decided[other]
-    return None if left is None or right is None else mcnemar(left, right)
+        known = [one for row in scores if subjects and (one := AUCJackknife.of(row, same, subjects))]
+        if len(known) == len(scores):
+            return lambda one, other: Check("DeLong, subjects", known[one].minus(known[other]).p)
+        return lambda one, other: Check("DeLong, independent pairs", delong(scores[one], scores[other], same).p)
+    decided = [found for row in scores if (found := _decided(metric, row, same, folds)) is not None]
+    if len(decided) < len(scores):
+        return lambda one, other: None
+    return lambda one, other: Check("McNemar, independent pairs", mcnemar(decided[one], decided[other]))

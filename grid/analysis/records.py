@@ -73,7 +73,8 @@ def _comparisons(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:
                 "adjusted": pair.adjusted,
                 "margin": found.margin,
                 "equivalent": pair.equivalent,
-                "independent_pairs_p": pair.check,
+                "check": pair.check.test if pair.check else None,
+                "check_p": pair.check.p if pair.check else None,
             }
 
 

@@ -40,14 +40,15 @@ def seed_variance(
     Returns:
         None if no degree of freedom is left for the error: one replicate, or too few.
     """
-    import statsmodels.api as sm
-
     fixed, blocks = indicators(cells), indicators(replicates)[:, 1:]
     whole = np.hstack([fixed, blocks])
     degrees = len(values) - int(np.linalg.matrix_rank(whole))
     if degrees < 1:
         return None
-    least = sm.OLS(values, whole).fit()
+    from statsmodels.regression.linear_model import OLS
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    least = OLS(values, whole).fit()
     error = float(least.ssr) / degrees
     scale = error**0.5
     if not mixed or not blocks.shape[1] or scale <= 1e-12 * max(1.0, float(np.abs(values).max())):
@@ -55,7 +56,7 @@ def seed_variance(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, and statsmodels warns
         try:
-            model = sm.MixedLM(values / scale, fixed, groups=np.asarray(replicates))
+            model = MixedLM(values / scale, fixed, groups=np.asarray(replicates))
             fit = model.fit(reml=True, method=["bfgs", "lbfgs", "cg"])
         except (np.linalg.LinAlgError, ValueError):
             return SeedVariance(None, None, error, degrees)

@@ -15,7 +15,8 @@ from grid.terminal import AsJson, err, out, styled
 
 def judge(
     networks: Annotated[
-        list[Path], typer.Argument(metavar="NETWORK...", readable=False, help=".onnx, TorchScript, or exported folders")
+        list[Path],
+        typer.Argument(metavar="NETWORK...", readable=False, help=".onnx, TorchScript, .npz, .csv, or exported folders"),
     ],
     on: Annotated[list[str], typer.Option(metavar="NAME=PATH", help="lfw, folder, bin, ijbb or ijbc; or a protocol in YAML")],
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="the study [default: studies/judge]")] = None,
@@ -28,6 +29,7 @@ def judge(
     output: Annotated[str | None, typer.Option(help="name of the ONNX output that is the embedding")] = None,
     trust: Annotated[bool, typer.Option("--trust", help="run TorchScript files, which are programs")] = False,
     fmr: Annotated[float, typer.Option(help="false match rate of the thresholds")] = 0.001,
+    explain: Annotated[int, typer.Option(help="worst pairs of each kind that CorrRISE explains; 0: none")] = 0,
     threads: Annotated[int | None, typer.Option(help="of each network [default: all processors]")] = None,
     store: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="of an earlier study, whose detections are reused")
@@ -38,7 +40,7 @@ def judge(
 
     Preprocessing that is not stated is guessed, said, and tried.
     """
-    from grid.judge.answers import thresholds, worst_pairs
+    from grid.judge.answers import thresholds
     from grid.judge.judge import Request
     from grid.judge.judge import judge as run
     from grid.judge.material import material
@@ -53,7 +55,7 @@ def judge(
         guessed = "" if one.preprocessing is None else f"; {one.preprocessing.words}{_guessed(stated)}"
         console.print(f"{one.title}: {one.said}{guessed}", soft_wrap=True)
     processors = len(os.sched_getaffinity(0))
-    request = Request(tuple(found), protocols, to or Path("studies/judge"), stated, threads or processors, store)
+    request = Request(tuple(found), protocols, to or Path("studies/judge"), stated, threads or processors, store, explain)
     study, findings, done = run(request, console)
     for title, some in findings.items():
         for finding in some:
@@ -62,7 +64,6 @@ def judge(
                 line += "; it was stated, so it is used" if finding.part in stated else f"; {finding.best} is used"
             console.print(styled("[yellow]{}[/]" if finding.wrong else "{}", line), soft_wrap=True)
     points = thresholds(study, fmr)
-    worst_pairs(study)
     if as_json:
         facts: dict[str, Any] = json.loads((study.path / "report" / "report.json").read_text(encoding="utf-8"))
         facts["preprocessing"] = {title: [asdict(one) for one in some] for title, some in findings.items()}

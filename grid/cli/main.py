@@ -77,6 +77,7 @@ def plan(
     With reasons, and the stages that cells share.
     """
     from grid.plan.cost import cost
+    from grid.plan.design_lines import design_lines
     from grid.plan.inputs import InputResolver
     from grid.plan.plan import make_plan, store_of
     from grid.plan.power import power_lines
@@ -90,16 +91,13 @@ def plan(
     found = make_plan(spec, parse_cell_filter(where), resolver)
     costs = cost(found, resolver)
     if as_json:
-        print(
-            json.dumps(
-                {**found.record(), "cost": costs, "left_out": remarks(found), "power": power_lines(found, resolver)}, indent=1
-            )
-        )
+        said = {"left_out": remarks(found), "design": design_lines(found), "power": power_lines(found, resolver)}
+        print(json.dumps({**found.record(), "cost": costs, **said}, indent=1))
     else:
         out.print(plan_table(found, costs))
         for remark in remarks(found):
             out.print(f"left out {remark}")
-        for line in power_lines(found, resolver):
+        for line in [*design_lines(found), *power_lines(found, resolver)]:
             out.print(line, markup=False, highlight=False)
 
 

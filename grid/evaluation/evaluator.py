@@ -50,6 +50,8 @@ class Embedded:
         vectors: float64 (U, D), not normalized; the sum over all views of an image
         folder: where the evaluator may write files
         predictions: for each target, by name; only for tasks with ``predicts``
+        scores: of pairs, from the keys of their images and whether they are genuine, where they were computed elsewhere; then
+            ``vectors`` are empty
         face: the crop, uint8 (H, W, 3), of the image at a place in ``rows``; None if the caller has no crops
     """
 
@@ -59,6 +61,7 @@ class Embedded:
     folder: Path
     predictions: Mapping[str, Predicted] = field(default_factory=dict)
     face: Callable[[int], np.ndarray] | None = None
+    scores: Callable[[list[str], list[str], np.ndarray], np.ndarray] | None = None
 
     @cached_property
     def units(self) -> np.ndarray:

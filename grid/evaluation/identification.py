@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from grid.evaluation.templates import embedded_templates
 from grid.spec.measure import Measure, in_percent, keys_in
 from modules.metrics.identification import Search, cmc, dir_at_far, search
 from modules.metrics.intervals import wilson
+from modules.metrics.public_identification import Joined, joined_search, pfe
 
 RANKS = (1, 5, 10)
 FARS = (0.1, 0.01, 0.001)
@@ -60,6 +61,9 @@ def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) ->
         "cmc": {str(rank): _share([cmc(one, [rank])[rank] for one in found], found) for rank in RANKS},
         "dir": {f"{far:g}": _open(found, far) for far in FARS},
     }
+    held = np.concatenate([gallery[place[gallery] >= 0] for gallery in asked.galleries])
+    every, asking = ((vectors[place[some]], labels[some]) for some in (held, probes))
+    metrics["readings"] = _readings(metrics, found, every, asking)
     columns = {
         "gallery": np.repeat(np.arange(1, len(found) + 1), len(probes)),
         "template": np.tile(asked.templates.numbers[probes], len(found)),
@@ -75,6 +79,51 @@ def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) ->
     lost = sum(int((place[gallery] < 0).sum()) for gallery in asked.galleries)
     facts |= {"probes": len(probes), "dropped_probes": len(asked.probes) - len(probes), "dropped_gallery": lost}
     return EvaluationResult(metrics, facts, ("searches.parquet",))
+
+
+def _readings(
+    metrics: Mapping[str, Any],
+    found: list[Search],
+    gallery: tuple[np.ndarray, np.ndarray],
+    probes: tuple[np.ndarray, np.ndarray],
+) -> dict[str, Any]:
+    """Ranks and DIR as public evaluators compute them; a null value and the reason where one cannot.
+
+    Args:
+        metrics: with the exact ones.
+        found: the search in each gallery.
+        gallery, probes: embeddings and subjects, of all galleries together.
+    """
+    joined, why = None, ""
+    try:
+        joined = joined_search(*gallery, *probes, max(FARS))
+    except ValueError as error:  # a probe without a mate, as in other open sets than IJB's
+        why = str(error)
+
+    def read(value: Callable[[], float]) -> dict[str, Any]:
+        try:
+            return {"value": value()}
+        except ValueError as error:
+            return {"value": None, "reason": str(error)}
+
+    def of_joined(value: Callable[[Joined], float]) -> dict[str, Any]:
+        return {"value": None, "reason": why} if joined is None else {"value": value(joined)}
+
+    def exact(entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: entry[key] for key in ("value", "reason") if key in entry}
+
+    ranks = {str(rank): of_joined(lambda one, rank=rank: one.cmc(rank)) for rank in RANKS}  # type: ignore[misc]
+    rates = {
+        f"{far:g}": {
+            "pfe": read(lambda far=far: pfe(found, far)[0]),  # type: ignore[misc]
+            "insightface": of_joined(lambda one, far=far: one.dir_at_far(far)[0]),  # type: ignore[misc]
+        }
+        for far in FARS
+    }
+    return {
+        "cmc": {rank: {"exact": exact(metrics["cmc"][rank]), "joined": one} for rank, one in ranks.items()},
+        "dir": {far: {"exact": exact(metrics["dir"][far]), **one} for far, one in rates.items()},
+    }
 
 
 def _share(values: list[float], found: list[Search]) -> dict[str, float | None]:

@@ -62,12 +62,16 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
     whole = np.flatnonzero(seen.has(asked.left) & seen.has(asked.right))
     left, right = seen.places(asked.left[whole]), seen.places(asked.right[whole])
     same, fold = asked.same[whole], asked.fold[whole]
-    one, other = seen.units[left], seen.units[right]
-    scores = np.einsum("nd,nd->n", one, other).astype(np.float64)
+    if seen.scores is None:
+        embeddings = seen.units[left], seen.units[right]
+        scores = np.einsum("nd,nd->n", *embeddings).astype(np.float64)
+    else:
+        embeddings = None
+        scores = seen.scores(seen.keys(left), seen.keys(right), same)
     who = np.array([seen.manifest.identities[row] for row in seen.rows])
     metrics = verification(scores, same, fold, subjects=(who[left], who[right]))
     metrics["subjects_in_several_folds"] = _in_several_folds(who[left], who[right], fold)
-    metrics["modes"] = all_modes(scores, same, fold, (one, other))
+    metrics["modes"] = all_modes(scores, same, fold, embeddings)
     metrics |= _operating(asked, seen, whole, scores)
     columns = {"left": seen.keys(left), "right": seen.keys(right), "same": same, "fold": fold, "score": scores}
     if verified := _verified(seen, protocol, who, left, right, same, fold):

@@ -66,7 +66,8 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
     known = open_store(store_of(grid)).cache_folder("scans")
     if not scans.exists() and known.exists():
         scans.symlink_to(known)
-    jobs = jobs_of(plan.stages, store, workers=0 if fast else grid.spec.launch.workers)
+    workers = grid.spec.launch.workers
+    jobs = jobs_of(plan.stages, store, workers=0 if fast or workers == "auto" else workers)  # 0: breakpoints work everywhere
     own = [jobs[id] for id in cell.stages.values()]
     ids = {job.id for job in own}
     waiting = {job.id: Work(job.id, job.label, (job,), frozenset(job.needs) & ids) for job in own}

@@ -70,13 +70,17 @@ class Session:
         self.queue.end(work.id, outcomes)
         self.ended(work)
 
-    def lose(self, work: Work) -> None:
+    def again(self, work: Work) -> None:
+        """Puts work whose process was lost back into the queue; it goes on from its last checkpoint."""
+        self.queue.again(work.id)
+
+    def lose(self, work: Work, error: str = LOST) -> None:
         """Records that the process running the work was lost and that this launch will not retry it."""
         for job in work.jobs:
             if not finished(self.ledger, job):
-                self.ledger.lost(job.kind, job.id, job.identity, LOST)
+                self.ledger.lost(job.kind, job.id, job.identity, error)
                 break
-        self.queue.fail(work, LOST)
+        self.queue.fail(work, error)
         self.ended(work)
 
 

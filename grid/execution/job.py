@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from configs.component import Config
+from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
+from grid.execution.out_of_memory import advice, exhausted
+from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
@@ -35,7 +38,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
 POLL = 1.0  # seconds between two looks at a stage that another process computes
 WAIT = 5.0  # seconds for it until other work is tried first
-Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy"]
+Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy", "no_gpu_memory", "no_host_memory"]
+NO_MEMORY: dict[Memory, Ended] = {"gpu": "no_gpu_memory", "host": "no_host_memory"}
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,11 @@ class Job:
     config: Mapping[str, Any]  # as JSON
     source: str  # digest of the driver's code
     store: str
-    workers: int = 0
+    workers: int | Literal["auto"] = 0
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
+    ranks: int | None = None  # that train where compute.devices is above 1; None: as many as that says
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
@@ -75,8 +80,20 @@ class Job:
     @property
     def devices(self) -> int:
         """The number of devices that it needs at once."""
+        devices = int(self._compute.get("devices", 1))
+        return devices if devices == 1 else self.ranks or devices
+
+    @property
+    def tf32(self) -> bool:
+        """Whether it may use TF32: only a training may."""
+        return bool(self._compute.get("tf32", False))
+
+    @property
+    def _compute(self) -> Mapping[str, Any]:
+        """The settings of its training's computation; empty if it trains nothing."""
         training = self.config.get("training", {}) if stage_kind(self.kind).epochs else {}
-        return int(training.get("compute", {}).get("devices", 1))
+        found: Mapping[str, Any] = training.get("compute", {})
+        return found
 
     def configs(self) -> dict[str, Config]:
         """The configs, rebuilt from JSON."""
@@ -102,6 +119,8 @@ class RunOptions:
     raises: bool = False  # let exceptions propagate, for a debugger
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
     helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
+    slot: str = ""  # the resources that are reserved for this process, in words
+    larger: frozenset[Memory] = frozenset()  # of which memory there is a larger slot; running out of it is then no failure
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,7 @@ class Begun:
 
     def context(self, options: RunOptions) -> Any:
         """The context passed to the stage's ``run``, see ``grid.stages.context.Context``."""
+        from datamodules.loader_workers import loader_workers
         from grid.stages.context import Context
 
         markers = {marker.id: marker for marker in self.inputs}
@@ -130,9 +150,10 @@ class Begun:
             inputs={name: markers[id] for name, id in self.job.inputs.items()},
             detected=tuple(marker for marker in self.inputs if marker.kind == DETECT),
             accelerator=options.accelerator,
-            workers=self.job.workers,
+            workers=loader_workers(self.job.workers, options.accelerator),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
+            devices=self.job.devices,
             report=options.report,
             fast=options.fast,
             host=options.helpers.host,
@@ -145,23 +166,30 @@ class Begun:
         shared = {"job": asdict(self.job), "attempt": attempt, "accelerator": options.accelerator}
         return options.helpers.start([{**shared, "helper": asdict(helper)} for helper in helpers])
 
-    def commit(self, result: Any) -> Outcome:
-        """Commits the result (``grid.stages.context.Result``) to the ledger.
+    def commit(self, result: Any, accelerator: str) -> Outcome:
+        """Commits the result (``grid.stages.context.Result``) to the ledger, with the environment that computed it.
 
         Raises:
             Fenced: a newer attempt has taken over.
         """
-        self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs)
+        found = environment(accelerator, tf32=self.job.tf32)
+        self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs, found)
         return Outcome("done")
 
-    def fail(self, error: Exception) -> Outcome:
-        """Records an error of the stage; a full disk is not recorded as a failure."""
+    def fail(self, error: Exception, options: RunOptions) -> Outcome:
+        """Records an error of the stage; a full disk is not recorded as a failure, nor are memory and a slot that can grow."""
         line = error_line(error)
+        memory = exhausted(error)
+        if memory is not None and memory in options.larger:
+            return Outcome(NO_MEMORY[memory], line)
+        if memory is not None:
+            line = f"{advice(memory, options.slot, self.configs)} ({line})"
         if out_of_space(error, self.attempt.path):  # the stage itself is not at fault: it is unfinished, not failed
             return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
         with contextlib.suppress(Fenced):
             self.attempt.check()
-            self.attempt.fail(line, traceback.format_exc(), deterministic=not isinstance(error, (Blocked, Damaged)))
+            deterministic = memory is None and not isinstance(error, (Blocked, Damaged))
+            self.attempt.fail(line, traceback.format_exc(), deterministic)
         return Outcome("failed", line)
 
 
@@ -236,9 +264,14 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     if isinstance(begun, Outcome):
         return begun
     try:
-        with fresh_process_state(begun.configs), logged(begun.attempt):
-            found = stage_kind(job.kind).run(begun.configs, begun.context(options))
-        return begun.commit(checked_result(found, job.kind, begun.attempt.path))
+        with fresh_process_state(begun.configs), logged(begun.attempt) as log:
+            try:
+                found = stage_kind(job.kind).run(begun.configs, begun.context(options))
+            except Exception as error:
+                if exhausted(error) is not None:  # not recorded as a failure if a larger slot is left
+                    log.write("warning", "facegrid", error_line(error))
+                raise
+        return begun.commit(checked_result(found, job.kind, begun.attempt.path), options.accelerator)
     except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
@@ -246,7 +279,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     except RankLost:  # no failure of the stage: the executor tries again, from the last checkpoint
         raise
     except Exception as error:
-        outcome = begun.fail(error)
+        outcome = begun.fail(error, options)
         if options.raises:
             raise
         return outcome
@@ -273,11 +306,16 @@ def out_of_space(error: BaseException, store: Path) -> bool:
 
 @contextlib.contextmanager
 def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
-    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards."""
+    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards.
+
+    Algorithms are deterministic, and float32 has its full precision on GPUs; only training itself may do otherwise, see
+    ``grid.spec.training.Compute``.
+    """
     import cv2
     import numpy as np
     import torch
 
+    from modules.layers.float32_precision import without_tf32
     from modules.training.determinism import unfilled
 
     training = configs.get("training")
@@ -285,7 +323,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     seed = training.seed if isinstance(training, Training) else 0
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
     dtype = torch.get_default_dtype()
-    modes = torch.are_deterministic_algorithms_enabled()
+    deterministic, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code may still draw from it
@@ -296,13 +334,13 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
         cv2.setNumThreads(1)
-        with unfilled():
+        with unfilled(), without_tf32():
             yield
     finally:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(modes)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

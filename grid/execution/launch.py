@@ -94,6 +94,7 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
         workers=launch.workers,
         crop_cache_bytes=int(launch.crop_cache_gib * 2**30),
         checkpoint_minutes=launch.checkpoint_minutes,
+        ranks=launch.devices,
     )
     return queue_of(plan, jobs, shards_of(plan, jobs))
 

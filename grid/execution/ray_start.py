@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grid.execution.slots import Slots, slot_words
 from grid.spec.grid_file import BadInput, Launch, Resources
 
 QUIET = {
@@ -38,8 +39,8 @@ SPACE = 100 << 20  # bytes required by Ray's logs and sockets
 
 
 @contextlib.contextmanager
-def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[dict[str, float]]:
-    """Context manager: a connection to Ray; yields the resources that one unit of work reserves.
+def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[Slots]:
+    """Context manager: a connection to Ray; yields the slots of units of work.
 
     Args:
         scratch: folder for the temporary files of workers on this machine, so that killed workers leave none behind.
@@ -62,7 +63,7 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
             resources = reserved(launch.resources, nodes)
             _check_resources(resources, nodes)
             say(resource_words(resources, len(nodes)))
-            yield resources
+            yield Slots(resources, nodes)
         finally:
             ray.shutdown()
 
@@ -251,9 +252,8 @@ def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[st
 
 def resource_words(resources: Mapping[str, float], nodes: int) -> str:
     """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``."""
-    parts = [f"{amount / 2**30:g} GiB" if name == "memory" else f"{amount:g} {name}" for name, amount in resources.items()]
     where = "this machine" if nodes == 1 else f"{nodes} nodes"
-    return f"Ray on {where}: each unit of work has {', '.join(parts)}{'' if 'GPU' in resources else ' and no GPU'}"
+    return f"Ray on {where}: each unit of work has {slot_words(resources)}{'' if 'GPU' in resources else ' and no GPU'}"
 
 
 def _check_resources(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:

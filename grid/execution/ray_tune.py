@@ -10,12 +10,15 @@ from typing import Any
 
 from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
-from grid.execution.job import RunOptions, accelerator, device_words
+from grid.execution.job import NO_MEMORY, RunOptions, accelerator, device_words
+from grid.execution.out_of_memory import advice
 from grid.execution.perform import devices_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_helpers import RayHelpers
+from grid.execution.ray_losses import killed_for_memory, node_was_lost
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
+from grid.execution.slots import KINDS, Memory, Slots, slot_words
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 
@@ -37,9 +40,11 @@ class RayExecutor(Executor):
         if not store.shared:
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
-        with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as resources:
-            check_devices(resources, session.devices)
-            tuner = _tuner(self.launch, resources, scratch, _searcher(session), _callback(session))
+        with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
+            check_devices(slots.first, session.devices)
+            tuner = _tuner(
+                self.launch, slots, scratch, _searcher(session, slots), _callback(session, slots, self.launch.retries)
+            )
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 tuner.fit()
 
@@ -49,11 +54,16 @@ class RayExecutor(Executor):
         return f"on {device_words('cpu' if self.launch.resources.gpus == 0 else accelerator())}"
 
 
-def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher: Any, callback: Any) -> Any:
+def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback: Any) -> Any:
     from ray import tune
 
+    first = json.dumps(slots.first)
+
+    def bundles(config: dict[str, Any]) -> Any:
+        return tune.PlacementGroupFactory([json.loads(config.get("slot", first))] * config.get("devices", 1))
+
     return tune.Tuner(
-        tune.with_resources(_trial, lambda config: tune.PlacementGroupFactory([resources] * config.get("devices", 1))),
+        tune.with_resources(_trial, bundles),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -65,7 +75,7 @@ def _tuner(launch: Launch, resources: dict[str, float], scratch: Path, searcher:
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(scratch),
-            failure_config=tune.FailureConfig(max_failures=launch.retries),
+            failure_config=tune.FailureConfig(max_failures=0),  # lost work goes back into the queue, see Watch
             callbacks=[callback],
             verbose=0,
         ),
@@ -76,23 +86,31 @@ def _trial(config: dict[str, Any]) -> None:
     """Runs one unit of work in a worker process.
 
     Raises:
-        RankLost: a process of a training on several devices was lost; Tune tries again.
+        RankLost: a process of a training on several devices was lost; the work is tried again.
     """
+    import ray
     from ray import tune
 
     last = [0.0]
+    node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
 
     def report(label: str, row: Mapping[str, Any]) -> None:
         now = time.monotonic()
         if not row or now - last[0] >= REPORT_SECONDS or row.keys() & {"finished_epoch", "waiting"}:
             last[0] = now
-            tune.report({"stage": label, "row": json.dumps(row)})
+            tune.report({"stage": label, "row": json.dumps(row), "node": node})
 
-    outcomes = perform(unpacked_jobs(config["jobs"]), report, RunOptions(accelerator=accelerator(), helpers=RayHelpers()))
+    options = RunOptions(
+        accelerator=accelerator(),
+        helpers=RayHelpers(),
+        slot=slot_words(json.loads(config["slot"])) if "slot" in config else "",
+        larger=frozenset(json.loads(config.get("larger", "[]"))),
+    )
+    outcomes = perform(unpacked_jobs(config["jobs"]), report, options)
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
-def _searcher(session: Session) -> Any:
+def _searcher(session: Session, slots: Slots) -> Any:
     from ray.tune.search import Searcher
 
     class Ready(Searcher):  # type: ignore[misc]
@@ -110,17 +128,27 @@ def _searcher(session: Session) -> Any:
                 return None
             self.trials[trial_id] = work
             devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
-            return {"id": work.id, "jobs": packed_jobs(work.jobs), "devices": devices}  # jobs as text: Tune flattens mappings
+            return {  # as text, since Tune flattens mappings
+                "id": work.id,
+                "jobs": packed_jobs(work.jobs),
+                "devices": devices,
+                "slot": json.dumps(slots.of(work.id)),
+                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind)]),
+            }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             work = self.trials.pop(trial_id, None)
-            if work is None or work.id not in session.queue.running:
-                return
+            if error or work is None or work.id not in session.queue.running:
+                return  # of an error, Watch knows more
             outcomes = unpacked_outcomes((result or {}).get("outcomes") or "{}")
-            if error or not outcomes:
+            if not outcomes:
                 session.lose(work)
-            else:
-                session.end(work, outcomes)
+                return
+            for memory, ended in NO_MEMORY.items():
+                before = slots.of(work.id)
+                if any(outcome.ended == ended for outcome in outcomes.values()) and slots.enlarge(work.id, memory):
+                    session.say(_more_memory(work, memory, before, slots.of(work.id)))
+            session.end(work, outcomes)
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles itself for a restore that never happens
@@ -134,20 +162,45 @@ def _searcher(session: Session) -> Any:
     return Ready()
 
 
-def _callback(session: Session) -> Any:
+def _callback(session: Session, slots: Slots, retries: int) -> Any:
     from ray.tune import Callback
 
     class Watch(Callback):  # type: ignore[misc]
+        """Shows progress, and decides what becomes of work whose process was lost."""
+
+        def __init__(self) -> None:
+            self.losses: dict[str, int] = {}  # of each unit of work, not counting lost nodes and memory
+
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
             work = session.queue.running.get(trial.config.get("id"))
             if work and result.get("stage"):
                 session.report(work, result["stage"], json.loads(result["row"]))
 
-        def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            if work := session.queue.running.get(trial.config.get("id")):
+        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            work = session.queue.running.get(trial.config.get("id"))
+            if work is None:
+                return
+            error = trial.get_pickled_error()
+            if killed_for_memory(error):
+                before = slots.of(work.id)
+                if not slots.enlarge(work.id, "host"):
+                    session.lose(work, advice("host", slot_words(before)))
+                    return
+                session.say(_more_memory(work, "host", before, slots.of(work.id)))
+            else:
+                self.losses[work.id] = self.losses.get(work.id, 0) + (not node_was_lost(error, trial.last_result.get("node")))
+                if self.losses[work.id] > retries:
+                    session.lose(work)
+                    return
                 session.say(f"{work.title}: its process or node was lost; it goes on in another one")
+            session.again(work)
 
         def __reduce__(self) -> Any:
             return object, ()  # see Ready
 
     return Watch()
+
+
+def _more_memory(work: Work, memory: Memory, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    what = "GPU memory" if memory == "gpu" else "memory"
+    return f"{work.title}: out of {what} with {slot_words(before)}; it goes on with {slot_words(after)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from grid.execution.job import Job, Outcome
+from grid.execution.job import NO_MEMORY, Job, Outcome
 from grid.plan.plan import FAILED, RUN, Plan, PlannedStage
 from grid.spec.stage_kind import stage_kind
 
@@ -70,6 +70,9 @@ class WorkQueue:
         if any(outcome.ended == "busy" for outcome in outcomes.values()):  # another process computes one of its stages
             self.waiting[work.id] = work
             return
+        if any(outcome.ended in NO_MEMORY.values() for outcome in outcomes.values()):  # a larger slot is left
+            self.waiting = {work.id: work, **self.waiting}
+            return
         damaged = next((outcome for outcome in outcomes.values() if outcome.ended == "damaged" and outcome.upstream), None)
         if damaged and damaged.upstream and self._again(work, damaged.upstream[1]):
             return
@@ -78,6 +81,10 @@ class WorkQueue:
             self.fail(work, errors[0])
         else:
             self.done.append(work.id)
+
+    def again(self, id: str) -> None:
+        """Puts running work back, before all other work."""
+        self.waiting = {id: self.running.pop(id), **self.waiting}
 
     def _again(self, work: Work, stage: str) -> bool:
         """Requeues work behind a damaged input that must be recomputed; False if that was already tried twice."""

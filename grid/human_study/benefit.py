@@ -56,7 +56,7 @@ def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
     Raises:
         ValueError: there are no participants, or a group has fewer than two.
     """
-    from scipy.stats import f as f_distribution
+    from scipy.special import fdtrc
 
     gains = accuracy[:, 1] - accuracy[:, 0]
     groups = {str(letter): gains[letters == letter] for letter in np.unique(letters)}
@@ -71,7 +71,7 @@ def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
     f = p = None
     if degrees[0] and pooled > 0:
         f = between / degrees[0] / pooled
-        p = float(f_distribution.sf(f, *degrees))
+        p = float(fdtrc(*degrees, f))
 
     def estimate(value: float, share: float) -> Estimate:
         return student(value, pooled * share, degrees[1], len(gains))

@@ -39,14 +39,14 @@ class Raters:
             same: bool (N,), the truth
             gains: (P,), mean gain of accuracy of each participant's group, as a share
         """
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
         people = len(gains)
         first = generator.normal(self.accuracy, self.spread, people)
         second = first + gains + generator.normal(0, self.gain_spread, people)
         shares = np.clip(np.stack([first, second], axis=1), *RANGE)  # (P, 2)
         deviation = (1 + self.difficulty**2) ** 0.5
-        half = norm.ppf(shares) * deviation  # d / 2, so that the accuracy over all pairs is the share
+        half = ndtri(shares) * deviation  # d / 2, so that the accuracy over all pairs is the share
         evidence = half[:, :, None] * np.where(same, 1.0, -1.0)
         evidence += self.difficulty * generator.standard_normal(len(same))
         evidence += generator.standard_normal(evidence.shape)

@@ -19,12 +19,12 @@ def d_prime(choices: np.ndarray, same: np.ndarray) -> np.ndarray:
         choices: (..., N), from 1 to 5
         same: bool (N,), with pairs of both kinds
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     said = judged_same(choices)
     hits = (said[..., same].sum(axis=-1) + 0.5) / (same.sum() + 1)
     alarms = (said[..., ~same].sum(axis=-1) + 0.5) / ((~same).sum() + 1)
-    z_hits, z_alarms = norm.ppf(hits), norm.ppf(alarms)
+    z_hits, z_alarms = ndtri(hits), ndtri(alarms)
     return np.stack([z_hits - z_alarms, -(z_hits + z_alarms) / 2], axis=-1)
 
 

@@ -6,7 +6,7 @@ Neither Ray nor MLflow is used. The grid file stays in the study's folder, so th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from grid.execution.launch import void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.progress import Display
 from grid.judge.networks import Judged
+from grid.judge.panels import differentials, explainers, worst_pairs
 from grid.judge.preprocessing import Preprocessing
 from grid.judge.sample import Sample
 from grid.judge.survey import PARTS, Finding, survey
@@ -53,6 +54,7 @@ class Request:
         stated: parts of the preprocessing that the user stated; the others may be replaced
         threads: of each forward pass
         store: of an earlier study, whose detections are then used again
+        explained: number of worst pairs of each kind that are explained
     """
 
     networks: tuple[Judged, ...]
@@ -61,6 +63,7 @@ class Request:
     stated: frozenset[str]
     threads: int = 1
     store: str | None = None
+    explained: int = 0
 
 
 def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Finding]], bool]:
@@ -75,20 +78,30 @@ def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Fin
     with Lock(LocalStore(study), "judge") as lock:
         plan = checked_plan(grid, None, console)
         findings = _findings(request, InputResolver(store_of(grid)), console)
-        changed = [_better(one, findings[one.title], request.stated) for one in request.networks]
-        if changed != list(request.networks):
-            grid = _grid(replace(request, networks=tuple(changed)))
+        networks = tuple(_better(one, findings[one.title], request.stated) for one in request.networks)
+        more = differentials(plan, InputResolver(store_of(grid)))
+        if networks != request.networks or more:
+            grid = _grid(replace(request, networks=networks), more)
             plan = checked_plan(grid, None, console)
         record = {title: [asdict(one) for one in found] for title, found in findings.items()}
         (study / FINDINGS).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         write_plan(plan, grid)
         done = _run(plan, grid, lock, console)
+        if done and request.explained:
+            grid = _explaining(request, networks, more, Study(study), console)
+            plan = checked_plan(grid, None, console)
+            write_plan(plan, grid)
+            done = _run(plan, grid, lock, console)
         build(Study(study))
     return Study(study), findings, done
 
 
-def _grid(request: Request) -> Grid:
-    """Writes the grid file and reads it back."""
+def _grid(request: Request, stages: Sequence[Mapping[str, Any]] = (), explainers: Sequence[Mapping[str, Any]] = ()) -> Grid:
+    """Writes the grid file and reads it back.
+
+    Args:
+        stages: besides those of the worst pairs.
+    """
     protocols: list[Any] = request.protocols
     try:
         first: Any = resolve("protocol", protocols[0])
@@ -100,6 +113,8 @@ def _grid(request: Request) -> Grid:
         "base": {"data": data, "recipe": "none", "compute": {"threads": request.threads}},
         "axes": {AXIS: {one.title: one.settings() for one in request.networks}},
         "protocols": protocols,
+        "stages": [*worst_pairs(protocols), *stages],
+        "explainers": list(explainers),
         "launch": {"executor": "local", "study": str(request.to.absolute())}
         | ({"store": request.store} if request.store else {}),
     }
@@ -107,6 +122,18 @@ def _grid(request: Request) -> Grid:
     path = request.to / GRID
     path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return read(path)
+
+
+def _explaining(
+    request: Request, networks: tuple[Judged, ...], stages: Sequence[Mapping[str, Any]], study: Study, console: Console
+) -> Grid:
+    """The grid with explanations of the worst pairs; without any if a network is none, but embeddings or scores."""
+    found = []
+    if any("pretraining" in one.fixed and one.fixed["backbone"]["name"] in ("stored", "scored") for one in networks):
+        console.print("no explanations: stored embeddings and scores have no network")
+    else:
+        found = explainers(study, request.explained)
+    return _grid(replace(request, networks=networks), stages, found)
 
 
 def _run(plan: Plan, grid: Grid, lock: Lock, console: Console) -> bool:

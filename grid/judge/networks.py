@@ -1,4 +1,4 @@
-"""What can be judged: an ONNX file, a TorchScript file, an exported folder or embeddings, as settings of a cell."""
+"""What can be judged: an ONNX file, a TorchScript file, an exported folder, embeddings or scores, as settings of a cell."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from grid.export.package import WEIGHTS, is_package, read_package
 from grid.judge.preprocessing import FACES, Preprocessing
 from grid.spec.grid_file import BadInput
 from modules.backbones.external import ExternalConfig
+from modules.backbones.scored import read_scores
 from modules.backbones.stored import read_embeddings
 from modules.weights.onnx_files import inspect
 from modules.weights.onnx_trial import trial
 
 SIZE = (112, 112)  # height and width where a file leaves them open
 SCRIPTS = (".pt", ".pth", ".ts", ".torchscript")
-EMBEDDINGS = ".npz"
-KNOWN = f"a file .onnx, TorchScript ({', '.join(SCRIPTS)}), embeddings (.npz), or a folder made by `facegrid export`"
+EMBEDDINGS, SCORES = ".npz", ".csv"
+KNOWN = (
+    f"a file .onnx, TorchScript ({', '.join(SCRIPTS)}), embeddings (.npz), scores of pairs (.csv), or a folder made by "
+    "`facegrid export`"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Judged:
         path: the file or folder
         fixed: settings of the cell that are known, such as backbone and head
         size: (height, width) of its images in pixels
-        preprocessing: None for an exported folder, which has its own, and for embeddings
+        preprocessing: None for an exported folder, which has its own, and for embeddings and scores
         said: what was read from the file or assumed, in words
     """
 
@@ -79,6 +83,8 @@ def judged(
             return _of_onnx(path, start, size, output)
         if path.suffix.lower() == EMBEDDINGS:
             return _of_embeddings(path)
+        if path.suffix.lower() == SCORES:
+            return _of_scores(path)
         if path.suffix.lower() in SCRIPTS:
             return _of_script(path, start, size or SIZE, trust)
     except ValueError as error:
@@ -114,6 +120,13 @@ def _of_embeddings(path: Path) -> Judged:
     backbone = {"name": "stored", "path": str(path), "dimension": vectors.shape[1]}
     fixed = {**_external(backbone), "detector": "none"}
     return Judged(path.name, path, fixed, SIZE, None, f"{len(keys)} embeddings of {vectors.shape[1]} numbers")
+
+
+def _of_scores(path: Path) -> Judged:
+    found = read_scores(path)
+    fixed = {**_external({"name": "scored", "path": str(path), "dimension": 1}), "detector": "none"}
+    ignored = f"; columns that are not read: {', '.join(found.ignored)}" if found.ignored else ""
+    return Judged(path.name, path, fixed, SIZE, None, f"{len(found.score)} scores of pairs{ignored}")
 
 
 def _of_onnx(path: Path, start: Preprocessing, size: tuple[int, int] | None, output: str | None) -> Judged:

@@ -86,8 +86,19 @@ class Attempt:
         self.ledger.store.create(f"{self.prefix}/events/{position}.json", seal(row))
         return row
 
-    def finish(self, facts: Mapping[str, Any], inputs: Mapping[str, str], source: str, keep: Iterable[str]) -> Marker:
-        """Hashes the outputs ``keep`` and creates the marker; an existing marker of the same generation takes precedence."""
+    def finish(
+        self,
+        facts: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        source: str,
+        keep: Iterable[str],
+        environment: Mapping[str, Any] | None = None,
+    ) -> Marker:
+        """Hashes the outputs ``keep`` and creates the marker; an existing marker of the same generation takes precedence.
+
+        Args:
+            environment: the device and the library versions that computed it
+        """
         outputs = {}
         for name in sorted(set(keep)):
             self.ledger.store.upload(self.path / name, f"{self.prefix}/{name}")
@@ -102,6 +113,7 @@ class Attempt:
         marker = Marker(
             kind=self.kind, id=self.id, generation=generation, attempt=self.folder, outputs=outputs, inputs=dict(inputs),
             source=source, facts=dict(facts), started=self.started, finished=self.now, host=socket.gethostname(),
+            environment=dict(environment or {}),
         )  # fmt: skip
         if not self.ledger.store.create(f"{self.kind}/{self.id}/done-{generation:03d}.json", seal(asdict(marker))):
             won = self.ledger.marker(self.kind, self.id)

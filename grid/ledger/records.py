@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Marker:
     started: float  # unix seconds
     finished: float  # ``started`` plus a monotonic duration, so never before ``started`` even if the clock changes
     host: str
+    environment: Mapping[str, Any] = field(default_factory=dict)  # device and library versions; empty in older markers
 
     @property
     def content(self) -> str:

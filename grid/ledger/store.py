@@ -20,6 +20,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from grid.ledger.memory_store import MemoryStore
+from grid.ledger.object_store import SCHEMES, ObjectStore
 from grid.ledger.store_interface import Stat, Store
 from grid.spec.grid_file import BadInput
 
@@ -30,11 +31,12 @@ ABANDONED = 3600.0  # seconds; a temporary file not written for this long was le
 def open_store(place: Store | Path | str) -> Store:
     """Opens the store at a path or a URL.
 
-    Paths and ``file://`` URLs are folders; ``memory://<name>`` is in this process; ``package.module://...`` uses the single
-    class derived from ``Store`` in the user's module, constructed with the URL.
+    Paths and ``file://`` URLs are folders; ``s3://``, ``gs://`` and ``az://`` are buckets; ``memory://<name>`` is in this
+    process; ``package.module://...`` uses the single class derived from ``Store`` in the user's module, constructed with the
+    URL.
 
     Raises:
-        BadInput: the scheme is unknown.
+        BadInput: the scheme is unknown, or the bucket cannot be opened.
     """
     if isinstance(place, Store):
         return place
@@ -46,8 +48,10 @@ def open_store(place: Store | Path | str) -> Store:
         return LocalStore(Path(unquote(urlsplit(str(place)).path)))
     if scheme == "memory":
         return MemoryStore(str(place))
+    if scheme in SCHEMES:
+        return ObjectStore(str(place))
     if "." not in scheme:
-        known = "a path, file://, memory://, or package.module:// of a store of your own"
+        known = "a path, file://, s3://, gs://, az://, memory://, or package.module:// of a store of your own"
         raise BadInput(f"launch.store {place}: unknown scheme {scheme!r}; known: {known}")
     try:
         module = importlib.import_module(scheme)

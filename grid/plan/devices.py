@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grid.plan.plan import Plan
+from grid.spec.grid_file import BadInput
 from grid.spec.training import Training
 from grid.terminal import counted
 from modules.shape_inference import feature_shape, on_meta
@@ -18,7 +19,7 @@ def device_lines(plan: Plan) -> list[str]:
         cell = planned.cell
         if cell is None or cell.compute.devices == 1 or not cell.recipe.trains:
             continue
-        key = tuple(map(id, (cell.backbone, cell.head, cell.targets)))  # kept alive by the plan
+        key = *map(id, (cell.backbone, cell.head, cell.targets)), cell.compute.batch_norm == "local"  # kept alive by the plan
         if key not in known:
             known[key] = " and ".join(by_part(cell))
         if known[key]:
@@ -28,6 +29,29 @@ def device_lines(plan: Plan) -> list[str]:
         f"compute.devices {devices}: {what} of {counted(cells, 'cell')} per device, so numbers differ from those of one device"
         for (devices, what), cells in found.items()
     ]
+
+
+def check_other_devices(plan: Plan) -> None:
+    """Checks that trainings give the same numbers on ``launch.devices`` devices as on as many as their cells say.
+
+    Raises:
+        BadInput: one does not, or its batch is too small.
+    """
+    devices = plan.grid.spec.launch.devices
+    for planned in plan.cells:
+        cell = planned.cell
+        if devices is None or cell is None or cell.compute.devices in (1, devices) or not cell.recipe.trains:
+            continue
+        found = by_part(cell)
+        if cell.compute.batch_norm == "local" and (cell.reconstruction or any(hasattr(one, "recipe") for one in cell.stages)):
+            found.append("a decoder")
+        if found:
+            raise BadInput(
+                f"launch.devices is {devices}: the numbers of {planned.title} depend on compute.devices, which is "
+                f"{cell.compute.devices} ({' and '.join(found)}); leave launch.devices out"
+            )
+        if cell.recipe.part_size < devices:
+            raise BadInput(f"launch.devices: {devices} devices cannot share {cell.recipe.part_size} images; lower it")
 
 
 def by_part(training: Training) -> list[str]:
@@ -41,7 +65,8 @@ def by_part(training: Training) -> list[str]:
         parts: list[Any] = [on_meta(training.backbone), *(head.build(channels, height, width) for head in heads)]
     layers = [layer for part in parts for layer in part.modules()]
     found = {
-        "batch normalization": any(isinstance(layer, _BatchNorm) for layer in layers),
+        "batch normalization": any(isinstance(layer, _BatchNorm) for layer in layers)
+        and training.compute.batch_norm == "local",
         "dropout": any(map(_drops, layers)),
     }
     return [name for name, there in found.items() if there]

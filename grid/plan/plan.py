@@ -38,6 +38,7 @@ class PlannedStage:
     node: Stage = field(repr=False)
     generation: int | None = None  # of the marker that determined the state
     accepted: str | None = None  # why a user accepted it although the code has changed since
+    device: str | None = None  # that computed the result, if it is valid and that was recorded
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,7 @@ def _planned(nodes: Iterable[tuple[Stage, tuple[str, ...]]], states: _States) ->
             PlannedStage(
                 node.id, node.kind, node.label, status.state, status.reason, node.needs, cells, states.source(node), node,
                 status.generation, status.accepted,
+                status.marker.environment.get("device") if status.valid and status.marker else None,
             )
         )  # fmt: skip
     return tuple(found)

@@ -18,6 +18,7 @@ from grid.ledger.store import open_store
 from grid.ledger.study import read_record
 from grid.ledger.study_store import check_store
 from grid.plan.cost import cost
+from grid.plan.devices import check_other_devices
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import BLOCKED, Plan, make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
@@ -85,6 +86,7 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan
         plan = make_plan(grid, where, resolver)
         _refuse_blocked(plan)
     cost(plan, resolver)  # rejects networks that cannot take the input
+    check_other_devices(plan)
     for remark in remarks(plan):
         console.print(Text("left out", style="yellow"), Text(remark), highlight=False)
     return plan

@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.ledger.acceptance import accepted_lines
+from grid.ledger.environments import mixed_devices
+from grid.plan.determinism import determinism_lines
 from grid.plan.devices import device_lines
-from grid.plan.plan import BLOCKED, PENDING, RUN, STALE, Plan, PlannedStage
+from grid.plan.plan import BLOCKED, FAILED, PENDING, RUN, STALE, Plan, PlannedStage
 from grid.spec.stage_kind import stage_kind
 from grid.spec.stage_name import SEARCH, SHOWN_ID, TRIAL
 from grid.terminal import counted
@@ -48,6 +50,9 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
         parts.append(Text.assemble((f"{why} ({number})", COLORS[why]), f": {reason}"))
     parts += [Text(line, style=COLORS[STALE]) for line in [*changes(plan), *accepted(plan)]]
     parts += [Text(line) for line in device_lines(plan)]
+    parts += [Text(line, style=COLORS[FAILED]) for line in determinism_lines(plan)]
+    devices = {(stage.stage, stage.id): stage.device for stage in plan.stages}
+    parts += [Text(line, style=COLORS[STALE]) for line in mixed_devices(devices)]
     shared = [stage for stage in plan.stages if len(stage.cells) > 1 and stage_kind(stage.stage).listed]
     for stage in shared:
         words = f"shared {stage.label} {stage.id[:SHOWN_ID]}: {len(stage.cells)} cells, "

@@ -100,7 +100,7 @@ def _field(column: Column, found: Comparisons, pair: Comparison, one: int) -> tu
     elif pair.equivalent < LEVEL:
         kind = "equal"
     ends = sorted((sign * pair.difference.low, sign * pair.difference.high))
-    check = "" if pair.check is None else f"; p {words.probability(pair.check)} if pairs were independent"
+    check = "" if pair.check is None else f"; {pair.check.test}: p {words.probability(pair.check.p)}"
     about = (
         f"95 % interval {words.difference(column, ends[0])} to {words.difference(column, ends[1])}; p "
         f"{words.probability(pair.difference.p)}, {words.probability(pair.adjusted)} after Holm; not larger than "

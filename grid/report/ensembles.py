@@ -39,7 +39,8 @@ def with_ensembles(study: Study, table: Table) -> Table:
         for row in table.rows:
             rest = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != over)
             groups.setdefault(rest, {})[row.cell.levels[over]] = row
-        made += [_row(study, ensemble, levels, group, table.compared) for group in groups.values()]
+        complete = [group for group in groups.values() if set(levels) <= set(group)]  # others are not in the grid's design
+        made += [_row(study, ensemble, levels, group, table.compared) for group in complete]
     return dataclasses.replace(table, factors=factors, ensembles=tuple(made))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
+from grid.ledger.environments import environments
 from grid.ledger.study import Study
 from grid.report import attribute_cohorts, attributes, charts, curves, operating, scores, sheets
 from grid.report import searches as searches_table
@@ -67,6 +68,7 @@ def page(
     text: str = templates.get_template("page.html").render(
         study=study,
         record=study.record,
+        environments=environments(marker for row in table.rows for marker in row.markers.values()),
         table=table,
         css=Markup("\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in parts)),
         js=Markup("\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in parts)),

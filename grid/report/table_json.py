@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from grid.ledger.environments import environments
 from grid.ledger.study import Study
 from grid.results.rows import Table
 
@@ -17,6 +18,7 @@ def table_json(study: Study, table: Table) -> dict[str, Any]:
         "version": record.get("version"),
         "revision": record.get("revision"),
         "launched": record.get("launched"),
+        "environments": environments(marker for row in table.rows for marker in row.markers.values()),
         "axes": study.axes,
         "replicates": record["replicates"],
         "replicate_scope": record["replicate_scope"],

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from grid.ledger.environments import devices_of, environments, mixed_devices
 from grid.ledger.study import CellView, Study, accepted_of
 from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
@@ -29,7 +30,8 @@ def status(study: Study) -> dict[str, Any]:
 
     ``error`` is set if a cell failed, is blocked, or has damaged outputs (checked by size only), and if an explanation added to
     the study failed, which does not change the state. ``running`` lists the stages that a launch is computing now; a cell with
-    any of them is ``running``. ``launch`` is that launch, or None.
+    any of them is ``running``. ``launch`` is that launch, or None. ``environments`` lists the devices and library versions of
+    the results, with the number of stages of each.
 
     Raises:
         BadInput: ``mlflow.json`` is damaged.
@@ -52,8 +54,13 @@ def status(study: Study) -> dict[str, Any]:
                 "error": error,
             }
         )
-    accepted = accepted_of([cell for cell in study.cells if not cell.hidden])
-    return {"study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted}
+    shown = [cell for cell in study.cells if not cell.hidden]
+    accepted = accepted_of(shown)
+    where = environments(marker for cell in shown for marker in cell.markers.values())
+    return {
+        "study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted,
+        "environments": where,
+    }  # fmt: skip
 
 
 def _state(cell: CellView) -> tuple[str, str | None]:
@@ -122,6 +129,7 @@ def show(study: Study) -> FittingTable:
             "\n".join(accuracy),
         )
     lines += found["accepted"]
+    lines += mixed_devices(devices_of(marker for view in views for marker in view.markers.values()))
     lines += [search.text for search in searches(study)]
     if any(view.lost for view in views):
         lines.append("run it again with `facegrid explain`, or remove it with --drop")

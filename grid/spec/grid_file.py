@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +15,20 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from configs.component import Config
 from configs.lookup import nearest, shortened
 from grid.secrets import masked
-from grid.spec.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES, load_yaml
+from grid.spec.bounded_yaml import MAX_DEPTH, load_yaml
 from grid.spec.cell import Cell
 from grid.spec.config_errors import KeyOrigins, explain
+from grid.spec.design import Design
 from grid.spec.levels import selects
+from grid.spec.references import References
 from grid.spec.sweeps import expanded
-from grid.spec.yaml_source import YamlSource, deep_set, get, overlaps, read_yaml
+from grid.spec.yaml_source import YamlSource, deep_set, overlaps, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
 MAX_CELLS = 100_000  # combinations, before skip rules
 REPLICATE = "replicate"  # the factor added by replicates
 LISTS = ("protocols", "explainers", "stages")  # requested of every cell besides its training
-CHANGEABLE = "the base, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
+CHANGEABLE = "the base, design, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
 
 
 class BadInput(ValueError):
@@ -96,9 +96,10 @@ class Launch(Config):
     executor: str = "ray"  # ray, local (sequentially in this process), or the dotted path of the user's own class
     address: str | None = None  # of a Ray cluster; default: this machine only
     resources: Resources = Resources()
+    devices: int | None = Field(None, ge=1)  # that train cells with compute.devices above 1, if not as many; same numbers only
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
-    workers: int = Field(0, ge=0)  # loader processes per cell
-    retries: int = Field(3, ge=0, le=3)  # after the loss of a process or node
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: some on GPUs, else none
+    retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
     claims: Path | None = None  # file of claims that the report judges; docs/claims.md
@@ -112,6 +113,7 @@ class Spec(Config):
     name: str
     base: dict[str, Any]
     axes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    design: Design = Design()
     births: dict[str, str] = Field(default_factory=dict)  # axis -> the level that cells had before the axis existed
     replicates: int = Field(1, ge=1)
     replicate_scope: tuple[Literal["pretrain", "train"], ...] = ("train",)
@@ -148,9 +150,14 @@ class Grid:
     overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as shown in messages
 
     @property
+    def factors(self) -> dict[str, tuple[str, ...]]:
+        """The axes of the file with their levels."""
+        return {axis: tuple(levels) for axis, levels in self.spec.axes.items()}
+
+    @property
     def axes(self) -> dict[str, tuple[str, ...]]:
         """Every factor with its levels, including replicates if there are several."""
-        found = {axis: tuple(levels) for axis, levels in self.spec.axes.items()}
+        found = self.factors
         if self.spec.replicates > 1:
             found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
         return found
@@ -158,23 +165,20 @@ class Grid:
     @cached_property
     def protocols(self) -> list[tuple[Any, int]]:
         """The protocols with sweeps expanded, each with its position in the file."""
-
-        def refuse(key: str, text: str) -> BadInput:
-            return BadInput(f"{KeyOrigins(self.yaml_source, self.overrides).at(key)}: {key}: {text}")
-
-        return expanded(self.spec.protocols, refuse)
+        return expanded(self.spec.protocols, _refusal(KeyOrigins(self.yaml_source, self.overrides)))
 
     @property
     def size(self) -> int:
         """The number of combinations."""
-        return math.prod(len(levels) for levels in self.axes.values())
+        return self.spec.design.size(self.factors) * self.spec.replicates
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination in file order, resolved."""
         axes = self.axes
         refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
-        for chosen in itertools.product(*axes.values()):
-            levels = dict(zip(axes, chosen, strict=True))
+        repeated = [(number,) for number in axes[REPLICATE]] if REPLICATE in axes else [()]
+        for chosen, replicate in itertools.product(self.spec.design.combinations(self.factors), repeated):
+            levels = dict(zip(axes, (*chosen, *replicate), strict=True))
             reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
             if reasons:
                 yield Combination(levels, None, reasons[0])
@@ -207,7 +211,7 @@ class Grid:
             origins |= {f"protocols.{place}": f"protocols.{origin}" for place, (_, origin) in enumerate(self.protocols)}
         where = KeyOrigins(self.yaml_source, self.overrides, origins)
         if refers:
-            tree = _References(tree, where).replace(tree)
+            tree = References(tree, _refusal(where)).replace(tree)
         try:
             return Cell.model_validate(tree)
         except ValidationError as error:
@@ -290,11 +294,15 @@ def _check_axes(raw: Mapping[str, Any], yaml_source: YamlSource) -> None:
 
 
 def _check_size(grid: Grid) -> None:
-    """Checks the number of combinations before resolving any."""
+    """Checks the design and the number of combinations before resolving any."""
+    try:
+        grid.spec.design.check(grid.factors)
+    except ValueError as error:
+        raise _refusal(KeyOrigins(grid.yaml_source, grid.overrides))("design", str(error)) from error
     sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
     if grid.spec.replicates > 1:
         sizes["replicates"] = grid.spec.replicates
-    number = math.prod(sizes.values())
+    number = grid.size
     if number > MAX_CELLS:
         largest = max(sizes, key=lambda axis: sizes[axis])
         at = grid.yaml_source.at(f"axes.{largest}", "axes")
@@ -323,6 +331,10 @@ def _check_rules(grid: Grid) -> None:
             check_level(ensemble.over, level, axes, where)
         if len(set(levels)) < 2:
             raise BadInput(f"{where}: over {ensemble.over!r} it would have {len(set(levels))} member; an ensemble needs two")
+        if not grid.spec.design.crosses(ensemble.over, levels, grid.factors):
+            raise BadInput(
+                f"{where}: in design {grid.spec.design.name} no cells differ in {ensemble.over!r} alone; use design: product"
+            )
 
 
 def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where: str) -> None:
@@ -331,6 +343,11 @@ def check_level(axis: str, level: str, axes: Mapping[str, Sequence[str]], where:
         raise BadInput(f"{where}: unknown axis {shortened(axis)}{nearest(axis, axes)}")
     if level not in axes[axis]:
         raise BadInput(f"{where}: axis {shortened(axis)} has no level {shortened(level)}{nearest(level, axes[axis])}")
+
+
+def _refusal(where: KeyOrigins) -> Callable[[str, str], BadInput]:
+    """Makes the error about a key, from the key and the message."""
+    return lambda key, text: BadInput(f"{where.at(key)}: {key}: {text}")
 
 
 def _override(raw: Mapping[str, Any], override: str, yaml_source: YamlSource) -> dict[str, Any]:
@@ -342,7 +359,7 @@ def _override(raw: Mapping[str, Any], override: str, yaml_source: YamlSource) ->
         raise BadInput(f"override {said}: the key has more than {MAX_DEPTH} parts")
     value = load_yaml(text, lambda _, what: BadInput(f"override {said}: {what}"))[0]
     head = key.split(".")[0]
-    if head in ("launch", "replicates", "replicate_scope", *LISTS):
+    if head in ("design", "launch", "replicates", "replicate_scope", *LISTS):
         changed: dict[str, Any] = deep_set(raw, key, value, lambda text: BadInput(f"override {said}: {text}"))
         return changed
     if head in ("axes", "name", "skip", "births", "base"):
@@ -357,43 +374,3 @@ def _override(raw: Mapping[str, Any], override: str, yaml_source: YamlSource) ->
                     )
     base = deep_set(raw.get("base") or {}, key, value, lambda text: BadInput(f"override {said}: {text}"))
     return {**raw, "base": base}
-
-
-class _References:
-    """Replaces references such as ``${data.root}`` by the cell's values; the expansion is limited like that of YAML aliases."""
-
-    def __init__(self, tree: Mapping[str, Any], where: KeyOrigins) -> None:
-        self.tree, self.where = tree, where
-        self.added = 0  # number of values added
-
-    def replace(self, value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: self.replace(item, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self.replace(item, f"{key}.{number}") for number, item in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        whole = REFERENCE.fullmatch(value)
-        if whole:
-            return self._find(whole, key)
-        text = REFERENCE.sub(lambda reference: str(self._find(reference, key)), value)
-        if len(text) > MAX_TEXT:
-            raise BadInput(
-                f"{self.where.at(key)}: {key}: {len(text):,} characters after ${{...}}; at most {MAX_TEXT:,} are read"
-            )
-        return text
-
-    def _find(self, reference: re.Match[str], key: str) -> Any:
-        found = get(self.tree, reference[1])
-        if found is None:
-            raise BadInput(f"{self.where.at(key)}: {key}: {reference[0]} refers to a key that no base, level or override sets")
-        self.added += _size(found)
-        if self.added > MAX_VALUES:
-            raise BadInput(f"{self.where.at(key)}: {key}: ${{...}} references make more than {MAX_VALUES:,} values")
-        return found
-
-
-def _size(tree: Any) -> int:
-    if isinstance(tree, (dict, list)):
-        return 1 + sum(map(_size, tree.values() if isinstance(tree, dict) else tree))
-    return 1

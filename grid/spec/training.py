@@ -45,17 +45,32 @@ class Input(Config):
 
 
 class Compute(Config):
-    """The compute settings that affect numerical results."""
+    """The compute settings that affect numerical results.
+
+    On several devices, ``classes: shared`` divides the class weights of a margin loss between them, see
+    ``modules.layers.shared_classes``, and ``batch_norm: synchronized`` computes the statistics of batch normalizations over the
+    images of all devices, see ``modules.layers.synchronized_batch_norm``. Both give the numbers of one device up to rounding,
+    and have no effect on one device.
+    """
 
     threads: int = Field(1, ge=1)  # per process; one ResNet-34 step differs between 1 and 2
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     compile: Annotated[bool, Born(False)] = False  # torch.compile for the backbone; changes the last digits
     devices: int = Field(1, ge=1)  # that share each batch; normalization and dropout act on each one's part
+    classes: Annotated[Literal["copied", "shared"], Born("copied")] = "copied"  # class weights on several devices
+    batch_norm: Annotated[Literal["local", "synchronized"], Born("local")] = "local"  # statistics on several devices
+    tf32: Annotated[bool, Born(False)] = False  # on GPUs, factors of float32 convolutions and products have 10 bits of mantissa
+    deterministic: Annotated[bool | Literal["warn"], Born(True)] = True  # of training: other operations are errors, or warnings
 
     @model_validator(mode="after")
-    def _compiles_alone(self) -> Self:
+    def _combine(self) -> Self:
         if self.devices > 1 and self.compile:
             raise ValueError(f"compute.compile works on one device, and compute.devices is {self.devices}; leave one out")
+        if self.devices > 1 and self.classes == "shared" and self.precision == "16-mixed":
+            raise ValueError(
+                "compute.classes: shared: an overflow of float16 would be seen by one device only; use compute.precision "
+                "bf16-mixed or 32-true"
+            )
         return self
 
 
@@ -211,6 +226,12 @@ class Training(Config):
             return self
         self.batches.check(self.recipe.part_size)
         self.check_devices()
+        if self.compute.classes == "shared" and (self.targets or not self.loss.shares_classes):
+            found = "several targets have several losses" if self.targets else f"loss {self.loss.name} is none of those"
+            raise ValueError(
+                f"compute.classes: shared divides the classes of one margin loss, such as arcface or cosface, and {found}; "
+                "leave compute.classes out"
+            )
         return self
 
     def check_devices(self) -> None:

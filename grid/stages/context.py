@@ -41,6 +41,7 @@ class Context:
     workers: int = 0  # loader processes
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
+    devices: int = 1  # that share each batch of a training
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
     stop_requested: Callable[[], bool] = lambda: False
     fast: bool = False  # a quick check: one training batch, a few images and pairs

@@ -22,12 +22,14 @@ from grid.stages.train import load_network
 from modules.attribution import returned
 from modules.attribution.explainer import Attribution, Reference, Refused
 from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Distance, Target
+from modules.layers.float32_precision import without_tf32
 from modules.network import Network
 
 MEAN = 500  # number of images used for a protocol's mean color
 REFERENCE = 40  # number of pairs for tuning methods, half of them genuine
 
 
+@without_tf32()
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``manifest.json``, ``images.npy`` (the crops) and one file per map (float32, raw), or why there are none."""
     training: Training = config["training"]

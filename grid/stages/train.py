@@ -20,6 +20,7 @@ from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
 from grid.stages.labels import Labels, class_counts, known_counts, labels_of, rows_of
 from grid.stages.ranks import all_ranks
+from modules.layers.synchronized_batch_norm import synchronize
 from modules.network import Network, embedding_digest
 from modules.targets import objective
 from modules.training.checkpointing import Checkpointing
@@ -117,6 +118,11 @@ def fitted(
     if isinstance(network.loss, PreparedLoss):
         known = torch.from_numpy(labels.values[train_rows])
         network.loss.prepare(known if isinstance(labels.classes, dict) else torch.bincount(known, minlength=labels.classes))
+    devices = 1 if context.fast else context.devices
+    if devices > 1 and training.compute.classes == "shared":
+        network.loss.share(context.helper.rank if context.helper is not None else 0, devices)
+    if devices > 1 and training.compute.batch_norm == "synchronized":
+        synchronize(network)
     steps = max(1, data.steps_per_epoch // recipe.accumulate)
     recognizer = Recognizer(
         network,
@@ -129,7 +135,7 @@ def fitted(
     if training.compute.compile:
         network.backbone.compile()
     checkpoint = _checkpoint(context, saves)
-    with all_ranks(context, 1 if context.fast else training.compute.devices, checkpoint) as rank:
+    with all_ranks(context, devices, checkpoint) as rank:
         fit(
             recognizer,
             data,
@@ -137,6 +143,8 @@ def fitted(
             rank=rank,
             precision=training.compute.precision,
             threads=training.compute.threads,
+            deterministic=training.compute.deterministic,
+            tf32=training.compute.tf32,
             checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
             callbacks=[
                 Checkpointing(

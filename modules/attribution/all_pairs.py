@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modules.attribution.batch_size import batch_size
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.pair_utilities import check_embeddings
+from modules.layers.float32_precision import without_tf32
 
 _BLOCK = 1 << 24  # numbers in memory at a time
 
@@ -36,11 +38,13 @@ class Cached:
         return channels, height, width
 
 
+@without_tf32()
 def cache(network: Any, images: Tensor) -> Cached:
-    """Runs one forward pass per image (N, 3, H, W); raises as ``modules.attribution.pair_utilities.embed_many``."""
+    """Passes each image of (N, 3, H, W) once, on a CPU alone; raises as ``modules.attribution.pair_utilities.embed_many``."""
+    batch = batch_size(1, images, len(images))
     with torch.no_grad(), evaluating(network):
-        features = torch.cat([network.features(image[None]) for image in images])
-        embeddings = torch.cat([network.head(one[None]) for one in features]).double()
+        features = torch.cat([network.features(some) for some in images.split(batch)])
+        embeddings = torch.cat([network.head(some) for some in features.split(batch)]).double()
     check_embeddings(embeddings)
     return Cached(features, embeddings)
 

@@ -14,9 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modules.attribution.checks import check_gradient, finite_scores
+from modules.attribution.batch_size import batch_size
+from modules.attribution.checks import check_finite, check_scores, scores_of
 from modules.attribution.hooks import evaluating
+from modules.attribution.layer_maps import weighted
 from modules.attribution.targets import Cosine, Target
+from modules.layers.float32_precision import without_tf32
+
+_NUMBERS = 1 << 27  # in a gradient of many pairs, of which a backward pass needs a few: about 2 GB on a GPU
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,15 @@ class AllPairs:
     right: np.ndarray
 
 
+@without_tf32()
 def features(network: Any, images: Tensor) -> Tensor:
-    """Feature maps (N, channels, h, w) of images (N, 3, H, W), computed one by one, without gradients."""
+    """Feature maps (N, channels, h, w) of images (N, 3, H, W), without gradients; on a CPU computed one by one."""
+    batch = batch_size(1, images, len(images))
     with torch.inference_mode(False), torch.no_grad(), evaluating(network):
-        return torch.cat([network.features(image[None].clone()) for image in images])
+        return torch.cat([network.features(some.clone()) for some in images.split(batch)])
 
 
+@without_tf32()
 def gradcams(network: Any, feature: Tensor, target: Target, batch: int = 1) -> np.ndarray:
     """Grad-CAM maps float32 (T, h, w) of one image's feature map (channels, h, w), for each of the target's T rows.
 
@@ -52,25 +60,38 @@ def gradcams(network: Any, feature: Tensor, target: Target, batch: int = 1) -> n
     """
     assert feature.ndim == 3, feature.shape
     with torch.inference_mode(False), evaluating(_above(network)):
-        return _gradcams(network, feature, target, batch)[1]
+        return _plain(_gradcams(network, feature[None], target, batch)[1][0])
 
 
-def all_pairs(network: Any, left: Tensor, right: Tensor, detach_norm: bool = True, batch: int = 100) -> AllPairs:
+@without_tf32()
+def all_pairs(
+    network: Any, left: Tensor, right: Tensor, detach_norm: bool = True, batch: int = 100, images: int | None = None
+) -> AllPairs:
     """Maps of all pairs of two sets of feature maps (n, channels, h, w) and (m, channels, h, w), as returned by ``features``.
 
-    The gradient of the cosine is computed for each pair, so heads need not be linear. Needs n + m forward passes of the head,
-    and n m / ``batch`` backward passes of it for each side. ``detach_norm``: as in ``Cosine``. Raises as ``gradcams``.
+    The gradient of the cosine is computed for each pair, so heads need not be linear.
+
+    Args:
+        detach_norm: as in ``Cosine``
+        batch: targets per backward pass of the head
+        images: images per backward pass, each with its ``batch`` targets; None: 1 on a CPU, and on a GPU as many as keep the
+            gradients below ``_NUMBERS``. Results are equal up to rounding
+
+    Raises:
+        Refused: as ``gradcams``.
     """
+    if images is None:
+        images = max(1, _NUMBERS // (batch * left[0].numel())) if left.device.type == "cuda" else 1
     with torch.inference_mode(False), evaluating(_above(network)):
         with torch.no_grad():
-            codes = [torch.cat([network.head(one[None]) for one in maps]) for maps in (left, right)]
+            codes = [torch.cat([network.head(some) for some in maps.split(images)]) for maps in (left, right)]
         sides = []
         for maps, others in ((left, codes[1]), (right, codes[0])):
             target = Cosine(others, detach_norm)
-            sides.append([_gradcams(network, one, target, batch) for one in maps])
-    cosines = np.stack([scores for scores, _ in sides[0]])
-    mirrored = np.stack([maps for _, maps in sides[1]]).swapaxes(0, 1)
-    return AllPairs(cosines, np.stack([maps for _, maps in sides[0]]), np.ascontiguousarray(mirrored))
+            parts = [_gradcams(network, some, target, batch) for some in maps.split(images)]
+            sides.append([torch.cat(one) for one in zip(*parts, strict=True)])
+    (cosines, ours), (_, theirs) = sides
+    return AllPairs(_plain(cosines), _plain(ours), _plain(theirs.transpose(0, 1).contiguous()))
 
 
 def _above(network: Any) -> nn.Module:
@@ -78,33 +99,43 @@ def _above(network: Any) -> nn.Module:
     return nn.ModuleList([network.head, network.loss])
 
 
-def _gradcams(network: Any, feature: Tensor, target: Target, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (T,) and maps (T, h, w), float32."""
-    count = len(target)
-    scores, maps = [], []
+def _gradcams(network: Any, features: Tensor, target: Target, batch: int) -> tuple[Tensor, Tensor]:
+    """Scores (n, T) and maps (n, T, h, w) of n feature maps (n, channels, h, w), for each of the target's T rows."""
+    count, images = len(target), len(features)
+    scores, maps, finite = [], [], []
     with torch.enable_grad():
-        leaf = feature.detach().clone()[None].requires_grad_()
-        embedding = network.head(leaf.clone())
+        leaf = features.detach().clone().requires_grad_()
+        embeddings = network.head(leaf.clone())
         for start in range(0, count, batch):
             rows = [min(row, count - 1) for row in range(start, start + batch)]
-            ends = embedding.detach().expand(batch, -1).clone().requires_grad_()
-            found = finite_scores(network, ends, target.take(rows))
-            (slopes,) = torch.autograd.grad(found.sum(), ends)  # row t depends only on its own copy of the embedding
-            weights = _pulled(embedding, leaf, slopes, target).mean(dim=(2, 3))
-            scores.append(found.detach())
-            maps.append(torch.stack([torch.relu((one[:, None, None] * feature).sum(0)) for one in weights]))
-    return _plain(torch.cat(scores)[:count]), _plain(torch.cat(maps)[:count])
+            ends = embeddings.detach().expand(batch, -1, -1).flatten(0, 1).clone().requires_grad_()  # target by target
+            found = scores_of(network, ends, target.take([row for row in rows for _ in range(images)]))
+            (slopes,) = torch.autograd.grad(found.sum(), ends)  # a score depends only on its own copy of the embedding
+            pulled = _pulled(embeddings, leaf, slopes.view(batch, images, -1))
+            finite.append(torch.isfinite(pulled).all())
+            scores.append(found.detach().view(batch, images))
+            maps.append(_maps(pulled.mean(dim=(3, 4)), features))
+    found = torch.cat(scores)[:count].T
+    check_scores(found, embeddings.detach(), target)
+    check_finite(torch.stack(finite), target)
+    return found, torch.cat(maps, 1)[:, :count]
 
 
-def _pulled(embedding: Tensor, leaf: Tensor, slopes: Tensor, target: Target) -> Tensor:
-    """Backpropagates derivatives (T, D) of an embedding (1, D) to its features, (T, channels, h, w)."""
+def _pulled(embeddings: Tensor, leaf: Tensor, slopes: Tensor) -> Tensor:
+    """Backpropagates derivatives (T, n, D) of embeddings (n, D) to their features, (T, n, channels, h, w)."""
     if len(slopes) == 1:
-        (found,) = torch.autograd.grad(embedding, leaf, slopes, retain_graph=True)
-    else:
-        (found,) = torch.autograd.grad(embedding, leaf, slopes[:, None], retain_graph=True, is_grads_batched=True)
-        found = found[:, 0]
-    check_gradient(found, target)
+        (found,) = torch.autograd.grad(embeddings, leaf, slopes[0], retain_graph=True)
+        return found[None]
+    (found,) = torch.autograd.grad(embeddings, leaf, slopes, retain_graph=True, is_grads_batched=True)
     return found
+
+
+def _maps(weights: Tensor, features: Tensor) -> Tensor:
+    """Maps (n, T, h, w) from weights (T, n, channels) and features (n, channels, h, w)."""
+    if weights.shape[:2] == (1, 1):
+        return weighted(features[0], weights[0, 0])[None, None]  # to the last bit as the explainer
+    products = torch.bmm(weights.transpose(0, 1), features.flatten(2))
+    return torch.relu(products.view(len(features), len(weights), *features.shape[2:]))
 
 
 def _plain(tensor: Tensor) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modules.attribution.perturbation import scores_of
+from modules.attribution.perturbation import AlteredScores
 from modules.attribution.targets import Target
 
 Mode = Literal["wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs"]
@@ -49,21 +49,21 @@ def channel_weights(network: Any, activation: Tensor, image: Tensor, targets: Ta
     """
     live = live_channels(activation)
     weights = torch.zeros(len(targets), len(activation), dtype=torch.float64, device=image.device)
+    scores_of = AlteredScores(network, targets, batch, image.device, probability=mode == "wang_code")
     if len(live):
         size = (image.shape[2], image.shape[3])
-        scores = [
-            scores_of(network, image * masks_of(activation[some], size, mode), targets, batch, probability=mode == "wang_code")
-            for some in live.split(batch)
-        ]
+        scores = [scores_of(image * masks_of(activation[some], size, mode)) for some in live.split(batch)]
         weights[:, live] = torch.cat(scores).T.double()
     if mode in SOFTMAX:
         if len(live) < len(activation):  # constant channels share the same (all-zero) mask, so one forward pass scores them all
             dead = torch.ones(len(activation), dtype=torch.bool, device=image.device)
             dead[live] = False
-            weights[:, dead] = scores_of(network, torch.zeros_like(image), targets, batch).T.double()
+            weights[:, dead] = scores_of(torch.zeros_like(image)).T.double()
+        scores_of.check()
         # wang2020 subtracts the score of a baseline image before the softmax, torch_cam that of the whole image. Either is
         # constant over the channels, so the softmax is unchanged and we skip it.
         return weights.softmax(1)
+    scores_of.check()
     if mode == "pairs" and len(live):
         weights[:, live] -= weights[:, live].mean(1, keepdim=True)
     return weights

@@ -33,22 +33,38 @@ def finite_scores(network: Any, embeddings: Tensor, target: Target) -> Tensor:
     Raises:
         Refused: code ``not_finite``: a score is NaN or infinite, e.g. the cosine of an embedding of norm zero.
     """
+    scores = scores_of(network, embeddings, target)
+    check_scores(scores, embeddings, target)
+    return scores
+
+
+def scores_of(network: Any, embeddings: Tensor, target: Target) -> Tensor:
+    """Scores (N,) of embeddings (N, D), any of which may be NaN: ``check_scores`` finds that out, for many batches at once."""
     scores = target.scores(network, embeddings)
     if scores.shape != (len(target),):
         raise ValueError(
             f"the target's scores are a tensor ({len(target)},), one per image; found {described(scores)} for embeddings "
             f"{tuple(embeddings.shape)}"
         )
+    return scores
+
+
+def check_scores(scores: Tensor, embeddings: Tensor, target: Target) -> None:
+    """Raises Refused as ``finite_scores``. Reads from the device, which makes the CPU wait for a GPU."""
     if not bool(torch.isfinite(scores).all()):
         lengths = embeddings.detach().norm(dim=1)
         why = "an embedding has length 0, and so no direction" if bool((lengths == 0).any()) else "the network gives no number"
         raise Refused("not_finite", f"{target.words}: NaN or infinity for an image, since {why}")
-    return scores
 
 
 def check_gradient(gradient: Tensor, target: Target) -> None:
     """Raises Refused if a derivative is NaN or infinite: methods that select by sign would treat NaN as "not positive"."""
-    if not bool(torch.isfinite(gradient).all()):
+    check_finite(torch.isfinite(gradient).all(), target)
+
+
+def check_finite(finite: Tensor, target: Target) -> None:
+    """As ``check_gradient``, from a bool tensor with one value per gradient: whether it is finite."""
+    if not bool(finite.all()):
         raise Refused("not_finite", f"{target.words}: its derivative is NaN or infinite for an image")
 
 

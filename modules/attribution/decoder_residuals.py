@@ -1,4 +1,12 @@
-"""Change of the decoded image when one location of a channel, its maximum, is set to zero (Xu et al., 2023, Algorithm 1)."""
+"""Change of the decoded image when one location of a channel, its maximum, is set to zero (Xu et al., 2023, Algorithm 1).
+
+There are three ways to decode, with equal results up to rounding:
+
+* ``by_location``: incrementally, the channels that are masked at one location together. Fewest operations; for a CPU.
+* ``together``: incrementally, channels of all locations together, in large batches; for a GPU.
+* ``full``: whole images in batches, for decoders that ``incremental_decoder`` does not support, and for ``cumulative`` on a
+  GPU, where each increment would have to wait for the one before.
+"""
 
 from __future__ import annotations
 
@@ -9,72 +17,130 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from modules.attribution.batch_size import batch_size
+from modules.attribution.decoder_windows import differences, placed
 from modules.attribution.incremental_decoder import Incremental, applies
 
-__all__ = ["applies", "weighted"]
+__all__ = ["Decode", "decode_of", "weighted"]
 
 Masking = Literal["per_channel", "cumulative"]
 Norm = Literal["l2", "min_max"]
-_BATCH = 32  # channels whose windows are in memory at a time
+Decode = Literal["by_location", "together", "full"]
+_BATCH = {"by_location": 32, "together": 128}  # channels whose windows are in memory at a time
+
+
+def decode_of(decoder: nn.Module, masking: Masking, device: torch.device) -> Decode:
+    """The fastest way to decode on a device."""
+    if not applies(decoder):
+        return "full"
+    if device.type == "cuda":
+        return "full" if masking == "cumulative" else "together"
+    return "by_location"
 
 
 def weighted(
-    decoder: nn.Module, features: Tensor, weights: Tensor, masking: Masking, norm: Norm, cells: Tensor | None = None
+    decoder: nn.Module,
+    features: Tensor,
+    weights: Tensor,
+    masking: Masking,
+    norm: Norm,
+    cells: Tensor | None = None,
+    decode: Decode | None = None,
 ) -> tuple[np.ndarray, int]:
     """Returns (H (height, width) float64, dead channels) of a feature map (C, h, w): sum over channels of weight x residual.
 
     A residual is the mean over RGB of the absolute difference of the two decoded images, normalized over all pixels. A residual
     of all zeros (the channel does not affect the image) stays zero. If several maxima of a channel are equal, the FIRST one is
     masked; ``cells`` (C,) overrides the location, as a row-major index. No gradients; the network is in evaluation mode.
-    Channels are summed location by location.
+
+    ``decode``: None: as ``decode_of``. The sum is made on the device in float64, and copied once.
     """
     place = features.flatten(1).argmax(1) if cells is None else cells
-    rows, columns = place // features.shape[2], place % features.shape[2]
-    if not applies(decoder):
-        parts = _full(decoder, features, rows, columns, masking)
-    elif masking == "cumulative":
-        parts = _cumulative(decoder, features, rows, columns)
+    way = decode or decode_of(decoder, masking, features.device)
+    assert way != "together" or masking == "per_channel", "cumulative changes depend on each other"
+    if way == "together":
+        total, dead = _together(decoder, features, weights.double(), norm, place)
     else:
-        parts = _windows(decoder, features, rows, columns)
-    total, dead, weight = None, 0, weights.tolist()
-    for part in parts:
-        if total is None:
-            total = np.zeros(part.shape)
-        values = part.values.double().cpu().numpy()
-        scaled = _normalized(values, norm, values.size == total.size)
-        dead += scaled is None
-        if scaled is not None:
-            height, width = scaled.shape
-            total[part.top : part.top + height, part.left : part.left + width] += weight[part.channel] * scaled
-    assert total is not None, "a map without channels"
-    return total, dead
+        total, dead = _summed(_parts(decoder, features, masking, place, way), weights.double(), norm)
+    return total.cpu().numpy(), int(dead)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The window (n, m) of the image that changes when ``channel`` is masked; the rest is unchanged."""
+    """The windows (B, n, m) of the image that change when each of ``channels`` is masked; the rest is unchanged."""
 
-    channel: int
+    channels: Tensor
     shape: tuple[int, int]
     top: int
     left: int
     values: Tensor
 
 
-def _normalized(part: np.ndarray, norm: Norm, whole: bool) -> np.ndarray | None:
-    """Normalizes ``part`` of an image that is zero elsewhere (or is the ``whole`` image); None if all differences are 0."""
+def _parts(decoder: nn.Module, features: Tensor, masking: Masking, place: Tensor, way: Decode) -> Iterator[_Part]:
+    if way == "full":
+        return _full(decoder, features, place, masking)
+    rows, columns = place // features.shape[2], place % features.shape[2]
+    return (_cumulative if masking == "cumulative" else _by_location)(decoder, features, rows, columns)
+
+
+def _summed(parts: Iterator[_Part], weights: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
+    """Returns (H, dead channels)."""
+    total = None
+    dead = torch.zeros((), dtype=torch.int64, device=weights.device)
+    for part in parts:
+        if total is None:
+            total = weights.new_zeros(part.shape)
+        height, width = part.values.shape[1:]
+        values = part.values.double()
+        low = values.amin((1, 2)) if (height, width) == part.shape else values.new_zeros(len(values))
+        scaled, alive = _normalized(values, norm, low)
+        dead += (~alive).sum()
+        share = (weights[part.channels, None, None] * scaled).sum(0)
+        total[part.top : part.top + height, part.left : part.left + width] += share
+    assert total is not None, "a map without channels"
+    return total, dead
+
+
+def _normalized(parts: Tensor, norm: Norm, low: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalizes B residuals, which are zero outside their windows (B, n, m); ``low`` (B,) is the smallest value of a residual.
+
+    Also returns, bool (B,), which of them are not all zero; those that are, stay so.
+    """
     if norm == "l2":
-        length = np.sqrt((part**2).sum())
-        return part / length if length > 0 else None
-    low = part.min() if whole else 0.0
-    span = part.max() - low
-    if whole and span > 0:
-        return (part - low) / span
-    return part / span if span > 0 else None
+        low = torch.zeros_like(low)
+        length = parts.square().sum((1, 2)).sqrt()
+    else:
+        length = parts.amax((1, 2)) - low
+    alive = length > 0
+    scaled = (parts - low[:, None, None]) / torch.where(alive, length, 1)[:, None, None]
+    return torch.where(alive[:, None, None], scaled, 0), alive
 
 
-def _windows(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor) -> Iterator[_Part]:
+def _together(decoder: nn.Module, features: Tensor, weights: Tensor, norm: Norm, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns (H, dead channels). Windows of one location are added by a matrix product, whose order of sums is fixed."""
+    state = Incremental(decoder, features)
+    _, height, width = features.shape
+    windows = None
+    dead = torch.zeros((), dtype=torch.int64, device=features.device)
+    for channels in torch.arange(len(features), device=features.device).split(_BATCH["together"]):
+        rows, columns = place[channels] // width, place[channels] % width
+        found = differences(state, channels, rows, columns, features.new_zeros(len(channels)))
+        values = found.values.abs().mean(3).double()
+        whole = found.inside.sum((1, 2)) == state.image.shape[0] * state.image.shape[1]
+        least = torch.where(found.inside, values, torch.inf).amin((1, 2))
+        scaled, alive = _normalized(values, norm, torch.where(whole, least, 0))
+        dead += (~alive).sum()
+        where = functional.one_hot(place[channels], height * width).double()  # (B, h w)
+        share = (where * weights[channels, None]).T @ scaled.flatten(1)
+        windows = share if windows is None else windows + share
+    assert windows is not None, "a map without channels"
+    side = found.inside.shape[1]
+    return placed(windows.view(-1, side, side), height, width), dead
+
+
+def _by_location(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor) -> Iterator[_Part]:
     """Batches channels that are masked at the same location, since they change the same window."""
     state = Incremental(decoder, features)
     shape = (state.image.shape[0], state.image.shape[1])
@@ -82,11 +148,9 @@ def _windows(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor
     for channel, cell in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
         cells.setdefault(cell, []).append(channel)
     for (row, column), members in sorted(cells.items()):
-        for channels in torch.tensor(members, device=features.device).split(_BATCH):
+        for channels in torch.tensor(members, device=features.device).split(_BATCH["by_location"]):
             found = state.change(channels, row, column, features.new_zeros(len(channels)))
-            differ = (found.values - found.before).abs_().mean(3)
-            for channel, one in zip(channels.tolist(), differ, strict=True):
-                yield _Part(channel, shape, found.top, found.left, one)
+            yield _Part(channels, shape, found.top, found.left, (found.values - found.before).abs_().mean(3))
 
 
 def _cumulative(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor) -> Iterator[_Part]:
@@ -94,16 +158,23 @@ def _cumulative(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Ten
     before = state.image.clone()
     shape = (before.shape[0], before.shape[1])
     for channel, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        state.change(torch.tensor([channel], device=features.device), row, column, features.new_zeros(1), keep=True)
-        yield _Part(channel, shape, 0, 0, (state.image - before).abs_().mean(2))
+        channels = torch.tensor([channel], device=features.device)
+        state.change(channels, row, column, features.new_zeros(1), keep=True)
+        yield _Part(channels, shape, 0, 0, (state.image - before).abs_().mean(2)[None])
 
 
-def _full(decoder: nn.Module, features: Tensor, rows: Tensor, columns: Tensor, masking: Masking) -> Iterator[_Part]:
-    before = decoder(features[None])[0]
-    shape = (before.shape[1], before.shape[2])
-    masked = features.clone()
-    for channel, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        if masking == "per_channel":
-            masked = features.clone()
-        masked[channel, row, column] = 0
-        yield _Part(channel, shape, 0, 0, (decoder(masked[None])[0] - before).abs().mean(0))
+def _full(decoder: nn.Module, features: Tensor, place: Tensor, masking: Masking) -> Iterator[_Part]:
+    """The unchanged image is decoded in a batch of the same shape, so that a channel without effect gives exactly zero."""
+    count, height, width = features.shape
+    image = decoder(features[None])
+    shape = (image.shape[2], image.shape[3])
+    batch = batch_size(1, image, count)
+    before = image if batch == 1 else decoder(features.expand(batch, -1, -1, -1))
+    every = torch.arange(count, device=features.device)
+    chosen = functional.one_hot(place, height * width).bool().view(1, count, height, width)  # the masked locations
+    for start in range(0, count, batch):
+        rows = torch.arange(start, start + batch, device=features.device)[:, None]  # those beyond the last mask nothing of use
+        masked = every == rows if masking == "per_channel" else every <= rows
+        images = decoder(torch.where(masked[:, :, None, None] & chosen, 0, features))
+        known = min(batch, count - start)
+        yield _Part(every[start : start + known], shape, 0, 0, (images - before).abs().mean(1)[:known])

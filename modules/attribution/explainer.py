@@ -10,6 +10,7 @@ import numpy as np
 
 from configs.contract import broken
 from modules.attribution.targets import Target
+from modules.layers.float32_precision import without_tf32
 
 SECTION = "an-explainer"  # of docs/extending.md
 
@@ -103,7 +104,17 @@ class Refused(ValueError):
         return type(self), (self.code, self.reason)  # can be pickled between processes
 
 
-class Explainer:
+class _FullPrecision:
+    """Methods of subclasses run without TF32, whoever calls them: its rounding changes maps far more than float32 does."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("explain", "tuned"):
+            if name in cls.__dict__:
+                setattr(cls, name, without_tf32()(cls.__dict__[name]))
+
+
+class Explainer(_FullPrecision):
     """Base class of explainers of single images."""
 
     def explain(self, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
@@ -134,7 +145,7 @@ class Reference:
     mean: Any
 
 
-class PairExplainer:
+class PairExplainer(_FullPrecision):
     """Base class of explainers of image pairs.
 
     Attributes:

@@ -95,7 +95,7 @@ class Incremental:
             found = self._add(number, spread, top, left, keep)
             top, left = found.top, found.left
             if number + 1 < len(self.layers):
-                spread = _convolved(found.values - found.before, self.layers[number + 1])
+                spread = convolved(found.values - found.before, self.layers[number + 1])
             if keep:
                 self.values[number][top : top + found.values.shape[1], left : left + found.values.shape[2]] = found.values[0]
         return found
@@ -156,8 +156,8 @@ def _scale(norm: nn.BatchNorm2d) -> Tensor:
     return scale if norm.weight is None else scale * norm.weight.detach()
 
 
-def _convolved(change: Tensor, layer: _Layer) -> Tensor:
-    """Transposed convolution (B, n, m, before) to (B, 2 n + 2, 2 m + 2, after), unpadded; it is cropped later."""
+def convolved(change: Tensor, layer: _Layer) -> Tensor:
+    """Transposed convolution (B, n, m, before) to (B, 2 n + 2, 2 m + 2, after), unpadded; what is outside is dropped later."""
     count, height, width, before = change.shape
     after = layer.weight.shape[3]
     if after < 16:  # too few to be worth adding in rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from pydantic import Field, model_validator
 
 from configs.explainers import ScoreConfig
+from modules.attribution.batch_size import batch_of
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
 from modules.attribution.hooks import evaluating
@@ -19,15 +21,13 @@ from modules.attribution.targets import ClassLogit
 from modules.metrics.image_game import CLASS_NAMES, Game, ImageGame, class_values
 from modules.metrics.pixel_replacement import Settings, Values
 
-Arrays = Callable[[np.ndarray], np.ndarray]
-
 
 class GameConfig(ScoreConfig, ABC):
     """Fields:
     shares: fractions of hidden pixels, increasing, from 0 to 1
     blur: standard deviation of the Gaussian blur that hides pixels, in image heights
     seed: of tie-breaking, of the random baseline, and of the bootstrap
-    batch: images per forward pass
+    batch: images per forward pass; on a GPU, the default stands for as many as fit
     resamples: number of bootstrap resamples
     center: standard deviation of the center baseline, in image heights and widths
     """
@@ -47,6 +47,10 @@ class GameConfig(ScoreConfig, ABC):
     def settings(self) -> Settings:
         return Settings(self.shares, self.blur, self.seed, self.batch, self.resamples, self.center)
 
+    def settings_on(self, images: torch.Tensor, count: int) -> Settings:
+        """The settings with the batch for ``count`` images in all and the device of ``images``."""
+        return replace(self.settings(), batch=batch_of(self, images, count * len(self.shares)))
+
 
 def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Result of ``ImageGame.compare`` on the images that have maps, and the names of the measured numbers.
@@ -56,7 +60,7 @@ def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[di
     """
     rows = explained.rows
     names, values = followed(explained, rows)
-    played = ImageGame(values, names, as_array(explained.images)[rows], game, config.settings())
+    played = ImageGame(values, names, as_array(explained.images)[rows], game, config.settings_on(explained.images, len(rows)))
     with finite():
         return played.compare({name: maps[rows] for name, maps in explained.maps.items()}), names
 
@@ -94,17 +98,22 @@ class PixelGame:
 def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:
     """Numbers measured in single-image games: their V names, and a function of images and positions in ``rows``."""
     if isinstance(explained.target, ClassLogit):
-        return CLASS_NAMES, class_values(logits_of(explained), explained.target.labels.cpu().numpy()[rows])
+        return CLASS_NAMES, class_values(logits_of(explained).start, explained.target.labels.cpu().numpy()[rows])
     embed = embeddings_of(explained)
     codes = embed(as_array(explained.images)).astype(np.float64)
     others = codes.reshape(-1, 2, codes.shape[1])[:, ::-1].reshape(codes.shape)[rows]
     away = getattr(explained.explainer, "pair_target", "cosine") == "distance"
 
-    def values(images: np.ndarray, places: np.ndarray) -> np.ndarray:
-        found, other = embed(images).astype(np.float64), others[places]
-        with np.errstate(divide="ignore", invalid="ignore"):  # zero norm gives NaN; the game then reports which image
-            cosines = (found * other).sum(1) / (np.linalg.norm(found, axis=1) * np.linalg.norm(other, axis=1))
-        return (1 - cosines if away else cosines)[:, None]
+    def values(images: np.ndarray, places: np.ndarray) -> Callable[[], np.ndarray]:
+        started = embed.start(images)
+
+        def numbers() -> np.ndarray:
+            found, other = started().astype(np.float64), others[places]
+            with np.errstate(divide="ignore", invalid="ignore"):  # zero norm gives NaN; the game then reports which image
+                cosines = (found * other).sum(1) / (np.linalg.norm(found, axis=1) * np.linalg.norm(other, axis=1))
+            return (1 - cosines if away else cosines)[:, None]
+
+        return numbers
 
     return ("distance" if away else "cosine",), values
 
@@ -115,23 +124,36 @@ def as_array(images: torch.Tensor) -> np.ndarray:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """The network as a function of arrays: images float32 (B, 3, H, W) to ``forward`` of them, (B, ...), float32."""
+
+    explained: Explained
+    forward: Callable[[torch.Tensor], torch.Tensor]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self.start(images)()
+
+    def start(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+        """Starts the computation and returns a function that waits for its result: a GPU computes in the meantime."""
+        like = self.explained.images
+        given = torch.from_numpy(np.ascontiguousarray(images))
+        if like.is_cuda:
+            given = given.pin_memory()  # any other copy waits until the GPU has finished
+        with torch.no_grad(), evaluating(self.explained.network):
+            found = self.forward(given.to(like, non_blocking=like.is_cuda))
+        return lambda: as_array(found)
+
+
 def embeddings_of(explained: Explained) -> Arrays:
-    """Function from images float32 (B, 3, H, W) to embeddings (B, D)."""
-    return _function(explained, explained.network.embed)
+    """Function from images to embeddings (B, D)."""
+    return Arrays(explained, explained.network.embed)
 
 
 def logits_of(explained: Explained) -> Arrays:
-    """Function from images float32 (B, 3, H, W) to logits (B, classes)."""
+    """Function from images to logits (B, classes)."""
     network = explained.network
-    return _function(explained, lambda images: network.loss.logits(network.embed(images)))
-
-
-def _function(explained: Explained, forward: Callable[[torch.Tensor], torch.Tensor]) -> Arrays:
-    def call(images: np.ndarray) -> np.ndarray:
-        with torch.no_grad(), evaluating(explained.network):
-            return as_array(forward(torch.from_numpy(np.ascontiguousarray(images)).to(explained.images)))
-
-    return call
+    return Arrays(explained, lambda images: network.loss.logits(network.embed(images)))
 
 
 @contextlib.contextmanager

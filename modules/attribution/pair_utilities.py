@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from configs.contract import described
+from modules.attribution.batch_size import batch_size
 from modules.attribution.explainer import Reference, Refused
 from modules.layers.normalize import SHORTEST
 from modules.metrics.roc import Curve
 
-BATCH = 32  # constant, and filled with images of one pair only, so that no map depends on other pairs
+BATCH = 32  # on a CPU. A batch is filled with images of one pair only, so that no map depends on other pairs
 
 Color = tuple[float, float, float]
 Fill = Literal["mean", "black", "gray"] | Color
@@ -36,15 +37,20 @@ def check_pairs(left: Tensor, right: Tensor, size: int | tuple[int, int]) -> tup
     return height, width
 
 
-def embed_many(network: Any, count: int, make: Callable[[range], Tensor], batch: int = BATCH) -> Tensor:
+def embed_many(network: Any, count: int, make: Callable[[range], Tensor], like: Tensor, batch: int | None = None) -> Tensor:
     """Embeddings (count, D) float64, on the images' device, of the images that ``make`` returns for a range of rows.
 
     Every forward pass has ``batch`` images; the last batch is padded with copies of its last image.
+
+    Args:
+        like: (..., H, W), with the device and the size of the images
+        batch: None: ``BATCH`` on a CPU, and on a GPU as many as fit
 
     Raises:
         Refused: code ``not_finite``: an embedding contains NaN or infinity; code ``zero_norm``: an embedding has norm zero.
     """
     found = []
+    batch = batch or batch_size(BATCH, like, count)
     for start in range(0, count, batch):
         images = make(range(start, min(start + batch, count)))
         known = len(images)
@@ -58,9 +64,11 @@ def embed_many(network: Any, count: int, make: Callable[[range], Tensor], batch:
 
 def check_embeddings(embeddings: Tensor) -> None:
     """Checks embeddings; raises as ``embed_many``."""
-    if bad := int((~torch.isfinite(embeddings).all(1)).sum()):
+    kinds = (~torch.isfinite(embeddings).all(1)).sum(), (embeddings.norm(dim=1) <= SHORTEST).sum()
+    bad, short = torch.stack(kinds).tolist()  # read together: the CPU waits for a GPU once
+    if bad:
         raise Refused("not_finite", f"{bad} of {len(embeddings)} embeddings hold NaN or infinity")
-    if short := int((embeddings.norm(dim=1) <= SHORTEST).sum()):
+    if short:
         raise Refused("zero_norm", f"{short} of {len(embeddings)} embeddings are zero, so no cosine is defined for them")
 
 
@@ -69,9 +77,9 @@ def cosine(one: Tensor, other: Tensor) -> Tensor:
     return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1))
 
 
-def embed_rows(network: Any, images: Tensor, batch: int = BATCH) -> Tensor:
-    """Embeddings (N, D) float64 of images (N, 3, H, W); raises as ``embed_many``."""
-    return embed_many(network, len(images), lambda rows: images[rows.start : rows.stop], batch)
+def embed_rows(network: Any, images: Tensor, batch: int | None = None) -> Tensor:
+    """Embeddings (N, D) float64 of images (N, 3, H, W); ``batch`` and errors as ``embed_many``."""
+    return embed_many(network, len(images), lambda rows: images[rows.start : rows.stop], images, batch)
 
 
 def color(fill: Fill, reference: Reference | None, like: Tensor) -> Tensor:

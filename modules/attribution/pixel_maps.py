@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modules.attribution.checks import check_images, finite_scores, stacked
+from modules.attribution.checks import check_images, check_scores, scores_of, stacked
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Target
@@ -54,31 +54,47 @@ def gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Ten
     Raises:
         Refused: code ``not_finite``: a score is NaN or infinite.
     """
+    scores, embeddings, found = _gradients(network, images, target)
+    check_scores(scores, embeddings, target)
+    return scores, found
+
+
+def _gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores, embeddings and gradients, with scores that may be NaN."""
     with torch.enable_grad():
         leaf = images.detach().clone().requires_grad_()
-        scores = finite_scores(network, network.embed(leaf.clone()), target)  # a leaf must not be modified in place
+        embeddings = network.embed(leaf.clone())  # a leaf must not be modified in place
+        scores = scores_of(network, embeddings, target)
         (found,) = torch.autograd.grad(scores.sum(), leaf)
-    return scores.detach(), found
+    return scores.detach(), embeddings.detach(), found
 
 
 def mean_gradient(
-    network: Any, images: Sequence[Tensor], weights: Sequence[float], target: Target, batch: int, absolute: bool = False
+    network: Any, images: Tensor, weights: Sequence[float], target: Target, batch: int, absolute: bool = False
 ) -> Tensor:
-    """Weighted sum of gradients, (3, H, W), float64, over variants (3, H, W) of one image that share one target.
+    """Weighted sum of gradients, (3, H, W), float64, over variants (N, 3, H, W) of one image that share one target.
 
     ``absolute``: sums the gradients' absolute values instead.
 
     ``batch`` variants are processed at a time; their number must be a multiple of it, so every batch has the same shape.
     captum's ``IntegratedGradients`` and ``NoiseTunnel`` sum in float32, and their last bits depend on the batch.
+
+    Raises:
+        Refused: code ``not_finite``: a score is NaN or infinite.
     """
     assert len(images) == len(weights) > 0, (len(images), len(weights))
     assert len(images) % batch == 0, (len(images), batch)
-    repeated = target.take([0] * batch)
-    total = torch.zeros(images[0].shape, dtype=torch.float64, device=images[0].device)
-    for start in range(0, len(images), batch):
-        _, found = gradients(network, torch.stack(list(images[start : start + batch])), repeated)
-        for weight, one in zip(weights[start : start + batch], found, strict=True):
-            total += weight * (one.abs() if absolute else one).double()
+    repeated = target.take([0] * batch).to(images.device)
+    factors = torch.tensor(weights, dtype=torch.float64, device=images.device)
+    total = torch.zeros(images[0].shape, dtype=torch.float64, device=images.device)
+    seen = []
+    for some, share in zip(images.split(batch), factors.split(batch), strict=True):
+        *scored, found = _gradients(network, some, repeated)
+        seen.append(scored)
+        for one in share[:, None, None, None] * (found.abs() if absolute else found).double():
+            total += one  # one by one, so that the sum does not depend on the batch
+    scores, embeddings = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    check_scores(scores, embeddings, target)
     return total
 
 

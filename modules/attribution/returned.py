@@ -14,6 +14,7 @@ from configs.contract import broken, built, is_json, naming
 from modules.attribution.explainer import SECTION, Attribution, PairAttribution, Reference
 from modules.attribution.explanation import Explained
 from modules.attribution.targets import Target
+from modules.layers.float32_precision import without_tf32
 
 METRIC = "an-explanation-metric"  # section of docs/extending.md
 
@@ -59,6 +60,7 @@ def explain_pairs(
         return found
 
 
+@without_tf32()
 def score(config: Any, explained: Explained) -> dict[str, Any]:
     """The result of an explanation metric, see ``modules.attribution.explanation.Scorer.score``.
 

@@ -19,9 +19,9 @@ from torch import Tensor
 from modules.attribution.explainer import Explainer, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import embed_rows
-from modules.attribution.ranking import spearman
 from modules.attribution.targets import ClassLogit, Cosine, Target
 from modules.attribution.weight_randomization import layers, randomized
+from modules.metrics.ranking import spearman
 
 Maps = Mapping[str, np.ndarray]  # name -> (N, ...): map i is of image or pair i
 

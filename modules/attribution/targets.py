@@ -33,6 +33,10 @@ class Target(ABC):
     def take(self, rows: Sequence[int] | Tensor) -> Target:
         """The target restricted to ``rows``, in that order; rows may repeat, e.g. for many masked versions of one image."""
 
+    def to(self, device: torch.device) -> Target:
+        """The target with its tensors on ``device``, so that they are not copied there for every batch."""
+        return self
+
     @abstractmethod
     def __len__(self) -> int:
         """N."""
@@ -57,6 +61,9 @@ class ClassLogit(Target):
 
     def take(self, rows: Sequence[int] | Tensor) -> ClassLogit:
         return replace(self, labels=self.labels[torch.as_tensor(rows)])
+
+    def to(self, device: torch.device) -> ClassLogit:
+        return replace(self, labels=self.labels.to(device))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -85,6 +92,9 @@ class Cosine(Target):
 
     def take(self, rows: Sequence[int] | Tensor) -> Cosine:
         return replace(self, references=self.references[torch.as_tensor(rows)])
+
+    def to(self, device: torch.device) -> Cosine:
+        return replace(self, references=self.references.to(device))
 
     def __len__(self) -> int:
         return len(self.references)

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from configs.component import LOCATION
 from configs.network_interfaces import BackboneConfig
 from modules.weights.files import sha256
+
+ABSENT, AMBIGUOUS = -1, -2
 
 
 class StoredConfig(BackboneConfig):
@@ -51,7 +53,7 @@ class StoredConfig(BackboneConfig):
 class Stored(nn.Module):
     """Has the shape of a network and computes nothing."""
 
-    def __init__(self, config: StoredConfig) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__()
         self.channels = config.dimension
         self.embedding = Nothing(config)
@@ -67,7 +69,7 @@ class Stored(nn.Module):
 class Nothing(nn.Module):
     """The stage of ``Stored``."""
 
-    def __init__(self, config: StoredConfig) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
 
@@ -80,8 +82,8 @@ class Nothing(nn.Module):
         if images.is_meta:
             return images.new_empty(len(images), self.config.dimension, 1, 1)
         raise ValueError(
-            f"{self.config.path}: stored embeddings have no network, so they embed no other images: leave out explainers and "
-            "stages that need one"
+            f"{self.config.path}: stored embeddings and scores have no network, so they embed no other images: leave out "
+            "explainers and stages that need one"
         )
 
 
@@ -118,10 +120,20 @@ def places(names: np.ndarray, keys: Sequence[str], path: Path) -> np.ndarray:
     Raises:
         ValueError: a key is not there, or two paths end with it; names it.
     """
-    exact = {name: row for row, name in enumerate(names.tolist())}
-    if len(exact) < len(names):
+    if len(np.unique(names)) < len(names):
         raise ValueError(f"{path}: a key stands twice; each image has one embedding")
-    ends: dict[int, dict[str, int]] = {}  # number of parts of a path -> its last parts -> row, -1 if two paths end so
+    found = rows_of_keys(names, keys)
+    if len(bad := np.flatnonzero(found < 0)):
+        why = "is not among its keys" if found[bad[0]] == ABSENT else "is the end of two of its keys"
+        raise ValueError(f"{path}: the image {keys[bad[0]]} {why}; a key is that of the dataset, or a path that ends with it")
+    return found
+
+
+def rows_of_keys(names: np.ndarray, keys: Sequence[str]) -> np.ndarray:
+    """int64: the row of each key in ``names``, which differ and may be paths that end with it; ``ABSENT``, or ``AMBIGUOUS`` if
+    two paths end with it."""
+    exact = {name: row for row, name in enumerate(names.tolist())}
+    ends: dict[int, dict[str, int]] = {}  # number of parts of a path -> its last parts -> row
     found = []
     for key in keys:
         parts = key.count("/") + 1
@@ -129,10 +141,6 @@ def places(names: np.ndarray, keys: Sequence[str], path: Path) -> np.ndarray:
             ends[parts] = {}
             for name, place in exact.items():
                 end = "/".join(PurePosixPath(name).parts[-parts:])
-                ends[parts][end] = -1 if end in ends[parts] else place
-        row = exact[key] if key in exact else ends[parts].get(key)
-        if row is None or row < 0:
-            why = "is not among its keys" if row is None else "is the end of two of its keys"
-            raise ValueError(f"{path}: the image {key} {why}; a key is that of the dataset, or a path that ends with it")
-        found.append(row)
+                ends[parts][end] = AMBIGUOUS if end in ends[parts] else place
+        found.append(exact[key] if key in exact else ends[parts].get(key, ABSENT))
     return np.array(found, np.int64)

@@ -18,7 +18,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, embed_rows
-from modules.attribution.ranking import Binary
+from modules.metrics.ranking import Binary
 
 
 class CorrRISEConfig(PairExplainerConfig):
@@ -61,25 +61,20 @@ class CorrRise(PairExplainer):
             Refused: codes ``no_reference`` (``fill`` mean without one), ``square_too_large``, ``zero_norm``, ``not_finite``.
         """
         shape = check_pairs(left, right, size)
-        seen = self.draw(shape)
+        seen = self.draw(shape, left.device)
         fill = color(self.config.fill, reference, left)
-        flat = seen.reshape(len(seen), -1)
-        shown = torch.from_numpy(seen).to(left.device)
+        flat = seen.flatten(1).cpu().numpy()
         columns = Binary(flat)
         correlations = np.zeros((len(left), 2, *shape))
-        constant, cosines = [], []
+        constant = []
         with torch.no_grad(), evaluating(network):
-            for pair, both in enumerate(zip(left, right, strict=True)):
-                whole = [embed_rows(network, image[None], 1) for image in both]
-                cosines.append(float(cosine(*whole)))
-                hidden = [self.embeddings(network, image, shown, fill) for image in both]
-                for side in (0, 1):
-                    against = whole[1 - side] if self.config.other == "whole" else hidden[1 - side]
-                    scores = cosine(hidden[side], against).cpu().numpy()
-                    if np.ptp(scores) <= 8 * torch.finfo(left.dtype).eps:  # their order would only reflect rounding
-                        constant.append([pair, side])
-                        continue
-                    correlations[pair, side] = columns.spearman(scores).reshape(shape)
+            found = [self.scores(network, *both, seen, fill) for both in zip(left, right, strict=True)]
+            cosines, scores = (torch.stack(part).cpu().numpy() for part in zip(*found, strict=True))
+        for pair, side in np.ndindex(len(left), 2):
+            if np.ptp(scores[pair, side]) <= 8 * torch.finfo(left.dtype).eps:  # their order would only reflect rounding
+                constant.append([pair, side])
+                continue
+            correlations[pair, side] = columns.spearman(scores[pair, side]).reshape(shape)
         ones = flat.sum(0)
         notes = {
             "undefined_pixels": int(((ones == 0) | (ones == len(flat))).sum()),
@@ -90,23 +85,40 @@ class CorrRise(PairExplainer):
             "S+": np.maximum(correlations, 0).astype(np.float32),
             "S-": np.maximum(-correlations, 0).astype(np.float32),
         }
-        return PairAttribution(maps, np.array(cosines, np.float32), "cosine of the two images", notes=notes)
+        return PairAttribution(maps, cosines.astype(np.float32), "cosine of the two images", notes=notes)
 
-    def draw(self, shape: tuple[int, int]) -> np.ndarray:
-        """Masks, bool (masks, H, W), True where a pixel is visible; depends only on the config and the shape."""
+    def draw(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:
+        """Masks, bool (masks, H, W), True where a pixel is visible; they depend only on the config and the shape.
+
+        The places of the squares are drawn on the CPU, and the masks made on ``device``.
+        """
         side = self.config.side
         if side > min(shape):
             why = f"a square of {side} pixels does not fit into {shape[0]} x {shape[1]}; make side smaller"
             raise Refused("square_too_large", why)
         generator = np.random.Generator(np.random.PCG64(self.config.seed))
         count = (self.config.masks, self.config.squares)
-        rows, columns = (generator.integers(0, length - side + 1, count) for length in shape)
-        seen = np.ones((self.config.masks, *shape), bool)
-        for mask in range(self.config.masks):
-            for row, column in zip(rows[mask], columns[mask], strict=True):
-                seen[mask, row : row + side, column : column + side] = False
-        return seen
+        starts = [torch.from_numpy(generator.integers(0, length - side + 1, count))[..., None].to(device) for length in shape]
+        places = [torch.arange(length, device=device) for length in shape]
+        down, across = (  # bool (masks, squares, H) and (masks, squares, W)
+            (start <= place) & (place < start + side) for start, place in zip(starts, places, strict=True)
+        )
+        hidden = torch.zeros((self.config.masks, *shape), dtype=torch.bool, device=device)
+        for square in range(self.config.squares):
+            hidden |= down[:, square, :, None] & across[:, square, None]
+        return ~hidden
+
+    def scores(self, network: Any, left: Tensor, right: Tensor, shown: Tensor, fill: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine () of two images (3, H, W), and (2, masks) with the left or the right one masked; float64, on the device."""
+        whole = [embed_rows(network, image[None], 1) for image in (left, right)]
+        hidden = [self.embeddings(network, image, shown, fill) for image in (left, right)]
+        others = whole if self.config.other == "whole" else hidden
+        return cosine(*whole)[0], torch.stack([cosine(hidden[side], others[1 - side]) for side in (0, 1)])
 
     def embeddings(self, network: Any, image: Tensor, shown: Tensor, fill: Tensor) -> Tensor:
         """Embeddings (masks, D) float64 of an image (3, H, W) under each mask; the network is in evaluation mode."""
-        return embed_many(network, len(shown), lambda rows: torch.where(shown[rows.start : rows.stop, None], image, fill))
+
+        def make(rows: range) -> Tensor:
+            return torch.where(shown[rows.start : rows.stop, None], image, fill)
+
+        return embed_many(network, len(shown), make, image)

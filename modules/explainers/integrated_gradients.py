@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.explainers import ExplainerConfig
+from modules.attribution.batch_size import batch_of
 from modules.attribution.checks import finite_scores
 from modules.attribution.pixel_maps import PixelExplainer, mean_gradient
 from modules.attribution.targets import Cosine, Target
@@ -31,7 +32,8 @@ class IntegratedGradientsConfig(ExplainerConfig):
         baseline: ``black`` (-1), ``white`` (1), or ``mean``: the mean color of the image. A pixel of the baseline's color
             gets 0, e.g. black hair with ``black``
         steps: number of points on the line (Gauss-Legendre quadrature)
-        batch: points per forward pass; must divide ``steps``, so that all batches have the same shape
+        batch: points per forward pass; on a GPU, the default stands for as many as fit. Must divide ``steps``, so that all
+            batches have the same shape
     """
 
     name: Literal["integrated_gradients"] = "integrated_gradients"
@@ -66,8 +68,10 @@ class IntegratedGradients(PixelExplainer):
             target = replace(target, detach_norm=False)
         base = self.baseline(image)
         places, weights = np.polynomial.legendre.leggauss(self.config.steps)  # on [-1, 1]
-        points = [(base + (place + 1) / 2 * (image - base))[0] for place in places.tolist()]
-        slope = mean_gradient(network, points, (weights / 2).tolist(), target, self.config.batch)
+        along = torch.from_numpy((places + 1) / 2).to(image)[:, None, None, None]
+        points = base + along * (image - base)
+        batch = batch_of(self.config, image, self.config.steps, backward=True, divides=True)
+        slope = mean_gradient(network, points, (weights / 2).tolist(), target, batch)
         found = ((image - base)[0].double() * slope).sum(0)
         ends = [float(finite_scores(network, network.embed(end.clone()), target)[0].detach()) for end in (image, base)]
         difference = ends[0] - ends[1]

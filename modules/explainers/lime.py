@@ -15,10 +15,11 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explainers import ExplainerConfig
+from modules.attribution.batch_size import batch_of
 from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.hooks import evaluating
-from modules.attribution.perturbation import check_probability, scores_of
+from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.targets import Target
 
 
@@ -34,7 +35,7 @@ class LIMEConfig(ExplainerConfig):
     ridge: penalty on the squared coefficients; the intercept is not penalized
     score: ``target`` is the logit or the cosine, ``probability`` the softmax probability of the class
     seed: of the subsets; images with the same number of superpixels get the same subsets
-    batch: altered images per forward pass
+    batch: altered images per forward pass; on a GPU, the default stands for as many as fit
     """
 
     name: Literal["lime"] = "lime"
@@ -91,12 +92,12 @@ class Lime(Explainer):
         """Scores (samples,) float64 of the image (3, H, W) with only the ``kept`` (samples, P) of its P superpixels (H, W)."""
         where = torch.from_numpy(parts).to(image.device)
         filled = painted(image, where, self.config.fill)
-        found = []
-        for start in range(0, len(kept), self.config.batch):
-            shown = torch.from_numpy(kept[start : start + self.config.batch]).to(image.device)[:, where][:, None]
-            altered = torch.where(shown, image, filled)
-            found.append(scores_of(network, altered, target, self.config.batch, self.config.score == "probability")[:, 0])
-        return torch.cat(found).double().cpu().numpy()
+        batch = batch_of(self.config, image, len(kept))
+        scores_of = AlteredScores(network, target, batch, image.device, self.config.score == "probability")
+        chosen = torch.from_numpy(kept).to(image.device)
+        scores = torch.cat([scores_of(torch.where(some[:, where][:, None], image, filled)) for some in chosen.split(batch)])
+        scores_of.check()
+        return scores[:, 0].double().cpu().numpy()
 
 
 def superpixels(image: Tensor, count: int, compactness: float, smoothing: float) -> np.ndarray:

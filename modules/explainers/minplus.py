@@ -142,7 +142,7 @@ class MinPlus(PairExplainer):
                 shown = visible(rows)[:, None]
                 return image * shown + fill * (1 - shown)
 
-            return cosine(embed_many(network, count, make), reference).cpu().numpy()
+            return cosine(embed_many(network, count, make, image), reference).cpu().numpy()
 
         def single(shown: Tensor) -> np.ndarray:
             return score(lambda rows: shown.expand(len(rows), -1, -1), 1)

@@ -120,18 +120,18 @@ class PairOcclusion(PairExplainer):
         patch = self.config.patch
         shape = (left.shape[1], left.shape[2])
         rows, columns = (places(side, patch, self.config.stride) for side in shape)
-        corners = [(row, column) for row in rows for column in columns]
+        down, across = (
+            torch.tensor([[first <= place < first + patch for place in range(side)] for first in firsts], device=left.device)
+            for firsts, side in ((rows, shape[0]), (columns, shape[1]))
+        )  # bool (rows, H) and (columns, W)
 
         def hidden(image: Tensor) -> Tensor:
             def make(wanted: range) -> Tensor:
-                images = image.repeat(len(wanted), 1, 1, 1)
-                for number, index in enumerate(wanted):
-                    if index:  # row 0 is the unaltered image
-                        row, column = corners[index - 1]
-                        images[number, :, row : row + patch, column : column + patch] = fill
-                return images
+                index = torch.arange(wanted.start - 1, wanted.stop - 1, device=image.device)  # -1 is the unaltered image
+                square = down[index // len(columns), :, None] & across[index % len(columns), None]
+                return torch.where((square & (index >= 0)[:, None, None])[:, None], fill, image)
 
-            return embed_many(network, len(corners) + 1, make)
+            return embed_many(network, len(rows) * len(columns) + 1, make, image)
 
         cosines = cosine(hidden(left), hidden(right)).cpu().numpy()
         change = cosines[1:] - cosines[0]

@@ -111,6 +111,7 @@ class Reconstruction(PairExplainer):
         if network.decoder is None:
             raise Refused("no_decoder", "the network has no decoder, so no face can be rebuilt from its features")
         divide = self._division(network.head)
+        way = decoder_residuals.decode_of(network.decoder, self.config.masking, left.device)
         with torch.no_grad(), evaluating(network):
             threshold = self.config.threshold
             if threshold is None:
@@ -121,7 +122,7 @@ class Reconstruction(PairExplainer):
                 sides, cosine = divide(features, threshold)
                 found = [
                     decoder_residuals.weighted(
-                        network.decoder, one, side.weights, self.config.masking, self.config.norm, side.cells
+                        network.decoder, one, side.weights, self.config.masking, self.config.norm, side.cells, way
                     )
                     for one, side in zip(features, sides, strict=True)
                 ]
@@ -133,7 +134,7 @@ class Reconstruction(PairExplainer):
         notes = {
             "threshold": threshold,
             "dead_channels": dead,
-            "decode": "incremental" if decoder_residuals.applies(network.decoder) else "full",
+            "decode": "full" if way == "full" else "incremental",
         }
         if self.config.head == "linear":
             notes["bias"] = biases

@@ -14,10 +14,11 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explainers import ExplainerConfig
+from modules.attribution.batch_size import batch_of
 from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating
-from modules.attribution.perturbation import check_probability, scores_of
+from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.random_masks import mask_blocks
 from modules.attribution.targets import Target
 
@@ -34,7 +35,7 @@ class RISEConfig(ExplainerConfig):
             masks' mean, which exceeds the map if scores are far from 0. False: the equation as printed
         normalization: ``expected`` divides by N E[M], as in the equation; ``observed`` by the sum of the masks at each pixel
         seed: of the masks
-        batch: masked images per forward pass
+        batch: masked images per forward pass; on a GPU, the default stands for as many as fit
     """
 
     name: Literal["rise"] = "rise"
@@ -80,15 +81,21 @@ class Rise(Explainer):
         weighted = torch.zeros((len(images), *area), dtype=torch.float64, device=images.device)  # sum of f M
         kept = torch.zeros(area, dtype=torch.float64, device=images.device)  # sum of M
         total = torch.zeros(len(images), dtype=torch.float64, device=images.device)  # sum of f
-        for block in mask_blocks(config.masks, config.cells, config.keep, area, config.seed, config.batch):
+        batch = batch_of(config, images, config.masks)
+        scores_of = [
+            AlteredScores(network, target.take([number]), batch, images.device, config.score == "probability")
+            for number in range(len(images))
+        ]
+        for block in mask_blocks(config.masks, config.cells, config.keep, area, config.seed, batch, images.device):
             masks = block.to(images)
             wide = masks[:, 0].double()
             kept += wide.sum(0)
             for number, image in enumerate(images):
-                scores = scores_of(network, image * masks, target.take([number]), config.batch, config.score == "probability")
-                column = scores[:, 0].double()
+                column = scores_of[number](image * masks)[:, 0].double()
                 total[number] += column.sum()
                 weighted[number] += (column[:, None, None] * wide).sum(0)
+        for scores in scores_of:
+            scores.check()
         if config.centered:
             weighted -= (total / config.masks)[:, None, None] * kept
         if config.normalization == "expected":

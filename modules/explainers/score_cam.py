@@ -33,6 +33,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modules.attribution.batch_size import batch_of
 from modules.attribution.channel_masks import Mode, channel_weights, live_channels
 from modules.attribution.checks import check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
@@ -49,7 +50,7 @@ class ScoreCAMConfig(LayerConfig):
     Fields:
         mode: see above; None: ``wang2020`` for a class, ``pairs`` for a cosine
         layer: a stage of the backbone; None: the deepest one whose output is at least ``min_side`` x ``min_side``
-        batch: masked images per forward pass
+        batch: masked images per forward pass; on a GPU, the default stands for as many as fit
     """
 
     name: Literal["score_cam"] = "score_cam"
@@ -83,8 +84,9 @@ class ScoreCAM(Explainer):
         constant: list[int] = []
         with torch.no_grad(), evaluating(network):
             layer, shape = choose_stage("score_cam", network, images[:1], self.config.layer, self.config.min_side)
+            batch = batch_of(self.config, images, shape[0])
             for number, image in enumerate(images):
-                maps, dead = score_cam(network, stages[layer], image[None], target.take([number]), mode, self.config.batch)
+                maps, dead = score_cam(network, stages[layer], image[None], target.take([number]), mode, batch)
                 found.append(maps[0])
                 constant.append(dead)
         raw, empty = stacked(found)

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from configs.explainers import ExplainerConfig
+from modules.attribution.batch_size import batch_of
 from modules.attribution.pixel_maps import PixelExplainer, mean_gradient, strongest
 from modules.attribution.targets import Target
 
@@ -28,7 +29,8 @@ class SmoothGradConfig(ExplainerConfig):
         noise: standard deviation, as a fraction of the image's range
         seed: of the noise, which is the same for all images, so that a map depends only on its own image
         average: of the signed gradients, as in the paper's equation, or of their absolute values
-        batch: copies per forward pass; must divide ``samples``, so that all batches have the same shape
+        batch: copies per forward pass; on a GPU, the default stands for as many as fit. Must divide ``samples``, so that all
+            batches have the same shape
     """
 
     name: Literal["smoothgrad"] = "smoothgrad"
@@ -53,16 +55,23 @@ class SmoothGrad(PixelExplainer):
 
     def __init__(self, config: SmoothGradConfig) -> None:
         self.config = config
+        self._noise: tuple[Any, Tensor] | None = None
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
         """Map (H, W) of an image (1, 3, H, W)."""
         config = self.config
         deviation = config.noise * float(image.max() - image.min())
-        random = np.random.default_rng(config.seed)  # NumPy's stream is the same for CPU and CUDA
-        copies = []
-        for _ in range(config.samples):
-            noise = torch.from_numpy(random.standard_normal(tuple(image.shape[1:]), dtype=np.float32))
-            copies.append(image[0] + deviation * noise.to(image))
+        copies = image + deviation * self.noise(image)
         weights = [1 / config.samples] * config.samples
-        found = mean_gradient(network, copies, weights, target, config.batch, config.average == "absolute")
+        batch = batch_of(config, image, config.samples, backward=True, divides=True)
+        found = mean_gradient(network, copies, weights, target, batch, config.average == "absolute")
         return strongest(found), {"noise": deviation}
+
+    def noise(self, image: Tensor) -> Tensor:
+        """Standard normal noise (samples, 3, H, W) for images like ``image`` (1, 3, H, W); drawn once, as all share it."""
+        key = image.shape, image.dtype, image.device
+        if self._noise is None or self._noise[0] != key:
+            random = np.random.default_rng(self.config.seed)  # NumPy's stream is the same for CPU and CUDA
+            drawn = random.standard_normal((self.config.samples, *image.shape[1:]), dtype=np.float32)
+            self._noise = key, torch.from_numpy(drawn).to(image)
+        return self._noise[1]

@@ -84,8 +84,9 @@ class Hiding:
         with finite():
             threshold, origin = self._threshold(explained, embed(images).astype(np.float64))
             left, right = images[0::2][pairs], images[1::2][pairs]
-            memory = baselines_of(explained, pairs, self.config.settings(), threshold)
-            game = HidingGame(embed, left, right, explained.same[pairs], self.config.settings(), threshold, memory)
+            settings = self.config.settings_on(explained.images, len(pairs))
+            memory = baselines_of(explained, pairs, settings, threshold)
+            game = HidingGame(embed.start, left, right, explained.same[pairs], settings, threshold, memory)
             found = game.compare({name: (maps[0::2][pairs], maps[1::2][pairs]) for name, maps in explained.maps.items()})
         found["threshold_from"] = origin
         for entry in found["methods"].values():

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modules.layers.initialization import he
+from modules.layers.normalize import wide
 
 
 class FaceNetBackbone(nn.Module):
@@ -50,14 +51,20 @@ def max_pool(stride: int = 2) -> nn.MaxPool2d:
 class ResponseNorm(nn.Module):
     """Local response normalization over five neighboring channels: x / (2 + 1e-4 sum of x^2) ^ 0.75.
 
-    The constants are those of Krizhevsky et al. (NIPS 2012, Section 3.3); FaceNet gives none. The sum is computed in float32:
-    in half precision the square of 256 already overflows.
+    The constants are those of Krizhevsky et al. (NIPS 2012, Section 3.3); FaceNet gives none. The sum is computed in float32 or
+    wider: in half precision the square of 256 already overflows. torch's own layer averages with ``avg_pool3d``, whose gradient
+    has no deterministic form on CUDA.
     """
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, h, w) to the same."""
-        # torch uses the mean over the channels instead of the sum
-        return functional.local_response_norm(features.float(), size=5, alpha=5e-4, beta=0.75, k=2.0).to(features.dtype)
+        values = wide(features)
+        channels = values.shape[1]
+        squares = functional.pad(values.square(), (0, 0, 0, 0, 2, 2))
+        total = squares[:, :channels]
+        for first in range(1, 5):
+            total = total + squares[:, first : first + channels]
+        return (values / (1e-4 * total + 2.0).pow(0.75)).to(features.dtype)
 
 
 class L2Pool(nn.Module):

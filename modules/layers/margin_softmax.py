@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from configs.network_interfaces import LossConfig
+from modules.layers import shared_classes
 from modules.layers.normalize import full_precision, unit, wide
 from modules.layers.partial_fc import RowKeeper, sampled_classes
+
+
+class MarginSoftmaxConfig(LossConfig):
+    """Base class of the configs of margin losses."""
+
+    shares_classes: ClassVar[bool] = True
 
 
 class MarginSoftmax(nn.Module):
@@ -25,15 +33,36 @@ class MarginSoftmax(nn.Module):
             that a center's norm is small and its direction changes quickly at first
         scale: s
         sample: fraction of classes per training step, see ``modules.layers.partial_fc``; evaluation mode uses all classes
+        centers: rows of ``weight`` per class; more than one does not combine with ``sample``
+
+    Attributes:
+        part: which classes ``weight`` has, on a rank that shares them with others; None: all
     """
 
-    def __init__(self, dimension: int, classes: int, scale: float, sample: float) -> None:
+    def __init__(self, dimension: int, classes: int, scale: float, sample: float, centers: int = 1) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(classes, dimension))
+        assert centers == 1 or sample == 1, "sampled rows are classes"
+        self.weight = nn.Parameter(torch.empty(classes * centers, dimension))
         nn.init.normal_(self.weight, std=0.01)
+        self.classes = classes
+        self.centers = centers
         self.scale = scale
         self.sample = sample
         self.keeper: RowKeeper | None = None
+        self.part: shared_classes.ClassSlice | None = None
+
+    def share(self, rank: int, world: int) -> None:
+        """Keeps the centers of this rank's classes only. From now on, all ranks call ``forward`` with the same arguments.
+
+        Must be called before the optimizer is made, which then has the state of these centers only. ``weight`` gets its whole
+        gradient, so it must not be averaged over ranks.
+
+        Raises:
+            ValueError: there are fewer classes than ranks.
+        """
+        self.part = shared_classes.ClassSlice(self.classes, rank, world)
+        rows = self.weight.detach()[self.part.start * self.centers : self.part.stop * self.centers]
+        self.weight = nn.Parameter(rows.clone())
 
     def margined(self, cosines: Tensor) -> Tensor:
         """Applies the margin to cosines to the true class; any shape."""
@@ -53,24 +82,68 @@ class MarginSoftmax(nn.Module):
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Logits s * cosine, (N, classes), without the margin, of embeddings (N, dimension)."""
-        with full_precision(embeddings):
-            return self.scale * self._cosines(embeddings, self.weight)
+        assert self.part is None, "this rank has the logits of some classes only; see classified"
+        return self._logits(embeddings)
+
+    @torch.no_grad()
+    def classified(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy and predicted class of each row, (N,) and int64 (N,), from the logits of classes that ranks share.
+
+        All ranks call it with the same arguments and get the same results.
+        """
+        assert self.part is not None, "share was not called"
+        logits = self._logits(embeddings)
+        places, held = self._places(labels, None)
+        target = shared_classes.at_label(logits, places, held)
+        losses = shared_classes.cross_entropy(logits, target, places, held)
+        return losses[:, 0], shared_classes.highest(logits, self.part)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in nats, float32 or wider."""
         with full_precision(embeddings):
-            weight: Tensor = self.weight
-            if self.sample < 1 and self.training:
-                assert self.keeper is not None, "modules.layers.margin_softmax.keep_unsampled was not called with the optimizer"
-                rows = sampled_classes(labels, len(weight), self.sample)
-                weight, labels = self.keeper.gather(rows), torch.searchsorted(rows, labels)
-            cosines = self._cosines(embeddings, weight)
-            truth = labels[:, None]
-            target = self.target(cosines.gather(1, truth), wide(embeddings))
-            others = self.others(cosines, target)
-            loss = functional.cross_entropy((self.scale * others).scatter_(1, truth, self.scale * target), labels)
+            rows = sampled_classes(labels, self.classes, self.sample) if self.sample < 1 and self.training else None
+            loss = self._whole(embeddings, labels, rows) if self.part is None else self._shared(embeddings, labels, rows)
             penalty = self.penalty(wide(embeddings))
             return loss if penalty is None else loss + penalty
+
+    def _whole(self, embeddings: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
+        if rows is not None:
+            labels = torch.searchsorted(rows, labels)
+        cosines = self._cosines(embeddings, self._weight(rows))
+        truth = labels[:, None]
+        target = self.target(cosines.gather(1, truth), wide(embeddings))
+        others = self.others(cosines, target)
+        return functional.cross_entropy((self.scale * others).scatter_(1, truth, self.scale * target), labels)
+
+    def _shared(self, embeddings: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
+        assert self.part is not None
+        if rows is not None:
+            rows = self.part.own(rows)
+        cosines = self._cosines(shared_classes.for_own_classes(embeddings), self._weight(rows))
+        places, held = self._places(labels, rows)
+        target = self.target(shared_classes.at_label(cosines, places, held), wide(embeddings))
+        others = self.others(cosines, shared_classes.for_own_classes(target))
+        return shared_classes.cross_entropy(self.scale * others, self.scale * target, places, held).mean()
+
+    def _weight(self, rows: Tensor | None) -> Tensor:
+        """The centers of all classes, or of the sampled ones."""
+        if rows is None:
+            return self.weight
+        assert self.keeper is not None, "modules.layers.margin_softmax.keep_unsampled was not called with the optimizer"
+        return self.keeper.gather(rows)
+
+    def _places(self, labels: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        """See ``shared_classes.at_label``."""
+        assert self.part is not None
+        held = (labels >= self.part.start) & (labels < self.part.stop)
+        places = labels - self.part.start
+        if rows is not None:
+            places = torch.searchsorted(rows, places)
+        return torch.where(held, places, 0), held
+
+    def _logits(self, embeddings: Tensor) -> Tensor:
+        with full_precision(embeddings):
+            return self.scale * self._cosines(embeddings, self.weight)
 
     def _cosines(self, embeddings: Tensor, weight: Tensor) -> Tensor:
         return unit(wide(embeddings)) @ unit(wide(weight)).T

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,17 @@ SHORTEST = 1e-12  # vectors with at most this norm count as zero
 def full_precision(tensor: Tensor) -> torch.autocast:
     """Context that disables autocast on ``tensor``'s device."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def without_float16(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
+    """Context that disables autocast to float16 on ``tensor``'s device; other autocast stays.
+
+    For normalizations in evaluation mode whose running statistics are young: they do not bring activations to unit variance, so
+    these grow from layer to layer beyond 65,504, the largest float16. bfloat16 has the range of float32.
+    """
+    device = tensor.device.type
+    half = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16
+    return torch.autocast(device, enabled=False) if half else contextlib.nullcontext()
 
 
 def wide(tensor: Tensor) -> Tensor:

@@ -13,18 +13,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 def sampled_classes(labels: Tensor, classes: int, share: float) -> Tensor:
     """The classes of a step, ascending, int64: all in ``labels``, and random others up to ``share`` of ``classes``.
 
-    Exceeds that share if the batch alone does. Draws ``classes`` numbers from torch's default CPU generator, so that a GPU gets
-    the same classes.
+    Their number depends on shapes only, so nothing waits for the GPU: ``share`` of the classes, rounded up, or as many as
+    there are labels (at most ``classes``) if that is more. Draws ``classes`` numbers from the default generator of the labels'
+    device.
     """
-    present = labels.unique()
-    order = torch.rand(classes).to(labels.device)
-    order[present] = 2.0  # above all random numbers
-    return order.topk(max(math.ceil(share * classes), len(present))).indices.sort().values
+    order = torch.rand(classes, device=labels.device).index_fill_(0, labels, 2.0)  # above all random numbers
+    count = max(math.ceil(share * classes), min(len(labels), classes))
+    return order.topk(count, sorted=False).indices.sort().values
 
 
 class RowKeeper:
@@ -46,7 +47,7 @@ class RowKeeper:
 
     def gather(self, rows: Tensor) -> Tensor:
         """Returns ``parameter[rows]`` and records ``rows`` when its gradient arrives; ``rows`` must be unique."""
-        found = self.parameter[rows]
+        found = _Rows.apply(self.parameter, rows)  # type: ignore[no-untyped-call]
         if found.requires_grad:
             found.register_hook(lambda _: self._note_rows(rows))
         return found
@@ -78,7 +79,7 @@ class RowKeeper:
         gradient = self.parameter.grad
         if gradient is None or not self._rows:
             return
-        rows = torch.cat(self._rows).unique()
+        rows = torch.cat(self._rows)  # of several passes with repetitions: equal rows take equal steps
         weights, state = self.parameter.data, optimizer.state.get(self.parameter, {})
         kept = {key: value for key, value in state.items() if isinstance(value, Tensor) and value.shape == weights.shape}
         self._full = (weights, gradient, kept, rows)
@@ -103,3 +104,19 @@ class RowKeeper:
         self.parameter.grad = None  # torch rejects a gradient of another shape
         self.parameter.data = weights
         self.parameter.grad = gradient
+
+
+class _Rows(torch.autograd.Function):
+    """``parameter[rows]``; as rows are unique, the gradient is copied to its place instead of being added up."""
+
+    @staticmethod
+    def forward(ctx: Any, parameter: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.shape = parameter.shape
+        return parameter.index_select(0, rows)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return gradient.new_zeros(ctx.shape).index_copy_(0, rows, gradient), None

@@ -8,11 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated_within
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated_within
 
 
-class AdaFaceConfig(LossConfig):
+class AdaFaceConfig(MarginSoftmaxConfig):
     """The logit of the true class is s (cos(theta - m q) - m q - m). q is the norm of the embedding, standardized, times
     ``concentration``, and clipped to [-1, 1]. Norms are standardized by their exponential averages over batches, with weight
     ``momentum`` of the present one; they get no gradient. theta - m q is clipped to [0.001, pi - 0.001].

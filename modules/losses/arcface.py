@@ -9,11 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated, rotated_within
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated, rotated_within
 
 
-class ArcFaceConfig(LossConfig):
+class ArcFaceConfig(MarginSoftmaxConfig):
     """With theta the angle to the true class's center and m the margin, the true class's logit is s times
 
     * ``exact``: cos(theta + m); where theta + m exceeds pi, cos(theta) - m sin(m), which keeps decreasing

@@ -7,11 +7,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig
 
 
-class CosFaceConfig(LossConfig):
+class CosFaceConfig(MarginSoftmaxConfig):
     """The true class's logit is s (cos(theta) - m). ``sample`` is the fraction of classes used per training step."""
 
     name: Literal["cosface"] = "cosface"

@@ -9,11 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
 
 
-class CurricularFaceConfig(LossConfig):
+class CurricularFaceConfig(MarginSoftmaxConfig):
     """The logit of the true class is s cos(theta + m), as in ArcFace. Another class whose cosine c is above the true class's
     cosine with its margin has s c (t + c) in place of s c. t is the exponential average, over batches, of the mean cosine to
     the true class, with weight ``momentum`` of the present batch: it starts at 0 and grows with the network.

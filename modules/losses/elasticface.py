@@ -9,11 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
 
 
-class ElasticFaceConfig(LossConfig):
+class ElasticFaceConfig(MarginSoftmaxConfig):
     """The logit of the true class is s cos(theta + m) (``form: arc``) or s (cos(theta) - m) (``cos``). Each image's margin is
     drawn from N(``margin``, ``deviation``^2), limited to [0, pi / 2]; with ``plus`` the margins of a batch are sorted, and the
     image farthest from its center gets the largest one. Validation uses ``margin``. The paper has 0.5 and 0.0125 for arc, 0.35

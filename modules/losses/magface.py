@@ -9,11 +9,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
 
 
-class MagFaceConfig(LossConfig):
+class MagFaceConfig(MarginSoftmaxConfig):
     """With a the embedding's norm clipped to [``lowest_norm``, ``highest_norm``], the margin m(a) grows linearly from
     ``lowest_margin`` to ``highest_margin``; the true class's logit is s cos(theta + m(a)), and ``penalty`` (1 / a + a / u^2),
     u being the highest norm, is added to the loss. The gradient reaches the norm through both.

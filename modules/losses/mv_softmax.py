@@ -9,11 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
 
 
-class MVSoftmaxConfig(LossConfig):
+class MVSoftmaxConfig(MarginSoftmaxConfig):
     """The logit of the true class is s cos(theta + m) (``form: arc``) or s (cos(theta) - m) (``am``). Where another class's
     cosine c is above the true class's cosine with its margin, its exponential is multiplied by exp(s t (c + 1)) (``weighting:
     adaptive``, Eq. 8) or exp(s t) (``fixed``, Eq. 7).

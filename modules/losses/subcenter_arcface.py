@@ -8,11 +8,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from configs.network_interfaces import LossConfig
-from modules.layers.margin_softmax import MarginSoftmax, rotated
+from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
 
 
-class SubcenterArcFaceConfig(LossConfig):
+class SubcenterArcFaceConfig(MarginSoftmaxConfig):
     """The cosine to a class is the largest one to its ``centers``; the true class's logit is s cos(theta + m)."""
 
     name: Literal["subcenter_arcface"] = "subcenter_arcface"
@@ -28,7 +27,7 @@ class SubcenterArcFace(MarginSoftmax):
     """``weight`` is (classes x centers, dimension), the centers of a class in adjacent rows."""
 
     def __init__(self, dimension: int, classes: int, config: SubcenterArcFaceConfig) -> None:
-        super().__init__(dimension, classes * config.centers, config.scale, sample=1.0)
+        super().__init__(dimension, classes, config.scale, sample=1.0, centers=config.centers)
         self.config = config
 
     def margined(self, cosines: Tensor) -> Tensor:

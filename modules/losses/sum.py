@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from configs.component import Config as Part
 from configs.lookup import resolve
-from configs.network_interfaces import LossConfig, PreparedLoss
+from configs.network_interfaces import ExpectingLoss, LossConfig, PreparedLoss
 from modules.layers.loss_contract import checked_loss, checked_module
 
 
@@ -56,6 +56,12 @@ class Sum(nn.Module):
         for term in self.terms:
             if isinstance(term, PreparedLoss):
                 term.prepare(counts)
+
+    def expect(self, labels: Tensor) -> None:
+        """Passes the labels of the next batch to the terms that use them, see ``ExpectingLoss``."""
+        for term in self.terms:
+            if isinstance(term, ExpectingLoss):
+                term.expect(labels)
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Logits (N, classes) of embeddings (N, dimension), from the first term that classifies."""

@@ -68,6 +68,16 @@ class Triplet(nn.Module):
         self.config = config
         self.rule = _SEMI_HARD[config.negatives] if config.mining == "semi_hard" else _RULES[config.mining]
         self.bank = Bank(dimension, config.subset, config.every) if config.mining == "offline" else None
+        self._most: int | None = None  # images of an identity in the batch that comes next
+
+    def expect(self, labels: Tensor) -> None:
+        """See ``configs.network_interfaces.ExpectingLoss``.
+
+        Raises:
+            ValueError: the batch has no two images of the same identity, or only one identity.
+        """
+        if self.bank is None:
+            self._most = mining.check(labels)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in squared distance, float32 or wider.
@@ -78,7 +88,8 @@ class Triplet(nn.Module):
         with full_precision(embeddings):
             points = unit(wide(embeddings))
             bank = None if self.bank is None else (self.bank.shown.to(points.dtype), self.bank.shown_labels)
-            loss = mining.triplet_loss(points, labels, self.config.margin, self.rule, self.config.mean_over, bank)
+            most, self._most = self._most, None
+            loss = mining.triplet_loss(points, labels, self.config.margin, self.rule, self.config.mean_over, bank, most)
             if self.bank is not None and self.training:
                 self.bank.add(points, labels)
             return loss

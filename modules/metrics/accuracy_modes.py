@@ -27,6 +27,8 @@ from modules.metrics.verification import ten_fold_accuracy
 
 LIST = np.arange(0, 4, 0.01)
 FINE_LIST = np.arange(0, 4, 0.001)
+DISTANCES = ("insightface", "facenet")  # modes of squared distances
+ROUNDING = 1e-6  # cosines exceed 1 by no more
 ERROR = "standard error"
 DEVIATION = "standard deviation"
 
@@ -119,13 +121,16 @@ def all_modes(
 ) -> dict[str, Mode]:
     """All modes on the same scores, each with ``difference``, its value minus that of ten_fold.
 
+    Scores beyond -1 and 1 are no cosines: they have no squared distances, so ``insightface`` and ``facenet`` are left out.
+
     Args:
-        scores: (n,) cosines.
+        scores: (n,) cosines, or other scores where a higher one is more similar.
         same: (n,) bool.
         folds: (n,) int.
         embeddings: (n, D) of the first and of the second images; adds ``facenet_mean``, which needs more than scores.
     """
-    found = {name: mode(scores, same, folds) for name, mode in MODES.items()}
+    cosines = bool(np.abs(scores).max(initial=0.0) <= 1 + ROUNDING)
+    found = {name: mode(scores, same, folds) for name, mode in MODES.items() if cosines or name not in DISTANCES}
     if embeddings is not None:
         found["facenet_mean"] = facenet_mean(*embeddings, same, folds)
     exact = found["ten_fold"]["value"]

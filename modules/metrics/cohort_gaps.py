@@ -44,11 +44,11 @@ class Resampled:
     @classmethod
     def of(cls, entry: Mapping[str, Any], drawn: np.ndarray, units: int) -> Resampled:
         """From an entry with ``value`` and perhaps ``low`` and ``high``; ``units``: number of resampled units, at least 2."""
-        from scipy.stats import norm, t
+        from scipy.special import ndtri, stdtrit
 
         level = (1 + LEVEL) / 2
-        z = float(norm.ppf(level))
-        spread = variance(drawn) ** 0.5 * float(t.ppf(level, units - 1)) / z
+        z = float(ndtri(level))
+        spread = variance(drawn) ** 0.5 * float(stdtrit(units - 1, level)) / z
         own = 0.0 if entry.get("low") is None else (entry["high"] - entry["low"]) / (2 * z)
         return cls(float(entry["value"]), max(spread, own), np.asarray(drawn, np.float64))
 

@@ -4,7 +4,8 @@ A threshold that is reported on the pairs that chose it looks better than it is.
 the pairs within one half choose, those within the other measure. FMR, the false match rate, is the share of impostor pairs
 that are accepted, TMR that of genuine pairs.
 
-This gives one threshold to use elsewhere; ``operating_points`` decides every pair, with several thresholds, for a report.
+This gives one threshold to use elsewhere; ``operating_points`` decides every pair for a report, with several thresholds by the
+same rule.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.operating_points import METHOD
+from modules.metrics.operating_points import METHOD, threshold_for
 from modules.metrics.pair_rates import PairRate
-from modules.metrics.roc import Curve
 from modules.metrics.validation import checked
 
 
@@ -52,7 +52,7 @@ def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool
 def held_out_threshold(
     scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float, seed: int = 0
 ) -> dict[str, Any]:
-    """The lowest threshold whose FMR does not exceed ``fmr`` on the pairs of one half, and its rates on those of the other.
+    """The threshold for ``fmr`` on the pairs of one half, see ``threshold_for``, and its rates on those of the other.
 
     Args:
         scores: (n,) float, higher is more similar
@@ -84,7 +84,7 @@ def held_out_threshold(
             f"{least} impostor pairs in a half of the subjects cannot show a false match rate of {fmr:g}; ask for "
             f"{1 / least:.2g} or more, or evaluate more pairs"
         )
-    threshold = Curve.of(scores[first], same[first]).val(fmr)[1]
+    threshold = threshold_for(np.sort(scores[first & ~same]), fmr)
     accepted = scores >= threshold
     return {
         "threshold": threshold,

@@ -41,7 +41,7 @@ class HidingGame:
     """The game on a fixed set of pairs; everything that does not depend on a map is computed once.
 
     Args:
-        embed: function from images float32 (B, 3, H, W) in [-1, 1] to embeddings (B, D)
+        embed: function from images float32 (B, 3, H, W) in [-1, 1] to embeddings (B, D), or to a function that returns them
         left, right: float32 (N, 3, H, W)
         same: bool (N,), True for a genuine pair
         settings: how pixels are hidden; None: the defaults
@@ -54,7 +54,7 @@ class HidingGame:
 
     def __init__(
         self,
-        embed: Callable[[np.ndarray], np.ndarray],
+        embed: Callable[[np.ndarray], Any],
         left: np.ndarray,
         right: np.ndarray,
         same: np.ndarray,

@@ -13,27 +13,32 @@ from typing import Any, Literal
 import numpy as np
 
 from modules.metrics.baselines import baselines
-from modules.metrics.pixel_replacement import Settings, Values, area, blurred, course, order, to_images
+from modules.metrics.pixel_replacement import Settings, Values, area, blurred, course, order, read, to_images
 from modules.metrics.resampling import mean_interval
 
 Game = Literal["hiding", "insertion", "deletion"]
 
 
-def class_values(logits: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> Values:
+def class_values(logits: Callable[[np.ndarray], Any], labels: np.ndarray) -> Values:
     """Values of a classifier for ``ImageGame``, (B, 3): correct (0 or 1), the class's logit, and its probability.
 
     Args:
-        logits: function from images float32 (B, 3, H, W) to (B, classes)
+        logits: function from images float32 (B, 3, H, W) to (B, classes), or to a function that returns them, as ``Values``
         labels: int64 (N,), the class of each row
     """
 
-    def values(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        found = np.asarray(logits(images), np.float64)
-        wanted = np.asarray(labels)[rows]
-        score = found[np.arange(len(rows)), wanted]
-        top = found.max(axis=1)
-        logsum = top + np.log(np.exp(found - top[:, None]).sum(axis=1))
-        return np.stack([found.argmax(axis=1) == wanted, score, np.exp(score - logsum)], 1)
+    def values(images: np.ndarray, rows: np.ndarray) -> Callable[[], np.ndarray]:
+        started = logits(images)
+
+        def numbers() -> np.ndarray:
+            found = read(started).astype(np.float64)
+            wanted = np.asarray(labels)[rows]
+            score = found[np.arange(len(rows)), wanted]
+            top = found.max(axis=1)
+            logsum = top + np.log(np.exp(found - top[:, None]).sum(axis=1))
+            return np.stack([found.argmax(axis=1) == wanted, score, np.exp(score - logsum)], 1)
+
+        return numbers
 
     return values
 

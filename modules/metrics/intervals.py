@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from modules.metrics.ranking import ranks
 from modules.metrics.roc import Curve
 
 LEVEL = 0.95
@@ -97,11 +98,11 @@ def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, f
 
     If all folds are equal, the interval is that of ``pairs`` independent pairs.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     found = np.asarray(values, np.float64)
     mean, error = float(found.mean()), float(found.std(ddof=1) / len(found) ** 0.5)
-    half = float(t.ppf((1 + LEVEL) / 2, len(found) - 1)) * error
+    half = float(stdtrit(len(found) - 1, (1 + LEVEL) / 2)) * error
     low, high = never_empty(max(mean - half, 0.0), min(mean + half, 1.0), mean, pairs)
     return mean, error, low, high
 
@@ -112,10 +113,10 @@ def delong(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]:
     Normal approximation, clipped to [0, 1]. If genuine and impostor scores do not overlap, the variance estimate is 0; the
     interval is then that of a proportion over the rarer kind of pairs.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     area, variance = delong_variance(scores, same)
-    half = float(norm.ppf((1 + LEVEL) / 2)) * variance**0.5
+    half = float(ndtri((1 + LEVEL) / 2)) * variance**0.5
     return never_empty(max(area - half, 0.0), min(area + half, 1.0), area, min(int(same.sum()), int((~same).sum())))
 
 
@@ -127,12 +128,10 @@ def delong_variance(scores: np.ndarray, same: np.ndarray) -> tuple[float, float]
 
 def placements(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """V10 (genuine,) and V01 (impostor,) of DeLong et al.: the share of the other kind on the right side of each score."""
-    from scipy.stats import rankdata
-
     genuine, impostor = scores[same], scores[~same]
-    together = rankdata(np.concatenate([genuine, impostor]))
-    v10 = (together[: len(genuine)] - rankdata(genuine)) / len(impostor)
-    v01 = 1 - (together[len(genuine) :] - rankdata(impostor)) / len(genuine)
+    together = ranks(np.concatenate([genuine, impostor]))
+    v10 = (together[: len(genuine)] - ranks(genuine)) / len(impostor)
+    v01 = 1 - (together[len(genuine) :] - ranks(impostor)) / len(genuine)
     return v10, v01
 
 

@@ -86,15 +86,15 @@ def delong(scores: np.ndarray, others: np.ndarray, same: np.ndarray) -> Estimate
         scores, others: (n,) of two networks on the same pairs.
         same: (n,) bool.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr, ndtri
 
     one, other = placements(scores, same), placements(others, same)
     value = float(one[0].mean() - other[0].mean())
     variance = sum(float((a - b).var(ddof=1)) / len(a) for a, b in zip(one, other, strict=True))
     if variance <= TINY**2:
         return student(value, 0.0, 1, min(int(same.sum()), int((~same).sum())))
-    half = float(norm.ppf((1 + LEVEL) / 2)) * variance**0.5
-    return Estimate(value, value - half, value + half, float(2 * norm.sf(abs(value) / variance**0.5)))
+    half = float(ndtri((1 + LEVEL) / 2)) * variance**0.5
+    return Estimate(value, value - half, value + half, float(2 * ndtr(-abs(value) / variance**0.5)))
 
 
 def mcnemar(correct: np.ndarray, others: np.ndarray) -> float:
@@ -103,10 +103,10 @@ def mcnemar(correct: np.ndarray, others: np.ndarray) -> float:
     Args:
         correct, others: bool (n,), whether each network decided the pair correctly.
     """
-    from statsmodels.stats.contingency_tables import mcnemar as exact
+    from scipy.special import bdtr
 
-    table = [[int((a & b).sum()) for b in (others, ~others)] for a in (correct, ~correct)]
-    return float(exact(table, exact=True).pvalue)
+    first, second = int((correct & ~others).sum()), int((~correct & others).sum())
+    return min(2 * float(bdtr(min(first, second), first + second, 0.5)), 1.0)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Images float32 (B, 3, H, W) in [-1, 1] and the rows (B,) that they are versions of, to numbers (B, ...)."""
+Values = Callable[[np.ndarray, np.ndarray], Any]
+"""Images float32 (B, 3, H, W) in [-1, 1] and the rows (B,) that they are versions of, to numbers (B, ...).
+
+It may also return a function that returns the numbers: a network on a GPU then computes while the next images are made.
+"""
+
+AHEAD = 2  # batches that are started before the numbers of an earlier one are read
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,8 @@ def course(
 ) -> np.ndarray:
     """Numbers (F, N, ...) after replacing the first ``shares`` of each image's pixels, in its order.
 
+    A batch may hold several shares of an image.
+
     Args:
         values: function of images, such as embeddings
         images: (N, 3, H, W)
@@ -98,22 +107,27 @@ def course(
         batch: images per call of ``values``
     """
     count, pixels = orders.shape
+    total = len(shares) * count
+    started: deque[Any] = deque()
     found = []
-    for share in shares:
-        replaced = round(share * pixels)
-        parts = []
-        for start in range(0, count, batch):
-            rows = np.minimum(np.arange(start, start + batch), count - 1)
-            block = images[rows].reshape(batch, images.shape[1], pixels)
-            other = hidden[rows].reshape(batch, images.shape[1], pixels)
-            for place, row in enumerate(rows):
-                which = orders[row, :replaced]
-                block[place][:, which] = other[place][:, which]
-            numbers = np.asarray(values(block.reshape(batch, *images.shape[1:]), rows))
-            assert len(numbers) == batch, (numbers.shape, batch)
-            parts.append(numbers[: count - start])
-        found.append(np.concatenate(parts))
-    return np.stack(found)
+    for start in range(0, total, batch):
+        places, rows = np.divmod(np.minimum(np.arange(start, start + batch), total - 1), count)
+        block = images[rows].reshape(batch, images.shape[1], pixels)
+        other = hidden.reshape(count, images.shape[1], pixels)
+        for altered, place, row in zip(block, places, rows, strict=True):
+            which = orders[row, : round(shares[place] * pixels)]
+            altered[:, which] = other[row][:, which]
+        started.append(values(block.reshape(batch, *images.shape[1:]), rows))
+        while len(started) > AHEAD:
+            found.append(read(started.popleft()))
+    numbers = np.concatenate([*found, *map(read, started)])
+    assert len(numbers) == -(-total // batch) * batch, (numbers.shape, total, batch)
+    return numbers[:total].reshape(len(shares), count, *numbers.shape[1:])
+
+
+def read(numbers: Any) -> np.ndarray:
+    """The numbers that ``Values`` returned, or that the function that it returned returns."""
+    return np.asarray(numbers() if callable(numbers) else numbers)
 
 
 def area(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:

@@ -70,6 +70,6 @@ def accuracy_on_pairs(pairs: int, disagreement: float, level: float = LEVEL, pow
     Args:
         disagreement: share of the pairs that just one of the two decides correctly.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.isf(level / 2) + norm.ppf(power)) * (disagreement / pairs) ** 0.5
+    return float(ndtri(power) - ndtri(level / 2)) * (disagreement / pairs) ** 0.5

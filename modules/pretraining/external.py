@@ -8,10 +8,13 @@ from typing import Any, Literal
 from configs.component import Missing
 from configs.network_interfaces import BackboneConfig, PretrainingConfig
 from modules.backbones.external import ExternalConfig
+from modules.backbones.scored import ScoredConfig, read_scores
 from modules.backbones.stored import StoredConfig, read_embeddings
 from modules.shape_inference import title
 from modules.weights.files import sha256
 from modules.weights.onnx_files import inspect
+
+FILES = (ExternalConfig, StoredConfig, ScoredConfig)
 
 
 class ExternalWeightsConfig(PretrainingConfig):
@@ -20,8 +23,10 @@ class ExternalWeightsConfig(PretrainingConfig):
     name: Literal["external"] = "external"
 
     def impossible(self, backbone: BackboneConfig) -> str | None:
-        if not isinstance(backbone, (ExternalConfig, StoredConfig)):
-            return f"pretraining external is for backbones external and stored, which are files; found {title(backbone)}"
+        if not isinstance(backbone, FILES):
+            return (
+                f"pretraining external is for backbones external, stored and scored, which are files; found {title(backbone)}"
+            )
         return None
 
     def missing(self, backbone: BackboneConfig) -> Missing | None:
@@ -29,7 +34,7 @@ class ExternalWeightsConfig(PretrainingConfig):
         return None if path.is_file() else Missing(f"network {path} is no file here", "put it there, or set backbone.path")
 
     def check(self, backbone: BackboneConfig) -> None:
-        """Checks an ONNX file as ``onnx_files.inspect``, and embeddings; TorchScript is checked when it is opened.
+        """Checks an ONNX file as ``onnx_files.inspect``, embeddings and scores; TorchScript is checked when it is opened.
 
         Raises:
             ValueError: the file is missing or rejected.
@@ -43,6 +48,8 @@ class ExternalWeightsConfig(PretrainingConfig):
             raise ValueError(str(missing))
         if isinstance(backbone, StoredConfig):
             read_embeddings(path)
+        if isinstance(backbone, ScoredConfig):
+            read_scores(path)
         return inspect(path).digest if isinstance(backbone, ExternalConfig) and backbone.is_onnx else sha256(path)
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
@@ -52,5 +59,5 @@ class ExternalWeightsConfig(PretrainingConfig):
     def _file(self, backbone: BackboneConfig) -> Path:
         if reason := self.impossible(backbone):
             raise ValueError(reason)
-        assert isinstance(backbone, (ExternalConfig, StoredConfig))
+        assert isinstance(backbone, FILES)
         return backbone.path

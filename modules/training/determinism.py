@@ -1,4 +1,4 @@
-"""Deterministic algorithms without the cost of filling uninitialized memory."""
+"""Deterministic algorithms without the costs that our code need not pay."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ def unfilled() -> Iterator[None]:
         yield
     finally:
         settings.fill_uninitialized_memory = before  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def any_order() -> Iterator[None]:
+    """Allows sums in any order, for integers: they are the same in each, and torch's ordered form on CUDA sorts all indices."""
+    import torch
+
+    before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warns)

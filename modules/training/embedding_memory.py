@@ -27,13 +27,16 @@ class Bank(nn.Module):
         self.register_buffer("position", torch.zeros(2, dtype=torch.int64))  # steps, and the next slot to write
 
     def add(self, points: Tensor, labels: Tensor) -> None:
-        """Adds the embeddings (N, dimension) and labels int64 (N,) of one step, and counts the step."""
+        """Adds the embeddings (N, dimension) and labels int64 (N,) of one step, and counts the step.
+
+        Copies the snapshot in every step, so that the host need not know when it is due.
+        """
         points, labels = points.detach()[-self.size :], labels[-self.size :]
-        steps, place = self.position.tolist()
+        steps, place = self.position.unbind()
         places = (place + torch.arange(len(points), device=points.device)) % self.size
         self.ring.index_copy_(0, places, points.to(self.ring.dtype))
         self.ring_labels.index_copy_(0, places, labels)
-        if (steps + 1) % self.every == 0:
-            self.shown.copy_(self.ring)
-            self.shown_labels.copy_(self.ring_labels)
-        self.position.copy_(torch.tensor([steps + 1, (place + len(points)) % self.size]))
+        due = (steps + 1) % self.every == 0
+        self.shown.copy_(torch.where(due, self.ring, self.shown))
+        self.shown_labels.copy_(torch.where(due, self.ring_labels, self.shown_labels))
+        self.position.copy_(torch.stack([steps + 1, (place + len(points)) % self.size]))

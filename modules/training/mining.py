@@ -3,7 +3,7 @@
 The hinge max(0, d_ap + margin - d_an) is linear in the distances where it is not zero. Given the number of active triplets that
 each distance occurs in (``counts``: positive for d_ap, negative for d_an), the loss is sum(counts * d) + margin * active, and
 its gradient with respect to d is ``counts``. A rule computes the counts for a block of anchors, from sorted distances and
-prefix sums of integers: O(B^2 log B) time and O(B) memory for all O(B^3) triplets.
+prefix sums of integers: O(B^2 log B) time for all O(B^3) triplets, in blocks of bounded memory.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK = 64  # anchors per block: their distances fit into the CPU cache
+from modules.training.determinism import any_order
+
+_BLOCK = 64  # anchors per block on a CPU: their distances fit into its cache
+_BLOCK_BYTES = 512 << 20  # of a block on a GPU, which wants few and large operations; constant, since it changes last digits
+_BYTES = 80  # per anchor and candidate: distances, and several int64 intermediate results
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,13 @@ Rule = Callable[[Anchors, float], tuple[Tensor, Tensor]]
 
 
 def triplet_loss(
-    points: Tensor, labels: Tensor, margin: float, rule: Rule, over: str = "valid", bank: tuple[Tensor, Tensor] | None = None
+    points: Tensor,
+    labels: Tensor,
+    margin: float,
+    rule: Rule,
+    over: str = "valid",
+    bank: tuple[Tensor, Tensor] | None = None,
+    most: int | None = None,
 ) -> Tensor:
     """Mean hinge of the triplets selected by ``rule``; zero, with zero gradient, if it selects none.
 
@@ -52,24 +63,38 @@ def triplet_loss(
         labels: int64 (B,)
         over: "valid" averages over the triplets that the rule counts as valid, "active" over those whose hinge is above zero
         bank: additional candidates, (M, D) and int64 (M,), treated as constants; entries with a negative label are ignored
+        most: images of an identity among labels and bank, at most, if ``check`` accepted the labels on the host; None: both are
+            found out here, for which the host waits for the device
 
     Raises:
         ValueError: the batch has no two images of the same identity, or only one identity.
     """
-    check(labels)
+    if most is None:
+        check(labels)
     with torch.no_grad():
-        value, gradient = _mine(points.detach(), labels, margin, rule, over, bank)
+        value, gradient = _mine(points.detach(), labels, margin, rule, over, bank, most)
     return _Known.apply(points, value, gradient)  # type: ignore[no-untyped-call]
 
 
-def check(labels: Tensor) -> None:
-    """Raises ValueError if no triplet can be formed from a batch; the message gives the reason and a remedy."""
-    identities = len(labels.unique())
+def check(labels: Tensor) -> int:
+    """The largest number of images of an identity in a batch.
+
+    Raises:
+        ValueError: no triplet can be formed from it; the message gives the reason and a remedy.
+    """
+    counts = np.unique(labels.cpu().numpy(), return_counts=True)[1]
+    identities = len(counts)
     what = f"this batch of {len(labels)} images has {identities} identities"
     if identities == len(labels):
         raise ValueError(f"a triplet loss needs two images of an identity in every batch; {what}; use the pk sampler")
     if identities < 2:
         raise ValueError(f"a triplet loss needs two identities in every batch; {what.replace('identities', 'identity')}")
+    return int(counts.max())
+
+
+def block_size(device: str, candidates: int) -> int:
+    """Anchors that are mined at once, on a device of that type ("cpu", "cuda"), given the number of candidates."""
+    return _BLOCK if device == "cpu" else max(_BLOCK, _BLOCK_BYTES // (_BYTES * candidates))
 
 
 class _Known(torch.autograd.Function):
@@ -88,20 +113,27 @@ class _Known(torch.autograd.Function):
 
 
 def _mine(
-    points: Tensor, labels: Tensor, margin: float, rule: Rule, over: str, bank: tuple[Tensor, Tensor] | None
+    points: Tensor,
+    labels: Tensor,
+    margin: float,
+    rule: Rule,
+    over: str,
+    bank: tuple[Tensor, Tensor] | None,
+    most: int | None,
 ) -> tuple[Tensor, Tensor]:
     candidates, names = (points, labels) if bank is None else (torch.cat([points, bank[0]]), torch.cat([labels, bank[1]]))
     order = names.argsort(stable=True)
     ordered = names[order]
     first = torch.searchsorted(ordered, labels)
     size = torch.searchsorted(ordered, labels, right=True) - first
-    slots = torch.arange(int(size.max()), device=labels.device)
+    slots = torch.arange(int(size.max()) if most is None else most, device=labels.device)
     numbers = torch.arange(len(points), device=labels.device)
     gradient = torch.zeros_like(points)
     value = points.new_zeros((), dtype=torch.float64)
     active = valid = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for start in range(0, len(points), _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    block = block_size(points.device.type, len(names))
+    for start in range(0, len(points), block):
+        rows = slice(start, start + block)
         positives = order[(first[rows, None] + slots).clamp_max_(len(names) - 1)]
         real = (slots < size[rows, None]) & (positives != numbers[rows, None])
         distances = (points[rows] @ candidates.T).mul_(-2).add_(2)
@@ -139,9 +171,15 @@ def _ranges(anchors: Anchors, margin: float, upto: Tensor | None) -> tuple[Tenso
     met = (upto - since).clamp_min_(0).mul_(anchors.different)
     # Number of negatives per positive: +1 from each range's begin on, -1 from its end on.
     one = met.sign()
-    steps = met.new_zeros(len(near), near.shape[1] + 1).scatter_add_(1, since, one).scatter_add_(1, upto, -one)
+    steps = _add(_add(met.new_zeros(len(near), near.shape[1] + 1), since, one), upto, -one)
     triplets = met.sum()
-    return met.neg_().scatter_add_(1, anchors.positives.gather(1, at), steps.cumsum(1)[:, :-1]), triplets
+    return _add(met.neg_(), anchors.positives.gather(1, at), steps.cumsum(1)[:, :-1]), triplets
+
+
+def _add(counts: Tensor, places: Tensor, values: Tensor) -> Tensor:
+    """Adds int64 values (R, K) to counts (R, C) at places (R, K), in place."""
+    with any_order():
+        return counts.scatter_add_(1, places, values)
 
 
 def semi_hard_hardest(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
@@ -151,9 +189,13 @@ def semi_hard_hardest(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
 
 def semi_hard_random(anchors: Anchors, margin: float) -> tuple[Tensor, Tensor]:
     """For each anchor and positive one random semi-hard negative, drawn from torch's default CPU generator."""
-    return _one_negative(
-        anchors, margin, lambda many: (torch.rand(many.shape, dtype=torch.float64).to(many.device) * many).long()
-    )
+    return _one_negative(anchors, margin, lambda many: (_drawn(many) * many).long())
+
+
+def _drawn(like: Tensor) -> Tensor:
+    """Uniform random numbers float64 from the CPU's generator, so that every device gets the same ones."""
+    on_gpu = like.is_cuda
+    return torch.rand(like.shape, dtype=torch.float64, pin_memory=on_gpu).to(like.device, non_blocking=on_gpu)
 
 
 def _one_negative(anchors: Anchors, margin: float, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -183,4 +225,4 @@ def _pairs(anchors: Anchors, active: Tensor, negatives: Tensor) -> Tensor:
     """Counts of the triplets (anchor, positives[r, k], negatives[r, k]) where ``active``, each (R, K)."""
     ones = active.long()
     counts = torch.zeros(anchors.distances.shape, dtype=torch.int64, device=ones.device)
-    return counts.scatter_add_(1, anchors.positives, ones).scatter_add_(1, negatives, -ones)
+    return _add(_add(counts, anchors.positives, ones), negatives, -ones)

@@ -14,6 +14,8 @@ import torch.distributed
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
+from modules.training.class_slices import losses_with_slices
+
 PATIENCE = timedelta(minutes=10)  # longest wait for another rank: it may load images or write a checkpoint
 _SAID = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|socket", re.IGNORECASE)
 
@@ -64,6 +66,7 @@ class Ranks(DDPStrategy):
         self._launcher = None  # Lightning's would change the number of threads
 
     def _setup_model(self, model: Any) -> Any:
+        model._ddp_params_and_buffers_to_ignore = list(losses_with_slices(model))  # each rank has its own
         # torch warns on the terminal where every parameter has a gradient; one that never has, and is not kept, avoids that
         model.register_parameter("unused", torch.nn.Parameter(torch.zeros(1, device=self.root_device)))
         try:

@@ -12,10 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from configs.network_interfaces import ExpectingLoss
 from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.margin_softmax import keep_unsampled
+from modules.layers.normalize import without_float16
 from modules.targets import TargetLosses
+from modules.training.class_slices import ClassSlices
 from modules.training.freezing import freeze, freeze_recognition
+from modules.training.late_losses import LateLosses
+from modules.training.moving_average import MovingAverage
 from modules.training.multi_optimizer import Together
 from modules.training.nonfinite import finite
 from modules.training.open_set import verified
@@ -23,13 +28,16 @@ from modules.training.recipe import OptimizerSchedule, Recipe
 from modules.training.target_validation import TargetValidation
 
 STATE = "facegrid"  # key of our part in a checkpoint
+CLASSIFIED = 1024  # images that are classified at once where ranks share the classes
 
 
 class Recognizer(pl.LightningModule):
     """Trains a network (see ``modules.network``) with a recipe; a resumed training equals an uninterrupted one.
 
     The learning rate is updated together with the optimizer step and at the end of an epoch, in both cases before a checkpoint
-    can be saved. Random numbers of a step (dropout) depend only on (seed, epoch, batch, rank).
+    can be saved. Random numbers of a step (dropout) depend only on (seed, epoch, batch, rank). A step that a gradient scaler
+    skips moves neither the schedule nor the average. A loss that is not finite ends the training one step later at most, and
+    before anything is saved. Validation and the training of a decoder alone never compute in float16.
 
     On several devices, each rank has its part of every batch, and all compute the loss of the whole batch. Statistics of
     normalizations are those of rank 0's part, so they are those that are validated and saved.
@@ -79,11 +87,12 @@ class Recognizer(pl.LightningModule):
             self.frozen = freeze_recognition(network)
         else:
             self.frozen = freeze(network.backbone, recipe.trainable) if recipe.trainable != "all" else []
-        self.average = _average(network, recipe.ema)
+        self.average = None if recipe.ema is None else MovingAverage(network, recipe.ema)
         decoding = {id(parameter) for parameter in network.decoder.parameters()} if decoder else set()
         recognizing = [parameter for parameter in network.parameters() if id(parameter) not in decoding]
         self.moves: OptimizerSchedule = recipe.build(recognizing, steps_per_epoch)
         self.optimizer = self.moves.optimizer
+        self._slices = ClassSlices(self, self.optimizer)
         keep_unsampled(network, self.optimizer)
         if decoder:
             self.optimizer = Together([self.moves.optimizer, decoder(network.decoder.parameters())])
@@ -92,8 +101,10 @@ class Recognizer(pl.LightningModule):
         self.epoch = 0  # position at which a checkpoint saved now would resume
         self.batch = 0
         self._used_lr = self.moves.lr
-        self._train = [0.0, 0.0]  # sum of losses over images, images
-        self._validation = [0.0, 0.0, 0.0]  # sum of cross entropies, correct predictions, images
+        self._train = LateLosses()
+        self._validation = torch.zeros(3, dtype=torch.float64)  # sum of losses over images, correct predictions, images
+        self._stepped = False  # whether the optimizer made its last step
+        self.optimizer.register_step_post_hook(self._note_step)
         self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, without a classifier
         losses = getattr(network, "loss", None)
         self._targets = TargetValidation(losses.config) if isinstance(losses, TargetLosses) else None
@@ -128,9 +139,19 @@ class Recognizer(pl.LightningModule):
         assert self.epoch == self.current_epoch, (self.epoch, self.current_epoch)
         self._began = time.monotonic()
 
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        loss = getattr(self.network, "loss", None)
+        if self.recipe.decodes_only:
+            return batch
+        if self.trainer.validating and isinstance(loss, TargetLosses):
+            self.evaluated.loss.expect_rows(batch[1])
+        elif self.trainer.training and self.trainer.world_size == 1 and isinstance(loss, ExpectingLoss):
+            loss.expect(batch[1])
+        return batch
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         assert batch_idx - batch_idx % self.recipe.accumulate == self.batch, (batch_idx, self.batch)
-        torch.manual_seed(step_seed(self.seed, self.epoch, batch_idx, self.global_rank))  # of the CPU and of every GPU
+        self._seed(step_seed(self.seed, self.epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
@@ -141,19 +162,36 @@ class Recognizer(pl.LightningModule):
             loss = self.network.loss_of(images, labels)
         else:
             loss = self.network.loss_of(images, labels, step_seed(self.seed, self.epoch, batch_idx, 0))
-        value = finite(float(loss.detach()), "training loss", self.epoch, self.global_step)
-        self._train[0] += value * len(images)
-        self._train[1] += len(images)
+        self._train.add(loss, len(images), self.epoch, self.global_step)
         return loss
+
+    def _seed(self, seed: int) -> None:
+        """Seeds torch's generators of the CPU and of this device; ``torch.manual_seed`` would seed those of every GPU."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _note_step(self, *_: Any) -> None:
+        self._stepped = True
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         # Not in on_train_batch_end: callbacks, and so mid-epoch checkpoints, run before this module's hook.
+        self._stepped = False
         super().optimizer_step(*args, **kwargs)
         self._used_lr = self.moves.lr
-        self.moves.after_step()
-        if self.average is not None:
-            self.average.update_parameters(self.network)
+        if self._stepped:  # otherwise the gradient scaler found a gradient that is not finite, and skipped the step
+            self.moves.after_step()
+            if self.average is not None:
+                self.average.update_parameters(self.network)
         self.batch += self.recipe.accumulate
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        if self._slices and gradient_clip_val:
+            self._slices.clip(optimizer, float(gradient_clip_val))
+        else:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.trainer.world_size > 1 and batch_idx + 1 == self.trainer.num_training_batches:  # validation follows
@@ -161,31 +199,37 @@ class Recognizer(pl.LightningModule):
                 torch.distributed.broadcast(buffer, 0)
 
     def on_validation_epoch_start(self) -> None:
-        self._validation = [0.0, 0.0, 0.0]
+        self._train.read()
+        self._validation = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._embedded = []
         if self._targets is not None:
             self._targets = TargetValidation(self._targets.config)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
+        with without_float16(images):
+            self._validate(images, labels)
+
+    def _validate(self, images: Tensor, labels: Tensor) -> None:
+        """Adds a batch to the epoch's validation, without waiting for the device."""
         if self.recipe.decodes_only:
-            self._validation[0] += float(self.evaluated.decoding_loss(images)) * len(images)
-            self._validation[2] += len(images)
+            loss = self.evaluated.decoding_loss(images).double() * len(images)
+            self._validation += torch.stack([loss, torch.zeros_like(loss), torch.full_like(loss, len(images))])
             return
         if self._targets is not None:
             self._targets.add(self.evaluated.measure(images, labels), len(images))
             return
-        if self.open_set or not getattr(self.network, "classifies", True):
+        if self._embeds:
             self._embedded.append((self.evaluated.embed(images).float(), labels))
             return
         logits = self.evaluated(images).float()
-        losses = F.cross_entropy(logits, labels, reduction="none").double()
-        self._validation[0] += float(losses.sum())
-        self._validation[1] += float((logits.argmax(1) == labels).sum())
-        self._validation[2] += len(images)
+        loss = F.cross_entropy(logits, labels, reduction="none").double().sum()
+        correct = (logits.argmax(1) == labels).sum().double()
+        self._validation += torch.stack([loss, correct, torch.full_like(loss, len(images))])
 
     def on_train_epoch_end(self) -> None:
-        train_loss, train_images = self._over_ranks(self._train)
+        train = self._train.read()
+        train_loss, train_images = self._over_ranks([train.total, train.images])
         validation_loss, accuracy, images, more = self._validated()
         if validation_loss is None and self.recipe.select == "best":
             raise ValueError(
@@ -209,7 +253,7 @@ class Recognizer(pl.LightningModule):
         ended = self._clock + time.monotonic()
         self.timing.append({"epoch": self.epoch, "seconds": seconds, "time": ended, "images_per_second": per_second})
         self.epoch, self.batch = self.epoch + 1, 0
-        self._train, self._validation, self._spent = [0.0, 0.0], [0.0, 0.0, 0.0], 0.0
+        self._train, self._validation, self._spent = LateLosses(), torch.zeros(3, dtype=torch.float64), 0.0
         self._began = time.monotonic()
         if stop:
             self.trainer.should_stop = True
@@ -224,9 +268,10 @@ class Recognizer(pl.LightningModule):
         return loss, accuracy, self._over_ranks([self._targets.images])[0], {**more, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
-        embeds = not self.recipe.decodes_only and (self.open_set or not getattr(self.network, "classifies", True))
-        if embeds and (together := self._all_embedded()) is not None:
+        if not self.recipe.decodes_only and self._embeds and (together := self._all_embedded()) is not None:
             embeddings, labels = together
+            if self._slices and not self.open_set:
+                return self._classified(embeddings, labels)
             if getattr(self.network, "classifies", True):
                 found = verified(embeddings, labels)
                 if found is None:
@@ -236,11 +281,26 @@ class Recognizer(pl.LightningModule):
                 return None, None, float(len(labels))  # no pairs to compare
             value = float(self.evaluated.loss(embeddings, labels))
             return finite(value, "validation loss", self.epoch, self.global_step), None, float(len(labels))
-        loss, correct, images = self._over_ranks(self._validation)
+        loss, correct, images = self._over_ranks(self._validation.tolist())
         if not images:
             return None, None, 0.0
         accuracy = None if self.recipe.decodes_only else correct / images
         return finite(loss / images, "validation loss", self.epoch, self.global_step), accuracy, images
+
+    @property
+    def _embeds(self) -> bool:
+        """Whether validation needs all embeddings at once."""
+        return self.open_set or bool(self._slices) or not getattr(self.network, "classifies", True)
+
+    def _classified(self, embeddings: Tensor, labels: Tensor) -> tuple[float, float, float]:
+        """As ``_validated_classes``, from classes that the ranks share."""
+        loss, correct = 0.0, 0
+        for images, truth in zip(embeddings.split(CLASSIFIED), labels.split(CLASSIFIED), strict=True):
+            losses, predicted = self.evaluated.loss.classified(images, truth)
+            loss += float(losses.double().sum())
+            correct += int((predicted == truth).sum())
+        value = finite(loss / len(labels), "validation loss", self.epoch, self.global_step)
+        return value, correct / len(labels), float(len(labels))
 
     def _all_embedded(self) -> tuple[Tensor, Tensor] | None:
         """The embeddings and labels of all validation images, on every rank; None if there are none."""
@@ -256,7 +316,8 @@ class Recognizer(pl.LightningModule):
     @property
     def running_loss(self) -> float | None:
         """Mean training loss of this epoch so far, on this device."""
-        return self._train[0] / self._train[1] if self._train[1] else None
+        train = self._train.read()
+        return train.total / train.images if train.images else None
 
     def _seconds(self) -> float:
         return self._spent + time.monotonic() - self._began
@@ -273,9 +334,12 @@ class Recognizer(pl.LightningModule):
             # count, current_epoch is one too low while the loader is built, and its workers would start with the wrong epoch.
             for count in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
                 count["completed"] = count["processed"]
-        train = list(self._train)
+        if self._slices:
+            self._slices.join(checkpoint["state_dict"], _moves(checkpoint))
+        late = self._train.read()
+        train = [late.total, late.images]
         if self.batch and self.trainer.world_size > 1:  # all ranks resume from one file: rank 0 gets the sum
-            train = self._over_ranks(self._train)
+            train = self._over_ranks(train)
         checkpoint[STATE] = {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -287,21 +351,20 @@ class Recognizer(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self._slices:
+            self._slices.divide(checkpoint["state_dict"], _moves(checkpoint))
         state = checkpoint[STATE]
         self.epoch, self.batch = state["epoch"], state["batch"]
-        self._train = list(state["train"]) if self.global_rank == 0 else [0.0, 0.0]
+        self._train = LateLosses(*state["train"]) if self.global_rank == 0 else LateLosses()
         self._spent = state["spent"]
         self.history, self.timing = list(state["history"]), list(state["timing"])
         self.moves.load_state_dict(state["moves"])
 
 
-def _average(network: Any, decay: float | None) -> Any:
-    """The moving average of weights and of normalization statistics, or None."""
-    if decay is None:
-        return None
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True).requires_grad_(False)
+def _moves(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The state of the recipe's optimizer in a checkpoint; of two optimizers it is the first."""
+    (found,) = checkpoint["optimizer_states"]
+    return dict(found["optimizers"][0]) if "optimizers" in found else found
 
 
 def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:

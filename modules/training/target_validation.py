@@ -20,14 +20,18 @@ class TargetValidation:
     def __init__(self, config: TargetsConfig) -> None:
         self.config = config
         self.images = 0
-        self._sums = {name: [0.0, 0.0, 0.0] for name in config.names}  # loss, score, rows
+        self._sums: dict[str, list[Any]] = {name: [0.0, 0.0, 0] for name in config.names}  # loss, score, rows; see ``Measured``
 
     def add(self, measured: Mapping[str, Measured], images: int) -> None:
         """Adds the result of ``TargetLosses.measure`` for a batch."""
         self.images += images
         for name, found in measured.items():
-            for place, value in enumerate((found.loss, found.score or 0.0, found.rows)):
-                self._sums[name][place] += value
+            sums = self._sums[name]
+            self._sums[name] = [
+                sums[0] + found.loss,
+                sums[1] if found.score is None else sums[1] + found.score,
+                sums[2] + found.rows,
+            ]
 
     def result(self, reduce: Reduce) -> tuple[float | None, float | None, dict[str, Any]]:
         """Returns (validation loss, accuracy of the primary target, row of the history).
@@ -44,7 +48,7 @@ class TargetValidation:
         row: dict[str, Any] = {}
         for name in self.config.names:
             part = self.config.parts[name]
-            loss, score, rows = reduce(self._sums[name])
+            loss, score, rows = reduce([float(value) for value in self._sums[name]])
             row[f"validation_loss_{name}"] = loss / rows if rows else None
             if rows:
                 total = (total or 0.0) + part.weight * loss / rows

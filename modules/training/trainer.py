@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from modules.layers.float32_precision import tf32_allowed
 from modules.training.determinism import unfilled
 
 
@@ -25,6 +26,7 @@ def fit(
     precision: Any = "32-true",
     threads: int | None = None,
     deterministic: Any = True,
+    tf32: bool = False,
     checkpoint: Path | None = None,
     callbacks: Sequence[Any] = (),
     limit_batches: int | None = None,
@@ -41,6 +43,7 @@ def fit(
             None: alone.
         threads: CPU threads; None: leave unchanged.
         deterministic: True: operations without a deterministic implementation raise. "warn" and False as in Lightning.
+        tf32: whether GPUs may round factors of float32 products and convolutions to 10 bits of mantissa.
         checkpoint: file written by ``Checkpointing`` to resume from. Loaded without unpickling code.
         callbacks: such as ``Checkpointing``.
         until: epochs after which it ends, if that is before its recipe ends. The schedule is that of the whole recipe.
@@ -53,20 +56,29 @@ def fit(
     import pytorch_lightning as pl
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from pytorch_lightning.callbacks import Checkpoint
+    from pytorch_lightning.plugins.precision import MixedPrecision
 
     strategy: Any = "auto"
     if rank is not None:
         from modules.training.ranks import Ranks
 
         strategy = Ranks(rank)
-    with _quiet(), _kept_settings(threads), tempfile.TemporaryDirectory(prefix="facegrid-fit-") as folder:
+    plugins: list[Any] = [] if rank is not None else [LightningEnvironment()]  # cluster variables do not make it a job step
+    if precision == "16-mixed" and accelerator == "cpu":
+        plugins.append(MixedPrecision(precision, "cpu"))  # by itself, Lightning would compute in bfloat16
+        precision = None
+    with (
+        _quiet(),
+        _kept_settings(threads, accelerator),
+        tf32_allowed(tf32),
+        tempfile.TemporaryDirectory(prefix="facegrid-fit-") as folder,
+    ):
         trainer = pl.Trainer(
             accelerator=accelerator,
             devices=1,
             num_nodes=1 if rank is None else rank.world,
             strategy=strategy,
-            # a single device is not a job step: cluster variables in the environment are ignored
-            plugins=[LightningEnvironment()] if rank is None else None,
+            plugins=plugins,
             precision=precision,
             deterministic=deterministic,
             benchmark=False,
@@ -124,7 +136,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _kept_settings(threads: int | None) -> Iterator[None]:
+def _kept_settings(threads: int | None, accelerator: str) -> Iterator[None]:
     """Restores the process's thread count, determinism settings and RNG state on exit."""
     before = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
@@ -134,7 +146,8 @@ def _kept_settings(threads: int | None) -> Iterator[None]:
     try:
         if threads is not None:
             torch.set_num_threads(threads)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())), unfilled():
+        used = [torch.cuda.current_device()] if accelerator == "gpu" else []  # the others get no context
+        with torch.random.fork_rng(devices=used), unfilled():
             yield
     finally:
         torch.set_num_threads(before)

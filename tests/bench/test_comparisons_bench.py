@@ -32,7 +32,8 @@ def test_66_comparisons_under_all_metrics():
     drawn = paired_bootstrap(scores, same, (left, right), folds=folds, fars=(0.1, 0.01, 0.001), resamples=1000)
     for key in drawn.drawn:
         values = [pair_value(key, row, same, folds) for row in scores]
-        found = comparisons(key, [[n] for n in range(CELLS)], values, drawn, scores=scores, same=same, folds=folds)
+        about = {"scores": scores, "same": same, "folds": folds, "subjects": (left, right)}
+        found = comparisons(key, [[n] for n in range(CELLS)], values, drawn, **about)
         assert len(found.pairs) == 66
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     print(

@@ -36,7 +36,7 @@ def null_grid(rng):
 @pytest.mark.timeout(7200)
 def test_the_size_of_the_tests_over_subjects():
     rng = np.random.default_rng(1)
-    terms, pairs, delong = {}, {}, []
+    terms, pairs, delong, mcnemar = {}, {}, [], []
     for number in range(GRIDS):
         scores, same, left, right, folds = null_grid(rng)
         drawn = paired_bootstrap(scores, same, (left, right), folds=folds, fars=(0.1, 0.01), resamples=200, seed=number)
@@ -49,16 +49,19 @@ def test_the_size_of_the_tests_over_subjects():
             "val:0.1": [curve.val(0.1)[0] for curve in curves],
             "val:0.01": [curve.val(0.01)[0] for curve in curves],
         }
+        about = {"scores": scores, "same": same, "folds": folds, "subjects": (left, right)}
         for key, found in values.items():
             judged = effects(LEVELS, [0] * 4, found, AXES, partial(drawn.covariance, key), drawn.units)
             terms.setdefault(key, []).extend(term.items.p < 0.05 for term in judged.terms)
-            compared = comparisons(key, [[0], [1], [2], [3]], found, drawn, scores=scores, same=same, folds=folds)
+            compared = comparisons(key, [[0], [1], [2], [3]], found, drawn, **about)
             pairs.setdefault(key, []).extend(pair.difference.p < 0.05 for pair in compared.pairs)
             if key == "auc":
-                delong.extend(pair.check < 0.05 for pair in compared.pairs)
+                delong.extend(pair.check.p < 0.05 for pair in compared.pairs)
+            if key == "best_threshold":
+                mcnemar.extend(pair.check.p < 0.05 for pair in compared.pairs)
     for key in terms:
         print(f"{key}: effects {np.mean(terms[key]):.1%}, pairs of cells {np.mean(pairs[key]):.1%}")
         assert np.mean(terms[key]) < 0.065
         assert np.mean(pairs[key]) < 0.065
-    print(f"DeLong, independent pairs: {np.mean(delong):.1%}")
-    assert np.mean(delong) > 0.065  # known: pairs share subjects
+    print(f"DeLong over subjects: {np.mean(delong):.1%}; McNemar: {np.mean(mcnemar):.1%}")
+    assert np.mean(delong) < 0.065

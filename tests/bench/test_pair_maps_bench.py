@@ -16,8 +16,8 @@ from torch import Tensor
 from configs.lookup import resolve
 from modules.attribution import all_pairs, decoder_residuals
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.ranking import Binary
 from modules.explainers import corr_rise
+from modules.metrics.ranking import Binary
 from modules.network import Network
 
 SIZE = 112
@@ -104,7 +104,7 @@ def test_s_maps_by_incremental_decode() -> None:
 
 def test_corr_rise_correlation() -> None:
     """500 masks at 112 px; literal: each pixel's values ranked and correlated, of which 1 in 49 pixels is timed."""
-    seen = corr_rise.CorrRISEConfig().build().draw((SIZE, SIZE)).reshape(500, -1)
+    seen = corr_rise.CorrRISEConfig().build().draw((SIZE, SIZE)).flatten(1).numpy()
     scores = np.random.default_rng(0).normal(size=500)
     some = seen[:, ::49].astype(np.float64)
 

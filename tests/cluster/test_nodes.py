@@ -40,7 +40,8 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any,
     cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
     places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
     store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", undisturbed.grid, "--address", cluster.address) as driver:
+    words = ("launch", undisturbed.grid, "launch.retries=0", "--address", cluster.address)  # the loss of a node does not count
+    with Facegrid(tmp_path, *words) as driver:
         half, claim = driver.until(store.half_trained)
         worker = psutil.Process(claim["pid"])
         raylet = worker.parent().pid

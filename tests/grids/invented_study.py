@@ -214,7 +214,8 @@ class _Maker:
             "missing_faces": 17,
             "checkpoint": digest(id),
         }
-        return attempt.finish(facts, {}, "s" * 64, ["model.safetensors", "history.json", "timing.json"])
+        keep = ["model.safetensors", "history.json", "timing.json"]
+        return attempt.finish(facts, {}, "s" * 64, keep, {"device": "NVIDIA H100", "torch": "2.11.0"})
 
     def evaluate(self, id: str, levels: Levels, generator: np.random.Generator, trained: Marker) -> None:
         from modules.metrics.accuracy_modes import all_modes

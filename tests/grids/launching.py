@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -229,37 +230,42 @@ def grid(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 class Undisturbed:
     """An undisturbed launch and what it ``said``.
 
-    ``grid``: the file; ``study``: its folder; ``contents``: expected results of every launch.
+    ``grid``: the file; ``study``: its folder; ``pid``: the process; ``contents``: expected results of every launch.
     """
 
     grid: Path
     study: Path
     said: str
+    pid: int
     contents: dict[tuple[str, str], str]
 
 
 def undisturbed(folder: Path) -> Undisturbed:
     """A launch of three cells, two independent ones and one that depends on a pretraining, in this process.
 
-    Comparing a launch on Ray with it shows that the executor does not change a result.
+    A folder that holds a finished one gives that one. Comparing a launch on Ray with it shows that the executor does not
+    change a result.
     """
 
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["detection"]
 
-    file = grid(folder / "tiny.yaml", change)
-    said = here(folder, "launch", file, "launch.executor=local")
-    study = folder / "studies" / "tiny"
+    file, made, study = folder / "tiny.yaml", folder / "made.json", folder / "studies" / "tiny"
+    if not made.is_file():
+        shutil.rmtree(folder, ignore_errors=True)  # a test process that has ended left it unfinished
+        folder.mkdir()
+        said = here(folder, "launch", grid(file, change), "launch.executor=local")
+        made.write_text(json.dumps({"said": said, "pid": os.getpid()}))
     contents = Store(study / "store").contents()
     assert sorted(kind for kind, _ in contents) == ["evaluate"] * 3 + ["explain"] * 3 + ["pretrain"] + ["train"] * 3
-    return Undisturbed(file, study, said, contents)
+    return Undisturbed(file, study, **json.loads(made.read_text()), contents=contents)
 
 
 class Store:
     """The contents of a ledger, by kind and id."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)  # of a store on a disk
         self.ledger = Ledger(path)
 
     def ids(self) -> Iterator[tuple[str, str]]:
@@ -282,7 +288,7 @@ class Store:
         for kind, id in self.ids():
             names = self.ledger.store.names(f"{kind}/{id}/claims")
             if names and (kind, id) not in done and not self.ledger.failure(kind, id):
-                yield kind, id, json.loads((self.path / kind / id / "claims" / names[-1]).read_text())
+                yield kind, id, json.loads(self.ledger.store.get(f"{kind}/{id}/claims/{names[-1]}") or b"{}")
 
     def computed_in(self) -> set[int]:
         """Ids of the processes that ran stages."""
@@ -299,7 +305,8 @@ class Store:
 
     def resumed(self) -> set[str]:
         """Ids of trainings that some attempt resumed from a checkpoint."""
-        return {path.parent.parent.name for path in (self.path / "train").glob("*/*/resumed.json")}
+        keys = [key.split("/") for key in self.ledger.store.walk("train")]
+        return {id for id, *_, name in keys if name == "resumed.json"}
 
 
 def cells(study: Path) -> list[dict[str, Any]]:

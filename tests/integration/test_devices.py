@@ -25,6 +25,7 @@ from modules.training import ranks
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 PLAIN = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}  # no normalization, no dropout
+SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
 DEVICES = {"one": {"compute.devices": 1}, "two": {"compute.devices": 2}}
 ENDS = 60.0  # maximum seconds until the loss of a rank is noticed
 
@@ -41,6 +42,16 @@ def both(tree: dict[str, Any]) -> None:
     tree["axes"] = {"devices": DEVICES}
     tree["base"] |= {"head": PLAIN, "augmentation": "flip"}
     tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.1}
+
+
+def shared(tree: dict[str, Any]) -> None:
+    """A cell on one device and the same on two, which share the classes and the statistics of batch normalization."""
+    both(tree)
+    sharing = {"compute": {"devices": 2, "classes": "shared", "batch_norm": "synchronized"}}
+    tree["axes"] = {"devices": {**DEVICES, "two": sharing}}
+    tree["base"] |= {"loss": {"name": "arcface", "scale": 8, "sample": 0.6}, "backbone": SMALL}
+    tree["base"]["augmentation"] = "components.slow"  # without effect on an image
+    tree["base"]["recipe"]["lr"] = 0.003  # rounding grows with it, in a network with batch normalization
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,16 @@ def locally(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_train_the_network_that_one_trains(locally: Path) -> None:
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sharing")
+    here(folder, "launch", grid(folder / "tiny.yaml", shared), "launch.executor=local")
+    return folder
+
+
+@pytest.mark.parametrize("folder", ["locally", "sharing"])
+def test_two_processes_train_the_network_that_one_trains(folder: str, request: pytest.FixtureRequest) -> None:
+    locally = request.getfixturevalue(folder)
     found = trained(locally)
     one, other = found[1], found[2]
     difference = max(float((value - other.weights[key]).abs().max()) for key, value in one.weights.items())
@@ -94,6 +114,33 @@ def test_two_processes_train_the_network_that_one_trains(locally: Path) -> None:
     sound(locally / STUDY)
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_another_number_of_devices_resumes_with_the_same_numbers(
+    sharing: Path, tmp_path: Path, before: int, after: int
+) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        shared(tree)
+        del tree["axes"]["devices"]["one"]
+
+    hold = tmp_path / "hold"
+    hold.touch()
+    store = Store(tmp_path / STUDY / "store")
+    words = ("launch", grid(tmp_path / "tiny.yaml", change), "launch.executor=local")
+    with Facegrid(tmp_path, *words, f"launch.devices={before}", FACEGRID_TEST_HOLD=str(hold)) as driver:
+        half, _ = driver.until(store.half_trained)
+        assert len(helpers(driver.family)) == before - 1
+        driver.kill()
+        _until(lambda: not helpers(driver.family))
+    here(tmp_path, *words, f"launch.devices={after}")
+    assert half in store.resumed()
+    whole, found = trained(sharing)[2], trained(tmp_path)[2]
+    for key, value in whole.weights.items():
+        assert torch.allclose(found.weights[key], value, rtol=0, atol=1e-5), key
+    assert [row["validation_loss"] for row in found.history] == pytest.approx(
+        [row["validation_loss"] for row in whole.history], 1e-5
+    )
+
+
 def test_only_rank_0_writes_to_the_ledger(locally: Path) -> None:
     store = Store(locally / STUDY / "store")
     assert set(store.attempts().values()) == {1}
@@ -106,11 +153,10 @@ def test_only_rank_0_writes_to_the_ledger(locally: Path) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[str, str], str]]:
-    """A cell on two devices, run by Ray on this machine: its file and its contents."""
+    """A cell on two devices without Ray, whose launches below must equal it: its file and its contents."""
     folder = tmp_path_factory.mktemp("undisturbed")
     file = grid(folder / "tiny.yaml", two)
-    with Facegrid(folder, "launch", file, "launch.resources.gpus=0") as driver:
-        assert driver.wait() == 0, driver.said
+    here(folder, "launch", file, "launch.executor=local", "launch.resources.gpus=0")
     sound(folder / STUDY)
     return file, Store(folder / STUDY / "store").contents()
 

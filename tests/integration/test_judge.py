@@ -59,7 +59,7 @@ def test_onnx_files_are_judged_and_what_is_assumed_is_said(tmp_path: Path) -> No
     words = " ".join(said.split())
     assert "0.onnx: ONNX, 32 x 32 pixels, 8 numbers; RGB, (x - 127.5) / 127.5, faces: none (range, order guessed)" in words
     assert "on other subjects it is" in words
-    assert (tmp_path / "study" / "report" / "worst-2.png").is_file()
+    assert "most_similar_impostor_pairs" in (tmp_path / "study" / "report" / "index.html").read_text(encoding="utf-8")
     again = json.loads(
         call("judge", *files, "--on", DRAWN, "--faces", "none", "--to", tmp_path / "study", "--threads", 1, "--json")
     )

@@ -12,7 +12,7 @@ import pytest
 from command import Run, nothing_launched
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning")
+HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "scipy.stats", "statsmodels", "matplotlib")
 
 
 def process(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +85,7 @@ def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(gr
     assert done.returncode == 0, done.stderr
     assert imported(done) == set()
     found = json.loads(done.stdout)
-    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted"]
+    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments"]
     assert found["accepted"] == []
     assert found["study"] == "small"
     for cell in found["cells"]:

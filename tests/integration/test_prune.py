@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from launching import Store, cells, facegrid, here
+from launching import Store, cells, here
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -16,10 +16,14 @@ STUDY = Path("studies", "tiny")
 
 @pytest.fixture
 def place(undisturbed: Any, tmp_path: Path) -> Path:
-    """A folder with a copy of the finished study."""
-    shutil.copytree(undisturbed.study.parent, tmp_path / "studies", copy_function=os.link)
+    """A folder with a copy of the finished study. Files are shared, except for the database, which launches write into."""
+    shutil.copytree(undisturbed.study.parent, tmp_path / "studies", copy_function=_copied)
     shutil.copy(undisturbed.grid, tmp_path / "tiny.yaml")
     return tmp_path
+
+
+def _copied(source: str, target: str) -> None:
+    (shutil.copy if os.path.basename(source).startswith("mlflow.db") else os.link)(source, target)
 
 
 def checkpoints(place: Path) -> list[Path]:
@@ -35,7 +39,7 @@ def test_checkpoints_go_and_nothing_runs_again(place: Path, undisturbed: Any) ->
     assert "checkpoints of finished stages" in here(place, "prune", STUDY)
     assert checkpoints(place) == []
     assert Store(place / STUDY / "store").contents() == undisturbed.contents
-    assert "; 0 stages to run" in facegrid(place, "launch", "tiny.yaml")
+    assert "; 0 stages to run" in here(place, "launch", "tiny.yaml")
     assert "0 B freed" in here(place, "prune", STUDY)
 
 
@@ -43,7 +47,7 @@ def test_results_of_removed_cells_go_on_request(place: Path) -> None:
     tree = yaml.safe_load((place / "tiny.yaml").read_text())
     del tree["axes"]["head"]["wide"], tree["skip"]
     (place / "tiny.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-    facegrid(place, "launch", "tiny.yaml")
+    here(place, "launch", "tiny.yaml")
     store = Store(place / STUDY / "store")
     all_of = len(store.contents())
     here(place, "prune", STUDY)
@@ -54,12 +58,12 @@ def test_results_of_removed_cells_go_on_request(place: Path) -> None:
     assert {id for _, id in store.contents()} == {id for cell in cells(place / STUDY) for id in cell["stages"].values()}
     assert len(store.contents()) == all_of - 3
     here(place, "report", STUDY)
-    assert "; 0 stages to run" in facegrid(place, "launch", "tiny.yaml")
+    assert "; 0 stages to run" in here(place, "launch", "tiny.yaml")
 
 
 def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:
     shutil.move(place / STUDY / "store", place / "shared")
-    facegrid(place, "launch", "tiny.yaml", f"launch.store={place / 'shared'}")
+    here(place, "launch", "tiny.yaml", f"launch.store={place / 'shared'}")
     said = here(place, "prune", STUDY, "--removed", code=2)
     assert said.startswith("facegrid: --removed: the store ")
     assert "other studies may need" in said

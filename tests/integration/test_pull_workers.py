@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Facegrid, Store, facegrid, sound
+from launching import Facegrid, Store, facegrid, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
 
 def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tmp_path: Path) -> None:
-    said = facegrid(tmp_path, "launch", undisturbed.grid, "--no-run")
+    said = here(tmp_path, "launch", undisturbed.grid, "--no-run")
     assert "10 stages to run; `facegrid work studies/tiny` runs them" in said
     store = Store(tmp_path / STUDY / "store")
     assert store.contents() == {}
@@ -41,11 +41,11 @@ def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tm
     sound(tmp_path / STUDY)
     states = [cell["state"] for cell in json.loads((tmp_path / STUDY / "report" / "report.json").read_text())["cells"]]
     assert sorted(states) == ["done"] * 3 + ["skipped"]
-    assert "0 stages to run" in facegrid(tmp_path, "work", STUDY)
+    assert "0 stages to run" in here(tmp_path, "work", STUDY)
 
 
 def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path) -> None:
-    facegrid(tmp_path, "launch", undisturbed.grid, "--no-run")
+    here(tmp_path, "launch", undisturbed.grid, "--no-run")
     store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.5") as worker:
         worker.until(lambda: list(store.claims()))
@@ -58,6 +58,6 @@ def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path
 
 
 def test_a_worker_of_no_study_is_one_line(tmp_path: Path) -> None:
-    assert facegrid(tmp_path, "work", "nowhere", code=2).splitlines() == [
+    assert here(tmp_path, "work", "nowhere", code=2).splitlines() == [
         "facegrid: nowhere: no study (it has no plan.json); `facegrid launch GRID` makes one"
     ]

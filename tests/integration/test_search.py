@@ -46,7 +46,7 @@ def file(folder: Path, **launch: Any) -> Path:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The store of the same grid after a launch without Ray in which nothing was killed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    facegrid(folder, "launch", file(folder, executor="local"))
+    here(folder, "launch", file(folder, executor="local"))
     return Store(folder / "studies/mine/store")
 
 

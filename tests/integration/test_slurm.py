@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from launching import GRIDS, PATIENCE, ROOT, Store, environment, facegrid, sound
+from launching import GRIDS, PATIENCE, ROOT, Store, environment, here, sound
 from loopback import free_port
 
 pytestmark = pytest.mark.timeout(900)
@@ -94,7 +94,7 @@ def tasks() -> dict[str, str]:
 def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     slurm: Path, undisturbed: Any, tmp_path: Path
 ) -> None:
-    facegrid(tmp_path, "launch", undisturbed.grid, "--no-run")
+    here(tmp_path, "launch", undisturbed.grid, "--no-run")
     command = tmp_path / "facegrid"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from facegrid import main; main()" "$@"\n')
     command.chmod(0o755)

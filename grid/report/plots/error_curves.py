@@ -16,7 +16,7 @@ RATES = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5)  # ticks of the DET curve
 
 def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
     """FNMR against FMR, both on a scale of normal deviates (Martin et al., Eurospeech 1997)."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     figure, ((axes,),) = new(5.4, 4.8 + 0.17 * len(found))
     fewest = min(int((~one.same).sum()) for one in found)
@@ -24,19 +24,19 @@ def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
     for number, one in enumerate(found):
         curve = Curve.of(one.scores, one.same)
         least = 0.5 / max(curve.genuine, curve.impostor)
-        x, y = (norm.ppf(np.clip(rate, least, 1 - least)) for rate in (curve.far, 1 - curve.tar))
+        x, y = (ndtri(np.clip(rate, least, 1 - least)) for rate in (curve.far, 1 - curve.tar))
         axes.plot(*thinned(x, y), **stroke(number), label=text(one.title))
     ticks = [rate for rate in RATES if rate >= lowest]
-    ends = norm.ppf([lowest, 0.6])
+    ends = ndtri([lowest, 0.6])
     for rate in ticks:
-        axes.axhline(norm.ppf(rate), color=LINE, lw=0.6, zorder=0)
-        axes.axvline(norm.ppf(rate), color=LINE, lw=0.6, zorder=0)
+        axes.axhline(ndtri(rate), color=LINE, lw=0.6, zorder=0)
+        axes.axvline(ndtri(rate), color=LINE, lw=0.6, zorder=0)
     names = [f"{100 * rate:g}" for rate in ticks]
-    axes.set_xticks(norm.ppf(ticks), names)
-    axes.set_yticks(norm.ppf(ticks), names)
+    axes.set_xticks(ndtri(ticks), names)
+    axes.set_yticks(ndtri(ticks), names)
     axes.set(xlim=ends, ylim=ends, xlabel="FMR (FAR) [%]", ylabel="FNMR (FRR) [%]", aspect="equal")
     if FEW / fewest < 0.5:
-        limit = norm.ppf(FEW / fewest)
+        limit = ndtri(FEW / fewest)
         axes.axvspan(ends[0], limit, color=SOFT, alpha=0.12, lw=0, zorder=0)
     legend(figure, axes, [one.title for one in found])
     words = (

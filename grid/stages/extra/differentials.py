@@ -18,15 +18,14 @@ import numpy as np
 from pydantic import Field
 
 from configs.data_interfaces import ProtocolConfig
-from configs.lookup import nearest
 from configs.staging import StageConfig
 from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
-from grid.evaluation.task import evaluation_task
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, StageKind, StageName
 from grid.spec.stage_name import EVALUATE
 from grid.stages.context import Context, Result
+from grid.stages.pair_protocol import chosen_protocol
 
 if TYPE_CHECKING:
     from modules.metrics.cohorts import CohortRate
@@ -56,7 +55,7 @@ class Kind(StageKind):
 
     def plan(self, graph: Graph) -> None:
         for settings, label in self.asked(graph):
-            protocol = chosen_protocol(graph, settings)
+            protocol = chosen_protocol(graph, settings.title, settings.protocol)
             data = graph.facts.dataset(protocol)
             known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
             names = sorted({name for cohort in settings.cohorts for name in parts(cohort)})
@@ -87,23 +86,6 @@ class Kind(StageKind):
     def pictures(self, stage: Finished, faces: bool) -> Sequence[str]:
         """The figure shows no faces."""
         return (PICTURE,)
-
-
-def chosen_protocol(graph: Graph, settings: DifferentialsConfig) -> ProtocolConfig:
-    """The protocol whose scores are compared.
-
-    Raises:
-        ValueError: it is unknown, or no protocol has pairs of images.
-    """
-    known = {protocol.title: protocol for protocol in graph.cell.protocols if evaluation_task(protocol.task).pairs}
-    if settings.protocol is None and known:
-        return next(iter(known.values()))
-    if settings.protocol not in known:
-        what = "the grid has no protocol with pairs of images" if settings.protocol is None else (
-            f"protocol {settings.protocol!r} is no protocol with pairs of images{nearest(settings.protocol, known)}"
-        )  # fmt: skip
-        raise ValueError(f"stage {settings.title}: {what}")
-    return known[settings.protocol]
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:

@@ -20,6 +20,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("protocol", "all_pairs"): {"data": {"name": "drawn"}},
     ("protocol", "attributes"): {"data": {"name": "drawn"}},
     ("protocol", "clustering"): {"data": {"name": "drawn"}},
+    ("protocol", "distractors"): {"data": {"name": "drawn"}},
     ("protocol", "identification"): {"data": {"name": "drawn"}},
     ("protocol", "pairs_of"): {"data": {"name": "drawn"}},
     ("protocol", "lfw"): {"view": 1},  # view 2 has no parts
@@ -28,6 +29,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("backbone", "abn"): {"backbone": {"name": "alexnet"}},
     ("backbone", "timm"): {"model": "resnet18"},
     ("backbone", "stored"): {"path": "/somewhere/embeddings.npz"},
+    ("backbone", "scored"): {"path": "/somewhere/scores.csv"},
     ("backbone", "external"): {"path": "/somewhere/model.onnx"},
     ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},

@@ -7,7 +7,7 @@ import torch
 
 from datamodules.augmentations import basic, flip, none
 from datamodules.augmentations._base import augmentation_seed
-from datamodules.datamodule import FaceDataModule, to_batch, to_tensor
+from datamodules.datamodule import FaceDataModule, normalized, to_batch, to_pixels, to_tensor
 
 COUNT, SIZE = 23, 8
 
@@ -88,6 +88,34 @@ def test_a_batch_has_the_bits_that_each_image_has_alone():
     assert labels.tolist() == [3, 2]
     assert rows.tolist() == [40, 41]
     assert labels.dtype == rows.dtype == torch.int64
+
+
+def test_pixels_that_are_normalized_later_have_the_bits_of_a_batch():
+    every = np.arange(256, dtype=np.uint8).repeat(9).reshape(-1, 6, 3)
+    items = [(every, 3, 40), (every[::-1], 2, 41)]
+    pixels, labels, rows = to_pixels(items)
+    assert (pixels.dtype, pixels.shape, pixels.nbytes) == (torch.uint8, (2, *every.shape), 2 * every.nbytes)
+    images = to_batch(items)
+    assert torch.equal(normalized(pixels).contiguous().view(torch.int32), images[0].view(torch.int32))
+    assert torch.equal(labels, images[1])
+    assert torch.equal(rows, images[2])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_gpu_gets_pixels_and_the_training_the_same_images(tmp_path, monkeypatch):
+    plain, seen = Net(), []
+    fit(tmp_path / "a", plain, data())
+    monkeypatch.setattr(FaceDataModule, "_on_gpu", True)
+    faces = data()
+    transfer = faces.on_after_batch_transfer
+    monkeypatch.setattr(
+        faces, "on_after_batch_transfer", lambda batch, index: seen.append(batch[0].dtype) or transfer(batch, index)
+    )
+    on_device = Net()
+    fit(tmp_path / "b", on_device, faces)
+    assert set(seen) == {torch.uint8}
+    assert [step[:3] for step in on_device.steps] == [step[:3] for step in plain.steps]
+    assert [step[3] for step in on_device.steps] == pytest.approx([step[3] for step in plain.steps], abs=1e-3)
 
 
 def test_a_batch_is_images_labels_rows():
@@ -171,7 +199,8 @@ def test_ranks_divide_batches_and_validation_without_repeating_an_image(world):
     trained, validated = [], []
     for rank in range(world):
         faces = data(validation=(2, 0, 9, 4, 1))
-        faces.trainer = SimpleNamespace(global_rank=rank, world_size=world, current_epoch=0)
+        strategy = SimpleNamespace(root_device=torch.device("cpu"))
+        faces.trainer = SimpleNamespace(global_rank=rank, world_size=world, current_epoch=0, strategy=strategy)
         trained.append([batch[2].tolist() for batch in faces.train_dataloader()])
         validated.append([row for batch in faces.val_dataloader() for row in batch[2].tolist()])
         assert faces.steps_per_epoch == whole.steps_per_epoch == len(trained[-1])

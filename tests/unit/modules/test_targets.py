@@ -55,6 +55,28 @@ def test_a_batch_in_which_nothing_is_known_moves_nothing():
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in net.parameters())
 
 
+def test_labels_that_were_expected_give_the_same_loss_and_sums():
+    net = network()
+    net.loss.prepare(LABELS)
+    images = torch.randn(4, 3, 64, 64)
+    wanted, sums = net.loss_of(images, LABELS), net.measure(images, LABELS)
+    net.loss.expect(LABELS)
+    assert net.loss_of(images, LABELS) == wanted
+    net.loss.expect_rows(LABELS)
+    assert net.measure(images, LABELS) == sums
+    net.loss.expect(LABELS)
+    everything = LABELS.nan_to_num(1.0)
+    assert net.loss_of(images, everything) == wanted, "the rows are those that were expected"
+    assert net.loss_of(images, everything) != wanted, "once"
+
+
+def test_a_target_s_own_loss_expects_its_known_labels():
+    triplet = resolve("loss", "triplet")
+    net = network(config(race={"loss": triplet}))
+    with pytest.raises(ValueError, match="this batch of 3 images has 3 identities"):
+        net.loss.expect(LABELS)
+
+
 def test_what_validation_sums_is_counted_one_by_one():
     net = network()
     net.loss.prepare(LABELS)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grid.analysis.comparisons import Comparison, Comparisons, comparisons
+from grid.analysis.comparisons import Check, Comparison, Comparisons, comparisons
+from modules.metrics.auc_jackknife import AUCJackknife
 from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions, paired_bootstrap
 from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
 from modules.metrics.roc import Curve
@@ -27,7 +28,8 @@ def scored(skills, seed=0):
 def compared(scores, same, subjects, folds, groups, metric="auc", **more):
     drawn = paired_bootstrap(scores, same, subjects, folds=folds, resamples=300)
     values = [Curve.of(row, same).auc() if metric == "auc" else ten_fold_accuracy(row, same, folds)["value"] for row in scores]
-    return comparisons(metric, groups, values, drawn, scores=scores, same=same, folds=folds, **more), drawn, values
+    about = {"scores": scores, "same": same, "folds": folds, "subjects": subjects, **more}
+    return comparisons(metric, groups, values, drawn, **about), drawn, values
 
 
 def test_every_two_cells_are_tested_on_the_same_resamples_and_corrected():
@@ -41,7 +43,8 @@ def test_every_two_cells_are_tested_on_the_same_resamples_and_corrected():
         expected = student(values[pair.first] - values[pair.second], variance, PEOPLE - 1, PEOPLE)
         assert vars(pair.difference) == pytest.approx(vars(expected))
         assert pair.difference.value >= 0
-        assert pair.check == delong(data[0][pair.first], data[0][pair.second], data[1]).p
+        left, right = (AUCJackknife.of(data[0][number], *data[1:3]) for number in (pair.first, pair.second))
+        assert pair.check == Check("DeLong, subjects", left.minus(right).p)
         known.append(expected.p)
     assert [pair.adjusted for pair in found.pairs] == pytest.approx(holm(known))
     assert found.between(0, 1).differs
@@ -60,7 +63,13 @@ def test_accuracies_have_mcnemars_test_of_the_held_out_decisions():
     scores, same, subjects, folds = scored((2.0, 1.5))
     found, _, _ = compared(scores, same, subjects, folds, [[0], [1]], metric="ten_fold")
     decided = [held_out_decisions(row, same, folds) for row in scores]
-    assert found.pairs[0].check == mcnemar(*decided)
+    assert found.pairs[0].check == Check("McNemar, independent pairs", mcnemar(*decided))
+
+
+def test_without_subjects_delongs_test_is_that_of_independent_pairs():
+    scores, same, _, folds = scored((2.0, 1.5))
+    found, _, _ = compared(scores, same, None, folds, [[0], [1]])
+    assert found.pairs[0].check == Check("DeLong, independent pairs", delong(scores[0], scores[1], same).p)
 
 
 def test_the_margin_decides_what_is_equivalent():

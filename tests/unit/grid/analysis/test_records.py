@@ -32,7 +32,7 @@ def test_a_comparison_per_metric_and_pair(found):
     record = next(one for one in records if one["metric"] == "auc")
     assert record["better"] == cell_name(found[0].cells[auc.order[0]])
     assert (record["difference"], record["adjusted"]) == (auc.pairs[0].difference.value, auc.pairs[0].adjusted)
-    assert (record["independent_pairs_p"], record["margin"]) == (auc.pairs[0].check, 0.01)
+    assert (record["check"], record["check_p"], record["margin"]) == (auc.pairs[0].check.test, auc.pairs[0].check.p, 0.01)
 
 
 def test_every_source_of_variation(found):

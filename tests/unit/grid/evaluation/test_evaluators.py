@@ -310,3 +310,33 @@ def test_the_verifier_of_the_restricted_setting_is_that_of_the_grid_file(tmp_pat
     expected = restricted(seen.units, asked.left, asked.right, asked.same, asked.fold, **arguments)
     assert found == pytest.approx(expected.scores)
     assert protocol.evaluation_identity().get("verifier", "both") == name
+
+
+def test_a_search_in_two_galleries_has_every_public_reading(tmp_path):
+    seen, made = seen_of(tmp_path, noise=0.9), template_set()
+    galleries = (np.arange(0, SUBJECTS, 2), np.arange(SUBJECTS, 2 * SUBJECTS, 2))
+    probes = np.arange(1, 2 * SUBJECTS, 2)
+    metrics = identification.evaluate(Identification(made, probes, galleries), seen, IJB).metrics
+    vectors = np.array([literal_template(seen, made, number) for number in range(len(made))])
+    scores = vectors[probes] @ vectors[np.concatenate(galleries)].T
+    ranks = [int((row > row[subject]).sum()) for subject, row in enumerate(scores)]
+    readings = metrics["readings"]
+    for rank in (1, 5, 10):
+        found = readings["cmc"][str(rank)]
+        assert found["exact"]["value"] == metrics["cmc"][str(rank)]["value"]
+        assert found["joined"]["value"] == pytest.approx(np.mean(np.array(ranks) < rank), abs=1e-12)
+    others = np.sort(scores[~np.eye(SUBJECTS, dtype=bool)])[::-1]
+    hits = np.mean(np.diag(scores) > others[int(np.ceil(0.1 * SUBJECTS)) - 1])
+    assert readings["dir"]["0.1"]["insightface"]["value"] == pytest.approx(hits, abs=1e-12)
+    assert 0 < readings["dir"]["0.1"]["pfe"]["value"] <= 1
+    assert readings["dir"]["0.1"]["exact"] == {"value": None, "reason": metrics["dir"]["0.1"]["reason"]}
+    alone = identification.evaluate(Identification(made, probes, galleries[:1]), seen, IJB).metrics["readings"]
+    assert "no single mate in the joined galleries" in alone["dir"]["0.1"]["insightface"]["reason"]
+
+
+def test_a_closed_set_has_no_open_reading(tmp_path):
+    seen, made = seen_of(tmp_path), template_set()
+    asked = Identification(made, np.arange(1, 2 * SUBJECTS, 2), (np.arange(0, 2 * SUBJECTS, 2),))
+    found = identification.evaluate(asked, seen, IJB).metrics["readings"]["dir"]["0.1"]
+    assert "needs mated and non-mated probes" in found["pfe"]["reason"]
+    assert found["insightface"]["value"] is not None

@@ -78,7 +78,8 @@ def test_every_file_of_the_folder_is_a_task_and_one_compares_pairs_of_images() -
     assert [name for name in names if evaluation_task(name).pairs] == ["verification"]
     assert [name for name in names if evaluation_task(name).fixed] == ["templates"]
     questions = {name: evaluation_task(name).question for name in names}
-    assert questions.pop("all_pairs") == questions["clustering"], "both look at every image of a protocol"
+    for name in ("all_pairs", "distractors"):
+        assert questions.pop(name) == questions["clustering"], "all of them look at every image of a protocol"
     assert len(set(questions.values())) == len(questions) == 5
     assert [name for name in names if evaluation_task(name).predicts] == ["attributes"]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from configs.contract import ContractError
-from grid.execution.job import Begun, Job, RunOptions, begin, jobs_of, lease_of, out_of_space, run
+from grid.execution.job import Begun, Job, RunOptions, begin, fresh_process_state, jobs_of, lease_of, out_of_space, run
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.plan.plan import make_plan, store_of
@@ -133,3 +134,24 @@ def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_ag
     thread.join()
     assert all("is in use: another process by" in row["waiting"] for row in rows)
     assert ledger.attempts("train", stage.id) == 1
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_only_a_training_may_use_tf32(tf32: bool, make: Callable[..., Grid]) -> None:
+    grid = make(f"compute.tf32={str(tf32).lower()}", axes={})
+    jobs = jobs_of(make_plan(grid).stages, store_of(grid))
+    assert {job.kind for job in jobs.values()} > {"train", "evaluate"}
+    assert {job.kind for job in jobs.values() if job.tf32} == ({"train"} if tf32 else set())
+
+
+def test_a_stage_runs_without_tf32_and_deterministically_whatever_the_process_has_set() -> None:
+    products = torch.backends.cuda.matmul
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with fresh_process_state({}):
+            assert torch.backends.cudnn.allow_tf32 is products.allow_tf32 is False
+            assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -13,7 +13,7 @@ from rich.console import Console
 from small_export import DRAWN
 
 from configs.lookup import resolve
-from grid.judge.answers import thresholds, worst_pairs
+from grid.judge.answers import thresholds
 from grid.judge.judge import FINDINGS, GRID, Request, judge
 from grid.judge.networks import judged, titled
 from grid.judge.preprocessing import Preprocessing
@@ -84,19 +84,12 @@ def test_the_grid_file_stays_and_the_same_judgment_runs_nothing(study: tuple[Stu
     assert tried["model"] == []
 
 
-def test_thresholds_and_worst_pairs_come_from_the_scores(study: tuple[Study, Path]) -> None:
+def test_thresholds_come_from_the_scores(study: tuple[Study, Path]) -> None:
     found, _ = study
     points = thresholds(found, 0.1)
     assert [one.model for one in points] == ["model=0.onnx", "model=1.onnx", "model=model"]
     assert all(one.found is not None for one in points)
     assert "no threshold: " in thresholds(found, 1e-6)[0].words
-    *sheets, table = worst_pairs(found)
-    assert [path.name for path in sheets] == ["worst-1.png", "worst-2.png", "worst-3.png"]
-    marker = found.cells[0].markers[StageName(EVALUATE, "drawn")]
-    scores = pq.read_table(found.ledger.path(marker, "scores.parquet")).to_pandas()
-    first = table.read_text().splitlines()[1].split(",")
-    worst = scores[~scores.same].sort_values("score", ascending=False).iloc[0]
-    assert first[2:5] == ["impostor", worst.left, worst.right]
 
 
 def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +110,7 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
         assert backbone["order"] == ("rgb" if stated else "bgr")
 
 
-def test_stored_embeddings_get_the_numbers_of_the_network_that_made_them(
+def test_stored_embeddings_and_scores_get_the_numbers_of_the_network_that_made_them(
     study: tuple[Study, Path], package: Any, tmp_path: Path
 ) -> None:
     """Those of a network on plain images, without mirror images: what is stored is final."""
@@ -129,13 +122,24 @@ def test_stored_embeddings_get_the_numbers_of_the_network_that_made_them(
     crops = [detector.crop(image, detector.detect([image])[0], SIZE) for image in images]
     pixels = np.stack(crops).astype(np.float32).transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
     np.savez(tmp_path / "e.npz", keys=list(manifest.keys), embeddings=naive(pixels, 8).astype(np.float32))
-    files = [save(tmp_path / "a.onnx", network(dimension=8)), tmp_path / "e.npz"]
+    pairs, vectors = protocol.pairs(manifest), naive(pixels, 8)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = np.einsum("nd,nd->n", vectors[pairs.left], vectors[pairs.right])
+    for name, scores in (("s.csv", cosines), ("scaled.csv", 100 * cosines)):
+        keys = [[manifest.keys[row] for row in side] for side in (pairs.left, pairs.right)]
+        lines = {(min(pair), max(pair)): score for *pair, score in zip(*keys, scores.tolist(), strict=True)}
+        text = "".join(f"{left},{right},{score!r}\n" for (left, right), score in lines.items())
+        (tmp_path / name).write_text("left,right,score\n" + text)
+    files = [save(tmp_path / "a.onnx", network(dimension=8)), *(tmp_path / name for name in ("e.npz", "s.csv", "scaled.csv"))]
     networks = tuple(judged(path, PLAIN) for path in files)
     stated = frozenset({"order", "range", "faces"})
     found, findings, done = judge(Request(networks, [PROTOCOL], tmp_path / "study", stated), Console(file=io.StringIO()))
     assert done
-    assert findings["e.npz"] == []
-    one, other = metrics(found, 0), metrics(found, 1)
-    for key in ("auc", "eer", "ten_fold"):
-        assert one[key]["value"] == pytest.approx(other[key]["value"], abs=1e-3)
+    assert findings["e.npz"] == findings["s.csv"] == []
+    one, *others = (metrics(found, place) for place in range(4))
+    for other in others:
+        for key in ("auc", "eer", "ten_fold"):
+            assert one[key]["value"] == pytest.approx(other[key]["value"], abs=1e-3)
     assert one["auc"]["value"] > 0.5
+    assert set(others[1]["modes"]) == set(one["modes"]) - {"facenet_mean"}
+    assert set(others[2]["modes"]) == {"ten_fold", "youden", "best_threshold"}

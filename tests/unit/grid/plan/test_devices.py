@@ -8,7 +8,7 @@ import torch
 from timm.layers import DropPath
 
 from grid.plan.cost import cost
-from grid.plan.devices import _drops, by_part, device_lines
+from grid.plan.devices import _drops, by_part, check_other_devices, device_lines
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
@@ -48,6 +48,22 @@ def test_a_plan_says_where_numbers_depend_on_devices(make: Callable[..., Grid]) 
     ]
 
 
+def test_synchronized_batch_normalization_does_not_depend_on_devices(make: Callable[..., Grid]) -> None:
+    found = device_lines(
+        make_plan(make("compute.devices=2", "compute.batch_norm=synchronized", axes={}, base={"head": "gap_bn"}))
+    )
+    assert found == ["compute.devices 2: dropout of 1 cell per device, so numbers differ from those of one device"]
+
+
+def test_the_defaults_of_shared_state_are_not_part_of_the_id(make: Callable[..., Grid]) -> None:
+    def train(*overrides: str) -> str:
+        plan = make_plan(make("loss=arcface", "compute.devices=2", *overrides, axes={}))
+        return next(stage.id for stage in plan.stages if stage.stage == "train")
+
+    assert train() == train("compute.classes=copied", "compute.batch_norm=local")
+    assert len({train(), train("compute.classes=shared"), train("compute.batch_norm=synchronized")}) == 3
+
+
 def test_the_number_of_devices_is_part_of_the_id(make: Callable[..., Grid]) -> None:
     def train(*overrides: str) -> str:
         plan = make_plan(make(*overrides, axes={}))
@@ -61,12 +77,40 @@ def test_the_number_of_devices_is_part_of_the_id(make: Callable[..., Grid]) -> N
     [
         (["compute.devices=0"], "greater than or equal to 1"),
         (["compute.devices=2", "compute.compile=true"], "compute.compile works on one device, and compute.devices is 2"),
+        (["compute.classes=shared"], "loss softmax is none of those; leave compute.classes out"),
+        (["compute.classes=shared", "loss=arcface + 0.1 center"], "loss sum is none of those"),
+        (["compute.classes=shared", "loss=arcface", "targets=[identity, pose]"], "several targets have several losses"),
+        (
+            ["compute.classes=shared", "loss=arcface", "compute.devices=2", "compute.precision=16-mixed"],
+            "use compute.precision bf16-mixed or 32-true",
+        ),
         (["compute.devices=5", "recipe.batch_size=4"], "5 devices cannot share 4 images"),
         (["compute.devices=5", "recipe.batch_size=16", "recipe.accumulate=4"], "5 devices cannot share 4 images"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(refused: Callable[..., str], overrides: list[str], words: str) -> None:
     assert words in refused(*overrides)
+
+
+def test_another_number_of_devices_is_refused_where_it_changes_numbers(make: Callable[..., Grid]) -> None:
+    def check(*overrides: str, **base: Any) -> None:
+        check_other_devices(make_plan(make("compute.devices=2", *overrides, axes={}, base={"head": PLAIN, **base})))
+
+    check()
+    check("launch.devices=2", head="gap_bn")
+    check("launch.devices=1")
+    check("launch.devices=4", "recipe.batch_size=4")
+    check("compute.devices=1", "launch.devices=4", head="gap_bn")
+    with pytest.raises(
+        BadInput, match=r"launch.devices is 1: .*compute.devices, which is 2 \(batch normalization and dropout\); leave"
+    ):
+        check("launch.devices=1", head="gap_bn")
+    with pytest.raises(BadInput, match=r"\(dropout\); leave launch.devices out"):
+        check("launch.devices=1", "compute.batch_norm=synchronized", head="gap_bn")
+    with pytest.raises(BadInput, match=r"\(a decoder\)"):
+        check("launch.devices=1", reconstruction={"decoder": "transposed"})
+    with pytest.raises(BadInput, match="devices: 5 devices cannot share 4 images"):
+        check("launch.devices=5", "recipe.batch_size=4")
 
 
 def test_a_single_image_per_device_is_refused_where_it_cannot_be_normalized(make: Callable[..., Grid]) -> None:

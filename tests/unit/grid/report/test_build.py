@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 
@@ -184,3 +185,11 @@ def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_way_out(make
     assert build(study, tmp_path / "elsewhere").read_text()
     with pytest.raises(BadInput, match="cannot be written here"):
         build(study, tmp_path / "elsewhere" / "index.html" / "deeper")
+
+
+def test_the_provenance_names_where_stages_were_computed(make_study):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, explainers=())
+    page = build(study)
+    assert "<dt>2 stages on</dt><dd>device NVIDIA H100, torch 2.11.0</dd>" in page.read_text(encoding="utf-8")
+    found = json.loads(page.with_name("report.json").read_text(encoding="utf-8"))["environments"]
+    assert found == [{"stages": 2, "device": "NVIDIA H100", "torch": "2.11.0"}]

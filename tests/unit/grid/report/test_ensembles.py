@@ -33,6 +33,18 @@ def test_a_row_for_each_combination_of_the_other_axes(make_study):
     assert table.counts == {"done": 8}
 
 
+def test_groups_that_the_design_left_incomplete_have_no_row(make_study):
+    study = make_study(axes=AXES, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
+    table = rows.table(study)
+    fewer = [row for row in table.rows if tuple(row.cell.levels.values()) != ("resnet34", "mtcnn", "imagenet")]
+    found = [tuple(row.cell.levels.values()) for row in with_ensembles(study, replace(table, rows=tuple(fewer))).ensembles]
+    assert found == [
+        ("alexnet", "none + mtcnn", "none"),
+        ("alexnet", "none + mtcnn", "imagenet"),
+        ("resnet34", "none + mtcnn", "none"),
+    ]
+
+
 def test_scores_are_summed_distances_of_the_members(make_study):
     study = make_study(axes=AXES, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
     (row, *_) = table_of(study).ensembles

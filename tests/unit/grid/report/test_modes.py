@@ -34,7 +34,8 @@ def test_every_cell_has_every_mode_with_its_spread_and_its_difference(study):
 def test_it_is_written_beside_the_page_and_in_it(study):
     page = build(study)
     lines = page.with_name("modes.md").read_text().splitlines()
-    assert "## lfw view 2" in lines
+    assert "## Accuracy on lfw view 2" in lines
+    assert any(line.startswith(r"* best\_threshold: one threshold for all pairs") for line in lines)
     fields = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert {len(one) for one in fields} == {1 + len(MODES)}
     assert r"best\_threshold" in lines[6]
@@ -60,3 +61,43 @@ def test_markdown_has_no_live_letters_of_users(make_study):
     text = modes_markdown(boards(rows.table(study)), study.name)
     assert r"p\|q" in text
     assert r"a\|b=x\|y" in text
+
+
+def test_templates_and_searches_have_their_readings_side_by_side(study):
+    table = rows.table(study)
+    templates = {
+        "task": "templates",
+        "tar": {
+            "0.0001": {"value": 0.9, "nearest": {"value": 0.9125}},
+            "1e-06": {"value": None, "reason": "too few"},
+        },
+    }
+    search = {
+        "task": "identification",
+        "readings": {
+            "cmc": {"1": {"exact": {"value": 0.95}, "joined": {"value": 0.94}}},
+            "dir": {
+                "0.01": {"exact": {"value": 0.8}, "pfe": {"value": 0.81}, "insightface": {"value": 0.85}},
+                "0.001": {"exact": {"value": None, "reason": "x"}, "pfe": {"value": 0.1}, "insightface": {"value": None}},
+            },
+        },
+    }
+    first, second = table.rows
+    own = replace(first, metrics={**first.metrics, "1:1": templates, "1:N": search})
+    columns = [replace(table.columns[0], protocol=protocol) for protocol in ("1:1", "1:N")]
+    found = boards(replace(table, rows=(own, second), columns=(*table.columns, *columns)))
+    assert [(one.protocol, one.number, one.names) for one in found[1:]] == [
+        ("1:1", "TAR @ 0.01 %", ("exact", "nearest")),
+        ("1:N", "Rank 1", ("exact", "joined")),
+        ("1:N", "DIR @ 1 %", ("exact", "pfe", "insightface")),
+    ]
+    assert [board.text(own, board.names[-1]) for board in found[1:]] == [
+        ("91.25", "+1.25"),
+        ("94.00", "-1.00"),
+        ("85.00", "+5.00"),
+    ]
+    text = modes_markdown(found, study.name)
+    assert "## DIR @ 1 % on 1:N" in text
+    for board in found:
+        for name in board.names:
+            assert f"* {name}: ".replace("_", r"\_") in text

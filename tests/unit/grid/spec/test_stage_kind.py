@@ -194,7 +194,7 @@ def test_the_code_of_the_kind_counts(package: Path) -> None:
     [
         (
             ["train"],
-            "unknown stage 'train' (known: background, classification, decode, differentials, face_time, latent)",
+            "unknown stage 'train' (known: background, classification, decode, differentials, face_time, latent, worst_pairs)",
         ),
         (["toy_stages.absent"], "stage 'toy_stages.absent': there is no module toy_stages.absent in the package toy_stages"),
         ([{"name": "toy_stages.norms", "image": 4}], "image"),

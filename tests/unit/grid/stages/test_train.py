@@ -63,3 +63,9 @@ def test_a_missed_face_leaves_the_split_of_the_others_as_it_was() -> None:
     assert sorted([*whole[0], *whole[1]]) == list(range(20))
     assert some[0].tolist() == whole[0].tolist()
     assert some[1].tolist() == [row for row in whole[1].tolist() if row != missed]
+
+
+def test_the_marker_names_device_and_libraries(ran):
+    found = ran.marker("train").environment
+    assert (found["device"], found["tf32"], found["torch"]) == ("cpu", False, torch.__version__)
+    assert found == ran.marker("pretrain").environment

@@ -78,11 +78,11 @@ def test_a_map_does_not_depend_on_the_other_targets_of_its_batch():
 
 
 @pytest.mark.parametrize("head", ["gap_bn", "fc_bn", "l2", "gmp"])
-@pytest.mark.parametrize("detach", [True, False])
-def test_all_pairs_are_what_pair_by_pair_gives(head, detach):
+@pytest.mark.parametrize(("detach", "together"), [(True, 1), (False, 2), (True, 3)])
+def test_all_pairs_are_what_pair_by_pair_gives(head, detach, together):
     made = network(head, double=True)
     left, right = images(3, 1, torch.float64), images(4, 2, torch.float64)
-    found = all_pairs(made, features(made, left), features(made, right), detach, batch=3)
+    found = all_pairs(made, features(made, left), features(made, right), detach, batch=3, images=together)
     made.eval()
     codes = [torch.cat([made.embed(one[None]) for one in many]).detach() for many in (left, right)]
     for i in range(3):
@@ -121,3 +121,24 @@ def test_it_works_where_gradients_are_off_and_leaves_the_network_as_it_was(aroun
         np.testing.assert_array_equal(gradcams(made, features(made, images(1))[0], target, 5), expected)
     assert all(module.training for module in made.modules())
     assert all(parameter.grad is None for parameter in made.parameters())
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_many_images_at_once_give_the_maps_of_each_alone(head):
+    """In float32, relative to the largest value."""
+    made = network(head)
+    left, right = features(made, images(5)), features(made, images(4, 2))
+    alone, together = (all_pairs(made, left, right, batch=4, images=count) for count in (1, 5))
+    for name in ("cosines", "left", "right"):
+        expected = getattr(alone, name)
+        assert expected.any()
+        np.testing.assert_allclose(getattr(together, name), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_bad_embedding_among_good_ones_is_refused():
+    made = network()
+    nn.init.zeros_(made.head.linear.bias)
+    good, bad = features(made, images(2)), features(made, images(2, 2))
+    bad[1] = 0
+    with pytest.raises(Refused, match="length 0"):
+        all_pairs(made, good, bad, images=2)

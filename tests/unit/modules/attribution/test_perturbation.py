@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from modules.attribution.explainer import Refused
-from modules.attribution.perturbation import check_probability, scores_of
-from modules.attribution.targets import ClassLogit, Cosine
+from modules.attribution.perturbation import AlteredScores, check_probability
+from modules.attribution.targets import ClassLogit, Cosine, Target
 
 
 class Network(nn.Module):
@@ -29,6 +29,13 @@ class Network(nn.Module):
 
 
 IMAGES = torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def scores_of(network, images, target, batch, probability=False):
+    scores = AlteredScores(network, target, batch, images.device, probability)
+    found = scores(images)
+    scores.check()
+    return found
 
 
 def test_class_scores_are_the_targets_own_for_every_image_and_row():
@@ -72,3 +79,40 @@ def test_a_score_that_is_no_number_is_refused_but_not_for_the_filling():
     with pytest.raises(Refused, match="1 of 2") as caught:
         scores_of(network, torch.stack([IMAGES[0], IMAGES[0] * 0]), target, 8)
     assert caught.value.code == "not_finite"
+
+
+def test_the_altered_images_of_all_batches_are_counted():
+    network = Network()
+    network.body[0].bias.data.zero_()
+    network.body[3].bias.data.zero_()
+    scores = AlteredScores(network, Cosine(torch.ones(1, 6, dtype=torch.float64)), 4, IMAGES.device)
+    scores(IMAGES[:4])
+    scores.check()
+    scores(IMAGES[:2] * 0)
+    scores(IMAGES[4:])
+    with pytest.raises(Refused, match="2 of 7"):
+        scores.check()
+
+
+def test_a_target_of_ones_own_is_applied_to_all_images():
+    class Norm(Target):
+        """Times its row's factor; it has no tensors, so ``to`` has nothing to do."""
+
+        words = "norm"
+
+        def __init__(self, factors):
+            self.factors = factors
+
+        def scores(self, network, embeddings):
+            return embeddings.norm(dim=1) * torch.tensor(self.factors)
+
+        def take(self, rows):
+            return Norm([self.factors[row] for row in rows])
+
+        def __len__(self):
+            return len(self.factors)
+
+    network = Network()
+    found = scores_of(network, IMAGES, Norm([1.0, 3.0]), 8)
+    norms = network.embed(IMAGES).norm(dim=1)
+    assert torch.allclose(found, torch.stack([norms, 3 * norms], 1), atol=1e-6)

@@ -57,5 +57,5 @@ def test_a_damaged_or_pickled_file_is_refused(tmp_path: Path) -> None:
 def test_it_embeds_no_image(tmp_path: Path) -> None:
     config = save(tmp_path / "a.npz", keys=KEYS, embeddings=VECTORS)
     assert feature_shape(config, 64) == (5, 1, 1)
-    with pytest.raises(ValueError, match="stored embeddings have no network"):
+    with pytest.raises(ValueError, match="stored embeddings and scores have no network"):
         config.build()(torch.zeros(1, 3, 64, 64))

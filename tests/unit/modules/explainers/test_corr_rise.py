@@ -37,7 +37,7 @@ def literal(net, image, other, seen, masked):
 def test_maps_are_the_rank_correlation_of_every_pixel(other):
     net, left, right = network(), images(2), images(2, seed=2)
     found = explain(net, left, right, other=other)
-    seen = CorrRISEConfig(**SMALL).build().draw((SIZE, SIZE))
+    seen = CorrRISEConfig(**SMALL).build().draw((SIZE, SIZE)).numpy()
     net.eval()
     with torch.no_grad():
         for pair in range(2):
@@ -49,12 +49,14 @@ def test_maps_are_the_rank_correlation_of_every_pixel(other):
 
 
 def test_masks_are_whole_squares_and_a_function_of_the_seed():
-    one, again, other = (CorrRISEConfig(masks=50, squares=1, side=6, seed=seed).build().draw((16, 20)) for seed in (1, 1, 2))
+    one, again, other = (
+        CorrRISEConfig(masks=50, squares=1, side=6, seed=seed).build().draw((16, 20)).numpy() for seed in (1, 1, 2)
+    )
     assert one.shape == (50, 16, 20)
     assert ((~one).sum((1, 2)) == 36).all()
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
-    many = CorrRISEConfig(masks=2000, squares=1, side=6).build().draw((16, 20))
+    many = CorrRISEConfig(masks=2000, squares=1, side=6).build().draw((16, 20)).numpy()
     assert not many.all(0).any()  # squares reach every border
 
 
@@ -95,7 +97,7 @@ def test_scores_that_do_not_change_have_no_correlation(double):
 
 def test_pixels_that_are_never_hidden_are_counted():
     found = explain(network(), images(1), images(1, seed=2), masks=2, squares=1)
-    seen = CorrRISEConfig(masks=2, squares=1, side=5).build().draw((SIZE, SIZE))
+    seen = CorrRISEConfig(masks=2, squares=1, side=5).build().draw((SIZE, SIZE)).numpy()
     assert found.notes["undefined_pixels"] == int((seen.sum(0) != 1).sum())
 
 
@@ -118,3 +120,14 @@ def test_the_network_is_left_as_it_was():
 
 def test_it_is_found_by_name():
     assert resolve("explainer", "corr_rise") == CorrRISEConfig()
+
+
+def test_masks_are_the_squares_drawn_one_by_one():
+    config = CorrRISEConfig(masks=20, squares=4, side=6, seed=3)
+    generator = np.random.Generator(np.random.PCG64(3))
+    rows, columns = (generator.integers(0, side - 5, (20, 4)) for side in (16, 20))
+    expected = np.ones((20, 16, 20), bool)
+    for mask in range(20):
+        for row, column in zip(rows[mask], columns[mask], strict=True):
+            expected[mask, row : row + 6, column : column + 6] = False
+    np.testing.assert_array_equal(config.build().draw((16, 20)).numpy(), expected)

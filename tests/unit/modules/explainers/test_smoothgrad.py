@@ -84,3 +84,13 @@ def test_all_batches_have_one_shape():
 
 def test_it_is_found_by_name():
     assert resolve("explainer", "smoothgrad") == SmoothGradConfig()
+
+
+def test_the_noise_is_drawn_copy_by_copy_and_once_for_all_images():
+    explainer, image = SmoothGradConfig(samples=5, batch=5, seed=4).build(), torch.zeros(1, 3, 7, 5)
+    random = np.random.default_rng(4)
+    drawn = np.stack([random.standard_normal((3, 7, 5), dtype=np.float32) for _ in range(5)])
+    np.testing.assert_array_equal(explainer.noise(image).numpy(), drawn)
+    assert explainer.noise(image + 1) is explainer.noise(image)
+    assert explainer.noise(image.double()).dtype == torch.float64
+    assert explainer.noise(torch.zeros(1, 3, 5, 7)).shape == (5, 3, 5, 7)

@@ -54,6 +54,29 @@ def test_response_normalization_is_krizhevskys_formula() -> None:
         assert found[0, channel, 1, 0].item() == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 5, 9])
+def test_response_normalization_is_that_of_torch_in_value_and_gradient(channels: int) -> None:
+    torch.manual_seed(0)
+    ours = 30 * torch.randn(2, channels, 3, 4, dtype=torch.float64)
+    theirs = ours.clone().requires_grad_()
+    ours.requires_grad_()
+    weights = torch.randn_like(ours)
+    mean_instead_of_sum = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+    found, wanted = ResponseNorm()(ours), mean_instead_of_sum(theirs)
+    assert torch.allclose(found, wanted, rtol=1e-13, atol=0)
+    (found * weights).sum().backward()
+    (wanted * weights).sum().backward()
+    assert ours.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-11, atol=1e-13)
+
+
+def test_response_normalization_needs_no_pooling_whose_gradient_is_not_deterministic_on_cuda() -> None:
+    features = torch.randn(1, 6, 3, 3, requires_grad=True)
+    with torch.profiler.profile() as profile:
+        ResponseNorm()(features).sum().backward()
+    assert not {event.name for event in profile.events() if "pool" in event.name}
+
+
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("cells", [7, 8])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from modules.layers.normalize import full_precision, unit, wide
+from modules.layers.normalize import full_precision, unit, wide, without_float16
 
 
 def test_rows_have_length_one_and_their_direction():
@@ -32,3 +32,14 @@ def test_autocast_ends_at_full_precision():
         assert (rows @ rows).dtype == torch.bfloat16
         with full_precision(rows):
             assert (rows @ rows).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("dtype", "found"), [(torch.float16, torch.float32), (torch.bfloat16, torch.bfloat16), (None, torch.float32)]
+)
+def test_without_float16_leaves_other_autocast_alone(dtype: torch.dtype | None, found: torch.dtype) -> None:
+    rows = torch.randn(2, 3)
+    with torch.autocast("cpu", dtype or torch.bfloat16, enabled=dtype is not None):
+        with without_float16(rows):
+            assert (rows @ rows.T).dtype == found
+        assert (rows @ rows.T).dtype == (dtype or torch.float32)

@@ -91,6 +91,24 @@ def test_rows_of_several_passes_before_a_step_all_move(make):
     assert (parameter != before).any(dim=1).tolist() == [True, True, True, False, True, False]
 
 
+def test_rows_that_several_passes_share_move_once(make):
+    torch.manual_seed(0)
+    start = torch.randn(5, 3, dtype=torch.float64)
+    large, small = nn.Parameter(start.clone()), nn.Parameter(start[[0, 1, 2]].clone())
+    optimizer, other = make([large]), make([small])
+    keeper = RowKeeper(large, optimizer)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (keeper.gather(torch.tensor([0, 1])) ** 3).sum().backward()
+        (keeper.gather(torch.tensor([1, 2])) ** 3).sum().backward()
+        optimizer.step()
+        other.zero_grad()
+        ((small[[0, 1]] ** 3).sum() + (small[[1, 2]] ** 3).sum()).backward()
+        other.step()
+    torch.testing.assert_close(large[:3], small, rtol=0, atol=1e-12)
+    assert torch.equal(large[3:], start[3:])
+
+
 def test_a_gradient_that_was_dropped_without_a_step_leaves_no_rows_behind(make):
     parameter = nn.Parameter(torch.randn(4, 3))
     optimizer = make([parameter])
@@ -154,6 +172,24 @@ def test_the_batchs_classes_are_sampled_and_others_up_to_the_share():
     assert len({number for one in drawn for number in one.tolist()}) == 100
     assert sampled_classes(torch.arange(50), 100, 0.01).tolist() == list(range(50))
     assert sampled_classes(labels, 100, 1.0).tolist() == list(range(100))
+
+
+def test_the_number_of_sampled_classes_follows_from_shapes_alone():
+    for labels in (torch.zeros(6, dtype=torch.int64), torch.arange(6)):
+        assert [len(sampled_classes(labels, 20, share)) for share in (0.05, 0.3, 0.31)] == [6, 6, 7]
+    assert sampled_classes(torch.tensor([0, 1, 0, 1, 0]), 3, 0.1).tolist() == [0, 1, 2]
+
+
+def test_the_sampled_classes_are_those_with_the_largest_numbers():
+    """A second derivation, whose classes are those that were drawn before sampling moved to the labels' device."""
+    labels = torch.tensor([3, 17, 3])
+    for seed in range(20):
+        torch.manual_seed(seed)
+        found = sampled_classes(labels, 30, 0.4)
+        torch.manual_seed(seed)
+        drawn = torch.rand(30).tolist()
+        others = sorted((name for name in range(30) if name not in (3, 17)), key=drawn.__getitem__)[-10:]
+        assert found.tolist() == sorted([3, 17, *others])
 
 
 def test_sampling_follows_from_the_default_generator_alone():

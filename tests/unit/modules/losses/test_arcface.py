@@ -180,7 +180,7 @@ def test_logits_are_scaled_cosines_without_the_margin():
 
 def test_a_sample_is_the_loss_over_those_classes_and_evaluation_is_over_all():
     embeddings, weight, labels = example()
-    labels = labels % 2
+    embeddings, labels = embeddings[:4], labels[:4] % 2
     loss = built(ArcFaceConfig(sample=0.5, scale=8), weight)
     keep_unsampled(loss, torch.optim.SGD(loss.parameters(), 0.1))
     value = loss(embeddings, labels)

@@ -75,6 +75,45 @@ def test_value_and_gradient_equal_the_enumeration(choice, seed, margin):
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize("choice", [*MINED, {"mining": "semi_hard", "negatives": "random"}], ids=str)
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_expected_labels_and_the_size_of_blocks_change_nothing(choice, block, monkeypatch):
+    embeddings, labels = example(3, images=150, identities=12)
+    config = TripletConfig(margin=0.5, **choice)
+
+    def compute(x):
+        torch.manual_seed(0)
+        return config.build(4, 12)(x, labels)
+
+    wanted = value_and_gradient(compute, embeddings)
+    assert wanted[0] > 0
+    monkeypatch.setattr(mining, "_BLOCK", block)
+    loss = config.build(4, 12)
+    loss.expect(labels)
+
+    def compute_expecting(x):
+        torch.manual_seed(0)
+        return loss(x, labels)
+
+    monkeypatch.setattr(mining, "check", None)  # the labels were looked at before
+    assert_same(value_and_gradient(compute_expecting, embeddings), wanted)
+    with pytest.raises(TypeError):
+        loss(embeddings, labels)  # the next batch was not announced, so it is looked at
+
+
+def test_an_expected_batch_is_refused_on_the_host():
+    loss = TripletConfig().build(4, 5)
+    with pytest.raises(ValueError, match="two images of an identity"):
+        loss.expect(torch.arange(4))
+
+
+def test_blocks_on_a_gpu_are_as_large_as_memory_allows():
+    assert mining.block_size("cpu", 10) == mining.block_size("cpu", 10**6) == 64
+    assert mining.block_size("cuda", 1024) >= 1024, "one block"
+    assert mining.block_size("cuda", 4096) * 4096 * 80 <= 512 << 20
+    assert mining.block_size("cuda", 10**9) == 64
+
+
 @pytest.mark.parametrize("choice", MINED, ids=str)
 def test_blocks_of_anchors_add_up(choice, monkeypatch):
     embeddings, labels = example(3)

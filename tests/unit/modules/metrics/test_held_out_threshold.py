@@ -19,8 +19,8 @@ def pairs(groups: int, subjects: int, count: int) -> tuple[np.ndarray, ...]:
 
 
 def naive(scores: np.ndarray, same: np.ndarray, fmr: float) -> float:
-    """The lowest score, or one just above all, that accepts at most that share of impostors."""
-    fits = [t for t in [*sorted(scores), max(scores) + 1] if (scores[~same] >= t).mean() <= fmr]
+    """The lowest impostor score that accepts at most that share of impostors."""
+    fits = [t for t in scores[~same] if (scores[~same] >= t).mean() <= fmr]
     return float(min(fits))
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modules.metrics.pixel_replacement import Settings, area, blurred, course, order, to_images
+from modules.metrics.pixel_replacement import AHEAD, Settings, area, blurred, course, order, to_images
 
 
 def random(*shape, seed=0):
@@ -88,6 +88,26 @@ def test_a_course_replaces_pixel_by_pixel(batch):
             for pixel in orders[row][: round(share * 20)]:
                 altered[:, pixel // 5, pixel % 5] = hidden[row][:, pixel // 5, pixel % 5]
             assert found[at, row] == pytest.approx([altered.sum(), altered[0, 1, 2] * (row + 1)], abs=1e-12)
+
+
+def test_numbers_may_be_read_later_but_not_of_many_batches():
+    images, hidden, orders = random(3, 3, 4, 5), random(3, 3, 4, 5, seed=1), order(random(3, 4, 5, seed=2), 0)
+    started, finished, waiting = [], [], []
+
+    def now(block, rows):
+        return block.sum((1, 2, 3))
+
+    def later(block, rows):
+        number = len(started)
+        started.append(number)
+        waiting.append(len(started) - len(finished))
+        return lambda: finished.append(number) or now(block, rows)
+
+    shares = (0.0, 0.3, 1.0)
+    found = course(later, images, hidden, orders, shares, 2)
+    assert finished == started == list(range(5))  # 9 images, 2 at a time
+    assert max(waiting) == AHEAD + 1
+    np.testing.assert_array_equal(found, course(now, images, hidden, orders, shares, 2))
 
 
 def test_the_area_is_the_trapezoids_over_the_span():

@@ -118,3 +118,15 @@ def test_a_resumed_training_equals_an_undisturbed_one(tmp_path):
     assert resumed.history == once.history
     for name, value in once.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_in_float16_features_beyond_its_range_are_decoded():
+    made = network()
+    made.backbone[0].weight.data *= 1e4
+    made.backbone[3].weight.data *= 1e4
+    images = torch.stack([image for image, _ in Data().rows])
+    wanted = made.eval().decoding_loss(images)
+    with torch.autocast("cpu", torch.float16):
+        assert not bool(made.features(images).isfinite().all()), "the features fit into float16, so this proves nothing"
+        assert torch.equal(made.decoding_loss(images), wanted)
+    assert bool(wanted.isfinite())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from rank_trainings import PROGRAM
 from ranks import together
 
 from modules.training.ranks import is_communication_error
@@ -22,61 +23,17 @@ CASES: list[dict[str, Any]] = [
     {"loss": "triplet", "validation": 1, "batches": {"name": "pk", "images": 2}, "recipe": {**TRIPLET, "select": "last"}},
     {"open_set": True},
     {"batch": 64},  # one smaller batch
+    {"backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}, "synchronized": True, "recipe": {"lr": 0.01}},
 ]
-PROGRAM = """
-import numpy as np
-import torch
-from configs.lookup import resolve
-from datamodules.datamodule import FaceDataModule
-from modules.network import Network
-from modules.training.checkpointing import Checkpointing
-from modules.training.recognizer import Recognizer
-from modules.training.trainer import fit, network_weights
-
-COUNT, SIZE = 22, 64
-IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), np.uint8)
-
-class Crops:
-    def __len__(self):
-        return COUNT
-    def __getitem__(self, index):
-        return IMAGES[index]
-
-def one(case, folder):
-    recipe = resolve("recipe", {"name": "one_cycle", "lr": 0.1, "epochs": 2, "batch_size": case.get("batch", 5),
-                                **case.get("recipe", {})})
-    torch.manual_seed(0)
-    head = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}
-    parts = resolve("backbone", "alexnet"), resolve("head", head), resolve("loss", case.get("loss", "softmax"))
-    network = Network(*parts, classes=4, size=SIZE)
-    held = case.get("validation", 5)
-    flip, batches = resolve("augmentation", "flip").build(), resolve("batches", case.get("batches", "shuffled"))
-    rows = range(held, COUNT), range(held)
-    data = FaceDataModule(Crops(), np.arange(COUNT) // 2 % 4, *rows, flip, recipe.part_size, 3, batches=batches)
-    steps = data.steps_per_epoch // recipe.accumulate
-    recognizer = Recognizer(network, recipe, seed=5, steps_per_epoch=steps, open_set=case.get("open_set", False))
-    saved = []
-    def save(epoch, batch, write, row):
-        path = folder / f"{epoch}.ckpt"
-        write(path)
-        saved.append(path)
-    fit(recognizer, data, rank=rank, callbacks=[Checkpointing(save)], threads=1)
-    weights = network_weights(saved[-1]) if saved else None
-    return recognizer.history, weights, sorted(recognizer.timing[0])
-
-result = []
-for number, case in enumerate(cases):
-    own = place / f"{number}-{rank.number if rank else 'alone'}"
-    own.mkdir()
-    result.append(one(case, own))
-"""
 
 
 def test_two_ranks_train_and_validate_as_one_process(tmp_path: Path) -> None:
     names: dict[str, Any] = {"rank": None, "cases": CASES, "place": tmp_path}
     exec(compile(PROGRAM, "<program>", "exec"), names)
     found = together(tmp_path / "ranks", 2, PROGRAM, cases=CASES, place=tmp_path)
-    for case, (history, weights, _), (first, kept, _), (second, nothing, _) in zip(CASES, names["result"], *found, strict=True):
+    for case, (history, weights, *_), (first, kept, *_), (second, nothing, *_) in zip(
+        CASES, names["result"], *found, strict=True
+    ):
         assert nothing is None, "only rank 0 writes"
         assert first == second, "all ranks agree on every number"
         assert kept.keys() == weights.keys()

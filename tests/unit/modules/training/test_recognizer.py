@@ -307,6 +307,22 @@ def test_fit_leaves_the_process_as_it_was():
     assert before[1:] == (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads())
 
 
+@pytest.mark.parametrize(("tf32", "deterministic"), [(False, True), (True, False), (False, "warn")])
+def test_tf32_and_determinism_are_those_that_were_asked_for(tf32, deterministic):
+    class Seen(Tiny):
+        def loss_of(self, images, labels):
+            warns = torch.is_deterministic_algorithms_warn_only_enabled()
+            found.add((torch.backends.cudnn.allow_tf32, "warn" if warns else torch.are_deterministic_algorithms_enabled()))
+            return super().loss_of(images, labels)
+
+    found: set[object] = set()
+    before = torch.backends.cudnn.allow_tf32
+    recognizer = Recognizer(Seen(), PLATEAU.model_copy(update={"epochs": 1}), seed=0, steps_per_epoch=STEPS)
+    fit(recognizer, Data(), threads=1, tf32=tf32, deterministic=deterministic)
+    assert found == {(tf32, deterministic)}
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_lightning_says_nothing(tmp_path):
     file = Path(__file__)
     code = f"""

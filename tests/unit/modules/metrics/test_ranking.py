@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modules.attribution.ranking import Binary, ranks, spearman
+from modules.metrics.ranking import Binary, ranks, spearman
 
 
 def drawn(seed, count=60, ties=True):

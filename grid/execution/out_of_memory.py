@@ -1,0 +1,44 @@
+"""Errors that say that memory ran out: which memory, and what the user can do where no larger slot is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grid.execution.slots import Memory
+from grid.spec.training import Training
+from grid.stages.ranks import HelperError
+
+
+def exhausted(error: BaseException) -> Memory | None:
+    """The memory that ran out, if that is what an exception of a stage says."""
+    import torch
+
+    text = str(error)
+    helper = isinstance(error, HelperError)  # its message is that of the exception in another rank
+    if isinstance(error, torch.OutOfMemoryError) or (helper and text.startswith("OutOfMemoryError")):
+        return "gpu"
+    if isinstance(error, MemoryError) or (helper and text.startswith("MemoryError")):
+        return "host"
+    if isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in text:
+        return "host"
+    return None
+
+
+def advice(memory: Memory, slot: str, configs: Any = None) -> str:
+    """What ran out and what to lower, on one line.
+
+    Args:
+        slot: what was reserved, in words; may be empty
+        configs: of the stage, by name; None: not known
+    """
+    training = (configs or {}).get("training")
+    what = "GPU memory" if memory == "gpu" else "memory"
+    where = f" with {slot}" if slot else ""
+    if not (isinstance(training, Training) and training.recipe.trains):
+        larger = "a GPU with more memory" if memory == "gpu" else "a node with more memory, or lower launch.workers"
+        return f"out of {what}{where}: use {larger}"
+    recipe = training.recipe
+    parts = f" and recipe.accumulate {recipe.batch_size // recipe.part_size}" if recipe.part_size != recipe.batch_size else ""
+    ways = "lower recipe.batch_size or input.size, raise recipe.accumulate"
+    more = "or use compute.precision: bf16-mixed" if memory == "gpu" else "or lower launch.workers"
+    return f"out of {what}{where}, recipe.batch_size {recipe.batch_size}{parts}: {ways}, {more}"

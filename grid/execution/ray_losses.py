@@ -1,0 +1,44 @@
+"""Why Ray lost the process of a unit of work: its node's memory, its node, or something else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+NOTICED = 15.0  # seconds within which Ray notices that a node is gone
+POLL = 0.5  # seconds
+
+
+def killed_for_memory(error: BaseException | None) -> bool:
+    """Whether Ray's memory monitor killed the process, since its node ran low on memory."""
+    import ray
+
+    return isinstance(error, ray.exceptions.OutOfMemoryError) or "NODE_OUT_OF_MEMORY" in str(error)
+
+
+def node_was_lost(error: BaseException | None, node: str | None, patience: float = NOTICED) -> bool:
+    """Whether the process was lost with its node, or by preemption; may wait for Ray to notice.
+
+    Args:
+        node: Ray's id of the node that the process ran on; None: not known
+    """
+    import ray
+
+    if not isinstance(error, ray.exceptions.RayActorError):
+        return False
+    if error.preempted or "node has died" in str(error):
+        return True
+    if node is None or not isinstance(error, ray.exceptions.ActorUnavailableError):
+        return False  # the process ended, and its node could say so
+    limit = time.monotonic() + patience
+    while any(one["NodeID"] == node and one["Alive"] for one in _nodes()):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def _nodes() -> list[dict[str, Any]]:
+    import ray
+
+    return list(ray.nodes())

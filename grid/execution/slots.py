@@ -1,0 +1,64 @@
+"""The resources that units of work reserve: work that ran out of memory gets a larger slot, up to the largest there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+Memory = Literal["gpu", "host"]
+KINDS: tuple[Memory, ...] = ("gpu", "host")
+FIRST_SHARE = 4  # of a node's memory, where nothing was reserved before: one fourth
+
+
+class Slots:
+    """The slot of each unit of work, by its id.
+
+    Args:
+        resources: what a unit of work reserves at first, as Ray names it: CPU, GPU, memory (bytes)
+        nodes: the resources of each node
+
+    Attributes:
+        first: ``resources``
+    """
+
+    def __init__(self, resources: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
+        self.first = dict(resources)
+        self._nodes = nodes
+        self._slots: dict[str, dict[str, float]] = {}
+
+    def of(self, work: str) -> dict[str, float]:
+        """What the unit of work reserves."""
+        return self._slots.get(work, self.first)
+
+    def larger(self, work: str, memory: Memory) -> dict[str, float] | None:
+        """The next slot with more memory of that kind, or None: twice the share of a GPU, up to a whole one; twice the memory,
+        or a fourth of the largest node's if none was reserved, up to all of it.
+        """
+        slot = self.of(work)
+        name = "GPU" if memory == "gpu" else "memory"
+        held = slot.get(name, 0.0)
+        rest = {key: amount for key, amount in slot.items() if key != name}
+        most = max((node.get(name, 0) for node in self._nodes if _fits(rest, node)), default=0)
+        if memory == "gpu":
+            wanted = min(1.0, 2 * held, most) if held < 1 else held
+        else:
+            wanted = float(int(min(2 * held or most / FIRST_SHARE, most)))
+        return {**slot, name: wanted} if wanted > held else None
+
+    def enlarge(self, work: str, memory: Memory) -> bool:
+        """Gives the unit of work its next larger slot; False if there is none."""
+        found = self.larger(work, memory)
+        if found is not None:
+            self._slots[work] = found
+        return found is not None
+
+
+def slot_words(resources: Mapping[str, float]) -> str:
+    """For example: ``1 CPU, 0.5 GPU, 4 GiB``."""
+    return ", ".join(
+        f"{amount / 2**30:.3g} GiB" if name == "memory" else f"{amount:g} {name}" for name, amount in resources.items()
+    )
+
+
+def _fits(wanted: Mapping[str, float], node: Mapping[str, float]) -> bool:
+    return all(node.get(name, 0) >= amount for name, amount in wanted.items())

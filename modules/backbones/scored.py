@@ -1,0 +1,171 @@
+"""Scores of pairs that were computed elsewhere, in a CSV file: they are evaluated in place of those of a network.
+
+The first line names the columns: ``left``, ``right`` and ``score``, and if there are any ``same``, or ``left_subject`` and
+``right_subject``; others are not read. A higher score is more similar. ``left`` and ``right`` are keys of images in the
+dataset, or paths that end with them; their order does not matter. It comes with ``pretraining: external``, the head ``gmp``
+and ``recipe: none``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from configs.component import LOCATION
+from configs.lookup import shortened
+from configs.network_interfaces import BackboneConfig
+from modules.backbones.stored import Stored, rows_of_keys
+from modules.weights.files import sha256
+
+NEEDED = ("left", "right", "score")
+SUBJECTS = ("left_subject", "right_subject")
+KNOWN = {"1": True, "true": True, "genuine": True, "0": False, "false": False, "impostor": False}
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The lines of a file.
+
+    Attributes:
+        left, right: keys, (n,) text each
+        score: float64 (n,)
+        same: bool (n,); None if the file does not tell
+        ignored: columns that were not read
+    """
+
+    left: Sequence[str]
+    right: Sequence[str]
+    score: np.ndarray
+    same: np.ndarray | None
+    ignored: tuple[str, ...]
+
+
+class ScoredConfig(BackboneConfig):
+    """The file. ``dimension`` is a formality: nothing is embedded."""
+
+    name: Literal["scored"] = "scored"
+    stored: ClassVar[bool] = True
+    scored: ClassVar[bool] = True
+    path: Annotated[Path, LOCATION]
+    dimension: int = Field(default=1, ge=1)
+
+    def build(self) -> Stored:
+        return Stored(self)
+
+    def pair_scores(self, left: Sequence[str], right: Sequence[str], same: np.ndarray) -> np.ndarray:
+        """float64 (n,): the score of each pair.
+
+        Args:
+            left, right: keys of the pairs' images
+            same: bool (n,), as the protocol says
+
+        Raises:
+            ValueError: the file is missing or damaged; a pair is missing there, has two lines, or is of another kind: one line
+                that counts such pairs and names the first.
+        """
+        found = read_scores(self.path)
+        names = np.array(sorted({*found.left, *found.right}))
+        number = {name: place for place, name in enumerate(names.tolist())}
+        lines: dict[tuple[int, int], int] = {}
+        twice: list[tuple[int, int]] = []
+        for line, both in enumerate(zip(found.left, found.right, strict=True)):
+            key = _unordered(*(number[one] for one in both))
+            if key in lines:
+                twice.append((lines[key], line))
+            lines.setdefault(key, line)
+        if twice:
+            first, second = twice[0]
+            raise ValueError(
+                f"{self.path}, lines {first + 2} and {second + 2}: the pair {found.left[first]} and {found.right[first]} "
+                f"stands twice ({len(twice)} lines repeat a pair, in either order); leave one line for each"
+            )
+        ones, others = (rows_of_keys(names, keys).tolist() for keys in (left, right))
+        place = [lines.get(_unordered(one, other), -1) for one, other in zip(ones, others, strict=True)]
+        rows = np.array(place, np.int64)
+        if len(bad := np.flatnonzero(rows < 0)):
+            raise ValueError(
+                f"{self.path}: {len(bad)} of {len(rows)} pairs of the protocol have no score, first {left[bad[0]]} and "
+                f"{right[bad[0]]}; each pair needs a line, in either order, by keys of the dataset or paths that end with them"
+            )
+        if found.same is not None and len(bad := np.flatnonzero(found.same[rows] != same)):
+            row = int(rows[bad[0]])
+            kinds = ("genuine", "an impostor pair") if same[bad[0]] else ("an impostor pair", "genuine")
+            raise ValueError(
+                f"{self.path}, line {row + 2}: the pair {found.left[row]} and {found.right[row]} is {kinds[1]}, and in the "
+                f"protocol {kinds[0]} ({len(bad)} of {len(rows)} pairs differ)"
+            )
+        return found.score[rows]
+
+
+def read_scores(path: Path) -> Scores:
+    """The lines of a CSV file of scores.
+
+    Raises:
+        ValueError: missing, no CSV, without a needed column, or with a value that is none; one line.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    return _read(path, sha256(path))
+
+
+@cache
+def _read(path: Path, _: str) -> Scores:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: no CSV file of scores ({' '.join(str(error).split())})") from error
+    columns = [name.strip() for name in header]
+    wanted = f"columns {', '.join(NEEDED)}, and same or {' and '.join(SUBJECTS)} if there are any"
+    if missing := [name for name in NEEDED if name not in columns]:
+        raise ValueError(f"{path}, line 1: no column {missing[0]!r}; found {shortened(columns)}; expected {wanted}")
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"{path}, line 1: a column stands twice in {shortened(columns)}; expected {wanted}")
+    while lines and not lines[-1]:
+        lines.pop()
+    for number, values in enumerate(lines, 2):
+        if len(values) != len(columns):
+            raise ValueError(f"{path}, line {number}: {len(values)} values under {len(columns)} columns")
+    if not lines:
+        raise ValueError(f"{path}: no scores below the names of the columns")
+    by_name = {name: [values[place].strip() for values in lines] for place, name in enumerate(columns)}
+    same = _same(path, by_name)
+    read = {*NEEDED, "same", *SUBJECTS}
+    ignored = tuple(name for name in columns if name not in read)
+    return Scores(by_name["left"], by_name["right"], _numbers(path, by_name["score"]), same, ignored)
+
+
+def _numbers(path: Path, texts: Sequence[str]) -> np.ndarray:
+    found = np.empty(len(texts), np.float64)
+    for row, text in enumerate(texts):
+        try:
+            found[row] = float(text)
+        except ValueError:
+            found[row] = np.nan
+        if not np.isfinite(found[row]):
+            raise ValueError(f"{path}, line {row + 2}: score {shortened(text)} is no finite number")
+    return found
+
+
+def _same(path: Path, by_name: dict[str, list[str]]) -> np.ndarray | None:
+    """Whether the pairs are genuine, from ``same`` or from the subjects."""
+    if "same" in by_name:
+        for number, text in enumerate(by_name["same"], 2):
+            if text.lower() not in KNOWN:
+                raise ValueError(f"{path}, line {number}: same is {shortened(text)}; known are {', '.join(KNOWN)}")
+        return np.array([KNOWN[text.lower()] for text in by_name["same"]])
+    if all(name in by_name for name in SUBJECTS):
+        left, right = (by_name[name] for name in SUBJECTS)
+        return np.array([one == other for one, other in zip(left, right, strict=True)])
+    return None
+
+
+def _unordered(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one <= other else (other, one)

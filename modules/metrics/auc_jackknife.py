@@ -1,0 +1,76 @@
+"""The difference of two AUCs on the same pairs, tested over subjects: DeLong's test for pairs that share subjects.
+
+DeLong's variance is that of the AUC's jackknife over pairs. Here whole subjects are left out (Arvesen, Ann. Math. Statist. 40,
+1969), each with all of its pairs. A pair of two subjects is left out twice, so the variance of single pairs counts twice; it is
+subtracted once, as in the variance for dyadic data (Aronow, Samii and Assenova, Political Analysis 23, 2015, Eq. 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modules.metrics.intervals import placements
+from modules.metrics.paired_tests import Estimate, student
+
+
+@dataclass(frozen=True)
+class AUCJackknife:
+    """The AUC of one network, without each subject and by pair.
+
+    Attributes:
+        value: the AUC.
+        without: (S,), the AUC without the pairs of each of S subjects.
+        influence: (n,) of the pairs on the AUC; their sum is 0.
+        two: bool (n,), whether the pair has two subjects.
+    """
+
+    value: float
+    without: np.ndarray
+    influence: np.ndarray
+    two: np.ndarray
+
+    @classmethod
+    def of(cls, scores: np.ndarray, same: np.ndarray, subjects: tuple[np.ndarray, np.ndarray]) -> AUCJackknife | None:
+        """None where leaving one subject out leaves no genuine or no impostor pair, or there are fewer than three subjects.
+
+        Args:
+            scores: (n,), higher is more similar.
+            same: bool (n,).
+            subjects: (n,) each, of the pairs' first and second images.
+        """
+        n = len(scores)
+        names, who = np.unique(np.concatenate([np.asarray(side) for side in subjects]), return_inverse=True)
+        left, right = who[:n], who[n:]
+        two = left != right
+        rows = np.concatenate([np.arange(n), np.flatnonzero(two)])
+        order = np.argsort(np.concatenate([left, right[two]]), kind="stable")
+        sizes = np.bincount(left, minlength=len(names)) + np.bincount(right[two], minlength=len(names))
+        of_subject = np.split(rows[order], np.cumsum(sizes)[:-1])
+        wins, losses = placements(scores, same)
+        m, k = len(wins), len(losses)
+        won = np.empty(n)  # by each pair: the comparisons of a genuine with an impostor pair in its favor
+        won[same], won[~same] = wins * k, losses * m
+        without = np.empty(len(names))
+        for subject, pairs in enumerate(of_subject):
+            kinds = same[pairs]
+            genuine, impostor = int(kinds.sum()), int((~kinds).sum())
+            if genuine == m or impostor == k:
+                return None
+            inner = float(placements(scores[pairs], kinds)[0].sum()) * impostor if genuine and impostor else 0.0
+            lost = float(won[pairs].sum()) - inner  # those between two of its own pairs are in the sum twice
+            without[subject] = (wins.sum() * k - lost) / ((m - genuine) * (k - impostor))
+        value = float(wins.mean())
+        influence = np.empty(n)
+        influence[same], influence[~same] = (wins - value) / m, (losses - value) / k
+        return cls(value, without, influence, two) if len(names) > 2 else None
+
+    def minus(self, other: AUCJackknife) -> Estimate:
+        """This AUC minus another on the same pairs, by Student's t with S - 1 degrees of freedom."""
+        subjects = len(self.without)
+        value = self.value - other.value
+        gaps = self.without - other.without - value
+        single = float((((self.influence - other.influence)[self.two]) ** 2).sum())
+        product = (subjects - 1) / subjects * float((gaps**2).sum())
+        return student(value, max(product - single, product / 2), subjects - 1, subjects)

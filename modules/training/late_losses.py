@@ -1,0 +1,74 @@
+"""The sum of a training's losses, each of which is read one step later, so that no step waits for the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from modules.training.nonfinite import finite
+
+
+@dataclass(frozen=True)
+class _Step:
+    images: int
+    epoch: int
+    steps: int
+
+
+class LateLosses:
+    """Sum over images of the losses of an epoch's steps.
+
+    A loss is copied to the host while the device works, and read when the next one is added: by then the device has computed
+    it, and still has the work of a step before it. ``read`` waits for the last one.
+
+    Attributes:
+        total: sum of loss x images of the steps read so far
+        images: their number of images
+    """
+
+    def __init__(self, total: float = 0.0, images: float = 0.0) -> None:
+        self.total, self.images = total, images
+        self._step: _Step | None = None
+        self._buffer: Tensor | None = None
+        self._copied: torch.cuda.Event | None = None
+
+    def add(self, loss: Tensor, images: int, epoch: int, steps: int) -> None:
+        """Adds the mean loss, a scalar, of a step with that many images, and reads the step before it.
+
+        Args:
+            epoch: from 0
+            steps: number of optimizer steps done before, over all epochs
+
+        Raises:
+            NonFiniteLoss: the loss of the step before is NaN or infinite.
+        """
+        self.read()
+        value = loss.detach().double()
+        if value.is_cuda:
+            if self._buffer is None:
+                self._buffer = torch.empty((), dtype=torch.float64, pin_memory=True)
+            self._buffer.copy_(value, non_blocking=True)
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+        else:
+            self._buffer = value
+        self._step = _Step(images, epoch, steps)
+
+    def read(self) -> LateLosses:
+        """Reads the last loss if that has not been done; returns itself.
+
+        Raises:
+            NonFiniteLoss: it is NaN or infinite.
+        """
+        step, self._step = self._step, None
+        if step is None:
+            return self
+        assert self._buffer is not None
+        if self._copied is not None:
+            self._copied.synchronize()
+        value = float(self._buffer.numpy())
+        self.total += finite(value, "training loss", step.epoch, step.steps) * step.images
+        self.images += step.images
+        return self

@@ -1,0 +1,60 @@
+"""A program that trains small networks in one process or as one of several ranks, for ``ranks.together``.
+
+Sees ``rank`` (None: alone), ``cases`` (settings of each training) and ``place``, a folder for checkpoints; those of case N are
+in ``N-RANK``. Its ``result`` has for each case the history, the weights (None on ranks above 0), the keys of ``timing``, and
+the number of class centers in this process.
+"""
+
+PROGRAM = """
+import numpy as np
+import torch
+from configs.lookup import resolve
+from datamodules.datamodule import FaceDataModule
+from modules.layers.synchronized_batch_norm import synchronize
+from modules.network import Network
+from modules.training.checkpointing import Checkpointing
+from modules.training.recognizer import Recognizer
+from modules.training.trainer import fit, network_weights
+
+COUNT, SIZE = 22, 64
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), np.uint8)
+
+class Crops:
+    def __len__(self):
+        return COUNT
+    def __getitem__(self, index):
+        return IMAGES[index]
+
+def one(case, folder):
+    recipe = resolve("recipe", {"name": "one_cycle", "lr": 0.1, "epochs": 2, "batch_size": case.get("batch", 5),
+                                **case.get("recipe", {})})
+    torch.manual_seed(0)
+    head = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}
+    backbone, head = resolve("backbone", case.get("backbone", "alexnet")), resolve("head", case.get("head", head))
+    network = Network(backbone, head, resolve("loss", case.get("loss", "softmax")), classes=4, size=SIZE)
+    if rank and case.get("shared"):
+        network.loss.share(rank.number, rank.world)
+    if rank and case.get("synchronized"):
+        synchronize(network)
+    held = case.get("validation", 5)
+    flip, batches = resolve("augmentation", "flip").build(), resolve("batches", case.get("batches", "shuffled"))
+    rows = range(held, COUNT), range(held)
+    data = FaceDataModule(Crops(), np.arange(COUNT) // 2 % 4, *rows, flip, recipe.part_size, 3, batches=batches)
+    steps = data.steps_per_epoch // recipe.accumulate
+    recognizer = Recognizer(network, recipe, seed=5, steps_per_epoch=steps, open_set=case.get("open_set", False))
+    saved = []
+    def save(epoch, batch, write, row):
+        path = folder / f"{epoch}.ckpt"
+        write(path)
+        saved.append(path)
+    fit(recognizer, data, rank=rank, callbacks=[Checkpointing(save)], threads=1, checkpoint=case.get("checkpoint"),
+        until=case.get("until"))
+    weights = network_weights(saved[-1]) if saved else None
+    return recognizer.history, weights, sorted(recognizer.timing[0]), len(getattr(network.loss, "weight", ()))
+
+result = []
+for number, case in enumerate(cases):
+    own = place / f"{number}-{rank.number if rank else 'alone'}"
+    own.mkdir()
+    result.append(one(case, own))
+"""

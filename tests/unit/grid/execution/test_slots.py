@@ -1,0 +1,38 @@
+"""Which slot follows one that was too small."""
+
+from __future__ import annotations
+
+from grid.execution.slots import Slots, slot_words
+
+GIB = 2**30
+NODES = [{"CPU": 8, "GPU": 2, "memory": 40.0 * GIB}, {"CPU": 64, "memory": 100.0 * GIB}]
+
+
+def ladder(resources: dict[str, float], memory: str, nodes: list[dict[str, float]] = NODES) -> list[float]:
+    """The amounts of one unit of work until nothing larger is left."""
+    slots, name = Slots(resources, nodes), "GPU" if memory == "gpu" else "memory"
+    found = [slots.of("a").get(name, 0.0)]
+    while slots.enlarge("a", memory):  # type: ignore[arg-type]
+        found.append(slots.of("a")[name])
+    assert slots.larger("a", memory) is None  # type: ignore[arg-type]
+    assert slots.of("b") == slots.first == resources, "other work keeps its slot"
+    return found
+
+
+def test_the_share_of_a_gpu_doubles_up_to_a_whole_one() -> None:
+    assert ladder({"CPU": 1, "GPU": 0.25}, "gpu") == [0.25, 0.5, 1]
+    assert ladder({"CPU": 1, "GPU": 0.3}, "gpu") == [0.3, 0.6, 1]
+    assert ladder({"CPU": 1, "GPU": 1}, "gpu") == [1]
+    assert ladder({"CPU": 1, "GPU": 2}, "gpu") == [2]
+    assert ladder({"CPU": 1}, "gpu") == [0]
+
+
+def test_memory_doubles_up_to_that_of_the_largest_node_with_the_other_resources() -> None:
+    assert ladder({"CPU": 1, "memory": 30.0 * GIB}, "host") == [30 * GIB, 60 * GIB, 100 * GIB]
+    assert ladder({"CPU": 1, "GPU": 1, "memory": 30.0 * GIB}, "host") == [30 * GIB, 40 * GIB]
+    assert ladder({"CPU": 1}, "host") == [0, 25 * GIB, 50 * GIB, 100 * GIB]
+    assert ladder({"CPU": 1}, "host", [{"CPU": 4}]) == [0]
+
+
+def test_a_slot_in_words() -> None:
+    assert slot_words({"CPU": 2, "GPU": 0.5, "memory": 5.5 * GIB}) == "2 CPU, 0.5 GPU, 5.5 GiB"

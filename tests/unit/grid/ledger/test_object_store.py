@@ -1,0 +1,68 @@
+"""A bucket is a store: on a loopback S3 server."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bucket import new_bucket, s3_server
+from store_conformance import StoreConformance
+
+from grid.ledger.object_store import ObjectStore
+from grid.ledger.store import open_store
+from grid.spec.grid_file import BadInput
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dict[str, str]]:
+    with s3_server() as environment:
+        yield environment
+
+
+class TestObjectStore(StoreConformance):
+    @pytest.fixture
+    def store(self, server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
+        monkeypatch.setenv("FACEGRID_NODE_CACHE", str(tmp_path / "node"))
+        found = open_store(new_bucket(server, monkeypatch))
+        assert isinstance(found, ObjectStore)
+        return found
+
+    def test_a_file_of_several_parts_is_uploaded_whole(self, store: ObjectStore, tmp_path: Path) -> None:
+        data = bytes(range(256)) * (12 << 12)  # 12 MiB; a part has 5
+        (tmp_path / "model.bin").write_bytes(data)
+        store.upload(tmp_path / "model.bin", "a/model.bin")
+        assert store.materialize("a/model.bin").read_bytes() == data
+
+    def test_stores_under_other_prefixes_are_apart(self, store: ObjectStore) -> None:
+        store.put("a", b"1")
+        other = ObjectStore(f"{store.url}-b")
+        assert other.names("") == []
+        other.put("a", b"2")
+        assert (store.get("a"), other.get("a")) == (b"1", b"2")
+
+    def test_an_interrupted_creation_is_told_from_a_lost_one(self, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        import obstore
+        from obstore.exceptions import GenericError
+
+        put = obstore.put
+
+        def breaks(bucket: object, key: str, data: bytes, **more: object) -> None:
+            if not key.endswith("never"):
+                put(bucket, key, data, **more)
+            raise GenericError("connection reset\n\nDebug source: ...")
+
+        store.put("theirs", b"theirs")
+        monkeypatch.setattr(obstore, "put", breaks)
+        assert store.create("mine", b"mine")
+        assert not store.create("theirs", b"mine")
+        with pytest.raises(OSError, match=r"s3://.*/team/store/never: connection reset$"):
+            store.create("never", b"mine")
+
+
+def test_a_bucket_that_cannot_be_used_is_one_line(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    new_bucket(server, monkeypatch)
+    with pytest.raises(BadInput, match=r"^launch.store s3://nobody-has-this/x: there is no such bucket; make it"):
+        open_store("s3://nobody-has-this/x")
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(BadInput, match=r"need the package obstore; pip install 'facegrid\[object-store\]'$"):
+        open_store("s3://nobody-has-this/y")

@@ -1,0 +1,39 @@
+"""Ranks among distractors, counted one by one."""
+
+import numpy as np
+import pytest
+
+from modules.metrics.distractors import ranks
+
+
+def drawn(seed=0, whole=False):
+    rng = np.random.default_rng(seed)
+    subjects = rng.permutation(np.repeat(np.arange(5), [2, 3, 4, 2, 5]))
+    make = (lambda *shape: rng.integers(-2, 3, shape).astype(float)) if whole else (lambda *shape: rng.normal(size=shape))
+    return make(16, 4), subjects, make(30, 4)
+
+
+@pytest.mark.parametrize("whole", [False, True])  # whole numbers have ties
+@pytest.mark.parametrize("scores", [31, 10**6])
+def test_every_ordered_pair_is_ranked_among_the_first_distractors(whole, scores):
+    probes, subjects, distractors = drawn(1, whole)
+    asked, ahead = ranks(probes, subjects, distractors, [3, 10, 30], scores=scores)
+    wanted = []
+    for row in range(16):
+        for other in range(16):
+            if other != row and subjects[other] == subjects[row]:
+                mate = probes[row] @ probes[other]
+                counts = [sum(probes[row] @ one >= mate for one in distractors[:size]) for size in (3, 10, 30)]
+                wanted.append((row, *counts))
+    assert sorted(zip(asked.tolist(), *ahead.T.tolist(), strict=True)) == sorted(wanted)
+    assert len(wanted) == sum(count * (count - 1) for count in (2, 3, 4, 2, 5))
+
+
+def test_what_cannot_be_ranked_is_refused():
+    probes, subjects, distractors = drawn()
+    with pytest.raises(ValueError, match=r"sizes \[31\] are not all from 1 to 30"):
+        ranks(probes, subjects, distractors, [31])
+    with pytest.raises(ValueError, match="1 subjects have one image"):
+        ranks(np.vstack([probes, probes[:1]]), np.append(subjects, 9), distractors, [3])
+    with pytest.raises(ValueError, match="probe embedding"):
+        ranks(np.full_like(probes, np.nan), subjects, distractors, [3])

@@ -1,0 +1,101 @@
+"""A training does not wait for its device in every step: the number of values read on the host does not grow with the steps."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from modules.backbones.alexnet import AlexNetConfig
+from modules.heads.gap_bn import GapBnConfig
+from modules.losses.arcface import ArcFaceConfig
+from modules.losses.center import CenterConfig
+from modules.losses.softmax import SoftmaxConfig
+from modules.losses.sum import SumConfig
+from modules.losses.triplet import TripletConfig
+from modules.network import Network
+from modules.recipes import one_cycle
+from modules.targets import TargetsConfig
+from modules.training.recognizer import Recognizer
+from modules.training.trainer import fit
+
+SIDE, BATCH = 64, 4
+WAITS = ("_local_scalar_dense", "nonzero", "unique", "masked_select", "is_nonzero", "equal", "bincount", "repeat_interleave")
+
+
+class Reads(TorchDispatchMode):
+    """Counts operations for which the host waits for a GPU: their result, or its shape, is needed to go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function._schema.name.removeprefix("aten::")
+        index = args[1] if name in ("index", "index_put", "index_put_") else ()
+        masked = any(isinstance(one, torch.Tensor) and one.dtype == torch.bool for one in index)
+        if masked or any(word in name for word in WAITS):
+            self.found.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+class Data(pl.LightningDataModule):
+    """Two images of each of two identities in every batch."""
+
+    def __init__(self, batches, targets):
+        super().__init__()
+        generator = torch.Generator().manual_seed(1)
+        labels = torch.arange(batches * BATCH) % 2
+        if targets:  # an age, unknown in each first row, and the identity
+            ages = torch.arange(batches * BATCH).float().masked_fill(torch.arange(batches * BATCH) % BATCH == 0, torch.nan)
+            labels = torch.stack([ages, labels.float()], 1)
+        self.rows = [(torch.randn(3, SIDE, SIDE, generator=generator), label) for label in labels]
+
+    def start_batch(self, epoch, batch):
+        pass
+
+    def train_dataloader(self):
+        return torch.utils.data.DataLoader(self.rows, BATCH)
+
+    def val_dataloader(self):
+        return torch.utils.data.DataLoader(self.rows, BATCH)
+
+
+def reads(loss, batches, **recipe):
+    chosen = one_cycle.OneCycleConfig(epochs=1, batch_size=BATCH, optimizer="sgd", lr=0.01, **recipe)
+    targets = isinstance(loss, TargetsConfig)
+    classes = {"age": 0, "identity": 2} if targets else 2
+    network = Network(AlexNetConfig(), GapBnConfig(dimension=8), loss, classes, SIDE)
+    if targets:
+        network.loss.prepare(torch.tensor([[30.0, 0.0], [50.0, 1.0]]))
+    recognizer = Recognizer(network, chosen, seed=0, steps_per_epoch=batches)
+    with Reads() as counted:
+        fit(recognizer, Data(batches, targets), threads=1)
+    return counted.found
+
+
+LOSSES = {
+    "softmax": SoftmaxConfig(),
+    "arcface": ArcFaceConfig(),
+    "triplet": TripletConfig(),
+    "targets": TargetsConfig(parts={"age": {"loss": "regression"}, "identity": {"loss": "softmax"}}),
+    "softmax and center": SumConfig(terms=[{"loss": SoftmaxConfig()}, {"loss": CenterConfig(), "weight": 0.1}]),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_number_of_host_reads_does_not_depend_on_the_number_of_steps(name):
+    assert reads(LOSSES[name], 2) == reads(LOSSES[name], 4)
+
+
+def test_clipping_and_an_average_read_nothing():
+    assert reads(SoftmaxConfig(), 2, clip=1.0, ema=0.9) == reads(SoftmaxConfig(), 4, clip=1.0, ema=0.9)
+
+
+def test_a_read_in_every_step_is_counted():
+    class Reading(SoftmaxConfig):
+        def build(self, dimension, classes):
+            built = super().build(dimension, classes)
+            built.register_forward_hook(lambda module, args, found: float(found.detach()) and None)
+            return built
+
+    assert len(reads(Reading(), 4)) == len(reads(Reading(), 2)) + 2
