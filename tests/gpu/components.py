@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.lookup import known
+from configs.lookup import known, lookup
 
-NO_NETWORK = {"stored", "external"}  # embeddings that were computed elsewhere; a file, see test_external_network.py
+# What was computed elsewhere; and a file, see test_external_network.py.
+NO_NETWORK = {name for name in known("backbone") if lookup("backbone", name).stored} | {"external"}  # type: ignore[attr-defined]
 BACKBONES: dict[str, tuple[dict[str, Any], int]] = {  # title -> config, and the side of the images in pixels
     **{name: ({"name": name}, 64) for name in known("backbone") if name not in NO_NETWORK},
     "abn": ({"name": "abn", "backbone": "resnet34", "maps": 32}, 64),
