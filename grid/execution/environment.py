@@ -28,7 +28,8 @@ def environment(accelerator: str, tf32: bool) -> dict[str, Any]:
     if accelerator == "gpu":
         import torch
 
-        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        library: Any = torch.backends.cudnn
+        cudnn = library.version()
         found |= {"device": torch.cuda.get_device_name(), "driver": driver(DRIVER), "cuda": torch.version.cuda, "cudnn": cudnn}
     return found
 

@@ -40,7 +40,7 @@ def test_an_older_marker_without_environment_is_valid(tmp_path: Path) -> None:
 def test_equal_environments_are_counted_once_per_stage(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     shared = marker(ledger, "train", "a", {**GPU, "torch": "2.14"})
-    found = [shared, marker(ledger, "train", "b", GPU), shared, marker(ledger, "evaluate", "c", GPU)]
+    found = [shared, marker(ledger, "train", "b", GPU), replace(shared), marker(ledger, "evaluate", "c", GPU)]
     assert environments(found) == [{"stages": 2, **GPU}, {"stages": 1, **GPU, "torch": "2.14"}]
     assert json.loads(json.dumps(environments(found))) == environments(found)
 
