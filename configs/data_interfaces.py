@@ -262,6 +262,8 @@ class ProtocolConfig(ThirdParty, Component, ABC):
     flip_test: bool = False  # add the embedding of the mirrored image before normalization
     # Add the embeddings of the four corner crops, whose sides are this fraction of the image's.
     multi_crop: Annotated[float | None, Born(None), Field(gt=0, lt=1)] = None
+    # Of the evaluated network: 32-bit, or mixed with bfloat16, which is faster on a GPU and changes the third digit.
+    precision: Annotated[Literal["32-true", "bf16-mixed"], Born("32-true")] = "32-true"
     overlap: Literal["refuse", "drop"] = "refuse"  # policy for pairs with training subjects
     # Largest difference in bits between the 64-bit hashes of a test and a training image that count as near duplicates.
     near: Annotated[int | None, Born(None), Field(ge=0, le=15)] = None
@@ -283,7 +285,8 @@ class ProtocolConfig(ThirdParty, Component, ABC):
 
     def evaluation_identity(self) -> dict[str, Any]:
         """The settings that affect the results beside the images and the pairs; part of the evaluation's identity."""
-        return {} if self.multi_crop is None else {"multi_crop": self.multi_crop}
+        chosen = {"multi_crop": self.multi_crop, "precision": self.precision}
+        return {key: value for key, value in chosen.items() if value not in (None, "32-true")}
 
     @abstractmethod
     def pairs(self, manifest: Manifest) -> Pairs:

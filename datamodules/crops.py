@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from configs.data_interfaces import Dataset, Detector, DetectorConfig, Progress
 from datamodules.array_cache import ArrayCache
 from datamodules.detection import Detections
 from datamodules.geometry.cutting import Size, sides
+from datamodules.prefetching import readers
 
 BLOCK = 256  # images held in memory at a time
 FORMAT = 2  # version of the cache format; files of other versions are not read
@@ -31,7 +32,7 @@ class CropTable:
         missing: number of undetected faces
     """
 
-    def __init__(self, source: FlyingCrops | np.memmap, size: Size, kept: np.ndarray, missing: int) -> None:
+    def __init__(self, source: FlyingCrops | np.ndarray, size: Size, kept: np.ndarray, missing: int) -> None:
         self.source = source
         self.size = size
         self.kept = kept
@@ -43,6 +44,12 @@ class CropTable:
     def __getitem__(self, index: int) -> np.ndarray:
         """RGB, uint8, (height, width, 3); a copy."""
         return np.array(self.source[index])
+
+    def take(self, rows: Sequence[int]) -> np.ndarray:
+        """uint8 (n, height, width, 3); a copy. Crops computed on access are computed by several threads."""
+        if isinstance(self.source, FlyingCrops):
+            return self.source.take(rows)
+        return np.array(self.source[np.asarray(rows, np.int64)])
 
     def __getstate__(self) -> dict[str, Any]:
         # Pickling a memmap would copy the whole table; a worker process reopens the file instead.
@@ -84,10 +91,15 @@ class FlyingCrops:
                 raise broken("crop returned", crop, f"a numpy array uint8 {shape}", "a-detector")
         return crop
 
+    def take(self, rows: Sequence[int]) -> np.ndarray:
+        """uint8 (n, height, width, 3), read and cut by several threads."""
+        with ThreadPoolExecutor(readers()) as pool:
+            return np.stack(list(pool.map(self.__getitem__, rows)))
+
     def in_order(self, progress: Progress | None) -> Iterator[np.ndarray]:
-        """All crops in order, read and cut by two threads, one block at a time."""
+        """All crops in order, read and cut by several threads, one block at a time."""
         count = len(self)
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(readers()) as pool:
             for start in range(0, count, BLOCK):
                 for place, crop in enumerate(pool.map(self.__getitem__, range(start, min(start + BLOCK, count))), start + 1):
                     yield crop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,8 +13,15 @@ from torch.utils.data import DataLoader
 AHEAD = 2  # batches that are ready or in preparation; more would only use memory
 POLL = 0.1  # seconds between checks of an idle thread whether it is still needed
 
+READERS = 8  # threads that read images at once, at most
+
 Item = TypeVar("Item")
 _END = object()
+
+
+def readers() -> int:
+    """Number of threads that read and cut images: two, or one for each core that this process may use, up to ``READERS``."""
+    return min(READERS, max(2, len(os.sched_getaffinity(0))))
 
 
 class _Failure:

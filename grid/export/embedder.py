@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from datamodules.datamodule import tensors
 from datamodules.images import read_image
+from datamodules.inference import infer
 from grid.export.package import Package
 from grid.spec.grid_file import BadInput
 from modules.shape_inference import feature_shape
 from modules.weights.files import fit, read, under
-
-BATCH = 64  # images per forward pass
 
 
 class Plain(nn.Module):
@@ -93,15 +91,12 @@ class Embedder:
         Raises:
             BadInput: an embedding has length 0.
         """
-        found = []
-        with torch.inference_mode():
-            for start in range(0, len(crops), BATCH):
-                images = tensors(crops[start : start + BATCH], "cpu")
-                total = self.network(images)
-                if self.package.flip_test:
-                    total = total + self.network(images.flip(3))
-                found.append(total.double().numpy())
-        vectors = np.concatenate(found)
+
+        def summed(images: torch.Tensor) -> dict[str, torch.Tensor]:
+            total = self.network(images)
+            return {"embedding": total + self.network(images.flip(3)) if self.package.flip_test else total}
+
+        vectors = infer(summed, crops.__getitem__, range(len(crops)), "cpu")["embedding"].double().numpy()
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (np.isfinite(norms) & (norms > 0)).all():
             raise BadInput(f"{self.package.folder}: the network gives an embedding of length 0, which has no direction")

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from configs.contract import described
 from datamodules.datamodule import tensors
 from datamodules.images import decode, read_image
+from datamodules.inference import batch_size, infer
 from grid.results.model_loader import Trained
 from grid.stages.train import new_network
 
-BATCH = 64  # images per forward pass
 PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # PIL's modes that a PNG keeps
 PHOTOGRAPHS = "photographs are RGB arrays uint8 (height, width, 3), paths of image files, or PIL images"
 
@@ -90,16 +90,23 @@ class TrainedNetwork(nn.Module):
             ValueError: as ``crop``, or the tensor has another type or shape.
         """
         whole = isinstance(images, Tensor)
-        batch = self._float(images) if whole else self.prepare(images)
         mode = self.network.training
         self.network.eval()
         try:
-            found = torch.cat([self.network.embed(part) for part in torch.split(batch, BATCH)])
+            if whole:
+                parts = torch.split(self._float(images), batch_size(images.device, *self.size))
+                found = torch.cat([self.network.embed(part) for part in parts])
+            else:
+                crops = self.crop(images)
+                found = infer(self._embedding, crops.__getitem__, range(len(crops)), self._device())["embedding"]
         finally:
             self.network.train(mode)
         if normalize:
             found = nn.functional.normalize(found.double(), dim=1).float()
-        return found if whole else found.float().cpu().numpy()
+        return found if whole else found.float().numpy()
+
+    def _embedding(self, images: Tensor) -> dict[str, Tensor]:
+        return {"embedding": self.network.embed(images)}
 
     def _float(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or not images.is_floating_point() or tuple(images.shape[1:]) != (3, *self.size):

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.datamodule import tensors
+from datamodules.inference import BATCH, infer
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import Faces
-from grid.stages.evaluate import BATCH
 from grid.stages.labels import labels_of
 from modules.network import Network
 from modules.targets import TargetLosses
@@ -39,9 +38,7 @@ def true_classes(faces: Faces, training: Training, network: Network) -> dict[str
 
 def feature_maps(network: Network, crops: np.ndarray, device: str) -> Tensor:
     """(N, C, h, w) of crops uint8 (N, H, W, 3), on the CPU."""
-    with torch.inference_mode():
-        parts = [network.features(tensors(crops[start : start + BATCH], device)).cpu() for start in range(0, len(crops), BATCH)]
-    return torch.cat(parts)
+    return infer(lambda images: {"map": network.features(images)}, crops.__getitem__, range(len(crops)), device)["map"]
 
 
 def probabilities(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,13 @@ from torch.nn import functional
 
 from configs.data_interfaces import ProtocolConfig
 from datamodules.crops import CropTable
-from datamodules.datamodule import tensors
+from datamodules.inference import infer
 from grid.evaluation.evaluator import Embedded, Predicted
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.train import load_network
 from modules.network import Network, embedding_digest
-
-BATCH = 64  # images per batch; constant, because the batch size can affect the last bit
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
@@ -46,15 +45,16 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     if (miner := getattr(protocol, "miner", None)) and miner() == embedding_digest(network.state_dict()):
         raise ValueError(f"protocol {protocol.title}: this very network chose its pairs, so it cannot be evaluated by them")
+    if protocol.precision != "32-true":
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     predictions: dict[str, Any] = {}
-    with torch.inference_mode():
-        if task.predicts:
-            predictions = predicted(network, faces.crops, protocol, context)
-            vectors = np.zeros((len(faces.crops), 0))
-        elif training.backbone.stored:
-            vectors = stored(training, protocol, [manifest.keys[row] for row in used])
-        else:
-            vectors = embed(network, faces.crops, protocol, context)
+    if task.predicts:
+        predictions = predicted(network, faces.crops, protocol, context)
+        vectors = np.zeros((len(faces.crops), 0))
+    elif training.backbone.stored:
+        vectors = stored(training, protocol, [manifest.keys[row] for row in used])
+    else:
+        vectors = embed(network, faces.crops, protocol, context)
     if not counts:
         why = f"task {protocol.task} has no sample() for a quick check; {len(vectors)} images were embedded, none evaluated"
         return Result({"images": len(vectors), "left_out": why}, ())
@@ -75,25 +75,28 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
 
 def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context: Context) -> np.ndarray:
     """(N, D) float64, not normalized: the sum of the embeddings of all views of an image."""
-    found = []
-    for images in _batches(crops, context):
-        total: Any = None
-        for view in views(protocol):
-            embedding = network.embed(view(images))
-            total = embedding if total is None else total + embedding
-        found.append(total.double().cpu().numpy())
-    return np.concatenate(found)
+
+    def summed(images: Tensor) -> dict[str, Tensor]:
+        every = (network.embed(view(images)).float() for view in views(protocol))
+        return {"embedding": reduce(torch.add, every)}
+
+    found: np.ndarray = _inferred(summed, crops, protocol, context)["embedding"].double().numpy()
+    return found
 
 
 def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) -> np.ndarray:
     """(N, D) float64: embeddings that were computed elsewhere.
 
     Raises:
-        ValueError: the protocol asks for other views of the images, or as ``vectors`` of the backbone.
+        ValueError: the protocol asks for other views of the images or another precision, or as ``vectors`` of the backbone.
     """
     if protocol.flip_test or protocol.multi_crop is not None:
         raise ValueError(
             f"protocol {protocol.title}: stored embeddings are final; leave flip_test and multi_crop out, or store their sums"
+        )
+    if protocol.precision != "32-true":
+        raise ValueError(
+            f"protocol {protocol.title}: stored embeddings are final; precision is {protocol.precision}, leave it out"
         )
     found: np.ndarray = training.backbone.vectors(keys)
     return found
@@ -104,14 +107,12 @@ def predicted(network: Network, crops: CropTable, protocol: ProtocolConfig, cont
 
     float64 (N, classes), probabilities; or (N,), numbers.
     """
-    found: dict[str, list[np.ndarray]] = {}
-    for images in _batches(crops, context):
+
+    def averaged(images: Tensor) -> dict[str, Tensor]:
         seen = [network.predictions(view(images)) for view in views(protocol)]
-        for name in seen[0]:
-            if name != IDENTITY:
-                values = torch.stack([one[name].double() for one in seen]).mean(0)
-                found.setdefault(name, []).append(values.cpu().numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        return {name: torch.stack([one[name].double() for one in seen]).mean(0) for name in seen[0] if name != IDENTITY}
+
+    return {name: values.numpy() for name, values in _inferred(averaged, crops, protocol, context).items()}
 
 
 def _predicted(context: Context, training: Training, name: str, values: np.ndarray) -> Predicted:
@@ -128,12 +129,15 @@ def _predicted(context: Context, training: Training, name: str, values: np.ndarr
     return Predicted(target, values, tuple(classes), tuple(trained))
 
 
-def _batches(crops: CropTable, context: Context) -> Iterator[Tensor]:
-    """The images, ``BATCH`` at a time, in order."""
-    for start in range(0, len(crops), BATCH):
-        rows = range(start, min(start + BATCH, len(crops)))
-        yield tensors((crops[row] for row in rows), context.device)
-        context.report({"done": rows.stop, "total": len(crops), "unit": "images"})
+def _inferred(
+    function: Callable[[Tensor], Mapping[str, Tensor]], crops: CropTable, protocol: ProtocolConfig, context: Context
+) -> dict[str, Tensor]:
+    """``function`` of all images, with the protocol's precision."""
+
+    def progress(done: int, total: int) -> None:
+        context.report({"done": done, "total": total, "unit": "images"})
+
+    return infer(function, crops.take, range(len(crops)), context.device, protocol.precision, progress)
 
 
 def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:

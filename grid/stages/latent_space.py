@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from datamodules.datamodule import tensors
+from datamodules.inference import infer
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, faces_of
-from grid.stages.evaluate import BATCH
 from grid.stages.held_out import Studied, studied
 from grid.stages.train import load_network
 from modules.latent.attribute_labels import Attribute
@@ -58,7 +58,7 @@ class Encoder:
 
     def crops(self, rows: Any) -> np.ndarray:
         """uint8 (n, H, W, 3)."""
-        return np.stack([self.faces.crops[int(row)] for row in rows])
+        return self.faces.crops.take([int(row) for row in rows])
 
     def codes(self, rows: Any) -> Tensor:
         """The codes (n, ...) of rows of the dataset, each computed separately."""
@@ -69,37 +69,41 @@ class Encoder:
     def images(self, codes: Tensor) -> np.ndarray:
         """uint8 (n, H, W, 3) of codes (n, ...)."""
         with torch.inference_mode():
-            return pixels(decoded(self.network.decoder, codes))
+            return pixels(decoded(self.network.decoder, codes)).cpu().numpy()
 
     @cached_property
-    def _passes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        pooled, embedded, rebuilt = [], [], []
-        assert self.network.decoder is not None, "a study needs a decoder"
-        with torch.inference_mode():
-            for start in range(0, len(self.studied.rows), BATCH):
-                features = self.network.features(tensors(self.crops(self.studied.rows[start : start + BATCH]), self.device))
-                pooled.append(features.mean(dim=(2, 3)).double().cpu().numpy())
-                embedded.append(self.network.head(features).double().cpu().numpy())
-                rebuilt.append(pixels(self.network.decoder(features)))
-        return np.concatenate(pooled), np.concatenate(embedded), np.concatenate(rebuilt)
+    def _passes(self) -> dict[str, np.ndarray]:
+        decoder = self.network.decoder
+        assert decoder is not None, "a study needs a decoder"
+
+        def passed(images: Tensor) -> dict[str, Tensor]:
+            features = self.network.features(images)
+            return {
+                "pooled": features.mean(dim=(2, 3)).double(),
+                "embedding": self.network.head(features).double(),
+                "image": pixels(decoder(features)),
+            }
+
+        found = infer(passed, self.faces.crops.take, self.studied.rows, self.device)
+        return {name: values.numpy() for name, values in found.items()}
 
     @property
     def pooled(self) -> np.ndarray:
         """float64 (N, C): mean of the feature map over all locations."""
-        return self._passes[0]
+        return self._passes["pooled"]
 
     @property
     def embeddings(self) -> np.ndarray:
         """float64 (N, D), not normalized."""
-        return self._passes[1]
+        return self._passes["embedding"]
 
     @property
     def reconstructions(self) -> np.ndarray:
         """uint8 (N, H, W, 3)."""
-        return self._passes[2]
+        return self._passes["image"]
 
 
-def pixels(images: Tensor) -> np.ndarray:
-    """Images (N, 3, H, W) in [-1, 1] to uint8 (N, H, W, 3)."""
+def pixels(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [-1, 1] to uint8 (N, H, W, 3), on the same device."""
     found = images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    return found.permute(0, 2, 3, 1).cpu().numpy()
+    return found.permute(0, 2, 3, 1)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from configs.component import digest
@@ -23,7 +22,8 @@ from grid.spec.training import Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
 from grid.stages.labels import labels_of, rows_of
 
-BATCH = 64  # images per batch; constant, because the batch size can affect the last bit
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ClassificationConfig(StageConfig):
@@ -51,9 +51,7 @@ class Kind(StageKind):
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``result.json``: the errors, and the share of exact zeros in the embeddings (DeepFace reports 75 % for F7)."""
-    import torch
-
-    from datamodules.datamodule import tensors
+    from datamodules.inference import infer
     from grid.stages.train import load_network
     from modules.metrics.closed_set_error import missed, share_by_subject
 
@@ -67,16 +65,17 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if not len(held):
         raise ValueError("no image is held out, so there is nothing to classify; raise split.fraction")
     network = load_network(context, training, context.inputs["train"].facts["classes"])
-    logits, zeros, numbers = [], 0, 0
-    for start in range(0, len(held), BATCH):
-        rows = held[start : start + BATCH]
-        with torch.inference_mode():
-            embeddings = network.embed(tensors((faces.crops[row] for row in rows.tolist()), context.device))
-            logits.append(network.loss.logits(embeddings).float().cpu().numpy())
-        zeros += int((embeddings == 0).sum())
-        numbers += embeddings.numel()
-        context.report({"done": start + len(rows), "total": len(held), "unit": "images"})
-    scores, own = np.concatenate(logits), labels.primary[held]
+
+    def classified(images: Tensor) -> dict[str, Tensor]:
+        embeddings = network.embed(images)
+        return {"logits": network.loss.logits(embeddings).float(), "zeros": (embeddings == 0).sum(1)}
+
+    def progress(done: int, total: int) -> None:
+        context.report({"done": done, "total": total, "unit": "images"})
+
+    found = infer(classified, faces.crops.take, held, context.device, progress=progress)
+    zeros, numbers = int(found["zeros"].sum()), len(held) * network.dimension
+    scores, own = found["logits"].numpy(), labels.primary[held]
     top = min(settings.top, scores.shape[1] - 1)
     result: dict[str, Any] = {
         "error": share_by_subject(missed(scores, own), own),

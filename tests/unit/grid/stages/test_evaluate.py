@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from configs.lookup import resolve
+from datamodules.crops import CropTable
+from datamodules.inference import BATCH
 from grid.spec.training import Target
-from grid.stages.evaluate import BATCH, _predicted, embed, predicted, views
+from grid.stages.evaluate import _predicted, embed, predicted, stored, views
 
 SIDE = 8
 IMAGES = torch.arange(2 * 3 * SIDE * SIDE, dtype=torch.float32).reshape(2, 3, SIDE, SIDE)
@@ -59,15 +61,47 @@ class Columns:
 def test_the_views_of_an_image_are_added_and_batches_make_no_difference() -> None:
     count = BATCH + 3
     crops = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    table = CropTable(crops, SIDE, np.arange(count), 0)
     said: list[dict[str, Any]] = []
     network = Columns([])
     context: Any = SimpleNamespace(device="cpu", report=said.append)
-    found = embed(network, crops, protocol(flip_test=True), context)  # type: ignore[arg-type]
+    found = embed(network, table, protocol(flip_test=True), context)  # type: ignore[arg-type]
     columns = crops[..., 0].astype(np.float32).mean(axis=1) / 127.5 - 1
     np.testing.assert_allclose(found, columns + columns[:, ::-1], atol=1e-5)
     assert found.dtype == np.float64
     assert network.sizes == [BATCH, BATCH, 3, 3]
     assert said[-1] == {"done": count, "total": count, "unit": "images"}
+
+
+def test_another_precision_is_another_evaluation_and_the_default_is_not_named() -> None:
+    assert protocol().evaluation_identity() == protocol(precision="32-true").evaluation_identity() == {}
+    assert protocol(precision="bf16-mixed", multi_crop=0.5).evaluation_identity() == {
+        "precision": "bf16-mixed",
+        "multi_crop": 0.5,
+    }
+
+
+def test_views_are_added_in_32_bits_under_bfloat16() -> None:
+    seen = []
+
+    class Linear:
+        def embed(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(images[:, 0].flatten(1) @ torch.eye(SIDE * SIDE))
+            return seen[-1]
+
+    crops = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    context: Any = SimpleNamespace(device="cpu", report=lambda row: None)
+    table = CropTable(crops, SIDE, np.arange(3), 0)
+    found = embed(Linear(), table, protocol(flip_test=True, precision="bf16-mixed"), context)  # type: ignore[arg-type]
+    assert [one.dtype for one in seen] == [torch.bfloat16] * 2
+    np.testing.assert_array_equal(found, seen[0].double().numpy() + seen[1].double().numpy())
+
+
+def test_stored_embeddings_have_no_other_precision() -> None:
+    training: Any = SimpleNamespace(backbone=SimpleNamespace(vectors=lambda keys: np.ones((len(keys), 2))))
+    assert stored(training, protocol(), ["a"]).shape == (1, 2)
+    with pytest.raises(ValueError, match=r"drawn.*precision is bf16-mixed, leave it out"):
+        stored(training, protocol(precision="bf16-mixed"), ["a"])
 
 
 class Attributes:
@@ -81,9 +115,10 @@ class Attributes:
 def test_predictions_are_averaged_over_the_views_and_those_of_identities_are_left_out() -> None:
     count = BATCH + 3
     crops = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    table = CropTable(crops, SIDE, np.arange(count), 0)
     context: Any = SimpleNamespace(device="cpu", report=lambda row: None)
     network: Any = Attributes()
-    found = predicted(network, crops, protocol(flip_test=True), context)  # type: ignore[arg-type]
+    found = predicted(network, table, protocol(flip_test=True), context)
     columns = crops[..., 0].astype(np.float32).mean(axis=1) / 127.5 - 1
     assert set(found) == {"gender", "age"}
     np.testing.assert_allclose(found["age"], (columns[:, 0] + columns[:, -1]) / 2, atol=1e-5)

@@ -15,7 +15,7 @@ def test_pixels_are_the_inverse_of_the_networks_input() -> None:
     from grid.stages.explain import tensors
 
     crops = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype=np.uint8)
-    assert np.array_equal(pixels(tensors(crops, "cpu")), crops)
+    assert np.array_equal(pixels(tensors(crops, "cpu")).numpy(), crops)
     assert pixels(torch.full((1, 3, 1, 1), 1.7)).max() == 255
 
 
