@@ -177,7 +177,7 @@ class DetectorConfig(Component, ABC):
 
 class Detector(Protocol):
     def detect(self, images: Sequence[np.ndarray]) -> list[Detection]:
-        """One Detection per image; independent of batching, order and number of threads."""
+        """One Detection per image; independent of batching, order and number of threads, on a GPU up to rounding."""
 
     def of_manifest(self, manifest: Manifest) -> Any:
         """For trivial detectors only: the Detections of all images, without reading them."""

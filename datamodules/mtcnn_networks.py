@@ -54,6 +54,37 @@ class Networks:
         out = _in_blocks(faces, self._output, *OUTPUT, self.device)
         return out[:, 0], out[:, 1:5], out[:, 5:]
 
+    def proposals(self, images: Tensor, sizes: Tensor) -> Tensor:
+        """Score and box offsets (N, h, w, 5) of the windows of a batch on the device, for ``mtcnn_batches``.
+
+        Args:
+            images: (N, 3, H, W)
+            sizes: int64 (N, 2) on the CPU: height and width of each image within the batch; windows beyond get the score -1
+        """
+        net = self._p
+        padded = bool((sizes != sizes[0]).any())
+        x = net.prelu1(net.conv1(images))
+        inside = sizes.to(x.device, non_blocking=True) - 2
+        if padded:
+            x.masked_fill_(_beyond(x, inside), torch.finfo(x.dtype).min)  # an odd last row or column is pooled by itself
+        x = net.pool1(x)
+        inside = (inside + 1) // 2
+        if padded:
+            x.masked_fill_(_beyond(x, inside), 0)
+        x = net.prelu3(net.conv3(net.prelu2(net.conv2(x))))
+        out = functional.linear(x.permute(0, 2, 3, 1), *self._p_head)
+        scores = out[..., 0].sigmoid()
+        out[..., 0] = scores.masked_fill(_beyond(x, inside - 4)[:, 0], -1) if padded else scores
+        return out
+
+    def refined(self, faces: Tensor) -> Tensor:
+        """Score and offsets (N, 5) of faces (N, 3, 24, 24), on the device."""
+        return _scored(self._refine(faces))
+
+    def outputs(self, faces: Tensor) -> Tensor:
+        """Score, offsets and landmarks (N, 15: as of ``output``) of faces (N, 3, 48, 48), on the device."""
+        return _scored(self._output(faces))
+
     def _refine(self, x: Tensor) -> Tensor:
         net = self._r
         x = net.pool1(net.prelu1(net.conv1(x)))
@@ -79,9 +110,21 @@ def _in_blocks(faces: np.ndarray, net: Callable[[Tensor], Tensor], step: int, mo
         if short := -count % step:
             part = np.concatenate([part, np.zeros((short, *part.shape[1:]), np.float32)])
         out = net(torch.from_numpy(part).to(device).permute(0, 3, 1, 2))[:count].cpu()
-        out[:, 0].sigmoid_()
-        found.append(out.numpy())
+        found.append(_scored(out).numpy())
     return np.concatenate(found)
+
+
+def _scored(out: Tensor) -> Tensor:
+    """Turns the first of the numbers (N, numbers) into a score."""
+    out[:, 0].sigmoid_()
+    return out
+
+
+def _beyond(x: Tensor, sizes: Tensor) -> Tensor:
+    """bool (N, 1, H, W): the places of a batch x (N, C, H, W) that are outside of its images of these heights and widths."""
+    rows, columns = (torch.arange(side, device=x.device) for side in x.shape[2:])
+    high, wide = sizes[:, 0, None, None, None], sizes[:, 1, None, None, None]
+    return (rows[:, None] >= high) | (columns >= wide)
 
 
 def _of(layer: Any) -> tuple[Tensor, Tensor]:

@@ -6,17 +6,23 @@ stopped; so are shards computed by other nodes (see ``detect_shard.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from configs.contract import broken, naming
+from configs.data_interfaces import Dataset
 from datamodules.detection import Detections
+from datamodules.prefetching import ahead, readers
 from grid.ledger.ledger import Resume, State
 from grid.plan.code_version import source_digest
 from grid.spec.cell import DetectionShard, shard_of
 from grid.stages.context import Context, Result, fast_rows
 
-CHUNK = 256  # images; also the number decoded at once
+CHUNK = 256  # images between two saved parts
+PIXELS = 1 << 25  # decoded at once: 96 MB, and up to twice as much for the images that are decoded meanwhile
 TABLE = "detections.parquet"
 
 
@@ -48,18 +54,28 @@ def facts_of(whole: Detections) -> dict[str, int]:
 def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: int, stop: int) -> Detections:
     """The rows from ``start`` to ``stop`` of the manifest, chunk by chunk."""
     detection = config["detection"]
-    faces = detection.data.build(manifest)
-    detector = None
+    known = {} if context.fast else _finished(context)
+    ranges = [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
+    finished = {first: _read(context, known.get(_name(first))) for first, _ in ranges}
+    finished = {
+        first: part
+        for first, last in ranges
+        if (part := finished[first]) is not None and part.keys == tuple(manifest.keys[first:last])
+    }
+    detector = detection.detector.build(context.device) if len(finished) < len(ranges) else None
+    images = ahead(_images(detection.data.build(manifest), [some for some in ranges if some[0] not in finished]), 1)
     parts = []
-    finished = {} if context.fast else _finished(context)
-    for first in range(start, stop, CHUNK):
-        name, last = f"chunks/{first:09d}.parquet", min(first + CHUNK, stop)
-        part = _read(context, finished.get(name))
-        if part is None or part.keys != tuple(manifest.keys[first:last]):
+    for first, last in ranges:
+        part = finished.get(first)
+        if part is None:
             context.attempt.check()
-            detector = detector or detection.detector.build(context.device)
-            found = detector.detect([faces.image(row) for row in range(first, last)])
-            part = Detections.of(manifest.keys[first:last], checked_faces(found, last - first, detection.detector.name))
+            assert detector is not None
+            found: list[Any] = []
+            while len(found) < last - first:
+                some = next(images)
+                found += checked_faces(detector.detect(some), len(some), detection.detector.name)
+            part = Detections.of(manifest.keys[first:last], found)
+        name = _name(first)
         path = context.attempt.path / name
         path.parent.mkdir(exist_ok=True)
         part.save(path)
@@ -68,6 +84,28 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
         parts.append(part)
         context.report({"done": last - start, "total": stop - start, "unit": "images"})
     return Detections.concat(parts)
+
+
+def _name(first: int) -> str:
+    """The file of the chunk that begins with that row."""
+    return f"chunks/{first:09d}.parquet"
+
+
+def _images(faces: Dataset, ranges: Sequence[tuple[int, int]]) -> Iterator[list[np.ndarray]]:
+    """The images of each range of rows, decoded by several threads; at most ``PIXELS`` pixels at once, or one image."""
+    manifest = faces.manifest
+    with ThreadPoolExecutor(readers()) as pool:
+        for first, last in ranges:
+            rows: list[int] = []
+            pixels = 0
+            for row in range(first, last):
+                more = manifest.widths[row] * manifest.heights[row]
+                if rows and pixels + more > PIXELS:
+                    yield list(pool.map(faces.image, rows))
+                    rows, pixels = [], 0
+                rows.append(row)
+                pixels += more
+            yield list(pool.map(faces.image, rows))
 
 
 def checked_faces(found: Any, count: int, name: str) -> Any:

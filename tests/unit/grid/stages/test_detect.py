@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,3 +137,14 @@ def test_a_wrong_detection_names_the_detector(found: Any, said: str) -> None:
     with pytest.raises(ContractError, match=f"^detector 'mylab.eyes': {said}.*docs/extending.md#a-detector$"):
         checked_faces(found, 2, "mylab.eyes")
     assert checked_faces([MISSED, MISSED], 2, "mylab.eyes") == [MISSED, MISSED]
+
+
+def test_few_large_images_are_decoded_at_once_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = [10, 10, 40, 10, 10, 10]
+    manifest = SimpleNamespace(widths=sides, heights=sides)
+    faces: Any = SimpleNamespace(manifest=manifest, image=lambda row: row)
+    monkeypatch.setattr(detect, "PIXELS", 250)
+    assert list(detect._images(faces, [(0, 4), (4, 6)])) == [[0, 1], [2], [3], [4, 5]]
+    monkeypatch.setattr(detect, "PIXELS", 1 << 25)
+    assert list(detect._images(faces, [(1, 4), (5, 6)])) == [[1, 2, 3], [5]]
+    assert list(detect._images(faces, [])) == []
