@@ -15,6 +15,7 @@ from configs.data_interfaces import Augmentation, BatchesConfig
 from datamodules.augmentations._base import augmentation_seed
 from datamodules.batches.shuffled import ShuffledConfig as Shuffled
 from datamodules.crops import CropTable
+from datamodules.normalization import normalized
 from datamodules.prefetching import PrefetchingLoader
 from datamodules.sharing import Share, part_of
 
@@ -49,12 +50,6 @@ def to_pixels(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.
     images = torch.from_numpy(np.stack([item[0] for item in items]))
     labels = torch.from_numpy(np.stack([item[1] for item in items]))
     return images, labels, torch.tensor([item[2] for item in items])
-
-
-def normalized(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) on the same device, channels last in memory, bits as ``to_tensor``."""
-    divisor = torch.full((), 127.5, device=pixels.device)  # GPUs multiply by the reciprocal of a Python number
-    return pixels.permute(0, 3, 1, 2).float().div_(divisor).sub_(1.0)
 
 
 class TrainFaces(Dataset[Item]):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from configs.data_interfaces import Progress
+from datamodules.normalization import normalized
 from datamodules.prefetching import ahead
 
 BATCH = 64  # images per batch on a CPU; constant, because the batch size can affect the last bit
@@ -31,15 +32,6 @@ def batch_size(device: torch.device | str, height: int, width: int) -> int:
     if torch.device(device).type == "cpu":
         return BATCH
     return int(2 ** np.clip(round(float(np.log2(PIXELS / (height * width)))), np.log2(FEWEST), np.log2(MOST)))
-
-
-def normalized(block: Tensor, channels_last: bool = False) -> Tensor:
-    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [-1, 1] on the same device, bit-identical to ``datamodule.to_tensor``."""
-    images = block.permute(0, 3, 1, 2)
-    if not channels_last:
-        images = images.contiguous()
-    # A divisor on the device is divided by; a Python number would be turned into a reciprocal on a GPU.
-    return images.float().div_(torch.full((), 127.5, device=block.device)).sub_(1.0)
 
 
 def infer(

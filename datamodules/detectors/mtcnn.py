@@ -25,9 +25,9 @@ from pydantic import Field, model_validator
 from configs.component import Component
 from configs.data_interfaces import Alignment, DetectorConfig, Manifest
 from configs.data_interfaces import Detection as AnyDetection
+from configs.float32_precision import without_tf32
 from configs.lookup import component
 from datamodules.detection import MISSED, Detection
-from datamodules.full_precision import full_precision
 from datamodules.geometry.cutting import Size
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Mtcnn:
         if self.device.type != "cpu":
             from datamodules.mtcnn_batches import faces_of
 
-            with full_precision():
+            with without_tf32():
                 every = faces_of(networks, images, config.min_face_size, config.thresholds, config.factor)
             return [self._chosen(found, image) for found, image in zip(every, images, strict=True)]
         threads = torch.get_num_threads()

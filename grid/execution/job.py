@@ -315,7 +315,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     import numpy as np
     import torch
 
-    from modules.layers.float32_precision import without_tf32
+    from configs.float32_precision import without_tf32
     from modules.training.determinism import unfilled
 
     training = configs.get("training")

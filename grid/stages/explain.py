@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from configs.float32_precision import without_tf32
 from datamodules.datamodule import tensors
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of
@@ -22,7 +23,6 @@ from grid.stages.train import load_network
 from modules.attribution import returned
 from modules.attribution.explainer import Attribution, Reference, Refused
 from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Distance, Target
-from modules.layers.float32_precision import without_tf32
 from modules.network import Network
 
 MEAN = 500  # number of images used for a protocol's mean color

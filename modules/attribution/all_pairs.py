@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from configs.float32_precision import without_tf32
 from modules.attribution.batch_size import batch_size
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.pair_utilities import check_embeddings
-from modules.layers.float32_precision import without_tf32
 
 _BLOCK = 1 << 24  # numbers in memory at a time
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from configs.float32_precision import without_tf32
 from modules.attribution.batch_size import batch_size
 from modules.attribution.checks import check_finite, check_scores, scores_of
 from modules.attribution.hooks import evaluating
 from modules.attribution.layer_maps import weighted
 from modules.attribution.targets import Cosine, Target
-from modules.layers.float32_precision import without_tf32
 
 _NUMBERS = 1 << 27  # in a gradient of many pairs, of which a backward pass needs a few: about 2 GB on a GPU
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from configs.contract import broken
+from configs.float32_precision import without_tf32
 from modules.attribution.targets import Target
-from modules.layers.float32_precision import without_tf32
 
 SECTION = "an-explainer"  # of docs/extending.md
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from configs.contract import broken, built, is_json, naming
+from configs.float32_precision import without_tf32
 from modules.attribution.explainer import SECTION, Attribution, PairAttribution, Reference
 from modules.attribution.explanation import Explained
 from modules.attribution.targets import Target
-from modules.layers.float32_precision import without_tf32
 
 METRIC = "an-explanation-metric"  # section of docs/extending.md
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from modules.layers.float32_precision import tf32_allowed
+from configs.float32_precision import tf32_allowed
 from modules.training.determinism import unfilled
 
 

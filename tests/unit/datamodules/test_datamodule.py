@@ -7,7 +7,8 @@ import torch
 
 from datamodules.augmentations import basic, flip, none
 from datamodules.augmentations._base import augmentation_seed
-from datamodules.datamodule import FaceDataModule, normalized, to_batch, to_pixels, to_tensor
+from datamodules.datamodule import FaceDataModule, to_batch, to_pixels, to_tensor
+from datamodules.normalization import normalized
 
 COUNT, SIZE = 23, 8
 

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from datamodules import inference
-from datamodules.datamodule import tensors
-from datamodules.inference import BATCH, batch_size, infer, normalized
+from datamodules.inference import BATCH, batch_size, infer
 
 RNG = np.random.default_rng(0)
 COUNT, SIDE = 2 * BATCH + 5, 12
@@ -19,15 +18,6 @@ CROPS = RNG.integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
 def network():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 100, 16)).eval()
-
-
-def test_normalization_is_that_of_training():
-    every = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    assert torch.equal(normalized(torch.from_numpy(every)), tensors(every, "cpu"))
-    assert normalized(torch.from_numpy(CROPS)).is_contiguous()
-    other = normalized(torch.from_numpy(CROPS), channels_last=True)
-    assert other.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(other, tensors(CROPS, "cpu"))
 
 
 @pytest.mark.parametrize("chunk", [1, 1 << 28])  # bytes: copied after every batch, and once

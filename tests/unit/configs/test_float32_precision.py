@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from modules.layers.float32_precision import tf32_allowed, without_tf32
+from configs.float32_precision import tf32_allowed, without_tf32
 
 BACKENDS = torch.backends
 
