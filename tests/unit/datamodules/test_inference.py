@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from datamodules import inference
+from datamodules.datamodule import tensors
 from datamodules.inference import BATCH, batch_size, infer
 
 RNG = np.random.default_rng(0)
