@@ -2,7 +2,8 @@
 
 So the tolerance follows from the computation: a device may be ``FACTOR`` times as far from float64 as the CPU is, and ``floor``
 more. TF32 has ten bits of mantissa, 1e-3, and is beyond ``VALUES``. The gradient has no such bound: a ReLU or a maximum that
-rounding decides otherwise changes it by the share of one unit in its layer; hence ``GRADIENTS``.
+rounding decides otherwise changes it by the share of one unit in its layer; hence ``GRADIENTS``, and ``shaken``: how far rounding
+of the input alone moves it in float64.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 CHOICE = "FACEGRID_GPU_DEVICE"  # environment variable: "cuda" or "cpu"
 FACTOR = 5.0
+ROUNDING = 1e-6
 VALUES, GRADIENTS = 1e-4, 1e-2  # relative to the L2 norm
 
 
@@ -55,6 +57,16 @@ def agree(run: Callable[[str, torch.dtype], Mapping[str, Any]], device: str, flo
         assert scale > 0, f"{name} is zero, so it shows nothing"
         cpu, here = (np.linalg.norm(found[name] - truth) / scale for found in (plain, ours))
         assert here <= FACTOR * cpu + floors[name], f"{name}: {here:.2e} from float64, the CPU {cpu:.2e}"
+
+
+def shaken(run: Callable[[float, int], Tensor]) -> float:
+    """The largest relative change of a result in float64 over a few changes of its input by about a rounding of float32.
+
+    Args:
+        run: (relative size of the change, its seed) to the result
+    """
+    exact = run(0.0, 0)
+    return max(float((run(ROUNDING, seed) - exact).norm() / exact.norm()) for seed in range(6))
 
 
 def _array(value: Any) -> np.ndarray:
