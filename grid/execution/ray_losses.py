@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import time
 from typing import Any
 
 NOTICED = 15.0  # seconds within which Ray notices that a node is gone
 POLL = 0.5  # seconds
+
+
+def error_of(trial: Any) -> BaseException | None:
+    """The exception that ended a trial of Tune; None if it left none."""
+    file = trial.pickled_error_file  # in the driver's folder; ``get_pickled_error`` reads a copy that comes later
+    if file is None or not os.path.exists(file):
+        return None
+    with open(file, "rb") as pickled:
+        found = pickle.load(pickled)
+    return found if isinstance(found, BaseException) else None
 
 
 def killed_for_memory(error: BaseException | None) -> bool:

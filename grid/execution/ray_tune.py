@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from grid.execution.out_of_memory import advice
 from grid.execution.perform import devices_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_helpers import RayHelpers
-from grid.execution.ray_losses import killed_for_memory, node_was_lost
+from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.slots import KINDS, Memory, Slots, slot_words
@@ -45,6 +46,8 @@ class RayExecutor(Executor):
             tuner = _tuner(
                 self.launch, slots, scratch, _searcher(session, slots), _callback(session, slots, self.launch.retries)
             )
+            # at the end Tune lists the trials that were lost, also those that were retried
+            logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 tuner.fit()
 
@@ -180,7 +183,7 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
             work = session.queue.running.get(trial.config.get("id"))
             if work is None:
                 return
-            error = trial.get_pickled_error()
+            error = error_of(trial)
             if killed_for_memory(error):
                 before = slots.of(work.id)
                 if not slots.enlarge(work.id, "host"):

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import ray
+from ray import cloudpickle
 
 from grid.execution import ray_losses
-from grid.execution.ray_losses import killed_for_memory, node_was_lost
+from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
 
 
 def unavailable() -> ray.exceptions.ActorUnavailableError:
     return ray.exceptions.ActorUnavailableError("RPC error: Socket closed", None)
+
+
+def test_the_error_of_a_trial_is_read_from_the_drivers_folder(tmp_path: Path) -> None:
+    file = tmp_path / "error.pkl"
+    trial = SimpleNamespace(pickled_error_file=str(file))
+    assert error_of(trial) is None
+    file.write_bytes(cloudpickle.dumps(unavailable()))
+    assert isinstance(error_of(trial), ray.exceptions.ActorUnavailableError)
+    assert error_of(SimpleNamespace(pickled_error_file=None)) is None
 
 
 def test_a_kill_for_memory_is_told_from_other_kills() -> None:
