@@ -2,8 +2,8 @@
 
 So the tolerance follows from the computation: a device may be ``FACTOR`` times as far from float64 as the CPU is, and ``floor``
 more. TF32 has ten bits of mantissa, 1e-3, and is beyond ``VALUES``. The gradient has no such bound: a ReLU or a maximum that
-rounding decides otherwise changes it by the share of one unit in its layer; hence ``GRADIENTS``, and ``shaken``: how far rounding
-of the input alone moves it in float64.
+rounding decides otherwise changes it by the share of one unit in its layer; hence ``GRADIENTS``, and ``shaken``: how far
+rounding of the input alone moves it in float64.
 """
 
 from __future__ import annotations
