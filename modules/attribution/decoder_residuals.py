@@ -61,7 +61,7 @@ def weighted(
     way = decode or decode_of(decoder, masking, features.device)
     assert way != "together" or masking == "per_channel", "cumulative changes depend on each other"
     if way == "together":
-        total, dead = _together(decoder, features, weights.double(), norm, place)
+        total, dead = _together(decoder, features, weights.to(features.device, torch.float64), norm, place)
     else:
         total, dead = _summed(_parts(decoder, features, masking, place, way), weights.double(), norm)
     return total.cpu().numpy(), int(dead)
