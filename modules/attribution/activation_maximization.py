@@ -6,6 +6,8 @@ keeps colors in range, and the total variation, sum of (dx^2 + dy^2)^(beta / 2),
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,32 +100,41 @@ def _ascend(
     network: Any, target: Target, canvas: Tensor, steps: int, generator: torch.Generator, prior: Prior
 ) -> tuple[Tensor, Tensor]:
     """Returns the image (1, 3, H, W) and its course (steps + 1,)."""
-    course = []
+    course, seen = [], []
     speed = torch.zeros_like(canvas)
     for _ in range(steps):
         with torch.no_grad():
-            course.append(_finite(target.scores(network, network.embed(canvas))))
+            course.append(target.scores(network, network.embed(canvas))[0])
         moves = torch.randint(-prior.jitter, prior.jitter + 1, (2,), generator=generator).tolist()
         with torch.enable_grad():
             leaf = torch.roll(canvas, moves, (2, 3)).requires_grad_()
-            score = _finite(target.scores(network, network.embed(leaf)))
+            score = target.scores(network, network.embed(leaf))[0]
             gradient = torch.autograd.grad(score, leaf)[0] if score.requires_grad else torch.zeros_like(leaf)
         scale = gradient.square().mean().sqrt()
-        if not scale > 0:
-            raise Refused("no_gradient", "the score does not change with the image, so nothing says where to go")
+        seen.append(torch.stack([course[-1].detach(), score.detach(), scale]))
+        if len(seen) == 1:
+            _check(seen)
         back = torch.roll(gradient, [-move for move in moves], (2, 3)) / scale
         speed = prior.momentum * speed + back - prior_gradient(canvas, prior)
         canvas = (canvas + prior.rate * (1 - prior.momentum) * speed).clamp(-1, 1)
     with torch.no_grad():
-        course.append(_finite(target.scores(network, network.embed(canvas))))
+        course.append(target.scores(network, network.embed(canvas))[0])
+    _check([*seen, torch.stack([course[-1], course[-1], torch.ones_like(course[-1])])])
     return canvas, torch.stack([score.detach() for score in course])
 
 
-def _finite(scores: Tensor) -> Tensor:
-    score = scores[0]
-    if not torch.isfinite(score):
-        raise Refused("not_finite", f"the image's score is {float(score)}, such as the cosine of an embedding of length 0")
-    return score
+def _check(seen: Sequence[Tensor]) -> None:
+    """Refuses what cannot be maximized. Reads all steps at once: a GPU would wait for each one.
+
+    Args:
+        seen: of each step (3,): the score of the image and of the shifted image, and the root mean square of the gradient
+    """
+    for *scores, scale in torch.stack(list(seen)).tolist():
+        for score in scores:
+            if not math.isfinite(score):
+                raise Refused("not_finite", f"the image's score is {score}, such as the cosine of an embedding of length 0")
+        if not scale > 0:
+            raise Refused("no_gradient", "the score does not change with the image, so nothing says where to go")
 
 
 def prior_value(canvas: Tensor, prior: Prior) -> Tensor:

@@ -82,7 +82,7 @@ def pipeline(device: str) -> Iterator[Row]:
 
 
 def detection(device: str) -> Iterator[Row]:
-    images = drawn(large(device, 24, 2))
+    images = drawn(large(device, 256, 2))
     before = torch.get_num_threads()
     torch.set_num_threads(min(8, os.cpu_count() or 1))
     try:
