@@ -12,12 +12,15 @@ POLL = 0.5  # seconds
 
 
 def error_of(trial: Any) -> BaseException | None:
-    """The exception that ended a trial of Tune; None if it left none."""
+    """The exception that ended a trial of Tune; None if it left none that can be read."""
     file = trial.pickled_error_file  # in the driver's folder; ``get_pickled_error`` reads a copy that comes later
     if file is None or not os.path.exists(file):
         return None
-    with open(file, "rb") as pickled:
-        found = pickle.load(pickled)
+    try:
+        with open(file, "rb") as pickled:
+            found = pickle.load(pickled)
+    except Exception:  # of a class that this process cannot import: then the process counts as lost, like most
+        return None
     return found if isinstance(found, BaseException) else None
 
 

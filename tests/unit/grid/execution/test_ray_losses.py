@@ -24,6 +24,8 @@ def test_the_error_of_a_trial_is_read_from_the_drivers_folder(tmp_path: Path) ->
     file.write_bytes(cloudpickle.dumps(unavailable()))
     assert isinstance(error_of(trial), ray.exceptions.ActorUnavailableError)
     assert error_of(SimpleNamespace(pickled_error_file=None)) is None
+    file.write_bytes(b"cno_such_module\nError\n.")
+    assert error_of(trial) is None
 
 
 def test_a_kill_for_memory_is_told_from_other_kills() -> None:
