@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from configs.lookup import nearest
 from grid.ledger.attempt_log import read_log
 from grid.ledger.ledger import Ledger
 from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.study import CellView, Study
 from grid.secrets import masked_text
+from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
 from grid.spec.measure import is_number
 from grid.spec.stage_name import StageName
@@ -31,7 +33,12 @@ def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: st
 
     Returns:
         rows with ``time`` (unix seconds), ``level``, ``cell``, ``stage``, ``id``, ``attempt``, ``message`` and further fields
+
+    Raises:
+        BadInput: no cell has such a stage.
     """
+    if stage is not None:
+        _check_stage(study, stage)
     owners: dict[str, tuple[StageName, list[CellView]]] = {}
     for cell in study.cells:
         if cell.hidden or not selects(where, cell.levels):
@@ -47,6 +54,13 @@ def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: st
                 {"time": row.pop("time"), "level": row.pop("level"), "cell": title, "stage": str(name), "id": id, **row}
             )
     return sorted(found, key=lambda row: row["time"])
+
+
+def _check_stage(study: Study, stage: str) -> None:
+    names = {name for cell in study.cells for name in cell.names}
+    known = sorted({*(str(name) for name in names), *(name.kind for name in names)})
+    if stage not in known:
+        raise BadInput(f"--stage {stage}: no cell of {study.path} has such a stage{nearest(stage, known)}")
 
 
 def stage_log(ledger: Ledger, kind: str, id: str) -> list[dict[str, Any]]:
@@ -80,10 +94,12 @@ def _ends(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
     for name in ledger.store.names(f"{kind}/{id}"):
         if (found := END.fullmatch(name)) is None:
             continue
+        key = f"{kind}/{id}/{name}"
         try:
-            record = unseal(ledger.store.get(f"{kind}/{id}/{name}"), name)
+            record = unseal(ledger.store.get(key), name)
         except Damaged as error:
-            yield _row(0.0, "error", None, str(error))
+            stat = ledger.store.stat(key)
+            yield _row((stat and stat.written) or time.time(), "error", None, str(error))
             continue
         yield _end(found[1], int(found[2]), record)
 

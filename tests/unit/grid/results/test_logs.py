@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from grid.ledger.attempt_log import AttemptLog
 from grid.ledger.lock import Lock
 from grid.ledger.study import Study
 from grid.results.logs import fresh, line, stage_log, study_log
+from grid.spec.grid_file import BadInput
 
 Make = Callable[..., Study]
 
@@ -56,7 +58,10 @@ def test_cells_and_stages_are_chosen_and_messages_stand_between_records(study: S
     assert {row["cell"] for row in rows} == {one.title for one in study.cells}
     assert {row["stage"] for row in rows} >= {"train", "evaluate:lfw view 2"}
     assert {row["stage"] for row in study_log(study, None, "evaluate")} == {"evaluate:lfw view 2"}
-    assert study_log(study, None, "no such stage") == []
+    with pytest.raises(
+        BadInput, match=r"^--stage evaluat: no cell of .* has such a stage; did you mean 'evaluate'\? \(known: evaluate, "
+    ):
+        study_log(study, None, "evaluat")
     (message,) = (row for row in rows if row.get("source") == "timm")
     assert message["message"] == "deprecated, see https://***@example"
     assert line(message).endswith("train: timm: deprecated, see https://***@example")
@@ -87,6 +92,14 @@ def test_what_became_of_a_result_is_reported(study: Study) -> None:
     study.ledger.forgive("train", study.cells[0].stages["train"])
     assert stage_log(study.ledger, "train", id)[-1]["message"] == "its result no longer counts: for the test"
     assert "may be tried again" in stage_log(study.ledger, "train", study.cells[0].stages["train"])[-1]["message"]
+
+
+def test_a_damaged_record_is_a_line_with_the_time_it_was_written(study: Study) -> None:
+    id = study.cells[1].stages["train"]
+    study.ledger.store.put(f"train/{id}/retry-000007.json", b"damaged")
+    (row,) = (row for row in stage_log(study.ledger, "train", id) if row["level"] == "error")
+    assert "retry-000007.json" in row["message"]
+    assert abs(row["time"] - time.time()) < 600
 
 
 def test_following_prints_each_line_once_until_nothing_computes(
