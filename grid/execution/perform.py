@@ -75,6 +75,11 @@ def devices_of(jobs: Sequence[Job], ledger: Ledger) -> int:
     return max((job.devices for job in jobs if job.devices > 1 and not finished(ledger, job)), default=1)
 
 
+def kinds_of(jobs: Sequence[Job], ledger: Ledger) -> list[str]:
+    """The kinds of the unfinished jobs of a unit of work; of all of them if none is left."""
+    return [job.kind for job in jobs if not finished(ledger, job)] or [job.kind for job in jobs]
+
+
 def packed_jobs(jobs: Sequence[Job]) -> str:
     """Serializes jobs as text for a worker in another process."""
     return json.dumps([asdict(job) for job in jobs])

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from configs.lookup import known, nearest
 from grid.execution.slots import Slots, slot_words
 from grid.spec.grid_file import BadInput, Launch, Resources
+from grid.spec.stage_kind import built_in, stage_kind
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics
@@ -61,9 +63,9 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
             signal.signal(signal.SIGTERM, on_term)  # ray.init installs a handler that terminates the process immediately
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             resources = reserved(launch.resources, nodes)
-            _check_resources(resources, nodes)
+            _check_resources("launch.resources", resources, nodes)
             say(resource_words(resources, len(nodes)))
-            yield Slots(resources, nodes)
+            yield Slots(resources, nodes, _of_kinds(launch, resources, nodes))
         finally:
             ray.shutdown()
 
@@ -247,6 +249,21 @@ def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[st
         found["GPU"] = gpus
     if wanted.memory_gib:
         found["memory"] = wanted.memory_gib * 2**30
+    return {**found, **wanted.custom}
+
+
+def _of_kinds(
+    launch: Launch, resources: Mapping[str, float], nodes: Sequence[Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """What kinds of stages reserve where it differs from ``resources``: no GPU if they have no use for one."""
+    kinds = {name: stage_kind(name) for name in (*(kind.name for kind in built_in()), *known("stage"))}
+    without = {name: value for name, value in resources.items() if name != "GPU"}
+    found = {name: without for name, kind in kinds.items() if not kind.device}
+    for kind in launch.stage_resources:
+        if kind not in kinds and "." not in kind:
+            raise BadInput(f"launch.stage_resources: no kind of stage is called {kind!r}{nearest(kind, kinds)}")
+        found[kind] = reserved(launch.resources_of(kind), nodes)
+        _check_resources(f"launch.stage_resources.{kind}", found[kind], nodes)
     return found
 
 
@@ -256,11 +273,11 @@ def resource_words(resources: Mapping[str, float], nodes: int) -> str:
     return f"Ray on {where}: each unit of work has {slot_words(resources)}{'' if 'GPU' in resources else ' and no GPU'}"
 
 
-def _check_resources(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
+def _check_resources(key: str, wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
     if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
         have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
         want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        raise BadInput(f"launch.resources: no node has {want} (nodes have: {have}); lower the resources or add a node")
+        raise BadInput(f"{key}: no node has {want} (nodes have: {have}); lower the resources or add a node")
 
 
 def check_devices(resources: Mapping[str, float], devices: int) -> None:

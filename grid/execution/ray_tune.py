@@ -13,7 +13,7 @@ from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
 from grid.execution.job import NO_MEMORY, RunOptions, accelerator, device_words
 from grid.execution.out_of_memory import advice
-from grid.execution.perform import devices_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
+from grid.execution.perform import devices_of, kinds_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
@@ -22,6 +22,7 @@ from grid.execution.scheduler import Work
 from grid.execution.slots import KINDS, Memory, Slots, slot_words
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
+from grid.spec.stage_name import TRAIN
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in uninterruptible calls, and terminates the process after 60
 REPORT_SECONDS = 1.0  # minimum time between two live reports of a trial
@@ -42,7 +43,7 @@ class RayExecutor(Executor):
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
-            check_devices(slots.first, session.devices)
+            check_devices(slots.suited([TRAIN]), session.devices)
             tuner = _tuner(
                 self.launch, slots, scratch, _searcher(session, slots), _callback(session, slots, self.launch.retries)
             )
@@ -130,6 +131,7 @@ def _searcher(session: Session, slots: Slots) -> Any:
             if work is None:
                 return None
             self.trials[trial_id] = work
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
             devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
             return {  # as text, since Tune flattens mappings
                 "id": work.id,

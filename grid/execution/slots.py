@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 Memory = Literal["gpu", "host"]
@@ -16,19 +16,38 @@ class Slots:
     Args:
         resources: what a unit of work reserves at first, as Ray names it: CPU, GPU, memory (bytes)
         nodes: the resources of each node
+        of_kinds: kind of stage -> what it reserves, where that differs
 
     Attributes:
         first: ``resources``
     """
 
-    def __init__(self, resources: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        resources: Mapping[str, float],
+        nodes: Sequence[Mapping[str, float]],
+        of_kinds: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
         self.first = dict(resources)
         self._nodes = nodes
+        self._of_kinds = of_kinds or {}
         self._slots: dict[str, dict[str, float]] = {}
 
     def of(self, work: str) -> dict[str, float]:
         """What the unit of work reserves."""
         return self._slots.get(work, self.first)
+
+    def suited(self, kinds: Iterable[str]) -> dict[str, float]:
+        """What work with stages of these kinds reserves at first: of each resource, the most that one of them needs."""
+        found: dict[str, float] = {}
+        for kind in kinds:
+            for name, amount in self._of_kinds.get(kind, self.first).items():
+                found[name] = max(amount, found.get(name, 0.0))
+        return found
+
+    def prepare(self, work: str, kinds: Iterable[str]) -> None:
+        """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before."""
+        self._slots.setdefault(work, self.suited(kinds))
 
     def larger(self, work: str, memory: Memory) -> dict[str, float] | None:
         """The next slot with more memory of that kind, or None: twice the share of a GPU, up to a whole one; twice the memory,

@@ -77,6 +77,18 @@ class Resources(Config):
     cpus: float = Field(1, gt=0)
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 if there are GPUs (as in `debug`), else 0
     memory_gib: float | None = Field(None, gt=0)
+    custom: dict[str, float] = Field(
+        default_factory=dict
+    )  # other resources of Ray's nodes, such as accelerator_type:H100: 0.01
+
+
+class StageResources(Config):
+    """The resources of one kind of stage; what is None is that of ``launch.resources``."""
+
+    cpus: float | None = Field(None, gt=0)
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] | None = None
+    memory_gib: float | None = Field(None, gt=0)
+    custom: dict[str, float] | None = None
 
 
 def _place(value: Any) -> Any:
@@ -96,6 +108,7 @@ class Launch(Config):
     executor: str = "ray"  # ray, local (sequentially in this process), or the dotted path of the user's own class
     address: str | None = None  # of a Ray cluster; default: this machine only
     resources: Resources = Resources()
+    stage_resources: dict[str, StageResources] = Field(default_factory=dict)  # kind of stage -> what differs for it
     devices: int | None = Field(None, ge=1)  # that train cells with compute.devices above 1, if not as many; same numbers only
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: some on GPUs, else none
@@ -105,6 +118,11 @@ class Launch(Config):
     claims: Path | None = None  # file of claims that the report judges; docs/claims.md
     detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
     notify: str | None = None  # a command that runs when a launch ends, with JSON on its standard input
+
+    def resources_of(self, kind: str) -> Resources:
+        """The resources of a kind of stage."""
+        own = self.stage_resources.get(kind, StageResources())
+        return self.resources.model_copy(update={key: value for key, value in own if value is not None})
 
 
 class Spec(Config):

@@ -104,6 +104,7 @@ class StageKind:
         starts: a cell counts as started once such a stage has started.
         epochs: it writes an event per epoch, from which curves are drawn.
         epochs_in: the part of a cell's config whose ``epochs`` is their number; empty: unknown.
+        device: it computes with networks; otherwise it never reserves a GPU.
         parts: the kind whose stages are parts of a stage of this kind; empty: it is computed as one.
         explains: ``facegrid explain`` adds such stages to a finished study.
         maps: its outputs are an explanation, which reports and tracking draw; see ``grid.results.explanation_reader``.
@@ -118,6 +119,7 @@ class StageKind:
     starts: ClassVar[bool] = True
     epochs: ClassVar[bool] = False
     epochs_in: ClassVar[str] = ""
+    device: ClassVar[bool] = True
     parts: ClassVar[str] = ""
     explains: ClassVar[bool] = False
     maps: ClassVar[bool] = False

@@ -51,6 +51,7 @@ class DifferentialsConfig(StageConfig):
 
 class Kind(StageKind):
     order = 60
+    device = False
     configs: ClassVar = {"settings": "stage", "protocol": "protocol"}
 
     def plan(self, graph: Graph) -> None:

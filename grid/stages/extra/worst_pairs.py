@@ -44,6 +44,7 @@ class WorstPairsConfig(StageConfig):
 
 class Kind(StageKind):
     order = 60
+    device = False
     configs: ClassVar = {"settings": "stage", "protocol": "protocol"}
 
     def plan(self, graph: Graph) -> None:

@@ -13,6 +13,7 @@ from grid.spec.stage_name import SEARCH, TRIAL
 
 class Kind(StageKind):
     order = 15
+    device = False
     shared = True
     leaf = False
     computes = "grid.stages.search"

@@ -34,5 +34,19 @@ def test_memory_doubles_up_to_that_of_the_largest_node_with_the_other_resources(
     assert ladder({"CPU": 1}, "host", [{"CPU": 4}]) == [0]
 
 
+def test_a_unit_of_work_has_the_most_that_one_of_its_kinds_of_stages_needs() -> None:
+    kinds = {"detect": {"CPU": 4.0}, "explain": {"CPU": 1.0, "GPU": 1.0, "memory": 8.0 * GIB}}
+    slots = Slots({"CPU": 2, "GPU": 0.5}, NODES, kinds)
+    slots.prepare("detection", ["detect"])
+    slots.prepare("cell", ["train", "evaluate", "explain"])
+    slots.prepare("rest", ["train"])
+    assert slots.of("detection") == {"CPU": 4}
+    assert slots.of("cell") == {"CPU": 2, "GPU": 1, "memory": 8 * GIB}
+    assert slots.of("rest") == {"CPU": 2, "GPU": 0.5}
+    assert slots.enlarge("rest", "gpu")
+    slots.prepare("rest", ["train"])
+    assert slots.of("rest") == {"CPU": 2, "GPU": 1}, "a larger slot is kept when the work is tried again"
+
+
 def test_a_slot_in_words() -> None:
     assert slot_words({"CPU": 2, "GPU": 0.5, "memory": 5.5 * GIB}) == "2 CPU, 0.5 GPU, 5.5 GiB"

@@ -1,0 +1,21 @@
+"""MTCNN that writes down what Ray reserved for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Literal
+
+from datamodules.detectors.mtcnn import MTCNNConfig
+
+
+class Config(MTCNNConfig):
+    name: Literal["components.placed"] = "components.placed"  # type: ignore[assignment]
+
+    def build(self, device: str = "cpu") -> Any:
+        import ray
+
+        if folder := os.environ.get("FACEGRID_TEST_SHARES"):
+            with open(os.path.join(folder, "detect"), "a", encoding="ascii") as file:
+                file.write(json.dumps(ray.util.get_current_placement_group().bundle_specs) + "\n")
+        return super().build(device)
