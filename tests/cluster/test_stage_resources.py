@@ -29,9 +29,10 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
     file = grid(tmp_path / "tiny.yaml", one_cell)
     try:
         nodes.add(num_cpus=2, num_gpus=1, resources={"rack": 1})
-        facegrid(tmp_path, "launch", file, "--address", nodes.address)
-        wrong = facegrid(tmp_path, "launch", file, "launch.stage_resources.train.gpus=4", "recipe.epochs=2", code=2)
-        unknown = facegrid(tmp_path, "launch", file, "launch.stage_resources.trian.gpus=1", "recipe.epochs=2", code=2)
+        where = ("--address", nodes.address)
+        facegrid(tmp_path, "launch", file, *where)
+        wrong = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.train.gpus=4", "recipe.epochs=2", code=2)
+        unknown = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.trian.gpus=1", "recipe.epochs=2", code=2)
     finally:
         nodes.close()
     built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]

@@ -25,7 +25,7 @@ PLACES = torch.empty(2, 8, 8, 2, device="meta")
         (lambda images: functional.grid_sample(images, PLACES, align_corners=False), ["the gradient of grid_sample"]),
         (lambda images: functional.max_unpool2d(*functional.max_pool2d(images, 2, return_indices=True), 2), ["MaxUnpool2d"]),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if callable(value) else " and ".join(value) or "none",
 )  # fmt: skip
 def test_they_are_found_in_modules_and_functions(function, found):
     before = torch.are_deterministic_algorithms_enabled()
