@@ -40,7 +40,7 @@ def without_tf32() -> Iterator[None]:
 
 @contextlib.contextmanager
 def tf32_allowed(allowed: bool) -> Iterator[None]:
-    """Turns TF32 on if ``allowed``, else off, for all of ``without_tf32``; on exit, all settings are as before."""
+    """Turns TF32 on if ``allowed``, else off, on GPUs; on CPUs always off. On exit, all settings are as before."""
     import torch
 
     backends: Any = torch.backends
@@ -50,8 +50,9 @@ def tf32_allowed(allowed: bool) -> Iterator[None]:
             return
         try:
             torch.set_float32_matmul_precision("high")
-            for one in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.matmul):
+            for one in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
                 one.fp32_precision = "tf32"
+            backends.mkldnn.matmul.fp32_precision = "ieee"  # "high" allows it on CPUs, too, where some have it
             backends.cudnn.allow_tf32 = True
             yield
         finally:  # what the older interface could not tell is not restored by ``without_tf32``

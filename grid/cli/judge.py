@@ -29,7 +29,7 @@ def judge(
     output: Annotated[str | None, typer.Option(help="name of the ONNX output that is the embedding")] = None,
     trust: Annotated[bool, typer.Option("--trust", help="run TorchScript files, which are programs")] = False,
     fmr: Annotated[float, typer.Option(help="false match rate of the thresholds")] = 0.001,
-    explain: Annotated[int, typer.Option(help="worst pairs of each kind that CorrRISE explains; 0: none")] = 0,
+    explain: Annotated[int, typer.Option(min=0, help="worst pairs of each kind that CorrRISE explains; 0: none")] = 0,
     threads: Annotated[int | None, typer.Option(help="of each network [default: all processors]")] = None,
     store: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="of an earlier study, whose detections are reused")

@@ -8,6 +8,9 @@ from grid.execution.slots import Memory
 from grid.spec.training import Training
 from grid.stages.ranks import HelperError
 
+GPU_WORDS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of CUDA itself, as where processes share a GPU
+HOST_WORDS = "DefaultCPUAllocator: can't allocate memory"
+
 
 def exhausted(error: BaseException) -> Memory | None:
     """The memory that ran out, if that is what an exception of a stage says."""
@@ -19,7 +22,11 @@ def exhausted(error: BaseException) -> Memory | None:
         return "gpu"
     if isinstance(error, MemoryError) or (helper and text.startswith("MemoryError")):
         return "host"
-    if isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in text:
+    if not (helper or isinstance(error, RuntimeError)):
+        return None
+    if any(words in text for words in GPU_WORDS):
+        return "gpu"
+    if HOST_WORDS in text:
         return "host"
     return None
 

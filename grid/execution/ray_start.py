@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.lookup import known, nearest
-from grid.execution.slots import Slots, slot_words
+from grid.execution.slots import Slots, room, slot_words
 from grid.spec.grid_file import BadInput, Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
 
@@ -296,11 +296,9 @@ def check_devices(resources: Mapping[str, float], devices: int) -> None:
             "set it to 1, or to 0 for the CPU"
         )
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    wanted = {name: amount for name, amount in resources.items() if amount}
-    room = sum(min(int(node.get(name, 0) / amount) for name, amount in wanted.items()) for node in nodes)
-    if room < devices:
-        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+    if (count := room(resources, nodes)) < devices:
+        want = ", ".join(f"{name} {amount:g}" for name, amount in resources.items() if amount)
         raise BadInput(
-            f"compute.devices is {devices}, and the nodes together have room for {room} times {want} (launch.resources); lower "
-            "either, or add nodes"
+            f"compute.devices is {devices}, and the nodes together have room for {count} times {want} (launch.resources); "
+            "lower either, or add nodes"
         )

@@ -138,7 +138,7 @@ def _searcher(session: Session, slots: Slots) -> Any:
                 "jobs": packed_jobs(work.jobs),
                 "devices": devices,
                 "slot": json.dumps(slots.of(work.id)),
-                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind)]),
+                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, devices)]),
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -150,9 +150,8 @@ def _searcher(session: Session, slots: Slots) -> Any:
                 session.lose(work)
                 return
             for memory, ended in NO_MEMORY.items():
-                before = slots.of(work.id)
-                if any(outcome.ended == ended for outcome in outcomes.values()) and slots.enlarge(work.id, memory):
-                    session.say(_more_memory(work, memory, before, slots.of(work.id)))
+                if any(outcome.ended == ended for outcome in outcomes.values()):
+                    _enlarged(session, slots, work, memory)
             session.end(work, outcomes)
 
         def __reduce__(self) -> Any:
@@ -187,11 +186,9 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
                 return
             error = error_of(trial)
             if killed_for_memory(error):
-                before = slots.of(work.id)
-                if not slots.enlarge(work.id, "host"):
-                    session.lose(work, advice("host", slot_words(before)))
+                if not _enlarged(session, slots, work, "host"):
+                    session.lose(work, advice("host", slot_words(slots.of(work.id))))
                     return
-                session.say(_more_memory(work, "host", before, slots.of(work.id)))
             else:
                 self.losses[work.id] = self.losses.get(work.id, 0) + (not node_was_lost(error, trial.last_result.get("node")))
                 if self.losses[work.id] > retries:
@@ -206,6 +203,11 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
     return Watch()
 
 
-def _more_memory(work: Work, memory: Memory, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+def _enlarged(session: Session, slots: Slots, work: Work, memory: Memory) -> bool:
+    """Gives work that ran out of memory a larger slot, and says so; False if there is none."""
+    before = slots.of(work.id)
+    if not slots.enlarge(work.id, memory, devices_of(work.jobs, session.ledger)):
+        return False
     what = "GPU memory" if memory == "gpu" else "memory"
-    return f"{work.title}: out of {what} with {slot_words(before)}; it goes on with {slot_words(after)}"
+    session.say(f"{work.title}: out of {what} with {slot_words(before)}; it goes on with {slot_words(slots.of(work.id))}")
+    return True

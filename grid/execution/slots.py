@@ -49,9 +49,12 @@ class Slots:
         """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before."""
         self._slots.setdefault(work, self.suited(kinds))
 
-    def larger(self, work: str, memory: Memory) -> dict[str, float] | None:
+    def larger(self, work: str, memory: Memory, devices: int = 1) -> dict[str, float] | None:
         """The next slot with more memory of that kind, or None: twice the share of a GPU, up to a whole one; twice the memory,
         or a fourth of the largest node's if none was reserved, up to all of it.
+
+        Args:
+            devices: how many such slots the work reserves at once; they must fit on the nodes, since Ray would wait forever
         """
         slot = self.of(work)
         name = "GPU" if memory == "gpu" else "memory"
@@ -62,14 +65,21 @@ class Slots:
             wanted = min(1.0, 2 * held, most) if held < 1 else held
         else:
             wanted = float(int(min(2 * held or most / FIRST_SHARE, most)))
-        return {**slot, name: wanted} if wanted > held else None
+        found = {**slot, name: wanted}
+        return found if wanted > held and room(found, self._nodes) >= devices else None
 
-    def enlarge(self, work: str, memory: Memory) -> bool:
+    def enlarge(self, work: str, memory: Memory, devices: int = 1) -> bool:
         """Gives the unit of work its next larger slot; False if there is none."""
-        found = self.larger(work, memory)
+        found = self.larger(work, memory, devices)
         if found is not None:
             self._slots[work] = found
         return found is not None
+
+
+def room(slot: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many of these slots the nodes have room for at once."""
+    wanted = {name: amount for name, amount in slot.items() if amount}
+    return sum(min(int(node.get(name, 0) / amount) for name, amount in wanted.items()) for node in nodes)
 
 
 def slot_words(resources: Mapping[str, float]) -> str:

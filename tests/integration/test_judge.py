@@ -82,6 +82,12 @@ def test_wrong_options_are_refused_before_anything_is_read(tmp_path: Path, optio
     assert not (tmp_path / "study").exists()
 
 
+def test_a_negative_number_of_explained_pairs_is_refused(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["judge", str(tmp_path / "none.onnx"), "--on", DRAWN, "--explain", "-1"])
+    assert found.exit_code == 2
+    assert "--explain" in found.output
+
+
 def test_a_hostile_file_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "secret").write_bytes(b"0" * 768)

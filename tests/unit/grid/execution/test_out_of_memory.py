@@ -17,10 +17,15 @@ TRAINING = {"data": "drawn", "backbone": "alexnet", "recipe": {"name": "one_cycl
     [
         (torch.OutOfMemoryError("CUDA out of memory"), "gpu"),
         (HelperError("OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"), "gpu"),
+        (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"), "gpu"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "gpu"),
+        (HelperError("AcceleratorError: CUDA error: out of memory"), "gpu"),
+        (HelperError("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory"), "host"),
         (MemoryError(), "host"),
         (HelperError("MemoryError: cannot"), "host"),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), None),
         (ValueError("OutOfMemoryError is a word"), None),
+        (ValueError("CUDA error: out of memory"), None),
         (HelperError("no such face"), None),
     ],
 )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from grid.execution.slots import Slots, slot_words
+from grid.execution.slots import Slots, room, slot_words
 
 GIB = 2**30
 NODES = [{"CPU": 8, "GPU": 2, "memory": 40.0 * GIB}, {"CPU": 64, "memory": 100.0 * GIB}]
 
 
-def ladder(resources: dict[str, float], memory: str, nodes: list[dict[str, float]] = NODES) -> list[float]:
+def ladder(resources: dict[str, float], memory: str, nodes: list[dict[str, float]] = NODES, devices: int = 1) -> list[float]:
     """The amounts of one unit of work until nothing larger is left."""
     slots, name = Slots(resources, nodes), "GPU" if memory == "gpu" else "memory"
     found = [slots.of("a").get(name, 0.0)]
-    while slots.enlarge("a", memory):  # type: ignore[arg-type]
+    while slots.enlarge("a", memory, devices):  # type: ignore[arg-type]
         found.append(slots.of("a")[name])
-    assert slots.larger("a", memory) is None  # type: ignore[arg-type]
+    assert slots.larger("a", memory, devices) is None  # type: ignore[arg-type]
     assert slots.of("b") == slots.first == resources, "other work keeps its slot"
     return found
 
@@ -46,6 +46,14 @@ def test_a_unit_of_work_has_the_most_that_one_of_its_kinds_of_stages_needs() -> 
     assert slots.enlarge("rest", "gpu")
     slots.prepare("rest", ["train"])
     assert slots.of("rest") == {"CPU": 2, "GPU": 1}, "a larger slot is kept when the work is tried again"
+
+
+def test_the_slots_of_all_devices_fit_on_the_nodes_at_once() -> None:
+    one = [{"CPU": 8, "memory": 100.0 * GIB}]
+    assert ladder({"CPU": 1}, "host", one, devices=2) == [0, 25 * GIB, 50 * GIB]
+    assert ladder({"CPU": 1}, "host", one * 2, devices=2) == [0, 25 * GIB, 50 * GIB, 100 * GIB]
+    assert ladder({"CPU": 5, "memory": 30.0 * GIB}, "host", one, devices=2) == [30 * GIB], "two have not enough processors"
+    assert room({"CPU": 3, "GPU": 0, "memory": 40.0 * GIB}, NODES) == 3
 
 
 def test_a_slot_in_words() -> None:
