@@ -50,6 +50,11 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
     images, labels = asked.rows[here & probe], asked.labels[here & probe]
     several = np.bincount(labels)[labels] > 1
     images, labels = images[several], labels[several]
+    if not joining or not len(images):
+        raise ValueError(
+            f"protocol {protocol.title}: of {len(here)} images, {int((~here).sum())} were left out for want of a face, which "
+            f"leaves {len(images)} of probe subjects and {len(joining)} distractors; set detector.on_missing_face: center_crop"
+        )
     sizes = sizes_of(setting(protocol, "sizes", ()), len(joining))
     asking, ahead = ranks(seen.units[seen.places(images)], labels, seen.units[seen.places(np.array(joining))], sizes)
     who = labels[asking]
