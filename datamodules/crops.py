@@ -49,7 +49,7 @@ class CropTable:
         """uint8 (n, height, width, 3); a copy. Crops computed on access are computed by several threads."""
         if isinstance(self.source, FlyingCrops):
             return self.source.take(rows)
-        return np.array(self.source[np.asarray(rows, np.int64)])
+        return np.asarray(self.source[np.asarray(rows, np.int64)])  # selecting rows has copied them
 
     def __getstate__(self) -> dict[str, Any]:
         # Pickling a memmap would copy the whole table; a worker process reopens the file instead.

@@ -27,8 +27,9 @@ class IntegralImages:
         sizes = [image.shape[:2] for image in images]
         height, width = (max(side) for side in zip(*sizes, strict=True))
         block = torch.zeros((len(images), height, width, 3), dtype=torch.uint8, pin_memory=device.type == "cuda")
+        pixels = block.numpy()  # NumPy copies flipped and read-only images, too; torch takes neither
         for place, image in enumerate(images):
-            block[place, : image.shape[0], : image.shape[1]] = torch.from_numpy(image)
+            pixels[place, : image.shape[0], : image.shape[1]] = image
         self.sizes = torch.tensor(sizes).to(device)
         kind = torch.int32 if height * width <= EXACT else torch.int64
         sums = block.to(device, non_blocking=True).cumsum(1, dtype=kind).cumsum(2, dtype=kind)

@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader
 
 AHEAD = 2  # batches that are ready or in preparation; more would only use memory
 POLL = 0.1  # seconds between checks of an idle thread whether it is still needed
-
 READERS = 8  # threads that read images at once, at most
 
 Item = TypeVar("Item")

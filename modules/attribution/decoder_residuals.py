@@ -55,15 +55,16 @@ def weighted(
     of all zeros (the channel does not affect the image) stays zero. If several maxima of a channel are equal, the FIRST one is
     masked; ``cells`` (C,) overrides the location, as a row-major index. No gradients; the network is in evaluation mode.
 
-    ``decode``: None: as ``decode_of``. The sum is made on the device in float64, and copied once.
+    ``decode``: None: as ``decode_of``. The sum is made on the device of ``features`` in float64, and copied once.
     """
+    weights = weights.to(features.device, torch.float64)
     place = features.flatten(1).argmax(1) if cells is None else cells
     way = decode or decode_of(decoder, masking, features.device)
     assert way != "together" or masking == "per_channel", "cumulative changes depend on each other"
     if way == "together":
-        total, dead = _together(decoder, features, weights.to(features.device, torch.float64), norm, place)
+        total, dead = _together(decoder, features, weights, norm, place)
     else:
-        total, dead = _summed(_parts(decoder, features, masking, place, way), weights.double(), norm)
+        total, dead = _summed(_parts(decoder, features, masking, place, way), weights, norm)
     return total.cpu().numpy(), int(dead)
 
 

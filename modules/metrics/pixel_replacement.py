@@ -108,12 +108,12 @@ def course(
     """
     count, pixels = orders.shape
     total = len(shares) * count
+    other = hidden.reshape(count, images.shape[1], pixels)
     started: deque[Any] = deque()
     found = []
     for start in range(0, total, batch):
         places, rows = np.divmod(np.minimum(np.arange(start, start + batch), total - 1), count)
         block = images[rows].reshape(batch, images.shape[1], pixels)
-        other = hidden.reshape(count, images.shape[1], pixels)
         for altered, place, row in zip(block, places, rows, strict=True):
             which = orders[row, : round(shares[place] * pixels)]
             altered[:, which] = other[row][:, which]

@@ -39,6 +39,17 @@ def test_parts_are_those_of_each_image_inside_and_outside_of_it():
         assert np.array_equal(row, IntegralImage(images[place]).parts(box[None], 24)[0])
 
 
+def test_flipped_and_read_only_images_are_taken_without_a_warning(recwarn):
+    (image,) = drawn((30, 40))
+    fixed = image.copy()
+    fixed.flags.writeable = False
+    found = IntegralImages([image[:, ::-1], image[..., ::-1], fixed], CPU)
+    whole = found.whole(torch.arange(3), torch.tensor([(7, 9)] * 3)).permute(0, 2, 3, 1).numpy()
+    for one, other in zip(whole, (image[:, ::-1], image[..., ::-1], image), strict=True):
+        assert np.array_equal(one, IntegralImage(other).whole(7, 9))
+    assert not recwarn.list
+
+
 def test_images_are_channels_last_for_the_networks():
     areas = IntegralImages(drawn((20, 20), (10, 20)), CPU)
     whole = areas.whole(torch.tensor([0, 1]), torch.tensor([(20, 20), (10, 20)]))
