@@ -37,7 +37,7 @@ def change(
         if not chosen.any():
             return {"value": None, "reason": "no image"}
         terms = np.stack([sign * difference * chosen, chosen], axis=1)
-        return cluster_bootstrap.interval(terms, subjects, cluster_bootstrap.ratio, resamples, seed)
+        return cluster_bootstrap.interval(terms, subjects, cluster_bootstrap.ratio, resamples, seed, share=True)
 
     return {
         "rises": share(rises),

@@ -49,7 +49,7 @@ def probe(
     vectors, attribute, subjects = vectors[rows], attribute.take(rows), subjects[rows]
     predicted = _predicted(vectors, attribute, subjects, folds, strength, seed)
     terms, statistic = _terms(attribute, predicted)
-    found = cluster_bootstrap.interval(terms, subjects, statistic, resamples, seed)
+    found = cluster_bootstrap.interval(terms, subjects, statistic, resamples, seed, share=attribute.classes is not None)
     generator = np.random.default_rng(seed)
     null = []
     for _ in range(permutations):

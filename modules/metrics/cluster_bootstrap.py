@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import never_empty, percentiles
+from modules.metrics.intervals import TINY, never_empty, never_empty_difference, percentiles
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Sums (R, M) over the images of R resamples to R values; NaN where a resample does not define it."""
 
 
-def interval(terms: np.ndarray, subjects: np.ndarray, statistic: Statistic, resamples: int, seed: int) -> dict[str, Any]:
-    """``value``, ``low`` and ``high`` by the percentile bootstrap; both bounds are None if fewer than two subjects are known.
+def interval(
+    terms: np.ndarray, subjects: np.ndarray, statistic: Statistic, resamples: int, seed: int, *, share: bool = False
+) -> dict[str, Any]:
+    """``value``, ``low`` and ``high`` by the percentile bootstrap.
+
+    Both bounds are None if fewer than two subjects are known, or if all resamples agree: then they say nothing. With
+    ``share`` the statistic is in [0, 1], and the interval is then that of as many independent trials as there are subjects.
 
     Args:
         terms: float (N, M), the terms of the sums, one row per image
@@ -31,32 +36,42 @@ def interval(terms: np.ndarray, subjects: np.ndarray, statistic: Statistic, resa
     terms = np.asarray(terms, np.float64)
     assert terms.ndim == 2, terms.shape
     assert np.shape(subjects) == (len(terms),), (np.shape(subjects), terms.shape)
+    value, low, high, units = _resampled(terms, subjects, statistic, resamples, seed)
+    if units > 1 and share:
+        low, high = never_empty(low, high, value, units)
+    return {"value": value, "low": low, "high": high} if high - low > TINY else {"value": value, "low": None, "high": None}
+
+
+def _resampled(
+    terms: np.ndarray, subjects: np.ndarray, statistic: Statistic, resamples: int, seed: int
+) -> tuple[float, float, float, int]:
+    """(value, low, high, number of subjects); NaN for the bounds with one subject."""
     assert len(terms) > 0, "nothing to draw from"
     value = float(statistic(terms.sum(0)[None])[0])
     _, number = np.unique(subjects, return_inverse=True)
     count = int(number.max()) + 1
     if count < 2:
-        return {"value": value, "low": None, "high": None}
+        return value, np.nan, np.nan, count
     sums = np.zeros((count, terms.shape[1]))
     np.add.at(sums, number, terms)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
-    low, high = percentiles(statistic(drawn @ sums))
-    return {"value": value, "low": low, "high": high}
+    return value, *percentiles(statistic(drawn @ sums)), count
 
 
 def mean(values: np.ndarray, subjects: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:
     """The interval of the mean over images.
 
-    With ``share`` the values are in [0, 1]: if all resamples agree, the interval is that of as many independent trials as
-    there are subjects.
+    With ``share`` the values are in [0, 1], and if all resamples agree, the interval is that of as many independent trials as
+    there are subjects. Otherwise they are differences in [-1, 1], and it is then that of as many without a difference.
     """
     values = np.asarray(values, np.float64)
-    found = interval(np.stack([values, np.ones(len(values))], axis=1), subjects, ratio, resamples, seed)
-    if share and found["low"] is not None:
-        units = len(np.unique(subjects))
-        found["low"], found["high"] = never_empty(found["low"], found["high"], found["value"], units)
-    return found
+    terms = np.stack([values, np.ones(len(values))], axis=1)
+    value, low, high, units = _resampled(terms, subjects, ratio, resamples, seed)
+    if units < 2:
+        return {"value": value, "low": None, "high": None}
+    low, high = (never_empty if share else never_empty_difference)(low, high, value, units)
+    return {"value": value, "low": low, "high": high}
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:

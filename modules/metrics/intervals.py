@@ -93,6 +93,14 @@ def never_empty(low: float, high: float, share: float, units: int) -> tuple[floa
     return (low, high) if high - low > TINY else effective(share, 0.0, units, units)
 
 
+def never_empty_difference(low: float, high: float, value: float, units: int) -> tuple[float, float]:
+    """The interval of a mean difference in [-1, 1], or if its width is 0, ``value`` plus or minus the upper bound of Wilson's
+    interval for no event among ``units``: none of them distinguishes the two.
+    """
+    half = wilson(0, units)[1]
+    return (low, high) if high - low > TINY else (max(value - half, -1.0), min(value + half, 1.0))
+
+
 def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, float]:
     """Returns (mean, standard error, low, high) of the folds' accuracies by Student's t; the interval is clipped to [0, 1].
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import never_empty, percentiles
+from modules.metrics.intervals import never_empty, never_empty_difference, percentiles
 from modules.metrics.validation import check_numbers
 
 _AT_ONCE = 2_000_000  # drawn numbers in memory
@@ -23,7 +23,8 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
         strata: (N,), e.g. whether a pair is genuine
         resamples: number of resamples
         seed: of the resampling
-        share: values are in [0, 1]; if all resamples agree, the interval is that of N independent trials instead of a point
+        share: values are in [0, 1], and if all resamples agree, the interval is that of N independent trials, no point;
+            otherwise values are differences in [-1, 1], and the interval is then that of N rows without a difference
 
     Raises:
         ValueError: a value is not finite.
@@ -44,6 +45,6 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
             sums += group[generator.integers(0, len(group), size=(rows, len(group)))].sum(axis=1)
         means.append(sums / len(values))
     low, high = percentiles(np.concatenate(means))
-    if share:
-        low, high = never_empty(low, high, float(values.mean()), len(values))
-    return {"value": float(values.mean()), "low": low, "high": high}
+    value = float(values.mean())
+    low, high = (never_empty if share else never_empty_difference)(low, high, value, len(values))
+    return {"value": value, "low": low, "high": high}

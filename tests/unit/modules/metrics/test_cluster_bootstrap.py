@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from modules.metrics.cluster_bootstrap import interval, mean, ratio
+from modules.metrics.intervals import wilson
 
 GENERATOR = np.random.default_rng(0)
 SUBJECTS = np.repeat(np.array(list("abcdefghijklmnopqrst")), 5)
@@ -31,9 +32,19 @@ def test_five_equal_images_of_a_subject_are_no_more_than_one() -> None:
 
 def test_a_ratio_is_of_sums_and_undefined_resamples_do_not_count() -> None:
     terms = np.zeros((100, 2))
-    terms[SUBJECTS == "c"] = (3.0, 1.0)
+    terms[SUBJECTS == "c"] = (0.3, 1.0)
     found = interval(terms, SUBJECTS, ratio, 500, 0)
-    assert (found["value"], found["low"], found["high"]) == (3.0, 3.0, 3.0)
+    assert (found["value"], found["low"], found["high"]) == (pytest.approx(0.3), None, None), "they agree, so they say nothing"
+    assert (
+        interval(terms, SUBJECTS, ratio, 500, 0, share=True)["low"]
+        < 0.3
+        < interval(terms, SUBJECTS, ratio, 500, 0, share=True)["high"]
+    )
+
+
+def test_subjects_without_a_difference_are_no_proof_of_equality() -> None:
+    found = mean(np.zeros(100), SUBJECTS, 200, 0)
+    assert found["high"] == -found["low"] == pytest.approx(wilson(0, len(np.unique(SUBJECTS)))[1])
 
 
 def test_a_share_without_errors_has_an_interval_of_as_many_trials_as_subjects() -> None:

@@ -25,9 +25,19 @@ def test_it_has_the_width_of_the_normal_approximation():
 
 
 def test_each_stratum_is_drawn_by_itself():
-    """Two strata of equal values each: no draw can change the mean."""
-    found = mean_interval(np.array([0.0, 0.0, 1.0, 1.0, 1.0]), np.array([0, 0, 1, 1, 1]), 100, 0)
-    assert found["low"] == found["high"] == found["value"] == 0.6
+    """Two strata of equal values each: no draw can change the mean, so all differ from it by the same small change of one row."""
+    values, strata = np.repeat([0.0, 0.6], 50), np.repeat([0, 1], 50)
+    values[0] = 0.01
+    found = mean_interval(values, strata, 400, 0)
+    assert found["value"] == pytest.approx(0.3001)
+    assert 0.3 <= found["low"] < found["high"] < 0.3006
+
+
+def test_rows_without_a_difference_are_no_proof_of_equality():
+    found = mean_interval(np.zeros(50), np.zeros(50), 100, 0)
+    assert found["value"] == 0
+    assert found["high"] == -found["low"] == pytest.approx(wilson(0, 50)[1])
+    assert mean_interval(np.full(50, 0.99), np.zeros(50), 100, 0)["high"] == 1
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
