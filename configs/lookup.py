@@ -130,7 +130,10 @@ def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
     if hint := _hidden(name):
         return said + hint
     if error.name == name and parent:  # its package exists
-        files = pkgutil.iter_modules(sys.modules[parent].__path__) if parent in sys.modules else ()
+        package = sys.modules.get(parent)
+        if package is not None and not hasattr(package, "__path__"):
+            return f"{said}: {parent}, {package.__file__}, is one file and no package; rename one of the two"
+        files = pkgutil.iter_modules(package.__path__) if package is not None else ()
         near = difflib.get_close_matches(last, [file.name for file in files], n=1, cutoff=0.7)
         return f"{said}; did you mean {parent}.{near[0]}?" if near else f"{said} in the package {parent}"
     folder = name.partition(".")[0]

@@ -12,6 +12,7 @@ import pytest
 
 from grid.execution import ray_tune
 from grid.execution.ray_start import QUIET, reserved
+from grid.execution.slots import Slots
 from grid.spec.grid_file import Launch, Resources
 
 pytestmark = pytest.mark.timeout(300)
@@ -65,7 +66,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, folder: Path, launch: Launch, resource
         def restore(self, checkpoint_path: str) -> None: ...
 
     monkeypatch.setattr(ray_tune, "_trial", work)
-    ray_tune._tuner(launch, resources, folder, Numbered(metric="ended", mode="max"), Callback()).fit()
+    ray_tune._tuner(launch, Slots(resources, []), folder, Numbered(metric="ended", mode="max"), Callback()).fit()
     return [path.read_text(encoding="ascii") for path in sorted(Path(place).iterdir())]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from components import BACKBONES, NO_NETWORK
 from on_device import GRADIENTS, VALUES, agree, gradient, shaken, without_chance
+from smallest_settings import BACKBONES, NO_NETWORK
 
 from configs.lookup import known, resolve
 from modules.network import Network

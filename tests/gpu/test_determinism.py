@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from components import BACKBONES, LOSSES
+from smallest_settings import BACKBONES, LOSSES
 from training_runs import differing, faces, recognizer, train
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from components import CHANCE, FIXED, LOSSES
 from on_device import GRADIENTS, VALUES, agree, gradient
+from smallest_settings import CHANCE, FIXED, LOSSES
 
 from configs.lookup import known, resolve
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from components import BACKBONES, DEEP, LOSSES
+from smallest_settings import BACKBONES, DEEP, LOSSES
 from training_runs import faces, recognizer, train
 
 from datamodules.datamodule import FaceDataModule

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from components import BACKBONES, LOSSES
 from explaining import EXPLAINERS, maps_of
+from smallest_settings import BACKBONES, LOSSES
 from training_runs import faces, recognizer, train
 
 from configs.lookup import resolve

@@ -1,5 +1,6 @@
 """File name = YAML name = registry."""
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,14 @@ def test_a_dotted_path_names_a_component_of_the_users_own_package(own: str) -> N
 def test_a_dotted_path_that_leads_nowhere_says_why(own: str, module: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         lookup("augmentation", f"{own}.{module}")
+
+
+def test_a_file_where_a_package_is_expected_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"own_{uuid.uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=rf"no module {name}.sharp: {name}, .*{name}.py, is one file and no package; rename"):
+        lookup("augmentation", f"{name}.sharp")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_it_has_the_width_of_the_normal_approximation():
 
 
 def test_each_stratum_is_drawn_by_itself():
-    """Two strata of equal values each: no draw can change the mean, so all differ from it by the same small change of one row."""
+    """Two strata of equal values each, but for one row: no draw changes the mean by more than that row does."""
     values, strata = np.repeat([0.0, 0.6], 50), np.repeat([0, 1], 50)
     values[0] = 0.01
     found = mean_interval(values, strata, 400, 0)
