@@ -127,12 +127,12 @@ def _grid(request: Request, stages: Sequence[Mapping[str, Any]] = (), explainers
 def _explaining(
     request: Request, networks: tuple[Judged, ...], stages: Sequence[Mapping[str, Any]], study: Study, console: Console
 ) -> Grid:
-    """The grid with explanations of the worst pairs; without any if a network is none, but embeddings or scores."""
-    found = []
+    """The grid with explanations of the worst pairs; without any, and a line why, if there is no network or no pair."""
+    found: list[dict[str, Any]] = []
     if any("pretraining" in one.fixed and one.fixed["backbone"]["name"] in ("stored", "scored") for one in networks):
         console.print("no explanations: stored embeddings and scores have no network")
-    else:
-        found = explainers(study, request.explained)
+    elif not (found := explainers(study, request.explained)):
+        console.print("no explanations: no protocol has pairs of images")
     return _grid(replace(request, networks=networks), stages, found)
 
 

@@ -33,7 +33,7 @@ def mixed_devices(devices: Mapping[tuple[str, str], str | None]) -> list[str]:
             found.setdefault(kind, Counter())[device] += 1
     return [
         f"{kind}: {' and '.join(f'{count} on {device}' for device, count in counts.most_common())}; "
-        "results of different devices differ by more than those of one"
+        "results of different devices differ in their last digits, and training amplifies that"
         for kind, counts in found.items()
         if len(counts) > 1
     ]

@@ -18,7 +18,7 @@ def design_lines(plan: Plan) -> list[str]:
     design, axes = plan.grid.spec.design, plan.grid.factors
     if design.name == "product":
         return []
-    return [*_aliases(design, axes, plan.grid.spec.design.size(axes)), *_skipped(plan)]
+    return [*_aliases(design, axes, design.size(axes)), *_skipped(plan)]
 
 
 def _aliases(design: Design, axes: dict[str, tuple[str, ...]], size: int) -> list[str]:

@@ -32,7 +32,7 @@ class KeyOrigins:
                 return self.yaml_source.at(self.levels[known])
             if known in self.overrides:
                 return f"{self.yaml_source.path}, override {shortened(self.overrides[known])}"
-        return self.yaml_source.at(f"base.{key}", key)
+        return self.yaml_source.at(f"base.{key}", key, parts[0])
 
 
 def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], tree: Any) -> str:

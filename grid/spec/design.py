@@ -37,8 +37,8 @@ class Design(Config):
             return {"name": value}
         if isinstance(value, dict) and len(value) == 1:
             ((name, settings),) = value.items()
-            if name in NAMES and isinstance(settings, dict):
-                return {"name": name, **settings}
+            if name in NAMES and isinstance(settings, dict | None):
+                return {"name": name, **(settings or {})}
         return value
 
     @field_validator("generators")
@@ -63,7 +63,7 @@ class Design(Config):
         """Raises ValueError if the axes do not suit the design."""
         if self.name == "zip" and len({len(levels) for levels in axes.values()}) > 1:
             counts = ", ".join(f"{axis} {len(levels)}" for axis, levels in axes.items())
-            raise ValueError(f"zip pairs levels by position, so all axes have as many; found {counts}")
+            raise ValueError(f"zip pairs levels by position, so each axis needs as many as the others; found {counts}")
         for axis, level in self.base.items():
             if axis not in axes:
                 raise ValueError(f"base: unknown axis {axis!r}{nearest(axis, axes)}")

@@ -22,10 +22,10 @@ from configs.staging import StageConfig
 from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
-from grid.spec.stage_kind import RESULT, Graph, StageKind, StageName
+from grid.spec.stage_kind import RESULT, Graph, StageKind
 from grid.spec.stage_name import EVALUATE
 from grid.stages.context import Context, Result
-from grid.stages.pair_protocol import chosen_protocol
+from grid.stages.pair_protocol import chosen_evaluation
 
 if TYPE_CHECKING:
     from modules.metrics.cohorts import CohortRate
@@ -56,13 +56,12 @@ class Kind(StageKind):
 
     def plan(self, graph: Graph) -> None:
         for settings, label in self.asked(graph):
-            protocol = chosen_protocol(graph, settings.title, settings.protocol)
+            protocol, evaluated = chosen_evaluation(graph, settings.title, settings.protocol)
             data = graph.facts.dataset(protocol)
             known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
             names = sorted({name for cohort in settings.cohorts for name in parts(cohort)})
             names = names or [name for name in sorted(known) if classes[name] is not None]
             check_columns(names, classes, f"stage {settings.title}", f"the dataset of protocol {protocol.title}")
-            (evaluated,) = [one for one in graph.of(EVALUATE) if one.label == StageName(EVALUATE, protocol.title)]
             identity = {
                 "evaluate": evaluated.id,
                 "settings": settings.identity(),

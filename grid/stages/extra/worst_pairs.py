@@ -17,10 +17,10 @@ from pydantic import Field
 from configs.data_interfaces import ProtocolConfig
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
-from grid.spec.stage_kind import Graph, StageKind, StageName
+from grid.spec.stage_kind import Graph, StageKind
 from grid.spec.stage_name import EVALUATE
 from grid.stages.context import Context, Result
-from grid.stages.pair_protocol import chosen_protocol
+from grid.stages.pair_protocol import chosen_evaluation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,8 +49,7 @@ class Kind(StageKind):
 
     def plan(self, graph: Graph) -> None:
         for settings, label in self.asked(graph):
-            protocol = chosen_protocol(graph, settings.title, settings.protocol)
-            (evaluated,) = [one for one in graph.of(EVALUATE) if one.label == StageName(EVALUATE, protocol.title)]
+            protocol, evaluated = chosen_evaluation(graph, settings.title, settings.protocol)
             identity = {"evaluate": evaluated.id, "settings": settings.identity()}
             graph.add(label, identity, {"settings": settings, "protocol": protocol}, {EVALUATE: evaluated})
 

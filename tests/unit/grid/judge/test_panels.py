@@ -64,5 +64,11 @@ def test_the_worst_pairs_of_each_network_are_explained_once(study: Study) -> Non
     assert explainers(study, 1) == [explainer]
 
 
-def test_protocols_without_pairs_have_no_worst_pairs(tmp_path: Path) -> None:
-    assert worst_pairs([{"name": "all_pairs", "data": "drawn"}]) == []
+def test_protocols_without_pairs_have_no_worst_pairs_and_no_explanations(tmp_path: Path) -> None:
+    protocol = {"name": "all_pairs", "data": {"name": "drawn", "subjects": 4, "shots": 3}}
+    assert worst_pairs([protocol]) == []
+    one = judged(save(tmp_path / "0.onnx", network(dimension=8)), Preprocessing(faces="none"))
+    stated, said = frozenset({"order", "range", "faces"}), io.StringIO()
+    _, _, done = judge(Request((one,), [protocol], tmp_path / "study", stated, explained=1), Console(file=said))
+    assert done
+    assert "no explanations: no protocol has pairs of images" in said.getvalue()

@@ -54,6 +54,6 @@ def test_kinds_that_were_computed_on_several_devices_are_named() -> None:
         ("train", "e"): None,
     }
     assert mixed_devices(devices) == [
-        "train: 2 on H100 and 1 on cpu; results of different devices differ by more than those of one"
+        "train: 2 on H100 and 1 on cpu; results of different devices differ in their last digits, and training amplifies that"
     ]
     assert mixed_devices({("train", "a"): "cpu", ("detect", "b"): "H100", ("train", "c"): None}) == []

@@ -27,7 +27,7 @@ def test_a_product_has_every_combination():
 def test_zip_pairs_levels_by_position():
     assert points(TWO, name="zip") == [("x", "p", "s"), ("y", "q", "t")]
     assert points({}, name="zip") == [()]
-    with pytest.raises(ValueError, match="all axes have as many; found a 3, b 2, c 2"):
+    with pytest.raises(ValueError, match="each axis needs as many as the others; found a 3, b 2, c 2"):
         points(name="zip")
 
 
@@ -49,7 +49,7 @@ def test_a_fraction_has_the_first_level_as_minus_and_the_second_as_plus():
 
 
 def test_short_forms():
-    assert Design.model_validate("zip") == Design(name="zip")
+    assert Design.model_validate("zip") == Design.model_validate({"zip": None}) == Design(name="zip")
     assert Design.model_validate({"fractional": {"resolution": 4}}) == Design(name="fractional", resolution=4)
     assert Design.model_validate({"one_at_a_time": {"base": {"a": "x"}}}) == Design(name="one_at_a_time", base={"a": "x"})
 

@@ -94,7 +94,7 @@ BAD = [
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - name: drawn\n  - name: lfw\n    root: x\n    vew: 2\n",
-        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'protocols.1.view'? (known: flip_test, label, multi_crop, name, near, overlap, part, root, setting, sweep, transforms, verifier, view)",
+        "grid.yaml:7: unknown key 'protocols.1.vew'; did you mean 'protocols.1.view'? (known: flip_test, label, multi_crop, name, near, overlap, part, precision, root, setting, sweep, transforms, verifier, view)",
     ),
     (
         "name: a\nbase: {backbone: alexnet, data: drawn}\nprotocols:\n  - drwn\n",
