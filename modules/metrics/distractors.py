@@ -32,7 +32,8 @@ def ranks(
         scores: maximum number of scores in memory.
 
     Raises:
-        ValueError: there are no probes or no distractors, a size is out of range, a subject has one image, or an embedding is not finite.
+        ValueError: there are no probes or no distractors, a size is out of range, a subject has one image, or an embedding is
+            not finite.
     """
     for what, vectors in (("probe embedding", probes), ("distractor embedding", distractors)):
         check_vectors(vectors, what)
