@@ -41,15 +41,16 @@ def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.T
     # With NumPy, because torch would start threads of its own in the calling thread.
     images /= np.float32(127.5)
     images -= np.float32(1)
-    labels = torch.from_numpy(np.stack([item[1] for item in items]))
-    return torch.from_numpy(images), labels, torch.tensor([item[2] for item in items])
+    return torch.from_numpy(images), *_labels_and_rows(items)
 
 
 def to_pixels(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Like ``to_batch``, but images stay uint8 (B, H, W, 3), a quarter of the bytes; ``normalized`` does the rest."""
-    images = torch.from_numpy(np.stack([item[0] for item in items]))
-    labels = torch.from_numpy(np.stack([item[1] for item in items]))
-    return images, labels, torch.tensor([item[2] for item in items])
+    return torch.from_numpy(np.stack([item[0] for item in items])), *_labels_and_rows(items)
+
+
+def _labels_and_rows(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(np.stack([item[1] for item in items])), torch.tensor([item[2] for item in items])
 
 
 class TrainFaces(Dataset[Item]):

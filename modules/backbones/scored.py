@@ -21,7 +21,7 @@ from pydantic import Field
 from configs.component import LOCATION
 from configs.lookup import shortened
 from configs.network_interfaces import BackboneConfig
-from modules.backbones.stored import Stored, rows_of_keys
+from modules.backbones.stored import AMBIGUOUS, Stored, rows_of_keys
 from modules.weights.files import sha256
 
 NEEDED = ("left", "right", "score")
@@ -67,8 +67,8 @@ class ScoredConfig(BackboneConfig):
             same: bool (n,), as the protocol says
 
         Raises:
-            ValueError: the file is missing or damaged; a pair is missing there, has two lines, or is of another kind: one line
-                that counts such pairs and names the first.
+            ValueError: the file is missing or damaged; a pair is missing there, has two lines, or is of another kind; an image
+                is the end of two paths: one line that counts such pairs and names the first.
         """
         found = read_scores(self.path)
         names = np.array(sorted({*found.left, *found.right}))
@@ -90,9 +90,16 @@ class ScoredConfig(BackboneConfig):
         place = [lines.get(_unordered(one, other), -1) for one, other in zip(ones, others, strict=True)]
         rows = np.array(place, np.int64)
         if len(bad := np.flatnonzero(rows < 0)):
+            first = int(bad[0])
+            unclear = [key for key, row in ((left[first], ones[first]), (right[first], others[first])) if row == AMBIGUOUS]
+            todo = (
+                f"two images of the file end with {unclear[0]}, so it does not tell which is meant: use keys of the dataset"
+                if unclear
+                else "each pair needs a line, in either order, by keys of the dataset or paths that end with them"
+            )
             raise ValueError(
-                f"{self.path}: {len(bad)} of {len(rows)} pairs of the protocol have no score, first {left[bad[0]]} and "
-                f"{right[bad[0]]}; each pair needs a line, in either order, by keys of the dataset or paths that end with them"
+                f"{self.path}: {len(bad)} of {len(rows)} pairs of the protocol have no score, first {left[first]} and "
+                f"{right[first]}; {todo}"
             )
         if found.same is not None and len(bad := np.flatnonzero(found.same[rows] != same)):
             row = int(rows[bad[0]])
@@ -108,7 +115,7 @@ def read_scores(path: Path) -> Scores:
     """The lines of a CSV file of scores.
 
     Raises:
-        ValueError: missing, no CSV, without a needed column, or with a value that is none; one line.
+        ValueError: it is missing, not a CSV file, lacks a column, or has an invalid value; one line.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")

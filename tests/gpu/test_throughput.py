@@ -1,7 +1,7 @@
 """One table of speeds, each beside that of a peer in the same run: ``make gpu``, or pytest with ``-s`` on this file alone.
 
-A work that fails prints its error and fails its test; the others go on. A missed aim fails no test, because time depends on the
-machine.
+A measurement that fails prints its error and fails its test; the others go on. A missed aim fails no test, because times depend
+on the machine.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def evaluation(device: str) -> Iterator[Row]:
     network = Network(*(resolve(*part) for part in parts), 10, SIZE).eval().to(device)
     count = large(device, 2048, 8)
     pixels = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
-    table = CropTable(pixels, SIZE, np.arange(count), 0)  # type: ignore[arg-type]
+    table = CropTable(pixels, SIZE, np.arange(count), 0)
     context: Any = SimpleNamespace(device=device, report=lambda row: None)
     resident = torch.randn(min(BATCH, count), 3, SIZE, SIZE, device=device)
 

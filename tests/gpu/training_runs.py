@@ -27,7 +27,7 @@ def faces(steps: int, size: int, batch: int = BATCH, workers: int = 0, augmentat
     labels = np.arange(images) % CLASSES
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 160, (images, size, size, 3), np.uint8) + (20 * labels[:, None, None, None]).astype(np.uint8)
-    table = CropTable(pixels, size, np.arange(images), 0)  # type: ignore[arg-type]
+    table = CropTable(pixels, size, np.arange(images), 0)
     return FaceDataModule(
         table,
         labels,
