@@ -58,7 +58,7 @@ class Job:
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
-    ranks: int | None = None  # that train where compute.devices is above 1; None: as many as that says
+    ranks: int | None = None  # processes of a training with compute.devices above 1; None: that many
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
@@ -120,7 +120,7 @@ class RunOptions:
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
     helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
     slot: str = ""  # the resources that are reserved for this process, in words
-    larger: frozenset[Memory] = frozenset()  # of which memory there is a larger slot; running out of it is then no failure
+    larger: frozenset[Memory] = frozenset()  # of these a larger slot is left, so running out of them is no failure
 
 
 @dataclass(frozen=True)
