@@ -20,7 +20,7 @@ from typing import Any, Literal
 from configs.component import Config
 from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
-from grid.execution.out_of_memory import advice, exhausted
+from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.tracebacks import error_line
@@ -229,7 +229,10 @@ def run(job: Job, options: RunOptions) -> Outcome:
     while True:
         try:
             with Lock(ledger.store, job.label, prefix=lease_of(job), what=f"{job.kind} {job.id[:SHOWN_ID]}"):
-                return _elsewhere(ledger, job, failed=not options.raises) or _run(job, options)
+                found = _elsewhere(ledger, job, failed=not options.raises) or _run(job, options)
+            if found.ended != "done":
+                free_gpu_memory()  # only now: the exception held what the stage had allocated
+            return found
         except Held as held:
             if waited >= options.wait:
                 return Outcome("busy", str(held))
