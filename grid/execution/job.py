@@ -20,7 +20,7 @@ from typing import Any, Literal
 from configs.component import Config
 from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
-from grid.execution.out_of_memory import advice, exhausted
+from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.tracebacks import error_line
@@ -58,7 +58,7 @@ class Job:
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
-    ranks: int | None = None  # that train where compute.devices is above 1; None: as many as that says
+    ranks: int | None = None  # processes of a training with compute.devices above 1; None: that many
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
@@ -120,7 +120,7 @@ class RunOptions:
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
     helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
     slot: str = ""  # the resources that are reserved for this process, in words
-    larger: frozenset[Memory] = frozenset()  # of which memory there is a larger slot; running out of it is then no failure
+    larger: frozenset[Memory] = frozenset()  # of these a larger slot is left, so running out of them is no failure
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,10 @@ def run(job: Job, options: RunOptions) -> Outcome:
     while True:
         try:
             with Lock(ledger.store, job.label, prefix=lease_of(job), what=f"{job.kind} {job.id[:SHOWN_ID]}"):
-                return _elsewhere(ledger, job, failed=not options.raises) or _run(job, options)
+                found = _elsewhere(ledger, job, failed=not options.raises) or _run(job, options)
+            if found.ended != "done":
+                free_gpu_memory()  # only now: the exception held what the stage had allocated
+            return found
         except Held as held:
             if waited >= options.wait:
                 return Outcome("busy", str(held))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from grid.execution.slots import Memory
@@ -29,6 +30,15 @@ def exhausted(error: BaseException) -> Memory | None:
     if HOST_WORDS in text:
         return "host"
     return None
+
+
+def free_gpu_memory() -> None:
+    """Returns what an ended stage held to the GPU, for other processes. Trainings hold themselves in cycles of references."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def advice(memory: Memory, slot: str, configs: Any = None) -> str:

@@ -59,18 +59,18 @@ class Fraction:
             found.append(tuple(levels[axis] for axis in self.axes))
         return iter(sorted(found))
 
-    def aliases(self, order: int = 2) -> list[tuple[tuple[str, ...], ...]]:
-        """The alias sets of all effects of up to ``order`` axes that are aliased; members by order, up to three axes.
+    def aliases(self) -> list[tuple[tuple[str, ...], ...]]:
+        """The alias sets of main effects and two-way interactions; members by number of axes, up to three.
 
         A set whose other members all have more than three axes is left out.
         """
         words, seen, found = self.words, set(), []
-        for effect in _effects(len(self.axes), order):
+        for effect in _effects(len(self.axes)):
             if effect in seen:
                 continue
             members = sorted((effect, *(effect ^ word for word in words)), key=_rank)
             seen.update(members)
-            shown = tuple(self.names(one) for one in members if one.bit_count() <= max(order, 3))
+            shown = tuple(self.names(one) for one in members if one.bit_count() <= 3)
             if len(shown) > 1:
                 found.append(shown)
         return found
@@ -164,9 +164,9 @@ class _Search:
                 self._extend((*chosen, self.candidates[place]), group + new, place + 1)
 
 
-def _effects(axes: int, order: int) -> Iterator[int]:
-    """Masks of all effects of one to ``order`` axes, main effects first."""
-    for size in range(1, order + 1):
+def _effects(axes: int) -> Iterator[int]:
+    """Masks of all main effects, then of all two-way interactions."""
+    for size in (1, 2):
         for chosen in itertools.combinations(range(axes), size):
             yield sum(1 << place for place in chosen)
 

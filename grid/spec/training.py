@@ -60,7 +60,7 @@ class Compute(Config):
     classes: Annotated[Literal["copied", "shared"], Born("copied")] = "copied"  # class weights on several devices
     batch_norm: Annotated[Literal["local", "synchronized"], Born("local")] = "local"  # statistics on several devices
     tf32: Annotated[bool, Born(False)] = False  # on GPUs, factors of float32 convolutions and products have 10 bits of mantissa
-    deterministic: Annotated[bool | Literal["warn"], Born(True)] = True  # of training: other operations are errors, or warnings
+    deterministic: Annotated[bool | Literal["warn"], Born(True)] = True  # training: other operations are errors; warn: warnings
 
     @model_validator(mode="after")
     def _combine(self) -> Self:

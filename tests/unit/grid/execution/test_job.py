@@ -1,7 +1,9 @@
 import errno
+import gc
 import os
 import subprocess
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,35 @@ def test_a_stage_that_returns_something_else_fails_with_one_line(
     assert failure is not None
     assert failure.error.startswith(said)
     assert failure.error.endswith("docs/extending.md#a-stage-kind-of-your-own")
+
+
+def test_what_a_failed_stage_held_is_freed_before_the_cache_of_the_gpu_is_emptied(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grid.stages import train
+
+    class Trainer:
+        pass
+
+    held, freed = [], list[bool]()
+
+    def fails(config: Any, context: Any) -> None:
+        trainer: Any = Trainer()
+        trainer.own = trainer
+        held.append(weakref.ref(trainer))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(train, "run", fails)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(held[0]() is None))
+    grid = make(axes={}, protocols=[], explainers=[])
+    (stage,) = make_plan(grid).stages
+    gc.disable()
+    try:
+        assert run(jobs_of([stage], store_of(grid))[stage.id], RunOptions(larger=frozenset({"gpu"}))).ended == "no_gpu_memory"
+    finally:
+        gc.enable()
+    assert freed[-1]
 
 
 def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_again(make: Callable[..., Grid]) -> None:

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from ray import tune
 
+from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
-from grid.execution.ray_tune import _trial
+from grid.execution.ray_tune import _enlarged, _trial
+from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.slots import Slots
+from grid.ledger.ledger import Ledger
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
@@ -55,3 +59,17 @@ def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path
     _trial({"jobs": json.dumps([asdict(job) for job in jobs])})
     assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
     assert len(json.loads(said[-1]["outcomes"])) == 4
+
+
+def test_work_on_two_devices_grows_as_far_as_two_of_its_slots_fit(tmp_path: Path) -> None:
+    cell = Cell.model_validate({**CELL, "compute": {"devices": 2}})
+    stage = next(one for one in stages_of(cell, InputResolver(tmp_path / "resolver")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    job = Job(stage.kind, stage.id, stage.label, {}, stage.identity, config, "", str(tmp_path / "store"))
+    work, said = Work(stage.id, "a cell", (job,), frozenset()), list[str]()
+    session = Session(WorkQueue({}, set()), Ledger(tmp_path / "store"), say=said.append)
+    slots = Slots({"CPU": 1}, [{"CPU": 4, "memory": 8 * 2.0**30}])
+    grown = [_enlarged(session, slots, work, "host") for _ in range(3)]
+    assert grown == [True, True, False]
+    assert said[-1] == "a cell: out of memory with 1 CPU, 2 GiB; it goes on with 1 CPU, 4 GiB"
+    assert slots.of(work.id) == {"CPU": 1, "memory": 4 * 2**30}
