@@ -32,10 +32,16 @@ def ranks(
         scores: maximum number of scores in memory.
 
     Raises:
-        ValueError: a size is out of range, a subject has one image, or an embedding is not finite.
+        ValueError: there are no probes or no distractors, a size is out of range, a subject has one image, or an embedding is
+            not finite.
     """
     for what, vectors in (("probe embedding", probes), ("distractor embedding", distractors)):
         check_vectors(vectors, what)
+    if not len(probes) or not len(distractors):
+        raise ValueError(
+            f"{len(probes)} probes and {len(distractors)} distractors are left, and identification needs both; use "
+            "more images, or on_missing_face: center_crop"
+        )
     if not sizes or not 1 <= min(sizes) <= max(sizes) <= len(distractors):
         raise ValueError(f"sizes {list(sizes)} are not all from 1 to {len(distractors)}, the number of distractors")
     order = np.argsort(subjects, kind="stable")

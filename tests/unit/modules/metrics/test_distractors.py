@@ -35,5 +35,9 @@ def test_what_cannot_be_ranked_is_refused():
         ranks(probes, subjects, distractors, [31])
     with pytest.raises(ValueError, match="1 subjects have one image"):
         ranks(np.vstack([probes, probes[:1]]), np.append(subjects, 9), distractors, [3])
+    with pytest.raises(ValueError, match="0 probes and 30 distractors are left"):
+        ranks(probes[:0], subjects[:0], distractors, [3])
+    with pytest.raises(ValueError, match="16 probes and 0 distractors are left"):
+        ranks(probes, subjects, distractors[:0], [0])
     with pytest.raises(ValueError, match="probe embedding"):
         ranks(np.full_like(probes, np.nan), subjects, distractors, [3])
