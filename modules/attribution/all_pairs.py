@@ -40,7 +40,7 @@ class Cached:
 
 @without_tf32()
 def cache(network: Any, images: Tensor) -> Cached:
-    """Passes each image of (N, 3, H, W) once, on a CPU alone; raises as ``modules.attribution.pair_utilities.embed_many``."""
+    """Embeds images (N, 3, H, W), on a CPU one by one; raises as ``modules.attribution.pair_utilities.embed_many``."""
     batch = batch_size(1, images, len(images))
     with torch.no_grad(), evaluating(network):
         features = torch.cat([network.features(some) for some in images.split(batch)])
