@@ -21,7 +21,7 @@ from modules.attribution.hooks import evaluating
 from modules.attribution.layer_maps import weighted
 from modules.attribution.targets import Cosine, Target
 
-_NUMBERS = 1 << 27  # in a gradient of many pairs, of which a backward pass needs a few: about 2 GB on a GPU
+_NUMBERS = 1 << 27  # in the gradients of one backward pass, which needs a few times their 0.5 GB
 
 
 @dataclass(frozen=True)

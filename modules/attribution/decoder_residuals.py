@@ -57,15 +57,21 @@ def weighted(
 
     ``decode``: None: as ``decode_of``. The sum is made on the device of ``features`` in float64, and copied once.
     """
-    weights = weights.to(features.device, torch.float64)
     place = features.flatten(1).argmax(1) if cells is None else cells
     way = decode or decode_of(decoder, masking, features.device)
-    assert way != "together" or masking == "per_channel", "cumulative changes depend on each other"
-    if way == "together":
-        total, dead = _together(decoder, features, weights, norm, place)
-    else:
-        total, dead = _summed(_parts(decoder, features, masking, place, way), weights, norm)
+    total, dead = _weighted(decoder, features, weights, masking, norm, place, way)
     return total.cpu().numpy(), int(dead)
+
+
+def _weighted(
+    decoder: nn.Module, features: Tensor, weights: Tensor, masking: Masking, norm: Norm, place: Tensor, way: Decode
+) -> tuple[Tensor, Tensor]:
+    """Returns (H, dead channels) on the device of ``features``; ``weights`` may be on another."""
+    assert way != "together" or masking == "per_channel", "cumulative changes depend on each other"
+    weights = weights.to(features.device, torch.float64)
+    if way == "together":
+        return _together(decoder, features, weights, norm, place)
+    return _summed(_parts(decoder, features, masking, place, way), weights, norm)
 
 
 @dataclass(frozen=True)

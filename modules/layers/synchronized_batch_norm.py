@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 def synchronize(network: nn.Module) -> None:
     """Makes all batch normalizations of ``network`` use the statistics of all ranks in training mode.
 
-    Weights, buffers and their names stay. All ranks must then call ``forward`` together, in training mode.
+    Weights and buffers keep their values and names. All ranks must then call ``forward`` together, in training mode.
 
     Raises:
         ValueError: a layer derives from torch's batch normalization with a computation of its own.

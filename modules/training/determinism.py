@@ -24,7 +24,7 @@ def unfilled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def any_order() -> Iterator[None]:
-    """Allows sums in any order, for integers: they are the same in each, and torch's ordered form on CUDA sorts all indices."""
+    """Allows sums in any order: those of integers are equal in each, and torch's deterministic form on CUDA sorts first."""
     import torch
 
     before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()

@@ -20,8 +20,9 @@ class _Step:
 class LateLosses:
     """Sum over images of the losses of an epoch's steps.
 
-    A loss is copied to the host while the device works, and read when the next one is added: by then the device has computed
-    it, and still has the work of a step before it. ``read`` waits for the last one.
+    A loss is copied to the host while the device works, and read when the next one is added. By then the device has computed
+    it, and still has that step's backward pass and the next forward pass to do, so it is never idle. ``read`` waits for the
+    last one.
 
     Attributes:
         total: sum of loss x images of the steps read so far

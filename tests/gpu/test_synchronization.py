@@ -19,6 +19,7 @@ from configs.network_interfaces import ExpectingLoss
 from modules.layers.margin_softmax import keep_unsampled
 
 WARM, STEPS = 2, 8  # steps in which memory, handles and optimizer state are first made; all steps
+WAITING = "offline triplets"  # whose identities in earlier batches are known on the device only
 MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # method -> few and many batches
     "activation_maximization": ({"steps": 4}, {"steps": 16}),
     "integrated_gradients": ({"steps": 10, "batch": 5}, {"steps": 40, "batch": 5}),
@@ -84,9 +85,7 @@ def test_a_step_of_the_trainer_does_not_wait(cuda: str, backbone: str, more: dic
     assert guard.guarded == {"train": STEPS - WARM, "validation": 1}
 
 
-@pytest.mark.parametrize(
-    "title", [one for one in LOSSES if one != "offline triplets"]
-)  # mines among earlier batches, on the CPU
+@pytest.mark.parametrize("title", [one for one in LOSSES if one != WAITING])
 def test_a_step_of_a_loss_does_not_wait(cuda: str, title: str) -> None:
     """Mining, sampled classes and centers included, at a size with several blocks of anchors."""
     images, dimension, classes = 256, 32, 1000

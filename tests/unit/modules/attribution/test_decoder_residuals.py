@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from modules.attribution import decoder_residuals
 from modules.attribution.decoder_residuals import decode_of, weighted
@@ -68,3 +69,17 @@ def test_the_way_is_chosen_by_device():
     assert decode_of(net, "per_channel", GPU) == "together"
     assert decode_of(net, "cumulative", GPU) == "full"
     assert decode_of(nn.Sequential(net), "per_channel", GPU) == decode_of(nn.Sequential(net), "cumulative", CPU) == "full"
+
+
+@pytest.mark.parametrize(("way", "masking"), [("together", "per_channel"), ("full", "per_channel"), ("full", "cumulative")])
+@torch.no_grad()
+def test_weights_may_be_on_the_cpu_and_features_on_a_gpu(way, masking, monkeypatch):
+    """Fake tensors compute nothing, but refuse to mix devices."""
+    monkeypatch.setattr(decoder_residuals, "batch_size", lambda on_cpu, images, count: 4)
+    with FakeTensorMode():
+        with GPU:
+            net, one = Transposed([9, 20, 17, 16]).eval(), torch.rand(9, 2, 3)
+        place = one.flatten(1).argmax(1)
+        total, dead = decoder_residuals._weighted(net, one, torch.ones(9), masking, "l2", place, way)
+    assert total.device.type == dead.device.type == "cuda"
+    assert total.shape == (16 * 2, 16 * 3)
