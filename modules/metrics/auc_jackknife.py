@@ -1,7 +1,7 @@
 """The difference of two AUCs on the same pairs, tested over subjects: DeLong's test for pairs that share subjects.
 
 DeLong's variance is that of the AUC's jackknife over pairs. Here whole subjects are left out (Arvesen, Ann. Math. Statist. 40,
-1969), each with all of its pairs. A pair of two subjects is left out twice, so the variance of single pairs counts twice; it is
+1969), each with all of its pairs. Pairs of two subjects are left out twice, so what those of the same two add counts twice; it is
 subtracted once, as in the variance for dyadic data (Aronow, Samii and Assenova, Political Analysis 23, 2015, Eq. 3).
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modules.metrics.intervals import placements
+from modules.metrics.pair_rates import of_two
 from modules.metrics.paired_tests import Estimate, student
 
 
@@ -22,14 +23,12 @@ class AUCJackknife:
     Attributes:
         value: the AUC.
         without: (S,), the AUC without the pairs of each of S subjects.
-        influence: (n,) of the pairs on the AUC; their sum is 0.
-        two: bool (n,), whether the pair has two subjects.
+        influence: (K,) on the AUC, of the pairs of each two subjects together.
     """
 
     value: float
     without: np.ndarray
     influence: np.ndarray
-    two: np.ndarray
 
     @classmethod
     def of(cls, scores: np.ndarray, same: np.ndarray, subjects: tuple[np.ndarray, np.ndarray]) -> AUCJackknife | None:
@@ -64,13 +63,13 @@ class AUCJackknife:
         value = float(wins.mean())
         influence = np.empty(n)
         influence[same], influence[~same] = (wins - value) / m, (losses - value) / k
-        return cls(value, without, influence, two) if len(names) > 2 else None
+        return cls(value, without, of_two(left[two], right[two], influence[two])) if len(names) > 2 else None
 
     def minus(self, other: AUCJackknife) -> Estimate:
         """This AUC minus another on the same pairs, by Student's t with S - 1 degrees of freedom."""
         subjects = len(self.without)
         value = self.value - other.value
         gaps = self.without - other.without - value
-        single = float((((self.influence - other.influence)[self.two]) ** 2).sum())
+        between = float(((self.influence - other.influence) ** 2).sum())
         product = (subjects - 1) / subjects * float((gaps**2).sum())
-        return student(value, max(product - single, product / 2), subjects - 1, subjects)
+        return student(value, max(product - between, product / 2), subjects - 1, subjects)

@@ -1,8 +1,8 @@
 """Error rates over pairs that share subjects, with their variance over subjects.
 
-The variance is the cluster-robust one of dyadic data: residuals are summed per subject, and the pairs' own variance, counted at
-both subjects, is subtracted once (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data. Political
-Analysis 23, 2015). The interval is the exact one with mid-P at the effective sample size (``intervals.effective``); its width
+The variance is the cluster-robust one of dyadic data: residuals are summed per subject, and what pairs of the same two subjects
+add, counted at both, is subtracted once (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data.
+Political Analysis 23, 2015). The interval is the exact one with mid-P at the effective sample size (``intervals.effective``); its width
 is never 0.
 """
 
@@ -49,7 +49,8 @@ class PairRate:
         with np.errstate(invalid="ignore", divide="ignore"):
             sums = np.where(share < 1, sums / (1 - share), 0.0)  # as if the subject were left out: the jackknife
         own = float(residual @ residual)
-        total = float(sums @ sums - residual[twice] @ residual[twice])
+        between = of_two(one[twice], other[twice], residual[twice])
+        total = float(sums @ sums - between @ between)
         return cls(int(errors.sum()), pairs, subjects, max(total, own / 2) / pairs**2)
 
     @property
@@ -63,3 +64,15 @@ class PairRate:
             return 0.0, 1.0
         low, high = effective(self.value, self.variance, self.subjects, self.pairs, mid_p)
         return float(low), float(high)
+
+
+def of_two(left: np.ndarray, right: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The sums of ``values`` over the pairs of the same two subjects, in any order of the two; one for each two.
+
+    Args:
+        left, right: (n,) int, different in every row.
+        values: (n,)
+    """
+    low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right)
+    _, which = np.unique(low * (int(high.max(initial=0)) + 1) + high, return_inverse=True)
+    return np.bincount(which, values)
