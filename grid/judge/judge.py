@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import yaml
+from pydantic import ValidationError
 from rich.console import Console
 
-from configs.lookup import resolve
+from configs.lookup import lookup, resolve
 from grid.execution.executor import Session
 from grid.execution.job import fresh_process_state
 from grid.execution.launch import void_changed, whole_queue
@@ -35,6 +36,7 @@ from grid.plan.plan import Plan, store_of
 from grid.plan.preflight import checked_plan, prepare
 from grid.plan.study_record import write_plan
 from grid.report.build import build
+from grid.spec.config_errors import complaint
 from grid.spec.grid_file import BadInput, Grid, read
 from grid.terminal import styled
 from modules.layers.normalize import unit
@@ -102,17 +104,16 @@ def _grid(request: Request, stages: Sequence[Mapping[str, Any]] = (), explainers
     Args:
         stages: besides those of the worst pairs.
     """
-    protocols: list[Any] = request.protocols
+    protocols: list[Any] = [_protocol(one) for one in request.protocols]
     try:
-        first: Any = resolve("protocol", protocols[0])
-        data = first.dataset().model_dump(mode="json")
+        data = protocols[0].dataset().model_dump(mode="json")
     except ValueError as error:
         raise BadInput(f"--on: {' '.join(str(error).split())}") from error
     tree = {
         "name": "judge",
         "base": {"data": data, "recipe": "none", "compute": {"threads": request.threads}},
         "axes": {AXIS: {one.title: one.settings() for one in request.networks}},
-        "protocols": protocols,
+        "protocols": request.protocols,
         "stages": [*worst_pairs(protocols), *stages],
         "explainers": list(explainers),
         "launch": {"executor": "local", "study": str(request.to.absolute())}
@@ -122,6 +123,21 @@ def _grid(request: Request, stages: Sequence[Mapping[str, Any]] = (), explainers
     path = request.to / GRID
     path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return read(path)
+
+
+def _protocol(settings: Any) -> Any:
+    """The protocol that was asked for.
+
+    Raises:
+        BadInput: it is none.
+    """
+    try:
+        return resolve("protocol", settings)
+    except ValidationError as error:
+        found = f"{settings['name']}: {complaint(error, lookup('protocol', settings['name']))}"
+        raise BadInput(f"--on {found}") from error
+    except ValueError as error:
+        raise BadInput(f"--on: {' '.join(str(error).split())}") from error
 
 
 def _explaining(

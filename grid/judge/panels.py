@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from configs.lookup import resolve
+from configs.data_interfaces import ProtocolConfig
 from grid.evaluation.task import evaluation_task
 from grid.judge.answers import evaluations
 from grid.ledger.study import Study
@@ -18,13 +18,12 @@ FEW = 10  # impostor pairs that decide the threshold of the cohorts' rates, at l
 METHOD = "corr_rise"  # sees the network as a black box
 
 
-def worst_pairs(protocols: Sequence[Any]) -> list[dict[str, Any]]:
+def worst_pairs(protocols: Sequence[ProtocolConfig]) -> list[dict[str, Any]]:
     """A stage for each protocol with pairs of images."""
     found = []
     for one in protocols:
-        protocol: Any = resolve("protocol", one)
-        if evaluation_task(protocol.task).pairs:
-            found.append({"name": "worst_pairs", "label": f"worst pairs of {protocol.title}", "protocol": protocol.title})
+        if evaluation_task(one.task).pairs:
+            found.append({"name": "worst_pairs", "label": f"worst pairs of {one.title}", "protocol": one.title})
     return found
 
 

@@ -19,7 +19,7 @@ from grid.judge.networks import judged, titled
 from grid.judge.preprocessing import Preprocessing
 from grid.judge.survey import Tried
 from grid.ledger.study import Study
-from grid.spec.grid_file import read
+from grid.spec.grid_file import BadInput, read
 from grid.spec.stage_name import EVALUATE, StageName
 
 PLAIN = Preprocessing(faces="none")
@@ -143,3 +143,12 @@ def test_stored_embeddings_and_scores_get_the_numbers_of_the_network_that_made_t
     assert one["auc"]["value"] > 0.5
     assert set(others[1]["modes"]) == set(one["modes"]) - {"facenet_mean"}
     assert set(others[2]["modes"]) == {"ten_fold", "youden", "best_threshold"}
+
+
+@pytest.mark.parametrize("before", [[], [PROTOCOL]])
+def test_a_protocol_with_an_unknown_key_is_one_line(tmp_path: Path, before: list[Any]) -> None:
+    one = judged(save(tmp_path / "0.onnx", network(dimension=8)), PLAIN)
+    request = Request((one,), [*before, {"name": "drawn", "sots": 6}], tmp_path / "study", frozenset())
+    with pytest.raises(BadInput, match=r"^--on drawn: unknown key 'sots'.*did you mean 'shots'"):
+        judge(request, Console(file=io.StringIO()))
+    assert not (tmp_path / "study").exists()

@@ -9,6 +9,7 @@ import pytest
 from onnx_networks import network, save
 from rich.console import Console
 
+from configs.lookup import resolve
 from grid.judge.judge import GRID, Request, judge
 from grid.judge.networks import judged, titled
 from grid.judge.panels import FEW, explainers, worst_pairs
@@ -66,7 +67,8 @@ def test_the_worst_pairs_of_each_network_are_explained_once(study: Study) -> Non
 
 def test_protocols_without_pairs_have_no_worst_pairs_and_no_explanations(tmp_path: Path) -> None:
     protocol = {"name": "all_pairs", "data": {"name": "drawn", "subjects": 4, "shots": 3}}
-    assert worst_pairs([protocol]) == []
+    resolved: Any = resolve("protocol", protocol)
+    assert worst_pairs([resolved]) == []
     one = judged(save(tmp_path / "0.onnx", network(dimension=8)), Preprocessing(faces="none"))
     stated, said = frozenset({"order", "range", "faces"}), io.StringIO()
     _, _, done = judge(Request((one,), [protocol], tmp_path / "study", stated, explained=1), Console(file=said))
