@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-MOST = 8  # with these, cached crops come faster than iresnet-50 trains on an H100, also through several augmentations
+MOST = 8  # so cached crops come faster than iresnet-50 trains on an H200; eight augmentation steps need more (docs/results.md)
 
 
 def loader_workers(asked: int | Literal["auto"], accelerator: str) -> int:

@@ -1,8 +1,8 @@
 """The difference of two AUCs on the same pairs, tested over subjects: DeLong's test for pairs that share subjects.
 
 DeLong's variance is that of the AUC's jackknife over pairs. Here whole subjects are left out (Arvesen, Ann. Math. Statist. 40,
-1969), each with all of its pairs. Pairs of two subjects are left out twice, so what those of the same two add counts twice; it is
-subtracted once, as in the variance for dyadic data (Aronow, Samii and Assenova, Political Analysis 23, 2015, Eq. 3).
+1969), each with all of its pairs. Pairs of two subjects are left out twice, so what those of the same two add counts twice; it
+is subtracted once, as in the variance for dyadic data (Aronow, Samii and Assenova, Political Analysis 23, 2015, Eq. 3).
 """
 
 from __future__ import annotations

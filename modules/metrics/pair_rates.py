@@ -2,8 +2,8 @@
 
 The variance is the cluster-robust one of dyadic data: residuals are summed per subject, and what pairs of the same two subjects
 add, counted at both, is subtracted once (Aronow, Samii and Assenova: Cluster-robust variance estimation for dyadic data.
-Political Analysis 23, 2015). The interval is the exact one with mid-P at the effective sample size (``intervals.effective``); its width
-is never 0.
+Political Analysis 23, 2015). The interval is the exact one with mid-P at the effective sample size (``intervals.effective``);
+its width is never 0.
 """
 
 from __future__ import annotations
