@@ -32,7 +32,7 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
         where = ("--address", nodes.address)
         facegrid(tmp_path, "launch", file, *where)
         wrong = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.train.gpus=4", "recipe.epochs=2", code=2)
-        unknown = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.trian.gpus=1", "recipe.epochs=2", code=2)
+        unknown = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.explan.gpus=1", "recipe.epochs=2", code=2)
     finally:
         nodes.close()
     built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]
@@ -40,4 +40,4 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
     assert all(bundles == [{"CPU": 1.0, "GPU": 0.5}] for bundles in built[2:]), "the cell cuts its crops"
     assert (shares / "0.5").read_text().split() == ["0.5"]
     assert "launch.stage_resources.train: no node has CPU 1, GPU 4" in wrong
-    assert "launch.stage_resources: no kind of stage is called 'trian'; did you mean 'train'?" in unknown
+    assert "launch.stage_resources: no kind of stage is called 'explan'; did you mean 'explain'?" in unknown
