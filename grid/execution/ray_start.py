@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.lookup import known, nearest
+from configs.lookup import known
 from grid.execution.slots import Slots, room, slot_words
 from grid.spec.grid_file import BadInput, Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
@@ -260,8 +260,6 @@ def _of_kinds(
     without = {name: value for name, value in resources.items() if name != "GPU"}
     found = {name: without for name, kind in kinds.items() if not kind.device}
     for kind in launch.stage_resources:
-        if kind not in kinds and "." not in kind:
-            raise BadInput(f"launch.stage_resources: no kind of stage is called {kind!r}{nearest(kind, kinds)}")
         found[kind] = reserved(launch.resources_of(kind), nodes)
         _check_resources(f"launch.stage_resources.{kind}", found[kind], nodes)
     return found

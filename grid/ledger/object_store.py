@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from grid.ledger.store_interface import Stat, Store
 from grid.spec.grid_file import BadInput
 
 SCHEMES = ("s3", "gs", "az")
+ENDPOINT = "AWS_ENDPOINT_URL"
+ROLES = "169.254.169.254"  # where machines of a cloud ask for the credentials of their role
 PART = 8 << 20  # bytes of a file that are read at once
 INSTALL = "pip install 'facegrid[object-store]'"
 
@@ -33,6 +36,8 @@ class ObjectStore(Store):
         Raises:
             BadInput: obstore is not installed, or the bucket does not exist or cannot be listed.
         """
+        if not urlsplit(url).netloc:
+            raise BadInput(f"launch.store {url}: names no bucket; write {urlsplit(url).scheme}://bucket/prefix")
         self.url = url.rstrip("/")
         self._bucket = _opened(self.url, os.getpid())
 
@@ -164,7 +169,10 @@ def _opened(url: str, process: int) -> Any:
         from obstore.store import from_url
     except ImportError as error:
         raise BadInput(f"launch.store {url}: buckets need the package obstore; {INSTALL}") from error
-    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    endpoint = os.environ.get(ENDPOINT)
+    if url.startswith("s3:") and endpoint is not None and not endpoint.startswith(("http://", "https://")):
+        raise BadInput(f"{ENDPOINT} {endpoint!r}: expected http://host:port or https://host; unset it for Amazon's own servers")
+    plain = (endpoint or "").startswith("http://")
     options: dict[str, Any] = {"client_options": {"allow_http": True}} if plain else {}
     try:
         bucket = from_url(url, **options)
@@ -172,8 +180,17 @@ def _opened(url: str, process: int) -> Any:
     except (FileNotFoundError, BaseError) as error:
         if "404 Not Found" in str(error):
             raise BadInput(f"launch.store {url}: there is no such bucket; make it, or correct the name") from error
-        raise BadInput(f"launch.store {url}: the bucket cannot be listed ({_words(error)})") from error
+        raise BadInput(f"launch.store {url}: {_advice(error, endpoint)} ({_words(error)})") from error
     return bucket
+
+
+def _advice(error: Exception, endpoint: str | None) -> str:
+    """Why a bucket cannot be listed, and what to do, where the error tells."""
+    if ROLES in str(error):
+        return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
+    if "error sending request" in str(error):
+        return f"the server does not answer; {ENDPOINT} is {'not set' if endpoint is None else endpoint}"
+    return "the bucket cannot be listed"
 
 
 def _words(error: Exception) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.component import canonical
+from configs.lookup import known, nearest
 from grid.ledger.ledger import Ledger, Marker, State, Status
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
@@ -17,7 +18,7 @@ from grid.spec.cell import Cell
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.levels import cell_title, selects
-from grid.spec.stage_kind import TRAIN, Stage, StageName, cell_id, stage_kind, stages_of
+from grid.spec.stage_kind import TRAIN, Stage, StageName, built_in, cell_id, stage_kind, stages_of
 
 DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
 BLOCKED, PENDING = State.BLOCKED, State.PENDING
@@ -142,6 +143,13 @@ def store_of(grid: Grid) -> Path | str:
     return grid.spec.launch.store or study_of(grid) / "store"
 
 
+def _check_stage_resources(kinds: Iterable[str]) -> None:
+    known_kinds = {kind.name for kind in built_in()} | set(known("stage"))
+    for kind in kinds:
+        if kind not in known_kinds and "." not in kind:
+            raise BadInput(f"launch.stage_resources.{kind}: there is no such kind of stage{nearest(kind, known_kinds)}")
+
+
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """Disables garbage collection: planning creates many long-lived objects, so scanning them, and torch, frees nothing."""
@@ -164,6 +172,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
     ledger = Ledger(store_of(grid))
     resolver = resolver or InputResolver(store_of(grid))
     check_cell_filter(where or {}, grid.axes)
+    _check_stage_resources(grid.spec.launch.stage_resources)
     states = _States(ledger)
     cells: list[PlannedCell] = []
     stages: dict[str, tuple[Stage, list[str]]] = {}

@@ -131,6 +131,8 @@ def _read(path: Path, _: str) -> Scores:
         raise ValueError(f"{path}: no CSV file of scores ({' '.join(str(error).split())})") from error
     columns = [name.strip() for name in header]
     wanted = f"columns {', '.join(NEEDED)}, and same or {' and '.join(SUBJECTS)} if there are any"
+    if not columns:
+        raise ValueError(f"{path}: the file is empty; expected {wanted}")
     if missing := [name for name in NEEDED if name not in columns]:
         raise ValueError(f"{path}, line 1: no column {missing[0]!r}; found {shortened(columns)}; expected {wanted}")
     if len(set(columns)) < len(columns):

@@ -59,6 +59,7 @@ def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Ca
         "stages",
         "cost",
         "left_out",
+        "design",
         "power",
     ]
     assert found["grid"] == "small"

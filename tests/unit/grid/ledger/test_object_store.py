@@ -63,6 +63,13 @@ def test_a_bucket_that_cannot_be_used_is_one_line(server: dict[str, str], monkey
     new_bucket(server, monkeypatch)
     with pytest.raises(BadInput, match=r"^launch.store s3://nobody-has-this/x: there is no such bucket; make it"):
         open_store("s3://nobody-has-this/x")
+    with pytest.raises(BadInput, match=r"^launch.store s3://: names no bucket; write s3://bucket/prefix$"):
+        open_store("s3://")
+    for wrong in ("127.0.0.1:5055", ""):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", wrong)
+        with pytest.raises(BadInput, match=rf"^AWS_ENDPOINT_URL '{wrong}': expected http://host:port"):
+            open_store(f"s3://wrong-endpoint/{len(wrong)}")
     monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
     with pytest.raises(BadInput, match=r"need the package obstore; pip install 'facegrid\[object-store\]'$"):
         open_store("s3://nobody-has-this/y")

@@ -59,6 +59,12 @@ def test_kinds_are_checked_against_the_protocol(tmp_path: Path, head: str, value
         found.pair_scores(LEFT, RIGHT, np.array([True, False, True]))
 
 
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("")
+    with pytest.raises(ValueError, match=r"scores.csv: the file is empty; expected columns left, right, score"):
+        read_scores(tmp_path / "scores.csv")
+
+
 @pytest.mark.parametrize(
     ("head", "said"),
     [
