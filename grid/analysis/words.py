@@ -53,6 +53,8 @@ def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     best = cell_name(protocol.cells[found.order[0]])
     beaten = sum(pair.differs for pair in found.pairs if pair.first == found.order[0])
     count = len(found.pairs)
+    if not differ and count == 1:
+        return "The difference between the two cells is not significant."
     if not differ:
         return f"No cell is significantly better than another: none of the {count} differences is significant."
     ahead = f"The best cell ({best}) is significantly better than {beaten} of the {len(found.order) - 1} others"
@@ -109,9 +111,11 @@ def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
     elif len(set(protocol.replicates)) > 1:
         yield "Not balanced: cells have different numbers of replicates. Each effect is adjusted for the others (type III)."
     if protocol.metrics:
-        for term, others in protocol.metrics[0].effects.dropped.items():
-            aliases = f"it is aliased with {', '.join(map(named, others)) or 'the mean'}"
-            yield f"{named(term)} cannot be estimated from these cells ({aliases}); what is estimated takes it to be 0."
+        effects = protocol.metrics[0].effects
+        for term, others in effects.dropped.items():
+            aliases = ", ".join(map(named, others)) or "the mean"
+            included = f"; what is shown for {aliases} includes it" if effects.terms and others else ""
+            yield f"{named(term)} cannot be estimated from these cells: it is aliased with {aliases}{included}."
 
 
 def _effect(column: Column, term: TermEffect) -> str:

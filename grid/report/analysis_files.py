@@ -44,7 +44,8 @@ def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:
         lines += ["", f"## {plain(one.protocol)}", "", *(f"* {plain(limit)}" for limit in words.limits(one))]
         for metric in one.metrics:
             lines += ["", f"### {plain(metric.column.title)}", "", plain(words.verdict(one, metric)), ""]
-            lines += [line(EFFECT_HEAD), line([":-", ":-", "-:", "-:", "-:", "-:"])]
+            if metric.effects.terms:
+                lines += [line(EFFECT_HEAD), line([":-", ":-", "-:", "-:", "-:", "-:"])]
             lines += [line([plain(text) for text in row]) for row in effect_rows(metric)]
             if metric.comparisons:
                 lines += ["", plain(words.ranking(one, metric)), ""]

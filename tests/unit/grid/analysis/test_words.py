@@ -62,7 +62,9 @@ def test_missing_cells_copies_and_aliases_are_named(found):
     assert lines[1].startswith("2 replicates repeated the output of another one exactly")
     assert "100 subjects, resampled together for all cells" in lines[2]
     assert "1 of 5 combinations have no result (backbone=alexnet, detection=mtcnn: failed)" in lines[3]
-    assert lines[4].startswith("a x b cannot be estimated from these cells (it is aliased with a, b)")
+    assert lines[4].startswith(
+        "a x b cannot be estimated from these cells: it is aliased with a, b; what is shown for a, b includes it."
+    )
 
 
 def test_tied_sets_and_the_best(found):
