@@ -62,7 +62,7 @@ def test_a_store_of_a_user_s_own_is_named_by_its_module(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("s3://bucket/x", "unknown scheme 's3'"),
+        ("ftp://bucket/x", "unknown scheme 'ftp'"),
         ("no_such.module://x", "no module no_such.module can be imported"),
         ("grid.ledger.lock://x", "one class that derives from Store, found 0"),
     ],

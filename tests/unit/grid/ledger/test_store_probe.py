@@ -59,4 +59,4 @@ def test_an_error_of_the_disk_is_reported(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_unknown_scheme_is_reported() -> None:
-    assert "unknown scheme 's3'" in write_probe("s3://bucket", "probe", "a")["error"]
+    assert "unknown scheme 'ftp'" in write_probe("ftp://bucket", "probe", "a")["error"]

@@ -215,7 +215,7 @@ def test_an_override_of_a_path_is_made_absolute(make: Make, tmp_path: Path, monk
         ("launch.retry=3", "override 'launch.retry=3': unknown key 'launch.retry'; did you mean 'launch.retries'? (known: "),
         (
             "launch.resources.gpu=1",
-            "unknown key 'launch.resources.gpu'; did you mean 'launch.resources.gpus'? (known: cpus, gpus, memory_gib)",
+            "unknown key 'launch.resources.gpu'; did you mean 'launch.resources.gpus'? (known: cpus, custom, gpus, memory_gib)",
         ),
         ("protocols.0.subject=3", "unknown key 'protocols.0.subject'; did you mean 'protocols.0.subjects'? (known: "),
         (
