@@ -38,17 +38,18 @@ def test_rates_and_counts_are_those_of_each_cohort():
         assert one.difference_low < one.difference < one.difference_high
 
 
-def test_the_interval_rests_on_the_jackknife_over_subjects_less_the_pairs_own_variance():
+def test_the_interval_rests_on_the_jackknife_over_subjects_less_what_counts_at_both_subjects():
     from modules.metrics.intervals import effective
 
     errors, left, right, cohorts = table(2, subjects=12, pairs=80, cohorts=1)
     value = errors.mean()
-    residual = errors - value
-    variance = 0.0
+    between = {}
+    for a, b, residual in zip(left, right, errors - value, strict=True):
+        between[frozenset((a, b))] = between.get(frozenset((a, b)), 0.0) + residual
+    variance = -sum(found**2 for found in between.values()) / len(errors) ** 2
     for subject in set(left) | set(right):
         mine = (left == subject) | (right == subject)
         variance += (errors[~mine].mean() - value) ** 2  # leave the subject out
-    variance -= (residual**2).sum() / len(errors) ** 2
     (one,) = cohort_rates(errors, left, right, cohorts, ["all"])
     assert (one.low, one.high) == pytest.approx(effective(value, variance, one.subjects, one.pairs))
 
