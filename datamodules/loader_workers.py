@@ -1,4 +1,4 @@
-"""How many processes load images for a training, if nobody says."""
+"""How many processes load images for a training, where ``launch.workers`` is "auto"."""
 
 from __future__ import annotations
 

@@ -98,9 +98,9 @@ class ObjectStore(Store):
     def delete(self, prefix: str) -> None:
         import obstore
 
-        for key in (prefix, *self._below(prefix)):
-            with contextlib.suppress(FileNotFoundError), self._errors(key):
-                obstore.delete(self._bucket, key)
+        for keys in ([prefix], self._below(prefix)):
+            with contextlib.suppress(FileNotFoundError), self._errors(prefix):
+                obstore.delete(self._bucket, keys)  # many in one request, where the server can
 
     def open_input(self, key: str) -> BinaryIO:
         import obstore

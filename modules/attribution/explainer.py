@@ -105,7 +105,7 @@ class Refused(ValueError):
 
 
 class _FullPrecision:
-    """Methods of subclasses run without TF32, whoever calls them: its rounding changes maps far more than float32 does."""
+    """Methods of subclasses run without TF32, also outside a stage: its rounding changes maps far more than float32 does."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

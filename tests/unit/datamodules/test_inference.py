@@ -1,4 +1,4 @@
-"""Inference gives what a plain loop gives, in its order, and stops with the error of whoever failed."""
+"""Inference gives what a plain loop gives, in its order, and stops with the error of the part that failed."""
 
 import threading
 

@@ -86,8 +86,8 @@ def test_pfe_is_its_own_steps_averaged_over_galleries(seed, far):
 def test_the_readings_differ_and_pfe_may_exceed_the_target_while_the_exact_one_does_not():
     gallery, subjects, probes, who = drawn(0)
     searches = [search(gallery[half], subjects[half], probes, who) for half in halves(len(subjects))]
-    strangers = [int((~one.mated).sum()) for one in searches]
-    far = 1.6 / max(strangers)  # rounds up to two false alarms
+    unmated = [int((~one.mated).sum()) for one in searches]
+    far = 1.6 / max(unmated)  # rounds up to two false alarms
     assert max(pfe(searches, far)[2]) > far
     assert all(dir_at_far(one, far)[2] <= far for one in searches)
     exact = np.mean([dir_at_far(one, 0.1)[0] for one in searches])

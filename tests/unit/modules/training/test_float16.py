@@ -1,8 +1,8 @@
 """Training in float16: skipped steps, and running statistics that do not yet fit the activations."""
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from row_data import RowData
 from torch import nn
 from torch.nn import functional
 
@@ -14,20 +14,10 @@ STEPS, BATCH = 5, 4
 RECIPE = one_cycle.OneCycleConfig(epochs=1, batch_size=BATCH, optimizer="sgd", lr=0.01, ema=0.5)
 
 
-class Data(pl.LightningDataModule):
+class Data(RowData):
     def __init__(self):
-        super().__init__()
         generator = torch.Generator().manual_seed(1)
-        self.rows = [(torch.randn(3, 8, 8, generator=generator), row % 3) for row in range(STEPS * BATCH)]
-
-    def start_batch(self, epoch, batch):
-        pass
-
-    def train_dataloader(self):
-        return torch.utils.data.DataLoader(self.rows, BATCH)
-
-    def val_dataloader(self):
-        return torch.utils.data.DataLoader(self.rows, BATCH)
+        super().__init__([(torch.randn(3, 8, 8, generator=generator), row % 3) for row in range(STEPS * BATCH)], BATCH)
 
 
 class Deep(nn.Module):

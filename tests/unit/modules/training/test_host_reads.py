@@ -1,8 +1,8 @@
 """A training does not wait for its device in every step: the number of values read on the host does not grow with the steps."""
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from row_data import RowData
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modules.backbones.alexnet import AlexNetConfig
@@ -38,26 +38,16 @@ class Reads(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-class Data(pl.LightningDataModule):
+class Data(RowData):
     """Two images of each of two identities in every batch."""
 
     def __init__(self, batches, targets):
-        super().__init__()
         generator = torch.Generator().manual_seed(1)
         labels = torch.arange(batches * BATCH) % 2
         if targets:  # an age, unknown in each first row, and the identity
             ages = torch.arange(batches * BATCH).float().masked_fill(torch.arange(batches * BATCH) % BATCH == 0, torch.nan)
             labels = torch.stack([ages, labels.float()], 1)
-        self.rows = [(torch.randn(3, SIDE, SIDE, generator=generator), label) for label in labels]
-
-    def start_batch(self, epoch, batch):
-        pass
-
-    def train_dataloader(self):
-        return torch.utils.data.DataLoader(self.rows, BATCH)
-
-    def val_dataloader(self):
-        return torch.utils.data.DataLoader(self.rows, BATCH)
+        super().__init__([(torch.randn(3, SIDE, SIDE, generator=generator), label) for label in labels], BATCH)
 
 
 def reads(loss, batches, **recipe):
