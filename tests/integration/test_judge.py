@@ -7,12 +7,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from mlflow_server import Server
 from onnx_networks import external, network, save
 from small_export import study
 from typer.testing import CliRunner
 
 from configs.lookup import resolve
 from grid.cli.main import app
+from grid.export.embedder import Embedder
+from grid.export.package import read_package
 from grid.spec.grid_file import BadInput
 
 pytestmark = pytest.mark.timeout(900)
@@ -37,8 +40,12 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_a_study_is_exported_and_its_network_compares_photographs(tmp_path: Path, faces: list[Path]) -> None:
-    home = study(tmp_path / "here").path
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return study(tmp_path_factory.mktemp("study") / "here").path
+
+
+def test_a_study_is_exported_and_its_network_compares_photographs(tmp_path: Path, faces: list[Path], home: Path) -> None:
     model = tmp_path / "model"
     exported = json.loads(call("export", home, "--to", model, "--fmr", 0.1, "--json"))
     assert exported["threshold"]["wished"] == 0.1
@@ -51,6 +58,27 @@ def test_a_study_is_exported_and_its_network_compares_photographs(tmp_path: Path
     assert found["embeddings"][0] @ found["embeddings"][1] == pytest.approx(decided["similarity"], abs=1e-5)
     with pytest.raises(BadInput, match="exists already"):
         call("export", home, "--to", model)
+
+
+def test_an_exported_network_is_registered_with_a_server_and_works_from_there(
+    tmp_path: Path, faces: list[Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    model = tmp_path / "model"
+    with Server(tmp_path) as server:
+        options = ["--fmr", 0.1, "--tracking", server.address, "--register", "faces", "--json"]
+        first = json.loads(call("export", home, "--to", model, *options))["mlflow"]
+        assert first["registered"] == "faces version 1"
+        embedder = Embedder(read_package(model))
+        images = embedder.crops(faces)[0]
+        monkeypatch.chdir(tmp_path)  # nothing of the study or of the export is used
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(server.address)
+        loaded = mlflow.pyfunc.load_model("models:/faces/1")
+        np.testing.assert_allclose(loaded.predict(images), embedder.embed(images), atol=1e-5)
+        assert loaded.metadata.metadata["threshold"] == json.loads((model / "facegrid.json").read_text())["threshold"]
+        mlflow.set_tracking_uri(before)
 
 
 def test_onnx_files_are_judged_and_what_is_assumed_is_said(tmp_path: Path) -> None:
