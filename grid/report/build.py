@@ -62,10 +62,10 @@ OPTIONAL = (
 def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims: Path | None = None) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
-    With two evaluated cells or more, also analysis.md, effects.csv and comparisons.csv; with claims, claims.md. If explanations
-    are scored, also explanations.md and explanations.csv; if pairs of images are compared, modes.md and operating_points.md; if
-    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric
-    axes and networks of several sizes, figures (PNG).
+    With two evaluated cells or more, also analysis.md, comparisons.csv and, where effects can be estimated, effects.csv; with
+    claims, claims.md. If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared,
+    modes.md and operating_points.md; if attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for
+    searches, searches.md; for sweeps, numeric axes and networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -149,7 +149,9 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
             "explanations.csv": scores_csv(scored, list(study.axes)),
         }
     if analyses:
-        texts |= {"analysis.md": analysis_markdown(analyses, study.name), "effects.csv": effects_csv(analyses)}
+        texts["analysis.md"] = analysis_markdown(analyses, study.name)
+    if any(metric.effects.terms for one in analyses for metric in one.metrics):
+        texts["effects.csv"] = effects_csv(analyses)
     if points := operating_boards(table):
         texts["operating_points.md"] = operating_markdown(points, study.name)
     if judged:

@@ -32,13 +32,15 @@ class Design(Config):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        """``zip`` is short for ``{name: zip}``, and ``{fractional: {resolution: 4}}`` for ``{name: fractional, ...}``."""
+        """``zip`` is short for ``{name: zip}``, and ``{fractional: {resolution: 4}}`` for ``{name: fractional, ...}``.
+
+        Keys beside the short form come from overrides such as ``design.resolution=5``, and count.
+        """
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, dict) and len(value) == 1:
-            ((name, settings),) = value.items()
-            if name in NAMES and isinstance(settings, dict | None):
-                return {"name": name, **(settings or {})}
+        names = [key for key in value if key in NAMES] if isinstance(value, dict) else []
+        if len(names) == 1 and "name" not in value and isinstance(settings := value[names[0]], dict | None):
+            return {"name": names[0], **(settings or {}), **{key: one for key, one in value.items() if key != names[0]}}
         return value
 
     @field_validator("generators")

@@ -52,6 +52,15 @@ def test_one_cell_has_no_sections_and_old_files_go(make_study, study):
     assert not page.with_name("comparisons.csv").exists()
 
 
+def test_cells_that_differ_in_every_factor_have_comparisons_and_no_file_of_effects(make_study):
+    axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
+    failed = [{"backbone": "alexnet", "detection": "mtcnn"}, {"backbone": "resnet34", "detection": "none"}]
+    page = build(make_study(axes=axes, failed=failed, pairs=60, explainers=()))
+    assert page.with_name("comparisons.csv").exists()
+    assert not page.with_name("effects.csv").exists()
+    assert "cannot be" in page.with_name("analysis.md").read_text()
+
+
 def test_the_matrix_is_row_minus_column_best_first(study):
     (found,) = analyze(study, table(study))
     metric = found.metrics[0]

@@ -51,6 +51,8 @@ def test_a_fraction_has_the_first_level_as_minus_and_the_second_as_plus():
 def test_short_forms():
     assert Design.model_validate("zip") == Design.model_validate({"zip": None}) == Design(name="zip")
     assert Design.model_validate({"fractional": {"resolution": 4}}) == Design(name="fractional", resolution=4)
+    overridden = {"fractional": {"resolution": 4}, "resolution": 5}  # what design.resolution=5 makes of it
+    assert Design.model_validate(overridden) == Design(name="fractional", resolution=5)
     assert Design.model_validate({"one_at_a_time": {"base": {"a": "x"}}}) == Design(name="one_at_a_time", base={"a": "x"})
 
 
