@@ -3,15 +3,17 @@
 Under a prefix of a store, by default ``lock/``: ``lock/000003.json`` names the holder and is created once;
 ``lock/000003.beat`` is the heartbeat, rewritten while the holder lives; ``lock/000003.free`` releases it. A lock can be taken
 over if it was released, if its last heartbeat is older than the lease, or if its holder was a process on this machine (in this
-PID namespace) that no longer runs. A heartbeat that cannot be read, or that lies in the future, is damaged: then the process
-decides or, on another machine, the time at which the file was written. The holder checks its lock before it starts anything. A
-holder that could not renew its lease in time, such as a suspended process, claims the next number if it is still free;
-otherwise it has lost the lock.
+PID namespace) that no longer runs. On that machine heartbeats are dated by a count of seconds that corrections of the clock do
+not move. Elsewhere, the age of a heartbeat is that of its text, by the holder's clock, or of its file, by the store's, whichever
+is less: so a holder whose clock is behind keeps its lock. Times in the future do not count. The holder checks its lock before it
+starts anything. A holder that could not renew its lease in time, such as a suspended process, claims the next number if it is
+still free; otherwise it has lost the lock.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -29,7 +31,8 @@ from grid.ledger.store_interface import Store
 LEASE = 60.0  # seconds without a heartbeat after which a holder counts as dead
 BEAT = 10.0  # seconds between heartbeats
 AHEAD = 60.0  # seconds: a heartbeat further in the future is damaged, not that of a machine whose clock is ahead
-SAME = 2.0  # tolerance in seconds: a clock correction can shift the reported start time of a process
+NEVER = float("nan")
+SAME = 2.0  # tolerance in seconds for the start of a process, where it is not counted from the start of the machine
 
 
 class Held(ValueError):
@@ -68,7 +71,7 @@ class Lock:
         self.number = 0
         self._on_lost = lost
         self._lost: LockLost | None = None
-        self._beaten = 0.0  # time of the last heartbeat written
+        self._beaten = 0.0  # when the last heartbeat was written, in the seconds of `_clock`
         self._mutex = threading.Lock()
         self._stop = threading.Event()
 
@@ -126,7 +129,7 @@ class Lock:
         if newest > self.number:
             holder = self._record(newest)
             self._lost = LockLost(
-                f"this process did not run for {time.time() - self._beaten:.0f} s, and {self.what} was taken over: "
+                f"this process did not run for {_clock() - self._beaten:.0f} s, and {self.what} was taken over: "
                 f"{_words(holder)}; this process ends here, and what it finished is kept"
             )
         elif beat:
@@ -134,24 +137,24 @@ class Lock:
 
     def _lapsed(self) -> bool:
         """Whether other processes may consider the lease expired, now or soon."""
-        return time.time() - self._beaten >= max(self.lease - 2 * self.beat, self.lease / 2)
+        return _clock() - self._beaten >= max(self.lease - 2 * self.beat, self.lease / 2)
 
     def _take(self, number: int) -> bool:
         """Tries to take a free lock; False if another process was faster."""
         key = f"{self.prefix}/{number:06d}"
         if self.store.size(f"{key}.json") is not None:
             return False
-        beaten = time.time()
-        self.store.put(f"{key}.beat", b"%f" % beaten)
+        beaten = _clock()
+        self.store.put(f"{key}.beat", b"%f %f" % (time.time(), beaten))
         if not self.store.create(f"{key}.json", seal(self._me())):
             return False
         self.number, self._beaten = number, beaten
         return True
 
     def _beat(self, number: int) -> None:
-        now = time.time()
-        self.store.put(f"{self.prefix}/{number:06d}.beat", b"%f" % now)
-        self._beaten = now
+        beaten = _clock()
+        self.store.put(f"{self.prefix}/{number:06d}.beat", b"%f %f" % (time.time(), beaten))
+        self._beaten = beaten
 
     def _newest(self) -> int:
         names = [name for name in self.store.names(self.prefix) if name.endswith(".json") and name[:6].isdigit()]
@@ -160,7 +163,7 @@ class Lock:
     def _me(self) -> dict[str, Any]:
         return {
             "token": self.token, "purpose": self.purpose, "host": socket.gethostname(), "processes": _processes(),
-            "pid": os.getpid(), "born": _born(os.getpid()), "user": os.environ.get("USER") or str(os.getuid()),
+            "pid": os.getpid(), "began": _began(os.getpid()), "user": os.environ.get("USER") or str(os.getuid()),
             "time": time.time(),
         }  # fmt: skip
 
@@ -180,20 +183,23 @@ class Lock:
         alive = _alive(holder)
         if alive is False:
             return None
-        beaten, now = self._last_beat(number), time.time()
-        if beaten is None or not beaten <= now + AHEAD:  # absent or damaged: a running holder will rewrite it
-            if alive:
-                return holder
-            found = self.store.stat(f"{self.prefix}/{number:06d}.beat")
-            beaten = found.written if found else None
-        return holder if beaten is not None and now - beaten < self.lease else None
+        beaten, counted = self._last_beat(number)
+        if alive and counted is not None:
+            return holder if _clock() - counted < self.lease else None
+        now = time.time()
+        if alive and not beaten <= now + AHEAD:
+            return holder  # it will rewrite what is damaged
+        found = self.store.stat(f"{self.prefix}/{number:06d}.beat")
+        times = [beaten, NEVER if found is None or found.written is None else found.written]
+        return holder if any(one <= now + AHEAD and now - one < self.lease for one in times) else None
 
-    def _last_beat(self, number: int) -> float | None:
-        """The time of the last heartbeat of lock ``number`` in unix seconds; None if it cannot be read."""
+    def _last_beat(self, number: int) -> tuple[float, float | None]:
+        """The last heartbeat of lock ``number``: unix seconds, not a number if unreadable, and the seconds of ``_clock``."""
         try:
-            return float(self.store.get(f"{self.prefix}/{number:06d}.beat") or b"")
+            time, *counted = map(float, (self.store.get(f"{self.prefix}/{number:06d}.beat") or b"").split())
         except ValueError:
-            return None
+            return NEVER, None
+        return time, counted[0] if counted and math.isfinite(counted[0]) else None
 
 
 def live_holder(store: Store, prefix: str = "lock") -> dict[str, Any] | None:
@@ -210,8 +216,8 @@ def _alive(holder: dict[str, Any]) -> bool | None:
     """
     if holder.get("host") != socket.gethostname() or holder.get("processes") != _processes():
         return None
-    born = _born(int(holder["pid"]))
-    return born is not None and abs(born - float(holder["born"])) <= SAME
+    began = _began(int(holder["pid"]))
+    return began is not None and abs(began - float(holder.get("began", began))) <= SAME
 
 
 def _processes() -> str:
@@ -222,13 +228,27 @@ def _processes() -> str:
     return ""  # not Linux: no PID namespaces
 
 
-def _born(pid: int) -> float | None:
-    """When the process started; distinguishes the holder from a later process with the same id."""
+def _clock() -> float:
+    """Seconds since the machine started, also while it was suspended; corrections of the clock do not move them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def _began(pid: int) -> float | None:
+    """When the process started; distinguishes the holder from a later process with the same id. None if it does not run.
+
+    On Linux in seconds since the machine started: psutil's unix time moves by each correction of the clock.
+    """
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in (b"Z", b"X") else int(fields[19]) / os.sysconf("SC_CLK_TCK")
     import psutil
 
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.NoSuchProcess:
         return None
 

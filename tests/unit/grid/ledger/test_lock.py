@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from grid.ledger.lock import Held, Lock, LockLost
+from grid.ledger.lock import Held, Lock, LockLost, _began
 from grid.ledger.store import LocalStore
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from grid.ledger.lock import Held, Lock
+from grid.ledger.lock import Held, Lock, _began
 from grid.ledger.store import LocalStore
 while time.time() < float(sys.argv[2]):
     time.sleep(0.01)
@@ -42,7 +42,7 @@ def said(process: subprocess.Popen[str]) -> str:
 WORK = """
 import sys, time
 from pathlib import Path
-from grid.ledger.lock import Lock, LockLost
+from grid.ledger.lock import Lock, LockLost, _began
 from grid.ledger.store import LocalStore
 heard = []
 with Lock(LocalStore(Path(sys.argv[1])), "launch one", beat=0.2, lease=2.0, lost=heard.append) as lock:
@@ -74,6 +74,13 @@ def stop_for_longer_than_its_lease(process: subprocess.Popen[str], folder: Path)
     time.sleep(0.1)
     process.send_signal(signal.SIGSTOP)
     time.sleep(2.5)
+
+
+def beaten(folder: Path, ago: float) -> None:
+    """Makes the last heartbeat of the first lock one of so many seconds ago."""
+    file, then = folder / "lock" / "000001.beat", time.time() - ago
+    file.write_bytes(b"%f" % then)
+    os.utime(file, (then, then))
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(tmp_path: Path) -> None:
@@ -122,7 +129,7 @@ def test_a_lock_of_another_machine_ends_with_its_lease(tmp_path: Path, monkeypat
     monkeypatch.undo()
     with pytest.raises(Held, match="@elsewhere"):
         Lock(store, "two").__enter__()
-    store.put("lock/000001.beat", b"%f" % (time.time() - 61))
+    beaten(tmp_path, 61)
     with Lock(store, "two") as lock:
         assert lock.number == 2
 
@@ -198,7 +205,7 @@ def test_of_a_lapsed_holder_and_a_successor_only_one_goes_on(tmp_path: Path) -> 
         first = Lock(store, "one", beat=60, lease=120.0)
         first.__enter__()
         first._beaten -= 200
-        store.put("lock/000001.beat", b"%f" % (time.time() - 200))
+        beaten(folder, 200)
         second = hold(folder, time.time() + 0.5) if number == 0 else None
         try:
             if second is None:  # the other order: the successor comes after the renewal
@@ -222,7 +229,7 @@ def test_a_process_id_says_nothing_in_another_pid_namespace(tmp_path: Path, monk
     monkeypatch.setattr("grid.ledger.lock._processes", lambda: "boot pid:[1]")
     Lock(store, "one", beat=60).__enter__()
     monkeypatch.setattr("grid.ledger.lock._processes", lambda: "boot pid:[2]")
-    monkeypatch.setattr("grid.ledger.lock._born", lambda pid: None)
+    monkeypatch.setattr("grid.ledger.lock._began", lambda pid: None)
     with pytest.raises(Held, match="one by"):
         Lock(store, "two").__enter__()
     monkeypatch.setattr("grid.ledger.lock._processes", lambda: "boot pid:[1]")
@@ -237,7 +244,7 @@ def test_a_damaged_lock_file_is_held_as_long_as_its_beat(tmp_path: Path, damage:
         store.put("lock/000001.json", damage)
         with pytest.raises(Held, match="by a process that cannot be named"):
             Lock(store, "two").__enter__()
-        store.put("lock/000001.beat", b"%f" % (time.time() - 61))
+        beaten(tmp_path, 61)
         with Lock(store, "two") as lock:
             assert lock.number == 2
 
@@ -255,7 +262,7 @@ def test_a_damaged_beat_keeps_a_living_holder_and_frees_a_dead_one(
     if damage != b"17952":  # a number, so it is believed: long ago
         with pytest.raises(Held, match="one by"):
             Lock(store, "two").__enter__()
-    monkeypatch.setattr("grid.ledger.lock._born", lambda pid: None)
+    monkeypatch.setattr("grid.ledger.lock._began", lambda pid: None)
     with Lock(store, "two") as lock:
         assert lock.number == 2
 
@@ -290,14 +297,70 @@ def test_a_clock_that_is_ahead_by_less_than_a_minute_keeps_its_lock(tmp_path: Pa
         Lock(store, "two").__enter__()
 
 
+def jump(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Moves the clock of this process, as a correction would; what counts from the start of the machine does not move."""
+    true = time.time
+    monkeypatch.setattr("grid.ledger.lock.time.time", lambda: true() + seconds)
+
+
+@pytest.mark.parametrize("seconds", [-86400, -300, 300, 86400])
+def test_a_jump_of_the_clock_takes_no_lock_from_a_process_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    store = LocalStore(tmp_path)
+    with Lock(store, "one", beat=60) as lock:
+        jump(monkeypatch, seconds)
+        lock.check()
+        with pytest.raises(Held, match="one by"):
+            Lock(store, "two").__enter__()
+        lock._beat(1)
+        monkeypatch.undo()  # and back again
+        lock.check()
+        with pytest.raises(Held, match="one by"):
+            Lock(store, "two").__enter__()
+        assert lock.number == 1
+
+
+@pytest.mark.parametrize("seconds", [-86400, -300, 86400])
+def test_a_wrong_clock_on_another_machine_takes_no_lock_while_it_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    store = LocalStore(tmp_path)
+    with monkeypatch.context() as there:
+        there.setattr("socket.gethostname", lambda: "elsewhere")
+        jump(there, seconds)
+        Lock(store, "one", beat=60).__enter__()
+    with pytest.raises(Held, match="@elsewhere"):
+        Lock(store, "two").__enter__()
+    past = time.time() - 61
+    os.utime(tmp_path / "lock/000001.beat", (past, past))
+    with Lock(store, "two") as lock:
+        assert lock.number == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil says when a process started")
+def test_the_start_of_a_process_is_counted_from_that_of_the_machine() -> None:
+    import psutil
+
+    began = _began(os.getpid())
+    assert began is not None
+    assert began == pytest.approx(psutil.Process().create_time() - psutil.boot_time(), abs=1.5)
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        limit = time.monotonic() + 60
+        while _began(child.pid) is not None:  # a zombie holds nothing
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+    assert _began(child.pid) is None
+
+
 def test_a_reused_process_id_is_not_taken_for_the_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = LocalStore(tmp_path)
-    monkeypatch.setattr("grid.ledger.lock._born", lambda pid: 1000.0)
+    monkeypatch.setattr("grid.ledger.lock._began", lambda pid: 1000.0)
     Lock(store, "one").__enter__()
-    monkeypatch.setattr("grid.ledger.lock._born", lambda pid: 1000.9)  # a corrected clock
+    monkeypatch.setattr("grid.ledger.lock._began", lambda pid: 1000.9)  # elsewhere than on Linux, a corrected clock
     with pytest.raises(Held):
         Lock(store, "two").__enter__()
-    monkeypatch.setattr("grid.ledger.lock._born", lambda pid: 1500.0)
+    monkeypatch.setattr("grid.ledger.lock._began", lambda pid: 1500.0)
     with Lock(store, "two") as lock:
         assert lock.number == 2
 
