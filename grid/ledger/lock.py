@@ -2,12 +2,12 @@
 
 Under a prefix of a store, by default ``lock/``: ``lock/000003.json`` names the holder and is created once;
 ``lock/000003.beat`` is the heartbeat, rewritten while the holder lives; ``lock/000003.free`` releases it. A lock can be taken
-over if it was released, if its last heartbeat is older than the lease, or if its holder was a process on this machine (in this
-PID namespace) that no longer runs. On that machine heartbeats are dated by a count of seconds that corrections of the clock do
-not move. Elsewhere, the age of a heartbeat is that of its text, by the holder's clock, or of its file, by the store's, whichever
-is less: so a holder whose clock is behind keeps its lock. Times in the future do not count. The holder checks its lock before it
-starts anything. A holder that could not renew its lease in time, such as a suspended process, claims the next number if it is
-still free; otherwise it has lost the lock.
+over if it was released, if its last heartbeat is older than the lease, or if its holder was a process on this machine (in
+this PID namespace) that no longer runs. On that machine heartbeats are dated by a count of seconds that corrections of the
+clock do not move. Elsewhere, the age of a heartbeat is that of its text, by the holder's clock, or of its file, by the
+store's, whichever is less: so a holder whose clock is behind keeps its lock. Times in the future do not count. The holder
+checks its lock before it starts anything. A holder that could not renew its lease in time, such as a suspended process,
+claims the next number if it is still free; otherwise it has lost the lock.
 """
 
 from __future__ import annotations
