@@ -19,7 +19,7 @@ from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
-from grid.execution.slots import KINDS, Memory, Slots, slot_words
+from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 from grid.spec.stage_name import TRAIN
@@ -109,6 +109,7 @@ def _trial(config: dict[str, Any]) -> None:
         helpers=RayHelpers(),
         slot=slot_words(json.loads(config["slot"])) if "slot" in config else "",
         larger=frozenset(json.loads(config.get("larger", "[]"))),
+        reserved=held(json.loads(config.get("slot", "{}")), config.get("devices", 1)),
     )
     outcomes = perform(unpacked_jobs(config["jobs"]), report, options)
     tune.report({"outcomes": packed_outcomes(outcomes)})
@@ -116,6 +117,10 @@ def _trial(config: dict[str, Any]) -> None:
 
 def _searcher(session: Session, slots: Slots) -> Any:
     from ray.tune.search import Searcher
+
+    def reserved(work: Work) -> dict[str, float]:
+        slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+        return held(slots.of(work.id), devices_of(work.jobs, session.ledger))
 
     class Ready(Searcher):  # type: ignore[misc]
         """Suggests ready work; None while all of it waits for other work."""
@@ -127,11 +132,11 @@ def _searcher(session: Session, slots: Slots) -> Any:
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
-            work = session.take()
+            work = session.take(reserved)
             if work is None:
                 return None
             self.trials[trial_id] = work
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+            reserved(work)
             devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
             return {  # as text, since Tune flattens mappings
                 "id": work.id,
