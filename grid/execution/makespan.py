@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 PENDING = 16  # units of work that may wait for room while later ones are placed, as in Ray Tune
 
 
+class NoRoom(ValueError):
+    """A piece, whose id is the message, can never be placed."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """A unit of work: it needs the pieces in ``needs``, and reserves ``slot`` (resource -> amount) ``devices`` times."""
@@ -34,7 +38,7 @@ def makespan(
         concurrency: pieces at once; None: as many as fit
 
     Raises:
-        ValueError: a piece fits on no set of nodes, or its needs are not among the pieces.
+        NoRoom: a piece has no room on these nodes even when nothing else runs, or its needs are not among the pieces.
     """
     free = [dict(node) for node in nodes]
     waiting = {piece.id: len(piece.needs) for piece in pieces}
@@ -60,8 +64,7 @@ def makespan(
         for number in aside:
             heapq.heappush(ready, number)
         if not running:
-            stuck = pieces[min(ready)].id if ready else "what the pieces need"
-            raise ValueError(f"{stuck} has no room on these nodes")
+            raise NoRoom(pieces[min(ready)].id if ready else "what the pieces need")
         now = running[0][0]
         while running and running[0][0] == now:
             _, number, places = heapq.heappop(running)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from grid.execution.job import jobs_of
-from grid.execution.makespan import Piece, makespan
+from grid.execution.makespan import NoRoom, Piece, makespan
 from grid.execution.ray_start import of_kinds, reserved
 from grid.execution.scheduler import Work, queue_of
 from grid.execution.slots import Slots
@@ -129,8 +129,9 @@ def estimate(plan: Plan, cluster: str, seed: int = 0) -> Estimate:
         hours = {name: sum(_held(piece, name) * seconds[piece.id] for piece in pieces) / 3600 for name in (CPU, GPU)}
         try:
             rows.append((makespan(pieces, seconds, [_limits(node) for node in nodes], launch.concurrency), *hours.values()))
-        except ValueError as error:
-            raise BadInput(f"launch.cluster {cluster!r}: {error}; use larger or more nodes") from error
+        except NoRoom as error:
+            work = queue.waiting[str(error)]
+            raise BadInput(f"launch.cluster {cluster!r} has no room for {work.title}; use larger or more nodes") from error
     wall, cpu, gpus = np.array(rows).T
     shown = next((cell for cell in plan.cells if cell.id and unknown and _any(cell.stages.values(), open_ids, fits)), None)
     prices = launch.prices

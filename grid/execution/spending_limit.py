@@ -70,7 +70,7 @@ class SpendingLimit:
 
     def __post_init__(self) -> None:
         self.limits.check(self.prices)
-        self._reader = SpendingReader(self.study)
+        self._reader = SpendingReader(self.study, self.prices)
         self._spent, self._read, self._pause = Spending(), float("-inf"), 0.0
 
     def spent(self, fresh: bool = False) -> Spending:

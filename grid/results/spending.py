@@ -35,15 +35,16 @@ class Spending:
 
 @dataclass
 class SpendingReader:
-    """Reads the spending of a study; stages that have ended are read once."""
+    """Reads the spending of a study; stages that have ended are read once. ``prices`` None: those of the study's record."""
 
     study: Study
+    prices: Prices | None = None
     _ended: dict[str, list[AttemptTime]] = field(default_factory=dict)
 
     def spent(self, now: float | None = None) -> Spending:
         """The spending until ``now`` (unix seconds)."""
         now = time.time() if now is None else now
-        prices = prices_of(self.study.record)
+        prices = self.prices or prices_of(self.study.record)
         attempts = [one for one in self._attempts() if one.study in (None, self.study.id)]
         bad = [one for one in attempts if one.outcome in ("failed", "lost")]
         gpu = sum(one.hours(GPU, now) for one in attempts)

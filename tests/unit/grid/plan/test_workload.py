@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 from searched import BASE, SEARCH
 from small import SMALL, stages
 
+from configs.lookup import resolve
 from grid.plan.cost import cost
 from grid.plan.plan import make_plan
 from grid.plan.workload import Workload, shard_workload, workloads
@@ -52,7 +54,7 @@ def test_other_stages_have_their_components_and_their_images(make: Callable[...,
 
 def test_a_network_that_is_not_trained_is_no_training(make: Callable[..., Grid], tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
-    weights.write_bytes(b"weights")
+    save_file(resolve("backbone", "alexnet").build().state_dict(), weights)
     plan = make_plan(make(axes={}, base={"recipe": "none", "pretraining": {"name": "checkpoint", "path": str(weights)}}))
     assert workloads(plan)[stages(plan, "train")[0].id].group == "train:weights"
 
