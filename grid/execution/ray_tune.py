@@ -20,6 +20,7 @@ from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
+from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 from grid.spec.stage_name import TRAIN
@@ -44,6 +45,8 @@ class RayExecutor(Executor):
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
             check_devices(slots.suited([TRAIN]), session.devices)
+            if session.limit is not None:
+                session.limit.capacity = cluster_resources  # Tune takes work long before it can start
             tuner = _tuner(
                 self.launch, slots, scratch, _searcher(session, slots), _callback(session, slots, self.launch.retries)
             )
@@ -56,6 +59,14 @@ class RayExecutor(Executor):
         if self.launch.address is not None:
             return f"on the cluster at {self.launch.address}"
         return f"on {device_words('cpu' if self.launch.resources.gpus == 0 else accelerator())}"
+
+
+def cluster_resources() -> dict[str, float]:
+    """The CPUs and GPUs of all nodes that are there now."""
+    import ray
+
+    there = ray.cluster_resources()
+    return {name: float(there.get(name, 0.0)) for name in (CPU, GPU)}
 
 
 def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback: Any) -> Any:

@@ -58,6 +58,8 @@ class SpendingLimit:
     Args:
         expected: stage id -> seconds; None if unknown
         reserved: what a unit of work reserves ("CPU", "GPU"), if its executor does not say so
+        capacity: the CPUs and GPUs that there are. Work that has to wait for them is not given out: the decision about it would
+            be old when it starts. None: the executor takes work only when it can start
     """
 
     study: Study
@@ -65,6 +67,7 @@ class SpendingLimit:
     prices: Prices
     expected: Mapping[str, float | None]
     reserved: Callable[[Work], Mapping[str, float]]
+    capacity: Callable[[], Mapping[str, float]] | None = None
     clock: Callable[[], float] = time.time
     started: dict[str, tuple[float, float, Mapping[str, float]]] = field(default_factory=dict)  # began, seconds, reserved
 
@@ -91,13 +94,15 @@ class SpendingLimit:
             missing: ids of the stages that were not computed yet
             reserved: what it reserves, where the executor knows
         """
+        wanted = reserved if reserved is not None else self.reserved(work)
+        if self.started and not self._room(wanted):
+            return False
         spent, now = self.spent(), self.clock()
         total = Use(spent.gpu_hours, spent.cpu_hours, spent.cost or 0.0)
         if self._reached(total):
             return False
         for began, seconds, held in self.started.values():
             total += self._use(max(0.0, seconds - (now - began)), held)
-        wanted = reserved if reserved is not None else self.reserved(work)
         total += self._use(self._seconds(work, missing), wanted)
         return not self._exceeded(total)
 
@@ -120,6 +125,11 @@ class SpendingLimit:
             f"the limit of {limit} leaves no room for more work: the study has {spending_words(self.spent(fresh=True))}, and "
             f"{counted(stages, 'stage')} are left; a higher limit goes on from here"
         )
+
+    def _room(self, wanted: Mapping[str, float]) -> bool:
+        there = self.capacity() if self.capacity is not None else {}
+        held = {name: sum(one.get(name, 0.0) for _, _, one in self.started.values()) for name in wanted}
+        return all(held[name] + amount <= there[name] + 1e-9 for name, amount in wanted.items() if name in there)
 
     def _seconds(self, work: Work, missing: set[str]) -> float:
         return own_seconds(work, missing, {job.id: self.expected.get(job.id) or 0.0 for job in work.jobs})

@@ -290,19 +290,17 @@ def simulated(works: list[Work], seconds: Mapping[str, float], slots: int) -> fl
 
 
 @pytest.mark.parametrize("slots", [2, 4, 8])
-@pytest.mark.parametrize("seed", range(5))
-def test_sixty_sleeping_cells_of_mixed_size_end_within_15_percent_of_the_bound(slots: int, seed: int) -> None:
+def test_sixty_sleeping_cells_of_mixed_size_end_within_15_percent_of_the_bound(slots: int) -> None:
     """No schedule is shorter than the longest cell, nor than the sum divided by the number of slots."""
-    works, seconds = sleepers(60, seed)
-    bound = max(max(seconds.values()), sum(seconds.values()) / slots)
-    assert bound <= simulated(largest_first(works, set(seconds), seconds), seconds, slots) <= 1.15 * bound
-
-
-def test_the_order_matters() -> None:
-    """Smallest first misses the bound, so the test above cannot pass by chance."""
-    works, seconds = sleepers(60, 0)
-    bound = max(max(seconds.values()), sum(seconds.values()) / 8)
-    assert simulated(largest_first(works, set(seconds), seconds)[::-1], seconds, 8) > 1.15 * bound
+    ratios = []
+    for seed in range(200):
+        works, seconds = sleepers(60, seed)
+        bound = max(max(seconds.values()), sum(seconds.values()) / slots)
+        orders = (largest_first(works, set(seconds), seconds), works)
+        ratios.append([simulated(order, seconds, slots) / bound for order in orders])
+    largest, given = map(max, zip(*ratios, strict=True))
+    print(f"{slots} slots: at most {largest:.3f} times the bound; in the order of the plan {given:.3f}")
+    assert 1.0 <= largest <= 1.15 < given, "without the order the bound is missed"
 
 
 def test_a_short_stage_that_much_waits_for_comes_before_a_long_one() -> None:

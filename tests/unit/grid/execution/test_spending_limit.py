@@ -157,6 +157,22 @@ def test_what_the_executor_reserves_counts_instead_of_the_default(world: World) 
     assert world.queue.closed is not None
 
 
+def test_work_that_would_wait_for_room_is_not_given_out(world: World) -> None:
+    """Ray Tune takes work ahead; what it has taken it starts, whatever was spent meanwhile."""
+    session = world.session(Limits(gpu_hours=0.5), known=False)
+    assert session.limit is not None
+    session.limit.capacity = lambda: {"CPU": 100.0, "GPU": 2.0}
+    taken = [work for work in (session.take() for _ in range(5)) if work is not None]
+    assert len(taken) == 2
+    assert world.queue.closed is None
+    session.end(taken[0], {job.id: Outcome("done") for job in taken[0].jobs})
+    assert session.take() is not None
+    small = world.session(Limits(gpu_hours=0.5), known=False)
+    assert small.limit is not None
+    small.limit.capacity = lambda: {"GPU": 0.0}
+    assert small.take() is not None, "the executor says itself that nothing has room"
+
+
 def test_money_needs_prices(world: World) -> None:
     with pytest.raises(BadInput, match=r"--max-cost needs launch\.prices"):
         world.session(Limits(cost=1.0), known=False)
