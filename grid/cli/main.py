@@ -26,7 +26,7 @@ from grid.cli.judge import judge
 from grid.cli.logs import logs
 from grid.cli.prune import prune
 from grid.cli.study import study
-from grid.cli.work import work
+from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
 from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
 
@@ -70,12 +70,17 @@ def plan(
     grid: GridFile,
     overrides: Overrides = None,
     where: WhereText = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="SHAPE", help="also estimate time, hours and money there: 4x8:H100 or 4x8:H100/64")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every cell, its state and its cost; compute nothing.
 
     With reasons, and the stages that cells share.
     """
+    from dataclasses import replace
+
     from grid.plan.cost import cost
     from grid.plan.design_lines import design_lines
     from grid.plan.inputs import InputResolver
@@ -86,12 +91,18 @@ def plan(
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import read
 
-    spec = read(grid, overrides or [])
+    spec = read(grid, [*(overrides or []), *([f"launch.cluster={cluster}"] if cluster else [])])
     resolver = InputResolver(store_of(spec))
     found = make_plan(spec, parse_cell_filter(where), resolver)
     costs = cost(found, resolver)
+    spending = None
+    if spec.spec.launch.cluster is not None:
+        from grid.execution.spending_estimate import estimate, estimate_lines
+
+        spending = estimate(replace(found, costs=costs), spec.spec.launch.cluster)
     if as_json:
-        said = {"left_out": remarks(found), "design": design_lines(found), "power": power_lines(found, resolver)}
+        said: dict[str, Any] = {"left_out": remarks(found), "design": design_lines(found)}
+        said |= {"power": power_lines(found, resolver), "spending": spending and spending.record()}
         print(json.dumps({**found.record(), "cost": costs, **said}, indent=1))
     else:
         out.print(plan_table(found, costs))
@@ -99,6 +110,8 @@ def plan(
             out.print(f"left out {remark}")
         for line in [*design_lines(found), *power_lines(found, resolver)]:
             out.print(line, markup=False, highlight=False)
+        for line in estimate_lines(spending, str(grid)) if spending else []:
+            out.print(line, soft_wrap=True)
 
 
 @app.command()
@@ -116,6 +129,9 @@ def launch(
     no_run: Annotated[
         bool, typer.Option("--no-run", help="write the study and run nothing: workers (`facegrid work`) take its stages")
     ] = False,
+    max_gpu_hours: MaxGpuHours = None,
+    max_cpu_hours: MaxCpuHours = None,
+    max_cost: MaxCost = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the missing stages of a grid."""
@@ -132,11 +148,13 @@ def launch(
     console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
 
     from grid.execution.launch import launch as run
+    from grid.execution.spending_limit import Limits
     from grid.ledger.study import Study
     from grid.plan.plan import study_of
     from grid.results.status import status as status_of
 
-    code = run(spec, parse_cell_filter(where), retry or [], console, new_store, no_run)
+    limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
+    code = run(spec, parse_cell_filter(where), retry or [], console, new_store, no_run, limits)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)
@@ -320,7 +338,7 @@ def _stopping(*_: Any) -> None:
 
 
 def main() -> None:
-    """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 130 interrupted."""
+    """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 3 a limit of spending, 130 interrupted."""
     for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
         os.environ.setdefault(key, value)
     degrade_output()

@@ -16,14 +16,29 @@ Patience = Annotated[
 ]
 
 
-def work(study: StudyFolder, where: WhereText = None, patience: Patience = None) -> None:
+_SPENT = "that the study may spend, earlier launches included"
+MaxGpuHours = Annotated[float | None, typer.Option(metavar="HOURS", min=0, help=f"GPU-hours {_SPENT}")]
+MaxCpuHours = Annotated[float | None, typer.Option(metavar="HOURS", min=0, help=f"CPU-hours {_SPENT}")]
+MaxCost = Annotated[float | None, typer.Option(metavar="MONEY", min=0, help=f"money {_SPENT}, by launch.prices")]
+
+
+def work(
+    study: StudyFolder,
+    where: WhereText = None,
+    patience: Patience = None,
+    max_gpu_hours: MaxGpuHours = None,
+    max_cpu_hours: MaxCpuHours = None,
+    max_cost: MaxCost = None,
+) -> None:
     """Run ready stages of a study in this process, beside other workers; leave when none is left.
 
     For Slurm arrays, Kubernetes jobs or a second terminal: no Ray, no server, only the study's folder and its store.
     ``facegrid launch GRID --no-run`` makes the study.
     """
     from grid.execution.pull_worker import work as run
+    from grid.execution.spending_limit import Limits
     from grid.ledger.study import Study
     from grid.spec.cell_filter import parse_cell_filter
 
-    raise typer.Exit(run(Study(study), parse_cell_filter(where), patience, out))
+    limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
+    raise typer.Exit(run(Study(study), parse_cell_filter(where), patience, out, limits))

@@ -14,6 +14,7 @@ from grid.execution.job import Job
 from grid.ledger.ledger import Ledger, State
 from grid.plan.code_version import source_digest
 from grid.plan.plan import RUN, Plan, store_of
+from grid.plan.workload import Workload, shard_workload
 from grid.spec.cell import DetectionShard, shard_id
 from grid.spec.stage_kind import stage_kind
 
@@ -63,4 +64,5 @@ def _job(whole: Job, kind: str, id: str, label: str, shard: DetectionShard, sour
         identity={**whole.identity, kind: rows},
         config={**whole.config, kind: rows},
         source=source,
+        workload=shard_workload(Workload(**whole.workload), shard).record() if whole.workload else {},
     )

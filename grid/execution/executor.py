@@ -16,18 +16,20 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from grid.execution.job import Outcome
 from grid.execution.perform import devices_of, finished
 from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.spending_limit import SpendingLimit
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
 from grid.spec.grid_file import BadInput, Launch
 
 BUILT_IN = {"ray": "grid.execution.ray_tune.RayExecutor", "local": "grid.execution.local.LocalExecutor"}
+Reserved = Callable[[Work], Mapping[str, float]]  # what a unit of work reserves: "CPU", "GPU", of all its devices together
 LOST = "the process or node that ran it was lost too often"
 
 
@@ -41,6 +43,7 @@ class Session:
     ended: Callable[[Work], None] = lambda work: None
     check: Callable[[], None] = lambda: None  # raises if this launch must not start any more work
     say: Callable[[str], None] = lambda line: None  # prints a line for the user
+    limit: SpendingLimit | None = None  # of what the study may spend
 
     @property
     def finished(self) -> bool:
@@ -52,14 +55,40 @@ class Session:
         """The largest number of devices that a waiting unit of work needs at once."""
         return max((devices_of(work.jobs, self.ledger) for work in self.queue.waiting.values()), default=1)
 
-    def take(self) -> Work | None:
-        """Takes ready work and marks it as running; None if all waiting work depends on running work, or if none is waiting.
+    def take(self, reserved: Reserved | None = None) -> Work | None:
+        """Takes ready work and marks it as running.
+
+        None if all waiting work depends on running work or would exceed a limit of spending, or if none is waiting.
+
+        Args:
+            reserved: what a unit of work reserves, for the limit; None: ``launch.resources`` for each of its devices
 
         Raises:
             LaunchAborted: another process has taken over the study.
         """
         self.check()
-        return self.queue.take()
+        work = next(self.affordable(self.queue.ready(), reserved), None)
+        if work is not None:
+            self.start(work, reserved)
+        return work
+
+    def affordable(self, works: Iterable[Work], reserved: Reserved | None = None) -> Iterator[Work]:
+        """Those of ready units of work that may start; if a limit excludes all and none is running, it closes the queue."""
+        refused = found = False
+        for work in works:
+            if self.limit is None or self.limit.allows(work, self.queue.missing, reserved and reserved(work)):
+                found = True
+                yield work
+            else:
+                refused = True
+        if refused and not found and not self.queue.running and self.limit is not None:
+            self.queue.closed = self.limit.words(self.queue.stages_to_run)
+
+    def start(self, work: Work, reserved: Reserved | None = None) -> None:
+        """Marks waiting work as running."""
+        self.queue.start(work)
+        if self.limit is not None:
+            self.limit.begin(work, self.queue.missing, reserved and reserved(work))
 
     def report(self, work: Work, label: str, row: Mapping[str, Any]) -> None:
         """Shows the progress of one stage of the work."""
@@ -68,11 +97,13 @@ class Session:
     def end(self, work: Work, outcomes: Mapping[str, Outcome]) -> None:
         """Records the end of the work; ``outcomes`` is the return value of ``perform``."""
         self.queue.end(work.id, outcomes)
+        self._stopped(work)
         self.ended(work)
 
     def again(self, work: Work) -> None:
         """Puts work whose process was lost back into the queue; it goes on from its last checkpoint."""
         self.queue.again(work.id)
+        self._stopped(work)
 
     def lose(self, work: Work, error: str = LOST) -> None:
         """Records that the process running the work was lost and that this launch will not retry it."""
@@ -81,7 +112,12 @@ class Session:
                 self.ledger.lost(job.kind, job.id, job.identity, error)
                 break
         self.queue.fail(work, error)
+        self._stopped(work)
         self.ended(work)
+
+    def _stopped(self, work: Work) -> None:
+        if self.limit is not None:
+            self.limit.end(work)
 
 
 class Executor(ABC):

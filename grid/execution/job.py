@@ -23,6 +23,7 @@ from grid.execution.local_helpers import LocalHelpers
 from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
+from grid.execution.system_metrics import sampled
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.ledger.lock import Held, Lock
@@ -59,6 +60,8 @@ class Job:
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
     ranks: int | None = None  # processes of a training with compute.devices above 1; None: that many
+    study: str = ""  # id of the study that computes it, for its spending
+    workload: Mapping[str, Any] = field(default_factory=dict)  # see ``grid.plan.workload.Workload``
 
     @classmethod
     def of(cls, stage: PlannedStage, kinds: Mapping[str, str], store: Path | str, **settings: Any) -> Job:
@@ -120,6 +123,7 @@ class RunOptions:
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
     helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
     slot: str = ""  # the resources that are reserved for this process, in words
+    reserved: Mapping[str, float] | None = None  # CPUs and GPUs of this unit of work, all its devices together; None: unknown
     larger: frozenset[Memory] = frozenset()  # of these a larger slot is left, so running out of them is no failure
 
 
@@ -193,7 +197,7 @@ class Begun:
         return Outcome("failed", line)
 
 
-def begin(job: Job, device: str = "") -> Begun | Outcome:
+def begin(job: Job, device: str = "", reserved: Mapping[str, float] | None = None) -> Begun | Outcome:
     """Verifies the code and inputs of a job and claims its next attempt; returns an Outcome if the job cannot begin."""
     ledger = Ledger(job.store)
     try:
@@ -212,7 +216,9 @@ def begin(job: Job, device: str = "") -> Begun | Outcome:
             return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
-    return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents, device))
+    about = {"study": job.study, "workload": dict(job.workload), "reserved": reserved and dict(reserved)}
+    about = {key: value for key, value in about.items() if value}
+    return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents, device, about))
 
 
 def run(job: Job, options: RunOptions) -> Outcome:
@@ -263,11 +269,11 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     from grid.stages.context import checked_result
     from modules.training.checkpointing import Stopped
 
-    begun = begin(job, device_name(options.accelerator))
+    begun = begin(job, device_name(options.accelerator), options.reserved)
     if isinstance(begun, Outcome):
         return begun
     try:
-        with fresh_process_state(begun.configs), logged(begun.attempt) as log:
+        with fresh_process_state(begun.configs), logged(begun.attempt) as log, sampled(begun.attempt, options.accelerator):
             try:
                 found = stage_kind(job.kind).run(begun.configs, begun.context(options))
             except Exception as error:

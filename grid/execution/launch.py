@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,26 +14,34 @@ from rich.text import Text
 from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import jobs_of
+from grid.execution.job import accelerator, jobs_of
 from grid.execution.notify import notifying
 from grid.execution.progress import Display
 from grid.execution.scheduler import WorkQueue, queue_of
+from grid.execution.slots import held
+from grid.execution.spending_estimate import expected_seconds, ordering
+from grid.execution.spending_limit import STOPPED, Limits, SpendingLimit
+from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.ledger.study_identity import own_identity
+from grid.plan.durations import Durations
+from grid.plan.history import measured
 from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, store_of, study_of
-from grid.plan.preflight import CellFilter, checked_plan, prepare
+from grid.plan.preflight import CellFilter, checked_plan, earlier_record, prepare
 from grid.plan.study_record import write_plan
 from grid.plan.table import changes, state_counts
+from grid.plan.workload import workloads
 from grid.report.build import build
-from grid.spec.grid_file import Grid
+from grid.spec.grid_file import Grid, Launch
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
 from grid.tracking.uri import tracking_of
 
 SYNC_SECONDS = 15.0  # between two passes while cells run
+NO_LIMITS = Limits()
 
 
 def launch(
@@ -42,18 +51,21 @@ def launch(
     console: Console,
     new_store: bool = False,
     no_run: bool = False,
+    limits: Limits = NO_LIMITS,
 ) -> int:
-    """Runs a grid; returns the exit code: 0 if all cells are done, 1 if some failed.
+    """Runs a grid; returns the exit code: 0 if all cells are done, 1 if some failed, 3 if a limit of spending stopped it.
 
     Args:
         new_store: the study's earlier results are lost, so its store may be missing or empty.
         no_run: write the study's record only, for pull workers.
+        limits: of what the study may spend, earlier launches included
 
     Raises:
         BadInput: an error found before anything is launched.
         KeyboardInterrupt: interrupted; launching the study again resumes it.
     """
     study = study_of(grid)
+    limits.check(grid.spec.launch.prices)
     executor = executor_of(grid.spec.launch)
     prepare(study, store_of(grid), new_store)
     aborter = Aborter()
@@ -79,7 +91,8 @@ def launch(
             return 0
         numbers = (len(plan.cells), counts.get(DONE, 0) + counts.get(STALE, 0))
         with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
-            report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock)
+            limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
+            report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock, limit)
             codes.append(summary(Study(study), report, console, open_stages, queue))
         return codes[0]
 
@@ -87,6 +100,9 @@ def launch(
 def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:
     """The queue of a plan and its shards; ``known`` maps the ids of finished stages outside the plan to their kinds."""
     launch = plan.grid.spec.launch
+    works = workloads(plan)
+    durations = Durations(measured(plan, works))
+    expected = expected_seconds(works, durations, launch, _gpu(launch, durations))
     jobs = jobs_of(
         plan.stages,
         store_of(plan.grid),
@@ -95,8 +111,31 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
         crop_cache_bytes=int(launch.crop_cache_gib * 2**30),
         checkpoint_minutes=launch.checkpoint_minutes,
         ranks=launch.devices,
+        study=str((earlier_record(plan.study) or {}).get("study_id", "")),
     )
-    return queue_of(plan, jobs, shards_of(plan, jobs))
+    jobs = {id: replace(job, workload=works[id].record()) for id, job in jobs.items()}
+    queue = queue_of(plan, jobs, shards_of(plan, jobs), ordering(works, expected))
+    queue.expected = expected
+    return queue
+
+
+def _gpu(launch: Launch, durations: Durations) -> str | None:
+    """The GPUs that stages are expected to run on, for ``expected_seconds``."""
+    if launch.resources.gpus == 0:
+        return None
+    there = accelerator() == "gpu" if launch.address is None else any(one.device != "cpu" for one in durations.measured)
+    return "gpu" if there else None
+
+
+def spending_limit(limits: Limits, study: Study, launch: Launch, queue: WorkQueue) -> SpendingLimit | None:
+    """The limit on a queue's work; None without any."""
+    if not limits.given:
+        return None
+    gpus = launch.resources.gpus
+    slot = {CPU: launch.resources.cpus, GPU: float(gpus if gpus != "auto" else accelerator() == "gpu")}
+    return SpendingLimit(
+        study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.devices for job in work.jobs))
+    )
 
 
 def carry_out(
@@ -108,12 +147,14 @@ def carry_out(
     console: Console,
     cells: tuple[int, int],
     lock: Lock,
+    limit: SpendingLimit | None = None,
 ) -> Path:
     """Runs a queue, copies its progress to MLflow in the background, and writes the report; returns the path of its HTML page.
 
     Args:
         cells: the total number of cells, and how many of them were done before
         lock: the study's lock; checked before anything is started or written
+        limit: of what the study may spend
 
     Raises:
         LockLost: another process has taken over the study.
@@ -121,7 +162,7 @@ def carry_out(
     with BackgroundSync(study, tracking, live=bool(queue.waiting), check=lock.check) as background_sync:
         if queue.waiting:
             with Display(queue, console, *cells) as display:
-                executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say))
+                executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say, limit))
         lock.check()
         report = build(Study(study))
         problems = background_sync.finish()
@@ -228,7 +269,9 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
             console.print(styled("[yellow]unfinished[/] {}", error))
     words = f"{counted(ran, 'stage')} had to run" if ran else "nothing had to run"
     console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
-    return 1 if failed or queue.failed else 0
+    if queue.closed is not None:
+        console.print(styled("[yellow]stopped[/]: {}", queue.closed), soft_wrap=True)
+    return 1 if failed or queue.failed else STOPPED if queue.closed is not None else 0
 
 
 def short(path: Path) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from grid.execution.executor import Executor, Session
 from grid.execution.job import WAIT, Outcome, RunOptions, accelerator, device_words
 from grid.execution.perform import perform
 from grid.execution.scheduler import Work
+from grid.ledger.attempt_times import CPU, GPU
 from grid.spec.grid_file import BadInput, Launch
 from grid.stages.ranks import RankLost
 
@@ -28,8 +30,13 @@ class LocalExecutor(Executor):
     def run(self, session: Session) -> None:
         """See ``Executor.run``; raises BadInput as ``check`` does."""
         self.check(session)
-        while work := session.take():
+        while work := session.take(self.reserved):
             self.perform(session, work)
+
+    def reserved(self, work: Work) -> dict[str, float]:
+        """The CPUs and GPUs of a unit of work: ``launch.resources`` and, where there is a GPU, one, for each of its devices."""
+        devices = 1 if self.options.fast else max((job.devices for job in work.jobs), default=1)
+        return {CPU: self.launch.resources.cpus * devices, GPU: float(devices * (self.options.accelerator == "gpu"))}
 
     def perform(self, session: Session, work: Work) -> Mapping[str, Outcome]:
         """Performs work that was taken, and records its end; returns the outcomes, none if its processes were lost too often.
@@ -50,7 +57,8 @@ class LocalExecutor(Executor):
         """None if a process of a training on several devices was lost too often."""
         for left in range(self.launch.retries, -1, -1):
             try:
-                return perform(work.jobs, partial(session.report, work), self.options)
+                options = replace(self.options, reserved=self.reserved(work))
+                return perform(work.jobs, partial(session.report, work), options)
             except RankLost as lost:
                 if self.options.raises:
                     raise

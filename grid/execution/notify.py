@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.abort import LaunchAborted
+from grid.execution.spending_limit import STOPPED
 from grid.ledger.study import Study
 from grid.results.progress import progress
 from grid.secrets import masked_text
@@ -25,8 +26,8 @@ FAILED = 20  # at most so many failed cells are listed
 def notifying(command: str | None, study: Path, say: Callable[[str], None]) -> Iterator[list[int]]:
     """Context manager around the running part of a launch; the caller appends the exit code to the list that it yields.
 
-    The command gets the event ``done``, ``failed``, ``aborted`` or ``interrupted``. An error is reported and otherwise
-    ignored: a launch never fails because of it.
+    The command gets the event ``done``, ``failed``, ``stopped`` (by a limit of spending), ``aborted`` or ``interrupted``. An
+    error is reported and otherwise ignored: a launch never fails because of it.
 
     Args:
         command: a program and its arguments, as in a shell but without one; None: nothing runs
@@ -37,7 +38,7 @@ def notifying(command: str | None, study: Path, say: Callable[[str], None]) -> I
     event = "aborted"
     try:
         yield codes
-        event = "failed" if codes and codes[-1] else "done"
+        event = {0: "done", STOPPED: "stopped"}.get(codes[-1] if codes else 0, "failed")
     except KeyboardInterrupt:
         event = "interrupted"
         raise

@@ -15,11 +15,12 @@ from rich.console import Console
 
 from grid.execution.executor import Session
 from grid.execution.job import lease_of
-from grid.execution.launch import conclude, summary, void_changed, whole_queue
+from grid.execution.launch import NO_LIMITS, conclude, spending_limit, summary, void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
 from grid.execution.progress import Display
 from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.spending_limit import Limits
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Held, Lock, live_holder
 from grid.ledger.store import LocalStore
@@ -33,8 +34,10 @@ from grid.terminal import counted, styled
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
 
 
-def work(study: Study, where: CellFilter | None, patience: float | None, console: Console) -> int:
+def work(study: Study, where: CellFilter | None, patience: float | None, console: Console, limits: Limits = NO_LIMITS) -> int:
     """Runs ready stages of the study in this process; returns the exit code: 0 if all cells are done, 1 if some are not.
+
+    A worker that a limit of spending has stopped returns 3.
 
     The report and MLflow are brought up to date at the end, unless another process holds the study.
 
@@ -56,7 +59,8 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
     console.print(styled("[bold]{}[/]: {} by this worker and others, {}", study.name, words, executor.where()))
     done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
     with Display(queue, console, len(plan.cells), done) as display:
-        session = Session(queue, ledger, display.watch, display.ended, say=display.say)
+        limit = spending_limit(limits, study, grid.spec.launch, queue)
+        session = Session(queue, ledger, display.watch, display.ended, say=display.say, limit=limit)
         ran = pull(session, executor, patience)
     return _conclude(study, queue, ran, console)
 
@@ -69,7 +73,7 @@ def pull(
     queue, ran = session.queue, 0
     pauses, waited = _pauses(), 0.0
     while True:
-        work = _free(session)
+        work = next(session.affordable(_free(session), executor.reserved), None)
         if work is None:
             if session.finished:
                 return ran
@@ -85,7 +89,7 @@ def pull(
                 settle(session, waiting)
             continue
         pauses, waited = _pauses(), 0.0
-        queue.start(work)
+        session.start(work, executor.reserved)
         todo = {job.id for job in work.jobs} & queue.missing
         outcomes = executor.perform(session, work)
         ran += sum(outcomes[id].ended == "done" for id in todo & outcomes.keys())
@@ -95,16 +99,15 @@ def _pauses() -> Iterator[float]:
     return chain(PAUSES, repeat(PAUSES[-1]))
 
 
-def _free(session: Session) -> Work | None:
-    """The first ready work whose next stage no process computes."""
+def _free(session: Session) -> Iterator[Work]:
+    """The ready work whose next stage no process computes."""
     queue = session.queue
     for work in list(queue.ready()):
         settle(session, work)
         if work.id in queue.waiting:
             job = next(job for job in work.jobs if job.id in queue.missing)
             if live_holder(session.ledger.store, lease_of(job)) is None:
-                return work
-    return None
+                yield work
 
 
 def settle(session: Session, work: Work) -> None:

@@ -65,7 +65,7 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
             resources = reserved(launch.resources, nodes)
             _check_resources("launch.resources", resources, nodes)
             say(resource_words(resources, len(nodes)))
-            yield Slots(resources, nodes, _of_kinds(launch, resources, nodes))
+            yield Slots(resources, nodes, of_kinds(launch, resources, nodes))
         finally:
             ray.shutdown()
 
@@ -252,7 +252,7 @@ def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[st
     return {**found, **wanted.custom}
 
 
-def _of_kinds(
+def of_kinds(
     launch: Launch, resources: Mapping[str, float], nodes: Sequence[Mapping[str, float]]
 ) -> dict[str, dict[str, float]]:
     """What kinds of stages reserve where it differs from ``resources``: no GPU if they have no use for one."""

@@ -19,7 +19,8 @@ from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
-from grid.execution.slots import KINDS, Memory, Slots, slot_words
+from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
+from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput, Launch
 from grid.spec.stage_name import TRAIN
@@ -44,6 +45,8 @@ class RayExecutor(Executor):
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
             check_devices(slots.suited([TRAIN]), session.devices)
+            if session.limit is not None:
+                session.limit.capacity = cluster_resources  # Tune takes work long before it can start
             tuner = _tuner(
                 self.launch, slots, scratch, _searcher(session, slots), _callback(session, slots, self.launch.retries)
             )
@@ -56,6 +59,14 @@ class RayExecutor(Executor):
         if self.launch.address is not None:
             return f"on the cluster at {self.launch.address}"
         return f"on {device_words('cpu' if self.launch.resources.gpus == 0 else accelerator())}"
+
+
+def cluster_resources() -> dict[str, float]:
+    """The CPUs and GPUs of all nodes that are there now."""
+    import ray
+
+    there = ray.cluster_resources()
+    return {name: float(there.get(name, 0.0)) for name in (CPU, GPU)}
 
 
 def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback: Any) -> Any:
@@ -109,6 +120,7 @@ def _trial(config: dict[str, Any]) -> None:
         helpers=RayHelpers(),
         slot=slot_words(json.loads(config["slot"])) if "slot" in config else "",
         larger=frozenset(json.loads(config.get("larger", "[]"))),
+        reserved=held(json.loads(config.get("slot", "{}")), config.get("devices", 1)),
     )
     outcomes = perform(unpacked_jobs(config["jobs"]), report, options)
     tune.report({"outcomes": packed_outcomes(outcomes)})
@@ -116,6 +128,10 @@ def _trial(config: dict[str, Any]) -> None:
 
 def _searcher(session: Session, slots: Slots) -> Any:
     from ray.tune.search import Searcher
+
+    def reserved(work: Work) -> dict[str, float]:
+        slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+        return held(slots.of(work.id), devices_of(work.jobs, session.ledger))
 
     class Ready(Searcher):  # type: ignore[misc]
         """Suggests ready work; None while all of it waits for other work."""
@@ -127,11 +143,11 @@ def _searcher(session: Session, slots: Slots) -> Any:
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
-            work = session.take()
+            work = session.take(reserved)
             if work is None:
                 return None
             self.trials[trial_id] = work
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+            reserved(work)
             devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
             return {  # as text, since Tune flattens mappings
                 "id": work.id,

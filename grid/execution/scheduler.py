@@ -1,8 +1,12 @@
-"""Scheduling: shared stages run as separate units of work, then the remaining stages of each cell together. No Ray."""
+"""Scheduling: shared stages run as separate units of work, then the remaining stages of each cell together. No Ray.
+
+Ready work is taken in the order of its longest chain: its own expected duration and that of the longest chain of work that
+waits for it (longest processing time first; with dependencies, the upward rank of Topcuoglu et al., IEEE TPDS 13, 2002).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from grid.execution.job import NO_MEMORY, Job, Outcome
@@ -31,17 +35,19 @@ class WorkQueue:
     failed: dict[str, str] = field(default_factory=dict)  # work id -> one-line error
     damaged: dict[str, int] = field(default_factory=dict)  # stage id -> how many times it was found damaged
     spare: Mapping[str, Work] = field(default_factory=dict)  # finished shared stages, in case they turn out to be damaged
+    expected: Mapping[str, float | None] = field(default_factory=dict)  # stage id -> seconds; None: never measured
+    closed: str | None = None  # why no more work is started, see ``grid.execution.spending_limit``
 
     def take(self) -> Work | None:
-        """Takes ready work, shared stages first; None if all of it is waiting."""
+        """Takes the first ready work; None if all of it is waiting."""
         work = next(self.ready(), None)
         if work is not None:
             self.start(work)
         return work
 
     def ready(self) -> Iterator[Work]:
-        """The waiting work whose inputs are all there, shared stages first."""
-        return (work for work in self.waiting.values() if not work.needs & self.missing)
+        """The waiting work whose inputs are all there, largest first; none if the queue is closed."""
+        return (work for work in self.waiting.values() if self.closed is None and not work.needs & self.missing)
 
     def start(self, work: Work) -> None:
         """Marks waiting work as running."""
@@ -56,7 +62,7 @@ class WorkQueue:
     @property
     def finished(self) -> bool:
         """True if nothing is running and no waiting work can become ready."""
-        return not self.running and (not self.waiting or self._stuck())
+        return not self.running and (self.closed is not None or not self.waiting or self._stuck())
 
     def _stuck(self) -> bool:
         return all(work.needs & self.missing for work in self.waiting.values())
@@ -107,8 +113,18 @@ class WorkQueue:
                 self.fail(other, f"it needs {work.title}, which failed")
 
 
-def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[Job]] | None = None) -> WorkQueue:
-    """The queue of a plan's unfinished stages; ``shards`` maps a stage id to jobs that must run before it."""
+def queue_of(
+    plan: Plan,
+    jobs: Mapping[str, Job],
+    shards: Mapping[str, Sequence[Job]] | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> WorkQueue:
+    """The queue of a plan's unfinished stages.
+
+    Args:
+        shards: stage id -> jobs that must run before it
+        seconds: stage id -> its expected duration; None: work is taken in the order of the plan, shared stages first
+    """
     stages: dict[str, PlannedStage] = {stage.id: stage for stage in plan.stages}
     todo = {stage.id for stage in plan.stages if stage.state == RUN}
     failed = {stage.id for stage in plan.stages if stage.state == FAILED}
@@ -139,7 +155,37 @@ def queue_of(plan: Plan, jobs: Mapping[str, Job], shards: Mapping[str, Sequence[
         if needs & failed:
             continue
         waiting[cell.id] = Work(cell.id, cell.title, jobs_of_cell, needs)
+    if seconds is not None:
+        waiting = {work.id: work for work in largest_first(waiting.values(), missing, seconds)}
     return WorkQueue(waiting=waiting, missing=missing, spare=spare)
+
+
+def largest_first(works: Iterable[Work], missing: Collection[str], seconds: Mapping[str, float]) -> list[Work]:
+    """Work in the order of its longest chain, longest first; equal ones keep their order.
+
+    Args:
+        missing: ids of the stages to compute; the others take no time
+        seconds: stage id -> its expected duration
+    """
+    works = list(works)
+    waiting_for: dict[str, list[Work]] = {}
+    for work in works:
+        for need in work.needs:
+            waiting_for.setdefault(need, []).append(work)
+    chains: dict[str, float] = {}
+
+    def chain(work: Work) -> float:
+        if work.id not in chains:
+            later = {other.id: other for job in work.jobs for other in waiting_for.get(job.id, ())}
+            chains[work.id] = own_seconds(work, missing, seconds) + max(map(chain, later.values()), default=0.0)
+        return chains[work.id]
+
+    return sorted(works, key=chain, reverse=True)
+
+
+def own_seconds(work: Work, missing: Collection[str], seconds: Mapping[str, float]) -> float:
+    """The expected duration of the stages of a unit of work that are missing."""
+    return sum(seconds.get(job.id, 0.0) for job in work.jobs if job.id in missing)
 
 
 def shared_title(stage: PlannedStage, plan: Plan) -> str:

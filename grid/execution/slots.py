@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from grid.ledger.attempt_times import CPU, GPU
+
 Memory = Literal["gpu", "host"]
 KINDS: tuple[Memory, ...] = ("gpu", "host")
 FIRST_SHARE = 4  # of a node's memory, where nothing was reserved before: one fourth
@@ -80,6 +82,11 @@ def room(slot: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> int
     """How many of these slots the nodes have room for at once."""
     wanted = {name: amount for name, amount in slot.items() if amount}
     return sum(min(int(node.get(name, 0) / amount) for name, amount in wanted.items()) for node in nodes)
+
+
+def held(slot: Mapping[str, float], devices: int) -> dict[str, float]:
+    """The CPUs and GPUs of so many of these slots."""
+    return {name: slot.get(name, 0.0) * devices for name in (CPU, GPU)}
 
 
 def slot_words(resources: Mapping[str, float]) -> str:

@@ -1,4 +1,7 @@
-"""Log lines of an attempt in the ledger: ``<attempt>/log/000001.jsonl`` and so on, each written once and never changed."""
+"""Log lines of an attempt in the ledger: ``<attempt>/log/000001.jsonl`` and so on, each written once and never changed.
+
+Samples of the machine are such lines, too, in ``<attempt>/system``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 
 from grid.ledger.store_interface import Store
 
-FOLDER = "log"
+FOLDER, SYSTEM = "log", "system"
 SECONDS = 5.0  # between two objects; a killed process loses at most the lines since the last one
 MOST = 2000  # lines per attempt; later ones are only counted, so that a chatty library fills no disk
 
@@ -24,10 +27,11 @@ class AttemptLog:
 
     Args:
         prefix: of the attempt in the store
+        folder: ``FOLDER`` or ``SYSTEM``
     """
 
-    def __init__(self, store: Store, prefix: str, seconds: float = SECONDS) -> None:
-        self.store, self.prefix, self.seconds = store, f"{prefix}/{FOLDER}", seconds
+    def __init__(self, store: Store, prefix: str, seconds: float = SECONDS, folder: str = FOLDER) -> None:
+        self.store, self.prefix, self.seconds = store, f"{prefix}/{folder}", seconds
         self._lines: list[str] = []
         self._written = self._count = 0
         self._mutex = threading.Lock()
@@ -74,13 +78,13 @@ class AttemptLog:
             self.flush()
 
 
-def read_log(store: Store, prefix: str) -> Iterator[dict[str, Any]]:
+def read_log(store: Store, prefix: str, folder: str = FOLDER) -> Iterator[dict[str, Any]]:
     """The lines of an attempt: ``time`` (unix seconds), ``level``, ``source``, ``message`` and further fields.
 
     Unreadable lines are left out.
     """
-    for name in store.names(f"{prefix}/{FOLDER}"):
-        for line in (store.get(f"{prefix}/{FOLDER}/{name}") or b"").splitlines():
+    for name in store.names(f"{prefix}/{folder}"):
+        for line in (store.get(f"{prefix}/{folder}/{name}") or b"").splitlines():
             try:
                 row = json.loads(line)
             except ValueError:

@@ -3,7 +3,8 @@
 Under ``<kind>/<id>/`` of a store, every object is written once and contains its own digest:
 
 * ``claims/000002.json``: an attempt claimed its number (create-if-absent) and a token.
-* ``000002-<token>/``: the files of that attempt: outputs, ``events/``, ``checkpoints/``, ``log/`` (messages, without digests).
+* ``000002-<token>/``: the files of that attempt: outputs, ``events/``, ``checkpoints/``, ``log/`` and ``system/`` (messages and
+  samples of the machine, without digests).
 * ``failed-000002.json``: that attempt failed with a reproducible error; ``retry-000002.json`` forgives it.
 * ``done-000.json``: the marker, created last and only once; names the attempt and the digests of outputs and inputs.
 * ``void-000.json``: that marker is no longer valid, and why; the next one is ``done-001.json``.
@@ -79,6 +80,7 @@ class Ledger(LedgerReader):
         source: str = "",
         inputs: Mapping[str, str] | None = None,
         device: str = "",
+        about: Mapping[str, Any] | None = None,
     ) -> Attempt:
         """Claims the next attempt number; older attempts are fenced from now on.
 
@@ -86,6 +88,7 @@ class Ledger(LedgerReader):
             source: digest of the code that runs; stored in every event
             inputs: upstream id -> content of its marker; stored in every event
             device: that computes it, in words for ``status``
+            about: more facts for the claim, see ``grid.ledger.attempt_times``
         """
         for prefix in (f"{kind}/{id}", f"{kind}/{id}/claims"):
             self.store.sweep(prefix)
@@ -94,6 +97,6 @@ class Ledger(LedgerReader):
         while True:
             number = self.newest(kind, id, self.store.names(f"{kind}/{id}")) + 1
             claim = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
-            claim |= {"device": device} if device else {}
+            claim |= {**({"device": device} if device else {}), **(about or {})}
             if self.store.create(f"{kind}/{id}/claims/{number:06d}.json", seal(claim)):
                 return Attempt(self, kind, id, number, token, source, dict(inputs or {}))

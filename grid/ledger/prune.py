@@ -20,7 +20,7 @@ from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
 
 ID = re.compile(r"[0-9a-f]{32}")
-RECORDS = ("events", "log", "resumed.json")  # of any attempt: small, and reports draw curves from them
+RECORDS = ("events", "log", "system", "resumed.json")  # of any attempt: small, and reports draw curves from them
 CHECKPOINT, ATTEMPT, REMOVED = "checkpoints of finished stages", "replaced attempts", "results of removed cells"
 
 

@@ -66,6 +66,7 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     stages: tuple[PlannedStage, ...]
     resolver: InputResolver = field(repr=False, compare=False)  # the resolved inputs
+    costs: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)  # see ``grid.plan.cost``, if computed
 
     @property
     def study(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan
             look(resolver, next(iter(resolver.unseen.values())), console)
         plan = make_plan(grid, where, resolver)
         _refuse_blocked(plan)
-    cost(plan, resolver)  # rejects networks that cannot take the input
+    plan = replace(plan, costs=cost(plan, resolver))  # rejects networks that cannot take the input
     check_other_devices(plan)
     for remark in remarks(plan):
         console.print(Text("left out", style="yellow"), Text(remark), highlight=False)

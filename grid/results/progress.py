@@ -11,6 +11,7 @@ from rich.text import Text
 
 from grid.ledger.study import CellView, Study
 from grid.results.running import Running, launch_of, running
+from grid.results.spending import Spending, SpendingReader
 from grid.results.status import COLORS, WORDS
 from grid.spec.levels import cell_title
 from grid.spec.stage_name import StageName
@@ -29,6 +30,7 @@ class Progress:
         at_work: the running stages, each with the titles of its cells
         seconds_left: estimated from the stages done so far; None if nothing runs, or a kind of stage was never finished
         alive: whether a launch or a worker is running
+        spent: hours and money so far
     """
 
     states: Mapping[str, int]
@@ -37,6 +39,7 @@ class Progress:
     at_work: Sequence[tuple[Running, Sequence[str]]]
     seconds_left: float | None
     alive: bool
+    spent: Spending
 
     @property
     def places(self) -> dict[tuple[str, str], list[tuple[Running, Sequence[str]]]]:
@@ -47,8 +50,12 @@ class Progress:
         return dict(sorted(found.items()))
 
 
-def progress(study: Study, now: float | None = None) -> Progress:
-    """The state of a study; hidden cells do not count."""
+def progress(study: Study, now: float | None = None, spending: SpendingReader | None = None) -> Progress:
+    """The state of a study; hidden cells do not count.
+
+    Args:
+        spending: of this study, if it was read before
+    """
     now = time.time() if now is None else now
     launch = launch_of(study)
     cells = [cell for cell in study.cells if not cell.hidden]
@@ -63,7 +70,9 @@ def progress(study: Study, now: float | None = None) -> Progress:
     ended = {id for id, (name, cell) in stages.items() if name in cell.markers or name in cell.failures}
     left = _left(stages, ended, [one for one, _ in at_work.values()], now)
     ordered = {state: states[state] for state in COLORS if state in states}
-    return Progress(ordered, len(stages), len(ended), list(at_work.values()), left, launch is not None or bool(at_work))
+    alive = launch is not None or bool(at_work)
+    spent = (spending or SpendingReader(study)).spent(now)
+    return Progress(ordered, len(stages), len(ended), list(at_work.values()), left, alive, spent)
 
 
 def _left(

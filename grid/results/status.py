@@ -16,6 +16,7 @@ from grid.ledger.study import CellView, Study, accepted_of
 from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
 from grid.results.searches import searches
+from grid.results.spending import Spending, SpendingReader, spending_words
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
 from grid.spec.stage_name import SHOWN_ID
@@ -31,7 +32,7 @@ def status(study: Study) -> dict[str, Any]:
     ``error`` is set if a cell failed, is blocked, or has damaged outputs (checked by size only), and if an explanation added to
     the study failed, which does not change the state. ``running`` lists the stages that a launch is computing now; a cell with
     any of them is ``running``. ``launch`` is that launch, or None. ``environments`` lists the devices and library versions of
-    the results, with the number of stages of each.
+    the results, with the number of stages of each. ``spent`` has the hours and the money that all attempts took so far.
 
     Raises:
         BadInput: ``mlflow.json`` is damaged.
@@ -59,7 +60,7 @@ def status(study: Study) -> dict[str, Any]:
     where = environments(marker for cell in shown for marker in cell.markers.values())
     return {
         "study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted,
-        "environments": where,
+        "environments": where, "spent": dataclasses.asdict(SpendingReader(study).spent()),
     }  # fmt: skip
 
 
@@ -128,6 +129,8 @@ def show(study: Study) -> FittingTable:
             str(max(cell["attempts"].values(), default="")),
             "\n".join(accuracy),
         )
+    if (spent := Spending(**found["spent"])).attempts:
+        lines.append(spending_words(spent))
     lines += found["accepted"]
     lines += mixed_devices(devices_of(marker for view in views for marker in view.markers.values()))
     lines += [search.text for search in searches(study)]

@@ -13,6 +13,7 @@ from rich.text import Text
 from grid.ledger.study import Study
 from grid.results.progress import Progress, headline, lines, progress
 from grid.results.running import Running
+from grid.results.spending import SpendingReader, spending_words
 
 SECONDS = 2.0  # between two looks
 
@@ -27,10 +28,10 @@ def watch(path: Path, console: Console, seconds: float = SECONDS, sleep: Callabl
 
 
 def _follow(path: Path, show: Callable[[str, Progress], None], seconds: float, sleep: Callable[[float], None]) -> Progress:
-    idle = False
+    idle, spending = False, SpendingReader(Study(path))
     while True:
-        study = Study(path)
-        found = progress(study)
+        study = spending.study = Study(path)
+        found = progress(study, spending=spending)
         show(study.name, found)
         if not found.alive:
             if idle or found.ended == found.stages:  # a worker may be between two stages
@@ -42,7 +43,7 @@ def _follow(path: Path, show: Callable[[str, Progress], None], seconds: float, s
 
 
 def _drawn(name: str, found: Progress) -> Group:
-    return Group(Text.assemble((name, "bold"), f": {headline(found)}"), *lines(found))
+    return Group(Text.assemble((name, "bold"), f": {headline(found)}"), Text(spending_words(found.spent)), *lines(found))
 
 
 class _Printer:
@@ -63,7 +64,7 @@ class _Printer:
                 )
         if found.ended != self.ended:
             self.ended = found.ended
-            self._line(f"{name}: {headline(found)}")
+            self._line(f"{name}: {headline(found)}; {spending_words(found.spent)}")
 
     def _line(self, text: str) -> None:
         self.console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"), soft_wrap=True)

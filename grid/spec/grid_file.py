@@ -10,16 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from configs.component import Config
 from configs.lookup import nearest, shortened
 from grid.secrets import masked
 from grid.spec.bounded_yaml import MAX_DEPTH, load_yaml
 from grid.spec.cell import Cell
+from grid.spec.cluster_shape import checked_shape
 from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.design import Design
 from grid.spec.levels import selects
+from grid.spec.prices import Prices
 from grid.spec.references import References
 from grid.spec.sweeps import expanded
 from grid.spec.yaml_source import YamlSource, deep_set, overlaps, read_yaml
@@ -118,6 +120,8 @@ class Launch(Config):
     claims: Path | None = None  # file of claims that the report judges; docs/claims.md
     detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
     notify: str | None = None  # a command that runs when a launch ends, with JSON on its standard input
+    cluster: Annotated[str, AfterValidator(checked_shape)] | None = None  # its shape, for ``plan``: 4x8:H100/64
+    prices: Prices = Prices()
 
     def resources_of(self, kind: str) -> Resources:
         """The resources of a kind of stage."""

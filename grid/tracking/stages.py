@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from configs.component import digest
+from grid.ledger.attempt_log import SYSTEM
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
 from grid.spec.stage_kind import StageName
@@ -19,6 +20,7 @@ from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
 from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of, stages_of
 from grid.tracking.run import Change, Known, Replace
+from grid.tracking.system_metrics import missing_points, system_points
 
 History = Callable[[Known, Iterable[str]], dict[str, dict[int, float]]]
 EPOCHS = " epochs "
@@ -60,6 +62,7 @@ class Gathering:
                 self._stage(label, self.cell.stages[label], self.cell.markers.get(label))
             except Damaged as damage:
                 self.problems.append(f"{self.cell.title}: {label}: {damage}")
+        self._system()
         for label in self.cell.names:
             failure = self.cell.failures.get(label)
             if failure is None:
@@ -96,6 +99,17 @@ class Gathering:
         if not copied or label in self.lost:
             self._put(label, marker.content, partial(stage_files, ledger, label, marker, self.folder))
         self.known.verified.add(label)
+
+    def _system(self) -> None:
+        """Adds the samples of the cell's own stages that have finished."""
+        for label in self.cell.names:
+            name, marker = StageName(SYSTEM, label.kind, *label.titles), self.cell.markers.get(label)
+            if marker is None or kind_of(label).shared or name in self.known.verified or not self._lacks(name, marker.attempt):
+                continue
+            if points := system_points(self.study.ledger, marker.kind, marker, self.known.start):
+                self.change.points += missing_points(points, self.known, self.history)
+                self.change.ticks[_tick(name)] = marker.attempt
+            self.known.verified.add(name)
 
     def _lacks(self, label: StageName, content: str) -> bool:
         return self.known.tags.get(_tick(label)) != content or label in self.lost

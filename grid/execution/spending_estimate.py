@@ -1,0 +1,285 @@
+"""What a launch would take on a cluster of some shape: wall time, GPU-hours, CPU-hours and money, each with an interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from grid.execution.job import jobs_of
+from grid.execution.makespan import NoRoom, Piece, makespan
+from grid.execution.ray_start import of_kinds, reserved
+from grid.execution.scheduler import Work, queue_of
+from grid.execution.slots import Slots
+from grid.ledger.attempt_times import CPU, GPU
+from grid.plan.durations import Durations, Fit
+from grid.plan.history import measured
+from grid.plan.plan import BLOCKED, PENDING, Plan, PlannedStage, store_of
+from grid.plan.workload import Workload, workloads
+from grid.spec.cell_filter import which
+from grid.spec.cluster_shape import parse_shape
+from grid.spec.grid_file import BadInput, Launch
+from grid.spec.stage_kind import stage_kind
+from grid.terminal import clock_words, counted
+
+LEVEL = (0.05, 0.5, 0.95)  # quantiles: a 90 % interval and the median
+DRAWS, FEWEST, PIECES = 200, 20, 200_000  # samples of all durations; fewer where draws times pieces would exceed PIECES
+OPERATIONS, IMAGES = 1e10, 10.0  # per second, to order work that was never measured
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median, and the ends of a 90 % prediction interval."""
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the open stages of a plan would take.
+
+    Attributes:
+        seconds: wall time
+        hours: "CPU" and "GPU" -> hours reserved by units of work
+        cost: of these hours; ``cost_of_cluster``: of all devices until the end. None without prices for them
+        measured: durations that the estimate is made of
+        unknown: kinds of stages with no history on these devices -> the number of stages, which are left out
+        example: levels of a cell with such stages, as ``--where`` takes them
+        left_out: cells that have no stages yet
+    """
+
+    cluster: str
+    seconds: Interval
+    hours: Mapping[str, Interval]
+    cost: Interval | None
+    cost_of_cluster: Interval | None
+    currency: str
+    stages: int
+    measured: int
+    unknown: Mapping[str, int]
+    example: str | None
+    left_out: int
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def device_of(kind: str, launch: Launch, gpu: str | None) -> str:
+    """The device of a kind of stage: "cpu", or ``gpu``, the type of the GPUs that there are (None: there are none)."""
+    if gpu is None or launch.resources_of(kind).gpus == 0 or not stage_kind(kind).device:
+        return "cpu"
+    return gpu
+
+
+def expected_seconds(
+    works: Mapping[str, Workload], durations: Durations, launch: Launch, gpu: str | None
+) -> dict[str, float | None]:
+    """Stage id -> its median duration; None if nothing of its kind was measured on its device."""
+    found: dict[str, float | None] = {}
+    for id, work in works.items():
+        fit = durations.of(work, device_of(_kind(work), launch, gpu))
+        found[id] = None if fit is None else fit.seconds(work.amount)
+    return found
+
+
+def ordering(works: Mapping[str, Workload], expected: Mapping[str, float | None]) -> dict[str, float]:
+    """Stage id -> the duration that decides about the order: the expected one, else one guessed from the amount of work."""
+    return {id: _guess(works[id]) if seconds is None else seconds for id, seconds in expected.items()}
+
+
+def _guess(work: Workload) -> float:
+    return (work.amount or 1.0) / (OPERATIONS if work.network else IMAGES)
+
+
+def _kind(work: Workload) -> str:
+    return work.group.partition(" ")[0].partition(":")[0]
+
+
+def estimate(plan: Plan, cluster: str, seed: int = 0) -> Estimate:
+    """The estimate for a cluster, see ``grid.spec.cluster_shape``.
+
+    Raises:
+        BadInput: it has several types of GPUs, or no node has room for some unit of work.
+    """
+    launch, groups = plan.grid.spec.launch, parse_shape(cluster)
+    types = {group.type for group in groups if group.gpus}
+    if len(types) > 1:
+        raise BadInput(f"launch.cluster {cluster!r}: durations differ between types of GPUs; estimate one type at a time")
+    gpu = next(iter(types), None) or ("gpu" if types else None)
+    nodes = [_node(group.gpus, group.cpus, group.type, launch) for group in groups for _ in range(group.nodes)]
+    works = workloads(plan)
+    durations = Durations(measured(plan, works))
+    stages = {stage.id: stage for stage in plan.stages}
+    fits = {id: durations.of(work, device_of(stages[id].stage, launch, gpu)) for id, work in works.items()}
+    medians = ordering(works, {id: fit.seconds(works[id].amount) if fit else None for id, fit in fits.items()})
+    queue = queue_of(plan, jobs_of(plan.stages, store_of(plan.grid), ranks=launch.devices), None, medians)
+    open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
+    pieces, parts = _pieces(queue.waiting.values(), open_ids, stages, works, Slots(*_slots(launch, nodes)), launch)
+    unknown = Counter(stages[id].stage for ids in open_ids.values() for id in ids if fits[id] is None)
+    random = np.random.default_rng(seed)
+    rows = []
+    for _ in range(min(DRAWS, max(FEWEST, PIECES // max(1, len(pieces))))):
+        seconds = _drawn(pieces, parts, open_ids, fits, works, random)
+        hours = {name: sum(_held(piece, name) * seconds[piece.id] for piece in pieces) / 3600 for name in (CPU, GPU)}
+        try:
+            rows.append((makespan(pieces, seconds, [_limits(node) for node in nodes], launch.concurrency), *hours.values()))
+        except NoRoom as error:
+            work = queue.waiting[str(error)]
+            raise BadInput(f"launch.cluster {cluster!r} has no room for {work.title}; use larger or more nodes") from error
+    wall, cpu, gpus = np.array(rows).T
+    shown = next((cell for cell in plan.cells if cell.id and unknown and _any(cell.stages.values(), open_ids, fits)), None)
+    prices = launch.prices
+    of_gpu = prices.of_gpu(gpu) if gpu else 0.0
+    priced = prices.named and of_gpu is not None
+    whole = {name: sum(node[name] for node in nodes if np.isfinite(node[name])) for name in (CPU, GPU)}
+    cost = cpu * prices.cpu_hour + gpus * (of_gpu or 0.0)
+    held = (whole[CPU] * prices.cpu_hour + whole[GPU] * (of_gpu or 0.0)) * wall / 3600
+    return Estimate(
+        cluster,
+        _interval(wall),
+        {CPU: _interval(cpu), GPU: _interval(gpus)},
+        _interval(cost) if priced else None,
+        _interval(held) if priced else None,
+        prices.currency,
+        sum(map(len, open_ids.values())),
+        len(durations.measured),
+        dict(unknown),
+        which(shown.levels) if shown is not None else None,
+        sum(cell.state in (PENDING, BLOCKED) for cell in plan.cells),
+    )
+
+
+def _any(ids: Any, open_ids: Mapping[str, Sequence[str]], fits: Mapping[str, Fit | None]) -> bool:
+    todo = {id for several in open_ids.values() for id in several}
+    return any(id in todo and fits[id] is None for id in ids)
+
+
+def _node(gpus: int, cpus: int | None, type: str | None, launch: Launch) -> dict[str, float]:
+    """The resources of a node, as Ray names them; what the shape does not tell has no limit."""
+    several = [launch.resources, *(launch.resources_of(kind) for kind in launch.stage_resources)]
+    custom = {name for one in several for name in one.custom if not name.startswith("accelerator_type:")}
+    found = dict.fromkeys(["memory", *custom], float("inf"))
+    found |= {CPU: float("inf") if cpus is None else float(cpus), GPU: float(gpus)}
+    return found | ({f"accelerator_type:{type}": 1.0} if type else {})
+
+
+def _limits(node: Mapping[str, float]) -> dict[str, float]:
+    return {name: amount for name, amount in node.items() if np.isfinite(amount)}
+
+
+def _slots(launch: Launch, nodes: Sequence[Mapping[str, float]]) -> tuple[Any, Any, Any]:
+    """The arguments of ``Slots``."""
+    first = reserved(launch.resources, nodes)
+    return first, nodes, of_kinds(launch, first, nodes)
+
+
+def _pieces(
+    waiting: Any,
+    open_ids: Mapping[str, Sequence[str]],
+    stages: Mapping[str, PlannedStage],
+    works: Mapping[str, Workload],
+    slots: Slots,
+    launch: Launch,
+) -> tuple[list[Piece], dict[str, tuple[str, int]]]:
+    """The pieces in the order of the queue, and of those that are parts of a detection: the stage, and the number of parts."""
+    makers = {id: work for work, ids in open_ids.items() for id in ids}
+    found: list[Piece] = []
+    parts: dict[str, tuple[str, int]] = {}
+    for work in waiting:
+        assert isinstance(work, Work)
+        ids = open_ids[work.id]
+        slot = slots.suited([stages[id].stage for id in ids] or [stages[job.id].stage for job in work.jobs])
+        needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
+        devices = max((job.devices for job in work.jobs if job.id in ids), default=1)
+        amount = works[work.jobs[0].id].amount
+        number = -(-int(amount) // launch.detect_images) if amount and stage_kind(work.jobs[0].kind).parts else 1
+        if number > 1:
+            names = [f"{work.id}-{part}" for part in range(number)]
+            found += [Piece(name, needs, slot) for name in names]
+            parts |= dict.fromkeys(names, (work.jobs[0].id, number))
+            needs = frozenset(names)
+        found.append(Piece(work.id, needs, slot, devices))
+    return found, parts
+
+
+def _drawn(
+    pieces: Sequence[Piece],
+    parts: Mapping[str, tuple[str, int]],
+    open_ids: Mapping[str, Sequence[str]],
+    fits: Mapping[str, Fit | None],
+    works: Mapping[str, Workload],
+    random: np.random.Generator,
+) -> dict[str, float]:
+    """A sample of the seconds of each piece; stages without history take none."""
+    draws: dict[Fit, Any] = {}
+    split = {stage for stage, _ in parts.values()}
+
+    def seconds(id: str) -> float:
+        if (fit := fits[id]) is None:
+            return 0.0
+        if fit not in draws:
+            draws[fit] = fit.draw(random)
+        return float(draws[fit](works[id].amount))
+
+    found = {}
+    for piece in pieces:
+        if piece.id in parts:
+            stage, number = parts[piece.id]
+            found[piece.id] = seconds(stage) / number
+        else:
+            found[piece.id] = sum(seconds(one) for one in open_ids[piece.id] if one not in split)
+    return found
+
+
+def _held(piece: Piece, resource: str) -> float:
+    return piece.slot.get(resource, 0.0) * piece.devices
+
+
+def _interval(values: Any) -> Interval:
+    return Interval(*map(float, np.quantile(values, LEVEL)))
+
+
+def estimate_lines(found: Estimate, grid_file: str) -> list[str]:
+    """The estimate in words: a line of numbers, then what is left out."""
+    if not found.stages:
+        return [f"cluster {found.cluster}: nothing to run"]
+    lines = []
+    if found.unknown:
+        kinds = ", ".join(f"{counted(number, 'stage')} of kind {kind}" for kind, number in found.unknown.items())
+        where = f" {found.example}" if found.example else ""
+        lines.append(
+            f"unknown: {kinds} have no history on such devices and are left out; measure them with "
+            f"`facegrid launch {grid_file}{where}` there"
+        )
+    if found.left_out:
+        lines.append(f"left out: {counted(found.left_out, 'cell')} whose stages are not known before the images were read")
+    if found.measured and sum(found.unknown.values()) < found.stages:
+        hours = [f"{_words(found.hours[name])} {name}-hours" for name in (GPU, CPU) if found.hours[name].high]
+        wall = f"{_clock(found.seconds.median)} ({_clock(found.seconds.low)} to {_clock(found.seconds.high)})"
+        lines.insert(
+            0,
+            f"cluster {found.cluster}: wall time {wall}, {', '.join(hours)}{_money(found)}; 90 % intervals, from "
+            f"{counted(found.measured, 'measured stage')}",
+        )
+    return lines
+
+
+def _money(found: Estimate) -> str:
+    if found.cost is None or found.cost_of_cluster is None:
+        return ""
+    whole = f"{found.currency} {found.cost_of_cluster.median:.3g} for all nodes to the end"
+    return f", {found.currency} {_words(found.cost)} ({whole})"
+
+
+def _words(one: Interval) -> str:
+    return f"{one.median:.3g} ({one.low:.3g} to {one.high:.3g})"
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else clock_words(seconds)

@@ -1,0 +1,147 @@
+"""Limits on what a study may spend: work that would exceed one is not started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from grid.execution.scheduler import Work, own_seconds
+from grid.ledger.attempt_times import CPU, GPU
+from grid.ledger.study import Study
+from grid.results.spending import Spending, SpendingReader, spending_words
+from grid.spec.grid_file import BadInput
+from grid.spec.prices import Prices
+from grid.terminal import counted
+
+SECONDS, SHARE = 1.0, 20.0  # the ledger is read again after SECONDS, and after SHARE times as long as that takes
+STOPPED = 3  # exit code of a launch or worker that a limit has stopped
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Each is a total of the study; None: no limit. ``cost`` is in the currency of ``launch.prices``."""
+
+    gpu_hours: float | None = None
+    cpu_hours: float | None = None
+    cost: float | None = None
+
+    def check(self, prices: Prices) -> None:
+        """Raises BadInput if money is limited and nothing has a price."""
+        if self.cost is not None and not prices.named:
+            raise BadInput("--max-cost needs launch.prices: set launch.prices.gpu_hour or launch.prices.cpu_hour")
+
+    @property
+    def given(self) -> bool:
+        return (self.gpu_hours, self.cpu_hours, self.cost) != (None, None, None)
+
+
+@dataclass(frozen=True)
+class Use:
+    """Hours and money."""
+
+    gpu_hours: float = 0.0
+    cpu_hours: float = 0.0
+    cost: float = 0.0
+
+    def __add__(self, other: Use) -> Use:
+        return Use(self.gpu_hours + other.gpu_hours, self.cpu_hours + other.cpu_hours, self.cost + other.cost)
+
+
+@dataclass
+class SpendingLimit:
+    """Decides whether work may start.
+
+    What was spent, what running work is still expected to take, and the work itself must stay within the limits. Work that was
+    never measured counts only from when it runs, so each worker exceeds a limit by at most the one unit that it is running.
+
+    Args:
+        expected: stage id -> seconds; None if unknown
+        reserved: what a unit of work reserves ("CPU", "GPU"), if its executor does not say so
+        capacity: the CPUs and GPUs that there are. Work that has to wait for them is not given out: the decision about it would
+            be old when it starts. None: the executor takes work only when it can start
+    """
+
+    study: Study
+    limits: Limits
+    prices: Prices
+    expected: Mapping[str, float | None]
+    reserved: Callable[[Work], Mapping[str, float]]
+    capacity: Callable[[], Mapping[str, float]] | None = None
+    clock: Callable[[], float] = time.time
+    started: dict[str, tuple[float, float, Mapping[str, float]]] = field(default_factory=dict)  # began, seconds, reserved
+
+    def __post_init__(self) -> None:
+        self.limits.check(self.prices)
+        self._reader = SpendingReader(self.study, self.prices)
+        self._spent, self._read, self._pause = Spending(), float("-inf"), 0.0
+
+    def spent(self, fresh: bool = False) -> Spending:
+        """What the study has spent; read again at most every few seconds, unless ``fresh``."""
+        now = self.clock()
+        if fresh or now - self._read >= self._pause:
+            began = time.monotonic()
+            self._spent = self._reader.spent(now)
+            if self.limits.cost is not None and self._spent.cost is None:
+                raise BadInput("--max-cost: launch.prices.gpu_hour has no price for a GPU that was used; add its type, or any")
+            self._read, self._pause = now, max(SECONDS, SHARE * (time.monotonic() - began))
+        return self._spent
+
+    def allows(self, work: Work, missing: set[str], reserved: Mapping[str, float] | None = None) -> bool:
+        """Whether the work may start.
+
+        Args:
+            missing: ids of the stages that were not computed yet
+            reserved: what it reserves, where the executor knows
+        """
+        wanted = reserved if reserved is not None else self.reserved(work)
+        if self.started and not self._room(wanted):
+            return False
+        spent, now = self.spent(), self.clock()
+        total = Use(spent.gpu_hours, spent.cpu_hours, spent.cost or 0.0)
+        if self._reached(total):
+            return False
+        for began, seconds, held in self.started.values():
+            total += self._use(max(0.0, seconds - (now - began)), held)
+        total += self._use(self._seconds(work, missing), wanted)
+        return not self._exceeded(total)
+
+    def begin(self, work: Work, missing: set[str], reserved: Mapping[str, float] | None = None) -> None:
+        """Notes that the work was started."""
+        held = reserved if reserved is not None else self.reserved(work)
+        self.started[work.id] = (self.clock(), self._seconds(work, missing), held)
+
+    def end(self, work: Work) -> None:
+        """Notes that the work has ended, or waits again."""
+        self.started.pop(work.id, None)
+        self._pause = 0.0  # its attempts are read before anything else starts
+
+    def words(self, stages: int) -> str:
+        """Why no more work starts; ``stages`` are left."""
+        names = {"gpu_hours": "GPU-hours", "cpu_hours": "CPU-hours", "cost": self.prices.currency}
+        given = {names[key]: value for key, value in vars(self.limits).items() if value is not None}
+        limit = " and ".join(f"{value:g} {name}" for name, value in given.items())
+        return (
+            f"the limit of {limit} leaves no room for more work: the study has {spending_words(self.spent(fresh=True))}, and "
+            f"{counted(stages, 'stage')} are left; a higher limit goes on from here"
+        )
+
+    def _room(self, wanted: Mapping[str, float]) -> bool:
+        there = self.capacity() if self.capacity is not None else {}
+        held = {name: sum(one.get(name, 0.0) for _, _, one in self.started.values()) for name in wanted}
+        return all(held[name] + amount <= there[name] + 1e-9 for name, amount in wanted.items() if name in there)
+
+    def _seconds(self, work: Work, missing: set[str]) -> float:
+        return own_seconds(work, missing, {job.id: self.expected.get(job.id) or 0.0 for job in work.jobs})
+
+    def _use(self, seconds: float, held: Mapping[str, float]) -> Use:
+        hours = seconds / 3600
+        cpu, gpu = hours * held.get(CPU, 0.0), hours * held.get(GPU, 0.0)
+        of_gpu = max(self.prices.gpu_hour.values(), default=0.0)  # the type is not known before it runs
+        return Use(gpu, cpu, cpu * self.prices.cpu_hour + gpu * of_gpu)
+
+    def _reached(self, use: Use) -> bool:
+        return any(limit is not None and getattr(use, key) >= limit for key, limit in vars(self.limits).items())
+
+    def _exceeded(self, use: Use) -> bool:
+        return any(limit is not None and getattr(use, key) > limit for key, limit in vars(self.limits).items())

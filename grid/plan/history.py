@@ -1,0 +1,60 @@
+"""Durations that were measured: of the finished stages in a store, of this study and of others that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from grid.ledger.ledger import Damaged, Ledger, Marker
+from grid.plan.plan import Plan, store_of
+from grid.plan.workload import Workload
+from grid.spec.stage_kind import built_in
+
+MOST = 300  # stages per kind that are read besides those of the plan; ids are digests, so the first are a random sample
+
+
+@dataclass(frozen=True)
+class Duration:
+    """One measurement.
+
+    Attributes:
+        seconds: of the attempt that computed the stage, if it did so from the start
+        device: "cpu", or the name of a GPU
+    """
+
+    workload: Workload
+    seconds: float
+    device: str
+
+
+def measured(plan: Plan, works: Mapping[str, Workload]) -> list[Duration]:
+    """The durations in the store of a plan; those of attempts that went on from a checkpoint are left out."""
+    ledger = Ledger(store_of(plan.grid))
+    own = {stage.id: stage.stage for stage in plan.stages}
+    found = [_duration(ledger, kind, id, works[id]) for id, kind in own.items()]
+    for kind in dict.fromkeys([*(kind.name for kind in built_in()), *own.values()]):
+        others: Iterable[str] = (id for id in ledger.done_ids(kind) if id not in own)
+        found += [_duration(ledger, kind, id, None) for id in islice(others, MOST)]
+    return [one for one in found if one is not None]
+
+
+def _duration(ledger: Ledger, kind: str, id: str, known: Workload | None) -> Duration | None:
+    try:
+        marker = ledger.marker(kind, id)
+    except Damaged:
+        return None
+    if marker is None or "device" not in marker.environment:
+        return None
+    workload = _claimed(ledger, marker) or known
+    if workload is None or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
+        return None
+    return Duration(workload, max(marker.finished - marker.started, 1e-3), str(marker.environment["device"]))
+
+
+def _claimed(ledger: Ledger, marker: Marker) -> Workload | None:
+    """The workload in the claim of the attempt that computed a stage; versions before 0.1.1 recorded none."""
+    for claim in reversed(ledger.claims(marker.kind, marker.id)):
+        if claim["folder"] == marker.attempt and isinstance(said := claim.get("workload"), Mapping):
+            return Workload(str(said["group"]), str(said["network"]), said["amount"])
+    return None

@@ -1,0 +1,30 @@
+"""What an hour of a GPU and of a CPU core costs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from configs.component import Config
+
+Price = Annotated[float, Field(ge=0)]
+
+
+class Prices(Config):
+    """Prices per hour. ``gpu_hour`` maps a part of a GPU's name to its price, such as ``{H100: 2.5}``; ``any``: all others."""
+
+    currency: str = "USD"
+    cpu_hour: Price = 0.0
+    gpu_hour: dict[str, Price] = Field(default_factory=dict)
+
+    @property
+    def named(self) -> bool:
+        """Whether anything has a price."""
+        return bool(self.cpu_hour or self.gpu_hour)
+
+    def of_gpu(self, device: str | None) -> float | None:
+        """The price of a GPU-hour on a device; None if the table has none for it."""
+        name = (device or "").lower()
+        fits = [part for part in self.gpu_hour if part != "any" and part.lower() in name]
+        return self.gpu_hour[max(fits, key=len)] if fits else self.gpu_hour.get("any")

@@ -1,0 +1,158 @@
+"""The estimate for a cluster, from durations that were measured in the same store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from small import stages
+
+from grid.execution.spending_estimate import Estimate, device_of, estimate, estimate_lines, ordering
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import Plan, PlannedStage, make_plan, store_of
+from grid.plan.workload import Workload, workloads
+from grid.spec.grid_file import BadInput, Grid, Launch
+
+Make = Callable[..., Grid]
+RATES = {f"r{number}": {"recipe.lr": 0.01 * number} for number in range(1, 11)}
+ONE = {"base": {}, "axes": {"rate": RATES}, "protocols": [], "explainers": []}  # ten cells, a training each
+
+
+def took(plan: Plan, stage: PlannedStage, seconds: float, device: str = "NVIDIA H100") -> None:
+    """Finishes a stage that took so long."""
+    about = {"workload": workloads(plan)[stage.id].record()}
+    attempt = Ledger(store_of(plan.grid)).begin(stage.stage, stage.id, stage.node.identity, about=about)
+    attempt.clock -= seconds
+    attempt.finish({}, {}, stage.source, [], {"device": device})
+
+
+def tenth(make: Make, seconds: float = 3600.0, count: int = 5, device: str = "NVIDIA H100", **launch: Any) -> Plan:
+    """The plan with some trainings done, each in that time."""
+    grid = make(**{**ONE, "launch": {"study": str(make().spec.launch.study), **launch}})
+    plan = make_plan(grid)
+    for stage in stages(plan, "train")[:count]:
+        took(plan, stage, seconds, device)
+    return make_plan(grid)
+
+
+def test_equal_trainings_take_their_time_divided_by_the_gpus(make: Make) -> None:
+    found = estimate(tenth(make), "1x1:H100")
+    assert (found.stages, found.measured, found.unknown) == (5, 5, {})
+    assert found.seconds.median == pytest.approx(5 * 3600, rel=0.15)
+    assert found.hours["GPU"].median == found.hours["CPU"].median == pytest.approx(5, rel=0.15)
+    wide = estimate(tenth(make), "5x1:H100")
+    assert wide.hours["GPU"].median == pytest.approx(5, rel=0.15)
+    assert 3600 <= wide.seconds.median < 2 * 3600, "the slowest of five"
+    assert found.seconds.low < found.seconds.median < found.seconds.high
+
+
+def test_the_interval_is_wide_after_one_measurement_and_narrow_after_nine(make: Make, tmp_path: Any) -> None:
+    def width(count: int) -> float:
+        found = estimate(tenth(make, count=count), "1x1:H100").seconds
+        return found.high / found.low
+
+    assert width(1) > 1.5 * width(9) > 1.5
+
+
+def test_a_part_of_a_gpu_lets_several_share_it(make: Make) -> None:
+    found = estimate(tenth(make, resources={"gpus": 0.2, "cpus": 3}), "1x1:H100")
+    assert found.hours["GPU"].median == pytest.approx(1, rel=0.15)
+    assert found.hours["CPU"].median == pytest.approx(15, rel=0.15)
+    assert found.seconds.high < 3 * 3600
+    few = estimate(tenth(make, resources={"gpus": 0.2, "cpus": 3}), "1x1:H100/3")
+    assert few.seconds.median == pytest.approx(5 * 3600, rel=0.15), "three cores are enough for one at a time"
+
+
+def test_prices_give_money_for_the_hours_and_for_the_whole_cluster(make: Make) -> None:
+    prices = {"currency": "EUR", "cpu_hour": 0.5, "gpu_hour": {"H100": 2.0}}
+    found = estimate(tenth(make, prices=prices), "2x4:H100/10")
+    assert found.cost is not None
+    assert found.cost_of_cluster is not None
+    assert found.cost.median == pytest.approx(5 * 2.5, rel=0.15)
+    assert found.cost_of_cluster.median == pytest.approx(found.seconds.median / 3600 * (20 * 0.5 + 8 * 2.0))
+    assert "EUR 1" in estimate_lines(found, "g.yaml")[0]
+    assert estimate(tenth(make, prices={"gpu_hour": {"A100": 2.0}}), "1x1:H100").cost is None
+
+
+def test_stages_with_no_history_on_the_device_are_named_and_left_out(make: Make) -> None:
+    plan = tenth(make, device="cpu")
+    found = estimate(plan, "1x1:H100")
+    assert (found.unknown, found.seconds.high) == ({"train": 5}, 0.0)
+    (line,) = estimate_lines(found, "g.yaml")
+    assert "unknown: 5 stages of kind train have no history on such devices" in line
+    assert "`facegrid launch g.yaml --where rate=r6`" in line
+    on_cpu = estimate(plan, "1x0/4")
+    assert (on_cpu.unknown, on_cpu.hours["GPU"].high) == ({}, 0.0)
+    assert "GPU-hours" not in estimate_lines(on_cpu, "g.yaml")[0]
+
+
+def test_what_is_measured_is_estimated_beside_what_is_not(make: Make) -> None:
+    grid = make(axes={"rate": RATES}, explainers=[])
+    plan = make_plan(grid)
+    took(plan, stages(plan, "train")[0], 60.0, "cpu")
+    lines = estimate_lines(found := estimate(make_plan(grid), "1x0/1"), "g.yaml")
+    assert found.unknown.keys() == {"evaluate"}
+    assert lines[0].startswith("cluster 1x0/1: wall time ")
+    assert "stages of kind evaluate have no history" in lines[1]
+
+
+def test_a_finished_grid_has_nothing_to_run(make: Make) -> None:
+    found = estimate(tenth(make, count=10), "1x1:H100")
+    assert (found.stages, found.seconds.high) == (0, 0.0)
+    assert estimate_lines(found, "g.yaml") == ["cluster 1x1:H100: nothing to run"]
+
+
+def test_a_large_detection_is_divided_as_in_a_launch(make: Make) -> None:
+    base = {"detector": "mtcnn", "data": {"name": "drawn", "subjects": 10, "shots": 10}}
+
+    def seconds(**launch: Any) -> float:
+        where = {"study": str(make().spec.launch.study), **launch}
+        grid = make(axes={"rate": RATES}, base=base, protocols=[], explainers=[], launch=where)
+        plan = make_plan(grid)
+        both = [stages(plan, "detect:data")[0], stages(plan, "train")[0]]
+        for stage in both:
+            if stage.state == "run":
+                took(plan, stage, 3600.0 if stage.stage == "detect" else 1.0, "cpu")
+        other = make(axes={"rate": RATES}, base={**base, "data": {**base["data"], "shots": 11}}, protocols=[], explainers=[],
+                     launch=where)  # fmt: skip
+        return estimate(make_plan(other), "1x0/5").seconds.median
+
+    assert seconds() == pytest.approx(3960, rel=0.5)
+    assert seconds(detect_images=22) < 0.4 * seconds()
+
+
+def test_shapes_that_do_not_suit_are_refused(make: Make) -> None:
+    with pytest.raises(BadInput, match="one type at a time"):
+        estimate(tenth(make), "1x1:H100+1x1:A100")
+    with pytest.raises(BadInput, match="has no room for rate=r6"):
+        estimate(tenth(make, resources={"gpus": 2}), "4x1:H100")
+    assert estimate(tenth(make), "1x1:H100+1x0/4").unknown == {}
+
+
+def test_the_simulation_of_many_devices_needs_room_for_all(make: Make) -> None:
+    plan = make_plan(make(**{**ONE, "base": {"compute": {"devices": 4}}}))
+    with pytest.raises(BadInput, match="has no room for rate=r1"):
+        estimate(plan, "1x2:H100")
+
+
+def test_work_that_was_never_measured_is_ordered_by_its_amount() -> None:
+    works = {"a": Workload("train", "net", 1e12), "b": Workload("train", "net", 3e12), "c": Workload("detect mtcnn", "", 50.0)}
+    assert ordering(works, dict.fromkeys(works)) == {"a": 100.0, "b": 300.0, "c": 5.0}
+    assert ordering(works, {**dict.fromkeys(works), "a": 7.0})["a"] == 7.0
+
+
+def test_kinds_without_networks_and_without_gpus_run_on_the_cpu() -> None:
+    launch = Launch.model_validate({"stage_resources": {"detect": {"gpus": 0}}})
+    found = [device_of(kind, launch, "H100") for kind in ("train", "detect", "search")]
+    assert found == ["H100", "cpu", "cpu"]
+    assert device_of("train", launch, None) == "cpu"
+
+
+def test_an_estimate_is_json(make: Make) -> None:
+    import json
+
+    found = estimate(replace(tenth(make), costs=None), "1x1:H100")
+    assert isinstance(found, Estimate)
+    assert json.loads(json.dumps(found.record()))["hours"]["GPU"]["median"] == found.hours["GPU"].median

@@ -1,0 +1,68 @@
+"""Durations of finished stages: of the plan, and of other studies in its store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from small import stages
+
+from grid.execution.job import Job, begin
+from grid.ledger.ledger import Ledger
+from grid.plan.history import measured
+from grid.plan.plan import Plan, make_plan, store_of
+from grid.plan.workload import Workload, workloads
+from grid.spec.grid_file import Grid
+
+
+def end(plan: Plan, label: str = "train", device: str | None = "cpu", resumed: bool = False, **about: Any) -> float:
+    """Finishes the first stage with that label; returns its duration."""
+    stage = stages(plan, label)[0]
+    attempt = Ledger(store_of(plan.grid)).begin(stage.stage, stage.id, stage.node.identity, about=about)
+    attempt.clock -= 50
+    if resumed:
+        attempt.ledger.store.create(
+            f"{attempt.prefix}/resumed.json", attempt.ledger.store.get(f"train/{stage.id}/identity.json") or b""
+        )
+    marker = attempt.finish({}, {}, stage.source, [], {"device": device} if device else {})
+    return marker.finished - marker.started
+
+
+def test_stages_of_the_plan_have_their_workload(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make())
+    works = workloads(plan)
+    assert measured(plan, works) == []
+    seconds = end(plan)
+    (one,) = measured(plan, works)
+    assert (one.workload, one.device, one.seconds) == (works[stages(plan, "train")[0].id], "cpu", seconds)
+    assert 50 <= seconds < 55
+
+
+def test_what_went_on_from_a_checkpoint_or_names_no_device_is_no_measurement(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make())
+    end(plan, resumed=True)
+    end(plan, "evaluate:drawn", device=None)
+    assert measured(plan, workloads(plan)) == []
+
+
+def test_stages_of_other_studies_have_the_workload_of_their_claim(make: Callable[..., Grid]) -> None:
+    """Another grid in the same store; what a version without workloads computed there tells nothing."""
+    claimed = Workload("train", "resnet34", 7.0)
+    first = make_plan(make(axes={}))
+    end(first, workload=claimed.record())
+    end(first, "explain:gradcam")
+    other = make_plan(make("recipe.epochs=5"))
+    assert not {stage.id for stage in other.stages} & {stages(first, "train")[0].id, stages(first, "explain:gradcam")[0].id}
+    (one,) = measured(other, workloads(other))
+    assert one.workload == claimed
+
+
+def test_a_job_claims_its_workload_its_study_and_what_it_reserves(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make(axes={}))
+    stage = stages(plan, "train")[0]
+    work = workloads(plan)[stage.id]
+    job = Job.of(stage, {}, store_of(plan.grid), study="me", workload=work.record())
+    begin(job, "cpu", {"CPU": 2.0, "GPU": 0.0})
+    (claim,) = Ledger(store_of(plan.grid)).claims("train", stage.id)
+    assert Workload(**claim["workload"]) == work
+    assert (claim["study"], claim["reserved"]) == ("me", {"CPU": 2.0, "GPU": 0.0})

@@ -1,0 +1,72 @@
+"""What stages are expected to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+from searched import BASE, SEARCH
+from small import SMALL, stages
+
+from configs.lookup import resolve
+from grid.plan.cost import cost
+from grid.plan.plan import make_plan
+from grid.plan.workload import Workload, shard_workload, workloads
+from grid.spec.cell import DetectionShard
+from grid.spec.grid_file import Grid
+
+DATA = SMALL["base"]["data"]
+START = {"pretraining": {"name": "source", "data": {**DATA, "subjects": 8}, "epochs": 3}}
+
+
+def test_a_training_has_the_operations_that_its_cost_tells(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make(axes={"size": {"s": {"input.size": 64}, "m": {"input.size": 96}}}))
+    works, costs = workloads(plan), cost(plan, plan.resolver)["cells"]
+    for cell in plan.cells:
+        work = works[cell.stages["train"]]  # type: ignore[index]
+        assert work.amount == pytest.approx(costs[cell.id]["training_flops"], rel=1e-6)
+        assert work.group == "train"
+    assert len({works[stage.id].network for stage in stages(plan, "train")}) == 2
+
+
+def test_devices_share_the_work_and_more_epochs_are_more(make: Callable[..., Grid]) -> None:
+    def amount(**base: object) -> float:
+        plan = make_plan(make(axes={}, base=base))
+        return float(workloads(plan)[stages(plan, "train")[0].id].amount or 0)
+
+    recipe = SMALL["base"]["recipe"]
+    assert amount() == 2 * amount(compute={"devices": 2})
+    assert amount(recipe={**recipe, "epochs": 6}) == pytest.approx(3 * amount())
+
+
+def test_other_stages_have_their_components_and_their_images(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make(axes={"start": {"x": START}}, base={"detector": "mtcnn"}))
+    works = {stage.label: workloads(plan)[stage.id] for stage in plan.stages}
+    flops = cost(plan, plan.resolver)["cells"][plan.cells[0].id]["flops"]
+    assert works["detect:data"] == Workload("detect mtcnn", "", 16.0)
+    assert works["detect:drawn"] == Workload("detect mtcnn", "", 160.0)
+    assert (works["evaluate:drawn"].group, works["evaluate:drawn"].amount) == ("evaluate drawn", flops * 160)
+    assert (works["explain:gradcam"].group, works["explain:gradcam"].amount) == ("explain gradcam", flops * 2)
+    assert works["pretrain"].amount == pytest.approx(3 * flops * 32 * 0.9 * 3, rel=0.01)
+
+
+def test_a_network_that_is_not_trained_is_no_training(make: Callable[..., Grid], tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    save_file(resolve("backbone", "alexnet").build().state_dict(), weights)
+    plan = make_plan(make(axes={}, base={"recipe": "none", "pretraining": {"name": "checkpoint", "path": str(weights)}}))
+    assert workloads(plan)[stages(plan, "train")[0].id].group == "train:weights"
+
+
+def test_later_rungs_of_a_search_train_the_epochs_that_are_left(make: Callable[..., Grid]) -> None:
+    """Rungs after 1 and 3 epochs train for 1 and for 2."""
+    plan = make_plan(make(axes={"dense_layers": {"searched": {"search": SEARCH}}}, base=BASE, explainers=[]))
+    works = workloads(plan)
+    rungs = {stage.node.config["slot"].rung: works[stage.id].amount for stage in plan.stages if stage.stage == "trial"}
+    assert rungs[1] == pytest.approx(2 * float(rungs[0] or 0))
+
+
+def test_a_shard_has_its_own_images() -> None:
+    whole = Workload("detect mtcnn", "", 10_000.0)
+    assert shard_workload(whole, DetectionShard(start=4096, stop=8192)) == Workload("detect_shard mtcnn", "", 4096.0)

@@ -1,0 +1,20 @@
+"""Prices of GPUs by parts of their names."""
+
+import pytest
+
+from grid.spec.prices import Prices
+
+
+def test_the_longest_part_of_a_name_counts_then_any() -> None:
+    prices = Prices(gpu_hour={"H100": 2.0, "NVIDIA H100 80GB": 3.0, "any": 0.5})
+    assert prices.of_gpu("gpu 0 (NVIDIA H100 80GB HBM3)") == 3.0
+    assert prices.of_gpu("nvidia h100 nvl") == 2.0
+    assert prices.of_gpu("Tesla T4") == prices.of_gpu(None) == 0.5
+
+
+def test_a_gpu_without_a_price_has_none() -> None:
+    assert Prices(gpu_hour={"H100": 2.0}).of_gpu("A100") is None
+    assert not Prices().named
+    assert Prices(cpu_hour=0.01).named
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        Prices(cpu_hour=-1)
