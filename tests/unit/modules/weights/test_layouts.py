@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.lookup import resolve
+from configs.network_interfaces import BackboneConfig
 from modules.backbones.iresnet import UNITS
 from modules.network import Network
 from modules.pretraining.checkpoint import CheckpointConfig
@@ -268,10 +269,32 @@ def test_every_tensor_of_a_layout_is_used(tmp_path: Path) -> None:
     extra = state | {"net.output_layer.4.weight": torch.ones(512)}
     assert "head fc_bn: " in (said := refusal(path, extra, *parts, layout="auto"))
     assert "out.weight has no place in this head" in said
+    flat = {"name": "l2", "dimension": 512, "pool": "flatten"}
+    assert "norm.weight has no place in this head" in refusal(path, state, parts[0], flat, layout="auto")
     deeper = vit(256, 12, 8, 4, 9, masked=True).state_dict() | {"blocks.12.norm1.weight": torch.ones(256)}
     assert "blocks.12.norm1.weight has no place in this backbone" in refusal(
         path, deeper, {"name": "face_vit", "variant": "tiny"}, "tokens", layout="auto"
     )
+
+
+class FirstLayer(BackboneConfig):
+    """The first convolution of iresnet."""
+
+    name: typing.Literal["first_layer"] = "first_layer"
+
+    def build(self) -> Any:
+        made: Any = nn.Module()
+        made.conv1, made.channels = nn.Conv2d(3, 64, 3, padding=1, bias=False), 64
+        made.stages = lambda: {"conv1": made.conv1}
+        return made
+
+
+def test_a_backbone_that_is_a_part_of_the_files_is_refused(tmp_path: Path) -> None:
+    state = iresnet(UNITS[18]).state_dict()
+    torch.save(state, tmp_path / "a.pt")
+    CheckpointConfig(path=tmp_path / "a.pt").check(FirstLayer())  # without a layout other parts are ignored
+    with pytest.raises(ValueError, match=r"first_layer: .*bn1\.weight has no place in this backbone"):
+        CheckpointConfig(path=tmp_path / "a.pt", layout="auto").check(FirstLayer())
 
 
 def test_the_order_counts_and_a_recognized_layout_is_the_same_as_a_named_one(tmp_path: Path) -> None:
