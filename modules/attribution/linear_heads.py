@@ -21,6 +21,7 @@ from modules.heads.gap_bn import GapBn
 from modules.heads.gdc import Gdc
 from modules.heads.gmp import Gmp
 from modules.heads.l2 import L2
+from modules.heads.tokens import TokenHead
 from modules.layers.pooling import pooled
 
 
@@ -35,11 +36,11 @@ class LinearHead:
     """
 
     def __init__(self, head: nn.Module) -> None:
-        if type(head) not in (GapBn, FcBn, Gdc, Gmp, L2) or (isinstance(head, L2) and head.pool == "max"):
+        if type(head) not in (GapBn, FcBn, Gdc, Gmp, L2, TokenHead) or (isinstance(head, L2) and head.pool == "max"):
             raise Refused(
                 "not_linear_head",
                 f"head {type(head).__name__} is no sum over the cells of the feature map "
-                "(those that are: gap_bn, fc_bn, gdc, gmp, l2 with pool average or flatten)",
+                "(those that are: gap_bn, fc_bn, gdc, gmp, tokens, l2 with pool average or flatten)",
             )
         self.selects = isinstance(head, Gmp)
         with torch.inference_mode(False):  # inference tensors could not be used for gradients

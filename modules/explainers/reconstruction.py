@@ -50,7 +50,7 @@ class ReconstructionConfig(PairExplainerConfig):
     masking: ``per_channel``: one channel is masked at a time; ``cumulative``: all channels up to it
     norm: of each channel's difference image, over its pixels: divided by its L2 norm, or scaled to [0, 1]
     head: how the cosine is divided among channels: ``max_pooled``, as in the paper, for head gmp only; ``linear``, for heads
-        that are sums over locations (gap_bn, fc_bn, gdc, gmp, l2)
+        that are sums over locations (gap_bn, fc_bn, gdc, gmp, tokens, l2)
     """
 
     name: Literal["reconstruction"] = "reconstruction"

@@ -10,9 +10,9 @@ from torch import Tensor
 SHORTEST = 1e-12  # vectors with at most this norm count as zero
 
 
-def full_precision(tensor: Tensor) -> torch.autocast:
-    """Context that disables autocast on ``tensor``'s device."""
-    return torch.autocast(tensor.device.type, enabled=False)
+def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
+    """Context that disables autocast on ``tensor``'s device; the meta device has none."""
+    return contextlib.nullcontext() if tensor.is_meta else torch.autocast(tensor.device.type, enabled=False)
 
 
 def without_float16(tensor: Tensor) -> contextlib.AbstractContextManager[object]:

@@ -12,8 +12,9 @@ from torch import Tensor
 from configs.component import LOCATION, Born, Missing
 from configs.network_interfaces import BackboneConfig, HeadConfig, PretrainingConfig
 from modules.shape_inference import Size, feature_shape, on_meta, title
-from modules.weights.files import fit, holder, read, sha256, under
-from modules.weights.layouts import LAYOUTS
+from modules.weights.files import fit, holder, read, read_first, sha256, under
+from modules.weights.layer_names import Names
+from modules.weights.layouts import LAYOUTS, Order, recognized
 
 _BACKBONE, _HEAD = "backbone.", "head."  # prefixes in facegrid's model.safetensors
 
@@ -28,16 +29,22 @@ class CheckpointConfig(PretrainingConfig):
         path: the file
         prefix: prefix of each name in the file; default: "backbone." for files of facegrid
         key: the entry of a torch file that holds the weights, such as "state_dict"; default: that of the layout
-        layout: naming scheme of the file; see ``modules.weights.layouts``
+        layout: naming scheme of the file, see ``modules.weights.layouts``; ``auto`` recognizes it by the names. With a layout
+            and ``head``, every tensor of the file must be used, except those of the training's classifier
         head: load the head's weights from the file too
+        order: color order of the file's first layer, which is turned to RGB; default: that of the layout
     """
 
     name: Literal["checkpoint"] = "checkpoint"
     path: Annotated[Path, LOCATION]
     prefix: str | None = None
     key: str | None = None
-    layout: Annotated[Literal["own", "insightface", "mobilefacenet_xiaoccer"], Born("own")] = "own"
+    layout: Annotated[
+        Literal["own", "insightface", "mobilefacenet_xiaoccer", "insightface_vit", "adaface", "cvlface", "edgeface", "auto"],
+        Born("own"),
+    ] = "own"
     head: Annotated[bool, Born(False)] = False
+    order: Annotated[Order | None, Born(None)] = None
 
     @model_validator(mode="after")
     def _head_has_a_name(self) -> Self:
@@ -46,6 +53,8 @@ class CheckpointConfig(PretrainingConfig):
                 f"prefix {self.prefix!r} says where the backbone is, and nothing says where the head is: with head: true leave "
                 "prefix out (a file of facegrid's own), or name a layout"
             )
+        if self.order is not None and self.layout == "own":
+            raise ValueError(f"order {self.order!r} is that of a layout, and these are the names of our own; leave it out")
         return self
 
     def missing(self, backbone: BackboneConfig) -> Missing | None:
@@ -71,8 +80,13 @@ class CheckpointConfig(PretrainingConfig):
     def content(self, backbone: BackboneConfig) -> str | None:
         """SHA-256 (hex) of the file, including the fields that affect how it is read; raises as ``check``."""
         self.check(backbone)
-        layout = "" if self.layout == "own" else f":{self.layout}"
-        return f"{sha256(self._file)}{layout}{':head' if self.head else ''}"
+        layout, order = "", ""
+        if self.layout != "own":
+            title, _ = self._state("meta")
+            known = LAYOUTS[title]
+            layout = f":{title}"
+            order = "" if known is None or self.order in (None, known.order) else f":{self.order}"
+        return f"{sha256(self._file)}{layout}{order}{':head' if self.head else ''}"
 
     def load(self, backbone: Any, config: BackboneConfig, made: Path | None) -> None:
         """Loads every parameter and buffer of the backbone; raises as ``check``."""
@@ -88,36 +102,62 @@ class CheckpointConfig(PretrainingConfig):
     def _file(self) -> Path:
         return self.path.expanduser()
 
-    def _read(self, config: BackboneConfig, device: str) -> dict[str, Tensor]:
-        """The file's tensors; renamed to ``backbone.*`` and ``head.*`` if a layout is given."""
+    def _state(self, device: str) -> tuple[str, dict[str, Tensor]]:
+        """The file's layout, recognized if it is ``auto``, and its tensors; with a layout without the prefix."""
+        if self.layout == "own":
+            return "own", read(self._file, self.key, device)
+        layout = LAYOUTS.get(self.layout)
+        keys = {key: None for one in ([layout] if layout else LAYOUTS.values()) if one is not None for key in one.keys}
+        given = read(self._file, self.key, device) if self.key else read_first(self._file, list(keys), device)
+        found = under(given, self.prefix or "", self._file)
+        if self.layout != "auto":
+            return self.layout, found
+        try:
+            return recognized(found), found
+        except ValueError as error:
+            raise ValueError(f"{self._file}: {error}") from error
+
+    def _read(self, config: BackboneConfig, device: str) -> tuple[Names | None, dict[str, Tensor]]:
+        """The file's tensors, under the names ``backbone.*`` and ``head.*`` if a layout is given, and the architecture."""
         missing = self.missing(config)
         if missing is not None:
             raise ValueError(str(missing))
-        layout = LAYOUTS[self.layout]
+        name, found = self._state(device)
+        layout = LAYOUTS[name]
         if layout is None:
-            return read(self._file, self.key, device)
-        found = under(read(self._file, self.key or layout.key, device), self.prefix or "", self._file)
+            if self.order is not None:
+                raise ValueError(
+                    f"{self._file}: its names are those of our own, whose order is RGB; leave pretraining.order out"
+                )
+            return None, found
         try:
-            return layout.convert(found)
+            return layout.convert(found, self.order)
         except ValueError as error:
             raise ValueError(f"{self._file}: {error}") from error
 
     def _of_backbone(self, config: BackboneConfig, built: Any, device: str) -> tuple[Any, dict[str, Tensor]]:
         """Returns the module to load, and the weights under its names."""
-        found = self._read(config, device)
+        names, found = self._read(config, device)
         wanted = built.state_dict()
         ours = any(name.startswith(_BACKBONE) for name in found) and not any(name.startswith(_BACKBONE) for name in wanted)
         given = self.prefix if self.layout == "own" else None  # a layout has already removed the prefix
         found = under(found, (_BACKBONE if ours else "") if given is None else given, self._file)
         target = holder(built, found)
+        wanted = target.state_dict()
+        spare = {name.removeprefix(_BACKBONE) for name in names.training_only} - wanted.keys() if names else set()
         try:
-            return target, fit(found, target.state_dict(), self._file)
+            used = {name: value for name, value in found.items() if name not in spare}
+            return target, fit(used, wanted, self._file, dropped=() if names else None)
         except ValueError as error:
-            raise ValueError(f"backbone {title(config)}: {error}") from error
+            raise ValueError(f"backbone {title(config)}: {error}{_made_for(names)}") from error
 
     def _of_head(self, backbone: BackboneConfig, config: HeadConfig, built: Any, device: str) -> dict[str, Tensor]:
-        found = under(self._read(backbone, device), _HEAD, self._file)
+        names, found = self._read(backbone, device)
         try:
-            return fit(found, built.state_dict(), self._file, part="head")
+            return fit(under(found, _HEAD, self._file), built.state_dict(), self._file, () if names else None, part="head")
         except ValueError as error:
-            raise ValueError(f"head {config.name}: {error}") from error
+            raise ValueError(f"head {config.name}: {error}{_made_for(names)}") from error
+
+
+def _made_for(names: Names | None) -> str:
+    return f"; its names are those of {names.network}" if names else ""

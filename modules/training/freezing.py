@@ -24,7 +24,7 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
             it and all later layers
 
     Raises:
-        ValueError: there is no such stage, or fewer convolutions than requested.
+        ValueError: there is no such stage, it has no layers, or there are fewer convolutions than requested.
     """
     layers, first = _cut(backbone, trainable)
     kept = {id(parameter) for layer in layers[first:] for parameter in layer.parameters(recurse=False)}
@@ -73,4 +73,7 @@ def _first(backbone: Any, layers: list[nn.Module], trainable: int | str) -> int:
             f"recipe.trainable {trainable!r} is no stage of this backbone (known: all, none, decoder, {', '.join(stages)})"
         )
     inside = {id(module) for module in stages[trainable].modules()}
-    return next(place for place, layer in enumerate(layers) if id(layer) in inside)
+    first = next((place for place, layer in enumerate(layers) if id(layer) in inside), None)
+    if first is None:
+        raise ValueError(f"recipe.trainable {trainable!r} is a stage without layers of its own; name an earlier one, or none")
+    return first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,24 @@ def read(path: Path, key: str | None = None, device: str = "cpu") -> dict[str, T
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: no readable torch file ({_first_line(error)})") from error
     return _state(path, found, key)
+
+
+def read_first(path: Path, keys: Sequence[str | None], device: str = "cpu") -> dict[str, Tensor]:
+    """As ``read``, at the first of the keys that leads to weights; raises the error of the first key if none does.
+
+    A safetensors file has no keys.
+    """
+    if path.suffix == ".safetensors":
+        return read(path, None, device)
+    try:
+        return read(path, keys[0], device)
+    except ValueError:
+        for key in keys[1:]:
+            try:
+                return read(path, key, device)
+            except ValueError:
+                continue
+        raise
 
 
 def fit(

@@ -1,71 +1,109 @@
-"""Layer names in other projects' weight files, and their conversion to ``backbone.*`` and ``head.*``."""
+"""How other projects lay out their weight files, and the conversion to ``backbone.*`` and ``head.*``.
+
+All of these networks take faces aligned to ArcFace's template at 112 x 112 and pixels (x - 127.5) / 127.5, the range of ours,
+except for Xiaoccer's. The order of the color channels is part of a layout: where it is BGR, the first layer is turned, so that
+the loaded network takes RGB like all of ours. InsightFace (arcface_torch) and EdgeFace train on RGB, AdaFace on BGR. Of CVLFace
+the file's configuration says it (``color_space``, by default RGB), and the weights do not.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
+
+from modules.weights.layer_names import EDGEFACE, IR, IRESNET, VIT, XIAOCCER, Names
+
+Order = Literal["rgb", "bgr"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Naming scheme of one project.
+    """The layout of one project's files.
 
     Attributes:
         whose: name of the network in messages: "MobileFaceNet of Xiaoccer"
-        key: the entry of the torch file that holds the weights, if not the top level
-        rules: (pattern, replacement): the first pattern that matches the whole name determines the new name
+        architectures: the networks that there are files of
+        keys: the entries of a torch file that may hold the weights; None: the top level
+        prefixes: of all names of the network's weights; the first one that occurs is removed
+        classifier: beginnings of names of the training's classifier, which is not used
+        order: of the color channels
     """
 
     whose: str
-    key: str | None
-    rules: Sequence[tuple[str, str]]
+    architectures: tuple[Names, ...]
+    keys: tuple[str | None, ...] = (None,)
+    prefixes: tuple[str, ...] = ("",)
+    classifier: tuple[str, ...] = ()
+    order: Order = "rgb"
 
-    def convert(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Renames the tensors to our names.
+    def architecture(self, names: Collection[str], bare: bool = True) -> tuple[str, Names] | None:
+        """The prefix and the architecture of a file with these names, or None; ``bare``: the prefix may be ""."""
+        for prefix in self.prefixes:
+            for one in self.architectures:
+                if (prefix or bare) and prefix + one.mark in names:
+                    return prefix, one
+        return None
+
+    def convert(self, state: Mapping[str, Tensor], order: Order | None = None) -> tuple[Names, dict[str, Tensor]]:
+        """The architecture of a file, and its tensors under our names, for RGB images.
+
+        Args:
+            state: the file's tensors
+            order: of the color channels; None: that of the layout
 
         Raises:
-            ValueError: a name does not belong to this layout.
+            ValueError: the architecture is unknown, or a name does not belong to it.
         """
-        return {self._renamed(name): value for name, value in state.items()}
-
-    def _renamed(self, name: str) -> str:
-        for pattern, replacement in self.rules:
-            if found := re.fullmatch(pattern, name):
-                return found.expand(replacement)
-        raise ValueError(f"{name} is no name of a layer in the {self.whose}")
-
-
-def _xiaoccer() -> list[tuple[str, str]]:
-    leaf = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
-    units = {"conv1": "backbone.stem", "dw_conv1": "backbone.depthwise", "conv2": "backbone.last"}
-    rules = []
-    for theirs, ours in units.items():
-        rules += [
-            (rf"{theirs}\.{part}{leaf}", rf"{ours}.{mine}.\1")
-            for part, mine in (("conv", "conv"), ("bn", "norm"), ("prelu", "act"))
-        ]
-    block = [f"{unit}.{part}" for unit in ("expand", "depthwise", "project") for part in ("conv", "norm", "act")]
-    rules += [
-        (rf"blocks\.(\d+)\.conv\.{index}{leaf}", rf"backbone.blocks.\1.{part}.\2") for index, part in enumerate(block[:-1])
-    ]
-    head = {"linear7.conv": "depthwise", "linear7.bn": "norm", "linear1.conv": "linear", "linear1.bn": "out"}
-    return rules + [(re.escape(theirs) + leaf, rf"head.{ours}.\1") for theirs, ours in head.items()]
+        found = self.architecture(state)
+        prefix, names = found or (self.prefixes[-1], self.architectures[0])
+        if found is None and len(self.architectures) > 1:
+            marks = ", ".join(self.prefixes[0] + one.mark for one in self.architectures)
+            raise ValueError(f"these are no weights of the {self.whose}: none of {marks} is there; first is {_first(state)}")
+        own: dict[str, Tensor] = {}
+        for name, value in state.items():
+            if name.startswith(self.classifier):
+                continue
+            if not name.startswith(prefix):
+                raise ValueError(f"{name} is no name of a layer in the {self.whose}, which begin with {prefix}")
+            own[name.removeprefix(prefix)] = value
+        named = names.convert(own, self.whose)
+        if (order or self.order) == "bgr" and names.first in named:
+            named[names.first] = named[names.first].flip(1)
+        return names, named
 
 
 LAYOUTS: dict[str, Layout | None] = {
     "own": None,  # facegrid's names, or those of the library that a backbone wraps
-    "insightface": Layout(  # head fc_bn; backbone iresnet, which already uses the public names
-        "iresnet of InsightFace",
-        None,
-        [
-            (r"bn2\.(\w+)", r"head.norm.\1"),
-            (r"fc\.(\w+)", r"head.linear.\1"),
-            (r"features\.(\w+)", r"head.out.\1"),
-            (r"((?:conv1|bn1|prelu|layer[1-4])\..+)", r"backbone.\1"),
-        ],
-    ),
-    "mobilefacenet_xiaoccer": Layout("MobileFaceNet of Xiaoccer", "net_state_dict", _xiaoccer()),
+    "insightface": Layout("iresnet of InsightFace", (IRESNET,)),
+    "mobilefacenet_xiaoccer": Layout("MobileFaceNet of Xiaoccer", (XIAOCCER,), keys=("net_state_dict",)),
+    "insightface_vit": Layout("ViT of InsightFace", (VIT,)),
+    "adaface": Layout("IR network of AdaFace", (IR,), ("state_dict", None), ("model.", ""), classifier=("head.",), order="bgr"),
+    "cvlface": Layout("networks of CVLFace", (IR, VIT, IRESNET), prefixes=("net.", "model.net.")),
+    "edgeface": Layout("EdgeFace", (EDGEFACE,), prefixes=("model.",)),
 }
+
+
+def recognized(names: Collection[str]) -> str:
+    """The name of the layout of a file with these names.
+
+    AdaFace's and CVLFace's files are told apart by their prefixes, without which the order of the colors is unknown.
+
+    Raises:
+        ValueError: none is known; names the first layer, the known layouts, and what to do.
+    """
+    for title, layout in LAYOUTS.items():
+        ours = layout is None and any(name.startswith("backbone.") for name in names)
+        if ours or (layout is not None and layout.architecture(names, bare=len(layout.prefixes) == 1)):
+            return title
+    known = ", ".join(title for title, layout in LAYOUTS.items() if layout is not None)
+    raise ValueError(
+        f"no layout is known whose names are like {_first(names)}; known are {known}; name one of them with "
+        "pretraining.layout, or give the prefix of the names"
+    )
+
+
+def _first(names: Collection[str]) -> str:
+    return next(iter(names), "none at all")

@@ -12,8 +12,10 @@ BACKBONES: dict[str, tuple[dict[str, Any], int]] = {  # title -> config, and the
     **{name: ({"name": name}, 64) for name in known("backbone") if name not in NO_NETWORK},
     "abn": ({"name": "abn", "backbone": "resnet34", "maps": 32}, 64),
     "deepface": ({"name": "deepface", "size": 72}, 72),
+    "face_vit": ({"name": "face_vit", "variant": "tiny", "size": 64, "masking": 0, "drop_path": 0}, 64),
     "inception_resnet_v1": ({"name": "inception_resnet_v1"}, 80),
     "timm": ({"name": "timm", "model": "resnet18"}, 64),
+    "timm transformer": ({"name": "timm", "model": "vit_tiny_patch16_224", "size": 64}, 64),
     "facenet_nn2 with batch_norm": ({"name": "facenet_nn2", "batch_norm": True}, 64),
 }
 DEEP: dict[str, tuple[dict[str, Any], int]] = {  # whose activations grow most

@@ -11,6 +11,7 @@ from modules.heads.gap_bn import GapBn
 from modules.heads.gdc import Gdc
 from modules.heads.gmp import Gmp
 from modules.heads.l2 import L2
+from modules.heads.tokens import TokenHead
 
 SIZE = 16
 CHANNELS = 6
@@ -82,6 +83,8 @@ def head(name: str) -> nn.Module:
         "l2": lambda: L2(channels, 5, "average"),
         "l2_flatten": lambda: L2(channels * height * width, 5, "flatten"),
         "l2_max": lambda: L2(channels, 5, "max"),
+        "tokens": lambda: TokenHead(channels * height * width, 7, 5, "flatten"),
+        "tokens_average": lambda: TokenHead(channels, 7, 5, "average"),
         "gmp": Gmp,
     }[name]()
 

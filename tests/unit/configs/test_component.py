@@ -31,7 +31,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("backbone", "stored"): {"path": "/somewhere/embeddings.npz"},
     ("backbone", "scored"): {"path": "/somewhere/scores.csv"},
     ("backbone", "external"): {"path": "/somewhere/model.onnx"},
-    ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth"},
+    ("pretraining", "checkpoint"): {"path": "/somewhere/model.pth", "layout": "adaface"},  # without one there is no order
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},
     ("pretraining", "source"): {"data": {"name": "drawn"}},
     ("recipe", "multi_step"): {"milestones": [2]},

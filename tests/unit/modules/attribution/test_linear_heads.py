@@ -6,7 +6,7 @@ from torch import nn
 from modules.attribution.explainer import Refused
 from modules.attribution.linear_heads import LinearHead
 
-LINEAR = ["gap_bn", "fc_bn", "gdc", "l2", "l2_flatten", "gmp"]
+LINEAR = ["gap_bn", "fc_bn", "gdc", "l2", "l2_flatten", "tokens", "tokens_average", "gmp"]
 
 
 def features(count=2, seed=0):

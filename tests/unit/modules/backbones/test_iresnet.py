@@ -92,3 +92,21 @@ def test_convolutions_are_drawn_with_a_deviation_of_a_tenth() -> None:
 def test_another_depth_is_refused() -> None:
     with pytest.raises(ValidationError, match="18, 34, 50 or 100"):
         resolve("backbone", {"name": "iresnet", "depth": 101})
+
+
+def test_a_subsampling_shortcut_keeps_every_second_value_and_has_no_weights() -> None:
+    torch.manual_seed(0)
+    net: Any = IResNetConfig(depth=18, shortcut="subsample").build().eval()
+    unit = net.layer1[0]
+    torch.nn.init.zeros_(unit.bn3.weight)
+    features = torch.randn(2, 64, 6, 7)
+    assert torch.equal(unit(features), features[:, :, ::2, ::2])
+    plain: Any = IResNetConfig(depth=18).build()
+    missing = set(plain.state_dict()) - set(net.state_dict())
+    assert {name.rsplit(".", 1)[0] for name in missing} == {"layer1.0.downsample.0", "layer1.0.downsample.1"}
+    assert stage_shapes(IResNetConfig(depth=18, shortcut="subsample"), 112)["layer4"] == (512, 7, 7)
+
+
+def test_older_identities_of_iresnet_stay() -> None:
+    assert IResNetConfig().identity() == {"name": "iresnet", "depth": 50}
+    assert IResNetConfig(shortcut="subsample").identity()["shortcut"] == "subsample"

@@ -15,7 +15,7 @@ def explain(net, left, right):
     return StylianouConfig().build().explain(net, left, right, SIZE)
 
 
-@pytest.mark.parametrize("name", ["gap_bn", "fc_bn", "gdc", "l2", "l2_flatten", "gmp"])
+@pytest.mark.parametrize("name", ["gap_bn", "fc_bn", "gdc", "l2", "l2_flatten", "tokens", "gmp"])
 def test_map_and_bias_sum_to_the_cosine(name):
     net, left, right = network(name), images(2), images(2, seed=2)
     found = explain(net, left, right)

@@ -34,6 +34,12 @@ def test_autocast_ends_at_full_precision():
             assert (rows @ rows).dtype == torch.float32
 
 
+def test_full_precision_works_where_there_is_no_autocast():
+    rows = torch.empty(4, 4, device="meta")
+    with full_precision(rows):
+        assert (rows @ rows).dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     ("dtype", "found"), [(torch.float16, torch.float32), (torch.bfloat16, torch.bfloat16), (None, torch.float32)]
 )

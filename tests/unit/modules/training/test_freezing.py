@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from modules.backbones import alexnet, mobilenetv3_small
+from modules.backbones import alexnet, mobilenetv3_small, timm
 from modules.training.freezing import freeze
 
 
@@ -57,3 +57,9 @@ def test_frozen_statistics_stay_when_the_layer_is_in_evaluation_mode():
     backbone(torch.randn(2, 3, 64, 64))
     assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in backbone.modules())
+
+
+def test_a_stage_without_layers_is_refused():
+    backbone = timm.TimmConfig(model="ghostnet_050").build()
+    with pytest.raises(ValueError, match=r"recipe\.trainable 'map' is a stage without layers of its own; name an earlier one"):
+        freeze(backbone, "map")

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.weights.files import fit, holder, read, sha256, under
+from modules.weights.files import fit, holder, read, read_first, sha256, under
 
 ZERO = torch.zeros(2)
 FILE = Path("given.pth")
@@ -124,3 +124,15 @@ def test_a_prefix_that_no_name_has_is_refused() -> None:
     assert list(under({"backbone.a": ZERO, "loss.b": ZERO}, "backbone.", FILE)) == ["a"]
     with pytest.raises(ValueError, match=r"no weights under 'module\.'; its first name is 'a'"):
         under({"a": ZERO}, "module.", FILE)
+
+
+def test_the_first_key_that_leads_to_weights_is_read(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": ZERO}, "epoch": 1}, tmp_path / "nested.pt")
+    torch.save({"a": ZERO + 1}, tmp_path / "plain.pt")
+    save_file({"a": ZERO + 2}, tmp_path / "x.safetensors")
+    found = [
+        read_first(tmp_path / name, ["state_dict", None])["a"].tolist() for name in ("nested.pt", "plain.pt", "x.safetensors")
+    ]
+    assert found == [[0, 0], [1, 1], [2, 2]]
+    with pytest.raises(ValueError, match="no entry 'net'"):
+        read_first(tmp_path / "nested.pt", ["net", "ema"])
