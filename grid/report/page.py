@@ -14,7 +14,7 @@ from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
-from grid.report import attribute_cohorts, attributes, charts, curves, operating, scores, sheets
+from grid.report import attribute_cohorts, attributes, charts, curves, operating, score_trust, scores, sheets
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
@@ -49,6 +49,7 @@ def page(
     analyses: Sequence[ProtocolAnalysis] = (),
     verdicts: Verdicts | None = None,
     plots: Sequence[Plot] = (),
+    trusted: Sequence[score_trust.Board] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     from markupsafe import Markup
@@ -86,6 +87,11 @@ def page(
         headlines=headlines(table),
         sheets=found,
         scored=scored,
+        trusted=trusted,
+        trust_note=score_trust.NOTE,
+        trust_head=score_trust.HEAD,
+        trust_fields=score_trust.fields,
+        trust_sentences=score_trust.sentences,
         galleries=galleries(study, table.rows),
         modes=modes,
         modes_note=NOTE,
