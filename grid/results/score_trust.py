@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from grid.ledger.study import Study
-from grid.results.explanation_scores import Scored
+from grid.results.explanation_scores import Scored, explained_images
 from grid.results.rows import Row
-from grid.spec.stage_name import EXPLAIN, StageName
 from modules.metrics.score_agreement import score_agreement
 
 TRUTH = "pointing"  # the metric that knows where the images differ
@@ -49,13 +48,7 @@ class Trust:
 
 def score_trust(study: Study, scored: Sequence[Scored]) -> list[Trust]:
     """Every headline number of every score against every number of ``pointing``, where two maps or more have both."""
-
-    def images(one: Scored) -> list[dict[str, Any]]:
-        marker = one.row.markers[StageName(EXPLAIN, one.method)]
-        found: list[dict[str, Any]] = study.ledger.json(marker, "manifest.json")["images"]
-        return found
-
-    return compared(scored, images)
+    return compared(scored, lambda one: explained_images(study, one))
 
 
 def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mapping[str, Any]]]) -> list[Trust]:
