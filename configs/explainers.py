@@ -73,6 +73,11 @@ class ExplainerConfig(Component, ABC):
     def title(self) -> str:
         return self.label or self.name
 
+    @property
+    def difference_maps(self) -> frozenset[str]:
+        """Names of the maps that are large where the two images of a pair differ; "" is a method's only map."""
+        return frozenset({""}) if self.pair_target == "distance" else frozenset()
+
     @abstractmethod
     def build(self) -> Any:
         """An explainer: see ``modules.attribution.explainer``."""

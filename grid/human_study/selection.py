@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-OUTCOMES = ("true accept", "false reject", "true reject", "false accept")
+from modules.metrics.decision_outcomes import OUTCOMES, outcomes
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +26,6 @@ class Selected:
 
     rows: np.ndarray
     rule: dict[str, Any]
-
-
-def outcomes(scores: np.ndarray, same: np.ndarray, threshold: float) -> np.ndarray:
-    """int64 (n,): the outcome of each pair, as an index of ``OUTCOMES``; a score of at least the threshold is accepted.
-
-    Args:
-        scores: (n,) cosines
-        same: bool (n,), whether the pair is genuine
-    """
-    accepted = scores >= threshold
-    return np.where(same, np.where(accepted, 0, 1), np.where(accepted, 3, 2)).astype(np.int64)
 
 
 def select(

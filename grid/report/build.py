@@ -29,6 +29,10 @@ from grid.report.operating import boards as operating_boards
 from grid.report.operating import operating_markdown
 from grid.report.page import page
 from grid.report.plots.of_study import plots
+from grid.report.score_outcomes import boards as outcome_boards
+from grid.report.score_outcomes import outcomes_csv, outcomes_json, outcomes_markdown
+from grid.report.score_trust import boards as trust_boards
+from grid.report.score_trust import trust_csv, trust_json, trust_markdown
 from grid.report.scores_files import scores_csv, scores_json, scores_markdown
 from grid.report.searches import searches_json, searches_markdown
 from grid.report.sheet_png import sheet_png
@@ -42,6 +46,8 @@ from grid.results import rows
 from grid.results.explanation_reader import plain
 from grid.results.explanation_scores import explanation_scores
 from grid.results.results import of_rows
+from grid.results.score_outcomes import score_outcomes
+from grid.results.score_trust import score_trust
 from grid.results.searches import searches
 from grid.results.trends import Trend, trends
 from grid.spec.grid_file import BadInput
@@ -56,6 +62,10 @@ OPTIONAL = (
     "effects.csv",
     "comparisons.csv",
     "claims.md",
+    "score_trust.md",
+    "score_trust.csv",
+    "score_outcomes.md",
+    "score_outcomes.csv",
 )
 
 
@@ -63,9 +73,10 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     With two evaluated cells or more, also analysis.md, comparisons.csv and, where effects can be estimated, effects.csv; with
-    claims, claims.md. If explanations are scored, also explanations.md and explanations.csv; if pairs of images are compared,
-    modes.md and operating_points.md; if attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for
-    searches, searches.md; for sweeps, numeric axes and networks of several sizes, figures (PNG).
+    claims, claims.md. If explanations are scored, also explanations.md and explanations.csv, of pairs score_outcomes.md and
+    .csv, and with ground truth score_trust.md and .csv; if pairs of images are compared, modes.md and operating_points.md; if
+    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric
+    axes and networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -110,6 +121,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
         (folder / name).write_bytes(sheet_png(sheet, study.name))
     scored = explanation_scores(study, table.rows)
     tables, named = scores.tables(scored), boards(table)
+    compared, decided = score_trust(study, scored), score_outcomes(study, scored)
+    trusted, by_decision = trust_boards(compared), outcome_boards(decided)
     generated, without = figures(study, table.rows)
     drawn: list[tuple[Trend, bytes]] = [(trend, trend_png(trend, study.name)) for trend in trends(table)]
     trend_names: list[str] = []
@@ -123,6 +136,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
     content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
     content |= {"claims": claim_records(judged)} if judged else {}
     content |= {"searches": searches_json(searched)} if searched else {}
+    content |= {"score_trust": trust_json(compared)} if compared else {}
+    content |= {"score_outcomes": outcomes_json(decided)} if decided else {}
     texts = {
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
@@ -141,12 +156,24 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
             analyses,
             Verdicts(source, judged),
             plots(study, table, analyses),
+            trusted,
+            by_decision,
         ),
     }
     if scored:
         texts |= {
             "explanations.md": scores_markdown(tables, study.name),
             "explanations.csv": scores_csv(scored, list(study.axes)),
+        }
+    if decided:
+        texts |= {
+            "score_outcomes.md": outcomes_markdown(by_decision, study.name),
+            "score_outcomes.csv": outcomes_csv(decided, list(study.axes)),
+        }
+    if trusted:
+        texts |= {
+            "score_trust.md": trust_markdown(trusted, study.name),
+            "score_trust.csv": trust_csv(compared, list(study.axes)),
         }
     if analyses:
         texts["analysis.md"] = analysis_markdown(analyses, study.name)

@@ -14,7 +14,7 @@ from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
-from grid.report import attribute_cohorts, attributes, charts, curves, operating, scores, sheets
+from grid.report import attribute_cohorts, attributes, charts, curves, operating, score_outcomes, score_trust, scores, sheets
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
@@ -33,6 +33,7 @@ from grid.results.rows import Table
 from grid.results.searches import searches
 from grid.results.trends import Trend
 from grid.spec.yaml_source import flat
+from modules.metrics.decision_outcomes import OUTCOMES
 
 HERE = Path(__file__).parent
 
@@ -49,6 +50,8 @@ def page(
     analyses: Sequence[ProtocolAnalysis] = (),
     verdicts: Verdicts | None = None,
     plots: Sequence[Plot] = (),
+    trusted: Sequence[score_trust.Board] = (),
+    by_decision: Sequence[score_outcomes.Board] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     from markupsafe import Markup
@@ -86,6 +89,15 @@ def page(
         headlines=headlines(table),
         sheets=found,
         scored=scored,
+        outcome_boards=by_decision,
+        outcome_note=score_outcomes.NOTE,
+        outcome_kinds=OUTCOMES,
+        outcome_fields=score_outcomes.fields,
+        trusted=trusted,
+        trust_note=score_trust.NOTE,
+        trust_head=score_trust.HEAD,
+        trust_fields=score_trust.fields,
+        trust_sentences=score_trust.sentences,
         galleries=galleries(study, table.rows),
         modes=modes,
         modes_note=NOTE,

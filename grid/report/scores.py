@@ -113,12 +113,13 @@ def _headings(found: Sequence[Scored]) -> tuple[Heading, ...]:
                 lower.add((one.score, place))
     order = sorted(names, key=lambda key: (ORDER.index(kinds[key[0]]) if kinds[key[0]] in ORDER else len(ORDER), key[1]))
     return tuple(
-        Heading(score, place, _titled(score, names[score, place]), len(names[score, place]) > 1, (score, place) in lower)
+        Heading(score, place, number_title(score, names[score, place]), len(names[score, place]) > 1, (score, place) in lower)
         for score, place in order
     )
 
 
-def _titled(score: str, names: Sequence[str]) -> str:
+def number_title(score: str, names: Sequence[str]) -> str:
+    """The title of a column: the score, and the name of its number unless there are several or it says the same."""
     plain = score[:1].upper() + score[1:].replace("_", " ")
     if len(names) > 1 or names[0] == score.lower():
         return plain

@@ -81,7 +81,7 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
 
 
 def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:
-    """Every score as written, without its details."""
+    """Every score as written, without its details and the values of single images and pairs."""
     return [
         {
             "cell": one.row.cell.id,
@@ -91,7 +91,7 @@ def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:
             "state": one.state,
             "reason": one.reason,
             "seconds": one.seconds,
-            **{key: value for key, value in (one.result or {}).items() if key != "details"},
+            **{key: value for key, value in (one.result or {}).items() if key not in ("details", "each")},
         }
         for one in found
     ]

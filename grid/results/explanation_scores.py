@@ -41,6 +41,12 @@ def explanation_scores(study: Study, rows: Sequence[Row]) -> list[Scored]:
     return [_scored(study, row, label) for row in rows for label in row.cell.names if label.kind == SCORE]
 
 
+def explained_images(study: Study, one: Scored) -> list[dict[str, Any]]:
+    """The images of a finished score's explanation, as in its manifest."""
+    images: list[dict[str, Any]] = study.ledger.json(one.row.markers[StageName(EXPLAIN, one.method)], "manifest.json")["images"]
+    return images
+
+
 def _scored(study: Study, row: Row, label: StageName) -> Scored:
     method, score = label.titles
     explanation = StageName(EXPLAIN, method)

@@ -27,7 +27,13 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     score: ScoreConfig = config["score"]
     made = context.inputs["explain"]
     manifest = context.ledger.json(made, "manifest.json")
-    about = {"score": score.name, "config": score.identity(), "method": manifest["method"], "explanation": manifest["config"]}
+    about = {
+        "score": score.name,
+        "config": score.identity(),
+        "method": manifest["method"],
+        "explanation": manifest["config"],
+        "difference_maps": sorted(config["explainer"].difference_maps),
+    }
     started = time.perf_counter()
     found: dict[str, Any]
     try:

@@ -92,7 +92,9 @@ class PixelGame:
         headline = "probability" if "probability" in names else names[0]
         more = {"lower_is_better": list(names)} if self.low_is_good else {}
         methods = flattened(found["methods"], names)
-        return told(explained, methods, {name: name for name in names}, headlines=[headline], **more, details=found)
+        numbers = {name: name for name in names}
+        each = ("images", explained.rows)
+        return told(explained, methods, numbers, each=each, headlines=[headline], **more, details=found)
 
 
 def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:
@@ -168,34 +170,47 @@ def finite() -> Iterator[None]:
 
 
 def told(
-    explained: Explained, methods: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, str], **more: Any
+    explained: Explained,
+    methods: Mapping[str, Mapping[str, Any]],
+    numbers: Mapping[str, str],
+    *,
+    each: tuple[str, np.ndarray],
+    **more: Any,
 ) -> dict[str, Any]:
     """Builds a result in the format of ``Scorer``.
 
     Args:
         methods: as returned by ``compare`` and ``pointing``, including the baselines
         numbers: name of a number in the result -> its path in a method's entry, such as ``auc`` or ``refit.auc``
+        each: "images" or "pairs", and the indices of those that the values under ``each`` in the entries belong to
         more: further keys, stored unchanged
     """
 
-    def of(entry: Mapping[str, Any]) -> dict[str, Any]:
-        found = {}
+    def numbers_of(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name, path in numbers.items():
             value: Any = entry
             for part in path.split("."):
                 value = value and value.get(part)
             if value is not None:
-                above = {} if "above" not in value else {"above": value["above"]}
-                found[name] = {key: value[key] for key in ("value", "low", "high")} | above
-        return found
+                yield name, value
+
+    def of(entry: Mapping[str, Any]) -> dict[str, Any]:
+        keys = ("value", "low", "high", "above")
+        return {name: {key: value[key] for key in keys if key in value} for name, value in numbers_of(entry)}
 
     pairs = explained.same is not None
+    own = {name: entry for name, entry in methods.items() if not entry["baseline"]}
     return {
         "of": "pairs" if pairs else "images",
         "count": len(explained.pairs if pairs else explained.images),
         "missing": len(explained.missing),
-        "maps": {name: of(entry) for name, entry in methods.items() if not entry["baseline"]},
+        "maps": {name: of(entry) for name, entry in own.items()},
         "baselines": {name: of(entry) for name, entry in methods.items() if entry["baseline"]},
+        "each": {
+            "of": each[0],
+            "rows": each[1].tolist(),
+            "maps": {name: {key: value["each"] for key, value in numbers_of(entry)} for name, entry in own.items()},
+        },
         **more,
     }
 

@@ -119,3 +119,13 @@ def decision_threshold(network: Any, reference: Reference | None, like: Tensor, 
     left, right = (embed_rows(network, images.to(like)) for images in (reference.left, reference.right))
     scores = cosine(left, right).cpu().numpy()
     return Curve.of(scores, same).best()[1]
+
+
+def cosine_shares(network: Any, left: Tensor, right: Tensor) -> Tensor:
+    """Each component's share of the cosine of two images (3, H, W): (D,) float64, which sums to the cosine.
+
+    Raises:
+        Refused: code ``zero_norm`` or ``not_finite``, as ``embed_many``.
+    """
+    one, other = (embed_rows(network, image[None])[0] for image in (left, right))
+    return one * other / (one.norm() * other.norm())

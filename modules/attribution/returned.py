@@ -97,8 +97,23 @@ def check_score(found: Any, names: Collection[str]) -> None:
             raise broken(f"{key!r} is", found[key], "a list of names of numbers", METRIC)
     if not isinstance(found.get("flags", {}), Mapping):
         raise broken("'flags' is", found["flags"], "a dict from names of maps to lists of warnings", METRIC)
+    _check_each(found.get("each"))
     if not is_json(found, finite=True):
         raise broken("score returned", found, "JSON values only: convert numpy numbers by float(), and NaN to None", METRIC)
+
+
+def _check_each(each: Any) -> None:
+    """Raises ContractError unless ``each`` is None or as documented in ``Scorer.score``."""
+    if each is None:
+        return
+    keys = ("of", "rows", "maps")
+    if not isinstance(each, Mapping) or any(key not in each for key in keys) or each["of"] not in ("images", "pairs"):
+        raise broken("'each' is", each, "a dict with of ('images' or 'pairs'), rows and maps", METRIC)
+    for name, numbers in each["maps"].items():
+        for key, values in numbers.items():
+            if not isinstance(values, (list, tuple)) or len(values) != len(each["rows"]):
+                expected = f"{len(each['rows'])} values, one for each of its rows"
+                raise broken(f"each['maps'][{name!r}][{key!r}] is", values, expected, METRIC)
 
 
 def _check_entry(what: str, entry: Any) -> None:

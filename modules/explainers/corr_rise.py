@@ -39,6 +39,10 @@ class CorrRISEConfig(PairExplainerConfig):
     fill: Fill = "black"
     seed: int = 0
 
+    @property
+    def difference_maps(self) -> frozenset[str]:
+        return frozenset({"S-"})
+
     def build(self) -> CorrRise:
         return CorrRise(self)
 

@@ -46,6 +46,10 @@ class PairOcclusionConfig(PairExplainerConfig):
             )
         return self
 
+    @property
+    def difference_maps(self) -> frozenset[str]:
+        return frozenset({"delta", "normalized"}) if self.sign == "difference" else frozenset()
+
     def build(self) -> PairOcclusion:
         return PairOcclusion(self)
 

@@ -69,6 +69,10 @@ class ReconstructionConfig(PairExplainerConfig):
             )
         return self
 
+    @property
+    def difference_maps(self) -> frozenset[str]:
+        return frozenset({"S-"})
+
     def build(self) -> Reconstruction:
         return Reconstruction(self)
 

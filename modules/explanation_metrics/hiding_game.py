@@ -72,7 +72,7 @@ class Hiding:
         found, names = image_game(self.config, "hiding", explained)
         methods = flattened(found["methods"], names)
         numbers = {"auc": "accuracy", "score": "score", "probability": "probability"}
-        return told(explained, methods, numbers, headlines=["auc"], details=found)
+        return told(explained, methods, numbers, each=("images", explained.rows), headlines=["auc"], details=found)
 
     def _pairs(self, explained: Explained) -> dict[str, Any]:
         assert explained.same is not None
@@ -96,7 +96,8 @@ class Hiding:
         genuine = int(explained.same[pairs].sum())
         kinds = {"genuine": genuine, "impostor": len(pairs) - genuine}
         numbers = {"auc": "auc", "refit": "refit.auc"}
-        return told(explained, found["methods"], numbers, headlines=["auc", "refit"], **kinds, details=found)
+        each = ("pairs", pairs)
+        return told(explained, found["methods"], numbers, each=each, headlines=["auc", "refit"], **kinds, details=found)
 
     def _threshold(self, explained: Explained, codes: np.ndarray) -> tuple[float, str]:
         """Returns the threshold and a description of its source."""

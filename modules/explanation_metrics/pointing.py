@@ -73,4 +73,6 @@ class Pointing:
             )
         counts = {"images": len(known), "unknown": len(rows) - len(known)}
         both = ["pointing", "energy"]
-        return told(explained, found["methods"], {name: name for name in both}, headlines=both, **counts, details=found)
+        numbers = {name: name for name in both}
+        each = ("images", known)
+        return told(explained, found["methods"], numbers, each=each, headlines=both, **counts, details=found)

@@ -105,8 +105,9 @@ class HidingGame:
         """Plays every method and the baselines ``random``, ``constant`` and ``center``; returns a JSON value.
 
         ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its bootstrap interval over pairs (stratified into genuine
-        and impostor), ``above`` (the difference of AUC to each baseline, with a paired interval), and ``refit`` with the same
-        three at the best threshold for each share (None without both kinds of pairs). Intervals treat thresholds as fixed.
+        and impostor) and, as ``each``, the area of each pair, ``above`` (the difference of AUC to each baseline, with a paired
+        interval), and ``refit`` with the same three at the best threshold for each share (None without both kinds of pairs).
+        Intervals treat thresholds as fixed.
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
         settings = self.settings
@@ -129,13 +130,13 @@ class HidingGame:
                 name: {
                     "baseline": name in grounds,
                     "accuracy": one.correct.mean(axis=1).tolist(),
-                    "auc": self._interval(areas[name], share=True),
+                    "auc": {**self._interval(areas[name], share=True), "each": areas[name].tolist()},
                     "above": self._above(areas, name, grounds),
                     "refit": None
                     if one.refitted is None
                     else {
                         "accuracy": one.refitted.mean(axis=1).tolist(),
-                        "auc": self._interval(refitted[name], share=True),
+                        "auc": {**self._interval(refitted[name], share=True), "each": refitted[name].tolist()},
                         "above": self._above(refitted, name, grounds),
                     },
                 }

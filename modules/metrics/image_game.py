@@ -90,8 +90,8 @@ class ImageGame:
     def compare(self, methods: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Plays every method and the baselines; returns a JSON value.
 
-        Per name: the mean curve, the area with its bootstrap interval over images, and ``above``: the difference of the area to
-        each baseline, with a paired interval.
+        Per name: the mean curve, the area with its bootstrap interval over images and, as ``each``, that of each image, and
+        ``above``: the difference of the area to each baseline, with a paired interval.
         """
         count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
         settings = self.settings
@@ -110,7 +110,10 @@ class ImageGame:
                     **{
                         value: {
                             "course": one[:, :, place].mean(axis=1).tolist(),
-                            "auc": self._interval(areas[name][:, place], share=value in SHARES),
+                            "auc": {
+                                **self._interval(areas[name][:, place], share=value in SHARES),
+                                "each": areas[name][:, place].tolist(),
+                            },
                             "above": {
                                 ground: self._interval(areas[name][:, place] - areas[ground][:, place])
                                 for ground in grounds

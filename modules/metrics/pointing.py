@@ -67,8 +67,9 @@ def pointing(
 ) -> dict[str, Any]:
     """Evaluates every method and the baselines ``random``, ``constant`` and ``center``; returns a JSON value.
 
-    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, and ``above``: the difference to each
-    baseline with a paired bootstrap interval. The interval of ``pointing`` is Wilson's if every value is 0 or 1.
+    ``methods[name]`` has ``pointing`` and ``energy``: ``value``, ``low``, ``high``, ``each``, the value of each image, and
+    ``above``: the difference to each baseline with a paired bootstrap interval. The interval of ``pointing`` is Wilson's if
+    every value is 0 or 1.
     ``empty`` counts maps without positive values.
 
     Args:
@@ -100,7 +101,7 @@ def pointing(
         above = {
             ground: mean_interval(found - values[kind][ground], one, resamples, seed) for ground in grounds if ground != name
         }
-        return {**interval, "above": above}
+        return {**interval, "each": found.tolist(), "above": above}
 
     return {
         "images": count,

@@ -28,11 +28,13 @@ EXPLAINERS: dict[str, dict[str, Any]] = {  # title -> config
     "score_cam": {"name": "score_cam"},
     "smoothgrad": {"name": "smoothgrad", "samples": 20},
     "corr_rise": {"name": "corr_rise", "masks": 64, "side": 5},
+    "fggb": {"name": "fggb", "threshold": 0.5},
     "minplus": {"name": "minplus", "width": 2.0, "stride": 2},
     "greedy minplus": {"name": "minplus", "width": 2.0, "stride": 2, "rounds": 3},
     "pair_occlusion": {"name": "pair_occlusion", "patch": 4, "stride": 2},
     "reconstruction": {"name": "reconstruction", "head": "linear", "threshold": 0.9},
     "stylianou": {"name": "stylianou"},
+    "xssab": {"name": "xssab", "threshold": 0.5},
 }
 IMAGES = 4
 

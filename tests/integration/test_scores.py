@@ -108,6 +108,17 @@ def test_mlflow_and_the_report_have_the_scores(folder: Path) -> None:
     assert len(json.loads((report / "report.json").read_text())["explanations"]) == 21
 
 
+def test_scores_are_compared_with_the_ground_truth_on_maps_of_the_difference(folder: Path) -> None:
+    report = folder / STUDY / "report"
+    compared = json.loads((report / "report.json").read_text())["score_trust"]
+    assert all(one["compared"] == ["apart", "corr_rise S-"] for one in compared)
+    scores = {(*one["truth"], *one["score"]) for one in compared}
+    assert ("pointing", "energy", "hiding_game", "auc") in scores
+    assert ("pointing", "pointing", "insertion", "distance") in scores
+    assert "2 maps are too few to judge a score" in (report / "score_trust.md").read_text()
+    assert 'id="trust"' in (report / "index.html").read_text()
+
+
 def test_launched_again_nothing_runs(folder: Path) -> None:
     before = Store(folder / STUDY / "store").attempts()
     assert "0 stages" in here(folder, "launch", folder / "tiny.yaml")

@@ -3,24 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.human_study.selection import OUTCOMES, outcomes, select
+from grid.human_study.selection import select
 
 GENERATOR = np.random.default_rng(3)
 SAME = np.arange(4000) % 2 == 0
 SCORES = np.where(SAME, 0.5, 0.0) + GENERATOR.normal(size=4000) * 0.3
-
-
-def test_outcomes_are_those_of_a_loop() -> None:
-    def naive(score: float, same: bool) -> str:
-        if same:
-            return "true accept" if score >= 0.25 else "false reject"
-        return "false accept" if score >= 0.25 else "true reject"
-
-    scores = np.array([0.25, *SCORES[:200]])  # a score at the threshold is accepted
-    same = np.array([True, *SAME[:200]])
-    assert [OUTCOMES[number] for number in outcomes(scores, same, 0.25)] == [
-        naive(*pair) for pair in zip(scores, same.tolist(), strict=True)
-    ]
 
 
 @settings(max_examples=60, deadline=None)

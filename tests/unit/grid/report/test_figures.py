@@ -6,12 +6,14 @@ import pytest
 from PIL import Image
 
 from grid.report import figures as drawn
+from grid.report import pair_sheets
 from grid.report.cell_sheets import by_probes, cell_panel, of_cell
 from grid.report.figures import figures, file_name
-from grid.report.pair_sheets import pair_panel
+from grid.report.pair_sheets import by_outcome, pair_panel
 from grid.report.panel import APART, GAP, TILE, Group, places
 from grid.report.theta_png import theta_png
 from grid.results import explanation_reader, rows
+from grid.results.decisions import Decisions
 from grid.results.heatmap import Scale
 
 TITLES = ("gradcam", "gbp", "reconstruction", "pair_occlusion")
@@ -96,6 +98,25 @@ def test_pair_by_pair_all_maps_share_the_scale_of_their_row(study, row):
         highest = max(float(one.maps(name)[2 * pair : 2 * pair + 2].max()) for name in ("S", "S+", "S-"))
         assert band.scale == Scale(0.0, highest, False)
     assert panel.bands[2].label.splitlines()[0] == "pair 2: impostor"
+
+
+def test_pairs_with_a_threshold_are_shown_by_outcome(study, row, monkeypatch):
+    decided = Decisions("lfw view 2", 0.75, ("true accept", "false reject", "true reject"))
+    monkeypatch.setattr(pair_sheets, "decisions", lambda *_: decided)
+    monkeypatch.setattr(pair_sheets, "PAIRS", 4)
+    panel = pair_panel(study, row, work(study, row, "reconstruction"))
+    assert [band.label.splitlines()[0] for band in panel.bands] == [
+        "pair 0: genuine, true accept",
+        "pair 1: genuine, false reject",
+    ]
+    assert "accepted from 0.750, the best threshold of lfw view 2; 1 more pairs not shown" in panel.caption
+
+
+def test_every_outcome_gets_its_turn():
+    outcomes = ["true accept"] * 5 + ["false accept"] + ["true reject"] * 4
+    columns = [("key", pair, side) for pair in range(10) for side in ("left", "right")]
+    assert [pair for _, pair, side in by_outcome(columns, outcomes, 10) if side == "left"] == [0, 1, 6, 7, 5]
+    assert len(by_outcome(columns, outcomes, 100)) == 20
 
 
 def test_maps_of_different_kinds_share_no_scale_and_get_no_such_sheet(study, row):

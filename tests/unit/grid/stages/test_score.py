@@ -11,6 +11,7 @@ def test_a_score_names_the_explanation_and_its_numbers(ran: Any) -> None:
         assert (found["score"], found["method"]) == ("sanity", "gradcam")
         assert found["config"] == ran.stages[label].node.config["score"].identity()
         assert found["count"] > 0
+        assert found["difference_maps"] == sorted(ran.stages[label].node.config["explainer"].difference_maps)
         assert all("value" in entry for one in found["maps"].values() for entry in one.values())
 
 

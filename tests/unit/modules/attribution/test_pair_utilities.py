@@ -5,7 +5,7 @@ from pair_networks import SIZE, images, network
 from torch import nn
 
 from modules.attribution.explainer import Reference, Refused
-from modules.attribution.pair_utilities import color, cosine, decision_threshold, embed_rows, kinds
+from modules.attribution.pair_utilities import color, cosine, cosine_shares, decision_threshold, embed_rows, kinds
 
 
 def reference(same, count=4):
@@ -68,3 +68,13 @@ def test_the_decision_threshold_decides_best():
         decision_threshold(net, reference([True] * 4), images(1), "give it")
     assert caught.value.code == "no_reference"
     assert given.left.shape[2:] == (SIZE, SIZE)
+
+
+def test_shares_sum_to_the_cosine():
+    net = network().eval()
+    left, right = images(1)[0], images(1, seed=2)[0]
+    shares = cosine_shares(net, left, right)
+    one, other = (net.embed(image[None])[0].detach() for image in (left, right))
+    for place in range(5):
+        assert float(shares[place]) == pytest.approx(float(one[place] * other[place] / (one.norm() * other.norm())))
+    assert float(shares.sum()) == pytest.approx(float(torch.cosine_similarity(one, other, dim=0)))

@@ -126,6 +126,11 @@ GOOD = {"of": "images", "count": 3, "maps": {"": {"auc": {"value": 0.5}}}, "head
         ({**GOOD, "maps": {"": {"auc": {"value": float("nan")}}}}, r"maps\[''\]\['auc'\] is nan; .*leave out"),
         ({**GOOD, "maps": {"": {"auc": {"value": np.float32(1)}}}}, r"maps\[''\]\['auc'\] is float32 float32 \(\)"),
         ({**GOOD, "headlines": "auc"}, "'headlines' is 'auc'; expected a list"),
+        ({**GOOD, "each": {"of": "pairs", "rows": [0]}}, "'each' is a dict with the keys of, rows; expected a dict with of"),
+        (
+            {**GOOD, "each": {"of": "images", "rows": [0, 2], "maps": {"": {"auc": [0.5]}}}},
+            r"each\['maps'\]\[''\]\['auc'\] is a list of length 1; expected 2 values",
+        ),
         ({**GOOD, "flags": ["odd"]}, "'flags' is a list of length 1"),
         ({**GOOD, "curve": np.zeros(3)}, "score returned a dict with the keys .*; expected JSON values only"),
     ],

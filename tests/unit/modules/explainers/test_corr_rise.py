@@ -46,6 +46,7 @@ def test_maps_are_the_rank_correlation_of_every_pixel(other):
                 np.testing.assert_allclose(found.maps["S+"][pair, side], np.maximum(expected, 0), atol=1e-7)
                 np.testing.assert_allclose(found.maps["S-"][pair, side], np.maximum(-expected, 0), atol=1e-7)
                 assert expected.min() < -0.1 < 0.1 < expected.max()
+    assert set(found.maps) - {"S+"} == CorrRISEConfig().difference_maps
 
 
 def test_masks_are_whole_squares_and_a_function_of_the_seed():

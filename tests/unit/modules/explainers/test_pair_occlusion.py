@@ -83,6 +83,8 @@ def test_delta_peaks_where_a_patch_was_planted():
     assert found[~inside].max() <= 0
     other = explain(Bright(), *planted(), patch=4, stride=4, fill="black", sign="similarity").maps["delta"][0, 0]
     np.testing.assert_array_equal(other, -found)
+    assert PairOcclusionConfig().difference_maps == {"delta", "normalized"}
+    assert not PairOcclusionConfig(sign="similarity").difference_maps
 
 
 def test_both_images_are_hidden_together():

@@ -125,6 +125,7 @@ def test_an_image_with_itself_has_no_dissimilar_part_at_threshold_0():
     net, one = network("gmp", decodes=True), images()
     found = explain(net, one, one, threshold=0)
     assert not found.maps["S-"].any()
+    assert ReconstructionConfig().difference_maps == {"S-"}
     assert found.maps["S+"].any()
     np.testing.assert_allclose(found.cosines, 1, atol=1e-7)
 

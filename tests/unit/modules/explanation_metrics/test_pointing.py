@@ -33,6 +33,8 @@ def test_images_count_whose_region_is_known():
     assert found["maps"][""]["energy"]["value"] == pytest.approx((1 + 0 + 1 / 1.5 + 0) / 4)
     direct = pointing({"": pointed()[[2, 3, 8, 9]]}, regions()[[2, 3, 8, 9]], resamples=50)
     assert found["details"] == direct
+    assert (found["each"]["of"], found["each"]["rows"]) == ("images", [2, 3, 8, 9])
+    assert found["each"]["maps"] == {"": {"pointing": [1, 0, 1, 0], "energy": pytest.approx([1, 0, 1 / 1.5, 0])}}
     assert found["baselines"]["constant"]["pointing"]["value"] == pytest.approx(64 / SIDE**2)
 
 

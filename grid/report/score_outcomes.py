@@ -1,0 +1,111 @@
+"""Explanation scores by decision: a table per number and cell, a line per map, a column per outcome."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grid.report.markdown import line, plain
+from grid.report.scores import number_title
+from grid.report.text import csv_text, spreadsheet
+from grid.results.rows import Row
+from grid.results.score_outcomes import OutcomeScore
+from modules.metrics.decision_outcomes import OUTCOMES
+
+NOTE = (
+    "The mean score of the pairs that the network accepts or rejects, rightly or wrongly, at the best threshold of its own "
+    "evaluation of the same protocol. In brackets the 95 % interval over pairs, then how many pairs were scored. Wrong "
+    "decisions are few in a good network, and their intervals wide."
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One number in one cell.
+
+    Attributes:
+        number: such as "Hiding game AUC"
+        threshold: in words
+        lower_is_better: of the number
+    """
+
+    row: Row
+    of: str
+    number: str
+    threshold: str
+    lower_is_better: bool
+    lines: tuple[OutcomeScore, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.number} on {self.of}{' (less is better)' if self.lower_is_better else ''}"
+
+
+def boards(found: Sequence[OutcomeScore]) -> list[Board]:
+    """In the order of the cells and scores; methods by name."""
+    groups: dict[tuple[int, str, str, str, bool], list[OutcomeScore]] = {}
+    for one in found:
+        groups.setdefault((id(one.row), one.of, one.score, one.number, one.lower_is_better), []).append(one)
+    return [
+        Board(some[0].row, of, number_title(score, [number]), _threshold(some), lower, tuple(some))
+        for (_, of, score, number, lower), some in groups.items()
+    ]
+
+
+def _threshold(some: Sequence[OutcomeScore]) -> str:
+    decided = some[0].decided
+    counts = Counter(decided.outcomes)
+    counted = ", ".join(f"{counts[kind]} {kind}{'' if counts[kind] == 1 else 's'}" for kind in OUTCOMES)
+    return f"Accepted from a cosine of {decided.threshold:.3f} (best threshold of {decided.protocol}): {counted}."
+
+
+def fields(one: OutcomeScore) -> list[tuple[str, str]]:
+    """(mean, interval and number of pairs) of each of ``OUTCOMES``."""
+    found = []
+    for kind in OUTCOMES:
+        if entry := one.means.get(kind):
+            found.append((f"{entry['value']:.3f}", f"[{entry['low']:.3f}, {entry['high']:.3f}] {entry['pairs']}"))
+        else:
+            found.append(("–", ""))
+    return found
+
+
+def outcomes_markdown(found: Sequence[Board], name: str) -> str:
+    """A pipe table per board; ends with a line break."""
+    lines = [f"# Scores of explanations of {plain(name)}, by decision", "", NOTE]
+    for board in found:
+        lines += ["", f"## {plain(board.title)}: {plain(board.row.title)}", "", plain(board.threshold), ""]
+        lines += [line(["Method", *(kind.capitalize() for kind in OUTCOMES)]), line([":-", *("-:" for _ in OUTCOMES)])]
+        for one in board.lines:
+            lines.append(line([plain(one.title), *(plain(" ".join(field).strip()) for field in fields(one))]))
+    return "\n".join(lines) + "\n"
+
+
+def outcomes_csv(found: Sequence[OutcomeScore], axes: Sequence[str]) -> str:
+    """A line per number, map and outcome with scored pairs; in the format of ``table.csv``."""
+    columns = ("of", "method", "map", "score", "number", "protocol", "threshold", "outcome", "pairs", "value", "low", "high")
+    lines: list[list[Any]] = [["cell", *map(spreadsheet, axes), *columns]]
+    for one in found:
+        levels = [one.row.cell.levels.get(axis, "") for axis in axes]
+        words = [one.row.cell.id or "", *levels, one.of, one.method, one.map, one.score, one.number, one.decided.protocol]
+        start = [*(spreadsheet(word) for word in words), repr(one.decided.threshold)]
+        for kind, entry in one.means.items():
+            lines.append([*start, kind, entry["pairs"], *(repr(float(entry[key])) for key in ("value", "low", "high"))])
+    return csv_text(lines)
+
+
+def outcomes_json(found: Sequence[OutcomeScore]) -> list[dict[str, Any]]:
+    """Every number by outcome."""
+    return [
+        {
+            "cell": one.row.cell.id,
+            "levels": dict(one.row.cell.levels),
+            **{key: getattr(one, key) for key in ("of", "method", "map", "score", "number", "lower_is_better")},
+            "protocol": one.decided.protocol,
+            "threshold": one.decided.threshold,
+            "outcomes": dict(one.means),
+        }
+        for one in found
+    ]
