@@ -28,7 +28,7 @@ class Replication(Config):
     """``at_least`` replicates of every cell, then one more wherever a difference is open, up to ``at_most``."""
 
     at_least: int = Field(3, ge=2)
-    at_most: int
+    at_most: int = Field(le=100)
     until: Until
 
     @model_validator(mode="after")
