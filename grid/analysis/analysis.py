@@ -48,6 +48,7 @@ class ProtocolAnalysis:
         missing: combinations of levels without results, as (levels, state).
         bootstrap: number of test subjects and how they were resampled; None without scored pairs.
         unknown: why the subjects of the pairs are unknown; empty if they are known, or there are no pairs.
+        sequential: results decided how many replicates each cell has.
     """
 
     protocol: str
@@ -62,6 +63,7 @@ class ProtocolAnalysis:
     pairs: int | None
     left_out: int
     unknown: str
+    sequential: bool = False
 
     @property
     def seeds(self) -> bool:
@@ -114,6 +116,7 @@ def _protocol(study: Study, table: Table, protocol: str, margin: float) -> Proto
         pairs=len(scored.same) if scored else None,
         left_out=scored.left_out if scored else 0,
         unknown=scored.unknown if scored else "",
+        sequential="replication" in study.record,
     )
 
 

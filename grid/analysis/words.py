@@ -85,6 +85,11 @@ def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
             "Seeds cannot be judged: every cell was trained once. What another seed would change is in no interval and no p "
             "value here; replicates: 5 in the grid file repeats every cell."
         )
+    if protocol.sequential:
+        yield (
+            "Results decided how many replicates each cell has, and no test over seeds in this section allows for that; the "
+            "intervals of the section on sequential replication do."
+        )
     if protocol.copies:
         yield (
             f"{_counted(protocol.copies, 'replicate')} repeated the output of another one exactly (they share the stage that "

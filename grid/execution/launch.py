@@ -29,7 +29,7 @@ from grid.ledger.study import Study
 from grid.ledger.study_identity import own_identity
 from grid.plan.durations import Durations
 from grid.plan.history import measured
-from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, store_of, study_of
+from grid.plan.plan import DONE, FAILED, RUN, STALE, Plan, make_plan, store_of, study_of
 from grid.plan.preflight import CellFilter, checked_plan, earlier_record, prepare
 from grid.plan.study_record import write_plan
 from grid.plan.table import changes, state_counts
@@ -76,25 +76,59 @@ def launch(
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
         lock.check()
         identify(study, console)
-        write_plan(plan, grid)
-        ledger = Ledger(store_of(grid))
-        void_changed(plan, ledger)
-        queue = whole_queue(plan)
-        counts = plan.counts()
-        open_stages = queue.stages_to_run
-        words = f"{counted(len(plan.cells), 'cell')} ({state_counts(counts)}); {counted(open_stages, 'stage')} to run"
-        place = f"; `facegrid work {short(study)}` runs them" if no_run else f" {executor.where()}"
-        console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, place if open_stages else ""))
-        for line in changes(plan):
-            console.print(Text(line, style="yellow"), soft_wrap=True)
+        queue = _prepared(plan, grid, executor, console, no_run)
         if no_run:
             return 0
-        numbers = (len(plan.cells), counts.get(DONE, 0) + counts.get(STALE, 0))
+        ledger, ran = Ledger(store_of(grid)), queue.stages_to_run
         with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
             limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
-            report = carry_out(queue, executor, ledger, study, tracking, console, numbers, lock, limit)
-            codes.append(summary(Study(study), report, console, open_stages, queue))
+            report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
+            while queue.closed is None and (grown := grown_plan(plan, where)):  # sequential replication: a round for each look
+                plan = grown
+                console.print(Text(look_words(plan)), soft_wrap=True)
+                lock.check()
+                queue = _prepared(plan, grid, executor, console)
+                ran += queue.stages_to_run
+                limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
+                report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
+            codes.append(summary(Study(study), report, console, ran, queue))
         return codes[0]
+
+
+def _prepared(plan: Plan, grid: Grid, executor: Executor, console: Console, no_run: bool = False) -> WorkQueue:
+    """Records the plan in the study, prints what will run, and returns its queue."""
+    write_plan(plan, grid)
+    void_changed(plan, Ledger(store_of(grid)))
+    queue = whole_queue(plan)
+    open_stages = queue.stages_to_run
+    words = f"{counted(len(plan.cells), 'cell')} ({state_counts(plan.counts())}); {counted(open_stages, 'stage')} to run"
+    place = f"; `facegrid work {short(plan.study)}` runs them" if no_run else f" {executor.where()}"
+    console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, place if open_stages else ""))
+    for line in changes(plan):
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+    return queue
+
+
+def _numbers(plan: Plan) -> tuple[int, int]:
+    """The number of cells, and of those that are done."""
+    counts = plan.counts()
+    return len(plan.cells), counts.get(DONE, 0) + counts.get(STALE, 0)
+
+
+def grown_plan(plan: Plan, where: CellFilter | None) -> Plan | None:
+    """The plan with the replicates that the new results ask for; None if there are none."""
+    if plan.grid.spec.sequential is None:
+        return None
+    found = make_plan(plan.grid, where, plan.resolver)
+    return found if found.grid.size > plan.grid.size else None
+
+
+def look_words(plan: Plan) -> str:
+    """``replicates: 2 of 4 cells are decided; 2 go on with 5``."""
+    states = list(plan.grid.granted.values())
+    going = [one.count for one in states if not one.final]
+    decided = f"{len(states) - len(going)} of {counted(len(states), 'cell')} are decided"
+    return f"replicates: {decided}; {len(going)} go on with {max(going)}"
 
 
 def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:

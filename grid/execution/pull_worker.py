@@ -29,6 +29,8 @@ from grid.ledger.study_identity import own_identity
 from grid.plan.plan import DONE, STALE, store_of
 from grid.plan.preflight import CellFilter, checked_plan
 from grid.plan.recorded_grid import recorded_grid
+from grid.results.replication import replicates
+from grid.results.rows import table
 from grid.terminal import counted, styled
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
@@ -62,7 +64,23 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
         limit = spending_limit(limits, study, grid.spec.launch, queue)
         session = Session(queue, ledger, display.watch, display.ended, say=display.say, limit=limit)
         ran = pull(session, executor, patience)
-    return _conclude(study, queue, ran, console)
+    code = _conclude(study, queue, ran, console)
+    if line := more_replicates(Study(study.path)):
+        console.print(line, markup=False, soft_wrap=True)
+    return code
+
+
+def more_replicates(study: Study) -> str | None:
+    """The line about replicates that the results ask for and the study does not have yet; workers do not plan."""
+    found = replicates(study, table(study))
+    if found is None:
+        return None
+    shown = [cell.levels for cell in study.cells if not cell.hidden]
+    planned = [sum(levels.items() <= cell.items() for cell in shown) for levels in found.cells]
+    missing = sum(max(0, wanted - known) for wanted, known in zip(found.found.counts, planned, strict=True))
+    if not missing:
+        return None
+    return f"the results ask for {counted(missing, 'replicate')} more: `facegrid launch GRID --no-run` adds them for workers"
 
 
 def pull(

@@ -10,7 +10,7 @@ from configs.network_interfaces import RecipeConfig
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, uncollected
 from grid.spec.cell import Cell
-from grid.spec.grid_file import BadInput
+from grid.spec.grid_file import REPLICATE, BadInput
 from grid.spec.search import Search
 from grid.spec.stage_kind import TRAIN
 from grid.spec.stage_name import SEARCH
@@ -24,7 +24,8 @@ from modules.training.single_image import check_single_image
 
 @uncollected()
 def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
-    """Per cell: ``parameters``, ``flops`` per forward pass of one image, maximum ``training_flops``, ``disk_bytes``; totals.
+    """Per cell: ``parameters``, ``flops`` per forward pass of one image, maximum ``training_flops``, ``disk_bytes``; totals;
+    under sequential replication, those of all replicates that may follow, as ``most``.
 
     Disk space, in bytes, covers two checkpoints (weights and optimizer state) and the kept weights of each training, float32.
     The head of a cell with a search is not known yet: each of its numbers is the largest of all trials. The totals include the
@@ -48,11 +49,24 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
             if cell.search is not None:
                 trainings[planned.stages[SEARCH]] = _of_search(found, cell.search, cell.recipe.epochs)
     _check_layers(plan)
-    return {
-        "cells": cells,
+    total = {
         "training_flops": sum(found["training_flops"] or 0 for found in trainings.values()),
         "disk_bytes": sum(found["disk_bytes"] for found in trainings.values()),
     }
+    most = {"most": _most(plan, cells, total)} if plan.grid.spec.sequential else {}
+    return {"cells": cells, **total, **most}
+
+
+def _most(plan: Plan, cells: dict[str, dict[str, Any]], total: dict[str, int]) -> dict[str, int]:
+    """The total if all replicates ran that results may ask for."""
+    found = dict(total)
+    for planned in plan.cells:
+        here = plan.grid.replicates([level for axis, level in planned.levels.items() if axis != REPLICATE])
+        if planned.id is None or here.final or planned.levels[REPLICATE] != "0":
+            continue
+        for key in found:
+            found[key] += (plan.grid.spec.most_replicates - here.count) * (cells[planned.id][key] or 0)
+    return found
 
 
 def _check_layers(plan: Plan) -> None:

@@ -14,11 +14,14 @@ from configs.lookup import known, nearest
 from grid.ledger.ledger import Ledger, Marker, State, Status
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
+from grid.plan.replication import check_metric, combinations_of, granted, protocol_of
 from grid.spec.cell import Cell
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.levels import cell_title, selects
+from grid.spec.replication import Granted, Replication
 from grid.spec.stage_kind import TRAIN, Stage, StageName, built_in, cell_id, stage_kind, stages_of
+from grid.spec.stage_name import EVALUATE
 
 DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.STALE, State.SKIPPED
 BLOCKED, PENDING = State.BLOCKED, State.PENDING
@@ -112,8 +115,9 @@ class Plan:
         return {
             "grid": self.grid.spec.name,
             "axes": {axis: list(levels) for axis, levels in self.grid.axes.items()},
-            "replicates": self.grid.spec.replicates,
+            "replicates": self.grid.spec.most_replicates,
             "replicate_scope": list(self.grid.spec.replicate_scope),
+            **self._replication(),
             "ensembles": [ensemble.model_dump(mode="json") for ensemble in self.grid.spec.ensembles],
             "cells": [
                 {
@@ -132,6 +136,16 @@ class Plan:
                 for stage in self.stages
             ],
         }  # fmt: skip
+
+    def _replication(self) -> dict[str, Any]:
+        """The rule of sequential replication, for reports: with the compared cells and the title of the protocol."""
+        rule, cells = self.grid.spec.sequential, [cell for cell in self.cells if cell.cell]
+        first = cells[0].cell if cells else None
+        if rule is None or first is None:
+            return {}
+        combinations = combinations_of([cell.levels for cell in cells])
+        found = {"cells": combinations, "protocol": protocol_of(self.grid, rule, first)}
+        return {"replication": {**rule.model_dump(mode="json"), **found}}
 
 
 def study_of(grid: Grid) -> Path:
@@ -170,11 +184,35 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
     Raises:
         BadInput: two levels give the same cell, an impossible combination, training subjects in a protocol, ...
     """
-    ledger = Ledger(store_of(grid))
     resolver = resolver or InputResolver(store_of(grid))
     check_cell_filter(where or {}, grid.axes)
     _check_stage_resources(grid.spec.launch.stage_resources)
-    states = _States(ledger)
+    states = _States(Ledger(store_of(grid)))
+    rule = grid.spec.sequential
+    if rule is None:
+        return _plan(grid, where, resolver, states)
+    while True:
+        plan = _plan(grid, None, resolver, states)
+        found = _granted(plan, rule, states.ledger)
+        grown = any(grid.replicates(levels).count != one.count for levels, one in found.items())
+        grid = replace(grid, granted=found)
+        if not grown:
+            return _plan(grid, where, resolver, states) if where else replace(plan, grid=grid)
+
+
+def _granted(plan: Plan, rule: Replication, ledger: Ledger) -> dict[tuple[str, ...], Granted]:
+    """The replicates that the results of a plan of the whole grid allow."""
+    cells = [cell for cell in plan.cells if cell.cell is not None]
+    if not cells or (first := cells[0].cell) is None:
+        return {}
+    check_metric(plan.grid, rule, first)
+    protocol = protocol_of(plan.grid, rule, first)
+    finished = {stage.id for stage in plan.stages if stage.state in (DONE, STALE)}
+    evaluations = [(cell.levels, cell.stages.get(StageName(EVALUATE, protocol))) for cell in cells]
+    return granted(plan.grid, rule, [(levels, id if id in finished else None) for levels, id in evaluations], protocol, ledger)
+
+
+def _plan(grid: Grid, where: Mapping[str, Sequence[str]] | None, resolver: InputResolver, states: _States) -> Plan:
     cells: list[PlannedCell] = []
     stages: dict[str, tuple[Stage, list[str]]] = {}
     seen: dict[str, str] = {}

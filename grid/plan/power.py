@@ -8,6 +8,8 @@ from grid.evaluation.task import evaluation_task
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan
 from grid.spec.grid_file import REPLICATE
+from grid.spec.replication import Replication
+from modules.metrics.group_sequential import nominal_levels
 from modules.metrics.power import LEVEL, accuracy_on_pairs, between_cells, between_levels, signed_rank_least, signed_rank_needed
 
 DISAGREE = 0.1  # share of the pairs that just one of two networks decides correctly, as an example
@@ -16,16 +18,31 @@ DISAGREE = 0.1  # share of the pairs that just one of two networks decides corre
 def power_lines(plan: Plan, resolver: InputResolver) -> list[str]:
     """At the 5 % level with 80 % power: one line about seeds and one per protocol with pairs of images; nothing for one
     cell."""
-    cells = {
+    cells = dict.fromkeys(
         tuple((axis, level) for axis, level in cell.levels.items() if axis != REPLICATE) for cell in plan.cells if cell.cell
-    }
+    )
     if len(cells) < 2:
         return []
-    return [_seeds(plan, len(cells)), *_pairs(plan, resolver, len(cells))]
+    rule = plan.grid.spec.sequential
+    seeds = _sequential(rule, list(cells)) if rule else _seeds(plan, len(cells))
+    return [seeds, *_pairs(plan, resolver, len(cells))]
+
+
+def _sequential(rule: Replication, cells: list[tuple[tuple[str, str], ...]]) -> str:
+    """By the last look alone: those before add a little."""
+    contrasts = rule.contrasts([dict(levels) for levels in cells])
+    levels = nominal_levels(len(cells), contrasts, rule.looks)
+    if rule.until.of == "means":
+        return f"power, other seeds, sequential: intervals of {len(cells)} means; no difference is tested"
+    least = between_cells(rule.at_most, levels[-1])
+    return (
+        f"power, other seeds, sequential: {rule.at_least} to {rule.at_most} replicates detect differences of two cells from "
+        f"{least:.1f} standard deviations between seeds, with 5 % for any wrong one of {len(contrasts)} at any look"
+    )
 
 
 def _seeds(plan: Plan, cells: int) -> str:
-    replicates = plan.grid.spec.replicates
+    replicates = plan.grid.spec.most_replicates
     single = between_cells(replicates)
     if single is None:
         return (

@@ -14,6 +14,8 @@ from grid.ledger.environments import mixed_devices
 from grid.plan.determinism import determinism_lines
 from grid.plan.devices import device_lines
 from grid.plan.plan import BLOCKED, FAILED, PENDING, RUN, STALE, Plan, PlannedStage
+from grid.spec.grid_file import REPLICATE
+from grid.spec.replication import Granted
 from grid.spec.stage_kind import stage_kind
 from grid.spec.stage_name import SEARCH, SHOWN_ID, TRIAL
 from grid.terminal import counted
@@ -59,7 +61,7 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
         parts.append(Text.assemble(words, (shown(stage.state), COLORS[stage.state])))
     parts += [Text(line) for line in searches(plan)]
     parts.append(Text(_total(plan, costs), style="bold"))
-    if plan.grid.spec.replicates > 1:
+    if plan.grid.spec.most_replicates > 1:
         parts.append(Text(_replicates(plan)))
     return Group(*parts)
 
@@ -143,10 +145,11 @@ def _total(plan: Plan, costs: Mapping[str, Any]) -> str:
     total = f"{counted(len(plan.cells), 'cell')}: {counts}. A launch {would}."
     if not costs["cells"]:
         return total  # no cell has an id yet, so no training is counted
-    return (
-        f"{total} All trainings: at most {_operations(costs['training_flops'])}, "
-        f"about {costs['disk_bytes'] / 1e6:,.0f} MB of weights and checkpoints."
-    )
+    flops, disk = f"at most {_operations(costs['training_flops'])}", f"{costs['disk_bytes'] / 1e6:,.0f}"
+    if most := costs.get("most"):  # replicates that may follow
+        flops = f"{_operations(costs['training_flops'])} to {_operations(most['training_flops'])}"
+        disk += f" to {most['disk_bytes'] / 1e6:,.0f}"
+    return f"{total} All trainings: {flops}, about {disk} MB of weights and checkpoints."
 
 
 def _operations(number: float) -> str:
@@ -154,6 +157,29 @@ def _operations(number: float) -> str:
 
 
 def _replicates(plan: Plan) -> str:
-    number, scope = plan.grid.spec.replicates, " and ".join(plan.grid.spec.replicate_scope)
+    number, scope = plan.grid.spec.most_replicates, " and ".join(plan.grid.spec.replicate_scope)
+    if rule := plan.grid.spec.sequential:
+        until, states = rule.until, _combinations(plan)
+        what = {
+            "pairs": "its differences from all other cells are clear",
+            "neighbors": "its differences from cells that differ in one axis are clear",
+            "means": "its mean is clear",
+        }[until.of]
+        ends = "the interval has" if until.of == "means" else "the interval excludes 0 or has"
+        more = sum(rule.at_most - one.count for one in states if not one.final)
+        return (
+            f"{rule.at_least} to {rule.at_most} replicates of each cell repeat {scope} under other seeds: one more until "
+            f"{what} in {until.metric} ({ends} a half-width of at most {until.half_width:g}); "
+            f"{sum(one.final for one in states)} of {counted(len(states), 'cell')} decided; "
+            f"{sum(one.count for one in states)} to {sum(one.count for one in states) + more} replicates in all."
+        )
     weak = "; fewer than 5 seeds reveal only large effects" if number < 5 else ""
     return f"{number} replicates repeat {scope} under other seeds{weak}."
+
+
+def _combinations(plan: Plan) -> list[Granted]:
+    """The replicates of each combination of this plan."""
+    found = dict.fromkeys(
+        tuple(level for axis, level in cell.levels.items() if axis != REPLICATE) for cell in plan.cells if cell.cell
+    )
+    return [plan.grid.replicates(levels) for levels in found]

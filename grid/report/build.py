@@ -29,6 +29,7 @@ from grid.report.operating import boards as operating_boards
 from grid.report.operating import operating_markdown
 from grid.report.page import page
 from grid.report.plots.of_study import plots
+from grid.report.replication import replication_json, replication_markdown
 from grid.report.score_outcomes import boards as outcome_boards
 from grid.report.score_outcomes import outcomes_csv, outcomes_json, outcomes_markdown
 from grid.report.score_trust import boards as trust_boards
@@ -45,6 +46,7 @@ from grid.report.view import view
 from grid.results import rows
 from grid.results.explanation_reader import plain
 from grid.results.explanation_scores import explanation_scores
+from grid.results.replication import replicates
 from grid.results.results import of_rows
 from grid.results.score_outcomes import score_outcomes
 from grid.results.score_trust import score_trust
@@ -58,6 +60,7 @@ OPTIONAL = (
     "attributes.md",
     "sweeps.md",
     "searches.md",
+    "replication.md",
     "analysis.md",
     "effects.csv",
     "comparisons.csv",
@@ -75,8 +78,8 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
     With two evaluated cells or more, also analysis.md, comparisons.csv and, where effects can be estimated, effects.csv; with
     claims, claims.md. If explanations are scored, also explanations.md and explanations.csv, of pairs score_outcomes.md and
     .csv, and with ground truth score_trust.md and .csv; if pairs of images are compared, modes.md and operating_points.md; if
-    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; for sweeps, numeric
-    axes and networks of several sizes, figures (PNG).
+    attributes are evaluated, attributes.md; for sweeps of a protocol, sweeps.md; for searches, searches.md; under sequential
+    replication, replication.md; for sweeps, numeric axes and networks of several sizes, figures (PNG).
 
     Everything is first written to a temporary folder and then moved into place, file by file, the page last: a reader never
     sees half a file, and an error leaves the earlier report unchanged. Outdated sheets are removed; other files stay.
@@ -132,12 +135,13 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
     clusters = cluster_sheets(study, table.rows)
     for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
-    searched = searches(study)
+    searched, repeated = searches(study), replicates(study, table)
     content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
     content |= {"claims": claim_records(judged)} if judged else {}
     content |= {"searches": searches_json(searched)} if searched else {}
     content |= {"score_trust": trust_json(compared)} if compared else {}
     content |= {"score_outcomes": outcomes_json(decided)} if decided else {}
+    content |= {"replication": replication_json(repeated)} if repeated else {}
     texts = {
         "table.md": markdown(table, study.name),
         "table.csv": table_csv(table),
@@ -191,6 +195,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
         texts["attributes.md"] = attributes_markdown(recognized, study.name) + cohorts_markdown(recognized)
     if searched:
         texts["searches.md"] = searches_markdown(searched, study.name)
+    if repeated:
+        texts["replication.md"] = replication_markdown(repeated, study.name)
     if table.sweeps:
         texts["sweeps.md"] = sweeps_markdown(table, study.name)
     for name, text in texts.items():

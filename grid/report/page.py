@@ -15,6 +15,7 @@ from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
 from grid.report import attribute_cohorts, attributes, charts, curves, operating, score_outcomes, score_trust, scores, sheets
+from grid.report import replication as replication_tables
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
@@ -29,6 +30,7 @@ from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.results.columns import units_note
+from grid.results.replication import replicates
 from grid.results.rows import Table
 from grid.results.searches import searches
 from grid.results.trends import Trend
@@ -66,6 +68,7 @@ def page(
         "units_note": units_note,
         "three": lambda x: f"{x:.3g}",
     }
+    repeated = replicates(study, table)
     histories = [curves.history(study, row) for row in table.rows]
     parts = ["page"] if view is None else ["page", "page_view"]
     text: str = templates.get_template("page.html").render(
@@ -112,6 +115,9 @@ def page(
         operating=operating.boards(table),
         operating_head=operating.HEAD,
         operating_note=operating.NOTE,
+        replicates=repeated,
+        replication_note=replication_tables.note(repeated) if repeated else "",
+        replication_tables=replication_tables.tables(repeated) if repeated else [],
         searches=searches(study),
         searches_note=searches_table.NOTE,
         search_columns=searches_table.columns,

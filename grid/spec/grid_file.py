@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 
 from configs.component import Config
 from configs.lookup import nearest, shortened
@@ -20,9 +19,11 @@ from grid.spec.cell import Cell
 from grid.spec.cluster_shape import checked_shape
 from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.design import Design
-from grid.spec.levels import selects
+from grid.spec.ensemble import Ensemble
 from grid.spec.prices import Prices
 from grid.spec.references import References
+from grid.spec.replication import Granted, Replicates, Replication
+from grid.spec.skip import Skip
 from grid.spec.sweeps import expanded
 from grid.spec.yaml_source import YamlSource, deep_set, overlaps, read_yaml
 
@@ -35,42 +36,6 @@ CHANGEABLE = "the base, design, launch, replicates, replicate_scope, or an item 
 
 class BadInput(ValueError):
     """An error in the user's input or environment; one line."""
-
-
-class Skip(Config):
-    """Cells that are not run, and why: ``when`` maps axes to a level or a list of levels."""
-
-    when: dict[str, tuple[str, ...]]
-    because: str = Field(min_length=1)
-
-    @field_validator("when", mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or not value:
-            raise ValueError("maps axes to a level or a list of levels; an empty rule would skip every cell")
-        return {axis: [level] if isinstance(level, str) else level for axis, level in value.items()}
-
-    def applies(self, levels: Mapping[str, str]) -> bool:
-        return selects(self.when, levels)
-
-
-class Ensemble(Config):
-    """Cells that differ along one axis and are evaluated as one: the report adds a row for each combination of the other axes.
-
-    The score of a pair is the negative sum of its distances in all of them (Taigman et al., DeepFace, 2014, Section 5.3), or
-    that of a linear classifier of these distances which is fitted, for each fold, on the pairs of the other folds.
-    """
-
-    over: str
-    levels: tuple[str, ...] | None = None  # levels of that axis; None: all
-    fit: Literal["svm", "logistic"] | None = None  # the classifier; None: the plain sum
-    c: float = Field(1.0, gt=0)  # weight of the losses against the squared weights of the classifier
-
-    @model_validator(mode="after")
-    def _only_fits_have_c(self) -> Ensemble:
-        if self.fit is None and self.c != 1.0:
-            raise ValueError(f"c is {self.c:g}, but nothing is fitted; set fit: svm or fit: logistic")
-        return self
 
 
 class Resources(Config):
@@ -137,7 +102,7 @@ class Spec(Config):
     axes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     design: Design = Design()
     births: dict[str, str] = Field(default_factory=dict)  # axis -> the level that cells had before the axis existed
-    replicates: int = Field(1, ge=1)
+    replicates: Replicates = 1
     replicate_scope: tuple[Literal["pretrain", "train"], ...] = ("train",)
     skip: tuple[Skip, ...] = ()
     protocols: tuple[Any, ...] = ()  # each written like a component: a name, or a mapping with a name
@@ -145,6 +110,16 @@ class Spec(Config):
     stages: tuple[Any, ...] = ()  # user-defined kinds of stages
     ensembles: tuple[Ensemble, ...] = ()  # used only by the report: they change no cell
     launch: Launch = Launch()
+
+    @property
+    def sequential(self) -> Replication | None:
+        """The rule that adds replicates; None if their number is fixed."""
+        return self.replicates if isinstance(self.replicates, Replication) else None
+
+    @property
+    def most_replicates(self) -> int:
+        """Of any cell."""
+        return self.replicates if isinstance(self.replicates, int) else self.replicates.at_most
 
     @field_validator("name")
     @classmethod
@@ -165,11 +140,18 @@ class Combination:
 
 @dataclass(frozen=True)
 class Grid:
-    """A spec with its source document, so that errors can name lines."""
+    """A spec with its source document, so that errors can name lines.
+
+    Attributes:
+        overrides: dotted key -> the override as shown in messages.
+        granted: with sequential replication, what the results so far allow each combination of levels (in the order of the
+            axes); those that are not in it have the first replicates.
+    """
 
     spec: Spec
     yaml_source: YamlSource
-    overrides: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the override as shown in messages
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    granted: Mapping[tuple[str, ...], Granted] = field(default_factory=dict)
 
     @property
     def factors(self) -> dict[str, tuple[str, ...]]:
@@ -180,8 +162,8 @@ class Grid:
     def axes(self) -> dict[str, tuple[str, ...]]:
         """Every factor with its levels, including replicates if there are several."""
         found = self.factors
-        if self.spec.replicates > 1:
-            found[REPLICATE] = tuple(str(number) for number in range(self.spec.replicates))
+        if self.spec.most_replicates > 1:
+            found[REPLICATE] = tuple(str(number) for number in range(self.spec.most_replicates))
         return found
 
     @cached_property
@@ -192,15 +174,34 @@ class Grid:
     @property
     def size(self) -> int:
         """The number of combinations."""
-        return self.spec.design.size(self.factors) * self.spec.replicates
+        if self.spec.sequential:
+            return sum(self.replicates(chosen).count for chosen in self.spec.design.combinations(self.factors))
+        return self.largest
+
+    @property
+    def largest(self) -> int:
+        """The number of combinations if each has all its replicates."""
+        return self.spec.design.size(self.factors) * self.spec.most_replicates
+
+    def replicates(self, chosen: Sequence[str]) -> Granted:
+        """The replicates of a combination of levels, in the order of the axes."""
+        rule = self.spec.sequential
+        if rule is None:
+            return Granted(self.spec.most_replicates, True)
+        return self.granted.get(tuple(chosen), Granted(rule.at_least, False))
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination in file order, resolved."""
         axes = self.axes
         refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
-        repeated = [(number,) for number in axes[REPLICATE]] if REPLICATE in axes else [()]
-        for chosen, replicate in itertools.product(self.spec.design.combinations(self.factors), repeated):
-            levels = dict(zip(axes, (*chosen, *replicate), strict=True))
+        numbers = axes.get(REPLICATE, ())
+        every = (
+            (*chosen, *replicate)
+            for chosen in self.spec.design.combinations(self.factors)
+            for replicate in ([(one,) for one in numbers[: self.replicates(chosen).count]] if numbers else [()])
+        )
+        for point in every:
+            levels = dict(zip(axes, point, strict=True))
             reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
             if reasons:
                 yield Combination(levels, None, reasons[0])
@@ -322,9 +323,9 @@ def _check_size(grid: Grid) -> None:
     except ValueError as error:
         raise _refusal(KeyOrigins(grid.yaml_source, grid.overrides))("design", str(error)) from error
     sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
-    if grid.spec.replicates > 1:
-        sizes["replicates"] = grid.spec.replicates
-    number = grid.size
+    if grid.spec.most_replicates > 1:
+        sizes["replicates"] = grid.spec.most_replicates
+    number = grid.largest
     if number > MAX_CELLS:
         largest = max(sizes, key=lambda axis: sizes[axis])
         at = grid.yaml_source.at(f"axes.{largest}", "axes")
@@ -338,8 +339,11 @@ def _check_size(grid: Grid) -> None:
 
 def _check_rules(grid: Grid) -> None:
     axes, yaml_source = grid.axes, grid.yaml_source
-    for number, rule in enumerate(grid.spec.skip):
-        for axis, levels in rule.when.items():
+    if rule := grid.spec.sequential:
+        for key, text in rule.complaints(grid.spec.protocols, grid.spec.skip, grid.spec.ensembles, REPLICATE):
+            raise _refusal(KeyOrigins(yaml_source, grid.overrides))(key, text)
+    for number, skip in enumerate(grid.spec.skip):
+        for axis, levels in skip.when.items():
             for level in levels:
                 check_level(axis, level, axes, f"{yaml_source.at(f'skip.{number}')}: skip rule")
     for axis, level in grid.spec.births.items():

@@ -17,7 +17,9 @@ from configs.explainers import ExplainerConfig, ScoreConfig
 from configs.network_interfaces import HeadConfig
 from configs.staging import StageConfig
 from grid.spec.cell import Cell
-from grid.spec.grid_file import LISTS, Ensemble, Launch, Skip, Spec
+from grid.spec.ensemble import Ensemble
+from grid.spec.grid_file import LISTS, Launch, Spec
+from grid.spec.skip import Skip
 from grid.spec.training import Target
 from modules.training.recipe import Recipe
 

@@ -1,17 +1,20 @@
 """What a pull worker passes over, waits for, and takes from the ledger; a lease of this process stands for another worker."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, RunOptions, jobs_of, lease_of, run
 from grid.execution.local import LocalExecutor
-from grid.execution.pull_worker import pull
+from grid.execution.pull_worker import more_replicates, pull
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
+from grid.ledger.study import Study
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -128,3 +131,19 @@ def test_busy_work_waits_again(tmp_path: Path) -> None:
     assert work is not None
     queue.end("a", {"a": Outcome("busy", "by another")})
     assert (list(queue.waiting), queue.running, queue.failed, queue.done) == (["a"], {}, {}, [])
+
+
+def test_a_worker_says_how_many_replicates_the_results_ask_for(make_study: Callable[..., Study]) -> None:
+    axes = {"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1"]}
+    study = make_study(axes=axes)
+    assert more_replicates(study) is None
+    rule: dict[str, Any] = {
+        "at_least": 2, "at_most": 3, "until": {"metric": "auc", "half_width": 1e-6, "protocol": None, "of": "means"},
+        "cells": [{"backbone": "alexnet"}, {"backbone": "resnet34"}], "protocol": "lfw view 2",
+    }  # fmt: skip
+    record = json.loads((study.path / "plan.json").read_text())
+    for half_width, said in ((1e-6, "the results ask for 2 replicates more: `facegrid launch GRID --no-run`"), (10.0, None)):
+        until = {**rule["until"], "half_width": half_width}
+        (study.path / "plan.json").write_text(json.dumps({**record, "replication": {**rule, "until": until}}))
+        found = more_replicates(Study(study.path))
+        assert found is None if said is None else found is not None and found.startswith(said)
