@@ -23,7 +23,7 @@ from grid.terminal import counted
 COLORS = {
     "done": "green", "run": "cyan", "failed": "red", "stale": "yellow", "pending": "yellow", "blocked": "red", "skipped": "dim",
 }  # fmt: skip
-WORDS = {"run": "to run", "stale": "done, code changed since"}  # how states are shown; as in status and reports, stale is done
+WORDS = {"run": "to run", "stale": "done (older code)"}  # how states are shown; as in status and reports, stale is done
 LINES = 20  # most lines about changed stages
 MANY = 200  # tables with more rows are not printed in full on a terminal
 

@@ -157,7 +157,7 @@ def test_a_plan_calls_changed_code_done_and_names_the_stages_and_the_cells(make:
     for stage in make_plan(grid).stages:
         finish(grid, stage, source="older" if stage.stage in ("train", "evaluate") else None)
     said = table_of(grid)
-    assert "4 cells: 4 done, code changed since. A launch would run nothing." in said
+    assert "4 cells: 4 done (older code). A launch would run nothing." in said
     assert (
         "code changed since: train of 4 cells, evaluate:drawn of 4 cells; the results stay in use, and --retry stale computes "
         "them again" in said
