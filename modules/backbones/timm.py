@@ -1,4 +1,4 @@
-"""Any timm network with a spatial feature map or with one token per patch: ``{name: timm, model: convnext_tiny}``.
+"""timm's networks with a spatial feature map or with one token per patch: ``{name: timm, model: convnext_tiny}``.
 
 A transformer's tokens become a map with one location per patch, for any head; or, with ``tokens: class``, a map of one place,
 the class token. The mean of the tokens is head ``gap_bn`` or ``tokens`` with ``pool: average``, all of them flattened are
