@@ -86,4 +86,5 @@ class LocalExecutor(Executor):
                 )
 
     def where(self) -> str:
-        return f"in this process on {device_words(self.options.accelerator)}"
+        unused = "; launch.stage_resources is not used by executor: local" if self.launch.stage_resources else ""
+        return f"in this process on {device_words(self.options.accelerator)}{unused}"

@@ -14,7 +14,7 @@ from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpack
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
-from grid.spec.grid_file import BadInput, Grid, Launch
+from grid.spec.grid_file import BadInput, Grid, Launch, StageResources
 
 
 def queue(grid: Grid) -> WorkQueue:
@@ -140,3 +140,14 @@ def test_a_stage_that_fails_in_a_user_s_file_is_recorded_with_its_line(
     assert line == "RuntimeError: boom in my augmentation (my_lab/boom.py:11)"
     (stage,) = make_plan(grid).stages
     assert (stage.state, stage.reason) == ("failed", line)
+
+
+def test_in_this_process_resources_of_stages_are_said_to_be_unused() -> None:
+    launch = Launch.model_validate({"executor": "local", "resources": {"gpus": 0}})
+    assert LocalExecutor(launch).where() == "in this process on the CPU"
+    detect = {"stage_resources": {"detect": StageResources(gpus=0)}}
+    assert (
+        LocalExecutor(launch.model_copy(update=detect))
+        .where()
+        .endswith("; launch.stage_resources is not used by executor: local")
+    )
