@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -12,6 +13,10 @@ from configs.lookup import KINDS, lookup, nearest, shortened
 from grid.secrets import masked_text
 from grid.spec.sweeps import SWEEP
 from grid.spec.yaml_source import YamlSource
+
+
+SHOULD_BE = "Input should be "
+TYPE = re.compile(r"bool|int|float|str|none|constrained-\w+|[\w-]+\[.*\]", re.DOTALL)  # as pydantic names the types of a union
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,23 @@ def _first(error: ValidationError) -> tuple[list[str], Any]:
     loc: list[str] = []
     while True:
         first: Any = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        first = _alternatives(first, error.errors())
         loc += [str(part) for part in first["loc"]]
         nested = first.get("ctx", {}).get("error")
         if not isinstance(nested, ValidationError):
             return loc, first
         error = nested  # an error raised by a component
+
+
+def _alternatives(first: Any, errors: Sequence[Any]) -> Any:
+    """One error for a value that is none of several types; pydantic gives one for each, with the type behind the key."""
+    *key, last = first["loc"] or ("",)
+    others = [one for one in errors if [*one["loc"][:-1]] == key and one["input"] is first["input"]]
+    types = [one for one in others if TYPE.fullmatch(str(one["loc"][-1])) and one["msg"].startswith(SHOULD_BE)]
+    if len(types) < 2 or not TYPE.fullmatch(str(last)):
+        return first
+    kinds = dict.fromkeys(one["msg"].removeprefix(SHOULD_BE).split(", unable")[0] for one in types)
+    return {**first, "loc": tuple(key), "msg": f"{SHOULD_BE}{' or '.join(kinds)}"}
 
 
 def _words(first: Any) -> str:
