@@ -14,7 +14,6 @@ from grid.secrets import masked_text
 from grid.spec.sweeps import SWEEP
 from grid.spec.yaml_source import YamlSource
 
-
 SHOULD_BE = "Input should be "
 TYPE = re.compile(r"bool|int|float|str|none|constrained-\w+|[\w-]+\[.*\]", re.DOTALL)  # as pydantic names the types of a union
 
