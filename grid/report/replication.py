@@ -12,7 +12,7 @@ from modules.metrics.sequential_replication import Judged
 CELLS_HEAD = ["Cell", "Replicates", "Why no more"]
 SHOWN = 200  # differences that are printed; report.json has all
 STATES = {
-    "differs": "differs",
+    "differs": "significant",
     "narrow": "narrow enough",
     "open": "open",
     "waiting": "too few results",

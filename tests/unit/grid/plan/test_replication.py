@@ -188,3 +188,14 @@ def test_a_damaged_result_is_computed_again_before_anything_is_decided(make: Mak
     assert [one.id for one in again.open] == [stage.id]
     void_changed(again, Ledger(store_of(grid)))
     assert counts(run(grid, again)) == counts(plan)
+
+
+def test_a_result_of_an_earlier_training_decides_nothing(make: Make) -> None:
+    grid = grid_of(make)
+    plan = run(grid, make_plan(grid))
+    train = next(one for one in plan.stages if one.stage == "train" and one.cells == (plan.cells[0].id,))
+    Ledger(store_of(grid)).void("train", train.id, "for the test")
+    finish(grid, train, "other weights")
+    again = make_plan(grid)
+    assert counts(again) == {"low": 3, "mid": 3, "high": 3}
+    assert [one.stage for one in again.open] == ["evaluate"]

@@ -34,15 +34,15 @@ def found(values: Sequence[Sequence[float | None]] = VALUES, at_most: int = 4, *
 
 def test_each_cell_has_its_replicates_and_why_it_has_no_more():
     assert cell_rows(found()) == [
-        ["low", "4", "all 4 are done; of 2 differences: 1 differs, 1 open"],
-        ["mid", "4", "all 4 are done; of 2 differences: 1 differs, 1 open"],
-        ["high", "3", "of 2 differences: 2 differs"],
+        ["low", "4", "all 4 are done; of 2 differences: 1 significant, 1 open"],
+        ["mid", "4", "all 4 are done; of 2 differences: 1 significant, 1 open"],
+        ["high", "3", "of 2 differences: 2 significant"],
     ]
 
 
 def test_an_unfinished_cell_says_how_many_it_needs():
     (low, *_) = cell_rows(found(at_most=6))
-    assert low == ["low", "4", "not finished: 5 are needed; of 2 differences: 1 differs, 1 open"]
+    assert low == ["low", "4", "not finished: 5 are needed; of 2 differences: 1 significant, 1 open"]
 
 
 def test_a_cell_whose_partner_failed_says_so():
@@ -52,7 +52,7 @@ def test_a_cell_whose_partner_failed_says_so():
     assert rows[2] == [
         "high",
         "3",
-        "a cell that it is compared with lacks results; of 2 differences: 1 differs, 1 too few results",
+        "a cell that it is compared with lacks results; of 2 differences: 1 significant, 1 too few results",
     ]
 
 
@@ -61,7 +61,7 @@ def test_differences_have_their_interval_and_state():
     one = found().found.contrasts[1]
     assert one.low is not None
     assert one.high is not None
-    assert rows[1] == ["low − high", "3", "−0.4000", f"[−{-one.low:.4f}, −{-one.high:.4f}]", "differs"]
+    assert rows[1] == ["low − high", "3", "−0.4000", f"[−{-one.low:.4f}, −{-one.high:.4f}]", "significant"]
     assert rows[0][0] == "low − mid"
     assert rows[0][4] == "open"
 
@@ -77,7 +77,7 @@ def test_means():
 def test_markdown_and_json_have_both_tables():
     text = replication_markdown(found(), "mine")
     assert text.startswith("# mine: sequential replication\n")
-    assert "| high | 3 | of 2 differences: 2 differs |" in text
+    assert "| high | 3 | of 2 differences: 2 significant |" in text
     content = replication_json(found())
     assert [cell["replicates"] for cell in content["cells"]] == [4, 4, 3]
     assert content["contrasts"][1]["state"] == "differs"
