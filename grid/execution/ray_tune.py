@@ -129,8 +129,12 @@ def _trial(config: dict[str, Any]) -> None:
 def _searcher(session: Session, slots: Slots) -> Any:
     from ray.tune.search import Searcher
 
+    sized: set[str] = set()
+
     def reserved(work: Work) -> dict[str, float]:
-        slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+        if work.id not in sized:  # a limit may ask again and again
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+            sized.add(work.id)
         return held(slots.of(work.id), devices_of(work.jobs, session.ledger))
 
     class Ready(Searcher):  # type: ignore[misc]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.plan.plan import Plan, store_of
 from grid.plan.workload import Workload
 from grid.spec.stage_kind import built_in
 
-MOST = 300  # stages per kind that are read besides those of the plan; ids are digests, so the first are a random sample
+MOST = 100  # stages per kind that are read, those of the plan first; ids are digests, so the first others are a random sample
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,14 @@ class Duration:
 def measured(plan: Plan, works: Mapping[str, Workload]) -> list[Duration]:
     """The durations in the store of a plan; those of attempts that went on from a checkpoint are left out."""
     ledger = Ledger(store_of(plan.grid))
-    own = {stage.id: stage.stage for stage in plan.stages}
-    found = [_duration(ledger, kind, id, works[id]) for id, kind in own.items()]
-    for kind in dict.fromkeys([*(kind.name for kind in built_in()), *own.values()]):
-        others: Iterable[str] = (id for id in ledger.done_ids(kind) if id not in own)
-        found += [_duration(ledger, kind, id, None) for id in islice(others, MOST)]
+    own: dict[str, dict[str, bool]] = {kind.name: {} for kind in built_in()}  # kind -> id -> whether it has a result
+    for stage in plan.stages:
+        own.setdefault(stage.stage, {})[stage.id] = stage.device is not None
+    found = []
+    for kind, ids in own.items():
+        here = [id for id, done in ids.items() if done]
+        others = (id for id in ledger.done_ids(kind) if id not in ids)
+        found += [_duration(ledger, kind, id, works.get(id)) for id in islice(chain(here, others), MOST)]
     return [one for one in found if one is not None]
 
 

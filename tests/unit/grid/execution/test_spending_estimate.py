@@ -137,6 +137,13 @@ def test_the_simulation_of_many_devices_needs_room_for_all(make: Make) -> None:
         estimate(plan, "1x2:H100")
 
 
+def test_each_device_of_a_training_is_reserved(make: Make) -> None:
+    plan = make_plan(make(**{**ONE, "base": {"compute": {"devices": 4}}}))
+    took(plan, stages(plan, "train")[0], 3600.0)
+    found = estimate(make_plan(plan.grid), "1x4:H100")
+    assert found.hours["GPU"].median == pytest.approx(4 * found.seconds.median / 3600)
+
+
 def test_work_that_was_never_measured_is_ordered_by_its_amount() -> None:
     works = {"a": Workload("train", "net", 1e12), "b": Workload("train", "net", 3e12), "c": Workload("detect mtcnn", "", 50.0)}
     assert ordering(works, dict.fromkeys(works)) == {"a": 100.0, "b": 300.0, "c": 5.0}

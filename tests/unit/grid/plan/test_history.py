@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from small import stages
 
 from grid.execution.job import Job, begin
 from grid.ledger.ledger import Ledger
+from grid.plan import history
 from grid.plan.history import measured
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.workload import Workload, workloads
@@ -33,6 +35,7 @@ def test_stages_of_the_plan_have_their_workload(make: Callable[..., Grid]) -> No
     works = workloads(plan)
     assert measured(plan, works) == []
     seconds = end(plan)
+    plan = make_plan(plan.grid)
     (one,) = measured(plan, works)
     assert (one.workload, one.device, one.seconds) == (works[stages(plan, "train")[0].id], "cpu", seconds)
     assert 50 <= seconds < 55
@@ -42,7 +45,21 @@ def test_what_went_on_from_a_checkpoint_or_names_no_device_is_no_measurement(mak
     plan = make_plan(make())
     end(plan, resumed=True)
     end(plan, "evaluate:drawn", device=None)
+    plan = make_plan(plan.grid)
+    assert stages(plan, "train")[0].state == "done"
     assert measured(plan, workloads(plan)) == []
+
+
+def test_of_many_stages_those_of_the_plan_are_read_first(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST", 1)
+    for epochs in (3, 4, 5):
+        end(make_plan(make(f"recipe.epochs={epochs}")), workload=Workload("train", "other", 1.0).record())
+    plan = make_plan(make())
+    works = workloads(plan)
+    assert [one.workload.network for one in measured(plan, works)] == ["other"]
+    end(plan)
+    plan = make_plan(plan.grid)
+    assert [one.workload for one in measured(plan, works)] == [works[stages(plan, "train")[0].id]]
 
 
 def test_stages_of_other_studies_have_the_workload_of_their_claim(make: Callable[..., Grid]) -> None:
