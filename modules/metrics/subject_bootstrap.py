@@ -153,8 +153,8 @@ def check_units(genuine: int, impostor: int) -> None:
     """Raises ValueError unless there are at least two units of either kind, since one alone has no variance."""
     if min(genuine, impostor) < 2:
         raise ValueError(
-            f"genuine pairs of {genuine} subjects and impostor pairs of {impostor} pairs of subjects; "
-            "an interval over subjects needs two of either"
+            f"genuine pairs are of {genuine} subjects and impostor pairs of {impostor} pairs of subjects; "
+            "resampling needs at least 2 of each"
         )
 
 

@@ -136,7 +136,7 @@ def test_labels_that_disagree_with_the_subjects_are_named():
 
 def test_too_few_subjects_are_refused():
     scores, same = np.array([0.9, 0.1]), np.array([True, False])
-    with pytest.raises(ValueError, match="pairs of 1 subjects and impostor pairs of 1 pairs"):
+    with pytest.raises(ValueError, match="are of 1 subjects and impostor pairs of 1 pairs"):
         subject_bootstrap(scores, same, np.array([0, 0]), np.array([0, 1]), folds=np.array([0, 1]), resamples=50)
     with pytest.raises(ValueError, match="row 1"):
         subject_bootstrap(np.array([0.9, np.nan]), same, np.array([0, 0]), np.array([0, 1]))

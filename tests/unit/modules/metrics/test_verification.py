@@ -234,7 +234,7 @@ def test_where_subjects_are_known_the_interval_is_that_of_the_subject_bootstrap(
 @pytest.mark.parametrize(
     ("left", "right", "reason"),
     [
-        (np.array([0, 0, 1, 1]), np.array([0, 0, 2, 2]), "genuine pairs of 1 subjects"),
+        (np.array([0, 0, 1, 1]), np.array([0, 0, 2, 2]), "genuine pairs are of 1 subjects"),
         (np.arange(4), np.arange(4) + 9, "row 0 is genuine"),
     ],
 )
