@@ -19,6 +19,8 @@ import numpy as np
 
 from modules.metrics.intervals import effective, mid_p
 
+DENSE = 8  # integers up to so many times their number are counted instead of sorted
+
 
 @dataclass(frozen=True)
 class PairRate:
@@ -44,17 +46,18 @@ class PairRate:
             errors: (n,) bool.
             left, right: (n,) int or text, the subjects of each pair; equal for genuine pairs.
         """
-        names, who = np.unique(np.concatenate([left, right]), return_inverse=True)
-        pairs, subjects = len(errors), len(names)
+        who, subjects = numbered(np.concatenate([left, right]))
+        pairs = len(errors)
         if pairs == 0:
             return cls(0, 0, 0, 0.0, 0.0)
         residual = errors - errors.mean()
         one, other = who[:pairs], who[pairs:]
         twice = one != other  # impostor pairs count at both subjects
+        second = other[twice]
 
         def over(values: np.ndarray) -> np.ndarray:
             """(subjects,): sums over the pairs of each subject."""
-            return np.bincount(one, values, subjects) + np.bincount(other[twice], values[twice], subjects)
+            return np.bincount(one, values, subjects) + np.bincount(second, values[twice], subjects)
 
         sums, share = over(residual), over(np.full(pairs, 1 / pairs))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -62,7 +65,7 @@ class PairRate:
         half = residual * np.where(twice, 0.5, 1.0)  # of two subjects, each has half
         between = np.zeros(pairs)
         if twice.any():
-            which, _ = two_subjects(one[twice], other[twice])
+            which, _ = two_subjects(one[twice], second)
             between[twice] = half[twice] * np.bincount(which, residual[twice])[which]
         parts, own = sums**2 - over(between), over(half * residual)  # (subjects,): of the variance, and of independent pairs
         total, alone = float(parts.sum()), float(own.sum())
@@ -102,5 +105,15 @@ def two_subjects(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, int]:
         left, right: (n,) int, from 0.
     """
     low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right)
-    twos, which = np.unique(low * (int(high.max(initial=0)) + 1) + high, return_inverse=True)
-    return which, len(twos)
+    return numbered(low * (int(high.max(initial=0)) + 1) + high)
+
+
+def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
+    """The place of each label among the different ones in increasing order, (n,) int, and how many there are; as ``np.unique``,
+    but without sorting small integers.
+    """
+    if np.issubdtype(labels.dtype, np.integer) and len(labels) and labels.min() >= 0 and labels.max() < DENSE * len(labels):
+        there = np.bincount(labels) > 0
+        return (np.cumsum(there) - 1)[labels], int(there.sum())
+    names, which = np.unique(labels, return_inverse=True)
+    return which, len(names)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modules.metrics.intervals import effective, mid_p
-from modules.metrics.pair_rates import PairRate
+from modules.metrics.pair_rates import PairRate, numbered
 
 
 def drawn(seed, subjects=12, n=60, genuine=False):
@@ -82,6 +82,14 @@ def test_no_errors_and_only_errors_have_an_interval(count, share):
     low, high = PairRate.of(np.full(count, share, bool), subjects, subjects).interval
     assert high - low > 1 / (count + 5)  # the rule of three is 3 / count
     assert low == 0 if share == 0 else high == 1
+
+
+@pytest.mark.parametrize("labels", [[3, 0, 3, 7], [-1, 5, -1], [10**9, 2, 2], ["b", "a", "b"], [], [31, 0, 1, 1]])
+def test_labels_are_numbered_in_order(labels):
+    which, count = numbered(np.array(labels))
+    names, expected = np.unique(labels, return_inverse=True)
+    assert count == len(names)
+    assert which.tolist() == expected.tolist()
 
 
 def test_no_pairs_have_no_rate():
