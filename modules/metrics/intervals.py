@@ -39,15 +39,16 @@ def effective(
     units: int,
     most: int,
     interval: Callable[[float, float], tuple[float, float]] = wilson,
+    freedom: float | None = None,
 ) -> tuple[float, float]:
     """Wilson's interval of a proportion with known variance, using the effective sample size.
 
     The effective sample size is share (1 - share) / variance, as in survey statistics, times (z / t)^2, since the variance is
-    estimated from ``units`` only: t has units - 1 degrees of freedom (Korn and Graubard: Confidence intervals for
-    proportions with small expected number of positive counts estimated from survey data. Survey Methodology 24, 1998;
-    with Wilson's interval: Dean and Pagano, J. Survey Statistics and Methodology 3, 2015). A variance of 0 carries no
-    information: no error was observed, or all scores are equal. Each unit then counts as one trial, which for no errors
-    among n gives about the rule of three. So no interval has width 0.
+    estimated: t has ``freedom`` degrees of freedom (Korn and Graubard: Confidence intervals for proportions with small
+    expected number of positive counts estimated from survey data. Survey Methodology 24, 1998; with Wilson's interval: Dean
+    and Pagano, J. Survey Statistics and Methodology 3, 2015). A variance of 0 carries no information: no error was observed,
+    or all scores are equal. Each unit then counts as one trial, which for no errors among n gives about the rule of three. So
+    no interval has width 0.
 
     Args:
         share: the proportion, from 0 to 1.
@@ -55,6 +56,7 @@ def effective(
         units: number of independent sampled units, such as subjects; at least 2.
         most: upper limit of the effective sample size, such as the number of pairs.
         interval: of a proportion, from numbers of events and of trials.
+        freedom: degrees of freedom of the variance; None: units - 1.
     """
     from scipy.special import ndtri, stdtrit
 
@@ -62,7 +64,8 @@ def effective(
     if variance <= TINY or spread <= TINY:
         return interval(share * units, units)
     level = (1 + LEVEL) / 2
-    trials = min(spread / variance * float(ndtri(level) / stdtrit(units - 1, level)) ** 2, most)
+    freedom = units - 1 if freedom is None else freedom
+    trials = min(spread / variance * float(ndtri(level) / stdtrit(freedom, level)) ** 2, most)
     return interval(share * trials, trials)
 
 

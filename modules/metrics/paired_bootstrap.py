@@ -4,6 +4,8 @@ The resampling is that of ``subject_bootstrap``. All networks see the same resam
 of them alike cancels in a difference.
 
 The cross-validated accuracy keeps the thresholds that were chosen on all subjects, so that a resample is one matrix product.
+The variance of the choice is then missing, so nothing is subtracted for this metric, which without it has too many false
+positives (docs/analysis.md).
 """
 
 from __future__ import annotations
@@ -15,7 +17,17 @@ from functools import cached_property
 import numpy as np
 
 from modules.metrics.intervals import TINY
-from modules.metrics.subject_bootstrap import FEW, VALUES, WeightedPairs, resampled_metrics, with_ones
+from modules.metrics.subject_bootstrap import (
+    FEW,
+    SCALE,
+    VALUES,
+    WeightedPairs,
+    check_units,
+    columns,
+    columns_of_two,
+    resampled_metrics,
+    unbiased,
+)
 from modules.metrics.validation import checked, held_out
 from modules.metrics.verification import ten_fold_accuracy
 
@@ -28,7 +40,8 @@ class PairedBootstrap:
 
     Attributes:
         drawn: (resamples, S) by metric.
-        single: the same from resamples of single impostor pairs, see ``subject_bootstrap``; empty if they are not subtracted.
+        single: the same from resamples of pairs of subjects, see ``subject_bootstrap``; empty if they are not
+            subtracted, and without ``ten_fold``.
         units: number of subjects, or of pairs if the subjects are unknown.
         method: "subject bootstrap", or "bootstrap, independent pairs" if the subjects are unknown.
     """
@@ -45,10 +58,11 @@ class PairedBootstrap:
             contrasts: (K, S), the weights of the networks.
         """
         if metric not in self._covariances:
-            parts = [_covariance(found[metric]) for found in (self.drawn, self.single) if found]
+            parts = [_covariance(found[metric]) for found in (self.drawn, self.single) if metric in found]
             self._covariances[metric] = parts
-        product, *single = (contrasts @ part @ contrasts.T for part in self._covariances[metric])
-        return without(product, single[0]) if single else product
+        total, *single = (contrasts @ part @ contrasts.T for part in self._covariances[metric])
+        total *= unbiased(self.units)
+        return without(total, single[0]) if single else total
 
     @cached_property
     def _covariances(self) -> dict[str, list[np.ndarray]]:
@@ -78,39 +92,36 @@ def paired_bootstrap(
         seed: of the resampling.
 
     Raises:
-        ValueError: see ``validation.checked``; fewer than half of the resamples contain both genuine and impostor pairs.
+        ValueError: see ``validation.checked``; genuine pairs of a single subject, or impostor pairs of only two subjects.
     """
     rows = [checked(one, same)[0] for one in np.asarray(scores)]
     same, n, fars = np.asarray(same, bool), len(same), list(fars)
-    impostors = int((~same).sum())
     if subjects is None:
-        sides, units = (np.arange(n), np.full(n, n)), n
+        sides, between, units, twos = (np.arange(n), np.full(n, n)), (np.zeros(0), np.zeros(0)), n, 0
+        check_units(int(same.sum()), int((~same).sum()))
     else:
         names, who = np.unique(np.concatenate([np.asarray(side) for side in subjects]), return_inverse=True)
-        sides, units = (who[:n], who[n:]), len(names)
-    alone = (np.where(same, impostors, np.cumsum(~same) - 1), np.full(n, impostors))
+        sides, units = columns(same, who[:n], who[n:], len(names)), len(names)
+        between, twos = columns_of_two(same, who[:n], who[n:])
+        check_units(len(np.unique(who[:n][same])), twos)
     orders = [np.argsort(-one, kind="stable") for one in rows]
     correct = [] if folds is None else [held_out_decisions(one, same, folds).astype(np.float64) for one in rows]
 
     def of_units(times: np.ndarray) -> dict[str, np.ndarray]:
-        times = with_ones(times) if subjects is None else times
         return _metrics(rows, orders, same, sides, times, fars, folds, correct)
 
-    def of_impostors(times: np.ndarray) -> dict[str, np.ndarray]:
-        return _metrics(rows, orders, same, alone, times, fars, folds, correct)
+    def of_twos(times: np.ndarray) -> dict[str, np.ndarray]:
+        return _metrics(rows, orders, same, between, times, fars, None, ())
 
-    few = subjects is not None and impostors <= FEW
+    few = subjects is not None and int((~same).sum()) <= FEW
     block = max(1, min(resamples, VALUES // n))
-    values, singles = resampled_metrics(of_units, of_impostors if few else None, units, impostors, resamples, seed, block)
-    whole = np.isfinite(values["auc"]).all(axis=1)
-    if whole.sum() < max(2, resamples / 2):
-        raise ValueError(f"only {whole.sum()} of {resamples} resamples of {units} subjects hold both kinds of pairs")
+    values, singles = resampled_metrics(of_units, of_twos if few else None, units, twos, resamples, seed, block)
     return PairedBootstrap(values, singles, units, PAIRS if subjects is None else SUBJECTS)
 
 
-def without(product: np.ndarray, single: np.ndarray) -> np.ndarray:
-    """``product - single``, but in no direction less than half of ``product``: ``max(p - s, p / 2)`` for matrices (K, K)."""
-    values, vectors = np.linalg.eigh(product)
+def without(total: np.ndarray, single: np.ndarray) -> np.ndarray:
+    """``total - single``, but in no direction less than half of ``total``: ``max(t - s, t / 2)`` for matrices (K, K)."""
+    values, vectors = np.linalg.eigh(total)
     kept = values > TINY * max(float(values.max(initial=0.0)), TINY)
     root = vectors[:, kept] * np.sqrt(values[kept])
     inverse = vectors[:, kept] / np.sqrt(values[kept])
@@ -121,7 +132,7 @@ def without(product: np.ndarray, single: np.ndarray) -> np.ndarray:
 
 def _covariance(values: np.ndarray) -> np.ndarray:
     finite = values[np.isfinite(values).all(axis=1)]
-    return np.atleast_2d(np.cov(finite, rowvar=False))
+    return SCALE * np.atleast_2d(np.cov(finite, rowvar=False))
 
 
 def _metrics(
@@ -141,7 +152,7 @@ def _metrics(
         for key, values in pairs.metrics(times, fars).items():
             found.setdefault(key.replace("val ", "val:"), []).append(values)
     if folds is not None:
-        weights = (times[:, sides[0]] * np.where(same, 1, times[:, sides[1]])).astype(np.float64)
+        weights = (times[:, sides[0]] + times[:, sides[1]]).astype(np.float64)
         held = np.array(held_out(folds, len(same)), np.float64).T
         totals = weights @ held
         with np.errstate(invalid="ignore", divide="ignore"):

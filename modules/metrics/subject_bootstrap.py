@@ -1,19 +1,20 @@
 """95 % confidence intervals for pairs that share subjects, by resampling subjects instead of pairs.
 
 Pairs of the same subject are correlated, so a bootstrap over pairs gives intervals that are too narrow. Here subjects are
-drawn with replacement. An impostor pair is weighted by the product of the numbers of times its two subjects were drawn, a
-genuine pair by the number of times its subject was drawn (a second copy of a subject is a different subject, so copies form no
-additional genuine pairs). McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000. Owen: The pigeonhole bootstrap.
-AoAS 1, 2007.
+drawn with replacement. An impostor pair is weighted by the mean of the numbers of times its two subjects were drawn, a genuine
+pair by the mean of that of its subject and 1. These weights move half as much as those of independent draws, so the variance
+over the resamples is multiplied by four (``SCALE``). It is then that of the sums of influences per subject, which is too small
+by the share of pairs that a subject takes part in (``unbiased``).
 
-The resamples give the variance of each metric. All metrics are proportions, and the interval is Wilson's at the effective
-sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie.
+Weights that are products (McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000; Owen: The pigeonhole bootstrap.
+AoAS 1, 2007) count threefold what impostor pairs of the same two subjects add on their own (Owen, theorem 2); sums count it
+twice, once for each of the two subjects. A second bootstrap, over pairs of subjects, estimates it, and it is subtracted once.
+For a mean this gives the cluster-robust variance of dyadic data (Aronow, Samii and Assenova, Political Analysis 23, 2015),
+which ``pair_rates`` has in closed form. With more than a million impostor pairs nothing is subtracted: few of their errors are
+independent, and the intervals can only be too wide.
 
-The variance of individual impostor pairs, which is not due to subjects, counts threefold in these resamples (Owen, theorem 2),
-so intervals would be too wide. A second bootstrap over impostor pairs estimates it, and it is subtracted once: it then counts
-for both subjects of a pair. Subtracting it twice would give the cluster-robust variance of dyadic data (Aronow, Samii and
-Assenova, Political Analysis 23, 2015), which was too small for 60 subjects (docs/results.md). With more than a million impostor
-pairs nothing is subtracted: few of their errors are independent, and the intervals can only be too wide.
+All metrics are proportions, and the interval is the exact one with mid-P at the effective sample size
+(``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from functools import partial
 
 import numpy as np
 
-from modules.metrics.intervals import effective
+from modules.metrics.intervals import effective, mid_p
+from modules.metrics.pair_rates import two_subjects
 from modules.metrics.validation import checked, held_out
 
 VALUES = 200_000  # weights per block, so that they stay in the processor's cache
-FEW = 1_000_000  # up to this many impostor pairs, their individual variance is estimated
+FEW = 1_000_000  # up to this many impostor pairs, the variance of what two subjects add is estimated
+SCALE = 4  # the variance of a metric over that over resamples, but for what ``unbiased`` adds
 
 Interval = tuple[float, float]
 Evaluate = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -45,7 +48,7 @@ class Intervals:
         auc: area under the ROC curve.
         val: TAR at FAR <= target, by target.
         subjects: number of subjects.
-        resamples: number of valid resamples; those without genuine or without impostor pairs are dropped.
+        resamples: number of valid resamples; those in which all impostor pairs have weight 0 are dropped.
     """
 
     best_threshold: Interval
@@ -83,8 +86,8 @@ def subject_bootstrap(
         seed: of the resampling.
 
     Raises:
-        ValueError: see ``scored.checked``; labels and subjects disagree (reports the first row); fewer than half of the
-            resamples contain both genuine and impostor pairs.
+        ValueError: see ``scored.checked``; labels and subjects disagree (reports the first row); genuine pairs of a single
+            subject, or impostor pairs of only two subjects.
     """
     scores, same = checked(scores, same)
     left, right = np.asarray(left), np.asarray(right)
@@ -98,45 +101,73 @@ def subject_bootstrap(
     scores, same = scores[order], same[order]
     held = [] if folds is None else [fold[order] for fold in held_out(folds, len(scores))]
     names, who = np.unique(np.concatenate([left[order], right[order]]), return_inverse=True)
-    pairs = WeightedPairs(scores, same, who[: len(scores)], who[len(scores) :], held)
-    impostors = int((~same).sum())
-    alone = WeightedPairs(scores, same, np.where(same, impostors, np.cumsum(~same) - 1), np.full(len(scores), impostors), held)
+    sides = who[: len(scores)], who[len(scores) :]
+    pairs = WeightedPairs(scores, same, *columns(same, *sides, len(names)), held)
+    genuine = int(same.sum())
+    between, twos = columns_of_two(same, *sides)
+    check_units(len(np.unique(sides[0][same])), twos)
+    alone = WeightedPairs(scores, same, *between, held)
     values, singles = resampled_metrics(
         lambda times: pairs.metrics(times, fars),
-        (lambda times: alone.metrics(times, fars)) if impostors <= FEW else None,
-        len(names), impostors, resamples, seed, max(1, min(resamples, VALUES // len(scores))),
+        (lambda times: alone.metrics(times, fars)) if len(scores) - genuine <= FEW else None,
+        len(names), twos, resamples, seed, max(1, min(resamples, VALUES // len(scores))),
     )  # fmt: skip
-    whole = np.isfinite(values["auc"])
-    if whole.sum() < max(2, resamples / 2):
-        raise ValueError(f"only {whole.sum()} of {resamples} resamples of {len(names)} subjects hold both kinds of pairs")
-    shares = pairs.metrics(np.ones((1, len(names)), np.int64), fars)
+    shares = pairs.metrics(np.ones((1, len(names) + 1), np.int64), fars)
 
-    def interval(key: str) -> Interval:
-        product = _variance(values[key])
-        variance = max(product - _variance(singles[key]), product / 2) if singles else product
-        return effective(float(shares[key][0]), variance, len(names), len(scores))
+    def interval(key: str, most: int = len(scores)) -> Interval:
+        total = unbiased(len(names)) * _variance(values[key])
+        variance = max(total - _variance(singles[key]), total / 2) if singles else total
+        return effective(float(shares[key][0]), variance, len(names), most, mid_p)
 
     return Intervals(
         best_threshold=interval("best_threshold"),
         ten_fold=interval("ten_fold") if held else None,
         eer=interval("eer"),
         auc=interval("auc"),
-        val={far: interval(f"val {far}") for far in fars},
+        val={far: interval(f"val {far}", genuine) for far in fars},
         subjects=len(names),
-        resamples=int(whole.sum()),
+        resamples=int(np.isfinite(values["auc"]).sum()),
     )
 
 
-def resampled_metrics(
-    of_units: Evaluate, of_impostors: Evaluate | None, units: int, impostors: int, resamples: int, seed: int, block: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Each metric over resamples of the units, and over those of single impostor pairs; the latter empty without a function.
+def columns(same: np.ndarray, left: np.ndarray, right: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two columns of counts, (n,) each, whose sum is a pair's weight; column ``units`` has ones.
 
     Args:
-        of_units: metrics (rows, ...) of how often each unit is drawn, (rows, units)
-        of_impostors: the same for impostor pairs, (rows, impostors + 1); the last column is the weight 1 of genuine pairs
+        same: (n,) bool.
+        left, right: (n,) int, the subjects of the pairs, from 0 to ``units`` - 1.
+        units: number of subjects.
+    """
+    return left, np.where(same, units, right)
+
+
+def columns_of_two(same: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], int]:
+    """As ``columns``, to resample the pairs of each two subjects together and no genuine pair; and how many twos there are."""
+    which, count = two_subjects(left[~same], right[~same])
+    first = np.full(len(same), count)
+    first[~same] = which
+    return (first, np.full(len(same), count)), count
+
+
+def check_units(genuine: int, impostor: int) -> None:
+    """Raises ValueError unless there are at least two units of either kind, since one alone has no variance."""
+    if min(genuine, impostor) < 2:
+        raise ValueError(
+            f"genuine pairs are of {genuine} subjects and impostor pairs of {impostor} pairs of subjects; "
+            "resampling needs at least 2 of each"
+        )
+
+
+def resampled_metrics(
+    of_units: Evaluate, of_twos: Evaluate | None, units: int, twos: int, resamples: int, seed: int, block: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Each metric over resamples of the units, and over those of pairs of subjects; the latter empty without a function.
+
+    Args:
+        of_units: metrics (rows, ...) of how often each unit is drawn, (rows, units + 1); the last column has ones
+        of_twos: the same for the impostor pairs of each two subjects, (rows, twos + 1)
         units: number of resampled units
-        impostors: number of impostor pairs
+        twos: number of pairs of subjects that have impostor pairs
         resamples: number of resamples
         seed: of the resampling
         block: resamples at a time
@@ -146,11 +177,19 @@ def resampled_metrics(
     single: list[dict[str, np.ndarray]] = []
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
-        found.append(of_units(times_drawn(generator, units, rows)))
-        if of_impostors is not None:
-            single.append(of_impostors(with_ones(times_drawn(other, impostors, rows))))
+        found.append(of_units(with_ones(times_drawn(generator, units, rows))))
+        if of_twos is not None:
+            single.append(of_twos(with_ones(times_drawn(other, twos, rows))))
     values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
-    return values, {key: np.concatenate([part[key] for part in single]) for key in values} if single else {}
+    return values, {key: np.concatenate([part[key] for part in single]) for key in single[0]} if single else {}
+
+
+def unbiased(units: int) -> float:
+    """The factor of the variance for the leverage of a unit, as in HC2 (MacKinnon and White, J. Econometrics 29, 1985).
+
+    A subject takes part in 2 / ``units`` of the impostor pairs on average, so their mean is that much nearer to its own.
+    """
+    return units / (units - 2)
 
 
 def with_ones(times: np.ndarray) -> np.ndarray:
@@ -159,7 +198,7 @@ def with_ones(times: np.ndarray) -> np.ndarray:
 
 
 def _variance(values: np.ndarray) -> float:
-    return float(values[np.isfinite(values)].var(ddof=1))
+    return SCALE * float(values[np.isfinite(values)].var(ddof=1))
 
 
 def times_drawn(generator: np.random.Generator, subjects: int, rows: int) -> np.ndarray:
@@ -169,28 +208,28 @@ def times_drawn(generator: np.random.Generator, subjects: int, rows: int) -> np.
 
 
 class WeightedPairs:
-    """Pairs whose weights are products of their subjects' counts.
+    """Pairs whose weights are sums of two counts.
 
     Args:
         scores, same: (n,), by decreasing score.
-        left, right: int (n,), columns of ``times`` in ``metrics``.
+        first, second: int (n,), columns of ``times`` in ``metrics``.
         held: the pairs of each fold, (n,) bool; empty: no ``ten_fold``.
     """
 
     def __init__(
-        self, scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, held: Sequence[np.ndarray]
+        self, scores: np.ndarray, same: np.ndarray, first: np.ndarray, second: np.ndarray, held: Sequence[np.ndarray]
     ) -> None:
-        self.same, self.left, self.right, self.held = same, left, right, held
+        self.same, self.first, self.second, self.held = same, first, second, held
         self.last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
         self.levels = np.append(np.inf, scores[self.last].astype(np.float64))
-        self.genuine = _Kind(self.last, same, left)
-        self.impostor = _Kind(self.last, ~same, left, right)
+        self.genuine = _Kind(self.last, same, first, second)
+        self.impostor = _Kind(self.last, ~same, first, second)
 
     def metrics(self, times: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
-        """Each metric as (rows,) float64; NaN if undefined. ``times`` is (rows, subjects)."""
+        """Each metric as (rows,) float64; NaN if undefined. ``times`` is (rows, columns), counts from 0."""
         out = _metrics(self.genuine(times), self.impostor(times), fars)
         if self.held:
-            weights = times[:, self.left] * np.where(self.same, 1, times[:, self.right])  # (rows, n)
+            weights = times[:, self.first] + times[:, self.second]  # (rows, n)
             found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
             there = np.isfinite(found)  # a fold may be empty in a resample; average over the others
             with np.errstate(invalid="ignore"):
@@ -204,23 +243,22 @@ class _Kind:
     Args:
         last: (k,), the last pair, by decreasing score, of each distinct score.
         chosen: (n,) bool, the pairs of this kind.
-        sides: each (n,), a subject of every pair; a pair's weight is the product of its subjects' counts.
+        first, second: (n,), columns of counts; a pair's weight is their sum.
     """
 
-    def __init__(self, last: np.ndarray, chosen: np.ndarray, *sides: np.ndarray) -> None:
+    def __init__(self, last: np.ndarray, chosen: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
         pairs = np.flatnonzero(chosen)
-        self.sides = [side[pairs].astype(np.int32) for side in sides]
+        self.first, self.second = first[pairs].astype(np.int32), second[pairs].astype(np.int32)
         self.levels, self.starts = np.unique(np.searchsorted(last, pairs), return_index=True)
         self.count = len(last)
 
     def __call__(self, times: np.ndarray) -> np.ndarray:
-        """Counts (rows, k + 1) int64, from none to all; ``times`` is (rows, subjects)."""
+        """Counts (rows, k + 1) int64, from none to all; ``times`` is (rows, columns)."""
         out = np.zeros((len(times), self.count + 1), np.int64)
         if len(self.starts):
-            first, *others = (times.take(side, axis=1) for side in self.sides)
-            for other in others:
-                first *= other
-            out[:, 1 + self.levels] = np.add.reduceat(first, self.starts, axis=1)
+            weights = times.take(self.first, axis=1)
+            weights += times.take(self.second, axis=1)
+            out[:, 1 + self.levels] = np.add.reduceat(weights, self.starts, axis=1)
         return out.cumsum(axis=1)
 
 

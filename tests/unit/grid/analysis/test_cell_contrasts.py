@@ -16,7 +16,8 @@ def test_the_variance_is_that_of_items_plus_that_of_seeds():
     resamples, y = rng.normal(size=(500, 5)), np.array([0.9, 0.91, 0.89, 0.8, 0.82])
     cells = CellContrasts("auc", [[0, 1, 2], [3, 4]], y, drawn(resamples))
     variance, degrees = cells.moments(np.array([1.0, -1.0]))
-    items = (resamples[:, :3].mean(axis=1) - resamples[:, 3:].mean(axis=1)).var(ddof=1)
+    moved = (resamples[:, :3].mean(axis=1) - resamples[:, 3:].mean(axis=1)).var(ddof=1)
+    items = 4 * moved * 30 / 28  # weights move half as much as the subjects, of which there are 30
     seeds = [y[:3].var(ddof=1) / 3, y[3:].var(ddof=1) / 2]
     assert variance == pytest.approx(items + sum(seeds))
     expected = variance**2 / (items**2 / 29 + seeds[0] ** 2 / 2 + seeds[1] ** 2 / 1)

@@ -83,7 +83,7 @@ def test_subjects_that_cannot_be_resampled_give_the_reason() -> None:
     subjects = (first, np.where(same, first, first + 10))
     found = fg.metrics.verification(np.linspace(1, 0, 8), same, folds=np.arange(8) % 2, subjects=subjects, resamples=1)
     assert found["intervals"]["method"] == "independent pairs"
-    assert "since subjects cannot be resampled: only " in found["intervals"]["note"]
+    assert "since subjects cannot be resampled: genuine pairs are of 1 subjects" in found["intervals"]["note"]
 
 
 @pytest.mark.parametrize(

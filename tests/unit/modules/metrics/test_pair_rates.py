@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from modules.metrics.pair_rates import PairRate
+from modules.metrics.intervals import effective, mid_p
+from modules.metrics.pair_rates import PairRate, numbered
 
 
 def drawn(seed, subjects=12, n=60, genuine=False):
@@ -34,6 +35,40 @@ def test_the_variance_is_that_of_the_jackknife_over_subjects(genuine):
     assert PairRate.of(errors, left, right).variance == pytest.approx(total)
 
 
+@pytest.mark.parametrize("genuine", [True, False])
+def test_degrees_of_freedom_are_those_of_the_ratio_of_sums_over_subjects(genuine):
+    """Satterthwaite's, with the delta method: the ratio is recomputed with a little more weight on one subject at a time."""
+    _, left, right = drawn(3, subjects=40, n=400, genuine=genuine)
+    errors = (np.arange(400) % 20 == 0) | (left < 2) | (right < 2)  # two subjects have most errors
+    residual, parts, own = errors - errors.mean(), [], []
+    for subject in range(40):
+        mine = (left == subject) | (right == subject)
+        part = (residual[mine].sum() / (1 - mine.mean())) ** 2
+        for other in range(40):
+            both = mine & ((left == other) | (right == other)) & (left != right)
+            part -= residual[both].sum() ** 2 / 2 if other != subject else 0
+        parts.append(part)
+        own.append((residual[mine] ** 2).sum() / (1 if genuine else 2))
+    design, step, noise = sum(parts) / sum(own), 1e-6, 0.0
+    for part, alone in zip(parts, own, strict=True):
+        noise += (((sum(parts) + step * part) / (sum(own) + step * alone) - design) / step) ** 2
+    found = PairRate.of(errors, left, right)
+    assert found.variance == pytest.approx(sum(parts) / 400**2)
+    assert found.freedom == pytest.approx(2 * design**2 / noise, rel=1e-3)
+    assert found.freedom < 35, "S - 1 are 39"
+
+
+def test_two_subjects_with_half_of_the_errors_leave_few_degrees_of_freedom():
+    subjects, number = np.repeat(np.arange(100), 10), np.arange(1000)
+    alone = PairRate.of(number % 25 == 0, subjects, subjects)  # 40 subjects have one error each
+    found = PairRate.of((number % 50 == 0) | (number < 20), subjects, subjects)
+    assert alone.freedom == 99
+    assert found.freedom < 25
+    low, high = effective(found.value, found.variance, 100, 1000, mid_p)  # with 99
+    assert found.interval[0] < low
+    assert found.interval[1] > high
+
+
 def test_pairs_without_common_subjects_have_the_binomial_variance():
     errors = np.arange(40) < 10  # the jackknife's factor 1 / (1 - 1/40) ** 2, of both subjects less the pair's own
     found = PairRate.of(errors, np.arange(40), np.arange(40) + 40)
@@ -47,6 +82,14 @@ def test_no_errors_and_only_errors_have_an_interval(count, share):
     low, high = PairRate.of(np.full(count, share, bool), subjects, subjects).interval
     assert high - low > 1 / (count + 5)  # the rule of three is 3 / count
     assert low == 0 if share == 0 else high == 1
+
+
+@pytest.mark.parametrize("labels", [[3, 0, 3, 7], [-1, 5, -1], [10**9, 2, 2], ["b", "a", "b"], [], [31, 0, 1, 1]])
+def test_labels_are_numbered_in_order(labels):
+    which, count = numbered(np.array(labels))
+    names, expected = np.unique(labels, return_inverse=True)
+    assert count == len(names)
+    assert which.tolist() == expected.tolist()
 
 
 def test_no_pairs_have_no_rate():

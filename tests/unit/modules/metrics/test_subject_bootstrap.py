@@ -3,7 +3,8 @@ import pytest
 from single_numbers import auc, best_threshold_accuracy, eer, val_at_far
 
 from modules.metrics import subject_bootstrap as module
-from modules.metrics.intervals import bootstrap, delong
+from modules.metrics.intervals import bootstrap, delong, effective, mid_p
+from modules.metrics.paired_bootstrap import paired_bootstrap
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.verification import ten_fold_accuracy
@@ -22,8 +23,8 @@ def gallery(people=20, images=4, size=6, noise=1.0, seed=0, spread=0.0):
 
 
 def repeated(times, scores, same, left, right, folds):
-    """The pairs of one resample, written out."""
-    weights = np.where(same, times[left], times[left] * times[right])
+    """The pairs of one resample, written out, with twice the weights: the sum of two counts; genuine pairs add 1."""
+    weights = np.where(same, times[left] + 1, times[left] + times[right])
     return tuple(np.repeat(values, weights) for values in (scores, same, folds))
 
 
@@ -34,8 +35,9 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
     scores, same, left, right, folds = (values[order] for values in (scores, same, left, right, folds))
     times = module.times_drawn(np.random.default_rng(0), 9, 40)
     assert (times.sum(axis=1) == 9).all()
-    pairs = module.WeightedPairs(scores, same, left, right, [folds == number for number in range(3)])
-    found = pairs.metrics(times, (0.1, 0.01))
+    both = module.columns(same, left, right, 9)
+    pairs = module.WeightedPairs(scores, same, *both, [folds == number for number in range(3)])
+    found = pairs.metrics(module.with_ones(times), (0.1, 0.01))
     compared = 0
     for row in range(40):
         drawn = repeated(times[row], scores, same, left, right, folds)
@@ -134,7 +136,7 @@ def test_labels_that_disagree_with_the_subjects_are_named():
 
 def test_too_few_subjects_are_refused():
     scores, same = np.array([0.9, 0.1]), np.array([True, False])
-    with pytest.raises(ValueError, match="of 2 subjects hold both kinds"):
+    with pytest.raises(ValueError, match="are of 1 subjects and impostor pairs of 1 pairs"):
         subject_bootstrap(scores, same, np.array([0, 0]), np.array([0, 1]), folds=np.array([0, 1]), resamples=50)
     with pytest.raises(ValueError, match="row 1"):
         subject_bootstrap(np.array([0.9, np.nan]), same, np.array([0, 0]), np.array([0, 1]))
@@ -143,20 +145,62 @@ def test_too_few_subjects_are_refused():
 def test_without_numbers_there_are_no_warnings(recwarn):
     scores, same, left, right = gallery(people=3, images=2)
     found = subject_bootstrap(scores, same, left, right, resamples=100, fars=(0.5,))
-    assert 50 <= found.resamples < 100
+    assert found.resamples == 100
     assert not list(recwarn)
 
 
-def test_where_scores_have_nothing_to_do_with_subjects_intervals_are_little_wider_than_those_of_independent_pairs():
-    """Nearly: impostor pairs count for both subjects. Uncorrected, intervals would be 1.5 times as wide."""
+def lists_of_few_twos(people=40, n=1600, seed=1):
+    """Impostor pairs of neighbors only, so that many are of the same two subjects; what two subjects share weighs most."""
+    rng = np.random.default_rng(seed)
+    same = np.arange(n) % 4 == 0
+    left = rng.integers(0, people, n)
+    right = np.where(same, left, (left + rng.integers(1, 3, n)) % people)
+    turned = rng.random(n) < 0.5
+    left, right = np.where(turned, left, right), np.where(turned, right, left)
+    ease, alike = rng.normal(size=people) * 0.3, rng.normal(size=(people, people))
+    shared = np.where(same, 0, (alike + alike.T)[left, right]) * 0.6
+    return 1.5 * same + shared + ease[left] + rng.normal(size=n) * 0.5, same, left, right
+
+
+def naive_variance(scores, same, left, right):
+    """Of the AUC: squared sums of influences per subject, less those per two subjects, which are in the former twice.
+
+    The sums of S subjects are as much too small as two of S residuals are.
+    """
+    genuine, impostor = scores[same], scores[~same]
+    wins = np.array([np.mean((one > impostor) + 0.5 * (one == impostor)) for one in genuine])
+    losses = np.array([np.mean((genuine > one) + 0.5 * (genuine == one)) for one in impostor])
+    influence = np.empty(len(scores))
+    influence[same], influence[~same] = (wins - wins.mean()) / len(wins), (losses - wins.mean()) / len(losses)
+    of_one, of_two = {}, {}
+    for a, b, value in zip(left.tolist(), right.tolist(), influence.tolist(), strict=True):
+        for subject in {a, b}:
+            of_one[subject] = of_one.get(subject, 0.0) + value
+        if a != b:
+            of_two[frozenset((a, b))] = of_two.get(frozenset((a, b)), 0.0) + value
+    total = sum(value**2 for value in of_one.values()) / (1 - 2 / len(of_one))
+    return total - sum(value**2 for value in of_two.values())
+
+
+def test_the_variance_counts_once_what_the_pairs_of_two_subjects_add():
+    """Here the variance would be nearly twice as large if single pairs were subtracted."""
+    data = scores, same, left, right = lists_of_few_twos()
+    expected = naive_variance(*data)
+    drawn = paired_bootstrap(scores[None], same, (left, right), resamples=4000)
+    assert drawn.covariance("auc", np.eye(1))[0, 0] == pytest.approx(expected, rel=0.1)
+    low, high = subject_bootstrap(*data, resamples=4000, fars=()).auc
+    assert (low, high) == pytest.approx(effective(auc(scores, same), expected, 40, len(scores), mid_p), abs=0.05 * (high - low))
+
+
+def test_where_scores_have_nothing_to_do_with_subjects_intervals_are_those_of_independent_pairs():
     rng = np.random.default_rng(0)
     left = np.tile(np.arange(60), 10)
     same = np.arange(600) < 300
     right = np.where(same, left, (left + 1 + np.arange(600) // 60) % 60)
     ratios = []
-    for seed in range(6):
+    for seed in range(12):
         scores = rng.normal(size=600) + 1.5 * same
         low, high = subject_bootstrap(scores, same, left, right, fars=(), resamples=200, seed=seed).auc
         independent = delong(scores, same)
         ratios.append((high - low) / (independent[1] - independent[0]))
-    assert 1.05 < np.mean(ratios) < 1.35
+    assert 0.9 < np.mean(ratios) < 1.15

@@ -234,7 +234,7 @@ def test_where_subjects_are_known_the_interval_is_that_of_the_subject_bootstrap(
 @pytest.mark.parametrize(
     ("left", "right", "reason"),
     [
-        (np.array([0, 0, 1, 1]), np.array([0, 0, 2, 2]), "3 subjects hold both kinds"),
+        (np.array([0, 0, 1, 1]), np.array([0, 0, 2, 2]), "genuine pairs are of 1 subjects"),
         (np.arange(4), np.arange(4) + 9, "row 0 is genuine"),
     ],
 )
@@ -260,7 +260,8 @@ def test_no_interval_has_width_0(kind, known):
             assert entry["value"] - 1e-12 <= ends["high"] <= 1
             assert ends["high"] - ends["low"] > 0.01
     if kind == "separated":
-        assert found["auc"]["low"] == pytest.approx(0.025 ** (1 / (20 if known else 100)), abs=0.02)  # exact: no error of n
+        exact = 0.05 ** (1 / 20) if known else 0.025 ** (1 / 100)  # no error of n, with mid-P over subjects
+        assert found["auc"]["low"] == pytest.approx(exact, abs=0.02)
 
 
 def test_the_report_is_the_same_for_the_same_seed_and_any_order():
