@@ -42,8 +42,9 @@ def explanation_scores(study: Study, rows: Sequence[Row]) -> list[Scored]:
 
 
 def explained_images(study: Study, one: Scored) -> list[dict[str, Any]]:
-    """The images of a finished score's explanation, as in its manifest."""
-    images: list[dict[str, Any]] = study.ledger.json(one.row.markers[StageName(EXPLAIN, one.method)], "manifest.json")["images"]
+    """The images of a score's explanation, as in its manifest; empty if the explanation is damaged."""
+    marker = one.row.markers.get(StageName(EXPLAIN, one.method))
+    images: list[dict[str, Any]] = [] if marker is None else study.ledger.json(marker, "manifest.json")["images"]
     return images
 
 

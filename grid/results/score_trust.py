@@ -52,7 +52,7 @@ def score_trust(study: Study, scored: Sequence[Scored]) -> list[Trust]:
 
 
 def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mapping[str, Any]]]) -> list[Trust]:
-    """See ``score_trust``; ``images`` returns the images of a score's explanation, as in its manifest."""
+    """See ``score_trust``; ``images`` returns the images of a score's explanation, as in its manifest, or none."""
     groups: dict[tuple[int, str], list[Scored]] = {}
     for one in scored:
         if one.of.startswith("pairs") and one.state == "done" and one.result and one.result.get("difference_maps"):
@@ -63,8 +63,8 @@ def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mappi
         values: dict[Number, Series] = {}
         truths: list[Number] = []
         for one in some:
-            if one.result and one.result.get("each"):
-                pairs = _pairs(images(one))
+            pairs = _pairs(images(one)) if one.result and one.result.get("each") else {}
+            if pairs and one.result:
                 subjects.update(pairs)
                 for number, series in _series(one, list(pairs)):
                     values.setdefault(number, {}).update(series)

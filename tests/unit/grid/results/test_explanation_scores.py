@@ -1,10 +1,11 @@
 """Which explanation scores a study has, finished or not."""
 
 import json
+from dataclasses import replace
 
 from grid.ledger.study import Study, write_record
 from grid.results import rows
-from grid.results.explanation_scores import explanation_scores
+from grid.results.explanation_scores import explained_images, explanation_scores
 
 DONE = {"score": "sanity", "of": "images", "count": 2, "maps": {"": {"correlation": {"value": 0.25}}}}
 
@@ -47,6 +48,10 @@ def test_finished_refused_failed_and_unfinished_scores(make_study):
     assert found["c"].result is None
     assert {one.method for one in found.values()} == {"gradcam"}
     assert {one.of for one in found.values()} == {"images"}
+    assert len(explained_images(study, found["a"])) == 4
+    row = rows.table(study).rows[0]
+    lost = replace(found["a"], row=replace(row, markers={}))
+    assert explained_images(study, lost) == []
 
 
 def test_the_numbers_are_in_the_long_table_too(make_study):

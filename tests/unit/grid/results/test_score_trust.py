@@ -89,6 +89,8 @@ def test_maps_of_what_makes_faces_similar_and_scores_without_values_do_not_count
     ]
     assert compared(more, lambda _: IMAGES)[0].maps == (*MAPS, "corr_rise S-")
     assert compared(more[1:2] + more[4:5], lambda _: IMAGES) == []  # no ground truth
+    damaged = compared(more, lambda one: [] if one.method == "c" else IMAGES)
+    assert damaged[0].maps == ("a", "b", "d", "e", "f", "corr_rise S-")
 
 
 def test_other_pairs_and_single_images_are_apart():
