@@ -75,7 +75,7 @@ def show(
 
 def _manifest(data: DatasetConfig, cache: Path | None, progress: Progress | None) -> Manifest:
     if cache is None:
-        with tempfile.TemporaryDirectory(prefix="facegrid-show-") as folder:
+        with tempfile.TemporaryDirectory(prefix="facegrid-show-", ignore_cleanup_errors=True) as folder:
             return _manifest(data, Path(folder), progress)
     manifest = data.manifest(cache)
     if manifest is None:

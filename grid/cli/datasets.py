@@ -202,7 +202,7 @@ def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) 
 def work(console: Console, title: str) -> Iterator[tuple[Path, Callable[[int, int], None]]]:
     """Context manager: a folder for scans, and progress on a terminal; a ValueError becomes BadInput."""
     with (
-        tempfile.TemporaryDirectory(prefix="facegrid-data-") as folder,
+        tempfile.TemporaryDirectory(prefix="facegrid-data-", ignore_cleanup_errors=True) as folder,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(title)

@@ -38,7 +38,10 @@ def check_cluster(launch: Launch, study: Path, store: Path | str, say: Callable[
     if launch.address is None:
         yield from _checks(Nodes([]), store)
     else:
-        with tempfile.TemporaryDirectory(prefix="facegrid-preflight-") as scratch, connected(launch, Path(scratch), say):
+        with (
+            tempfile.TemporaryDirectory(prefix="facegrid-preflight-", ignore_cleanup_errors=True) as scratch,
+            connected(launch, Path(scratch), say),
+        ):
             import ray
 
             yield from _checks(Nodes([node for node in ray.nodes() if node["Alive"]]), store)

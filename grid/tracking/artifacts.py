@@ -26,7 +26,7 @@ def lost_stages(client: Any, known: Known, labels: Iterable[str]) -> set[str]:
 def copied_files(client: Any, known: Known) -> dict[str, list[Any]]:
     """File -> [bytes, label of its stage], for all copied files."""
     if known.files is None:
-        with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
+        with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
             try:
                 path = Path(client.download_artifacts(known.run_id, FILES, folder))
                 known.files = dict(json.loads(path.read_text(encoding="utf-8")))

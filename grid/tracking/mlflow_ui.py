@@ -63,7 +63,7 @@ def ui(
             open(f"{address}{page}")
         return 0
     _check_free(host, port)
-    with tempfile.TemporaryDirectory(prefix="facegrid-ui-") as folder:
+    with tempfile.TemporaryDirectory(prefix="facegrid-ui-", ignore_cleanup_errors=True) as folder:
         return _serve(study, _writable(tracking, Path(folder), say), host, port, open, say)
 
 

@@ -172,7 +172,7 @@ class MlflowSync:
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
-        with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as folder:
+        with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
             copied = [*cell.stages, "config", "stages", *(f"failure:{label}" for label in cell.failures)]
             lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
             gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
@@ -196,7 +196,7 @@ class MlflowSync:
                 known = None
             began = min((run.start for cell, run in self._runs.known.items() if cell != REPORT), default=None)
             files = partial(files_of, self._runs.client) if self._thorough else None
-            with tempfile.TemporaryDirectory(prefix="facegrid-sync-") as temporary:
+            with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as temporary:
                 record, change = gather_report(study, folder, known, Path(temporary), began, files)
                 if change is not None:
                     self._runs.apply(known or self._runs.create(REPORT, record), change, record)

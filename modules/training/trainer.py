@@ -71,7 +71,7 @@ def fit(
         _quiet(),
         _kept_settings(threads, accelerator),
         tf32_allowed(tf32),
-        tempfile.TemporaryDirectory(prefix="facegrid-fit-") as folder,
+        tempfile.TemporaryDirectory(prefix="facegrid-fit-", ignore_cleanup_errors=True) as folder,
     ):
         trainer = pl.Trainer(
             accelerator=accelerator,
