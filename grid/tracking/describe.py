@@ -1,27 +1,20 @@
-"""Descriptions of runs and of the experiment on MLflow's pages, and the default columns."""
+"""Descriptions of runs and of the experiment on MLflow's pages."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from grid.ledger.study import CellView, Study
-from grid.results.columns import Column
 from grid.results.result import Result
+from grid.spec.grid_file import REPLICATE
 from grid.spec.measure import entry_of
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.spec.yaml_source import get
 from grid.tracking.metrics import columns_logged
-from grid.tracking.names import safe
 from grid.tracking.record import targets_in
+from grid.tracking.views import TITLE
 
-VIEW = "facegrid"  # key of the shared view: ``?viewStateShareKey=facegrid`` in an address
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-LISTED_TAG = f"{VIEW_TAG}-view"  # the same view for the menu "Views" of MLflow from 3.17 on; earlier ones ignore it
-TITLE = "Factors and results"  # its name there
-SHOWN = 8  # number of metrics among the columns of that view
-WIDTH = 7.5  # pixels per character in a column header
 ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
 the evaluations, `scores/` the score of each pair, `explanations/` maps and images. The run `report` has the tables and figures
 of the whole study."""
@@ -45,9 +38,20 @@ def run_note(study: Study, cell: CellView, results: Results) -> str:
     return "\n".join(lines)
 
 
-def experiment_note(study: Study) -> str:
-    """Markdown: the grid's factors, and how to read the runs."""
-    lines = [f"The face-recognition grid **{study.name}**: one run per cell.", "", "| factor | levels |", "|---|---|"]
+def experiment_note(study: Study, report: str | None = None) -> str:
+    """Markdown: the grid's factors, and how to read the runs.
+
+    Args:
+        report: address of the page of the run ``report``; None if there is none
+    """
+    seeds = "; replicates are the children of one run per combination of levels" if REPLICATE in study.axes else ""
+    shown = f" [Tables and figures]({report})." if report else ""
+    lines = [
+        f"The face-recognition grid **{study.name}**.{shown} One run per cell{seeds}.",
+        "",
+        "| factor | levels |",
+        "|---|---|",
+    ]
     lines += [f"| {_plain(axis)} | {_plain(', '.join(levels))} |" for axis, levels in study.axes.items()]
     lines += [
         "", "Params are the factors and a few settings; `config.json` of a run has all of them. Metrics are grouped by "
@@ -55,35 +59,6 @@ def experiment_note(study: Study) -> str:
         f"the factors and the main results as columns, as does **{TITLE}** under Views.",
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def view_state(study: Study, columns: Sequence[tuple[str, Column]]) -> str:
-    """The state of MLflow's table of runs, as JSON: factors and headline results as columns, the best run first.
-
-    Args:
-        columns: each with the name of its metric in MLflow
-    """
-    shown = _shown(columns)
-    longest = {f"params.`{safe(axis)}`": max(map(len, [axis, *levels])) for axis, levels in study.axes.items()}
-    longest |= {f"metrics.`{key}`": len(key) for key, _ in shown}
-    best = {"orderByKey": f"metrics.`{shown[0][0]}`", "orderByAsc": shown[0][1].lower_is_better} if shown else {}
-    widths = {column: round(WIDTH * (length + 4)) for column, length in longest.items()}
-    chosen = {"selectedColumns": list(longest), "columnOrder": list(longest), "columnWidths": widths}
-    return json.dumps(chosen | best, sort_keys=True)
-
-
-def listed_view(study: Study, state: str) -> str:
-    """A view state in the form that MLflow's menu of saved views lists, with its name."""
-    made = round(1000 * (study.record.get("launched") or 0))
-    return json.dumps({"name": TITLE, "createdAt": made, "updatedAt": made, "state": state}, sort_keys=True)
-
-
-def _shown(columns: Sequence[tuple[str, Column]]) -> list[tuple[str, Column]]:
-    """``SHOWN`` headline columns: the first of every stage before the others of any."""
-    headlines = [one for one in columns if one[1].headline]
-    firsts = list({column.protocol: (key, column) for key, column in reversed(headlines)}.values())
-    kept = sorted(headlines, key=lambda one: one not in firsts)[:SHOWN]
-    return [one for one in headlines if one in kept]
 
 
 def _settings(cell: CellView) -> list[tuple[str, str]]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study, finished
+from grid.results.columns import Column
 from grid.spec.stage_name import SHOWN_ID
-from grid.tracking.describe import LISTED_TAG, VIEW_TAG, experiment_note, listed_view, view_state
+from grid.tracking.describe import experiment_note
 from grid.tracking.metrics import columns_logged, metric_key
-from grid.tracking.record import NOTE, kind_of
+from grid.tracking.record import NOTE, REPORT, kind_of
 from grid.tracking.runs import Runs
 from grid.tracking.uri import artifacts_of, connect
+from grid.tracking.views import TRAINING, views
 
 NAME_TRIES = 8
 
@@ -27,8 +30,8 @@ def open_experiment(study: Study, tracking: str) -> Runs:
     return runs
 
 
-def tags_of_experiment(study: Study) -> dict[str, str]:
-    """Tags of the experiment: its description, and the default columns of its page."""
+def columns_of(study: Study) -> list[tuple[str, Column]]:
+    """The columns of results that are logged, each with the name of its metric in MLflow."""
     columns, seen = [], set()
     for cell in study.cells:
         for label in cell.names:
@@ -39,8 +42,14 @@ def tags_of_experiment(study: Study) -> dict[str, str]:
                 if (result := kind_of(label).result(finished(study.ledger, label, marker))) is not None:
                     columns += [(metric_key(label, column), column) for column in columns_logged(label, result)]
                     seen.add(label)
-    state = view_state(study, columns)
-    return {NOTE: experiment_note(study), VIEW_TAG: state, LISTED_TAG: listed_view(study, state)}
+    return columns
+
+
+def tags_of_experiment(study: Study, columns: Sequence[tuple[str, Column]], runs: Runs) -> dict[str, str]:
+    """Tags of the experiment: its description, and the views of its page."""
+    summary = runs.known.get(REPORT)
+    place = f"#/experiments/{runs.experiment_id}/runs/{summary.run_id}/artifacts/report/index.html" if summary else None
+    return {NOTE: experiment_note(study, place and f"{place}?{TRAINING}"), **views(study, columns)}
 
 
 def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:

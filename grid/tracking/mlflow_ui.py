@@ -25,8 +25,8 @@ from grid.ledger.study import Study
 from grid.secrets import SECRET, masked
 from grid.spec.grid_file import BadInput
 from grid.tracking.answers import words
-from grid.tracking.describe import VIEW
 from grid.tracking.uri import ENVIRONMENT, artifacts_of, connect, database_file, remote, tracking_of
+from grid.tracking.views import TRAINING, VIEW
 
 LOOPBACK, WILDCARDS = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
 PATIENCE = 60.0  # seconds for the server to answer
@@ -123,7 +123,7 @@ def _page(study: Study) -> str:
     except (FileNotFoundError, ValueError):
         return ""
     number = found.get("experiment_id") if isinstance(found, dict) else None
-    return f"/#/experiments/{number}/runs?viewStateShareKey={VIEW}" if number else ""
+    return f"/#/experiments/{number}/runs?viewStateShareKey={VIEW}&{TRAINING}" if number else ""
 
 
 def _check_free(host: str, port: int) -> None:

@@ -12,6 +12,7 @@ from grid.tracking.artifacts import FILES, copied_files
 from grid.tracking.record import (
     CELL,
     ERROR,
+    GROUP,
     HIDDEN,
     KIND,
     LAYOUT,
@@ -30,7 +31,7 @@ POINTS, PAIRS = 800, 100  # MLflow's limits per batch: 1,000 items, including at
 
 
 class Runs:
-    """Reads and writes the runs of one study; ``known`` maps cell ids, and the keys of trials and report, to runs."""
+    """Reads and writes the runs of one study; ``known`` maps cell ids, and the keys of trials, groups and report, to runs."""
 
     def __init__(self, client: Any, experiment_id: str, experiment: str, study_id: str, tags: Mapping[str, str]) -> None:
         self.client, self.experiment_id, self.experiment, self.study_id = client, experiment_id, experiment, study_id
@@ -102,7 +103,7 @@ class Runs:
 
     def create(self, cell: str, record: Record) -> Known:
         tags = {
-            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT, TRIAL, PARENT) if key in record.tags},
+            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT, TRIAL, GROUP, PARENT) if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
@@ -124,10 +125,19 @@ class Runs:
 
     def hide(self, key: str) -> None:
         """Marks a run that the grid file no longer asks for."""
-        known = self.known[key]
-        if known.tags.get(HIDDEN) != "true":
-            self._write(self.client.set_tag, known.run_id, HIDDEN, "true")
-            known.tags[HIDDEN] = "true"
+        self.mark(self.known[key], HIDDEN, "true")
+
+    def mark(self, known: Known, tag: str, value: str) -> None:
+        """Sets a tag, unless it has that value."""
+        if known.tags.get(tag) != value:
+            self._write(self.client.set_tag, known.run_id, tag, value)
+            known.tags[tag] = value
+
+    def unmark(self, known: Known, tag: str) -> None:
+        """Deletes a tag."""
+        if tag in known.tags:
+            self._write(self.client.delete_tag, known.run_id, tag)
+            del known.tags[tag]
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
         """Writes a change and everything else that differs from the record: files first, ticks after what they mark as done."""
@@ -144,9 +154,8 @@ class Runs:
         if missing:
             self._write(self.client.log_inputs, known.run_id, [_input(seen) for seen in missing])
             known.datasets |= {(seen.name, seen.digest, seen.context) for seen in missing}
-        if ERROR in known.tags and ERROR not in record.tags and record.status != "FAILED":
-            self._write(self.client.delete_tag, known.run_id, ERROR)
-            del known.tags[ERROR]
+        if ERROR not in record.tags and record.status != "FAILED":
+            self.unmark(known, ERROR)
         self._finish(known, record)
 
     def _tags(self, known: Known, record: Record) -> dict[str, str]:
@@ -200,8 +209,8 @@ class Runs:
 
 
 def _owner(tags: Mapping[str, str]) -> str:
-    """What a run is of, the key of ``Runs.known``: the report, a trial of a search, or a cell; empty if unknown."""
-    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(CELL, "")
+    """What a run is of, the key of ``Runs.known``: the report, a trial, a group of replicates, or a cell; empty if unknown."""
+    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(GROUP) or tags.get(CELL, "")
 
 
 def _input(seen: Seen) -> Any:

@@ -22,8 +22,9 @@ from grid.ledger.study import CellView, Study
 from grid.secrets import masked
 from grid.tracking.answers import is_outage, words
 from grid.tracking.artifacts import files_of, lost_stages
-from grid.tracking.experiment import open_experiment, tags_of_experiment
-from grid.tracking.record import LAYOUT, REPORT, TRIAL, VERSION, Record, record_of
+from grid.tracking.experiment import columns_of, open_experiment, tags_of_experiment
+from grid.tracking.groups import copy_groups, under_group
+from grid.tracking.record import KIND, LAYOUT, REPORT, VERSION, Record, record_of
 from grid.tracking.run import Known, Replace
 from grid.tracking.runs import Runs
 from grid.tracking.stages import Gathering, gather_report
@@ -110,13 +111,18 @@ class MlflowSync:
                 if self._runs is None:
                     self._runs = open_experiment(study, self.tracking)
                     said += self._runs.unite()
+                records: dict[str, Record] = {}
                 for cell in study.cells:
                     self.check()
-                    self._cell(study, cell, problems, said)
-                self._trials(study, problems, said)
-                self._runs.describe(tags_of_experiment(study))
+                    self._cell(study, cell, records, problems, said)
+                columns = columns_of(study)
+                with self._noting("replicates", problems):
+                    said += copy_groups(study, self._runs, records, columns)
+                with self._noting("trials", problems):
+                    said += copy_trials(study, self._runs, thorough)
                 if report:
                     self._report(study, problems, said)
+                self._runs.describe(tags_of_experiment(study, columns, self._runs))
                 if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have created two runs
                     said += self._runs.unite()
             except LaunchAborted:
@@ -130,7 +136,7 @@ class MlflowSync:
                 self._runs = None
             if runs is None:
                 return SyncResult(masked(self.tracking), problems=problems, said=said, unreachable=True)
-            ids = {cell: known.run_id for cell, known in runs.known.items() if cell != REPORT and TRIAL not in known.tags}
+            ids = {cell: known.run_id for cell, known in runs.known.items() if known.tags.get(KIND) == "cell"}
             summary = runs.known.get(REPORT)
             found = SyncResult(
                 masked(self.tracking), runs.experiment, runs.experiment_id, ids, summary.run_id if summary else None,
@@ -140,13 +146,15 @@ class MlflowSync:
                 _note(self.path, found)
             return found
 
-    def _cell(self, study: Study, cell: CellView, problems: list[str], said: list[str]) -> None:
+    def _cell(self, study: Study, cell: CellView, records: dict[str, Record], problems: list[str], said: list[str]) -> None:
+        """Copies a cell, and adds its record to ``records`` if it has a run."""
         record = record_of(study, cell)
         if record is None:
             return
         assert self._runs is not None
         assert cell.id is not None
         with self._noting(cell.title, problems):
+            records[cell.id] = record = under_group(study, self._runs, cell, record)
             known = self._runs.known.get(cell.id)
             if known is not None:
                 try:
@@ -177,11 +185,6 @@ class MlflowSync:
             lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
             gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
             self._runs.apply(known, gathering.gather(), record)
-
-    def _trials(self, study: Study, problems: list[str], said: list[str]) -> None:
-        assert self._runs is not None
-        with self._noting("trials", problems):
-            said += copy_trials(study, self._runs, self._thorough)
 
     def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None

@@ -19,4 +19,4 @@ def test_without_an_experiment_the_first_page_is_shown(make_study: Callable[...,
 def test_the_page_is_that_of_the_study(make_study: Callable[..., Study]) -> None:
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     (study.path / "mlflow.json").write_text(json.dumps({"experiment": "sweep", "experiment_id": "7", "runs": {}}))
-    assert _page(study) == "/#/experiments/7/runs?viewStateShareKey=facegrid"
+    assert _page(study) == "/#/experiments/7/runs?viewStateShareKey=facegrid&workflowType=machine_learning"

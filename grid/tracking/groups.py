@@ -1,0 +1,184 @@
+"""The runs of replicates in MLflow: one run per combination of levels, the parent of the runs of its cells.
+
+Its metrics have the names of those of the cells and are means over the seeds. The metrics ``<protocol> over seeds/...`` are
+``<metric>_low`` and ``<metric>_high``, the 95 % interval of that mean by Student's t, and ``<metric>_n``, the number of seeds.
+A mean changes whenever another seed is done, so the step of a point is the number of seeds; MLflow shows the last step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from configs.component import digest
+from grid.ledger.study import CellView, Study
+from grid.results.columns import Column
+from grid.spec.grid_file import REPLICATE
+from grid.tracking.metrics import Point
+from grid.tracking.names import safe
+from grid.tracking.record import GROUP, HIDDEN, KIND, LAYOUT, NOTE, PARENT, STUDY, VERSION, Record
+from grid.tracking.run import Change, Known, Replace
+from grid.tracking.runs import Runs
+
+LEVEL = 0.95  # of the intervals
+SEPARATE = ("seed", REPLICATE)  # params in which the cells of a group differ
+Columns = Sequence[tuple[str, Column]]  # of results, each with the name of its metric in MLflow
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric over seeds. Without an interval if there is one seed, or if all are equal, which tells nothing about others."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def summary(values: Sequence[float], share: bool = False) -> Summary:
+    """The mean of ``values``, one per seed, and its 95 % interval by Student's t.
+
+    Args:
+        share: they are fractions, so the interval is clipped to [0, 1].
+    """
+    from scipy.special import stdtrit
+
+    found = np.asarray(values, np.float64)
+    mean, n = float(found.mean()), len(found)
+    if n < 2 or float(np.ptp(found)) == 0:
+        return Summary(mean, None, None, n)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * found.std(ddof=1) / n**0.5)
+    low, high = mean - half, mean + half
+    return Summary(mean, max(low, 0.0), min(high, 1.0), n) if share else Summary(mean, low, high, n)
+
+
+def names_over_seeds(key: str) -> dict[str, str]:
+    """``low``, ``high`` and ``n`` -> the name of that metric in MLflow, for the metric with this name."""
+    group, slash, last = key.rpartition("/")
+    return {
+        part: safe(f"{group} over seeds/{last}_{part}" if slash else f"over seeds/{last}_{part}")
+        for part in ("low", "high", "n")
+    }
+
+
+def key_of(cell: CellView) -> str | None:
+    """What identifies the run of a cell's combination of levels in a study; None if it has no replicates."""
+    if REPLICATE not in cell.levels:
+        return None
+    return f"group/{digest(_levels(cell))[:32]}"
+
+
+def under_group(study: Study, runs: Runs, cell: CellView, record: Record) -> Record:
+    """The record of a cell as a child of the run of its combination, which is created if missing."""
+    key = key_of(cell)
+    if key is None:
+        return record
+    parent = runs.known.get(key) or runs.create(key, _record(study, key, [(cell, record)]))
+    return replace(record, tags={**record.tags, PARENT: parent.run_id})
+
+
+def copy_groups(study: Study, runs: Runs, records: Mapping[str, Record], columns: Columns) -> list[str]:
+    """Writes what MLflow lacks of the runs of all combinations; returns messages about replaced runs.
+
+    Args:
+        records: of the cells that have a run, by their ids
+    """
+    said: list[str] = []
+    members: dict[str, list[CellView]] = {}
+    for cell in study.cells:
+        if cell.id in records and cell.id in runs.known and (key := key_of(cell)):
+            members.setdefault(key, []).append(cell)
+    for key, cells in members.items():
+        shown = [cell for cell in cells if not cell.hidden] or cells
+        pairs = [(cell, records[str(cell.id)]) for cell in shown]
+        record = _record(study, key, pairs)
+        known = runs.known.get(key) or runs.create(key, record)
+        children = [runs.known[str(cell.id)] for cell in shown]
+        try:
+            runs.check(known, record)
+            points = list(_points(known, children, record, columns))
+        except Replace as conflict:
+            said.append(f"{record.name}: the run {known.run_id} was replaced, because {conflict}")
+            runs.delete(key)
+            known = runs.create(key, record)
+            points = list(_points(known, children, record, columns))
+        for cell in cells:
+            runs.mark(runs.known[str(cell.id)], PARENT, known.run_id)
+        runs.apply(known, Change(points=points, tags={NOTE: _note(study, record, pairs)}), record)
+    _leave(runs, members)
+    return said
+
+
+def _leave(runs: Runs, wanted: Collection[str]) -> None:
+    """Hides groups that the grid file no longer has, and takes their cells out."""
+    left = {known.run_id: key for key, known in runs.known.items() if GROUP in known.tags and key not in wanted}
+    for known in runs.known.values():
+        if known.tags.get(KIND) == "cell" and known.tags.get(PARENT) in left:
+            runs.unmark(known, PARENT)
+    for key in left.values():
+        runs.hide(key)
+
+
+def _levels(cell: CellView) -> dict[str, str]:
+    return {axis: level for axis, level in cell.levels.items() if axis != REPLICATE}
+
+
+def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) -> Record:
+    cell, first = members[0]
+    records = [record for _, record in members]
+    states = {record.status for record in records}
+    status = "RUNNING" if "RUNNING" in states else "FAILED" if "FAILED" in states else "FINISHED"
+    done = sum(record.status == "FINISHED" for record in records)
+    return Record(
+        name=" / ".join(_levels(cell).values()) or study.name,
+        params={name: value for name, value in first.params.items() if name not in SEPARATE},
+        tags={
+            STUDY: study.id, KIND: "group", GROUP: key, LAYOUT: VERSION, "facegrid.seeds": str(done),
+            HIDDEN: "true" if all(cell.hidden for cell, _ in members) else "false",
+            "facegrid.version": first.tags.get("facegrid.version", ""),
+        },
+        datasets=(),
+        status=status,
+        start=min(record.start for record in records),
+        end=None if status == "RUNNING" else max(record.end or record.start for record in records),
+    )  # fmt: skip
+
+
+def _points(known: Known, cells: Sequence[Known], record: Record, columns: Columns) -> Iterator[Point]:
+    """The points that the run of a combination lacks.
+
+    Raises:
+        Replace: it has a mean over more seeds, or another mean over as many.
+    """
+    time = record.end or record.start
+    for key, column in columns:
+        values = [cell.metrics[key] for cell in cells if key in cell.metrics]
+        if not column.headline or not values:
+            continue
+        found, names = summary(values, column.percent), names_over_seeds(key)
+        there = known.metrics.get(names["n"], 0)
+        if there > found.n or (there == found.n and known.metrics.get(key) != found.mean):
+            raise Replace(
+                f"its {key} is {known.metrics.get(key)!r} over {there:g} seeds and should be {found.mean!r} over {found.n}"
+            )
+        if there < found.n:
+            for name, value in (
+                (key, found.mean),
+                (names["low"], found.low),
+                (names["high"], found.high),
+                (names["n"], found.n),
+            ):
+                if value is not None:
+                    yield Point(name, float(value), time, found.n)
+
+
+def _note(study: Study, record: Record, members: Sequence[tuple[CellView, Record]]) -> str:
+    lines = [
+        f"A combination of levels of the grid **{study.name}**, over {len(members)} seeds. Metrics are means over the seeds",
+        "that have them; those `over seeds` are the 95 % interval of each mean (Student's t) and the number of seeds. The runs",
+        "of the seeds are the children of this run.", "", "| replicate | seed | state |", "|---|---|---|",
+    ]  # fmt: skip
+    lines += [f"| {cell.levels[REPLICATE]} | {cell.config.get('seed', '')} | {cell.state} |" for cell, _ in members]
+    return "\n".join(lines)

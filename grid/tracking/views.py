@@ -1,0 +1,78 @@
+"""The saved views of an experiment's page in MLflow: columns, filter and order of its table of runs.
+
+A view is a tag of the experiment. The address of ``facegrid ui`` names one of them; from MLflow 3.17 on the menu "Views" lists
+those that have a name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from grid.ledger.study import Study
+from grid.results.columns import Column
+from grid.spec.grid_file import REPLICATE
+from grid.tracking.groups import names_over_seeds
+from grid.tracking.names import safe
+from grid.tracking.record import HIDDEN, KIND
+
+PREFIX = "mlflow.sharedViewState."
+VIEW = "facegrid"  # key of the view that is opened: ``?viewStateShareKey=facegrid`` in an address
+TRAINING = "workflowType=machine_learning"  # in an address: MLflow 3 opens in its mode for generative AI without it
+TITLE, CELLS_TITLE = "Factors and results", "Every seed"  # names in the menu
+SHOWN = 8  # number of metrics among the columns
+WIDTH = 7.5  # pixels per character in a column header
+
+
+def views(study: Study, columns: Sequence[tuple[str, Column]]) -> dict[str, str]:
+    """Tags of the experiment. The view that is opened has a row per cell, or where there are replicates one per combination of
+    levels with means over seeds; then a second view has the cells.
+
+    Args:
+        columns: of results, each with the name of its metric in MLflow
+    """
+    seeds = REPLICATE in study.axes
+    state = view_state(study, columns, seeds)
+    found = {f"{PREFIX}{VIEW}": state, f"{PREFIX}{VIEW}-view": _listed(study, TITLE, state)}
+    if seeds:
+        found[f"{PREFIX}{VIEW}-cells"] = _listed(study, CELLS_TITLE, view_state(study, columns, False))
+    return found
+
+
+def view_state(study: Study, columns: Sequence[tuple[str, Column]], seeds: bool) -> str:
+    """The state of MLflow's table of runs, as JSON: factors and headline results as columns, the best run first.
+
+    Args:
+        seeds: rows are combinations of levels, with means over seeds; the first result of each protocol has its interval and
+            the number of seeds
+    """
+    shown = _shown(columns)
+    longest = {f"params.`{safe(axis)}`": max(map(len, [axis, *levels])) for axis, levels in study.axes.items()}
+    if seeds:
+        del longest[f"params.`{REPLICATE}`"]
+    protocols = set()
+    for key, column in shown:
+        first = column.protocol not in protocols
+        protocols.add(column.protocol)
+        longest |= {
+            f"metrics.`{name}`": len(name) for name in (key, *(names_over_seeds(key).values() if seeds and first else ()))
+        }
+    best = {"orderByKey": f"metrics.`{shown[0][0]}`", "orderByAsc": shown[0][1].lower_is_better} if shown else {}
+    widths = {column: round(WIDTH * (length + 4)) for column, length in longest.items()}
+    chosen = {"selectedColumns": list(longest), "columnOrder": list(longest), "columnWidths": widths}
+    wanted = f"tags.`{KIND}` = '{'group' if seeds else 'cell'}' and tags.`{HIDDEN}` = 'false'"
+    return json.dumps({**chosen, **best, "searchFilter": wanted}, sort_keys=True)
+
+
+def _listed(study: Study, name: str, state: str) -> str:
+    """A view state in the form that MLflow's menu lists."""
+    made = round(1000 * (study.record.get("launched") or 0))
+    return json.dumps({"name": name, "createdAt": made, "updatedAt": made, "state": state}, sort_keys=True)
+
+
+def _shown(columns: Sequence[tuple[str, Column]]) -> list[tuple[str, Column]]:
+    """``SHOWN`` headline columns: the first of every stage before the others of any."""
+    headlines = [one for one in columns if one[1].headline]
+    firsts = list({column.protocol: (key, column) for key, column in reversed(headlines)}.values())
+    kept = sorted(headlines, key=lambda one: one not in firsts)[:SHOWN]
+    return [one for one in headlines if one in kept]

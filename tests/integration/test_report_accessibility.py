@@ -1,0 +1,60 @@
+"""axe-core finds no serious violation of accessibility on the report page, in both color schemes and at both widths."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe import axe_core, violations
+from chrome import Tab, running
+from invented_study import build_study
+
+from grid.report.build import build
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return axe_core(tmp_path_factory.mktemp("npm"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study in which everything that can happen to a cell has happened."""
+    return build(
+        build_study(
+            tmp_path_factory.mktemp("studies") / "ito2021",
+            failed=[{"backbone": "alexnet", "detection": "mtcnn", "pretraining": "imagenet"}],
+            skipped=[{"backbone": "efficientnet_b1", "detection": "none", "pretraining": "imagenet"}],
+            unfinished=[{"backbone": "resnet34", "detection": "none", "pretraining": "none"}],
+            explainers=("gradcam", "gbp", "reconstruction"),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with running(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser.tab()
+
+
+def show(tab: Tab, page: Path, scheme: str, width: int) -> None:
+    tab.size(width, 1200)
+    tab.do("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    tab.go(page.as_uri())
+    tab.until("document.readyState === 'complete' && document.querySelector('table.main')")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_has_no_serious_violation(script: str, page: Path, tab: Tab, scheme: str, width: int) -> None:
+    show(tab, page, scheme, width)
+    assert tab.js("matchMedia('(prefers-color-scheme: dark)').matches") is (scheme == "dark")
+    assert violations(tab, script) == {}
+
+
+def test_a_page_with_violations_would_be_caught(script: str, page: Path, tab: Tab, tmp_path: Path) -> None:
+    """The control of the test above."""
+    worse = tmp_path / "worse.html"
+    text = page.read_text().replace('<div class="scroll" tabindex="0">', '<div class="scroll">')
+    worse.write_text(text.replace("</main>", '<img src="data:,"><p style="color: #999; background: #fff">pale</p></main>'))
+    show(tab, worse, "light", 390)
+    assert {"image-alt", "color-contrast", "scrollable-region-focusable"} <= set(violations(tab, script))
