@@ -56,7 +56,7 @@ def fields(one: Trust) -> list[tuple[str, str]]:
     """The fields of ``HEAD``, each as (text, interval)."""
     found = one.agreement
     p = "–" if found["p"] is None else f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001"
-    verdict = "knows the truth" if one.known else VERDICTS.get(found["verdict"], "unclear")
+    verdict = "uses the ground truth" if one.known else VERDICTS.get(found["verdict"], "unclear")
     return [(named(one.score), ""), _number(found), (p, ""), _number(found["within"]), (str(found["maps"]), ""), (verdict, "")]
 
 

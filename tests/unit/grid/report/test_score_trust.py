@@ -55,7 +55,7 @@ def test_fields_have_intervals_and_say_where_there_is_no_number():
     assert fields(trust())[1][1] == "[0.50, 0.90]"
     none = trust(value=None, low=None, p=None, within={"value": None, "low": None, "high": None, "pairs": 0}, verdict="unclear")
     assert [text for text, _ in fields(none)][1:] == ["–", "–", "–", "8", "unclear"]
-    assert fields(trust(known=True))[-1][0] == "knows the truth"
+    assert fields(trust(known=True))[-1][0] == "uses the ground truth"
 
 
 def test_markdown_and_csv():
