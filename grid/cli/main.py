@@ -91,7 +91,7 @@ def plan(
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import read
 
-    spec = read(grid, [*(overrides or []), *([f"launch.cluster={cluster}"] if cluster else [])])
+    spec = read(grid, [*(overrides or []), *([f"launch.cluster={json.dumps(cluster)}"] if cluster else [])])
     resolver = InputResolver(store_of(spec))
     found = make_plan(spec, parse_cell_filter(where), resolver)
     costs = cost(found, resolver)

@@ -25,7 +25,7 @@ from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
-from grid.ledger.study import Study
+from grid.ledger.study import CellView, Study
 from grid.ledger.study_identity import own_identity
 from grid.plan.durations import Durations
 from grid.plan.history import measured
@@ -36,6 +36,7 @@ from grid.plan.table import changes, state_counts
 from grid.plan.workload import workloads
 from grid.report.build import build
 from grid.spec.grid_file import Grid, Launch
+from grid.spec.stage_name import EXPLAIN
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
 from grid.tracking.uri import tracking_of
@@ -124,11 +125,11 @@ def grown_plan(plan: Plan, where: CellFilter | None) -> Plan | None:
 
 
 def look_words(plan: Plan) -> str:
-    """``replicates: 2 of 4 cells are decided; 2 go on with 5``."""
+    """``replicates: 2 of 4 cells need no more; 2 go on to 5 replicates``."""
     states = list(plan.grid.granted.values())
     going = [one.count for one in states if not one.final]
-    decided = f"{len(states) - len(going)} of {counted(len(states), 'cell')} are decided"
-    return f"replicates: {decided}; {len(going)} go on with {max(going)}"
+    closed = f"{len(states) - len(going)} of {counted(len(states), 'cell')} need no more"
+    return f"replicates: {closed}; {len(going)} go on to {counted(max(going), 'replicate')}"
 
 
 def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:
@@ -301,11 +302,27 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
     for id, error in queue.failed.items():
         if id not in recorded:  # nothing to record: the next launch retries it
             console.print(styled("[yellow]unfinished[/] {}", error))
+    for line in refusals(shown):
+        console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
     words = f"{counted(ran, 'stage')} had to run" if ran else "nothing had to run"
+    if queue.closed is not None:
+        words = f"{ran - queue.stages_to_run} of {counted(ran, 'stage')} ran"
     console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     if queue.closed is not None:
         console.print(styled("[yellow]stopped[/]: {}", queue.closed), soft_wrap=True)
     return 1 if failed or queue.failed else STOPPED if queue.closed is not None else 0
+
+
+def refusals(cells: Sequence[CellView]) -> list[str]:
+    """``explain:xssab in 2 of 4 cells: ...``: explanations that gave no maps, and why."""
+    found: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        for name in cell.names:
+            marker = cell.markers.get(name)
+            if name.kind == EXPLAIN and marker is not None and (refused := marker.facts.get("refused")):
+                key = (str(name), str(refused["reason"]))
+                found[key] = found.get(key, 0) + 1
+    return [f"{name} in {count} of {counted(len(cells), 'cell')}: {reason}" for (name, reason), count in found.items()]
 
 
 def short(path: Path) -> str:

@@ -118,9 +118,8 @@ class SpendingLimit:
 
     def words(self, stages: int) -> str:
         """Why no more work starts; ``stages`` are left."""
-        names = {"gpu_hours": "GPU-hours", "cpu_hours": "CPU-hours", "cost": self.prices.currency}
-        given = {names[key]: value for key, value in vars(self.limits).items() if value is not None}
-        limit = " and ".join(f"{value:g} {name}" for name, value in given.items())
+        names = {"gpu_hours": "{:g} GPU-hours", "cpu_hours": "{:g} CPU-hours", "cost": f"{self.prices.currency} {{:g}}"}
+        limit = " and ".join(names[key].format(value) for key, value in vars(self.limits).items() if value is not None)
         return (
             f"the limit of {limit} leaves no room for more work: the study has {spending_words(self.spent(fresh=True))}, and "
             f"{counted(stages, 'stage')} are left; a higher limit goes on from here"

@@ -166,12 +166,12 @@ def _replicates(plan: Plan) -> str:
             "means": "its mean is clear",
         }[until.of]
         ends = "the interval has" if until.of == "means" else "the interval excludes 0 or has"
-        more = sum(rule.at_most - one.count for one in states if not one.final)
+        now, more = sum(one.count for one in states), sum(rule.at_most - one.count for one in states if not one.final)
         return (
             f"{rule.at_least} to {rule.at_most} replicates of each cell repeat {scope} under other seeds: one more until "
             f"{what} in {until.metric} ({ends} a half-width of at most {until.half_width:g}); "
-            f"{sum(one.final for one in states)} of {counted(len(states), 'cell')} decided; "
-            f"{sum(one.count for one in states)} to {sum(one.count for one in states) + more} replicates in all."
+            f"{sum(one.final for one in states)} of {counted(len(states), 'cell')} need no more; "
+            f"{f'{now} to {now + more}' if more else now} replicates in all."
         )
     weak = "; fewer than 5 seeds reveal only large effects" if number < 5 else ""
     return f"{number} replicates repeat {scope} under other seeds{weak}."

@@ -16,11 +16,12 @@ from modules.metrics.score_agreement import AGREES, FEWEST, REVERSED, TOO_FEW
 HEAD = ("Score", "Correlation over maps", "p", "Within a pair", "Maps", "Verdict")
 VERDICTS = {AGREES: "ranks maps alike", REVERSED: "ranks them in reverse", TOO_FEW: "too few maps"}
 NOTE = (
-    "Does a score rank the maps of different methods as the ground truth does? The ground truth knows where two images differ; "
-    "only maps of the difference count, each number so that higher is better. Correlation: Spearman's, of the mean scores of "
-    "the maps, with a 95 % bootstrap interval over subjects. p: how often maps in random order agree at least as much. Within "
-    "a pair: the mean correlation for single pairs. A score ranks maps alike if the interval lies above 0 and p is below 0.05. "
-    "Noise lowers correlations: an interval around 0 may also mean too few pairs. No correction is made for several scores."
+    "Does a score rank the maps of different methods as the ground truth does? The ground truth knows where two images "
+    "differ; only maps of the difference count, each number so that higher is better. Correlation: Spearman's, of the "
+    "mean scores of the maps, with a 95 % bootstrap interval over subjects. p: how often maps in random order agree at "
+    "least as much. Within a pair: the mean correlation for single pairs, and their number. A score ranks maps alike if "
+    "the interval lies above 0 and p is below 0.05; one that uses the ground truth itself is shown and not judged. Noise "
+    "lowers correlations: an interval around 0 may also mean too few pairs. No correction is made for several scores."
 )
 
 
@@ -57,7 +58,9 @@ def fields(one: Trust) -> list[tuple[str, str]]:
     found = one.agreement
     p = "–" if found["p"] is None else f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001"
     verdict = "uses the ground truth" if one.known else VERDICTS.get(found["verdict"], "unclear")
-    return [(named(one.score), ""), _number(found), (p, ""), _number(found["within"]), (str(found["maps"]), ""), (verdict, "")]
+    within, spread = _number(found["within"])
+    pairs = f"{spread} {found['within']['pairs']}".strip()
+    return [(named(one.score), ""), _number(found), (p, ""), (within, pairs), (str(found["maps"]), ""), (verdict, "")]
 
 
 def sentence(one: Trust) -> str:
@@ -85,8 +88,9 @@ def _repeats(some: Sequence[Trust]) -> str:
     found = some[0].agreement
     known = "cannot be said" if found["repeats"] is None else f"is {found['repeats']:.2f}"
     return (
-        f"{found['pairs']} pairs with a known region, {found['units']} subjects or independent groups of subjects. The "
-        f"correlation of the ground truth between two halves of them {known}."
+        f"Maps: {', '.join(some[0].maps)}. {found['pairs']} pairs with a known region. Intervals are over {found['units']} "
+        "subjects, or independent groups of subjects where there are ten. The correlation of the ground truth between two "
+        f"halves of them {known}: near 0, it orders the maps by chance, and no score can agree with it."
     )
 
 

@@ -108,7 +108,7 @@ def spending_words(spent: Spending) -> str:
     hours = [f"{spent.gpu_hours:.3g} GPU-hours"] if spent.gpu_hours else []
     hours.append(f"{spent.cpu_hours:.3g} CPU-hours")
     if spent.cost is not None:
-        hours.append(f"{spent.currency} {spent.cost:.4g}")
+        hours.append(f"{spent.currency} {spent.cost:.3g}")
     bad = counted(spent.without_result, "attempt")
     lost = f"; {spent.hours_without_result:.3g} hours of them in {bad} without a result" if spent.without_result else ""
     return f"spent {', '.join(hours)}{lost}"

@@ -115,7 +115,8 @@ def decision_threshold(network: Any, reference: Reference | None, like: Tensor, 
     """
     same = kinds(reference)
     if reference is None or same is None:
-        raise Refused("no_reference", f"the decision threshold is found on genuine and impostor reference pairs; {instead}")
+        held_out = "images held out from training have not both genuine and impostor pairs to find the decision threshold on"
+        raise Refused("no_reference", f"{held_out}; hold out more (split), or {instead}")
     left, right = (embed_rows(network, images.to(like)) for images in (reference.left, reference.right))
     scores = cosine(left, right).cpu().numpy()
     return Curve.of(scores, same).best()[1]

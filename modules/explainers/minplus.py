@@ -124,7 +124,7 @@ class MinPlus(PairExplainer):
             return {int(pair): why for pair in np.flatnonzero(~genuine)}, "truth"
         limit = self.config.threshold
         if limit is None:
-            limit = decision_threshold(network, reference, like, "give the cosine as threshold, or say which pairs are genuine")
+            limit = decision_threshold(network, reference, like, "set threshold to a cosine, or say which pairs are genuine")
         why = (
             "the network holds the pair to be two subjects (cosine {:.4f}, threshold {:.4f}); only genuine pairs are explained"
         )

@@ -119,7 +119,7 @@ class Reconstruction(PairExplainer):
         with torch.no_grad(), evaluating(network):
             threshold = self.config.threshold
             if threshold is None:
-                threshold = decision_threshold(network, reference, left, "give the cosine as threshold")
+                threshold = decision_threshold(network, reference, left, "set threshold to a cosine")
             maps, cosines, dead, biases = [], [], [], []
             for pair in zip(left, right, strict=True):
                 features = [network.features(image[None])[0] for image in pair]

@@ -61,7 +61,7 @@ class XSSAB(PairExplainer):
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
             threshold = self.config.threshold
             if threshold is None:
-                threshold = decision_threshold(network, reference, left, "give the cosine as threshold")
+                threshold = decision_threshold(network, reference, left, "set threshold to a cosine")
             for pair in zip(left, right, strict=True):
                 shares = cosine_shares(network, *pair)
                 match = shares >= threshold / len(shares)

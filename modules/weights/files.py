@@ -49,8 +49,8 @@ def read(path: Path, key: str | None = None, device: str = "cpu") -> dict[str, T
             f"{path}: holds more than tensors and plain values, or is damaged, so it is not opened; save its state dict alone, "
             f"best as .safetensors ({_first_line(error)})"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"{path}: no readable torch file ({_first_line(error)})") from error
+    except Exception as error:  # torch reads what is no torch file as a pickle, which may raise anything
+        raise ValueError(f"{path}: no readable torch file ({type(error).__name__}: {_first_line(error)})") from error
     return _state(path, found, key)
 
 

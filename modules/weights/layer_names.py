@@ -70,9 +70,11 @@ def _ir(names: Iterable[str]) -> Rules:
     """One list of units in ``body``; where a stage begins follows from their number."""
     numbers = {int(found[1]) for name in names if (found := re.match(r"body\.(\d+)\.", name))}
     known = {sum(units): units for units in IR_UNITS}
+    if not numbers:
+        raise ValueError("has no tensors named body.0..., body.1... as the networks of AdaFace and face.evoLVe have")
     if numbers != set(range(len(numbers))) or len(numbers) not in known:
         counts = ", ".join(map(str, sorted(known)))
-        raise ValueError(f"body has {len(numbers)} units up to number {max(numbers, default=-1)}; known are {counts} units")
+        raise ValueError(f"body has {len(numbers)} units up to number {max(numbers)}; known are {counts} units")
     plain = {"input_layer.0": "backbone.conv1", "input_layer.1": "backbone.bn1", "input_layer.2": "backbone.prelu"}
     plain |= {"output_layer.0": "head.norm", "output_layer.3": "head.linear", "output_layer.4": "head.out"}
     number = 0

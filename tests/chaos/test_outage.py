@@ -7,6 +7,7 @@ import pytest
 from launching import Store, cells, here, runs
 from mlflow_server import Server
 
+from grid.ledger.attempt_log import SYSTEM
 from grid.tracking.metrics import SPEED
 from grid.tracking.uri import connect
 
@@ -15,7 +16,7 @@ STUDY = Path("studies", "tiny")
 
 
 def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
-    """What MLflow says of each cell, less what differs between two equal launches: times and speed."""
+    """What MLflow says of each cell, less what differs between two equal launches: times, speed and the machine."""
     from grid.tracking.sync import default_tracking
 
     client = connect(tracking or default_tracking(study))
@@ -25,7 +26,7 @@ def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
         points = {
             key: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, key)]
             for key in run.data.metrics
-            if not key.endswith(SPEED)
+            if not key.endswith(SPEED) and not key.startswith(f"{SYSTEM}/")
         }
         files = sorted(file.path for file in client.list_artifacts(run.info.run_id))
         found[cell] = (run.info.run_name, run.info.status, run.data.params, points, files)

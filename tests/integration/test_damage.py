@@ -193,7 +193,9 @@ def killed_long_ago(study: Path, number: str, ended: bool) -> None:
         process.wait()
     path = study / f"lock/{number}.json"
     path.write_bytes(seal({**unseal(path.read_bytes(), path), "pid": process.pid}))
-    (study / f"lock/{number}.beat").write_bytes(b"%f" % (time.time() - 1000))
+    beat, then = study / f"lock/{number}.beat", time.time() - 1000
+    beat.write_bytes(b"%f" % then)
+    os.utime(beat, (then, then))
     if ended:
         (study / f"lock/{number}.free").write_bytes(b"ended")
     else:

@@ -138,7 +138,7 @@ def test_cpu_hours_and_money_are_limits_too(world: World) -> None:
     prices = Prices(cpu_hour=0.5, gpu_hour={"any": 2.0})
     session = world.session(Limits(cost=9.5), known=True, prices=prices)
     assert world.run(session, 1) == 1, "6 were spent, and one hour costs 2 x 0.5 + 2"
-    assert "9.5 USD" in str(world.queue.closed)
+    assert "USD 9.5" in str(world.queue.closed)
 
 
 def test_enough_room_changes_nothing(world: World) -> None:

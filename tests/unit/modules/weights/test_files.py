@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_a_truncated_file_is_named(tmp_path: Path, name: str, keep: int) -> None
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=name):
         read(path)
+
+
+def test_noise_is_no_torch_file_whatever_it_makes_the_unpickler_raise(tmp_path: Path) -> None:
+    draw, path = random.Random(0), tmp_path / "noise.pt"
+    kinds = set()
+    for length in range(1, 400):
+        path.write_bytes(draw.randbytes(length))
+        with pytest.raises(ValueError, match=r"noise\.pt: (no readable torch file|holds more than tensors)") as error:
+            read(path)
+        kinds.add(type(error.value.__cause__))
+    assert IndexError in kinds
 
 
 def test_a_missing_entry_is_named_with_those_there(tmp_path: Path) -> None:

@@ -21,10 +21,15 @@ def test_its_depths_are_those_of_our_backbone() -> None:
     assert tuple(UNITS.values()) == IR_UNITS
 
 
-@pytest.mark.parametrize("numbers", [range(7), [*range(7), 8], range(50), []])
+@pytest.mark.parametrize("numbers", [range(7), [*range(7), 8], range(50)])
 def test_other_numbers_of_units_are_refused(numbers: list[int]) -> None:
     with pytest.raises(ValueError, match=rf"body has {len(numbers)} units up to number .*; known are 8, 16, 24, 49 units"):
         IR.convert({f"body.{one}.res_layer.1.weight": one for one in numbers}, "IR network")
+
+
+def test_a_file_of_another_network_is_told_from_one_with_other_units() -> None:
+    with pytest.raises(ValueError, match=r"has no tensors named body\.0"):
+        IR.convert({"stem.weight": 0}, "IR network")
 
 
 @pytest.mark.parametrize(
