@@ -84,7 +84,7 @@ def test_each_cell_has_the_replicates_that_its_open_differences_need(undisturbed
     assert {level: len(own) for level, own in found.items()} == naive(found)
     assert max(map(len, found.values())) > LOOKS[0], "this grid goes on after the first look"
     assert "replicates: " in undisturbed.said
-    assert " go on with 3" in undisturbed.said
+    assert " go on to 3 replicates" in undisturbed.said
 
 
 def test_every_training_ran_once(undisturbed: Any) -> None:
@@ -107,7 +107,7 @@ def test_a_third_launch_and_a_plan_have_nothing_to_do(killed: Any) -> None:
     attempts = killed.store.attempts()
     said = " ".join(here(killed.folder, "plan", killed.grid).split())
     assert "A launch would run nothing" in said
-    assert "3 of 3 cells decided" in said
+    assert "3 of 3 cells need no more" in said
     here(killed.folder, "launch", killed.grid)
     assert killed.store.attempts() == attempts
 

@@ -1,15 +1,17 @@
 """What a launch voids before it starts: what its plan saw to be wrong, and nothing that others finished since."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from small import finish, finish_all, stages
 
-from grid.execution.launch import _retry, launch, void_changed
+from grid.execution.launch import _retry, launch, refusals, void_changed
 from grid.ledger.ledger import Cause, Ledger, State
-from grid.ledger.study import COPY, RECORD, read_record, write_record
+from grid.ledger.study import COPY, RECORD, Study, read_record, write_record
 from grid.plan.plan import Plan, make_plan, store_of
+from grid.plan.study_record import write_plan
 from grid.spec.grid_file import Grid
 
 Make = Callable[..., Grid]
@@ -165,3 +167,16 @@ def test_a_launch_resolves_each_cell_once(make: Make, monkeypatch: pytest.Monkey
     assert len(asked) == 1
     assert launch(grid, None, [], Console(quiet=True)) == 0
     assert len(asked) == 2
+
+
+def test_explanations_that_gave_no_maps_are_told_once_with_the_number_of_cells(make: Make) -> None:
+    grid = make()
+    finish_all(grid)
+    plan = make_plan(grid)
+    write_plan(plan, grid)
+    cells = Study(plan.study).cells
+    assert refusals(cells) == []
+    name = next(name for name in cells[0].names if name.kind == "explain")
+    facts = {"refused": {"code": "no_reference", "reason": "nothing is held out"}}
+    told = [replace(cell, markers={name: replace(cell.markers[name], facts=facts)}) for cell in cells]
+    assert refusals(told) == [f"{name} in {len(cells)} of {len(cells)} cells: nothing is held out"]

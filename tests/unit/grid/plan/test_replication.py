@@ -132,11 +132,11 @@ def test_a_plan_shows_how_many_replicates_there_may_be_and_their_cost(make: Make
     assert costs["most"]["training_flops"] == costs["training_flops"] * 5 // 3
     assert costs["most"]["disk_bytes"] == costs["disk_bytes"] * 5 // 3
     assert "3 to 5 replicates of each cell repeat train under other seeds: one more until its differences" in text_of(plan)
-    assert "0 of 3 cells decided; 9 to 15 replicates in all." in text_of(plan)
+    assert "0 of 3 cells need no more; 9 to 15 replicates in all." in text_of(plan)
     assert " GFLOPs to " in text_of(plan) or " TFLOPs to " in text_of(plan)
     plan = run(grid, plan)
     assert "1 cell of 3" not in text_of(plan)
-    assert "1 of 3 cells decided; 11 to 13 replicates in all." in text_of(plan)
+    assert "1 of 3 cells need no more; 11 to 13 replicates in all." in text_of(plan)
     costs = cost(plan, plan.resolver)
     assert costs["most"]["training_flops"] == costs["training_flops"] * 13 // 11
     assert "most" not in cost(make_plan(make(axes=AXES)), InputResolver(store_of(grid)))
