@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from configs.lookup import resolve
+from datamodules.datasets.patched import PatchedImages
 
 DRAWN = {"name": "drawn", "subjects": 4, "shots": 4, "size": 112, "pairs_per_fold": 8, "folds": 2}
 
@@ -90,7 +91,25 @@ def test_a_subset_keeps_images_and_labels(tmp_path):
     assert part.keys == (manifest.keys[last], manifest.keys[0])
     data = resolve("protocol", DRAWN).dataset()
     of_subject = dict(zip(data.manifest(tmp_path).identities, data.columns(data.manifest(tmp_path))["age"].values, strict=True))
-    assert config.columns(part)["age"].values.tolist() == [of_subject[who] for who in part.identities]
+    assert len(set(of_subject.values())) > 1
+    for some in (part, manifest):
+        assert config.columns(some)["age"].values.tolist() == [of_subject[who] for who in some.identities]
+
+
+def test_an_image_that_its_dataset_keeps_in_memory_stays_as_it_is(tmp_path):
+    config = dataset()
+    manifest = config.manifest(tmp_path)
+    faces = config.data.build(manifest.original)
+    kept = [faces.image(row) for row in range(len(faces))]
+
+    class Kept:
+        def image(self, index):
+            return kept[index]
+
+    images = PatchedImages(manifest, Kept(), 16, 1.0)
+    for row in range(len(images)):
+        images.image(row)
+    assert all((kept[row] == faces.image(row)).all() for row in range(len(faces)))
 
 
 def test_another_policy_than_the_datasets_is_refused():
