@@ -23,6 +23,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("protocol", "distractors"): {"data": {"name": "drawn"}},
     ("protocol", "identification"): {"data": {"name": "drawn"}},
     ("protocol", "pairs_of"): {"data": {"name": "drawn"}},
+    ("protocol", "patched_pairs"): {"protocol": {"name": "drawn"}},
     ("protocol", "lfw"): {"view": 1},  # view 2 has no parts
     ("protocol", "lookalike"): {"file": "/somewhere/mined.txt"},
     ("protocol", "pairs"): {"data": {"name": "drawn"}, "file": "/somewhere/list.txt", "layout": "lfw"},
@@ -35,6 +36,7 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {  # what a component cannot b
     ("loss", "sum"): {"terms": [{"loss": "softmax"}]},
     ("pretraining", "source"): {"data": {"name": "drawn"}},
     ("recipe", "multi_step"): {"milestones": [2]},
+    ("data", "patched"): {"protocol": {"name": "drawn"}},
     ("data", "transformed"): {"data": {"name": "drawn"}, "transforms": [{"name": "jpeg", "quality": 50}]},
     ("transform", "jpeg"): {"quality": 50},
     ("transform", "resize_pixels"): {"pixels": 6400},
@@ -46,7 +48,8 @@ ONE_VALUE = {  # any other is refused
     *((title, "target_weighting") for title in ("Training", "Cell", "Searched")),  # without targets
     ("protocol/lfw", "setting"),  # of view 1
     ("protocol/lfw", "verifier"),  # in the unsupervised setting
-    *(("data/transformed", key) for key in ("on_bad_image", "on_identity_conflict")),  # those of its dataset
+    *(("data/patched", key) for key in ("on_bad_image", "on_identity_conflict")),  # those of its dataset
+    *(("data/transformed", key) for key in ("on_bad_image", "on_identity_conflict")),
     *((f"data/{name}", "min_images") for name in ("fairface", "ijb", "utkface")),  # every image is a subject of its own
 }
 COMPONENTS = [(kind, name) for kind in PACKAGES for name in known(kind)]

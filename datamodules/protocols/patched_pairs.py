@@ -1,0 +1,73 @@
+"""The pairs of another protocol with patches in the first image, as in Patch-LFW: where two faces agree or differ is known.
+
+Huber, Luu, Terhörst, Damer: Efficient Explainable Face Verification based on Similarity Score Argument Backpropagation. WACV
+2024. Their public code patches aligned faces of 112 x 112 pixels; here the patches are scaled to any image size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from configs.component import Missing
+from configs.data_interfaces import Dataset, Manifest
+from datamodules.datasets.patched import PatchedDatasetConfig as Patched
+from datamodules.datasets.patched import PatchedImages, PatchedManifest, patched_key
+from datamodules.evaluation_sets.pairs import Pairs
+from datamodules.evaluation_sets.tasks import PairsConfig
+from datamodules.patches import PatchesConfig
+
+
+class PatchedPairsProtocolConfig(PatchesConfig, PairsConfig):
+    """Order, kinds and folds of the pairs are those of ``protocol``."""
+
+    name: Literal["patched_pairs"] = "patched_pairs"
+    needs: ClassVar[str] = "protocol: any protocol of image pairs"
+    terms: ClassVar[str] = "those of the protocol's dataset"
+    origin: ClassVar[str] = "computed from the protocol's images when they are read"
+
+    @property
+    def miner(self) -> Callable[[], str] | None:
+        """As that of ``protocol``, if it has one."""
+        found: Callable[[], str] | None = getattr(self.protocol, "miner", None)
+        return found
+
+    def dataset(self) -> Patched:
+        data = self.protocol.dataset()
+        policies = {key: getattr(data, key) for key in ("on_bad_image", "on_identity_conflict")}
+        return Patched(**{key: getattr(self, key) for key in PatchesConfig.model_fields}, **policies)
+
+    def missing(self) -> Missing | None:
+        """The files it needs that are not on disk; None if all are there."""
+        return self.dataset().missing()
+
+    def pairs(self, manifest: Manifest) -> Pairs:
+        whole: Any = manifest
+        while not isinstance(whole, PatchedManifest):  # the dataset has transforms
+            whole = whole.original
+        original, pairs = whole.original, whole.original_pairs
+        rows = {key: row for row, key in enumerate(manifest.keys)}
+        left = [patched_key(pair, original.keys[row]) for pair, row in enumerate(pairs.left.tolist())]
+        right = [original.keys[row] for row in pairs.right.tolist()]
+        for key in (*left, *right):
+            if key not in rows:
+                raise ValueError(f"protocol {self.title}: compares the image {key}, which was left out of the dataset")
+        return Pairs(
+            np.array([rows[key] for key in left], np.int64),
+            np.array([rows[key] for key in right], np.int64),
+            pairs.same,
+            pairs.fold,
+        )
+
+    def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
+        """The patches in the first image of a genuine pair; None for second images, impostor pairs and other pairs of images.
+
+        The patches of impostor pairs are where the two images agree: ``PatchedImages.mask``.
+        """
+        assert isinstance(dataset, PatchedImages), f"protocol patched_pairs has no images of {type(dataset).__name__}"
+        rows, patches = dataset.manifest.rows, dataset.manifest.patches
+        if (one := patches[row]) is None or not one.same or not one.places:
+            return None
+        return dataset.mask(row) if patches[other] is None and rows[other] == one.partner else None
