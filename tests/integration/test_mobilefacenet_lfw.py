@@ -1,6 +1,6 @@
 """LFW's View 2 with a public face-trained MobileFaceNet, through our detection and five-point alignment.
 
-By default one fold of the ten is measured; FACEGRID_LFW_FOLDS=10 measures all, and prints the numbers (pytest -s).
+By default two folds of the ten are measured; FACEGRID_LFW_FOLDS=10 measures all, and prints the numbers (pytest -s).
 """
 
 import os
@@ -22,9 +22,9 @@ from modules.metrics.verification import verification
 from modules.shape_inference import feature_shape
 
 SIZE = (112, 96)
-FOLDS = int(os.environ.get("FACEGRID_LFW_FOLDS", "1"))
+FOLDS = int(os.environ.get("FACEGRID_LFW_FOLDS", "2"))
 BATCH = 64
-ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.975, 0.995)  # 0.005 is the standard error of one fold
+ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.978, 0.996)  # 0.0035 is the standard error of two folds
 
 
 class Pairs:

@@ -61,6 +61,7 @@ def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Ca
         "left_out",
         "design",
         "power",
+        "spending",
     ]
     assert found["grid"] == "small"
     for cell in found["cells"]:
@@ -86,7 +87,7 @@ def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(gr
     assert done.returncode == 0, done.stderr
     assert imported(done) == set()
     found = json.loads(done.stdout)
-    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments"]
+    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments", "spent"]
     assert found["accepted"] == []
     assert found["study"] == "small"
     for cell in found["cells"]:
