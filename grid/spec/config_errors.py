@@ -81,8 +81,10 @@ def _first(error: ValidationError) -> tuple[list[str], Any]:
 
 def _alternatives(first: Any, errors: Sequence[Any]) -> Any:
     """One error for a value that is none of several types; pydantic gives one for each, with the type behind the key."""
-    *key, last = first["loc"] or ("",)
-    others = [one for one in errors if [*one["loc"][:-1]] == key and one["input"] is first["input"]]
+    if not first["loc"]:
+        return first  # of the whole config
+    *key, last = first["loc"]
+    others = [one for one in errors if one["loc"] and [*one["loc"][:-1]] == key and one["input"] is first["input"]]
     types = [one for one in others if TYPE.fullmatch(str(one["loc"][-1])) and one["msg"].startswith(SHOULD_BE)]
     if len(types) < 2 or not TYPE.fullmatch(str(last)):
         return first
