@@ -174,9 +174,12 @@ def test_a_grid_beyond_the_limits_is_refused_at_once(
     file = tmp_path / "grid.yaml"
     tree = {"name": "large", "base": {"data": "drawn"}, "axes": {"seed": {"a": {"seed": 1}, "b": {"seed": 2}}}}
     file.write_text(yaml.safe_dump({**tree, **parts}, sort_keys=False), encoding="utf-8")
-    start = time.process_time()
-    with pytest.raises(BadInput, match=complaint) as refused:
-        list(read(file, overrides).combinations())
-    assert time.process_time() - start < 1
+    seconds = []
+    for _ in range(3):  # the first may import, and any may meet the garbage of earlier tests
+        start = time.process_time()
+        with pytest.raises(BadInput, match=complaint) as refused:
+            list(read(file, overrides).combinations())
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 1_000

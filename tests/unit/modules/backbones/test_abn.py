@@ -143,8 +143,8 @@ def test_a_map_of_one_cell_is_refused_with_the_smallest_size_that_has_more(inner
 
 
 def test_a_backbone_that_never_has_a_map_is_refused() -> None:
-    config: Any = resolve("backbone", {"name": "abn", "backbone": {"name": "timm", "model": "vit_tiny_patch16_224"}})
-    with pytest.raises(ValueError, match=r"vit_tiny_patch16_224.*no spatial feature map"):
+    config: Any = resolve("backbone", {"name": "abn", "backbone": {"name": "timm", "model": "mixer_s16_224"}})
+    with pytest.raises(ValueError, match=r"mixer_s16_224.*no spatial feature map"):
         feature_shape(config, 224)
 
 
