@@ -4,8 +4,8 @@ The resampling is that of ``subject_bootstrap``. All networks see the same resam
 of them alike cancels in a difference.
 
 The cross-validated accuracy keeps the thresholds that were chosen on all subjects, so that a resample is one matrix product.
-The variance of the choice is then missing, so nothing is subtracted for this metric, which without it has too many false
-positives (docs/analysis.md).
+The variance of the choice is then missing, so nothing is subtracted for this metric, whose tests would otherwise find too
+many false positives.
 """
 
 from __future__ import annotations
