@@ -20,7 +20,8 @@ from grid.execution.ray_start import connected
 from grid.ledger.store import LocalStore, open_store
 from grid.ledger.store_probe import read_probe, write_probe
 from grid.secrets import masked
-from grid.spec.grid_file import BadInput, Launch
+from grid.spec.grid_file import BadInput
+from grid.spec.launch_settings import Launch
 
 RESTART = "see Ray's logs there (/tmp/ray/session_latest/logs), or remove the node"
 

@@ -35,7 +35,8 @@ from grid.plan.study_record import write_plan
 from grid.plan.table import changes, state_counts
 from grid.plan.workload import workloads
 from grid.report.build import build
-from grid.spec.grid_file import Grid, Launch
+from grid.spec.grid_file import Grid
+from grid.spec.launch_settings import Launch
 from grid.spec.stage_name import EXPLAIN
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync

@@ -11,7 +11,8 @@ from grid.execution.job import WAIT, Outcome, RunOptions, accelerator, device_wo
 from grid.execution.perform import perform
 from grid.execution.scheduler import Work
 from grid.ledger.attempt_times import CPU, GPU
-from grid.spec.grid_file import BadInput, Launch
+from grid.spec.grid_file import BadInput
+from grid.spec.launch_settings import Launch
 from grid.stages.ranks import RankLost
 
 

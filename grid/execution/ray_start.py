@@ -16,7 +16,8 @@ from typing import Any
 
 from configs.lookup import known
 from grid.execution.slots import Slots, room, slot_words
-from grid.spec.grid_file import BadInput, Launch, Resources
+from grid.spec.grid_file import BadInput
+from grid.spec.launch_settings import Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
 
 QUIET = {

@@ -22,7 +22,8 @@ from grid.execution.scheduler import Work
 from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
-from grid.spec.grid_file import BadInput, Launch
+from grid.spec.grid_file import BadInput
+from grid.spec.launch_settings import Launch
 from grid.spec.stage_name import TRAIN
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in uninterruptible calls, and terminates the process after 60

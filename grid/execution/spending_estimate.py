@@ -21,7 +21,8 @@ from grid.plan.plan import BLOCKED, PENDING, Plan, PlannedStage, store_of
 from grid.plan.workload import Workload, workloads
 from grid.spec.cell_filter import which
 from grid.spec.cluster_shape import parse_shape
-from grid.spec.grid_file import BadInput, Launch
+from grid.spec.grid_file import BadInput
+from grid.spec.launch_settings import Launch
 from grid.spec.stage_kind import stage_kind
 from grid.terminal import clock_words, counted
 

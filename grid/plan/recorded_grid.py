@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from grid.ledger.study import CellView, Study
 from grid.spec.cell import Cell
-from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Launch, Spec
+from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Spec
+from grid.spec.launch_settings import Launch
 from grid.spec.yaml_source import YamlSource
 
 

@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from configs.component import Config
 from configs.lookup import nearest, shortened
 from grid.secrets import masked
 from grid.spec.bounded_yaml import MAX_DEPTH, load_yaml
 from grid.spec.cell import Cell
-from grid.spec.cluster_shape import checked_shape
 from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.design import Design
 from grid.spec.ensemble import Ensemble
-from grid.spec.prices import Prices
+from grid.spec.launch_settings import Launch
 from grid.spec.references import References
 from grid.spec.replication import Granted, Replicates, Replication
 from grid.spec.skip import Skip
@@ -36,62 +35,6 @@ CHANGEABLE = "the base, design, launch, replicates, replicate_scope, or an item 
 
 class BadInput(ValueError):
     """An error in the user's input or environment; one line."""
-
-
-class Resources(Config):
-    """The resources that Ray reserves for one cell."""
-
-    cpus: float = Field(1, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 if there are GPUs (as in `debug`), else 0
-    memory_gib: float | None = Field(None, gt=0)
-    custom: dict[str, float] = Field(
-        default_factory=dict
-    )  # other resources of Ray's nodes, such as accelerator_type:H100: 0.01
-
-
-class StageResources(Config):
-    """The resources of one kind of stage; what is None is that of ``launch.resources``."""
-
-    cpus: float | None = Field(None, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] | None = None
-    memory_gib: float | None = Field(None, gt=0)
-    custom: dict[str, float] | None = None
-
-
-def _place(value: Any) -> Any:
-    """A path, unless it is a URL."""
-    return Path(value) if isinstance(value, str) and "://" not in value else value
-
-
-StorePlace = Annotated[Path | str | None, BeforeValidator(_place)]
-
-
-class Launch(Config):
-    """How and where a grid runs; never part of a cell's identity."""
-
-    study: Path | None = None  # default: studies/<grid name>
-    store: StorePlace = None  # folder or URL of the ledger; default: <study>/store; studies with the same store share stages
-    tracking: str | None = None  # MLflow tracking URI; default: SQLite next to a study on a local disk
-    executor: str = "ray"  # ray, local (sequentially in this process), or the dotted path of the user's own class
-    address: str | None = None  # of a Ray cluster; default: this machine only
-    resources: Resources = Resources()
-    stage_resources: dict[str, StageResources] = Field(default_factory=dict)  # kind of stage -> what differs for it
-    devices: int | None = Field(None, ge=1)  # for cells with compute.devices above 1, instead of that number
-    concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: up to 8 on GPUs, else 0
-    retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
-    crop_cache_gib: float = Field(8.0, ge=0)
-    checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
-    claims: Path | None = None  # file of claims that the report judges; docs/claims.md
-    detect_images: int = Field(4096, ge=1)  # larger detections are split into shards of this size, shared by all nodes
-    notify: str | None = None  # a command that runs when a launch ends, with JSON on its standard input
-    cluster: Annotated[str, AfterValidator(checked_shape)] | None = None  # its shape, for ``plan``: 4x8:H100/64
-    prices: Prices = Prices()
-
-    def resources_of(self, kind: str) -> Resources:
-        """The resources of a kind of stage."""
-        own = self.stage_resources.get(kind, StageResources())
-        return self.resources.model_copy(update={key: value for key, value in own if value is not None})
 
 
 class Spec(Config):

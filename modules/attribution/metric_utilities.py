@@ -94,7 +94,7 @@ class PixelGame:
         methods = flattened(found["methods"], names)
         numbers = {name: name for name in names}
         each = ("images", explained.rows)
-        return told(explained, methods, numbers, each=each, headlines=[headline], **more, details=found)
+        return score_result(explained, methods, numbers, each=each, headlines=[headline], **more, details=found)
 
 
 def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:
@@ -169,7 +169,7 @@ def finite() -> Iterator[None]:
         raise Refused("not_finite", str(error)) from error
 
 
-def told(
+def score_result(
     explained: Explained,
     methods: Mapping[str, Mapping[str, Any]],
     numbers: Mapping[str, str],

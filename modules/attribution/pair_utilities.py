@@ -122,6 +122,11 @@ def decision_threshold(network: Any, reference: Reference | None, like: Tensor, 
     return Curve.of(scores, same).best()[1]
 
 
+def threshold_of(given: float | None, network: Any, reference: Reference | None, like: Tensor) -> float:
+    """T of an explainer: ``given``, or else the best decision threshold; see ``decision_threshold``."""
+    return decision_threshold(network, reference, like, "set threshold to a cosine") if given is None else given
+
+
 def cosine_shares(network: Any, left: Tensor, right: Tensor) -> Tensor:
     """Each component's share of the cosine of two images (3, H, W): (D,) float64, which sums to the cosine.
 

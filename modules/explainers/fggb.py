@@ -21,7 +21,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.component_gradients import Norm, component_maps
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import check_pairs, cosine_shares, decision_threshold
+from modules.attribution.pair_utilities import check_pairs, cosine_shares, threshold_of
 
 
 class FGGBConfig(PairExplainerConfig):
@@ -62,9 +62,7 @@ class FGGB(PairExplainer):
         check_pairs(left, right, size)
         maps, cosines, empty = [], [], []
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
-            threshold = self.config.threshold
-            if threshold is None:
-                threshold = decision_threshold(network, reference, left, "set threshold to a cosine")
+            threshold = threshold_of(self.config.threshold, network, reference, left)
             for pair in zip(left, right, strict=True):
                 shares = cosine_shares(network, *pair)
                 weights = shares - threshold / len(shares)

@@ -38,7 +38,7 @@ from modules.attribution import decoder_residuals
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.pair_utilities import check_embeddings, check_pairs, decision_threshold
+from modules.attribution.pair_utilities import check_embeddings, check_pairs, threshold_of
 from modules.heads.gmp import Gmp
 
 
@@ -117,9 +117,7 @@ class Reconstruction(PairExplainer):
         divide = self._division(network.head)
         way = decoder_residuals.decode_of(network.decoder, self.config.masking, left.device)
         with torch.no_grad(), evaluating(network):
-            threshold = self.config.threshold
-            if threshold is None:
-                threshold = decision_threshold(network, reference, left, "set threshold to a cosine")
+            threshold = threshold_of(self.config.threshold, network, reference, left)
             maps, cosines, dead, biases = [], [], [], []
             for pair in zip(left, right, strict=True):
                 features = [network.features(image[None])[0] for image in pair]

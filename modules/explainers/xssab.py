@@ -20,7 +20,7 @@ from torch.nn import functional
 from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import check_pairs, cosine_shares, decision_threshold, embed_rows
+from modules.attribution.pair_utilities import check_pairs, cosine_shares, embed_rows, threshold_of
 
 
 class XSSABConfig(PairExplainerConfig):
@@ -59,9 +59,7 @@ class XSSAB(PairExplainer):
         check_pairs(left, right, size)
         maps, cosines, arguments = [], [], []
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
-            threshold = self.config.threshold
-            if threshold is None:
-                threshold = decision_threshold(network, reference, left, "set threshold to a cosine")
+            threshold = threshold_of(self.config.threshold, network, reference, left)
             for pair in zip(left, right, strict=True):
                 shares = cosine_shares(network, *pair)
                 match = shares >= threshold / len(shares)

@@ -14,7 +14,15 @@ import numpy as np
 
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
-from modules.attribution.metric_utilities import GameConfig, as_array, embeddings_of, finite, flattened, image_game, told
+from modules.attribution.metric_utilities import (
+    GameConfig,
+    as_array,
+    embeddings_of,
+    finite,
+    flattened,
+    image_game,
+    score_result,
+)
 from modules.attribution.pair_utilities import decision_threshold
 from modules.metrics.hiding_game import HidingGame, Played
 from modules.metrics.pixel_replacement import Settings
@@ -72,7 +80,7 @@ class Hiding:
         found, names = image_game(self.config, "hiding", explained)
         methods = flattened(found["methods"], names)
         numbers = {"auc": "accuracy", "score": "score", "probability": "probability"}
-        return told(explained, methods, numbers, each=("images", explained.rows), headlines=["auc"], details=found)
+        return score_result(explained, methods, numbers, each=("images", explained.rows), headlines=["auc"], details=found)
 
     def _pairs(self, explained: Explained) -> dict[str, Any]:
         assert explained.same is not None
@@ -97,7 +105,7 @@ class Hiding:
         kinds = {"genuine": genuine, "impostor": len(pairs) - genuine}
         numbers = {"auc": "auc", "refit": "refit.auc"}
         each = ("pairs", pairs)
-        return told(explained, found["methods"], numbers, each=each, headlines=["auc", "refit"], **kinds, details=found)
+        return score_result(explained, found["methods"], numbers, each=each, headlines=["auc", "refit"], **kinds, details=found)
 
     def _threshold(self, explained: Explained, codes: np.ndarray) -> tuple[float, str]:
         """Returns the threshold and a description of its source."""

@@ -10,7 +10,7 @@ from configs.component import Born
 from configs.explainers import ScoreConfig
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
-from modules.attribution.metric_utilities import finite, told
+from modules.attribution.metric_utilities import finite, score_result
 from modules.metrics.pointing import pointing
 
 
@@ -75,4 +75,4 @@ class Pointing:
         both = ["pointing", "energy"]
         numbers = {name: name for name in both}
         each = ("images", known)
-        return told(explained, found["methods"], numbers, each=each, headlines=both, **counts, details=found)
+        return score_result(explained, found["methods"], numbers, each=each, headlines=both, **counts, details=found)

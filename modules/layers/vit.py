@@ -51,7 +51,7 @@ class Positions(nn.Module):
 class TokenMask(nn.Module):
     """Leaves out a share of each image's tokens in training; afterwards one learned token stands at their places.
 
-    Which ones is drawn from torch's generator of the device, anew for each image.
+    Which ones is drawn from torch's generator of the device, separately for each image.
     """
 
     def __init__(self, ratio: float, width: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 from grid.execution import ray_tune
 from grid.execution.ray_start import QUIET, reserved
 from grid.execution.slots import Slots
-from grid.spec.grid_file import Launch, Resources
+from grid.spec.launch_settings import Launch, Resources
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -18,7 +18,8 @@ from configs.network_interfaces import HeadConfig
 from configs.staging import StageConfig
 from grid.spec.cell import Cell
 from grid.spec.ensemble import Ensemble
-from grid.spec.grid_file import LISTS, Launch, Spec
+from grid.spec.grid_file import LISTS, Spec
+from grid.spec.launch_settings import Launch
 from grid.spec.skip import Skip
 from grid.spec.training import Target
 from modules.training.recipe import Recipe

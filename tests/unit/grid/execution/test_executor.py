@@ -14,7 +14,8 @@ from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpack
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
-from grid.spec.grid_file import BadInput, Grid, Launch, StageResources
+from grid.spec.grid_file import BadInput, Grid
+from grid.spec.launch_settings import Launch, StageResources
 
 
 def queue(grid: Grid) -> WorkQueue:

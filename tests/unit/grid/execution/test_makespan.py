@@ -44,7 +44,7 @@ def test_devices_may_lie_on_several_nodes_and_are_held_together() -> None:
 
 
 def naive(pieces: list[Piece], seconds: dict[str, float], cpus: int) -> float:
-    """Second by second: whoever is ready starts, in order, while a CPU is free."""
+    """Second by second: what is ready starts, in order, while a CPU is free."""
     now, running, done = 0, {}, set()
     while len(done) < len(pieces):
         for one in [id for id, end in running.items() if end == now]:

@@ -9,7 +9,8 @@ import pytest
 import ray
 
 from grid.execution.ray_start import _authenticated, _start, _unusable, reserved, resource_words, temporary_folder
-from grid.spec.grid_file import BadInput, Resources
+from grid.spec.grid_file import BadInput
+from grid.spec.launch_settings import Resources
 
 
 @pytest.mark.parametrize(("late", "tries"), [(0, 1), (1, 2), (2, 2)])

@@ -13,7 +13,8 @@ from grid.execution.spending_estimate import Estimate, device_of, estimate, esti
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import Plan, PlannedStage, make_plan, store_of
 from grid.plan.workload import Workload, workloads
-from grid.spec.grid_file import BadInput, Grid, Launch
+from grid.spec.grid_file import BadInput, Grid
+from grid.spec.launch_settings import Launch
 
 Make = Callable[..., Grid]
 RATES = {f"r{number}": {"recipe.lr": 0.01 * number} for number in range(1, 11)}

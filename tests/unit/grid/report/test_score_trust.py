@@ -48,7 +48,7 @@ def test_a_board_per_ground_truth_and_kind_of_pairs():
     said = found[0].repeats
     assert said.startswith("Maps: gradcam, corr_rise S-. 25 pairs with a known region. Intervals are over 20 subjects, or ")
     assert "two halves of them is 0.93: near 0, " in said
-    assert len(sentences(found[0])) == 1  # pointing knows the truth, and is judged by nobody
+    assert len(sentences(found[0])) == 1  # pointing uses the ground truth, so it is not judged
 
 
 def test_fields_have_intervals_and_say_where_there_is_no_number():

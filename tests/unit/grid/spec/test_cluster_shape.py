@@ -3,7 +3,7 @@
 import pytest
 
 from grid.spec.cluster_shape import NodeGroup, checked_shape, parse_shape
-from grid.spec.grid_file import Launch
+from grid.spec.launch_settings import Launch
 
 
 def test_nodes_gpus_type_and_cores() -> None:
