@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from configs.component import Config
 from grid.spec.ensemble import Ensemble
 from grid.spec.skip import Skip
-from modules.metrics.group_sequential import Contrast
+
+if TYPE_CHECKING:  # it imports NumPy, which commands that read no results do without
+    from modules.metrics.group_sequential import Contrast
 
 
 class Until(Config):
