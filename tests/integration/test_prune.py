@@ -52,6 +52,15 @@ def test_results_of_removed_cells_go_on_request(place: Path) -> None:
     all_of = len(store.contents())
     here(place, "prune", STUDY)
     assert len(store.contents()) == all_of
+    dry = json.loads(here(place, "prune", STUDY, "--mlflow", "--dry-run", "--json"))["mlflow"]
+    said = here(place, "prune", STUDY, "--mlflow")
+    assert dry
+    for run in dry:
+        assert run["what"] == "runs in MLflow of cells that are no longer in the grid"
+        assert f"{run['name']} (run {run['run'][:8]})" in said
+        assert "wide" in run["name"]
+    assert json.loads(here(place, "prune", STUDY, "--mlflow", "--json"))["mlflow"] == []
+    assert len(store.contents()) == all_of, "the ledger keeps them"
     assert "results of removed cells" in here(place, "prune", STUDY, "--removed")
     record = json.loads((place / STUDY / "plan.json").read_text())
     assert record["hidden"] == []
