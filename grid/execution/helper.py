@@ -1,4 +1,4 @@
-"""A helper process: one rank above 0 of a training on several devices, see ``grid.stages.ranks``."""
+"""A helper process: one rank above 0 of a stage on several devices, see ``grid.stages.ranks``."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def _accelerator(wanted: str) -> str:
     import torch
 
     if wanted == "gpu" and not torch.cuda.is_available():
-        raise ValueError("rank 0 of this training has a GPU, and another rank has none; use nodes of one kind")
+        raise ValueError("rank 0 of this stage has a GPU, and another rank has none; use nodes of one kind")
     return wanted

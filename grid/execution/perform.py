@@ -75,6 +75,12 @@ def devices_of(jobs: Sequence[Job], ledger: Ledger) -> int:
     return max((job.devices for job in jobs if job.devices > 1 and not finished(ledger, job)), default=1)
 
 
+def usable_devices_of(jobs: Sequence[Job], ledger: Ledger, room: int) -> int:
+    """The number of devices that the unfinished jobs need at once, or can use, where there is room for so many."""
+    usable = max((job.usable_devices for job in jobs if job.usable_devices > 1 and not finished(ledger, job)), default=1)
+    return max(devices_of(jobs, ledger), min(usable, room))
+
+
 def kinds_of(jobs: Sequence[Job], ledger: Ledger) -> list[str]:
     """The kinds of the unfinished jobs of a unit of work; of all of them if none is left."""
     return [job.kind for job in jobs if not finished(ledger, job)] or [job.kind for job in jobs]

@@ -13,7 +13,16 @@ from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
 from grid.execution.job import NO_MEMORY, RunOptions, accelerator, device_words
 from grid.execution.out_of_memory import advice
-from grid.execution.perform import devices_of, kinds_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
+from grid.execution.perform import (
+    devices_of,
+    kinds_of,
+    packed_jobs,
+    packed_outcomes,
+    perform,
+    unpacked_jobs,
+    unpacked_outcomes,
+    usable_devices_of,
+)
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
@@ -121,6 +130,7 @@ def _trial(config: dict[str, Any]) -> None:
         helpers=RayHelpers(),
         slot=slot_words(json.loads(config["slot"])) if "slot" in config else "",
         larger=frozenset(json.loads(config.get("larger", "[]"))),
+        devices=config.get("devices", 1),
         reserved=held(json.loads(config.get("slot", "{}")), config.get("devices", 1)),
     )
     outcomes = perform(unpacked_jobs(config["jobs"]), report, options)
@@ -136,7 +146,7 @@ def _searcher(session: Session, slots: Slots) -> Any:
         if work.id not in sized:  # a limit may ask again and again
             slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
             sized.add(work.id)
-        return held(slots.of(work.id), devices_of(work.jobs, session.ledger))
+        return held(slots.of(work.id), usable_devices_of(work.jobs, session.ledger, slots.room(work.id)))
 
     class Ready(Searcher):  # type: ignore[misc]
         """Suggests ready work; None while all of it waits for other work."""
@@ -153,13 +163,15 @@ def _searcher(session: Session, slots: Slots) -> Any:
                 return None
             self.trials[trial_id] = work
             reserved(work)
-            devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
+            # each device has a bundle of its own, all of them reserved at once
+            devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
+            needed = devices_of(work.jobs, session.ledger)
             return {  # as text, since Tune flattens mappings
                 "id": work.id,
                 "jobs": packed_jobs(work.jobs),
                 "devices": devices,
                 "slot": json.dumps(slots.of(work.id)),
-                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, devices)]),
+                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
