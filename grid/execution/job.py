@@ -91,7 +91,7 @@ class Job:
         """The number of devices that it can use at once; without those above ``devices`` it takes longer."""
         if not stage_kind(self.kind).divisible:
             return self.devices
-        devices = int(self.config["training"]["compute"]["devices"])
+        devices = int(self.config.get("training", {}).get("compute", {}).get("devices", 1))
         return devices if devices == 1 else self.ranks or devices
 
     @property

@@ -8,9 +8,11 @@ from functools import partial
 
 from grid.execution.executor import Executor, Session
 from grid.execution.job import WAIT, Outcome, RunOptions, accelerator, device_words
-from grid.execution.perform import perform
+from grid.execution.perform import perform, usable_devices_of
 from grid.execution.scheduler import Work
+from grid.execution.slots import UNLIMITED
 from grid.ledger.attempt_times import CPU, GPU
+from grid.ledger.ledger import Ledger
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
 from grid.stages.ranks import RankLost
@@ -36,7 +38,8 @@ class LocalExecutor(Executor):
 
     def reserved(self, work: Work) -> dict[str, float]:
         """The CPUs and GPUs of a unit of work: ``launch.resources`` and, where there is a GPU, one, for each of its devices."""
-        devices = 1 if self.options.fast else max((job.devices for job in work.jobs), default=1)
+        room = self.options.devices or UNLIMITED
+        devices = 1 if self.options.fast else usable_devices_of(work.jobs, Ledger(work.jobs[0].store), room)
         return {CPU: self.launch.resources.cpus * devices, GPU: float(devices * (self.options.accelerator == "gpu"))}
 
     def perform(self, session: Session, work: Work) -> Mapping[str, Outcome]:

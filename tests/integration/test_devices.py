@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -358,3 +359,39 @@ def test_a_process_lost_during_an_evaluation_is_no_failure_of_it(tmp_path: Path,
         run(job, RunOptions(report=report))
     assert Store(Path(job.store)).ledger.failure(job.kind, job.id) is None
     assert run(job, RunOptions()).ended == "done"
+
+
+def test_on_ray_the_devices_of_a_training_and_those_of_an_evaluation_alone_divide_its_images(tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        two(tree)
+        tree["protocols"] = [PROTOCOL]
+        recipe = {**tree["base"]["recipe"], "epochs": 1}
+        tree["base"] |= {"detector": "none", "pretraining": "none", "augmentation": "components.divided", "recipe": recipe}
+
+    for name in ("alone", "shared", "shares"):
+        (tmp_path / name).mkdir()
+    alone, shared = (grid(tmp_path / name / "tiny.yaml", change) for name in ("alone", "shared"))
+    here(alone.parent, "launch", alone, "launch.executor=local")
+
+    def launched(*words: str) -> list[str]:
+        """What the processes of an evaluation have said during a launch."""
+        options = ("launch.resources.gpus=0", *words)
+        with Facegrid(shared.parent, "launch", shared, *options, FACEGRID_TEST_SHARES=str(tmp_path / "shares")) as driver:
+            assert driver.wait() == 0, driver.said
+        files = list((tmp_path / "shares").iterdir())
+        found = sorted(file.read_text() for file in files)
+        for file in files:
+            file.unlink()
+        return found
+
+    both = launched()
+    assert [text.split()[0] for text in both] == ["0", "1"]
+    assert both[0] == f"0 {2 * BATCH}"
+    contents = Store(alone.parent / STUDY / "store").contents()
+    assert Store(shared.parent / STUDY / "store").contents() == contents
+    shutil.rmtree(shared.parent / STUDY / "store" / "evaluate")
+    assert launched() == both, "no training is left that would need both"
+    assert Store(shared.parent / STUDY / "store").contents() == contents
+    shutil.rmtree(shared.parent / STUDY / "store" / "evaluate")
+    assert launched(f"launch.resources.cpus={psutil.cpu_count()}") == [], "there is room for one device"
+    assert Store(shared.parent / STUDY / "store").contents() == contents

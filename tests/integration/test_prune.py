@@ -77,3 +77,12 @@ def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:
     said = here(place, "prune", STUDY, "--removed", code=2)
     assert said.startswith("facegrid: --removed: the store ")
     assert "other studies may need" in said
+
+
+def test_without_an_answer_of_mlflow_the_disk_is_freed_and_one_line_says_so(place: Path) -> None:
+    file = place / STUDY / "plan.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tracking": "http://me:secret@127.0.0.1:1"}))
+    said = here(place, "prune", STUDY, "--mlflow", code=1)
+    assert checkpoints(place) == []
+    assert "--mlflow: http://***@127.0.0.1:1 cannot be reached or written to (no server answers); prune again later" in said
+    assert "secret" not in said

@@ -147,6 +147,11 @@ def test_an_evaluation_uses_the_devices_of_its_cell_where_there_is_room_and_need
     assert [usable_devices_of([evaluate], ledger, room) for room in (0, 1, 2, 9)] == [1, 1, 2, 3]
     assert usable_devices_of(work.jobs, ledger, 1) == devices_of(work.jobs, ledger) == 3, "a training cannot do with fewer"
     assert devices_of([evaluate], ledger) == 1
+    executor = LocalExecutor(grid.spec.launch)
+    assert executor.reserved(work)["CPU"] == 3
+    assert executor.reserved(replace(work, jobs=(evaluate,)))["CPU"] == 3
+    executor.options = replace(executor.options, devices=2)
+    assert executor.reserved(replace(work, jobs=(evaluate,)))["CPU"] == 2
     (alone,) = queue(make(axes={}, explainers=[])).waiting.values()
     assert {job.usable_devices for job in alone.jobs} == {1}
 
