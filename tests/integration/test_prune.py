@@ -10,6 +10,8 @@ import pytest
 import yaml
 from launching import Store, cells, here
 
+from grid.ledger.study import read_record, write_record
+
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
@@ -80,8 +82,7 @@ def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:
 
 
 def test_without_an_answer_of_mlflow_the_disk_is_freed_and_one_line_says_so(place: Path) -> None:
-    file = place / STUDY / "plan.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "tracking": "http://me:secret@127.0.0.1:1"}))
+    write_record(place / STUDY, {**(read_record(place / STUDY) or {}), "tracking": "http://me:secret@127.0.0.1:1"})
     said = here(place, "prune", STUDY, "--mlflow", code=1)
     assert checkpoints(place) == []
     assert "--mlflow: http://***@127.0.0.1:1 cannot be reached or written to (no server answers); prune again later" in said
