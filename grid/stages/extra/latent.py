@@ -73,7 +73,7 @@ class Kind(StageKind):
         for settings, label in self.asked(graph):
             decode = decoder_stage(graph, settings)
             labels = chosen_labels(graph, settings)
-            config = {"training": graph.cell.training(), "settings": settings}
+            config = {"training": graph.training, "settings": settings}
             identity = {"train": graph.train.id, "settings": settings.identity(), "labels": labels}
             if decode is not None:
                 identity["decode"] = decode.id

@@ -34,7 +34,7 @@ class Kind(IntermediateKind):
         search = graph.cell.search
         if search is None:
             return
-        training = search.training(graph.cell.training())
+        training = search.training(graph.training)
         heads = search.heads(training.head)
         made, weights = train.initial_weights(graph, training)
         seen = detection(graph, training.data, training.detector, "data")

@@ -209,6 +209,21 @@ def test_a_cost_is_counted_for_blocked_cells_too(make: Make, tmp_path: Path) -> 
     assert counted["disk_bytes"] == 4 * counted["parameters"] * (2 * 2 + 1)  # nag keeps one tensor per parameter
 
 
+@pytest.mark.parametrize("base", [{}, {"targets": {"gender": {"loss": "binary"}}}])
+def test_networks_are_checked_and_counted_once_however_many_cells_have_them(
+    make: Make, monkeypatch: pytest.MonkeyPatch, base: dict[str, Any]
+) -> None:
+    axes = {
+        "backbone": {"alexnet": {"backbone": "alexnet"}, "resnet34": {"backbone": "resnet34"}},
+        "rate": {f"r{number}": {"recipe.lr": 0.01 * number} for number in range(1, 5)},
+    }
+    plan = make_plan(make(base=base, axes=axes, explainers=[], protocols=[]))
+    checked = []
+    monkeypatch.setattr("grid.plan.cost.freezing.check", lambda backbone, trainable: checked.append(backbone))
+    assert len(cost(plan, plan.resolver)["cells"]) == 8
+    assert len(checked) == 2
+
+
 def test_an_input_too_small_for_the_network_is_refused(make: Make, refused: Refused) -> None:
     grid = make("input.size=32", axes={})
     resolver = InputResolver(store_of(grid))
