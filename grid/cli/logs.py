@@ -24,17 +24,14 @@ def logs(
 
     From the ledger, so that it works for any executor, also while it runs. With --json, one object per line.
     """
-    from grid.ledger.study import Study
-    from grid.results.logs import fresh, line, study_log
-    from grid.results.progress import progress
-    from grid.spec.cell_filter import check_cell_filter, parse_cell_filter
+    from grid.results.log_follower import LogFollower
+    from grid.results.logs import line
+    from grid.spec.cell_filter import parse_cell_filter
 
-    chosen, seen = parse_cell_filter(where), set[str]()
+    follower = LogFollower(study, parse_cell_filter(where), stage)
     while True:
-        found = Study(study)
-        check_cell_filter(chosen or {}, found.axes)
-        alive = progress(found).alive  # before the last look at the lines
-        for row in fresh(study_log(found, chosen, stage), seen):
+        rows, alive = follower.look()
+        for row in rows:
             if as_json:
                 print(json.dumps(row), flush=True)
             else:

@@ -81,6 +81,12 @@ def plan(
     """
     from dataclasses import replace
 
+    from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.grid_file import read
+
+    shape = [f"launch.cluster={json.dumps(cluster)}"] if cluster is not None else []
+    spec = read(grid, [*(overrides or []), *shape])  # refuses a bad one before the imports below, which take seconds
+
     from grid.plan.cost import cost
     from grid.plan.design_lines import design_lines
     from grid.plan.inputs import InputResolver
@@ -88,10 +94,7 @@ def plan(
     from grid.plan.power import power_lines
     from grid.plan.preflight import remarks
     from grid.plan.table import plan_table
-    from grid.spec.cell_filter import parse_cell_filter
-    from grid.spec.grid_file import read
 
-    spec = read(grid, [*(overrides or []), *([f"launch.cluster={json.dumps(cluster)}"] if cluster else [])])
     resolver = InputResolver(store_of(spec))
     found = make_plan(spec, parse_cell_filter(where), resolver)
     costs = cost(found, resolver)
@@ -137,23 +140,24 @@ def launch(
     """Run the missing stages of a grid."""
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import BadInput, read
+    from grid.spec.spending_limits import Limits
 
     for word in retry or []:
         if word not in ("failed", "stale"):
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
+    limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
+    limits.check(spec.spec.launch.prices)
     signal.signal(signal.SIGINT, _stopping)
     console = err if as_json else out
     console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
 
     from grid.execution.launch import launch as run
-    from grid.execution.spending_limit import Limits
     from grid.ledger.study import Study
     from grid.plan.plan import study_of
     from grid.results.status import status as status_of
 
-    limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     code = run(spec, parse_cell_filter(where), retry or [], console, new_store, no_run, limits)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grid.terminal import AsJson, out
+from grid.terminal import AsJson, err, out, styled
+
+if TYPE_CHECKING:
+    from grid.ledger.lock import Lock
+    from grid.ledger.study import Study
+    from grid.tracking.prune import UnneededRun
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be deleted")]
@@ -16,11 +22,20 @@ Removed = Annotated[
     bool, typer.Option("--removed", help="also the results of cells that are no longer in the grid; not from a shared store")
 ]
 
+Tracking = Annotated[
+    bool,
+    typer.Option(
+        "--mlflow", help="also the runs in MLflow of cells that are no longer in the grid, and files of replaced runs"
+    ),
+]
 
-def prune(study: StudyFolder, dry_run: DryRun = False, removed: Removed = False, as_json: AsJson = False) -> None:
+
+def prune(
+    study: StudyFolder, dry_run: DryRun = False, removed: Removed = False, mlflow: Tracking = False, as_json: AsJson = False
+) -> None:
     """Delete what no result needs: checkpoints of finished stages, replaced attempts.
 
-    Results, learning curves and the checkpoints of unfinished stages stay.
+    Results, learning curves and the checkpoints of unfinished stages stay. Exit code 1 if MLflow did not answer.
     """
     from grid.ledger.lock import Lock
     from grid.ledger.prune import unneeded, without_removed
@@ -28,7 +43,7 @@ def prune(study: StudyFolder, dry_run: DryRun = False, removed: Removed = False,
     from grid.ledger.study import Study, write_record
 
     name = Study(study).name
-    with Lock(LocalStore(Path(study)), f"prune of {name}"):
+    with Lock(LocalStore(Path(study)), f"prune of {name}") as lock:
         found = Study(study)
         record, gone = without_removed(found) if removed else (found.record, set())
         freed: dict[str, int] = {}
@@ -39,12 +54,49 @@ def prune(study: StudyFolder, dry_run: DryRun = False, removed: Removed = False,
             freed[one.what] = freed.get(one.what, 0) + one.bytes
             if not dry_run:
                 found.ledger.store.delete(one.prefix)
+        runs, problem = _runs(found, dry_run, lock) if mlflow else ([], None)
+    for run in runs:
+        freed[run.what] = freed.get(run.what, 0) + run.bytes
     if as_json:
         deleted = [{"prefix": one.prefix, "bytes": one.bytes, "what": one.what} for one in objects]
-        print(json.dumps({"dry_run": dry_run, "bytes": sum(freed.values()), "objects": deleted}, indent=1))
-        return
+        in_mlflow = [{"run": one.run_id, "name": one.name, "bytes": one.bytes, "what": one.what} for one in runs]
+        tracked = {"mlflow": in_mlflow, "problem": problem} if mlflow else {}
+        print(json.dumps({"dry_run": dry_run, "bytes": sum(freed.values()), "objects": deleted, **tracked}, indent=1))
+    else:
+        _show(freed, runs, dry_run)
+    if problem is not None:
+        err.print(styled("[red]facegrid:[/] {}", problem))
+        raise typer.Exit(1)
+
+
+def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], str | None]:
+    """The runs that were deleted in MLflow, or would be; and what went wrong, if MLflow did not answer."""
+    from grid.abort import LaunchAborted
+    from grid.secrets import masked
+    from grid.tracking.answers import words
+    from grid.tracking.prune import prune_runs
+    from grid.tracking.uri import tracking_of
+
+    tracking, found = tracking_of(study.record, study.path), []
+    try:
+        for one in prune_runs(study, tracking, dry_run, lock.check):
+            found.append(one)
+    except LaunchAborted:
+        raise
+    except Exception as error:
+        return (
+            found,
+            f"--mlflow: {masked(tracking)} cannot be reached or written to ({words(error, tracking)}); prune again later",
+        )
+    return found, None
+
+
+def _show(freed: Mapping[str, int], runs: Sequence[UnneededRun], dry_run: bool) -> None:
     for what, size in freed.items():
         out.print(f"{_size(size):>10}  {what}")
+        for run in runs:
+            if run.what == what:
+                out.print(f"{'':>12}{run.title}", highlight=False, markup=False, soft_wrap=True)
     total = _size(sum(freed.values()))
     out.print(f"{total} would be freed; run it without --dry-run" if dry_run else f"{total} freed", highlight=False)
 

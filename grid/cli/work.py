@@ -35,10 +35,14 @@ def work(
     For Slurm arrays, Kubernetes jobs or a second terminal: no Ray, no server, only the study's folder and its store.
     ``facegrid launch GRID --no-run`` makes the study.
     """
-    from grid.execution.pull_worker import work as run
-    from grid.execution.spending_limit import Limits
     from grid.ledger.study import Study
+    from grid.results.spending import prices_of
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.spending_limits import Limits
 
-    limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
-    raise typer.Exit(run(Study(study), parse_cell_filter(where), patience, out, limits))
+    limits, found = Limits(max_gpu_hours, max_cpu_hours, max_cost), Study(study)
+    limits.check(prices_of(found.record))
+
+    from grid.execution.pull_worker import work as run
+
+    raise typer.Exit(run(found, parse_cell_filter(where), patience, out, limits))

@@ -56,19 +56,20 @@ class Session:
         """The largest number of devices that a waiting unit of work needs at once."""
         return max((devices_of(work.jobs, self.ledger) for work in self.queue.waiting.values()), default=1)
 
-    def take(self, reserved: Reserved | None = None) -> Work | None:
+    def take(self, reserved: Reserved | None = None, among: Iterable[Work] | None = None) -> Work | None:
         """Takes ready work and marks it as running.
 
         None if all waiting work depends on running work or would exceed a limit of spending, or if none is waiting.
 
         Args:
             reserved: what a unit of work reserves, for the limit; None: ``launch.resources`` for each of its devices
+            among: the ready work that the executor would start now; None: any
 
         Raises:
             LaunchAborted: another process has taken over the study.
         """
         self.check()
-        work = next(self.affordable(self.queue.ready(), reserved), None)
+        work = next(self.affordable(self.queue.ready() if among is None else among, reserved), None)
         if work is not None:
             self.start(work, reserved)
         return work

@@ -1,4 +1,4 @@
-"""A helper process: one rank above 0 of a training on several devices, see ``grid.stages.ranks``."""
+"""A helper process: one rank above 0 of a stage on several devices, see ``grid.stages.ranks``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from grid.execution.job import Begun, Job, RunOptions, fresh_process_state
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Ledger
+from grid.ledger.scratch import own_temporary_files
 from grid.plan.code_version import source_digest
 from grid.spec.stage_kind import stage_kind
 from grid.stages.ranks import Helper, Report
@@ -24,7 +25,8 @@ def help_training(task: Mapping[str, Any]) -> Report:
     from modules.training.ranks import is_communication_error
 
     try:
-        _help(Job(**task["job"]), task)
+        with own_temporary_files():
+            _help(Job(**task["job"]), task)
     except Stopped:
         return Report()
     except Exception as error:
@@ -57,5 +59,5 @@ def _accelerator(wanted: str) -> str:
     import torch
 
     if wanted == "gpu" and not torch.cuda.is_available():
-        raise ValueError("rank 0 of this training has a GPU, and another rank has none; use nodes of one kind")
+        raise ValueError("rank 0 of this stage has a GPU, and another rank has none; use nodes of one kind")
     return wanted

@@ -87,6 +87,14 @@ class Job:
         return devices if devices == 1 else self.ranks or devices
 
     @property
+    def usable_devices(self) -> int:
+        """The number of devices that it can use at once; without those above ``devices`` it takes longer."""
+        if not stage_kind(self.kind).divisible:
+            return self.devices
+        devices = int(self.config["training"]["compute"]["devices"])
+        return devices if devices == 1 else self.ranks or devices
+
+    @property
     def tf32(self) -> bool:
         """Whether it may use TF32: only a training may."""
         return bool(self._compute.get("tf32", False))
@@ -121,8 +129,9 @@ class RunOptions:
     fast: bool = False
     raises: bool = False  # let exceptions propagate, for a debugger
     wait: float = WAIT  # seconds for a stage that another process computes; then the outcome is "busy"
-    helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a training on several devices
+    helpers: Helpers = field(default_factory=LocalHelpers)  # starts the other ranks of a stage on several devices
     slot: str = ""  # the resources that are reserved for this process, in words
+    devices: int | None = None  # that are reserved for this unit of work; None: as many as it can use
     reserved: Mapping[str, float] | None = None  # CPUs and GPUs of this unit of work, all its devices together; None: unknown
     larger: frozenset[Memory] = frozenset()  # of these a larger slot is left, so running out of them is no failure
 
@@ -157,7 +166,7 @@ class Begun:
             workers=loader_workers(self.job.workers, options.accelerator),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
-            devices=self.job.devices,
+            devices=max(self.job.devices, min(self.job.usable_devices, options.devices or self.job.usable_devices)),
             report=options.report,
             fast=options.fast,
             host=options.helpers.host,
@@ -165,7 +174,7 @@ class Begun:
         )
 
     def _start(self, helpers: Sequence[Helper], options: RunOptions) -> Team:
-        """Starts the other ranks of this job's training, see ``grid.execution.helper``."""
+        """Starts the other ranks of this job, see ``grid.execution.helper``."""
         attempt = {"number": self.attempt.number, "token": self.attempt.token}
         shared = {"job": asdict(self.job), "attempt": attempt, "accelerator": options.accelerator}
         return options.helpers.start([{**shared, "helper": asdict(helper)} for helper in helpers])
@@ -228,7 +237,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
     recorded in the ledger.
 
     Raises:
-        RankLost: another process of a training on several devices was lost; the next attempt resumes from its last checkpoint.
+        RankLost: another process of a stage on several devices was lost; the next attempt of a training resumes from its last
+            checkpoint.
     """
     ledger = Ledger(job.store)
     waited = 0.0

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,12 +16,13 @@ from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Executor, Session, executor_of
 from grid.execution.job import accelerator, jobs_of
+from grid.execution.measured_order import MeasuredOrder
 from grid.execution.notify import notifying
 from grid.execution.progress import Display
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.slots import held
-from grid.execution.spending_estimate import expected_seconds, ordering
-from grid.execution.spending_limit import STOPPED, Limits, SpendingLimit
+from grid.execution.spending_estimate import expected_seconds, on_its_device
+from grid.execution.spending_limit import STOPPED, SpendingLimit
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
@@ -35,8 +37,10 @@ from grid.plan.study_record import write_plan
 from grid.plan.table import changes, state_counts
 from grid.plan.workload import workloads
 from grid.report.build import build
+from grid.results.spending_stop import note_stop
 from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
+from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
@@ -93,6 +97,8 @@ def launch(
                 ran += queue.stages_to_run
                 limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
                 report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
+            if queue.closed is not None and limit is not None:
+                note_stop(study, limit.stop(queue.stages_to_run))
             codes.append(summary(Study(study), report, console, ran, queue))
         return codes[0]
 
@@ -138,7 +144,9 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
     launch = plan.grid.spec.launch
     works = workloads(plan)
     durations = Durations(measured(plan, works))
-    expected = expected_seconds(works, durations, launch, _gpu(launch, durations))
+    gpu = _gpu(launch, durations)
+    expected = expected_seconds(works, durations, launch, gpu)
+    order = MeasuredOrder(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
     jobs = jobs_of(
         plan.stages,
         store_of(plan.grid),
@@ -150,8 +158,8 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
         study=str((earlier_record(plan.study) or {}).get("study_id", "")),
     )
     jobs = {id: replace(job, workload=works[id].record()) for id, job in jobs.items()}
-    queue = queue_of(plan, jobs, shards_of(plan, jobs), ordering(works, expected))
-    queue.expected = expected
+    queue = queue_of(plan, jobs, shards_of(plan, jobs), order.seconds())
+    queue.expected, queue.learn = expected, partial(order.ended, Ledger(store_of(plan.grid)))
     return queue
 
 

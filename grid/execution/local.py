@@ -26,7 +26,7 @@ class LocalExecutor(Executor):
     def __init__(self, launch: Launch, fast: bool = False, raises: bool = False, wait: float = WAIT) -> None:
         super().__init__(launch)
         device = "cpu" if launch.resources.gpus == 0 else accelerator()
-        self.options = RunOptions(accelerator=device, fast=fast, raises=raises, wait=wait)
+        self.options = RunOptions(accelerator=device, devices=visible_gpus(device), fast=fast, raises=raises, wait=wait)
 
     def run(self, session: Session) -> None:
         """See ``Executor.run``; raises BadInput as ``check`` does."""
@@ -64,7 +64,7 @@ class LocalExecutor(Executor):
                 if self.options.raises:
                     raise
                 if left:
-                    session.say(f"{work.title}: {lost}; the training goes on from its last checkpoint")
+                    session.say(f"{work.title}: {lost}; it is tried again, a training from its last checkpoint")
         return None
 
     def check(self, session: Session) -> None:
@@ -78,14 +78,23 @@ class LocalExecutor(Executor):
                 f"launch.store {store.url}: the {devices} processes of compute.devices do not share it; use a folder"
             )
         if self.options.accelerator == "gpu":
-            import torch
-
-            if torch.cuda.device_count() < devices:
+            there = self.options.devices
+            assert there is not None
+            if there < devices:
                 raise BadInput(
-                    f"compute.devices is {devices}, and this machine has {torch.cuda.device_count()} GPU; lower it, or set "
+                    f"compute.devices is {devices}, and this machine has {there} GPU; lower it, or set "
                     "launch.resources.gpus to 0 to train on the CPU"
                 )
 
     def where(self) -> str:
         unused = "; launch.stage_resources is not used by executor: local" if self.launch.stage_resources else ""
         return f"in this process on {device_words(self.options.accelerator)}{unused}"
+
+
+def visible_gpus(accelerator: str) -> int | None:
+    """The number of GPUs that this process sees; None if it uses the CPU, where any number of processes can start."""
+    if accelerator != "gpu":
+        return None
+    import torch
+
+    return torch.cuda.device_count()

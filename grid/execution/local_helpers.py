@@ -1,4 +1,4 @@
-"""Helpers of a training on several devices as processes on this machine."""
+"""Helpers of a stage on several devices as processes on this machine."""
 
 from __future__ import annotations
 

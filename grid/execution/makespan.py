@@ -56,7 +56,7 @@ def makespan(
         while ready and len(aside) < PENDING and (concurrency is None or len(running) < concurrency):
             number = heapq.heappop(ready)
             piece = pieces[number]
-            places = _place(piece, free)
+            places = place(piece, free)
             if places is None:
                 aside.append(number)
             else:
@@ -77,7 +77,7 @@ def makespan(
     return now
 
 
-def _place(piece: Piece, free: list[dict[str, float]]) -> list[int] | None:
+def place(piece: Piece, free: list[dict[str, float]]) -> list[int] | None:
     """The nodes of a piece's slots, taken from what is free; None if there is no room for all of them."""
     places: list[int] = []
     for _ in range(piece.devices):

@@ -14,6 +14,7 @@ from typing import Any
 from grid.execution.job import Job, Outcome, RunOptions, run
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
+from grid.ledger.scratch import own_temporary_files
 from grid.spec.stage_kind import stage_kind
 from grid.stages.ranks import RankLost
 
@@ -47,7 +48,8 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
             continue  # a stage it depends on has just failed and reports the error
         report(job.label, {})
         try:
-            outcome = run(job, replace(options, report=partial(report, job.label)))
+            with own_temporary_files():
+                outcome = run(job, replace(options, report=partial(report, job.label)))
         except RankLost:
             raise
         except Exception as error:  # an error outside the stage, such as a full disk: no process was lost, so there is no retry
@@ -73,6 +75,12 @@ def finished(ledger: Ledger, job: Job) -> bool:
 def devices_of(jobs: Sequence[Job], ledger: Ledger) -> int:
     """The number of devices that the unfinished jobs of a unit of work need at once."""
     return max((job.devices for job in jobs if job.devices > 1 and not finished(ledger, job)), default=1)
+
+
+def usable_devices_of(jobs: Sequence[Job], ledger: Ledger, room: int) -> int:
+    """The number of devices that the unfinished jobs need at once, or can use, where there is room for so many."""
+    usable = max((job.usable_devices for job in jobs if job.usable_devices > 1 and not finished(ledger, job)), default=1)
+    return max(devices_of(jobs, ledger), min(usable, room))
 
 
 def kinds_of(jobs: Sequence[Job], ledger: Ledger) -> list[str]:

@@ -20,7 +20,6 @@ from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
 from grid.execution.progress import Display
 from grid.execution.scheduler import Work, WorkQueue
-from grid.execution.spending_limit import Limits
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Held, Lock, live_holder
 from grid.ledger.store import LocalStore
@@ -31,6 +30,8 @@ from grid.plan.preflight import CellFilter, checked_plan
 from grid.plan.recorded_grid import recorded_grid
 from grid.results.replication import replicates
 from grid.results.rows import table
+from grid.results.spending_stop import Stop, note_stop
+from grid.spec.spending_limits import Limits
 from grid.terminal import counted, styled
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
@@ -64,7 +65,8 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
         limit = spending_limit(limits, study, grid.spec.launch, queue)
         session = Session(queue, ledger, display.watch, display.ended, say=display.say, limit=limit)
         ran = pull(session, executor, patience)
-    code = _conclude(study, queue, ran, console)
+    stop = limit.stop(queue.stages_to_run) if limit is not None and queue.closed is not None else None
+    code = _conclude(study, queue, ran, console, stop)
     if line := more_replicates(Study(study.path)):
         console.print(line, markup=False, soft_wrap=True)
     return code
@@ -138,6 +140,7 @@ def settle(session: Session, work: Work) -> None:
             continue
         if finished(session.ledger, job):
             queue.missing.discard(job.id)
+            queue.learn(queue, [job])
         elif failure := session.ledger.failure(job.kind, job.id):
             queue.fail(queue.waiting.pop(work.id), failure.error)
             session.ended(work)
@@ -147,7 +150,7 @@ def settle(session: Session, work: Work) -> None:
         session.ended(work)
 
 
-def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console) -> int:
+def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: Stop | None) -> int:
     """Writes the report and copies to MLflow, unless a launch holds the study: it does so itself at its end."""
     path, store = study.path, LocalStore(study.path)
     purpose = f"report of {study.name}"
@@ -155,6 +158,7 @@ def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console) -> int
         try:
             with Lock(store, purpose) as lock:
                 own_identity(path)
+                note_stop(path, stop)
                 study = Study(path)
                 page = conclude(study, lock, console)
             return summary(study, page, console, ran, queue)

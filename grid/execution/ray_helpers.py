@@ -1,4 +1,4 @@
-"""Helpers of a training on several devices as Ray actors, one in each further bundle of the trial's placement group."""
+"""Helpers of a stage on several devices as Ray actors, one in each further bundle of the trial's placement group."""
 
 from __future__ import annotations
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
 from grid.execution.job import NO_MEMORY, RunOptions, accelerator, device_words
+from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.out_of_memory import advice
-from grid.execution.perform import devices_of, kinds_of, packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
+from grid.execution.perform import (
+    devices_of,
+    kinds_of,
+    packed_jobs,
+    packed_outcomes,
+    perform,
+    unpacked_jobs,
+    unpacked_outcomes,
+    usable_devices_of,
+)
 from grid.execution.ray_health import RayHealth
 from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
@@ -49,7 +60,11 @@ class RayExecutor(Executor):
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
             tuner = _tuner(
-                self.launch, slots, scratch, _searcher(session, slots), _callback(session, slots, self.launch.retries)
+                self.launch,
+                slots,
+                scratch,
+                _searcher(session, slots, self.launch),
+                _callback(session, slots, self.launch.retries),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
@@ -121,22 +136,43 @@ def _trial(config: dict[str, Any]) -> None:
         helpers=RayHelpers(),
         slot=slot_words(json.loads(config["slot"])) if "slot" in config else "",
         larger=frozenset(json.loads(config.get("larger", "[]"))),
+        devices=config.get("devices", 1),
         reserved=held(json.loads(config.get("slot", "{}")), config.get("devices", 1)),
     )
     outcomes = perform(unpacked_jobs(config["jobs"]), report, options)
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
-def _searcher(session: Session, slots: Slots) -> Any:
+def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
     from ray.tune.search import Searcher
 
     sized: set[str] = set()
 
-    def reserved(work: Work) -> dict[str, float]:
+    taken: dict[str, Piece] = {}
+
+    def piece(work: Work) -> Piece:
         if work.id not in sized:  # a limit may ask again and again
             slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
             sized.add(work.id)
-        return held(slots.of(work.id), devices_of(work.jobs, session.ledger))
+        devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
+        return Piece(work.id, work.needs, slots.of(work.id), devices)
+
+    def reserved(work: Work) -> dict[str, float]:
+        found = piece(work)
+        return held(found.slot, found.devices)
+
+    def startable() -> Iterator[Work]:
+        """Ready work that has room now, and one more, so that it starts as soon as there is room.
+
+        The rest stays in the queue, whose order follows what is measured meanwhile. On a cluster Tune gets more of it, because
+        nodes are added for work that waits there.
+        """
+        ready = session.queue.ready()
+        if launch.address is not None:
+            return ready
+        free = [dict(node) for node in slots.nodes]
+        waiting = [id for id in session.queue.running if place(taken[id], free) is None]
+        return (work for work in islice(ready, PENDING) if not waiting or place(piece(work), [dict(one) for one in free]))
 
     class Ready(Searcher):  # type: ignore[misc]
         """Suggests ready work; None while all of it waits for other work."""
@@ -148,18 +184,18 @@ def _searcher(session: Session, slots: Slots) -> Any:
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
-            work = session.take(reserved)
+            work = session.take(reserved, startable())
             if work is None:
                 return None
             self.trials[trial_id] = work
-            reserved(work)
-            devices = devices_of(work.jobs, session.ledger)  # each has a bundle of its own, all of them reserved at once
+            taken[work.id] = piece(work)
+            needed = devices_of(work.jobs, session.ledger)
             return {  # as text, since Tune flattens mappings
                 "id": work.id,
                 "jobs": packed_jobs(work.jobs),
-                "devices": devices,
+                "devices": taken[work.id].devices,  # each has a bundle of its own, all of them reserved at once
                 "slot": json.dumps(slots.of(work.id)),
-                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, devices)]),
+                "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:

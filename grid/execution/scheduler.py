@@ -6,7 +6,7 @@ waits for it (longest processing time first; with dependencies, the upward rank 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from grid.execution.job import NO_MEMORY, Job, Outcome
@@ -36,6 +36,8 @@ class WorkQueue:
     damaged: dict[str, int] = field(default_factory=dict)  # stage id -> how many times it was found damaged
     spare: Mapping[str, Work] = field(default_factory=dict)  # finished shared stages, in case they turn out to be damaged
     expected: Mapping[str, float | None] = field(default_factory=dict)  # stage id -> seconds; None: never measured
+    placed: set[str] = field(default_factory=set)  # ids of work that was put back to a certain place
+    learn: Callable[[WorkQueue, Sequence[Job]], None] = lambda queue, jobs: None  # gets what was computed, and may reorder
     closed: str | None = None  # why no more work is started, see ``grid.execution.spending_limit``
 
     def take(self) -> Work | None:
@@ -70,14 +72,18 @@ class WorkQueue:
     def end(self, id: str, outcomes: Mapping[str, Outcome]) -> None:
         """Records the end of work; ``outcomes`` maps stage ids to outcomes, for the stages that were run."""
         work = self.running.pop(id)
-        for stage, outcome in outcomes.items():
-            if outcome.ended == "done":
-                self.missing.discard(stage)
+        done = {stage for stage, outcome in outcomes.items() if outcome.ended == "done"}
+        self.missing -= done
+        self._conclude(work, outcomes)
+        self.learn(self, [job for job in work.jobs if job.id in done])
+
+    def _conclude(self, work: Work, outcomes: Mapping[str, Outcome]) -> None:
         if any(outcome.ended == "busy" for outcome in outcomes.values()):  # another process computes one of its stages
             self.waiting[work.id] = work
+            self.placed.add(work.id)
             return
         if any(outcome.ended in NO_MEMORY.values() for outcome in outcomes.values()):  # a larger slot is left
-            self.waiting = {work.id: work, **self.waiting}
+            self._first(work)
             return
         damaged = next((outcome for outcome in outcomes.values() if outcome.ended == "damaged" and outcome.upstream), None)
         if damaged and damaged.upstream and self._again(work, damaged.upstream[1]):
@@ -90,7 +96,22 @@ class WorkQueue:
 
     def again(self, id: str) -> None:
         """Puts running work back, before all other work."""
-        self.waiting = {id: self.running.pop(id), **self.waiting}
+        self._first(self.running.pop(id))
+
+    def reorder(self, seconds: Mapping[str, float]) -> None:
+        """Puts the waiting work in the order of its longest chain; work that was put back keeps its place.
+
+        Args:
+            seconds: stage id -> its expected duration
+        """
+        longest = largest_first(self.waiting.values(), self.missing, seconds)
+        free = iter([work for work in longest if work.id not in self.placed])
+        ordered = [work if work.id in self.placed else next(free) for work in self.waiting.values()]
+        self.waiting = {work.id: work for work in ordered}
+
+    def _first(self, work: Work) -> None:
+        self.waiting = {work.id: work, **self.waiting}
+        self.placed.add(work.id)
 
     def _again(self, work: Work, stage: str) -> bool:
         """Requeues work behind a damaged input that must be recomputed; False if that was already tried twice."""
@@ -99,7 +120,7 @@ class WorkQueue:
             return False
         self.missing.add(stage)
         if stage in self.spare and stage not in self.waiting and stage not in self.running:
-            self.waiting = {stage: self.spare[stage], **self.waiting}
+            self._first(self.spare[stage])
         self.waiting[work.id] = work
         return True
 

@@ -9,6 +9,7 @@ from grid.ledger.attempt_times import CPU, GPU
 
 Memory = Literal["gpu", "host"]
 KINDS: tuple[Memory, ...] = ("gpu", "host")
+UNLIMITED = 1 << 20  # slots on a node whose resources have no limit
 FIRST_SHARE = 4  # of a node's memory, where nothing was reserved before: one fourth
 
 
@@ -22,6 +23,7 @@ class Slots:
 
     Attributes:
         first: ``resources``
+        nodes: the resources of each node
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class Slots:
         of_kinds: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.first = dict(resources)
-        self._nodes = nodes
+        self.nodes = nodes
         self._of_kinds = of_kinds or {}
         self._slots: dict[str, dict[str, float]] = {}
 
@@ -51,6 +53,10 @@ class Slots:
         """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before."""
         self._slots.setdefault(work, self.suited(kinds))
 
+    def room(self, work: str) -> int:
+        """How many slots of the unit of work the nodes have room for at once."""
+        return room(self.of(work), self.nodes)
+
     def larger(self, work: str, memory: Memory, devices: int = 1) -> dict[str, float] | None:
         """The next slot with more memory of that kind, or None: twice the share of a GPU, up to a whole one; twice the memory,
         or a fourth of the largest node's if none was reserved, up to all of it.
@@ -62,13 +68,13 @@ class Slots:
         name = "GPU" if memory == "gpu" else "memory"
         held = slot.get(name, 0.0)
         rest = {key: amount for key, amount in slot.items() if key != name}
-        most = max((node.get(name, 0) for node in self._nodes if _fits(rest, node)), default=0)
+        most = max((node.get(name, 0) for node in self.nodes if _fits(rest, node)), default=0)
         if memory == "gpu":
             wanted = min(1.0, 2 * held, most) if held < 1 else held
         else:
             wanted = float(int(min(2 * held or most / FIRST_SHARE, most)))
         found = {**slot, name: wanted}
-        return found if wanted > held and room(found, self._nodes) >= devices else None
+        return found if wanted > held and room(found, self.nodes) >= devices else None
 
     def enlarge(self, work: str, memory: Memory, devices: int = 1) -> bool:
         """Gives the unit of work its next larger slot; False if there is none."""
@@ -81,7 +87,7 @@ class Slots:
 def room(slot: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> int:
     """How many of these slots the nodes have room for at once."""
     wanted = {name: amount for name, amount in slot.items() if amount}
-    return sum(min(int(node.get(name, 0) / amount) for name, amount in wanted.items()) for node in nodes)
+    return sum(int(min(UNLIMITED, *(node.get(name, 0) / amount for name, amount in wanted.items()))) for node in nodes)
 
 
 def held(slot: Mapping[str, float], devices: int) -> dict[str, float]:

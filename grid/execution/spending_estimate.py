@@ -11,12 +11,13 @@ import numpy as np
 
 from grid.execution.job import jobs_of
 from grid.execution.makespan import NoRoom, Piece, makespan
+from grid.execution.measured_order import ordering
 from grid.execution.ray_start import of_kinds, reserved
 from grid.execution.scheduler import Work, queue_of
-from grid.execution.slots import Slots
+from grid.execution.slots import Slots, room
 from grid.ledger.attempt_times import CPU, GPU
-from grid.plan.durations import Durations, Fit
-from grid.plan.history import measured
+from grid.plan.durations import Durations, Fit, on_device
+from grid.plan.history import Duration, measured
 from grid.plan.plan import BLOCKED, PENDING, Plan, PlannedStage, store_of
 from grid.plan.workload import Workload, workloads
 from grid.spec.cell_filter import which
@@ -28,7 +29,6 @@ from grid.terminal import clock_words, counted
 
 LEVEL = (0.05, 0.5, 0.95)  # quantiles: a 90 % interval and the median
 DRAWS, FEWEST, PIECES = 200, 20, 200_000  # samples of all durations; fewer where draws times pieces would exceed PIECES
-OPERATIONS, IMAGES = 1e10, 10.0  # per second, to order work that was never measured
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,9 @@ def expected_seconds(
     return found
 
 
-def ordering(works: Mapping[str, Workload], expected: Mapping[str, float | None]) -> dict[str, float]:
-    """Stage id -> the duration that decides about the order: the expected one, else one guessed from the amount of work."""
-    return {id: _guess(works[id]) if seconds is None else seconds for id, seconds in expected.items()}
-
-
-def _guess(work: Workload) -> float:
-    return (work.amount or 1.0) / (OPERATIONS if work.network else IMAGES)
+def on_its_device(one: Duration, launch: Launch, gpu: str | None) -> bool:
+    """Whether a stage was measured on the device that a launch has for its kind, see ``device_of``."""
+    return on_device(one.device, device_of(_kind(one.workload), launch, gpu))
 
 
 def _kind(work: Workload) -> str:
@@ -106,20 +102,18 @@ def estimate(plan: Plan, cluster: str, seed: int = 0) -> Estimate:
     """The estimate for a cluster, see ``grid.spec.cluster_shape``.
 
     Raises:
-        BadInput: it has several types of GPUs, or no node has room for some unit of work.
+        BadInput: no node has room for some unit of work.
     """
     launch, groups = plan.grid.spec.launch, parse_shape(cluster)
     types = {group.type for group in groups if group.gpus}
-    if len(types) > 1:
-        raise BadInput(f"launch.cluster {cluster!r}: durations differ between types of GPUs; estimate one type at a time")
     gpu = next(iter(types), None) or ("gpu" if types else None)
     nodes = [_node(group.gpus, group.cpus, group.type, launch) for group in groups for _ in range(group.nodes)]
     works = workloads(plan)
     durations = Durations(measured(plan, works))
     stages = {stage.id: stage for stage in plan.stages}
     fits = {id: durations.of(work, device_of(stages[id].stage, launch, gpu)) for id, work in works.items()}
-    medians = ordering(works, {id: fit.seconds(works[id].amount) if fit else None for id, fit in fits.items()})
-    queue = queue_of(plan, jobs_of(plan.stages, store_of(plan.grid), ranks=launch.devices), None, medians)
+    order = ordering(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
+    queue = queue_of(plan, jobs_of(plan.stages, store_of(plan.grid), ranks=launch.devices), None, order)
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
     pieces, parts = _pieces(queue.waiting.values(), open_ids, stages, works, Slots(*_slots(launch, nodes)), launch)
     unknown = Counter(stages[id].stage for ids in open_ids.values() for id in ids if fits[id] is None)
@@ -197,7 +191,9 @@ def _pieces(
         ids = open_ids[work.id]
         slot = slots.suited([stages[id].stage for id in ids] or [stages[job.id].stage for job in work.jobs])
         needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
-        devices = max((job.devices for job in work.jobs if job.id in ids), default=1)
+        todo = [job for job in work.jobs if job.id in ids]
+        usable = min(room(slot, slots.nodes), max((job.usable_devices for job in todo), default=1))
+        devices = max(usable, *(job.devices for job in todo), 1)
         amount = works[work.jobs[0].id].amount
         number = -(-int(amount) // launch.detect_images) if amount and stage_kind(work.jobs[0].kind).parts else 1
         if number > 1:

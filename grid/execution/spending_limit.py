@@ -10,30 +10,14 @@ from grid.execution.scheduler import Work, own_seconds
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.study import Study
 from grid.results.spending import Spending, SpendingReader, spending_words
+from grid.results.spending_stop import Stop
 from grid.spec.grid_file import BadInput
 from grid.spec.prices import Prices
+from grid.spec.spending_limits import Limits
 from grid.terminal import counted
 
 SECONDS, SHARE = 1.0, 20.0  # the ledger is read again after SECONDS, and after SHARE times as long as that takes
 STOPPED = 3  # exit code of a launch or worker that a limit has stopped
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Each is a total of the study; None: no limit. ``cost`` is in the currency of ``launch.prices``."""
-
-    gpu_hours: float | None = None
-    cpu_hours: float | None = None
-    cost: float | None = None
-
-    def check(self, prices: Prices) -> None:
-        """Raises BadInput if money is limited and nothing has a price."""
-        if self.cost is not None and not prices.named:
-            raise BadInput("--max-cost needs launch.prices: set launch.prices.gpu_hour or launch.prices.cpu_hour")
-
-    @property
-    def given(self) -> bool:
-        return (self.gpu_hours, self.cpu_hours, self.cost) != (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -118,12 +102,15 @@ class SpendingLimit:
 
     def words(self, stages: int) -> str:
         """Why no more work starts; ``stages`` are left."""
-        names = {"gpu_hours": "{:g} GPU-hours", "cpu_hours": "{:g} CPU-hours", "cost": f"{self.prices.currency} {{:g}}"}
-        limit = " and ".join(names[key].format(value) for key, value in vars(self.limits).items() if value is not None)
+        limit = self.limits.words(self.prices.currency)
         return (
             f"the limit of {limit} leaves no room for more work: the study has {spending_words(self.spent(fresh=True))}, and "
             f"{counted(stages, 'stage')} are left; a higher limit goes on from here"
         )
+
+    def stop(self, stages: int) -> Stop:
+        """For the study's record: that this limit ended a launch or worker with so many stages left."""
+        return Stop(self.limits.words(self.prices.currency), self.limits.options, stages)
 
     def _room(self, wanted: Mapping[str, float]) -> bool:
         there = self.capacity() if self.capacity is not None else {}

@@ -99,7 +99,7 @@ class Durations:
         keys = [(device, workload.group, workload.network), (device, workload.group), (device, kind)]
         for key in keys:
             if key not in self._fits:
-                alike = [one for one in self.measured if _on(one.device, device) and _alike(one.workload, key[1:])]
+                alike = [one for one in self.measured if on_device(one.device, device) and _alike(one.workload, key[1:])]
                 self._fits[key] = fit(alike) if alike else None
             if found := self._fits[key]:
                 return found
@@ -112,7 +112,8 @@ def _alike(workload: Workload, key: Sequence[str]) -> bool:
     return same and (not network or workload.network == network[0])
 
 
-def _on(measured: str, wanted: str) -> bool:
+def on_device(measured: str, wanted: str) -> bool:
+    """Whether a device is the wanted one: "cpu", "gpu" (any), or a part of a GPU's name."""
     if wanted == "gpu":
         return measured != "cpu"
     return wanted.lower() in measured.lower()

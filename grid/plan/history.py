@@ -38,11 +38,16 @@ def measured(plan: Plan, works: Mapping[str, Workload]) -> list[Duration]:
     for kind, ids in own.items():
         here = [id for id, done in ids.items() if done]
         others = (id for id in ledger.done_ids(kind) if id not in ids)
-        found += [_duration(ledger, kind, id, works.get(id)) for id in islice(chain(here, others), MOST)]
+        found += [duration_of(ledger, kind, id, works.get(id)) for id in islice(chain(here, others), MOST)]
     return [one for one in found if one is not None]
 
 
-def _duration(ledger: Ledger, kind: str, id: str, known: Workload | None) -> Duration | None:
+def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> Duration | None:
+    """How long a stage took; None without a result, or if its attempt went on from a checkpoint.
+
+    Args:
+        known: its workload, for claims that recorded none
+    """
     try:
         marker = ledger.marker(kind, id)
     except Damaged:

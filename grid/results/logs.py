@@ -5,24 +5,34 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from configs.lookup import nearest
 from grid.ledger.attempt_log import read_log
 from grid.ledger.ledger import Ledger
 from grid.ledger.sealed import Damaged, unseal
-from grid.ledger.study import CellView, Study
+from grid.ledger.study import Study
 from grid.secrets import masked_text
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
 from grid.spec.measure import is_number
-from grid.spec.stage_name import StageName
+from grid.spec.stage_name import StageName, named
 
 END = re.compile(r"(failed|retry|done|void|accepted)-(\d+)\.json")
 HIDDEN = (
     "epoch", "position", "whole", "time", "source", "inputs", "origin", "checkpoint", "sha256", "best_checkpoint",
     "best_sha256",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoggedStage:
+    """A stage with the title of its cell, or the number of its cells."""
+
+    name: StageName
+    id: str
+    cell: str
 
 
 def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[dict[str, Any]]:
@@ -37,27 +47,47 @@ def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: st
     Raises:
         BadInput: no cell has such a stage.
     """
+    return sorted(
+        (row for one in logged_stages(study, where, stage) for row in rows_of(study.ledger, one)), key=lambda row: row["time"]
+    )
+
+
+def logged_stages(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[LoggedStage]:
+    """The chosen stages, whether they have begun or not, from the study's record alone.
+
+    Raises:
+        BadInput: no cell has such a stage.
+    """
+    cells = study.record["cells"]
     if stage is not None:
-        _check_stage(study, stage)
-    owners: dict[str, tuple[StageName, list[CellView]]] = {}
-    for cell in study.cells:
-        if cell.hidden or not selects(where, cell.levels):
+        _check_stage(study, [*cells, *study.record["hidden"]], stage)
+    owners: dict[str, tuple[StageName, list[str]]] = {}
+    for cell in cells:
+        if not selects(where, cell["levels"]):
             continue
-        for name in cell.names:
-            if stage in (None, str(name), name.kind) and cell.attempts[name]:
-                owners.setdefault(cell.stages[name], (name, []))[1].append(cell)
-    found = []
-    for id, (name, cells) in owners.items():
-        title = cell_title(cells[0].levels) if len(cells) == 1 else f"{len(cells)} cells"
-        for row in stage_log(study.ledger, name.kind, id):
-            found.append(
-                {"time": row.pop("time"), "level": row.pop("level"), "cell": title, "stage": str(name), "id": id, **row}
-            )
-    return sorted(found, key=lambda row: row["time"])
+        for label, id in cell["stages"].items():
+            name = named(study.record, label)
+            if stage in (None, str(name), name.kind):
+                owners.setdefault(id, (name, []))[1].append(cell_title(cell["levels"]))
+    return [
+        LoggedStage(name, id, titles[0] if len(titles) == 1 else f"{len(titles)} cells")
+        for id, (name, titles) in owners.items()
+    ]
 
 
-def _check_stage(study: Study, stage: str) -> None:
-    names = {name for cell in study.cells for name in cell.names}
+def rows_of(ledger: Ledger, stage: LoggedStage) -> list[dict[str, Any]]:
+    """The lines of one stage of a study, oldest first; none before its first attempt."""
+    name, id = stage.name, stage.id
+    if not ledger.attempts(name.kind, id):
+        return []
+    return [
+        {"time": row.pop("time"), "level": row.pop("level"), "cell": stage.cell, "stage": str(name), "id": id, **row}
+        for row in stage_log(ledger, name.kind, id)
+    ]
+
+
+def _check_stage(study: Study, cells: Iterable[Mapping[str, Any]], stage: str) -> None:
+    names = {named(study.record, label) for cell in cells for label in cell["stages"]}
     known = sorted({*(str(name) for name in names), *(name.kind for name in names)})
     if stage not in known:
         raise BadInput(f"--stage {stage}: no cell of {study.path} has such a stage{nearest(stage, known)}")
@@ -128,14 +158,3 @@ def line(row: Mapping[str, Any]) -> str:
     source = f"{row['source']}: " if row.get("source") else ""
     text = f"{when} {row['level']:<7} {row['cell']} {row['stage']}: {source}{row['message']}"
     return f"{text}\n{row['traceback'].rstrip()}" if row.get("traceback") else text
-
-
-def fresh(rows: Iterable[dict[str, Any]], seen: set[str]) -> list[dict[str, Any]]:
-    """The rows that were not there before; adds them to ``seen``."""
-    found = []
-    for row in rows:
-        key = f"{row['id']} {row['attempt']} {row['time']} {row['message']}"
-        if key not in seen:
-            seen.add(key)
-            found.append(row)
-    return found

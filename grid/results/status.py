@@ -17,6 +17,7 @@ from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
 from grid.results.searches import searches
 from grid.results.spending import Spending, SpendingReader, spending_words
+from grid.results.spending_stop import stop_of
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
 from grid.spec.stage_name import SHOWN_ID
@@ -33,6 +34,7 @@ def status(study: Study) -> dict[str, Any]:
     the study failed, which does not change the state. ``running`` lists the stages that a launch is computing now; a cell with
     any of them is ``running``. ``launch`` is that launch, or None. ``environments`` lists the devices and library versions of
     the results, with the number of stages of each. ``spent`` has the hours and the money that all attempts took so far.
+    ``stopped`` says which limit of spending ended the last launch or worker; None: none did, one is alive, or nothing is left.
 
     Raises:
         BadInput: ``mlflow.json`` is damaged.
@@ -57,10 +59,12 @@ def status(study: Study) -> dict[str, Any]:
         )
     shown = [cell for cell in study.cells if not cell.hidden]
     accepted = accepted_of(shown)
+    stop = None if launch else stop_of(study)
     where = environments(marker for cell in shown for marker in cell.markers.values())
     return {
         "study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted,
         "environments": where, "spent": dataclasses.asdict(SpendingReader(study).spent()),
+        "stopped": stop and {**dataclasses.asdict(stop), "text": stop.text},
     }  # fmt: skip
 
 
@@ -131,6 +135,8 @@ def show(study: Study) -> FittingTable:
         )
     if (spent := Spending(**found["spent"])).attempts:
         lines.append(spending_words(spent))
+    if found["stopped"]:
+        lines.append(found["stopped"]["text"])
     lines += found["accepted"]
     lines += mixed_devices(devices_of(marker for view in views for marker in view.markers.values()))
     lines += [search.text for search in searches(study)]

@@ -24,7 +24,7 @@ def parse_shape(text: str) -> tuple[NodeGroup, ...]:
     """The groups of nodes of a cluster, separated by ``+``.
 
     Raises:
-        ValueError: it has another form, or a node has neither GPUs nor a number of CPU cores.
+        ValueError: it has another form or several types of GPUs, or a node has neither GPUs nor a number of CPU cores.
     """
     found = []
     for part in text.split("+"):
@@ -36,6 +36,8 @@ def parse_shape(text: str) -> tuple[NodeGroup, ...]:
         if not group.gpus and (group.type or cpus is None):
             raise ValueError(f"{part.strip()!r}: nodes without GPUs have no type, and their number of cores is needed: 2x0/32")
         found.append(group)
+    if len({group.type for group in found if group.gpus}) > 1:
+        raise ValueError(f"{text!r}: durations differ between types of GPUs; estimate one type at a time")
     if sum(group.nodes for group in found) > MOST:
         raise ValueError(f"{text!r} has more than {MOST} nodes")
     return tuple(found)

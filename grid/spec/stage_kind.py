@@ -110,6 +110,7 @@ class StageKind:
         epochs: it writes an event per epoch, from which curves are drawn.
         epochs_in: the part of a cell's config whose ``epochs`` is their number; empty: unknown.
         device: it computes with networks; otherwise it never reserves a GPU.
+        divisible: its images are divided among the devices of the cell, see ``grid.stages.shared_inference``.
         parts: the kind whose stages are parts of a stage of this kind; empty: it is computed as one.
         explains: ``facegrid explain`` adds such stages to a finished study.
         maps: its outputs are an explanation, which reports and tracking draw; see ``grid.results.explanation_reader``.
@@ -125,6 +126,7 @@ class StageKind:
     epochs: ClassVar[bool] = False
     epochs_in: ClassVar[str] = ""
     device: ClassVar[bool] = True
+    divisible: ClassVar[bool] = False
     parts: ClassVar[str] = ""
     explains: ClassVar[bool] = False
     maps: ClassVar[bool] = False

@@ -1,4 +1,7 @@
-"""Evaluation: embeds a protocol's images, or predicts their attributes, and runs the evaluator of its task."""
+"""Evaluation: embeds a protocol's images, or predicts their attributes, and runs the evaluator of its task.
+
+On several devices the images are divided among them; the first one evaluates.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from torch.nn import functional
 
 from configs.data_interfaces import ProtocolConfig
 from datamodules.crops import CropTable
-from datamodules.inference import infer
 from grid.evaluation.evaluator import Embedded, Predicted, setting
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
+from grid.stages.shared_inference import shared_inference
 from grid.stages.train import load_network
 from modules.network import Network, embedding_digest
 
@@ -57,6 +60,8 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         vectors = stored(training, protocol, [manifest.keys[row] for row in used])
     else:
         vectors = embed(network, faces.crops, protocol, context)
+    if context.helper is not None:
+        return Result({}, ())
     if not counts:
         why = f"task {protocol.task} has no sample() for a quick check; {len(vectors)} images were embedded, none evaluated"
         return Result({"images": len(vectors), "left_out": why}, ())
@@ -151,12 +156,8 @@ def _predicted(context: Context, training: Training, name: str, values: np.ndarr
 def _inferred(
     function: Callable[[Tensor], Mapping[str, Tensor]], crops: CropTable, protocol: ProtocolConfig, context: Context
 ) -> dict[str, Tensor]:
-    """``function`` of all images, with the protocol's precision."""
-
-    def progress(done: int, total: int) -> None:
-        context.report({"done": done, "total": total, "unit": "images"})
-
-    return infer(function, crops.take, range(len(crops)), context.device, protocol.precision, progress)
+    """``function`` of all images, with the protocol's precision, on all devices of the cell."""
+    return shared_inference(function, crops.take, range(len(crops)), context, protocol.precision)
 
 
 def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:

@@ -1,4 +1,4 @@
-"""A training on several devices within one unit of work: starts its other ranks, and notices when one is lost.
+"""A stage on several devices within one unit of work, such as a training: starts its other ranks, and notices when one is lost.
 
 The process that runs the stage is rank 0, the only one that writes to the ledger. The others are helpers: processes that run
 the same stage with ``Context.rank`` set, on the images, the network and the checkpoint that rank 0 uses.
@@ -50,7 +50,7 @@ class Report:
 
 
 class Team(ABC):
-    """The running helpers of one training."""
+    """The running helpers of one stage."""
 
     @abstractmethod
     def ended(self) -> Mapping[int, Report | None]:
@@ -84,7 +84,7 @@ def no_helpers(helpers: Sequence[Helper]) -> Team:
 
 @contextlib.contextmanager
 def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
-    """Context manager: this process is a rank of a training on ``devices`` devices.
+    """Context manager: this process is a rank of a stage on ``devices`` devices.
 
     Yields its ``modules.training.ranks.Rank``; None if there is one device.
 

@@ -19,6 +19,7 @@ from grid.tracking.uri import artifacts_of, connect
 from grid.tracking.views import TRAINING, views
 
 NAME_TRIES = 8
+TAG = "facegrid.study_id"  # of the experiment of a study
 
 
 def open_experiment(study: Study, tracking: str) -> Runs:
@@ -28,6 +29,13 @@ def open_experiment(study: Study, tracking: str) -> Runs:
     runs = Runs(client, experiment.experiment_id, experiment.name, study.id, experiment.tags)
     runs.writes += made
     return runs
+
+
+def experiments_of(client: Any, study: Study) -> list[Any]:
+    """The experiments with the tag of the study, deleted ones too: normally one, and none before anything was copied."""
+    from mlflow.entities import ViewType
+
+    return list(client.search_experiments(filter_string=f"tags.`{TAG}` = '{study.id}'", view_type=ViewType.ALL))
 
 
 def columns_of(study: Study) -> list[tuple[str, Column]]:
@@ -57,12 +65,9 @@ def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, 
 
     It is identified by its tag, so it may be renamed; an experiment with the same name from another study is not modified.
     """
-    from mlflow.entities import ViewType
     from mlflow.exceptions import MlflowException
 
-    tag = "facegrid.study_id"
-    found = client.search_experiments(filter_string=f"tags.`{tag}` = '{study.id}'", view_type=ViewType.ALL)
-    if found:
+    if found := experiments_of(client, study):
         oldest = min(found, key=lambda one: (one.creation_time or 0, one.experiment_id))
         if oldest.lifecycle_stage == "deleted":
             client.restore_experiment(oldest.experiment_id)
@@ -71,7 +76,7 @@ def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, 
     name = study.name
     for _ in range(NAME_TRIES):
         if client.get_experiment_by_name(name) is None:
-            tags = {tag: study.id, "facegrid.grid": study.name, "mlflow.experimentKind": "custom_model_development"}
+            tags = {TAG: study.id, "facegrid.grid": study.name, "mlflow.experimentKind": "custom_model_development"}
             try:
                 return client.get_experiment(client.create_experiment(name, artifacts, tags)), 1
             except MlflowException as error:

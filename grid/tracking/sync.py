@@ -147,12 +147,14 @@ class MlflowSync:
             return found
 
     def _cell(self, study: Study, cell: CellView, records: dict[str, Record], problems: list[str], said: list[str]) -> None:
-        """Copies a cell, and adds its record to ``records`` if it has a run."""
+        """Copies a cell, and adds its record to ``records`` if it has a run. A hidden cell gets no new run."""
         record = record_of(study, cell)
         if record is None:
             return
         assert self._runs is not None
         assert cell.id is not None
+        if cell.hidden and cell.id not in self._runs.known:
+            return  # never copied, or deleted by ``facegrid prune --mlflow``
         with self._noting(cell.title, problems):
             records[cell.id] = record = under_group(study, self._runs, cell, record)
             known = self._runs.known.get(cell.id)

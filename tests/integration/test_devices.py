@@ -1,11 +1,11 @@
-"""Trainings on several devices, in real processes: equal to one process, placed together, and resumed when one is lost."""
+"""Trainings and evaluations on several devices, in real processes: equal to one process, and resumed when one is lost."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ import torch
 from launching import Facegrid, Store, family, grid, here, sound
 from safetensors.torch import load_file
 
+from datamodules.inference import BATCH
 from grid.execution.job import Job, RunOptions, jobs_of, run
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import read
+from grid.stages import shared_inference
 from grid.stages.ranks import RankLost
 from modules.training import ranks
 
@@ -285,3 +287,74 @@ def _until(fact: Callable[[], bool]) -> None:
     while not fact():
         assert time.monotonic() < limit
         time.sleep(0.1)
+
+
+PROTOCOL = {"name": "drawn", "size": 64, "subjects": 20, "shots": 8, "folds": 5, "pairs_per_fold": 60, "flip_test": True}
+
+
+def the_evaluation(folder: Path) -> tuple[Job, Job]:
+    """The finished training of a cell on two devices, and its evaluation on three batches, not run yet."""
+
+    def change(tree: dict[str, Any]) -> None:
+        two(tree)
+        tree["protocols"] = [PROTOCOL]
+        tree["base"] |= {"detector": "none", "pretraining": "none", "recipe": {**tree["base"]["recipe"], "epochs": 1}}
+
+    plan = make_plan(read(grid(folder / "tiny.yaml", change)))
+    jobs = jobs_of(plan.stages, store_of(plan.grid))
+    kinds = {job.kind: job for job in jobs.values()}
+    assert set(kinds) == {"train", "evaluate"}
+    assert kinds["evaluate"].usable_devices == 2
+    assert kinds["evaluate"].devices == 1, "it can do with one"
+    assert run(replace(kinds["train"], ranks=1), RunOptions(raises=True)).ended == "done"
+    return kinds["train"], kinds["evaluate"]
+
+
+def evaluated(job: Job) -> dict[str, bytes]:
+    """The outputs of the evaluation."""
+    ledger = Store(Path(job.store)).ledger
+    marker = ledger.marker(job.kind, job.id)
+    assert marker is not None
+    return {name: ledger.path(marker, name).read_bytes() for name in marker.outputs}
+
+
+def test_an_evaluation_on_two_devices_has_the_bits_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, job = the_evaluation(tmp_path)
+    said: list[dict[str, Any]] = []
+    assert run(job, RunOptions(raises=True, report=said.append)).ended == "done"
+    (total,) = {row["total"] for row in said}
+    assert 2 * BATCH < total < 3 * BATCH, "so few images are embedded by one process"
+    one = evaluated(job)
+    ledger = Store(Path(job.store)).ledger
+    ledger.void(job.kind, job.id, "to compute it again", 0)
+    monkeypatch.setitem(shared_inference.FEWEST, "cpu", 1)
+    said.clear()
+    seen: set[int] = set()
+
+    def report(row: dict[str, Any]) -> None:
+        said.append(row)
+        seen.update(one.pid for one in psutil.Process().children() if "helper_process" in " ".join(one.cmdline()))
+
+    assert run(job, RunOptions(raises=True, report=report)).ended == "done"
+    assert {row["total"] for row in said} == {2 * BATCH}, "two of three batches are those of the first device"
+    assert len(seen) == 1
+    assert evaluated(job) == one
+    assert "scores.parquet" in one
+    assert ledger.attempts(job.kind, job.id) == 2, "the other process began no attempt"
+
+
+def test_a_process_lost_during_an_evaluation_is_no_failure_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(shared_inference.FEWEST, "cpu", 1)
+    _, job = the_evaluation(tmp_path)
+
+    def report(row: dict[str, Any]) -> None:
+        for one in psutil.Process().children():
+            if "helper_process" in " ".join(one.cmdline()):
+                one.kill()
+
+    with pytest.raises(RankLost, match="rank 1 of 2 was lost"):
+        run(job, RunOptions(report=report))
+    assert Store(Path(job.store)).ledger.failure(job.kind, job.id) is None
+    assert run(job, RunOptions()).ended == "done"

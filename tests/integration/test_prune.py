@@ -44,6 +44,7 @@ def test_checkpoints_go_and_nothing_runs_again(place: Path, undisturbed: Any) ->
 
 
 def test_results_of_removed_cells_go_on_request(place: Path) -> None:
+    here(place, "sync", STUDY)  # a copied study has runs of its own
     tree = yaml.safe_load((place / "tiny.yaml").read_text())
     del tree["axes"]["head"]["wide"], tree["skip"]
     (place / "tiny.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
@@ -52,6 +53,15 @@ def test_results_of_removed_cells_go_on_request(place: Path) -> None:
     all_of = len(store.contents())
     here(place, "prune", STUDY)
     assert len(store.contents()) == all_of
+    dry = json.loads(here(place, "prune", STUDY, "--mlflow", "--dry-run", "--json"))["mlflow"]
+    said = here(place, "prune", STUDY, "--mlflow")
+    assert dry
+    for run in dry:
+        assert run["what"] == "runs in MLflow of cells that are no longer in the grid"
+        assert f"{run['name']} (run {run['run'][:10]})" in said
+        assert "wide" in run["name"]
+    assert json.loads(here(place, "prune", STUDY, "--mlflow", "--json"))["mlflow"] == []
+    assert len(store.contents()) == all_of, "the ledger keeps them"
     assert "results of removed cells" in here(place, "prune", STUDY, "--removed")
     record = json.loads((place / STUDY / "plan.json").read_text())
     assert record["hidden"] == []

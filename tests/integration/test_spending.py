@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Store, facegrid, grid, here, here_any, runs
+from launching import Store, environment, facegrid, grid, here, here_any, runs
 from ray_nodes import Nodes
 
 pytestmark = pytest.mark.timeout(900)
@@ -46,6 +48,8 @@ def test_a_launch_stops_at_its_limit_and_goes_on_with_a_higher_one(tmp_path: Pat
     assert code == 3, said
     assert said.count("stopped: the limit of 1e-06 CPU-hours leaves no room for more work: the study has spent") == 1
     assert "and 6 stages are left; a higher limit goes on from here" in said
+    sentence = "stopped at its limit of 1e-06 CPU-hours with 6 stages left; run the same command with a higher --max-cpu-hours"
+    assert sentence in " ".join(here(tmp_path, "status", STUDY).split())
     one = spent(study)
     assert one["attempts"] == 2, "one piece: a training and its evaluation"
     assert one["cpu_hours"] == pytest.approx(max(hours(study).values()), rel=0.1)
@@ -60,6 +64,7 @@ def test_a_launch_stops_at_its_limit_and_goes_on_with_a_higher_one(tmp_path: Pat
     assert spent(study)["cpu_hours"] <= limit + max(hours(study).values())
     assert "spent" in here(tmp_path, "status", STUDY)
     here(tmp_path, "launch", file, LOCAL, "--max-cpu-hours", "1")
+    assert "stopped" not in here(tmp_path, "status", STUDY)
     assert spent(study)["attempts"] == 8
 
 
@@ -111,7 +116,33 @@ def test_workers_share_a_limit(tmp_path: Path) -> None:
     assert spent(study) == first
 
 
-def test_money_without_prices_and_wrong_shapes_are_one_line(tmp_path: Path) -> None:
-    file = grid(tmp_path / "tiny.yaml", four_cells)
-    assert "--max-cost needs launch.prices" in here(tmp_path, "launch", file, LOCAL, "--max-cost", "1", code=2)
-    assert "launch.cluster" in here(tmp_path, "plan", file, "--cluster", "big", code=2)
+QUICK = """
+import sys
+from facegrid import main
+sys.argv = ["facegrid", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("heavy:", [name for name in ("torch", "ray", "pandas") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["launch", "tiny.yaml", "--max-cost", "1"], "--max-cost needs launch.prices"),
+        (["plan", "tiny.yaml", "--cluster", "big"], "launch.cluster"),
+        (["plan", "tiny.yaml", "--cluster", ""], "launch.cluster"),
+        (["plan", "tiny.yaml", "--cluster", "1x1:H100+1x1:A100"], "estimate one type at a time"),
+    ],
+)
+def test_money_without_prices_and_wrong_shapes_are_one_line_before_anything_large_is_imported(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    grid(tmp_path / "tiny.yaml", four_cells)
+    command = [sys.executable, "-c", QUICK, *words]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment("quick"), check=False)
+    assert found.returncode == 2
+    assert said in found.stderr
+    assert found.stderr.count("\n") == 1
+    assert found.stdout.strip() == "heavy: []"

@@ -34,6 +34,8 @@ class ClassificationConfig(StageConfig):
 
 
 class Kind(StageKind):
+    divisible = True
+
     def heading(self, label: StageName) -> str:
         return label.about or "held-out images"
 
@@ -51,7 +53,7 @@ class Kind(StageKind):
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``result.json``: the errors, and the share of exact zeros in the embeddings (DeepFace reports 75 % for F7)."""
-    from datamodules.inference import infer
+    from grid.stages.shared_inference import shared_inference
     from grid.stages.train import load_network
     from modules.metrics.closed_set_error import missed, share_by_subject
 
@@ -70,10 +72,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         embeddings = network.embed(images)
         return {"logits": network.loss.logits(embeddings).float(), "zeros": (embeddings == 0).sum(1)}
 
-    def progress(done: int, total: int) -> None:
-        context.report({"done": done, "total": total, "unit": "images"})
-
-    found = infer(classified, faces.crops.take, held, context.device, progress=progress)
+    found = shared_inference(classified, faces.crops.take, held, context)
+    if context.helper is not None:
+        return Result({}, ())
     zeros, numbers = int(found["zeros"].sum()), len(held) * network.dimension
     scores, own = found["logits"].numpy(), labels.primary[held]
     top = min(settings.top, scores.shape[1] - 1)

@@ -20,6 +20,7 @@ LOST = ("dropped_pairs", "dropped_probes", "dropped_gallery", "dropped_images", 
 
 class Kind(StageKind):
     order = 30
+    divisible = True
     computes = "grid.stages.evaluate"
     configs: ClassVar = {"training": Training, "protocol": "protocol"}
 

@@ -1,4 +1,4 @@
-"""The property of tests/unit/grid/ledger/test_prune.py, on ten thousand histories."""
+"""The property of tests/unit/grid/ledger/test_prune.py, on ten thousand histories that are pruned at any moments and go on."""
 
 import uuid
 
@@ -14,13 +14,15 @@ pytestmark = pytest.mark.timeout(3600)
 
 
 @settings(max_examples=10_000, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1)), max_size=40))
+@given(st.lists(st.tuples(st.sampled_from((*ACTIONS, "prune")), st.integers(0, 1)), max_size=40))
 def test_random_histories_keep_all_that_is_needed(actions: list[tuple[str, int]]) -> None:
     history = History(MemoryStore(f"memory://{uuid.uuid4().hex}"))
-    for action, stage in actions:
-        history.do(action, stage)
-    before = history.facts()
-    for one in list(unneeded(history.ledger)):
-        history.store.delete(one.prefix)
-    assert history.facts() == before
-    assert list(unneeded(history.ledger)) == []
+    for action, stage in [*actions, ("prune", 0)]:
+        if action != "prune":
+            history.do(action, stage)
+            continue
+        before = history.facts()
+        for one in list(unneeded(history.ledger)):
+            history.store.delete(one.prefix)
+        assert history.facts() == before
+        assert list(unneeded(history.ledger)) == []

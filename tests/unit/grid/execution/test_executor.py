@@ -1,6 +1,7 @@
 """What executors receive and report, and how a grid file names one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,17 @@ from typing import Any
 import pytest
 
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import Outcome, RunOptions, jobs_of
+from grid.execution.job import Begun, Outcome, RunOptions, jobs_of
 from grid.execution.local import LocalExecutor
-from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
+from grid.execution.perform import (
+    devices_of,
+    packed_jobs,
+    packed_outcomes,
+    perform,
+    unpacked_jobs,
+    unpacked_outcomes,
+    usable_devices_of,
+)
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
@@ -126,6 +135,36 @@ class BoomConfig(AugmentationConfig):
     def build(self) -> Any:
         raise RuntimeError("boom in my augmentation")
 """
+
+
+def test_an_evaluation_uses_the_devices_of_its_cell_where_there_is_room_and_needs_one(make: Callable[..., Grid]) -> None:
+    grid = make("compute.devices=3", axes={}, explainers=[])
+    (work,) = queue(grid).waiting.values()
+    train, evaluate = work.jobs
+    ledger = Ledger(store_of(grid))
+    assert [(job.devices, job.usable_devices) for job in (train, evaluate)] == [(3, 3), (1, 3)]
+    assert replace(evaluate, ranks=2).usable_devices == 2
+    assert [usable_devices_of([evaluate], ledger, room) for room in (0, 1, 2, 9)] == [1, 1, 2, 3]
+    assert usable_devices_of(work.jobs, ledger, 1) == devices_of(work.jobs, ledger) == 3, "a training cannot do with fewer"
+    assert devices_of([evaluate], ledger) == 1
+    (alone,) = queue(make(axes={}, explainers=[])).waiting.values()
+    assert {job.usable_devices for job in alone.jobs} == {1}
+
+
+def test_a_context_has_the_devices_that_were_reserved(make: Callable[..., Grid]) -> None:
+    grid = make("compute.devices=3", axes={}, explainers=[])
+    (work,) = queue(grid).waiting.values()
+
+    def devices(kind: str, reserved: int | None) -> int:
+        job = next(job for job in work.jobs if job.kind == kind)
+        attempt = Ledger(store_of(grid)).begin(job.kind, job.id, job.identity)
+        found: int = Begun(job, job.configs(), [], attempt).context(RunOptions(devices=reserved)).devices
+        return found
+
+    begun = replace(next(job for job in work.jobs if job.kind == "evaluate"), inputs={})
+    work = replace(work, jobs=(work.jobs[0], begun))
+    assert [devices("evaluate", reserved) for reserved in (None, 1, 2, 8)] == [3, 1, 2, 3]
+    assert [devices("train", reserved) for reserved in (None, 1)] == [3, 3]
 
 
 def test_a_stage_that_fails_in_a_user_s_file_is_recorded_with_its_line(

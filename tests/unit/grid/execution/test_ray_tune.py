@@ -10,13 +10,14 @@ from ray import tune
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
-from grid.execution.ray_tune import _enlarged, _trial
+from grid.execution.ray_tune import _enlarged, _searcher, _trial
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
+from grid.spec.launch_settings import Launch
 from grid.spec.stage_kind import stages_of
 
 CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
@@ -73,3 +74,40 @@ def test_work_on_two_devices_grows_as_far_as_two_of_its_slots_fit(tmp_path: Path
     assert grown == [True, True, False]
     assert said[-1] == "a cell: out of memory with 1 CPU, 2 GiB; it goes on with 1 CPU, 4 GiB"
     assert slots.of(work.id) == {"CPU": 1, "memory": 4 * 2**30}
+
+
+def searching(tmp_path: Path, count: int, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue]:
+    """Tune's view of a queue of that many cells, ``0``, ``1``, ..."""
+    ids = [str(number) for number in range(count)]
+    jobs = {id: Job("train", id, id, {}, {}, {}, "", str(tmp_path / "store")) for id in ids}
+    queue = WorkQueue({id: Work(id, id, (job,), frozenset()) for id, job in jobs.items()}, set(ids))
+    session = Session(queue, Ledger(tmp_path / "store"))
+    return _searcher(session, slots, Launch.model_validate(launch)), queue
+
+
+def given(searcher: Any) -> list[str]:
+    """What Tune is given until there is nothing for it at the moment."""
+    found = []
+    while config := searcher.suggest(f"trial {len(found)}"):
+        found.append(config["id"])
+    return found
+
+
+def test_on_this_machine_one_unit_of_work_waits_for_room_and_the_others_can_still_change_their_order(tmp_path: Path) -> None:
+    searcher, queue = searching(tmp_path, 6, Slots({"CPU": 1}, [{"CPU": 2}]))
+    assert given(searcher) == ["0", "1", "2"]
+    queue.reorder({"3": 1.0, "4": 2.0, "5": 9.0})
+    queue.end("1", {"1": Outcome("done")})
+    assert given(searcher) == ["5"]
+    elsewhere, _ = searching(tmp_path, 6, Slots({"CPU": 1}, [{"CPU": 2}]), address="auto")
+    assert given(elsewhere) == list("012345"), "a cluster grows for what waits"
+
+
+def test_while_one_waits_for_much_room_others_fill_what_is_free(tmp_path: Path) -> None:
+    slots = Slots({"CPU": 1}, [{"CPU": 4}])
+    for id, cpus in {"0": 3.0, "1": 2.0, "2": 4.0, "3": 1.0, "4": 1.0}.items():
+        slots._slots[id] = {"CPU": cpus}
+    searcher, queue = searching(tmp_path, 5, slots)
+    assert given(searcher) == ["0", "1", "3"], "the second waits, the fourth has room beside the first"
+    queue.end("0", {"0": Outcome("done")})
+    assert given(searcher) == ["2", "4"], "the third waits now, the last has room beside the second and the fourth"

@@ -54,6 +54,11 @@ def test_the_slots_of_all_devices_fit_on_the_nodes_at_once() -> None:
     assert ladder({"CPU": 1}, "host", one * 2, devices=2) == [0, 25 * GIB, 50 * GIB, 100 * GIB]
     assert ladder({"CPU": 5, "memory": 30.0 * GIB}, "host", one, devices=2) == [30 * GIB], "two have not enough processors"
     assert room({"CPU": 3, "GPU": 0, "memory": 40.0 * GIB}, NODES) == 3
+    assert room({"GPU": 1, "memory": 40.0 * GIB}, [{"GPU": 2, "memory": float("inf")}]) == 2
+    assert room({"CPU": 1}, [{"CPU": float("inf")}]) > 1000, "a node of an estimate may have no limit"
+    slots = Slots({"CPU": 1}, NODES, {"train": {"CPU": 2.0, "GPU": 1.0}})
+    slots.prepare("a", ["train"])
+    assert (slots.room("a"), slots.room("b")) == (2, 72)
 
 
 def test_a_slot_in_words() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from small import stages
 
-from grid.execution.spending_estimate import Estimate, device_of, estimate, estimate_lines, ordering
+from grid.execution.spending_estimate import Estimate, device_of, estimate, estimate_lines
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import Plan, PlannedStage, make_plan, store_of
-from grid.plan.workload import Workload, workloads
+from grid.plan.workload import workloads
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.launch_settings import Launch
 
@@ -24,9 +24,11 @@ ONE = {"base": {}, "axes": {"rate": RATES}, "protocols": [], "explainers": []}  
 def took(plan: Plan, stage: PlannedStage, seconds: float, device: str = "NVIDIA H100") -> None:
     """Finishes a stage that took so long."""
     about = {"workload": workloads(plan)[stage.id].record()}
-    attempt = Ledger(store_of(plan.grid)).begin(stage.stage, stage.id, stage.node.identity, about=about)
+    ledger = Ledger(store_of(plan.grid))
+    needs = ledger.markers(dict.fromkeys(stage.needs, "train"))
+    attempt = ledger.begin(stage.stage, stage.id, stage.node.identity, about=about)
     attempt.clock -= seconds
-    attempt.finish({}, {}, stage.source, [], {"device": device})
+    attempt.finish({}, {id: marker.content for id, marker in needs.items() if marker}, stage.source, [], {"device": device})
 
 
 def tenth(make: Make, seconds: float = 3600.0, count: int = 5, device: str = "NVIDIA H100", **launch: Any) -> Plan:
@@ -125,8 +127,6 @@ def test_a_large_detection_is_divided_as_in_a_launch(make: Make) -> None:
 
 
 def test_shapes_that_do_not_suit_are_refused(make: Make) -> None:
-    with pytest.raises(BadInput, match="one type at a time"):
-        estimate(tenth(make), "1x1:H100+1x1:A100")
     with pytest.raises(BadInput, match="has no room for rate=r6"):
         estimate(tenth(make, resources={"gpus": 2}), "4x1:H100")
     assert estimate(tenth(make), "1x1:H100+1x0/4").unknown == {}
@@ -145,10 +145,19 @@ def test_each_device_of_a_training_is_reserved(make: Make) -> None:
     assert found.hours["GPU"].median == pytest.approx(4 * found.seconds.median / 3600)
 
 
-def test_work_that_was_never_measured_is_ordered_by_its_amount() -> None:
-    works = {"a": Workload("train", "net", 1e12), "b": Workload("train", "net", 3e12), "c": Workload("detect mtcnn", "", 50.0)}
-    assert ordering(works, dict.fromkeys(works)) == {"a": 100.0, "b": 300.0, "c": 5.0}
-    assert ordering(works, {**dict.fromkeys(works), "a": 7.0})["a"] == 7.0
+def test_an_evaluation_alone_reserves_the_devices_of_its_cell_as_far_as_there_is_room(make: Make) -> None:
+    parts = {**ONE, "axes": {"rate": {name: RATES[name] for name in ("r1", "r2")}}, "base": {"compute": {"devices": 4}}}
+    parts["protocols"] = [{"name": "drawn", "subjects": 20, "shots": 8, "folds": 5}]
+    grid = make(**{**parts, "launch": {"study": str(make().spec.launch.study)}})
+    plan = make_plan(grid)
+    for stage in [stage for stage in plan.stages if stage.stage == "train"]:
+        took(plan, stage, 60)
+    took(plan, next(stage for stage in plan.stages if stage.stage == "evaluate"), 3600)
+    plan = make_plan(grid)
+    assert [stage.stage for stage in plan.open] == ["evaluate"]
+    found = {shape: estimate(plan, shape) for shape in ("1x8:H100", "1x2:H100", "1x1:H100")}
+    held = {shape: one.hours["GPU"].median / (one.seconds.median / 3600) for shape, one in found.items()}
+    assert held == {"1x8:H100": pytest.approx(4), "1x2:H100": pytest.approx(2), "1x1:H100": pytest.approx(1)}
 
 
 def test_kinds_without_networks_and_without_gpus_run_on_the_cpu() -> None:

@@ -13,7 +13,7 @@ from small import SMALL
 from grid.execution.executor import Session
 from grid.execution.job import Outcome, jobs_of
 from grid.execution.scheduler import Work, WorkQueue, queue_of
-from grid.execution.spending_limit import Limits, SpendingLimit
+from grid.execution.spending_limit import SpendingLimit
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.study import Study
@@ -21,6 +21,7 @@ from grid.plan.plan import make_plan, store_of
 from grid.plan.study_record import write_plan
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.prices import Prices
+from grid.spec.spending_limits import Limits
 
 HOUR = 3600.0
 SLOT = {"CPU": 2.0, "GPU": 1.0}

@@ -11,7 +11,7 @@ import pytest
 from grid.ledger.attempt_log import AttemptLog
 from grid.ledger.lock import Lock
 from grid.ledger.study import Study
-from grid.results.logs import fresh, line, stage_log, study_log
+from grid.results.logs import line, logged_stages, stage_log, study_log
 from grid.spec.grid_file import BadInput
 
 Make = Callable[..., Study]
@@ -132,8 +132,8 @@ def test_following_prints_each_line_once_until_nothing_computes(
     assert len(said) == len({(row["time"], row["message"]) for row in rows})
 
 
-def test_only_new_rows_are_fresh() -> None:
-    seen: set[str] = set()
-    row = {"id": "a", "attempt": 1, "time": 1.0, "message": "x"}
-    assert fresh([row], seen) == [row]
-    assert fresh([row, {**row, "time": 2.0}], seen) == [{**row, "time": 2.0}]
+def test_stages_are_named_from_the_record_alone(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(study.ledger), "status", lambda *_: pytest.fail("the ledger was read"))
+    found = logged_stages(study, {"backbone": ["resnet34"]}, None)
+    assert {str(one.name) for one in found} == set(map(str, study.record["cells"][1]["stages"]))
+    assert {one.cell for one in found} == {"backbone=resnet34"}

@@ -17,6 +17,13 @@ def test_other_texts_are_refused_in_words(text: str) -> None:
         checked_shape(text)
 
 
+def test_one_shape_has_gpus_of_one_type() -> None:
+    for text in ("1x1:H100+1x1:A100", "1x1:H100+1x1"):
+        with pytest.raises(ValueError, match="estimate one type at a time"):
+            checked_shape(text)
+    assert len(parse_shape("1x1:H100+2x8:H100+1x0/4")) == 3
+
+
 def test_a_grid_file_is_checked_when_it_is_read() -> None:
     assert Launch(cluster="4x8:H100").cluster == "4x8:H100"
     with pytest.raises(ValueError, match="is no part of a cluster"):

@@ -1,5 +1,6 @@
 """What a network sees of each image, and how the embeddings of these views are added."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +48,11 @@ def test_corners_are_the_four_corners_and_each_has_its_own_sync_image() -> None:
         assert torch.equal(synced, plain.flip(3))
 
 
+def alone(report: Callable[[dict[str, Any]], None] = lambda row: None) -> Any:
+    """The context of an evaluation on one device."""
+    return SimpleNamespace(device="cpu", accelerator="cpu", devices=1, fast=False, helper=None, report=report)
+
+
 @dataclass
 class Columns:
     """A network whose embedding is the mean of each column of the first channel."""
@@ -64,7 +70,7 @@ def test_the_views_of_an_image_are_added_and_batches_make_no_difference() -> Non
     table = CropTable(crops, SIDE, np.arange(count), 0)
     said: list[dict[str, Any]] = []
     network = Columns([])
-    context: Any = SimpleNamespace(device="cpu", report=said.append)
+    context = alone(said.append)
     found = embed(network, table, protocol(flip_test=True), context)  # type: ignore[arg-type]
     columns = crops[..., 0].astype(np.float32).mean(axis=1) / 127.5 - 1
     np.testing.assert_allclose(found, columns + columns[:, ::-1], atol=1e-5)
@@ -90,7 +96,7 @@ def test_views_are_added_in_32_bits_under_bfloat16() -> None:
             return seen[-1]
 
     crops = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
-    context: Any = SimpleNamespace(device="cpu", report=lambda row: None)
+    context = alone()
     table = CropTable(crops, SIDE, np.arange(3), 0)
     found = embed(Linear(), table, protocol(flip_test=True, precision="bf16-mixed"), context)  # type: ignore[arg-type]
     assert [one.dtype for one in seen] == [torch.bfloat16] * 2
@@ -116,7 +122,7 @@ def test_predictions_are_averaged_over_the_views_and_those_of_identities_are_lef
     count = BATCH + 3
     crops = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
     table = CropTable(crops, SIDE, np.arange(count), 0)
-    context: Any = SimpleNamespace(device="cpu", report=lambda row: None)
+    context = alone()
     network: Any = Attributes()
     found = predicted(network, table, protocol(flip_test=True), context)
     columns = crops[..., 0].astype(np.float32).mean(axis=1) / 127.5 - 1

@@ -151,11 +151,16 @@ def test_a_failed_cell_says_why_and_finishes_when_it_is_retried(new_study: Make)
     assert sync_pass(study.path).writes == 0
 
 
-def test_a_hidden_cell_keeps_its_run_and_a_skipped_one_has_none(new_study: Make) -> None:
-    study = new_study(axes=AXES, pairs=40, explainers=(), hidden=[{"detection": "mtcnn"}])
+def test_a_hidden_cell_keeps_its_run_but_gets_no_new_one_and_a_skipped_one_has_none(new_study: Make) -> None:
+    study = new_study(axes=AXES, pairs=40, explainers=())
+    sync_pass(study.path)
+    edit(study, lambda record: record.update(hidden=record["cells"][1:], cells=record["cells"][:1]))
     sync_pass(study.path)
     found = {name: run.data.tags["facegrid.hidden"] for name, run in runs(study).items()}
     assert found == {"resnet34 / none": "false", "resnet34 / mtcnn": "true"}
+    connect(tracking_of(study.record, study.path)).delete_run(runs(study)["resnet34 / mtcnn"].info.run_id)
+    assert len(sync_pass(study.path).runs) == 1
+    assert set(runs(study)) == {"resnet34 / none"}
     study = new_study("other", axes=AXES, pairs=40, explainers=(), skipped=[{"detection": "mtcnn"}])
     assert len(sync_pass(study.path).runs) == 1
 
