@@ -47,8 +47,8 @@ def _duration(ledger: Ledger, kind: str, id: str, known: Workload | None) -> Dur
         marker = ledger.marker(kind, id)
     except Damaged:
         return None
-    if marker is None or "device" not in marker.environment:
-        return None
+    if marker is None or "device" not in marker.environment or not marker.facts.get("promoted", True):
+        return None  # a trial that was not promoted trained nothing
     workload = _claimed(ledger, marker) or known
     if workload is None or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
         return None
