@@ -175,9 +175,14 @@ class PatchedImages:
             image[here[0] : here[2], here[1] : here[3]] = patch
         return image
 
-    def mask(self, index: int) -> np.ndarray:
-        """bool (height, width): where the image was patched; nowhere for the second image of a pair."""
-        found = np.zeros((self.manifest.heights[index], self.manifest.widths[index]), bool)
+    def mask(self, index: int, on: int | None = None) -> np.ndarray:
+        """bool (height, width): where the image was patched; nowhere for the second image of a pair.
+
+        Args:
+            on: another image, where these places are marked instead
+        """
+        shown = index if on is None else on
+        found = np.zeros((self.manifest.heights[shown], self.manifest.widths[shown]), bool)
         for top, left, bottom, right in self._boxes(index, found):
             found[top:bottom, left:right] = True
         return found

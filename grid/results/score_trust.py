@@ -55,7 +55,7 @@ def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mappi
     """See ``score_trust``; ``images`` returns the images of a score's explanation, as in its manifest, or none."""
     groups: dict[tuple[int, str], list[Scored]] = {}
     for one in scored:
-        if one.of.startswith("pairs") and one.state == "done" and one.result and one.result.get("difference_maps"):
+        if one.of.startswith("pairs") and one.state == "done" and one.result and _is_of_differences(one.result):
             groups.setdefault((id(one.row), one.of), []).append(one)
     found = []
     for some in groups.values():
@@ -80,6 +80,12 @@ def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mappi
                 agreement = score_agreement(*tables, *zip(*(subjects[pair] for pair in order), strict=True))
                 found.append(Trust(some[0].row, some[0].of, truth, score, score in truths, maps, agreement))
     return found
+
+
+def _is_of_differences(result: Mapping[str, Any]) -> bool:
+    """Whether maps of the difference were scored; pointing with ``truth: similarity`` is ground truth of the other maps."""
+    other = result["score"] == TRUTH and result["config"].get("truth") == "similarity"
+    return bool(result.get("difference_maps")) and not other
 
 
 def _pairs(images: Sequence[Mapping[str, Any]]) -> dict[Pair, tuple[str, str]]:
