@@ -43,7 +43,7 @@ from grid.terminal import styled
 from modules.layers.normalize import unit
 
 GRID, FINDINGS = "judge.yaml", "preprocessing.json"
-SHARD = 1024  # images of a detection that one process takes at a time: LFW View 2 has 7,702, for up to 8 processes
+SHARD = 512  # images of a detection that a process takes at a time: few, so that all processes end together
 AXIS = "model"
 
 
