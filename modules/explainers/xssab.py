@@ -82,7 +82,7 @@ class XSSAB(PairExplainer):
 
 def _arguments(network: Any, image: Tensor, other: Tensor, match: Tensor) -> Tensor:
     """Maps (2, H, W) float64 of an image (3, H, W): of the components in ``match``, bool (D,), and of the others."""
-    reference = functional.normalize(embed_rows(network, other[None]), dim=1)[0]
+    reference = functional.normalize(embed_rows(network, other[None], 1), dim=1)[0]
     with torch.enable_grad():
         leaf = image[None].detach().clone().requires_grad_()
         unit = functional.normalize(network.embed(leaf.clone()).double(), dim=1)[0]  # a leaf must not be modified in place
