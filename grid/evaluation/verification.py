@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from configs.data_interfaces import Pairs, ProtocolConfig
 from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
 from grid.evaluation.task import EvaluationTask
-from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
+from grid.spec.measure import CROSS_VALIDATED_TITLE, Measure, area_under_curve, in_percent, keys_in
 from modules.metrics.accuracy_modes import all_modes
 from modules.metrics.operating_points import failure_to_enroll, operating_points
 from modules.metrics.verification import verification
@@ -41,10 +41,8 @@ class Task(EvaluationTask):
         )
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
-        folds = {len(one["ten_fold"].get("folds") or ()) or 10 for one in found}
-        title = f"{folds.pop()}-fold" if len(folds) == 1 else "cross-validated" if folds else "10-fold"
         return [
-            Measure("ten_fold", f"Accuracy, {title}"),
+            Measure("ten_fold", CROSS_VALIDATED_TITLE),
             Measure("best_threshold", "Accuracy, best threshold"),
             Measure("eer", "EER", lower_is_better=True),
             area_under_curve(found),

@@ -29,7 +29,7 @@ from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.results.columns import units_note
+from grid.results.columns import CROSS_VALIDATED, units_note
 from grid.results.replication import replicates
 from grid.results.rows import Table
 from grid.results.searches import searches
@@ -66,6 +66,7 @@ def page(
         "image": _image,
         "ramp": _ramp,
         "units_note": units_note,
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
     repeated = replicates(study, table)
@@ -128,6 +129,8 @@ def page(
         common=common([row.cell.config for row in table.rows if row.cell.config]),
         scope=" and ".join(study.record["replicate_scope"]),
         times=times(table),
+        design=study.record.get("design"),
+        folds=_folds(table),
         analyses=analyses,
         plots=plots,
         inline=lambda plot: Markup(plot.inline),
@@ -152,8 +155,19 @@ def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, text) for key, text in (texts[0] if texts else {}).items() if all(one.get(key) == text for one in texts)]
 
 
+def _folds(table: Table) -> str:
+    """The number of folds in brackets, such as `` (10 folds)``; empty if unknown."""
+    found = {
+        len(entry["folds"])
+        for row in table.rows
+        for one in row.metrics.values()
+        if (entry := one.get(CROSS_VALIDATED) or {}).get("folds")
+    }
+    return f" ({' or '.join(map(str, sorted(found)))} folds)" if found else ""
+
+
 def _heading(title: str) -> str:
-    """A column title that breaks after a comma rather than within ``10-fold`` or ``0.1 %``."""
+    """A column title that breaks after a comma rather than within ``cross-validated`` or ``0.1 %``."""
     return title.replace(" %", "\u00a0%").replace("-", "\u2011")
 
 

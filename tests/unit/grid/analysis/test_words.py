@@ -29,7 +29,7 @@ def test_a_factor_with_an_effect_is_named_with_its_levels(found):
     metric = judged(found.metrics[0], 0.2, 0.001, 0.6)
     text = words.verdict(found, metric)
     value = words.difference(metric.column, metric.effects.terms[1].levels[1].value)
-    assert text.startswith("By Accuracy, 10-fold, detection matters (none ")
+    assert text.startswith("By Accuracy, cross-validated, detection matters (none ")
     assert f"mtcnn {value} points from the mean)" in text
     assert "for other test subjects, with these trained networks" in text
     assert text.endswith("The other 2 of 3 terms are not significant.")
@@ -37,7 +37,7 @@ def test_a_factor_with_an_effect_is_named_with_its_levels(found):
 
 def test_no_effect_found_is_not_called_no_effect(found):
     text = words.verdict(found, judged(found.metrics[0], 0.2, 0.06, 0.6))
-    assert text.startswith("No factor has a significant effect on Accuracy, 10-fold")
+    assert text.startswith("No factor has a significant effect on Accuracy, cross-validated")
 
 
 def test_an_effect_for_other_subjects_alone_is_none_where_seeds_disagree(found):

@@ -19,9 +19,9 @@ def with_numbers(table, numbers):
 def test_the_best_cell_has_the_highest_ten_fold_accuracy_and_the_headline_says_so(make_study):
     table = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, explainers=()))
     (found,) = headlines(with_numbers(table, [(0.6083, 0.65), (0.61, 0.62)]))
-    assert (found.title, found.levels, found.among) == ("Accuracy, 10-fold", {"backbone": "resnet34"}, 2)
+    assert (found.title, found.levels, found.among) == ("Accuracy, cross-validated", {"backbone": "resnet34"}, 2)
     assert [(number.title, number.text) for number in found.numbers[:2]] == [
-        ("Accuracy, 10-fold", "61.00 %"),
+        ("Accuracy, cross-validated", "61.00 %"),
         ("Accuracy, best threshold", "62.00 %"),
     ]
 
