@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test gpu check docs format chaos bench jspsych clean
+.PHONY: help env demo test gpu check docs format chaos bench jspsych echarts clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -55,6 +55,10 @@ bench: $(READY) ## measurements, as ratios
 JSPSYCH ?= 8.3.0
 jspsych: ## renew the copy of jsPsych that human studies use; needs npm
 	sh grid/human_study/web/jspsych/renew.sh $(JSPSYCH)
+
+ECHARTS ?= 6.1.0
+echarts: ## renew the copy of Apache ECharts that draws the charts of reports; needs npm
+	sh grid/report/interactive/echarts/renew.sh $(ECHARTS)
 
 clean: ## caches; studies and the environment stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -303,6 +303,10 @@ class ProtocolConfig(ThirdParty, Component, ABC):
         """
         return None
 
+    def common_region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
+        """Ground truth of where image ``row`` shows the same as image ``other``, of another subject; as ``region``."""
+        return None
+
 
 class Pairs(Protocol):
     """Pairs of manifest rows to compare; four arrays of equal length."""

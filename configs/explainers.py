@@ -78,6 +78,10 @@ class ExplainerConfig(Component, ABC):
         """Names of the maps that are large where the two images of a pair differ; "" is a method's only map."""
         return frozenset({""}) if self.pair_target == "distance" else frozenset()
 
+    def passes(self, dimension: int) -> float:
+        """How the work for one image grows with the ``dimension`` of the embedding, for estimates of time; 1: not at all."""
+        return 1.0
+
     @abstractmethod
     def build(self) -> Any:
         """An explainer: see ``modules.attribution.explainer``."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,14 @@ class Manifest:
                 total.update(data)
         return total.hexdigest()
 
-    def subset(self, rows: Iterable[int]) -> Manifest:
-        """The manifest of the given rows, in the given order; ``skipped`` is kept."""
+    def subset(self, rows: Iterable[int]) -> Self:
+        """The manifest of the given rows, in the given order; ``skipped`` and what a subclass adds are kept."""
         chosen = [int(row) for row in rows]
-        return Manifest(
+        return replace(
+            self,
             keys=tuple(self.keys[row] for row in chosen),
             identities=tuple(self.identities[row] for row in chosen),
             widths=tuple(self.widths[row] for row in chosen),
             heights=tuple(self.heights[row] for row in chosen),
             digests=tuple(self.digests[row] for row in chosen),
-            skipped=self.skipped,
         )

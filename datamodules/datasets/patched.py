@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -18,7 +18,7 @@ from pydantic import model_validator
 from configs.component import Missing, canonical
 from configs.data_interfaces import Column, Dataset, DatasetConfig, Pairs, Progress
 from configs.data_interfaces import Manifest as AnyManifest
-from datamodules.manifest import Manifest
+from datamodules.derived_manifest import DerivedManifest
 from datamodules.patches import Patches, PatchesConfig, boxes, patches_of
 
 
@@ -112,34 +112,22 @@ def patched_key(pair: int, key: str) -> str:
 
 
 @dataclass(frozen=True)
-class PatchedManifest(Manifest):
+class PatchedManifest(DerivedManifest):
     """Attributes:
-    source: the manifest of the images before they are patched, whole
-    rows: the row of each image there
+    rows: the row of each image in ``original``, which is that of all images, whole
     patches: the patches of each image; None for the second images of the pairs
     original_pairs: the pairs, as rows there
     """
 
-    source: Any = None
     rows: tuple[int, ...] = ()
     patches: tuple[Patches | None, ...] = ()
     original_pairs: Any = None
 
-    @property
-    def original(self) -> AnyManifest:
-        found: AnyManifest = self.source
-        return found
-
-    def subset(self, rows: Iterable[int]) -> PatchedManifest:
+    def subset(self, rows: Iterable[int]) -> Self:
+        """See ``Manifest.subset``."""
         chosen = [int(row) for row in rows]
-        part = super().subset(chosen)
-        return PatchedManifest(
-            **{key: getattr(part, key) for key in ("keys", "identities", "widths", "heights", "digests", "skipped")},
-            source=self.source,
-            rows=tuple(self.rows[row] for row in chosen),
-            patches=tuple(self.patches[row] for row in chosen),
-            original_pairs=self.original_pairs,
-        )
+        mine = tuple(self.rows[row] for row in chosen)
+        return replace(super().subset(chosen), rows=mine, patches=tuple(self.patches[row] for row in chosen))
 
 
 class PatchedImages:
@@ -175,9 +163,14 @@ class PatchedImages:
             image[here[0] : here[2], here[1] : here[3]] = patch
         return image
 
-    def mask(self, index: int) -> np.ndarray:
-        """bool (height, width): where the image was patched; nowhere for the second image of a pair."""
-        found = np.zeros((self.manifest.heights[index], self.manifest.widths[index]), bool)
+    def mask(self, index: int, on: int | None = None) -> np.ndarray:
+        """bool (height, width): where the image was patched; nowhere for the second image of a pair.
+
+        Args:
+            on: another image, where these places are marked instead
+        """
+        shown = index if on is None else on
+        found = np.zeros((self.manifest.heights[shown], self.manifest.widths[shown]), bool)
         for top, left, bottom, right in self._boxes(index, found):
             found[top:bottom, left:right] = True
         return found

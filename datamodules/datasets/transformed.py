@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -20,7 +20,7 @@ from configs.data_interfaces import Column, Dataset, DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
 from configs.lookup import component
 from configs.transforms import Transform
-from datamodules.manifest import Manifest
+from datamodules.derived_manifest import DerivedManifest
 
 
 class TransformedDatasetConfig(DatasetConfig):
@@ -99,25 +99,13 @@ class TransformedDatasetConfig(DatasetConfig):
         return height, width
 
 
-@dataclass(frozen=True)
-class TransformedManifest(Manifest):
-    """Attributes:
-    source: the manifest of the original images, row by row.
-    """
+class TransformedManifest(DerivedManifest):
+    """Its rows are those of ``original``."""
 
-    source: Any = None
-
-    @property
-    def original(self) -> AnyManifest:
-        found: AnyManifest = self.source
-        return found
-
-    def subset(self, rows: Iterable[int]) -> TransformedManifest:
+    def subset(self, rows: Iterable[int]) -> Self:
+        """See ``Manifest.subset``."""
         chosen = [int(row) for row in rows]
-        part = super().subset(chosen)
-        return TransformedManifest(
-            part.keys, part.identities, part.widths, part.heights, part.digests, part.skipped, self.original.subset(chosen)
-        )
+        return replace(super().subset(chosen), source=self.original.subset(chosen))
 
 
 class TransformedImages:

@@ -62,12 +62,29 @@ class PatchedPairsProtocolConfig(PatchesConfig, PairsConfig):
         )
 
     def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
-        """The patches in the first image of a genuine pair; None for second images, impostor pairs and other pairs of images.
+        """The patches in the first image of a genuine pair; None for second images, impostor pairs and other pairs."""
+        images = _patched(dataset)
+        return images.mask(row) if _is_pair(images, row, other, same=True) else None
 
-        The patches of impostor pairs are where the two images agree: ``PatchedImages.mask``.
+    def common_region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
+        """The patches in either image of an impostor pair: in the first image, and where they are from in the second one.
+
+        None for genuine pairs and other pairs of images.
         """
-        assert isinstance(dataset, PatchedImages), f"protocol patched_pairs has no images of {type(dataset).__name__}"
-        rows, patches = dataset.manifest.rows, dataset.manifest.patches
-        if (one := patches[row]) is None or not one.same or not one.places:
-            return None
-        return dataset.mask(row) if patches[other] is None and rows[other] == one.partner else None
+        images = _patched(dataset)
+        if _is_pair(images, row, other, same=False):
+            return images.mask(row)
+        return images.mask(other, on=row) if _is_pair(images, other, row, same=False) else None
+
+
+def _patched(dataset: Dataset) -> PatchedImages:
+    assert isinstance(dataset, PatchedImages), f"protocol patched_pairs has no images of {type(dataset).__name__}"
+    return dataset
+
+
+def _is_pair(images: PatchedImages, first: int, second: int, same: bool) -> bool:
+    """Whether two images are a pair of that kind, and the first one has patches."""
+    rows, patches = images.manifest.rows, images.manifest.patches
+    if (one := patches[first]) is None or one.same != same or not one.places:
+        return False
+    return patches[second] is None and rows[second] == one.partner

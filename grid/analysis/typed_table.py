@@ -15,12 +15,13 @@ from grid.analysis.claim_verdicts import Evidence
 from grid.results.columns import Column
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
+from grid.spec.measure import CROSS_VALIDATED_TITLE
 from modules.metrics.intervals import normal_variance
 from modules.metrics.paired_tests import Estimate, student
 
 PAIRS = ("genuine", "impostor")  # columns with numbers of pairs
 ERRORS = ("eer", "fmr", "fnmr", "fte")  # lower is better
-TITLES = {"best_threshold": "Accuracy, best threshold", "ten_fold": "Accuracy, 10-fold", "eer": "EER", "auc": "AUC"}
+TITLES = {"best_threshold": "Accuracy, best threshold", "ten_fold": CROSS_VALIDATED_TITLE, "eer": "EER", "auc": "AUC"}
 _HEAD = re.compile(r"(?P<key>[a-z0-9_:.\-]+)(?P<percent> \[%\])?(?P<end> low| high)?")
 METRICS = re.compile(r"auc|eer|ten_fold|best_threshold|accuracy|(val|fmr|fnmr|fte)(:[0-9.e\-]+)?")
 INDEPENDENT = "other pairs of images, with these trained networks and as if the cells had been tested on different pairs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.comparisons import LEVEL, Comparisons
@@ -135,6 +135,28 @@ def _effect(column: Column, term: TermEffect) -> str:
         return f"what {one} does depends on {other}"
     parts = [f"{level.levels[0]} {difference(column, level.value)}" for level in term.levels[:FEW]]
     return f"{term.name} matters ({', '.join(parts)}{unit(column)} from the mean)"
+
+
+def contributions(metric: MetricAnalysis, levels: Mapping[str, str], value: float) -> str:
+    """What leads from the mean of all cells to the value of one of them: the main effects of its levels, the largest first,
+    and the rest, which is interactions and chance. Empty without any main effect."""
+    effects = [
+        (f"{level.term[0]} {level.levels[0]}", level.value)
+        for term in metric.effects.terms
+        for level in term.levels
+        if len(level.term) == 1 and levels.get(level.term[0]) == level.levels[0]
+    ]
+    if not effects:
+        return ""
+    column, mean = metric.column, metric.effects.mean
+    effects.sort(key=lambda one: -abs(one[1]))
+    rest = value - mean - sum(effect for _, effect in effects)
+    parts = [f"{name} {difference(column, effect)}" for name, effect in effects]
+    parts.append(f"interactions and chance {difference(column, rest)}")
+    return (
+        f"From the mean of all cells, {column.text(mean)}{column.unit}, to its {column.text(value)}{column.unit}"
+        f"{', in' + unit(column) if column.percent else ''}: {', '.join(parts)}."
+    )
 
 
 def _whose(terms: Sequence[TermEffect]) -> str:

@@ -110,7 +110,7 @@ def _study(
     if as_json:
         print(json.dumps(facts, indent=1))
     else:
-        explaining.told(facts, study, out)
+        explaining.print_result(facts, study, out)
     raise typer.Exit(1 if any(row["state"] in ("failed", "unfinished") for row in facts["explanations"]) else 0)
 
 
@@ -147,4 +147,4 @@ def _two(
     if as_json:
         print(json.dumps(facts, indent=1))
     else:
-        two_images.told(facts, out)
+        two_images.print_result(facts, out)

@@ -1,7 +1,12 @@
-"""Runs all work sequentially in this process, without Ray, so that breakpoints work."""
+"""Runs work sequentially in this process, without Ray, so that breakpoints work.
+
+Only the shards of a detection run at the same time, each in a process of its own: every cell waits for them, and on a CPU each
+uses one core. ``debug`` computes them here, too.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -11,15 +16,17 @@ from grid.execution.job import WAIT, Outcome, RunOptions, accelerator, device_wo
 from grid.execution.perform import perform, usable_devices_of
 from grid.execution.scheduler import Work
 from grid.execution.slots import UNLIMITED
+from grid.execution.work_processes import Ended, WorkProcesses
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
+from grid.spec.stage_name import DETECT_SHARD
 from grid.stages.ranks import RankLost
 
 
 class LocalExecutor(Executor):
-    """Runs work sequentially in this process; ``debug`` uses it too.
+    """Runs work in this process, and shards of a detection beside it; ``debug`` uses it too.
 
     Args:
         fast, raises, wait: see ``RunOptions``.
@@ -34,7 +41,54 @@ class LocalExecutor(Executor):
         """See ``Executor.run``; raises BadInput as ``check`` does."""
         self.check(session)
         while work := session.take(self.reserved):
-            self.perform(session, work)
+            if _is_shard(work) and any(map(_is_shard, session.queue.ready())) and (most := self.processes(session)) > 1:
+                self._together(session, work, most)
+            else:
+                self.perform(session, work)
+
+    def processes(self, session: Session) -> int:
+        """How many shards of a detection run at once: one on a GPU, which they would share, and in a debugger."""
+        if self.options.accelerator == "gpu" or self.options.raises or self.options.fast or not session.ledger.store.shared:
+            return 1
+        fit = int(len(os.sched_getaffinity(0)) / self.launch.resources.cpus)
+        return max(1, min(fit, self.launch.concurrency or fit))
+
+    def _together(self, session: Session, work: Work, most: int) -> None:
+        """Performs a shard that was taken, and all ready ones, in up to ``most`` processes."""
+        options = {"accelerator": self.options.accelerator, "wait": self.options.wait, "reserved": self.reserved(work)}
+        losses: dict[str, int] = {}
+        with WorkProcesses(options) as processes:
+            processes.start(work)
+            while True:
+                while processes.running < most and (more := self._ready_shard(session)):
+                    processes.start(more)
+                if not processes.running:
+                    return
+                said = processes.next()
+                if not isinstance(said, Ended):
+                    session.report(said.work, said.label, said.row)
+                elif said.outcomes is not None:
+                    session.end(said.work, said.outcomes)
+                else:
+                    most = max(1, most - 1)  # where memory ran out, fewer processes have more of it
+                    losses[said.work.id] = losses.get(said.work.id, 0) + 1
+                    self._lost(session, said, losses[said.work.id])
+
+    def _ready_shard(self, session: Session) -> Work | None:
+        """Takes a ready shard of a detection, if there is one."""
+        session.check()
+        work = next(session.affordable(filter(_is_shard, session.queue.ready()), self.reserved), None)
+        if work is not None:
+            session.start(work, self.reserved)
+        return work
+
+    def _lost(self, session: Session, said: Ended, times: int) -> None:
+        """Puts a shard whose process was lost back into the queue, or gives it up."""
+        if times > self.launch.retries:
+            session.lose(said.work)
+            return
+        session.say(f"{said.work.title}: its process was lost ({said.why}); it goes on in another one")
+        session.again(said.work)
 
     def reserved(self, work: Work) -> dict[str, float]:
         """The CPUs and GPUs of a unit of work: ``launch.resources`` and, where there is a GPU, one, for each of its devices."""
@@ -61,7 +115,8 @@ class LocalExecutor(Executor):
         """None if a process of a training on several devices was lost too often."""
         for left in range(self.launch.retries, -1, -1):
             try:
-                options = replace(self.options, reserved=self.reserved(work))
+                devices = self.options.devices if session.ledger.store.shared else 1  # others would not see the store
+                options = replace(self.options, devices=devices, reserved=self.reserved(work))
                 return perform(work.jobs, partial(session.report, work), options)
             except RankLost as lost:
                 if self.options.raises:
@@ -101,3 +156,8 @@ def visible_gpus(accelerator: str) -> int | None:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _is_shard(work: Work) -> bool:
+    """Whether the work is a shard of a detection and nothing else."""
+    return all(job.kind == DETECT_SHARD for job in work.jobs)

@@ -5,20 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grid.execution.child_process import kill, start
 from grid.stages.ranks import Helpers, Report, Team
-
-# A line on stdin has the path and the task. Nothing may be imported before the path is set.
-_PROGRAM = """
-import json, sys
-task = json.loads(sys.stdin.readline())
-sys.path[:] = task["path"]
-from grid.execution.helper_process import main
-main(task["task"])
-"""
 
 
 class LocalHelpers(Helpers):
@@ -36,27 +27,12 @@ class _Processes(Team):
         self._processes: dict[int, subprocess.Popen[str]] = {}
         self._ended: dict[int, Report | None] = {}
         try:
-            for task in tasks:
-                self._start(task)
+            for task in tasks:  # Ctrl-C reaches rank 0, which decides for all
+                rank = task["helper"]["rank"]
+                self._processes[rank] = start("grid.execution.helper_process", task, gpu_of(rank, task["accelerator"]))
         except BaseException:
             self.stop()
             raise
-
-    def _start(self, task: Mapping[str, Any]) -> None:
-        rank = task["helper"]["rank"]
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **gpu_of(rank, task["accelerator"])},
-            start_new_session=True,  # Ctrl-C reaches rank 0, which decides for all
-            text=True,
-        )
-        self._processes[rank] = process
-        assert process.stdin is not None
-        process.stdin.write(json.dumps({"path": sys.path, "task": task}) + "\n")
-        process.stdin.flush()  # and left open: the helper ends with this process
 
     def ended(self) -> Mapping[int, Report | None]:
         for rank, process in self._processes.items():
@@ -68,15 +44,9 @@ class _Processes(Team):
 
     def stop(self) -> None:
         for process in self._processes.values():
-            process.kill()
+            process.kill()  # all of them before the first wait
         for process in self._processes.values():
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    try:
-                        pipe.close()
-                    except BrokenPipeError:  # it died before it read its task
-                        continue
+            kill(process)
 
 
 def gpu_of(rank: int, accelerator: str) -> dict[str, str]:

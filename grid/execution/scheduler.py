@@ -1,16 +1,20 @@
 """Scheduling: shared stages run as separate units of work, then the remaining stages of each cell together. No Ray.
 
 Ready work is taken in the order of its longest chain: its own expected duration and that of the longest chain of work that
-waits for it (longest processing time first; with dependencies, the upward rank of Topcuoglu et al., IEEE TPDS 13, 2002).
+waits for it (longest processing time first; with dependencies, the upward rank of Topcuoglu et al., IEEE TPDS 13, 2002). Before
+all other work, trials of asynchronous searches that are promoted go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from grid.execution.job import NO_MEMORY, Job, Outcome
-from grid.plan.plan import FAILED, RUN, Plan, PlannedStage
+from grid.execution.promotions import Promotions
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import FAILED, RUN, Plan, PlannedStage, store_of
 from grid.spec.stage_kind import stage_kind
 
 
@@ -38,6 +42,7 @@ class WorkQueue:
     expected: Mapping[str, float | None] = field(default_factory=dict)  # stage id -> seconds; None: never measured
     placed: set[str] = field(default_factory=set)  # ids of work that was put back to a certain place
     learn: Callable[[WorkQueue, Sequence[Job]], None] = lambda queue, jobs: None  # gets what was computed, and may reorder
+    promotions: Promotions = field(default_factory=Promotions)  # which trials of asynchronous searches may go on
     closed: str | None = None  # why no more work is started, see ``grid.execution.spending_limit``
 
     def take(self) -> Work | None:
@@ -48,8 +53,14 @@ class WorkQueue:
         return work
 
     def ready(self) -> Iterator[Work]:
-        """The waiting work whose inputs are all there, largest first; none if the queue is closed."""
-        return (work for work in self.waiting.values() if self.closed is None and not work.needs & self.missing)
+        """The waiting work whose inputs are all there, promotions of trials first, then the largest; none if it is closed."""
+        return (work for work in self._startable() if self.closed is None)
+
+    def _startable(self) -> Iterator[Work]:
+        gated = self.promotions.rivals
+        opened = [id for id in self.promotions.open(self.missing) if id in self.waiting]
+        works = chain((self.waiting[id] for id in opened), (one for one in self.waiting.values() if one.id not in gated))
+        return (work for work in works if not work.needs & self.missing)
 
     def start(self, work: Work) -> None:
         """Marks waiting work as running."""
@@ -67,7 +78,7 @@ class WorkQueue:
         return not self.running and (self.closed is not None or not self.waiting or self._stuck())
 
     def _stuck(self) -> bool:
-        return all(work.needs & self.missing for work in self.waiting.values())
+        return next(self._startable(), None) is None
 
     def end(self, id: str, outcomes: Mapping[str, Outcome]) -> None:
         """Records the end of work; ``outcomes`` maps stage ids to outcomes, for the stages that were run."""
@@ -129,7 +140,8 @@ class WorkQueue:
         self.running.pop(work.id, None)
         self.failed[work.id] = error
         for other in list(self.waiting.values()):
-            if other.id in self.waiting and any(job.id in other.needs for job in work.jobs if job.id in self.missing):
+            needs = other.needs | self.promotions.rivals.get(other.id, frozenset())
+            if other.id in self.waiting and any(job.id in needs for job in work.jobs if job.id in self.missing):
                 del self.waiting[other.id]
                 self.fail(other, f"it needs {work.title}, which failed")
 
@@ -150,12 +162,13 @@ def queue_of(
     todo = {stage.id for stage in plan.stages if stage.state == RUN}
     failed = {stage.id for stage in plan.stages if stage.state == FAILED}
     missing = todo | failed
+    promotions = Promotions.of(plan.stages, Ledger(store_of(plan.grid)))
     waiting: dict[str, Work] = {}
     spare: dict[str, Work] = {}
     for stage in sorted((s for s in plan.stages if stage_kind(s.stage).shared), key=lambda s: stage_kind(s.stage).order):
         work = Work(stage.id, shared_title(stage, plan), (jobs[stage.id],), frozenset(stage.needs))
         spare[stage.id] = work
-        if work.needs & failed:
+        if (work.needs | promotions.rivals.get(stage.id, frozenset())) & failed:
             failed.add(stage.id)  # stages that depend on it cannot run until the failure is retried
         elif stage.id in todo:
             parts = (shards or {}).get(stage.id, ())
@@ -178,7 +191,7 @@ def queue_of(
         waiting[cell.id] = Work(cell.id, cell.title, jobs_of_cell, needs)
     if seconds is not None:
         waiting = {work.id: work for work in largest_first(waiting.values(), missing, seconds)}
-    return WorkQueue(waiting=waiting, missing=missing, spare=spare)
+    return WorkQueue(waiting=waiting, missing=missing, spare=spare, promotions=promotions)
 
 
 def largest_first(works: Iterable[Work], missing: Collection[str], seconds: Mapping[str, float]) -> list[Work]:
@@ -195,13 +208,13 @@ def largest_first(works: Iterable[Work], missing: Collection[str], seconds: Mapp
             waiting_for.setdefault(need, []).append(work)
     chains: dict[str, float] = {}
 
-    def chain(work: Work) -> float:
+    def length(work: Work) -> float:
         if work.id not in chains:
             later = {other.id: other for job in work.jobs for other in waiting_for.get(job.id, ())}
-            chains[work.id] = own_seconds(work, missing, seconds) + max(map(chain, later.values()), default=0.0)
+            chains[work.id] = own_seconds(work, missing, seconds) + max(map(length, later.values()), default=0.0)
         return chains[work.id]
 
-    return sorted(works, key=chain, reverse=True)
+    return sorted(works, key=length, reverse=True)
 
 
 def own_seconds(work: Work, missing: Collection[str], seconds: Mapping[str, float]) -> float:

@@ -171,7 +171,7 @@ def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
     return f"{there} of {asked} {what}" if there < asked else None
 
 
-def told(facts: Mapping[str, Any], study: Study, console: Console) -> None:
+def print_result(facts: Mapping[str, Any], study: Study, console: Console) -> None:
     """Prints the result on a terminal."""
     for one in facts["passed_over"]:
         console.print(styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"]), soft_wrap=True)

@@ -172,7 +172,7 @@ def source_of(facts: Mapping[str, Any]) -> str:
     return "no decision: this training has no finished evaluation on pairs, and no --threshold was given"
 
 
-def told(facts: Mapping[str, Any], console: Console) -> None:
+def print_result(facts: Mapping[str, Any], console: Console) -> None:
     """Prints the result on a terminal."""
     console.print(Text(said(facts), style="bold"), soft_wrap=True)
     console.print(Text(source_of(facts)), soft_wrap=True)

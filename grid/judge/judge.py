@@ -26,6 +26,7 @@ from grid.judge.networks import Judged
 from grid.judge.panels import differentials, explainers, worst_pairs
 from grid.judge.preprocessing import Preprocessing
 from grid.judge.sample import Sample
+from grid.judge.stored_results import check_stored_results
 from grid.judge.survey import PARTS, Finding, survey
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
@@ -42,6 +43,7 @@ from grid.terminal import styled
 from modules.layers.normalize import unit
 
 GRID, FINDINGS = "judge.yaml", "preprocessing.json"
+SHARD = 512  # images of a detection that a process takes at a time: few, so that all processes end together
 AXIS = "model"
 
 
@@ -72,13 +74,14 @@ def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Fin
     """Runs what is missing; returns the study, what was tried for each network, and whether all cells are done.
 
     Raises:
-        BadInput: data are missing, or a network is refused.
+        BadInput: data are missing, a network is refused, or stored embeddings or scores are incomplete.
     """
     grid = _grid(request)
     study = request.to.absolute()
     prepare(study, store_of(grid))
     with Lock(LocalStore(study), "judge") as lock:
         plan = checked_plan(grid, None, console)
+        check_stored_results(plan, InputResolver(store_of(grid)))
         findings = _findings(request, InputResolver(store_of(grid)), console)
         networks = tuple(_better(one, findings[one.title], request.stated) for one in request.networks)
         more = differentials(plan, InputResolver(store_of(grid)))
@@ -116,7 +119,7 @@ def _grid(request: Request, stages: Sequence[Mapping[str, Any]] = (), explainers
         "protocols": request.protocols,
         "stages": [*worst_pairs(protocols), *stages],
         "explainers": list(explainers),
-        "launch": {"executor": "local", "study": str(request.to.absolute())}
+        "launch": {"executor": "local", "study": str(request.to.absolute()), "detect_images": SHARD}
         | ({"store": request.store} if request.store else {}),
     }
     request.to.mkdir(parents=True, exist_ok=True)

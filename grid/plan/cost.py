@@ -150,9 +150,10 @@ def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: d
     except Blocked:
         subjects, images = 2, 0  # not known yet: parameters of backbone and head do not depend on them
         classes = dict.fromkeys(cell.targets, 2) if cell.targets else subjects
-    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches, cell.targets)
+    parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches)
     key = (
         *map(id, parts),
+        str(cell.targets),
         subjects,
         str(classes),
         cell.input.pixels,

@@ -52,8 +52,8 @@ def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> D
         marker = ledger.marker(kind, id)
     except Damaged:
         return None
-    if marker is None or "device" not in marker.environment:
-        return None
+    if marker is None or "device" not in marker.environment or not marker.facts.get("promoted", True):
+        return None  # a trial that was not promoted trained nothing
     workload = _claimed(ledger, marker) or known
     if workload is None or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
         return None

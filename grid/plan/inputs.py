@@ -230,11 +230,13 @@ class InputResolver:
             self.families(data, made.near)
         counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
-            key = ("held", self._key(data), made.fraction, made.seed)
-            names = self._once(key, lambda: _datamodule("split").held_identities(counts, made.fraction, made.seed))
+            chosen = ("held", self._key(data), made.fraction, made.seed)
+            names = self._once(chosen, lambda: _datamodule("split").held_identities(counts, made.fraction, made.seed))
             held = [counts[who] for who in names]
         else:
-            held = [_datamodule("split").held_images(count, made.fraction) for count in counts.values()]
+            of = _datamodule("split").held_images
+            each = ("held images", self._key(data), made.fraction)
+            held = self._once(each, lambda: [of(count, made.fraction) for count in counts.values()])
         if training.targets and IDENTITY not in training.targets:
             held = [int(made.fraction > 0)]  # with classes and numbers, some image is always held out
         if not training.recipe.needs_validation:

@@ -27,6 +27,18 @@ DONE, RUN, FAILED, STALE, SKIPPED = State.DONE, State.RUN, State.FAILED, State.S
 BLOCKED, PENDING = State.BLOCKED, State.PENDING
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Disables garbage collection: planning creates many long-lived objects, so scanning them, and torch, frees nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 @dataclass(frozen=True)
 class PlannedStage:
     """A node: what to compute, and for which cells."""
@@ -110,6 +122,7 @@ class Plan:
         order = (DONE, RUN, STALE, FAILED, PENDING, BLOCKED, SKIPPED)
         return {state: states.count(state) for state in order if state in states}
 
+    @uncollected()
     def record(self) -> dict[str, Any]:
         """The JSON form: the output of ``plan --json`` (without cost) and the content of a study's plan.json."""
         return {
@@ -163,18 +176,6 @@ def _check_stage_resources(kinds: Iterable[str]) -> None:
     for kind in kinds:
         if kind not in known_kinds and "." not in kind:
             raise BadInput(f"launch.stage_resources.{kind}: there is no such kind of stage{nearest(kind, known_kinds)}")
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Disables garbage collection: planning creates many long-lived objects, so scanning them, and torch, frees nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @uncollected()

@@ -15,6 +15,7 @@ from grid.ledger.added_explanations import carried
 from grid.ledger.study import read_record, write_record
 from grid.ledger.study_identity import home_of
 from grid.ledger.study_store import store_entry
+from grid.plan.design_lines import design_lines
 from grid.plan.plan import Plan, store_of
 from grid.secrets import masked
 from grid.spec.grid_file import BadInput, Grid
@@ -30,6 +31,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         cell["config"] = planned.cell.model_dump(mode="json") if planned.cell else {}
     record = carried(merged(record, earlier), earlier)
     record |= {
+        "design": design_lines(whole),
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
         "home": home_of(plan.study),
         **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),

@@ -75,7 +75,9 @@ def searches(plan: Plan) -> list[str]:
             continue
         search = cell.cell.search
         trials = [stages[one] for name, one in cell.stages.items() if name.kind == TRIAL]
-        steps = zip(search.trainings, search.rungs, strict=True)
+        few = "at least " if search.asynchronous else ""
+        counts = [f"{few if rung else ''}{search.places(rung)}" for rung in range(len(search.rungs))]
+        steps = zip(counts, search.rungs, strict=True)
         rungs = ", ".join(f"{count} for {counted(epochs, 'epoch')}" for count, epochs in steps)
         todo = sum(stage.state == RUN for stage in trials)
         found.setdefault(

@@ -87,7 +87,8 @@ def _epochs(config: Mapping[str, Any], search: Any) -> int:
 def _passes(config: Mapping[str, Any], resolver: InputResolver) -> float:
     """Forward passes of a stage after the training, as far as they are known before; what else it does is in its group."""
     if (explainer := config.get("explainer")) is not None:
-        return float(2 * explainer.pairs or explainer.images or 1)
+        each = 1.0 if "score" in config else explainer.passes(config["training"].head.dimension)
+        return float(each * (2 * explainer.pairs or explainer.images or 1))
     protocol: Any = config.get("protocol")
     if protocol is None:
         return 1.0

@@ -27,9 +27,9 @@ class Board:
     """One target under one protocol.
 
     Attributes:
-        rows: cells that have it
+        rows: cells that have it, each with its own classes or with numbers
         columns: (key, title, whether in percent) of the metrics
-        classes: names; empty for numbers
+        classes: names of all cells; empty if all predict numbers
     """
 
     protocol: str
@@ -46,6 +46,16 @@ class Board:
     def metric(self, row: Row, key: str, percent: bool) -> tuple[str, str]:
         """(value, interval) as printed."""
         return printed(self.of(row).get(key), percent)
+
+    @property
+    def classified(self) -> tuple[Row, ...]:
+        """The cells that predict classes."""
+        return tuple(row for row in self.rows if self.of(row).get("per_class"))
+
+    def support(self, name: str) -> str:
+        """The number of evaluated images of a class; the least and the most, if it differs between cells."""
+        counts = [one["support"] for row in self.rows if (one := self.per_class(row, name))]
+        return f"{min(counts)}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
 
     def per_class(self, row: Row, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.of(row).get("per_class", {}).get(name, {})
@@ -121,7 +131,7 @@ def attributes_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# Attributes of {plain(name)}", "", NOTE]
     for board in found:
         lines += ["", f"## {plain(board.target)} on {plain(board.protocol)}", "", *_targets(board)]
-        for row in board.rows if board.classes else ():
+        for row in board.classified:
             lines += ["", f"### {plain(board.target)}, {plain(row.title)}", "", *_classes(board, row)]
     return "\n".join(lines) + "\n"
 

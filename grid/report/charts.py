@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.report.curves import Overlay
 from grid.results.columns import CROSS_VALIDATED, Column
 from grid.results.rows import Factor, Row, Table
 
@@ -58,15 +57,6 @@ class Frame:
         """Converts (k, 2) from 0 to 1, y upwards, to SVG points with one decimal."""
         x, y = self.left + curve[:, 0] * self.width, self.top + (1 - curve[:, 1]) * self.height
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-
-
-ROC = Frame(600, 430, 52, 12)
-
-
-def roc_ticks(overlay: Overlay) -> dict[str, list[tuple[float, str]]]:
-    """Positions and labels of the FAR axis on either scale."""
-    log = [(1 - n / overlay.decades, f"{100 / 10**n:g} %") for n in range(int(overlay.decades), -1, -1)]
-    return {"linear": [(n / 5, f"{n * 20} %") for n in range(6)], "log": log}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 4.2: the kernels of networks with different inputs are added, each
 being the negative Euclidean distance of the two unit embeddings. With ``fit``, a linear classifier of these distances is fitted
-for each fold on the pairs of the others (LFW's restricted setting).
+for each fold on the pairs of the others (LFW's restricted setting), with ``pairs: formed`` also on pairs formed from the
+identities of their images (the unrestricted setting).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from grid.evaluation.verification import FORMED, SCORES
 from grid.ledger.ledger import Marker
 from grid.ledger.study import CellView, Study
 from grid.results.measured import measured, started
@@ -47,7 +49,7 @@ def with_ensembles(study: Study, table: Table) -> Table:
 def _row(
     study: Study, ensemble: Mapping[str, Any], levels: Sequence[str], group: Mapping[str, Row], protocols: Sequence[str]
 ) -> Row:
-    over, fit = ensemble["over"], ensemble.get("fit")
+    over, fit, formed = ensemble["over"], ensemble.get("fit"), ensemble.get("pairs") == "formed"
     members = [group[level] for level in levels]
     metrics: dict[str, Mapping[str, Any]] = {}
     absent: dict[str, None] = {}
@@ -57,15 +59,18 @@ def _row(
         absent |= dict.fromkeys(without)
         if without:
             continue
-        if fit and (why := _unfit(members[0].metrics[protocol])):
+        markers = [row.markers[StageName(EVALUATE, protocol)] for row in members]
+        if fit and (why := _unfit(members[0].metrics[protocol], markers, formed)):
             unfit.append(f"{protocol}: {why}")
             continue
-        markers = [row.markers[StageName(EVALUATE, protocol)] for row in members]
-        metrics[protocol] = _evaluated(study, markers, fit, ensemble.get("c", 1.0))
+        metrics[protocol] = _evaluated(study, markers, fit, ensemble.get("c", 1.0), formed)
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None
     cell = CellView(
         id=None,
-        levels={**members[0].cell.levels, over: " + ".join(levels) + (f", {fit}" if fit else "")},
+        levels={
+            **members[0].cell.levels,
+            over: " + ".join(levels) + (f", {fit}" if fit else "") + (", formed pairs" if formed else ""),
+        },
         state="ensemble",
         reason=reason,
         stages={},
@@ -82,33 +87,45 @@ def _row(
     return Row(cell, "ensemble", reason, {}, metrics, results=tuple(numbers))
 
 
-def _unfit(metrics: Mapping[str, Any]) -> str | None:
+def _unfit(metrics: Mapping[str, Any], markers: Sequence[Marker], formed: bool) -> str | None:
     """Why nothing can be fitted on the other folds of a protocol; None if it can."""
     shared = metrics.get("subjects_in_several_folds")
     if shared is None:
         return "evaluated by an earlier version, which did not count the subjects of several folds; launch with --retry stale"
-    return f"fit needs folds without common subjects, and {shared} are in several" if shared else None
+    if shared:
+        return f"fit needs folds without common subjects, and {shared} are in several"
+    if formed and metrics.get("setting") != "unrestricted":
+        return "pairs: formed needs a protocol with setting: unrestricted, whose evaluation scores such pairs"
+    if formed and not all(FORMED in marker.outputs for marker in markers):
+        return "evaluated by an earlier version, which scored no formed pairs; launch with --retry stale"
+    return None
 
 
-def _evaluated(study: Study, markers: Sequence[Marker], fit: Loss | None, c: float) -> dict[str, Any]:
+def _evaluated(study: Study, markers: Sequence[Marker], fit: Loss | None, c: float, formed: bool) -> dict[str, Any]:
     """The ``verification`` results on the pairs compared by all members: no member dropped one of their faces.
 
     Of a fitted ensemble, all numbers come from the scores of the folds' classifiers, and the accuracy over folds is that of
     their own threshold, 0.
     """
-    tables = [pq.read_table(study.ledger.path(marker, "scores.parquet")) for marker in markers]
+    scores, same, fold = _common(study, markers, SCORES)
+    if fit is None:
+        return verification(combined(scores), same, fold)
+    more = _common(study, markers, FORMED) if formed else None
+    verified = fitted(scores, same, fold, loss=fit, c=c, formed=more)
+    return verification(verified.scores, same, fold) | {"setting": verified.setting, "ten_fold": verified.accuracy}
+
+
+def _common(study: Study, markers: Sequence[Marker], file: str) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """The scores (n,) of each member, the labels (n,) and the folds (n,) of the pairs that all members scored."""
+    tables = [pq.read_table(study.ledger.path(marker, file)) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
     common = set(pairs[0]).intersection(*pairs[1:])
-    kept = [[place for place, pair in enumerate(one) if pair in common] for one in pairs]
+    kept = [place for place, pair in enumerate(pairs[0]) if pair in common]
     places = [{pair: place for place, pair in enumerate(one)} for one in pairs]
-    order = [pairs[0][place] for place in kept[0]]
+    order = [pairs[0][place] for place in kept]
     scores = [
         np.asarray(table["score"].to_numpy(), np.float64)[[place[pair] for pair in order]]
         for table, place in zip(tables, places, strict=True)
     ]
-    first = tables[0].take(kept[0])
-    same, fold = first["same"].to_numpy(), first["fold"].to_numpy()
-    if fit is None:
-        return verification(combined(scores), same, fold)
-    verified = fitted(scores, same, fold, loss=fit, c=c)
-    return verification(verified.scores, same, fold) | {"setting": verified.setting, "ten_fold": verified.accuracy}
+    first = tables[0].take(kept)
+    return scores, first["same"].to_numpy(), first["fold"].to_numpy()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from grid.analysis import words
+from grid.analysis.analysis import ProtocolAnalysis
 from grid.results.columns import BEST_THRESHOLD, CROSS_VALIDATED, Column
 from grid.results.rows import Row, Table
 from grid.spec.grid_file import REPLICATE
@@ -27,6 +29,7 @@ class Headline:
         title: the accuracy used for the comparison.
         levels: of the cell, without its replicate.
         among: number of cells compared; replicates count as one.
+        key, value: the metric of the comparison, and the mean over the cell's replicates.
     """
 
     protocol: str
@@ -34,6 +37,8 @@ class Headline:
     levels: Mapping[str, str]
     numbers: tuple[Number, ...]
     among: int
+    key: str
+    value: float
 
 
 def headlines(table: Table) -> list[Headline]:
@@ -42,6 +47,15 @@ def headlines(table: Table) -> list[Headline]:
     If a protocol has no cross-validated accuracy, the accuracy at the best threshold is used.
     """
     return [found for protocol in table.compared if (found := _headline(table, protocol))]
+
+
+def reason(headline: Headline, analyses: Sequence[ProtocolAnalysis]) -> str:
+    """What made the cell the best one: see ``words.contributions``; empty if no effect is known."""
+    for one in analyses:
+        for metric in one.metrics:
+            if (one.protocol, metric.column.key) == (headline.protocol, headline.key):
+                return words.contributions(metric, headline.levels, headline.value)
+    return ""
 
 
 def _headline(table: Table, protocol: str) -> Headline | None:
@@ -59,7 +73,7 @@ def _headline(table: Table, protocol: str) -> Headline | None:
     best = max(means, key=lambda levels: means[levels])
     shown = [deciding, *(columns[key] for key in (BEST_THRESHOLD, "eer") if key in columns and columns[key] != deciding)]
     numbers = tuple(_number(groups[best], column) for column in shown if _mean(groups[best], column) is not None)
-    return Headline(protocol, deciding.title, dict(best), numbers, len(means))
+    return Headline(protocol, deciding.title, dict(best), numbers, len(means), deciding.key, means[best])
 
 
 def _values(rows: list[Row], column: Column) -> list[float]:

@@ -20,7 +20,8 @@ from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
 from grid.report.claims_files import Verdicts, claim_rows, holds_for
-from grid.report.headline import headlines
+from grid.report.headline import headlines, reason
+from grid.report.interactive.chart_data import chart_data
 from grid.report.modes import NOTE, Board
 from grid.report.plots.canvas import Plot
 from grid.report.stage_pictures import galleries
@@ -29,7 +30,7 @@ from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.results.columns import units_note
+from grid.results.columns import CROSS_VALIDATED, units_note
 from grid.results.replication import replicates
 from grid.results.rows import Table
 from grid.results.searches import searches
@@ -38,6 +39,7 @@ from grid.spec.yaml_source import flat
 from modules.metrics.decision_outcomes import OUTCOMES
 
 HERE = Path(__file__).parent
+CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
 
 
 def page(
@@ -66,30 +68,34 @@ def page(
         "image": _image,
         "ramp": _ramp,
         "units_note": units_note,
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
     repeated = replicates(study, table)
     histories = [curves.history(study, row) for row in table.rows]
-    parts = ["page"] if view is None else ["page", "page_view"]
+    strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
+    numbers = chart_data(study, table, strokes, histories)
+    css, js = parts(numbers is not None, view is not None)
     text: str = templates.get_template("page.html").render(
         study=study,
         record=study.record,
         environments=environments(marker for row in table.rows for marker in row.markers.values()),
         table=table,
-        css=Markup("\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in parts)),
-        js=Markup("\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in parts)),
+        number_of=lambda row: places.get(id(row)),
+        css=Markup(css),
+        js=Markup(js),
+        charted=numbers,
+        chart_data=numbers and Markup(numbers.text.replace("<", "\\u003c")),
         view=view,
         figures=[(trend, png_url(data)) for trend, data in drawn],
         clusters=[png_url(data) for data in (clusters or {}).values()],
         sweep_columns=columns_of,
         sweep_lines=sweep_lines,
         sweep_methods=methods,
-        strokes=charts.strokes(table),
-        overlays=[curves.overlay(study, table.rows, protocol) for protocol in table.compared],
-        roc=charts.ROC,
-        roc_ticks=charts.roc_ticks,
+        strokes=strokes,
         forests={protocol: charts.forest(table, protocol) for protocol in table.protocols},
         headlines=headlines(table),
+        reason=lambda top: reason(top, analyses),
         sheets=found,
         scored=scored,
         outcome_boards=by_decision,
@@ -128,6 +134,8 @@ def page(
         common=common([row.cell.config for row in table.rows if row.cell.config]),
         scope=" and ".join(study.record["replicate_scope"]),
         times=times(table),
+        design=study.record.get("design"),
+        folds=_folds(table),
         analyses=analyses,
         plots=plots,
         inline=lambda plot: Markup(plot.inline),
@@ -143,6 +151,25 @@ def page(
     return text
 
 
+def parts(charted: bool, viewed: bool) -> tuple[str, str]:
+    """(style, script) of the page: with charts, which include their library, and with the view of explanations."""
+    charts_folder = HERE / "interactive"
+    styles = [
+        HERE / "page.css",
+        *([charts_folder / "charts.css"] if charted else []),
+        *([HERE / "page_view.css"] if viewed else []),
+    ]
+    scripts = [HERE / "page.js"]
+    if charted:
+        scripts += [
+            charts_folder / "echarts" / "echarts.js",
+            *(charts_folder / f"{name}.js" for name in CHARTS),
+            charts_folder / "start.js",
+        ]
+    scripts += [HERE / "page_view.js"] if viewed else []
+    return tuple("\n".join(file.read_text(encoding="utf-8") for file in files) for files in (styles, scripts))  # type: ignore[return-value]
+
+
 def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Dotted keys and JSON values that all cells have in common."""
     texts = [
@@ -152,8 +179,19 @@ def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, text) for key, text in (texts[0] if texts else {}).items() if all(one.get(key) == text for one in texts)]
 
 
+def _folds(table: Table) -> str:
+    """The number of folds in brackets, such as `` (10 folds)``; empty if unknown."""
+    found = {
+        len(entry["folds"])
+        for row in table.rows
+        for one in row.metrics.values()
+        if (entry := one.get(CROSS_VALIDATED) or {}).get("folds")
+    }
+    return f" ({' or '.join(map(str, sorted(found)))} folds)" if found else ""
+
+
 def _heading(title: str) -> str:
-    """A column title that breaks after a comma rather than within ``10-fold`` or ``0.1 %``."""
+    """A column title that breaks after a comma rather than within ``cross-validated`` or ``0.1 %``."""
     return title.replace(" %", "\u00a0%").replace("-", "\u2011")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from grid.report.markdown import line, plain
 from grid.report.scores import number_title
 from grid.report.text import csv_text, spreadsheet
+from grid.results.by_cell import grouped_by_cell
 from grid.results.rows import Row
 from grid.results.score_outcomes import OutcomeScore
 from modules.metrics.decision_outcomes import OUTCOMES
@@ -45,13 +46,13 @@ class Board:
 
 def boards(found: Sequence[OutcomeScore]) -> list[Board]:
     """In the order of the cells and scores; methods by name."""
-    groups: dict[tuple[int, str, str, str, bool], list[OutcomeScore]] = {}
-    for one in found:
-        groups.setdefault((id(one.row), one.of, one.score, one.number, one.lower_is_better), []).append(one)
-    return [
-        Board(some[0].row, of, number_title(score, [number]), _threshold(some), lower, tuple(some))
-        for (_, of, score, number, lower), some in groups.items()
-    ]
+    return [_board(some) for some in grouped_by_cell(found, lambda one: (one.of, one.score, one.number, one.lower_is_better))]
+
+
+def _board(some: Sequence[OutcomeScore]) -> Board:
+    one = some[0]
+    title = number_title(one.score, [one.number])
+    return Board(one.row, one.of, title, _threshold(some), one.lower_is_better, tuple(some))
 
 
 def _threshold(some: Sequence[OutcomeScore]) -> str:

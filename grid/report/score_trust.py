@@ -9,6 +9,7 @@ from typing import Any
 from grid.report.markdown import line, plain
 from grid.report.scores import number_title
 from grid.report.text import csv_text, spreadsheet
+from grid.results.by_cell import grouped_by_cell
 from grid.results.rows import Row
 from grid.results.score_trust import Number, Trust
 from modules.metrics.score_agreement import AGREES, FEWEST, REVERSED, TOO_FEW
@@ -42,10 +43,8 @@ class Board:
 
 def boards(found: Sequence[Trust]) -> list[Board]:
     """In the order of the cells."""
-    groups: dict[tuple[int, str, Number], list[Trust]] = {}
-    for one in found:
-        groups.setdefault((id(one.row), one.of, one.truth), []).append(one)
-    return [Board(some[0].row, some[0].of, named(some[0].truth), _repeats(some), tuple(some)) for some in groups.values()]
+    groups = grouped_by_cell(found, lambda one: (one.of, one.truth))
+    return [Board(some[0].row, some[0].of, named(some[0].truth), _repeats(some), tuple(some)) for some in groups]
 
 
 def named(number: Number) -> str:

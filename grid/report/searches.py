@@ -10,7 +10,8 @@ from grid.results.searches import SearchView, Trial
 
 NOTE = (
     "Trials are compared on validation images; test images play no part. A trial that was trained in a later rung was among "
-    "the best of the rung before. Layers: width, activation and dropout of each, from the feature map to the embedding."
+    "the best of the rung before, with scheduler asha: of its results until then. Layers: width, activation and dropout of "
+    "each, from the feature map to the embedding."
 )
 
 
@@ -27,10 +28,8 @@ def ordered(search: SearchView) -> list[Trial]:
 
 def summary(search: SearchView) -> str:
     """Which search it is, and how far it has come."""
-    rungs = ", ".join(
-        f"{count} for {epochs}" for count, epochs in zip(search.search.trainings, search.search.rungs, strict=True)
-    )
-    return f"{search.title}: {search.done} of {search.planned} trainings done; trials by epochs: {rungs}"
+    rungs = ", ".join(f"{count} for {epochs}" for count, epochs in zip(search.reached, search.search.rungs, strict=True))
+    return f"{search.title}: {search.progress}; trials by epochs: {rungs}"
 
 
 def columns(search: SearchView) -> list[str]:
@@ -63,6 +62,7 @@ def searches_json(found: Sequence[SearchView]) -> list[dict[str, Any]]:
             "cells": [cell.id for cell in search.cells],
             "metric": search.search.metric,
             "rungs": list(search.search.rungs),
+            "scheduler": search.search.scheduler,
             "trainings": search.planned,
             "done": search.done,
             "winner": search.winner.number if search.winner else None,
@@ -76,6 +76,7 @@ def searches_json(found: Sequence[SearchView]) -> list[dict[str, Any]]:
                     "value": trial.value,
                     "diverged": trial.facts.get("diverged"),
                     "chosen": trial.chosen,
+                    **({"promotions": trial.promotions} if search.search.asynchronous else {}),
                 }
                 for trial in search.trials
             ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grid.results.rows import Table
+from grid.results.rows import Row, Table
+from grid.spec.stage_name import TRAIN
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,9 @@ def times(table: Table) -> Times:
             own[cells[0]] += seconds[id]
     shared = tuple(Shared(labels[id], len(cells), seconds[id]) for id, cells in owners.items() if len(cells) > 1)
     return Times(own, shared, sum(seconds.values()))
+
+
+def training_seconds(row: Row) -> float | None:
+    """Duration of a finished training; None before that."""
+    marker = row.markers.get(TRAIN)
+    return marker.finished - marker.started if marker else None

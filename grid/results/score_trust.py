@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from grid.ledger.study import Study
+from grid.results.by_cell import grouped_by_cell
 from grid.results.explanation_scores import Scored, explained_images
 from grid.results.rows import Row
 from modules.metrics.score_agreement import score_agreement
@@ -53,12 +54,9 @@ def score_trust(study: Study, scored: Sequence[Scored]) -> list[Trust]:
 
 def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mapping[str, Any]]]) -> list[Trust]:
     """See ``score_trust``; ``images`` returns the images of a score's explanation, as in its manifest, or none."""
-    groups: dict[tuple[int, str], list[Scored]] = {}
-    for one in scored:
-        if one.of.startswith("pairs") and one.state == "done" and one.result and one.result.get("difference_maps"):
-            groups.setdefault((id(one.row), one.of), []).append(one)
+    known = (one for one in scored if one.of.startswith("pairs") and one.state == "done" and _is_of_differences(one.result))
     found = []
-    for some in groups.values():
+    for some in grouped_by_cell(known, lambda one: one.of):
         subjects: dict[Pair, tuple[str, str]] = {}
         values: dict[Number, Series] = {}
         truths: list[Number] = []
@@ -80,6 +78,14 @@ def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mappi
                 agreement = score_agreement(*tables, *zip(*(subjects[pair] for pair in order), strict=True))
                 found.append(Trust(some[0].row, some[0].of, truth, score, score in truths, maps, agreement))
     return found
+
+
+def _is_of_differences(result: Mapping[str, Any] | None) -> bool:
+    """Whether maps of the difference were scored; pointing with ``truth: similarity`` is ground truth of the other maps."""
+    if result is None:
+        return False
+    other = result["score"] == TRUTH and result["config"].get("truth") == "similarity"
+    return bool(result.get("difference_maps")) and not other
 
 
 def _pairs(images: Sequence[Mapping[str, Any]]) -> dict[Pair, tuple[str, str]]:

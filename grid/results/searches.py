@@ -12,6 +12,7 @@ from grid.ledger.ledger import Marker
 from grid.ledger.study import CellView, Study
 from grid.spec.search import METRIC, Layer, Search, layers_of, words
 from grid.spec.stage_name import SEARCH, TRIAL, StageName
+from grid.stages.asha import trained
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Trial:
         return None if self.facts.get("diverged") else self.facts["metrics"].get(self.metric)
 
     @property
+    def promotions(self) -> list[Mapping[str, int]]:
+        """With ``asha``, for each later rung: its ``rank`` among the results ``of`` the rung before, when it went on."""
+        return [marker.facts["promoted"] for _, marker in self.stages if marker.facts.get("promoted")]
+
+    @property
     def text(self) -> str:
         """Its layers in words."""
         return words(list(self.layers))
@@ -58,7 +64,7 @@ class SearchView:
 
     Attributes:
         id: of the stage that ends it
-        done: the number of finished trainings
+        done: the number of finished trainings, with ``asha`` also of those that were not needed
         trials: those that were trained in the first rung, by number
     """
 
@@ -70,8 +76,15 @@ class SearchView:
 
     @property
     def planned(self) -> int:
-        """The number of trainings, finished or not."""
-        return sum(self.search.trainings)
+        """The number of trainings, finished or not; with ``asha`` also of those that are not needed."""
+        return self.search.stages
+
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """The number of trials trained in each rung, as planned, or with ``asha`` so far."""
+        if not self.search.asynchronous:
+            return self.search.trainings
+        return tuple(sum(trial.rung > rung for trial in self.trials) for rung in range(len(self.search.rungs)))
 
     @property
     def winner(self) -> Trial | None:
@@ -95,7 +108,13 @@ class SearchView:
         """The state on one line."""
         if found := self.winner:
             return f"{self.title}: trial {found.number} of {self.search.trials}: {found.text}"
-        return f"{self.title}: {self.done} of {self.planned} trainings done"
+        return f"{self.title}: {self.progress}"
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        done = f"{self.done} of {self.planned} trainings done"
+        return f"{done}, {self.done - sum(self.reached)} of them not needed" if self.search.asynchronous else done
 
 
 def searches(study: Study) -> list[SearchView]:
@@ -117,7 +136,8 @@ def _view(id: str, cells: Sequence[CellView]) -> SearchView | None:
     rungs: dict[int, list[tuple[StageName, Marker]]] = {}
     for name in names:
         marker = cell.markers[name]
-        rungs.setdefault(marker.facts["trial"], []).append((name, marker))
+        if trained(marker.facts):
+            rungs.setdefault(marker.facts["trial"], []).append((name, marker))
     ended = cell.markers.get(SEARCH)
     trials = [
         Trial(

@@ -20,6 +20,7 @@ from grid.results.spending import Spending, SpendingReader, spending_words
 from grid.results.spending_stop import stop_of
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
+from grid.spec.measure import CROSS_VALIDATED_TITLE
 from grid.spec.stage_name import SHOWN_ID
 from grid.terminal import counted
 
@@ -114,7 +115,7 @@ def show(study: Study) -> FittingTable:
         out.add_column(Text(axis), overflow="fold")
     for name in ("State", "Stages", "Attempts"):
         out.add_column(name, justify="left" if name == "State" else "right", no_wrap=True)
-    out.add_column("Accuracy,\ncross-validated", justify="right", no_wrap=True)
+    out.add_column(CROSS_VALIDATED_TITLE.replace(" ", "\n", 1), justify="right", no_wrap=True)
     if launch := found["launch"]:
         since = time.strftime("%H:%M", time.localtime(launch["since"])) if launch["since"] else "an unknown time"
         lines.append(f"{launch['purpose']} is alive: {launch['user']}@{launch['host']}, process {launch['pid']}, since {since}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.lookup import resolve
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Row, Table
 from grid.spec.grid_file import REPLICATE
+
+if TYPE_CHECKING:
+    from modules.model_complexity import Count
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,19 @@ def numeric_axes(table: Table) -> list[str]:
 
 
 def operations(config: Mapping[str, Any]) -> int | None:
-    """Floating-point operations of backbone and head for one image, see ``modules.model_complexity``; None if unknown."""
+    """Floating-point operations of backbone and head for one image; None if unknown."""
+    found = complexity(config)
+    return None if found is None else found.flops
+
+
+def complexity(config: Mapping[str, Any]) -> Count | None:
+    """Parameters and operations of a cell's network, see ``modules.model_complexity``; None if unknown."""
     from modules.model_complexity import count
 
     try:
         backbone, head, loss = (resolve(kind, config[kind]) for kind in ("backbone", "head", "loss"))
         size, width = config["input"]["size"], config["input"].get("width")
-        return count(backbone, head, loss, 2, size if width is None else (size, width)).flops  # type: ignore[arg-type]
+        return count(backbone, head, loss, 2, size if width is None else (size, width))  # type: ignore[arg-type]
     except (KeyError, ValueError):  # a module of the user's that is not here, or a network that does not take the size
         return None
 

@@ -15,6 +15,9 @@ RATES = {
 }  # fmt: skip
 
 
+CROSS_VALIDATED_TITLE = "Accuracy, cross-validated"  # the title of ``ten_fold`` everywhere, whatever the number of folds
+
+
 @dataclass(frozen=True)
 class Measure:
     """A quantity of a result, which is a JSON value such as ``metrics.json``.

@@ -1,8 +1,9 @@
 """A search for the dense layers of the head: which stacks are tried, and for how long each is trained.
 
 Successive halving (Jamieson and Talwalkar, AISTATS 2016, algorithm 1): all trials are trained for a few epochs, a share of them
-is trained for longer, and so on. Each of these steps is a rung. It is the synchronous form of ASHA (Li et al., MLSys 2020,
-arXiv:1810.05934): a rung begins once the rung before it is complete, so the winner does not depend on timing.
+is trained for longer, and so on. Each of these steps is a rung. A rung begins once the rung before it is complete, so the
+winner does not depend on timing. With ``scheduler: asha``, a trial goes on as soon as it is among the best of those that have
+finished the rung (Li et al., MLSys 2020, arXiv:1810.05934, algorithm 2).
 
 Trial ``n`` is a function of the seed and n alone. All stages are thus known when the grid is planned, and more trials later
 leave the first ones as they are.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -102,6 +103,7 @@ class Search(Config):
     reduction: one trial in that many is trained further at each rung
     metric: of the validation, by which trials are compared: a loss or ``mae`` is minimized, an accuracy maximized
     seed: of the choice of stacks and of the training of every trial
+    scheduler: ``halving``, or ``asha``, whose rungs do not wait for each other
     """
 
     trials: int = Field(default=27, ge=2, le=1000)
@@ -109,6 +111,7 @@ class Search(Config):
     reduction: int = Field(default=3, ge=2)
     metric: str = "validation_loss"
     seed: int = 0
+    scheduler: Literal["halving", "asha"] = "halving"
     space: Space = Space()
 
     @field_validator("rungs")
@@ -132,7 +135,18 @@ class Search(Config):
     def _enough(self) -> Self:
         if self.space.size < self.trials:
             raise ValueError(f"the space has {self.space.size} stacks, fewer than the {self.trials} trials; set fewer trials")
+        least = self.reduction ** (len(self.rungs) - 1)
+        if self.asynchronous and self.trials < least:
+            raise ValueError(
+                f"scheduler asha trains one of {self.reduction} trials further at each of {len(self.rungs)} rungs, so none of "
+                f"{self.trials} trials reaches the last one; set {least} trials or more, or fewer rungs"
+            )
         return self
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether a trial goes on before its rung is complete."""
+        return self.scheduler == "asha"
 
     @property
     def maximizes(self) -> bool:
@@ -140,13 +154,26 @@ class Search(Config):
         return maximizes(self.metric)
 
     def places(self, rung: int) -> int:
-        """The number of trials that are trained in a rung, counted from 0: ``trials``, then a share of the rung before."""
+        """The number of trials that are trained in a rung, counted from 0: ``trials``, then a share of the rung before.
+
+        With ``asha``, at least: which trials are among the best changes while results arrive.
+        """
         return max(1, self.trials // int(self.reduction**rung))
 
     @property
     def trainings(self) -> tuple[int, ...]:
-        """The number of trials trained in each rung."""
-        return tuple(self.places(rung) for rung in range(len(self.rungs)))
+        """The number of trials trained in each rung; with ``asha`` at most: all but those that never are among the best.
+
+        The ``reduction`` - 1 worst trials of a rung never are, whatever the order of the results.
+        """
+        if not self.asynchronous:
+            return tuple(self.places(rung) for rung in range(len(self.rungs)))
+        return tuple(self.trials - rung * (self.reduction - 1) for rung in range(len(self.rungs)))
+
+    @property
+    def stages(self) -> int:
+        """The number of stages; with ``asha`` every trial has one in each rung, and trains nothing if it is not promoted."""
+        return self.trials * len(self.rungs) if self.asynchronous else sum(self.trainings)
 
     def stacks(self) -> list[list[Layer]]:
         """The stack of each trial; all differ."""
@@ -241,7 +268,8 @@ class Slot(Config):
     """One training of a search: a place in a rung.
 
     In the first rung ``place`` is the number of the trial, from 0. In later rungs it is a rank by ``metric``, from 0, among the
-    ``earlier`` trials of the rung before.
+    ``earlier`` trials of the rung before. With ``asha`` it is the number of the trial in all rungs, and ``rivals`` are the ids
+    of the stages of the rung before, of which one in ``reduction`` goes on.
     """
 
     rung: int
@@ -249,3 +277,5 @@ class Slot(Config):
     epochs: int
     earlier: int = 0
     metric: str = ""
+    rivals: tuple[str, ...] = ()
+    reduction: int = 0

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from configs.component import Config, digest
@@ -55,6 +55,11 @@ class Graph:
     cell: Cell
     facts: Facts
     stages: list[Stage] = field(default_factory=list)
+
+    @cached_property
+    def training(self) -> Training:
+        """The training part of the cell; its stages share one object, which counts in a plan of 100,000 cells."""
+        return self.cell.training()
 
     def add(
         self,
@@ -135,7 +140,7 @@ class StageKind:
         """Adds the stages of this kind requested by the cell: by default one for each entry under ``stages`` with its name."""
         for settings, label in self.asked(graph):
             identity = {"train": graph.train.id, "settings": settings.identity()}
-            config = {"training": graph.cell.training(), "settings": settings}
+            config = {"training": graph.training, "settings": settings}
             graph.add(label, identity, config, [graph.train, *graph.detected])
 
     def asked(self, graph: Graph) -> Iterator[tuple[Any, StageName]]:

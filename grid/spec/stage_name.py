@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 SHOWN_ID = 10  # characters of an id of a cell or a stage in messages and tables
+_NAMES: dict[tuple[str, ...], StageName] = {}
 
 
 class StageName(str):
@@ -20,9 +21,11 @@ class StageName(str):
     __slots__ = ("kind", "titles")
 
     def __new__(cls, kind: str, *titles: str) -> StageName:
-        name = super().__new__(cls, ":".join((kind, *titles)))
-        name.kind, name.titles = kind, titles
-        return name
+        if (kind, *titles) not in _NAMES:  # a plan of 100,000 cells shares a few dozen of them
+            name = super().__new__(cls, ":".join((kind, *titles)))
+            name.kind, name.titles = kind, titles
+            _NAMES[kind, *titles] = name
+        return _NAMES[kind, *titles]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StageName, (self.kind, *self.titles)

@@ -55,7 +55,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         predictions = predicted(network, faces.crops, protocol, context)
         vectors = np.zeros((len(faces.crops), 0))
     elif training.backbone.scored:
-        vectors = _without_vectors(protocol, len(used))
+        vectors = without_vectors(protocol, len(used))
     elif training.backbone.stored:
         vectors = stored(training, protocol, [manifest.keys[row] for row in used])
     else:
@@ -112,7 +112,7 @@ def _refuse_changes(protocol: ProtocolConfig) -> None:
         raise ValueError(f"protocol {protocol.title}: what is stored is final; precision is {protocol.precision}, leave it out")
 
 
-def _without_vectors(protocol: ProtocolConfig, count: int) -> np.ndarray:
+def without_vectors(protocol: ProtocolConfig, count: int) -> np.ndarray:
     """(count, 0): scores of pairs have no embeddings.
 
     Raises:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from grid.stages.probes import Probes, image_probes, pair_probes, reference_pair
 from grid.stages.train import load_network
 from modules.attribution import returned
 from modules.attribution.explainer import Attribution, Reference, Refused
+from modules.attribution.progress import listening
 from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Distance, Target
 from modules.network import Network
 
@@ -62,10 +64,12 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         if explainer.of == "pair":
             reference = reference_of(context, training, protocol)
             started = time.perf_counter()
-            found = _of_pairs(network, explainer, probes, training, context.device, reference)
+            with listening(partial(_show, context, "pairs")):
+                found = _of_pairs(network, explainer, probes, training, context.device, reference)
         else:
             started = time.perf_counter()
-            found = {"": _of_images(network, explainer, probes, training, context.device)}
+            with listening(partial(_show, context, "images")):
+                found = {"": _of_images(network, explainer, probes, training, context.device)}
         seconds = time.perf_counter() - started  # maps are on the CPU by now, so no computation of the method is pending
     except Refused as refused:
         about["refused"] = {"code": refused.code, "reason": refused.reason}
@@ -96,6 +100,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if context.fast and explainer.chosen and not config.get("protocol"):
         facts["left_out"] = "the images named by chosen: a quick check has few images, and explains others"
     return Result(facts, outputs)
+
+
+def _show(context: Context, unit: str, done: int, total: int) -> None:
+    context.report({"done": done, "total": total, "unit": unit})
 
 
 def _of_images(network: Network, explainer: Any, probes: Probes, training: Training, device: str) -> Attribution:

@@ -91,11 +91,14 @@ def pair_probes(context: Context, training: Training, protocol: Any, count: int,
     return Probes([manifest.keys[row] for row in flat], identities, crops, np.zeros(0, np.int64), same_of)
 
 
-def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequence[str]) -> np.ndarray | None:
+def pair_regions(
+    context: Context, training: Training, protocol: Any, keys: Sequence[str], common: bool = False
+) -> np.ndarray | None:
     """bool (N, height, width): the true region where each crop differs from the other one of its pair; None if none is known.
 
-    ``keys`` are of N images, left and right alternating. A row is empty if its region is unknown or was cropped away by the
-    detector. The region of the full image is cropped exactly like the image; a pixel counts if at least half of it lies inside.
+    With ``common``, where the two show the same. ``keys`` are of N images, left and right alternating. A row is empty if its
+    region is unknown or was cropped away by the detector. The region of the full image is cropped exactly like the image; a
+    pixel counts if at least half of it lies inside.
     """
     data = context.resolver.dataset(protocol)
     whole = context.resolver.manifest(data)
@@ -107,8 +110,9 @@ def pair_regions(context: Context, training: Training, protocol: Any, keys: Sequ
     size = training.input.pixels
     found = np.zeros((len(keys), *sides(size)), bool)
     known = False
+    region_of = protocol.common_region if common else protocol.region
     for row, key in enumerate(keys):
-        region = protocol.region(full, place[key], place[keys[row + 1 if row % 2 == 0 else row - 1]])
+        region = region_of(full, place[key], place[keys[row + 1 if row % 2 == 0 else row - 1]])
         if region is None:
             continue
         shape = (whole.heights[place[key]], whole.widths[place[key]])

@@ -63,6 +63,10 @@ def _explained(config: Mapping[str, Any], context: Context, made: Marker, manife
     network = load_network(context, training, context.inputs["train"].facts["classes"])
     images = tensors(_array(context, made, "images.npy"), context.device)
     rows = manifest["images"]
+
+    def regions(common: bool) -> np.ndarray | None:
+        return pair_regions(context, training, protocol, [row["key"] for row in rows], common) if protocol else None
+
     same = labels = None
     if protocol is None:
         labels = np.array([row["class"] for row in rows], np.int64)
@@ -80,7 +84,8 @@ def _explained(config: Mapping[str, Any], context: Context, made: Marker, manife
         same=same,
         missing=frozenset(one["pair"] for one in manifest["notes"].get("refused_pairs", ())) if protocol else frozenset(),
         find_reference=lambda: reference_of(context, training, protocol) if protocol else None,
-        find_regions=lambda: pair_regions(context, training, protocol, [row["key"] for row in rows]) if protocol else None,
+        find_regions=lambda: regions(common=False),
+        find_common_regions=lambda: regions(common=True),
     )
 
 

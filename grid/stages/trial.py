@@ -1,6 +1,7 @@
 """One training of a search, up to the end of a rung.
 
-A later rung continues the best trials of the rung before from their last checkpoint. The learning rate follows the schedule of
+A later rung continues the best trials of the rung before from their last checkpoint; with ``scheduler: asha`` each trial has a
+stage in each rung, which trains nothing if the trial is not promoted (``asha.py``). The learning rate follows the schedule of
 the whole length, ``search.rungs[-1]``, so a trial that reaches the last rung was trained like any other training of that
 length. If the checkpoint is gone, or other code wrote it, the trial is trained from the start, with the same result.
 """
@@ -17,6 +18,7 @@ from grid.ledger.ledger import Marker
 from grid.spec.measure import is_number
 from grid.spec.search import Slot, searched
 from grid.spec.training import Training
+from grid.stages.asha import PROMOTED, promotion
 from grid.stages.context import Context, Result, faces_of
 from grid.stages.halving import ranked, value_of
 from grid.stages.labels import labels_of
@@ -27,11 +29,21 @@ HISTORY = "history.json"
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
-    """Writes ``history.json``. The facts name the trial, its head, and the metrics after its last epoch."""
+    """Writes ``history.json``. The facts name the trial, its head, and the metrics after its last epoch.
+
+    A trial that is not promoted has no file, and the fact ``promoted`` is False; otherwise that fact is the decision of
+    ``asha.promotion``.
+    """
     training, slot = config["training"], config["slot"]
     assert isinstance(slot, Slot)
+    if slot.rivals:
+        decision = promotion(context.ledger, context.attempt.id, slot)
+        facts: dict[str, Any] = {"trial": slot.place, "rung": slot.rung, PROMOTED: decision or False}
+        if decision is None:
+            return Result(facts, ())
+        return _trained(context, training, slot, facts, context.inputs["before"])
     earlier, trial = (None, slot.place) if slot.rung == 0 else promoted(context, slot)
-    facts: dict[str, Any] = {"trial": trial, "rung": slot.rung}
+    facts = {"trial": trial, "rung": slot.rung}
     if earlier is not None:
         training = searched(training, earlier.facts)
         if earlier.facts.get("diverged"):  # fewer trials are sound than the rung has places

@@ -32,6 +32,7 @@ class Explained:
         find_reference: returns the pairs for tuning the method; may read images from disk
         find_regions: returns bool (N, H, W), the true region in which each image differs from the other one of its pair, empty
             if unknown; or None. May read images from disk
+        find_common_regions: the same of the true region in which both images of a pair of two subjects show the same
     """
 
     network: Any
@@ -46,6 +47,7 @@ class Explained:
     missing: frozenset[int] = frozenset()
     find_reference: Callable[[], Reference | None] = lambda: None
     find_regions: Callable[[], np.ndarray | None] = lambda: None
+    find_common_regions: Callable[[], np.ndarray | None] = lambda: None
 
     def __post_init__(self) -> None:
         assert self.maps, "no map"
@@ -60,6 +62,10 @@ class Explained:
     @cached_property
     def regions(self) -> np.ndarray | None:
         return self.find_regions()
+
+    @cached_property
+    def common_regions(self) -> np.ndarray | None:
+        return self.find_common_regions()
 
     @property
     def pairs(self) -> np.ndarray:

@@ -216,7 +216,7 @@ def score_result(
 
 
 def flattened(methods: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Entries of ``ImageGame.compare`` with each number's ``above`` next to its area, as ``told`` expects."""
+    """Entries of ``ImageGame.compare`` with each number's ``above`` next to its area, as ``score_result`` expects."""
     return {
         method: {
             "baseline": entry["baseline"],

@@ -133,5 +133,5 @@ def cosine_shares(network: Any, left: Tensor, right: Tensor) -> Tensor:
     Raises:
         Refused: code ``zero_norm`` or ``not_finite``, as ``embed_many``.
     """
-    one, other = (embed_rows(network, image[None])[0] for image in (left, right))
+    one, other = (embed_rows(network, image[None], 1)[0] for image in (left, right))  # not filled up to a whole batch
     return one * other / (one.norm() * other.norm())

@@ -115,7 +115,7 @@ def check(
     names = layers(network, parts)
     points = sorted({round(depth * len(names) / chosen.depths) for depth in range(1, chosen.depths + 1)} - {0})
 
-    def told(make: Callable[[], Maps | tuple[Maps, Maps]]) -> dict[str, Any]:
+    def compared(make: Callable[[], Maps | tuple[Maps, Maps]]) -> dict[str, Any]:
         try:
             made = make()
         except Refused as refused:
@@ -124,11 +124,11 @@ def check(
         return {"rho": {name: likeness(before[name], after[name]) for name in before if name in after}}
 
     def drawn(changed: Sequence[str]) -> dict[str, Any]:
-        return told(lambda: explain(randomized(network, changed, chosen.seed)))
+        return compared(lambda: explain(randomized(network, changed, chosen.seed)))
 
     cascading = [{"layer": names[point - 1], "layers": point, **drawn(names[:point])} for point in points]
     independent = [{"layer": names[point - 1], **drawn(names[point - 1 : point])} for point in points]
-    swapping = told(swap)
+    swapping = compared(swap)
     flags = {}
     for name in plain:
         looks = {

@@ -9,7 +9,7 @@ and ``recipe: none``.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,6 +38,7 @@ class Scores:
         score: float64 (n,)
         same: bool (n,); None if the file does not tell
         ignored: columns that were not read
+        lines: (left, right), the lesser one first -> row of the pair
     """
 
     left: Sequence[str]
@@ -45,6 +46,7 @@ class Scores:
     score: np.ndarray
     same: np.ndarray | None
     ignored: tuple[str, ...]
+    lines: Mapping[tuple[str, str], int]
 
 
 class ScoredConfig(BackboneConfig):
@@ -67,28 +69,13 @@ class ScoredConfig(BackboneConfig):
             same: bool (n,), as the protocol says
 
         Raises:
-            ValueError: the file is missing or damaged; a pair is missing there, has two lines, or is of another kind; an image
-                is the end of two paths: one line that counts such pairs and names the first.
+            ValueError: as ``read_scores``; a pair is missing there, or is of another kind; an image is the end of two paths:
+                one line that counts such pairs and names the first.
         """
         found = read_scores(self.path)
         names = np.array(sorted({*found.left, *found.right}))
-        number = {name: place for place, name in enumerate(names.tolist())}
-        lines: dict[tuple[int, int], int] = {}
-        twice: list[tuple[int, int]] = []
-        for line, both in enumerate(zip(found.left, found.right, strict=True)):
-            key = _unordered(*(number[one] for one in both))
-            if key in lines:
-                twice.append((lines[key], line))
-            lines.setdefault(key, line)
-        if twice:
-            first, second = twice[0]
-            raise ValueError(
-                f"{self.path}, lines {first + 2} and {second + 2}: the pair {found.left[first]} and {found.right[first]} "
-                f"stands twice ({len(twice)} lines repeat a pair, in either order); leave one line for each"
-            )
         ones, others = (rows_of_keys(names, keys).tolist() for keys in (left, right))
-        place = [lines.get(_unordered(one, other), -1) for one, other in zip(ones, others, strict=True)]
-        rows = np.array(place, np.int64)
+        rows = np.array([_row(found, names, *both) for both in zip(ones, others, strict=True)], np.int64)
         if len(bad := np.flatnonzero(rows < 0)):
             first = int(bad[0])
             unclear = [key for key, row in ((left[first], ones[first]), (right[first], others[first])) if row == AMBIGUOUS]
@@ -115,7 +102,7 @@ def read_scores(path: Path) -> Scores:
     """The lines of a CSV file of scores.
 
     Raises:
-        ValueError: it is missing, not a CSV file, lacks a column, or has an invalid value; one line.
+        ValueError: it is missing, not a CSV file, lacks a column, has an invalid value, or has a pair twice; one line.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
@@ -148,7 +135,29 @@ def _read(path: Path, _: str) -> Scores:
     same = _same(path, by_name)
     read = {*NEEDED, "same", *SUBJECTS}
     ignored = tuple(name for name in columns if name not in read)
-    return Scores(by_name["left"], by_name["right"], _numbers(path, by_name["score"]), same, ignored)
+    left, right = by_name["left"], by_name["right"]
+    return Scores(left, right, _numbers(path, by_name["score"]), same, ignored, _lines(path, left, right))
+
+
+def _lines(path: Path, left: Sequence[str], right: Sequence[str]) -> dict[tuple[str, str], int]:
+    """The row of each pair."""
+    found: dict[tuple[str, str], int] = {}
+    twice: list[tuple[int, int]] = []
+    for row, both in enumerate(zip(left, right, strict=True)):
+        if (first := found.setdefault(_unordered(*both), row)) != row:
+            twice.append((first, row))
+    if twice:
+        first, second = twice[0]
+        raise ValueError(
+            f"{path}, lines {first + 2} and {second + 2}: the pair {left[first]} and {right[first]} stands twice "
+            f"({len(twice)} lines repeat a pair, in either order); leave one line for each"
+        )
+    return found
+
+
+def _row(found: Scores, names: np.ndarray, one: int, other: int) -> int:
+    """The row of the pair of two of the names; -1 if there is none, or if the images were not found (below 0)."""
+    return -1 if min(one, other) < 0 else found.lines.get(_unordered(str(names[one]), str(names[other])), -1)
 
 
 def _numbers(path: Path, texts: Sequence[str]) -> np.ndarray:
@@ -176,5 +185,5 @@ def _same(path: Path, by_name: dict[str, list[str]]) -> np.ndarray | None:
     return None
 
 
-def _unordered(one: int, other: int) -> tuple[int, int]:
+def _unordered(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one <= other else (other, one)

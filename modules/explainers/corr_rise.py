@@ -18,6 +18,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, embed_rows
+from modules.attribution.progress import announced
 from modules.metrics.ranking import Binary
 
 
@@ -72,7 +73,7 @@ class CorrRise(PairExplainer):
         correlations = np.zeros((len(left), 2, *shape))
         constant = []
         with torch.no_grad(), evaluating(network):
-            found = [self.scores(network, *both, seen, fill) for both in zip(left, right, strict=True)]
+            found = [self.scores(network, *both, seen, fill) for both in announced(list(zip(left, right, strict=True)))]
             cosines, scores = (torch.stack(part).cpu().numpy() for part in zip(*found, strict=True))
         for pair, side in np.ndindex(len(left), 2):
             if np.ptp(scores[pair, side]) <= 8 * torch.finfo(left.dtype).eps:  # their order would only reflect rounding

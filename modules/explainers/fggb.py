@@ -22,6 +22,7 @@ from modules.attribution.component_gradients import Norm, component_maps
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import check_pairs, cosine_shares, threshold_of
+from modules.attribution.progress import announced
 
 
 class FGGBConfig(PairExplainerConfig):
@@ -37,6 +38,9 @@ class FGGBConfig(PairExplainerConfig):
     @property
     def difference_maps(self) -> frozenset[str]:
         return frozenset({"S-"})
+
+    def passes(self, dimension: int) -> float:
+        return float(dimension)
 
     def build(self) -> FGGB:
         return FGGB(self)
@@ -63,7 +67,7 @@ class FGGB(PairExplainer):
         maps, cosines, empty = [], [], []
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
             threshold = threshold_of(self.config.threshold, network, reference, left)
-            for pair in zip(left, right, strict=True):
+            for pair in announced(list(zip(left, right, strict=True))):
                 shares = cosine_shares(network, *pair)
                 weights = shares - threshold / len(shares)
                 found = [component_maps(network, image, weights, self.config.norm) for image in pair]

@@ -20,6 +20,7 @@ from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.perturbation import AlteredScores, check_probability
+from modules.attribution.progress import announced
 from modules.attribution.targets import Target
 
 
@@ -74,7 +75,7 @@ class Lime(Explainer):
         segments = [superpixels(image, config.segments, config.compactness, config.smoothing) for image in images]
         maps, fits = [], []
         with torch.no_grad(), evaluating(network):
-            for number, (image, parts) in enumerate(zip(images, segments, strict=True)):
+            for number, (image, parts) in announced(list(enumerate(zip(images, segments, strict=True)))):
                 kept = subsets(self.config.samples, int(parts.max()) + 1, self.config.keep, self.config.seed)
                 scores = self.scores(network, image, parts, kept, target.take([number]))
                 coefficients, fit = ridge(kept, scores, kernel(kept, self.config.kernel_width), self.config.ridge)

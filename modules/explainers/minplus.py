@@ -23,6 +23,7 @@ from modules.attribution.explainer import PairAttribution, PairExplainer, Refere
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, decision_threshold, embed_many, embed_rows
 from modules.attribution.patches import places
+from modules.attribution.progress import announced
 
 CODE = "impostor_pair"
 
@@ -93,8 +94,7 @@ class MinPlus(PairExplainer):
                     self.strategies(network, left[pair], right[pair], fill),
                     self.strategies(network, right[pair], left[pair], fill),
                 ]
-                for pair in range(len(left))
-                if pair not in reasons
+                for pair in announced([pair for pair in range(len(left)) if pair not in reasons])
             }
         names = list(next(iter(found.values()))[0])
         maps = {name: np.zeros((len(left), 2, *left.shape[2:]), np.float32) for name in ("minplus", *names)}

@@ -22,6 +22,7 @@ from modules.attribution.explainer import PairAttribution, PairExplainer, Refere
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, kinds
 from modules.attribution.patches import places, spread
+from modules.attribution.progress import announced
 
 
 class PairOcclusionConfig(PairExplainerConfig):
@@ -80,7 +81,7 @@ class PairOcclusion(PairExplainer):
         shape = check_pairs(left, right, size)
         fill = color(self.config.fill, reference, left)
         with torch.no_grad(), evaluating(network):
-            found = [self.delta(network, *pair, fill) for pair in zip(left, right, strict=True)]
+            found = [self.delta(network, *pair, fill) for pair in announced(list(zip(left, right, strict=True)))]
             evaluated = self.known or self.evaluated(network, reference, fill)
         deltas = np.stack([delta for delta, _ in found])
         maps = {"delta": deltas}

@@ -39,6 +39,7 @@ from modules.attribution.explainer import PairAttribution, PairExplainer, Refere
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.pair_utilities import check_embeddings, check_pairs, threshold_of
+from modules.attribution.progress import announced
 from modules.heads.gmp import Gmp
 
 
@@ -119,7 +120,7 @@ class Reconstruction(PairExplainer):
         with torch.no_grad(), evaluating(network):
             threshold = threshold_of(self.config.threshold, network, reference, left)
             maps, cosines, dead, biases = [], [], [], []
-            for pair in zip(left, right, strict=True):
+            for pair in announced(list(zip(left, right, strict=True))):
                 features = [network.features(image[None])[0] for image in pair]
                 sides, cosine = divide(features, threshold)
                 found = [

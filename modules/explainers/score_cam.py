@@ -40,6 +40,7 @@ from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.layer_maps import LayerConfig
 from modules.attribution.perturbation import check_probability
+from modules.attribution.progress import announced
 from modules.attribution.target_layer import choose_stage
 from modules.attribution.targets import Target
 
@@ -85,7 +86,7 @@ class ScoreCAM(Explainer):
         with torch.no_grad(), evaluating(network):
             layer, shape = choose_stage("score_cam", network, images[:1], self.config.layer, self.config.min_side)
             batch = batch_of(self.config, images, shape[0])
-            for number, image in enumerate(images):
+            for number, image in announced(list(enumerate(images))):
                 maps, dead = score_cam(network, stages[layer], image[None], target.take([number]), mode, batch)
                 found.append(maps[0])
                 constant.append(dead)

@@ -21,6 +21,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import check_pairs, cosine_shares, embed_rows, threshold_of
+from modules.attribution.progress import announced
 
 
 class XSSABConfig(PairExplainerConfig):
@@ -60,7 +61,7 @@ class XSSAB(PairExplainer):
         maps, cosines, arguments = [], [], []
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
             threshold = threshold_of(self.config.threshold, network, reference, left)
-            for pair in zip(left, right, strict=True):
+            for pair in announced(list(zip(left, right, strict=True))):
                 shares = cosine_shares(network, *pair)
                 match = shares >= threshold / len(shares)
                 sides = [_arguments(network, one, other, match) for one, other in (pair, pair[::-1])]
@@ -81,7 +82,7 @@ class XSSAB(PairExplainer):
 
 def _arguments(network: Any, image: Tensor, other: Tensor, match: Tensor) -> Tensor:
     """Maps (2, H, W) float64 of an image (3, H, W): of the components in ``match``, bool (D,), and of the others."""
-    reference = functional.normalize(embed_rows(network, other[None]), dim=1)[0]
+    reference = functional.normalize(embed_rows(network, other[None], 1), dim=1)[0]
     with torch.enable_grad():
         leaf = image[None].detach().clone().requires_grad_()
         unit = functional.normalize(network.embed(leaf.clone()).double(), dim=1)[0]  # a leaf must not be modified in place

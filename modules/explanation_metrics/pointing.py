@@ -1,4 +1,4 @@
-"""The pointing game and the energy inside the true region of difference: see ``modules.metrics.pointing``."""
+"""The pointing game and the energy inside the true region of difference or similarity: see ``modules.metrics.pointing``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class PointingConfig(ScoreConfig):
     resamples: number of bootstrap resamples over images
     center: standard deviation of the center baseline, in image heights and widths
     side: which images of a pair count; in protocols with an occluder, ``right`` is the face that wears it
+    truth: the region where the two images truly differ, for maps of differences; or, for maps of similarity, the region where
+        the images of two subjects show the same
     """
 
     name: Literal["pointing"] = "pointing"
@@ -29,6 +31,7 @@ class PointingConfig(ScoreConfig):
     resamples: int = Field(default=1000, ge=1)
     center: float = Field(default=0.25, gt=0)
     side: Annotated[Literal["both", "left", "right"], Born("both")] = "both"
+    truth: Annotated[Literal["difference", "similarity"], Born("difference")] = "difference"
 
     def build(self) -> Pointing:
         return Pointing(self)
@@ -49,9 +52,11 @@ class Pointing:
         Raises:
             Refused: ``no_region``: the true region is not known; ``no_sides``: single images have no sides.
         """
-        regions = explained.regions
+        common = self.config.truth == "similarity"
+        regions = explained.common_regions if common else explained.regions
         if regions is None:
-            what = "where the two images of a pair truly differ" if explained.same is not None else "what a single image shows"
+            what = f"where the two images of a pair truly {'show the same' if common else 'differ'}"
+            what = what if explained.same is not None else "what a single image shows"
             raise Refused("no_region", f"it is not known {what}")
         config = self.config
         rows = explained.rows

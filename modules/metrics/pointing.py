@@ -93,7 +93,7 @@ def pointing(
     }
     one = np.zeros(count)
 
-    def told(kind: str, name: str) -> dict[str, Any]:
+    def entry(kind: str, name: str) -> dict[str, Any]:
         found = values[kind][name]
         interval = mean_interval(found, one, resamples, seed, share=True)
         if kind == "pointing" and np.isin(found, (0.0, 1.0)).all():
@@ -110,8 +110,8 @@ def pointing(
         "methods": {
             name: {
                 "baseline": name in grounds,
-                "pointing": told("pointing", name),
-                "energy": told("energy", name),
+                "pointing": entry("pointing", name),
+                "energy": entry("energy", name),
                 "empty": int((np.asarray(maps).max(axis=(1, 2)) <= 0).sum()),
             }
             for name, maps in every.items()

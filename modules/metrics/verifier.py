@@ -76,9 +76,15 @@ def restricted(
 
 
 def fitted_per_fold(
-    inputs: np.ndarray, same: np.ndarray, folds: np.ndarray, *, loss: linear_verifier.Loss, penalty: float
+    inputs: np.ndarray,
+    same: np.ndarray,
+    folds: np.ndarray,
+    *,
+    loss: linear_verifier.Loss,
+    penalty: float,
+    formed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> Verified:
-    """The restricted setting for any features of pairs: per fold a linear verifier fitted on the pairs of the other folds.
+    """Per fold a linear verifier fitted on the pairs of the other folds, for any features of pairs: the restricted setting.
 
     Args:
         inputs: (n, F) float, features of each pair, which depend on no label.
@@ -86,18 +92,29 @@ def fitted_per_fold(
         folds: (n,) int.
         loss: see ``linear_verifier.fit``.
         penalty: see ``linear_verifier.fit``.
+        formed: features (m, F), labels (m,) and folds (m,) of further pairs, formed from the identities of a fold's images: the
+            unrestricted setting. They are fitted as the others are, and not evaluated.
 
     Raises:
-        ValueError: fewer than two folds; the other folds lack genuine or impostor pairs; see ``linear_verifier.fit``.
+        ValueError: fewer than two folds; the other folds lack genuine or impostor pairs; the lengths of ``formed`` differ; see
+            ``linear_verifier.fit``.
     """
-    same = labels(same)
+    same, folds = labels(same), np.asarray(folds)
+    if formed is not None and len({len(part) for part in formed}) > 1:
+        raise ValueError(f"formed pairs are three arrays of one length, found lengths {[len(part) for part in formed]}")
     scores, verifiers = np.zeros(len(same)), []
     held = held_out(folds, len(same))
-    for out in held:
-        both_kinds(same[~out])
-        verifiers.append(linear_verifier.fit(inputs[~out], same[~out], loss, penalty))
+    for number, out in zip(np.unique(folds), held, strict=True):
+        features, known = inputs[~out], same[~out]
+        if formed is not None:
+            rest = np.asarray(formed[2]) != number
+            features = np.concatenate([features, formed[0][rest]])
+            known = np.concatenate([known, labels(formed[1])[rest]])
+        both_kinds(known)
+        verifiers.append(linear_verifier.fit(features, known, loss, penalty))
         scores[out] = verifiers[-1].score(inputs[out])
-    return _verified("restricted", scores, same, held, [0.0] * len(held), verifiers)
+    setting = "restricted" if formed is None else "unrestricted"
+    return _verified(setting, scores, same, held, [0.0] * len(held), verifiers)
 
 
 def unrestricted(

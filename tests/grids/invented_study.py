@@ -45,6 +45,7 @@ def build_study(
     error: str = "RuntimeError: the loss of batch 17 is NaN",
     because: str = "nobody published such weights",
     ensembles: Sequence[Mapping[str, Any]] = (),
+    design: Sequence[str] = (),
 ) -> Study:
     """A study on disk.
 
@@ -53,6 +54,7 @@ def build_study(
         failed, skipped, blocked, hidden, unfinished: a cell is meant where any of the mappings agrees with its levels.
             A failed cell fails in ``train``, at its second attempt; an unfinished one has half of its epochs.
         pairs: per protocol, half of them genuine.
+        design: what the plan says about the design; see ``design_lines``.
     """
     make = _Maker(folder, protocols, explainers, pairs, images, epochs)
     cells: list[dict[str, Any]] = []
@@ -71,6 +73,7 @@ def build_study(
         "replicates": len(axes.get("replicate", [0])),
         "replicate_scope": ["train"],
         "ensembles": [{"levels": None, **ensemble} for ensemble in ensembles],
+        "design": list(design),
         "cells": cells,
         "stages": [{**stage, "cells": sorted(stage["cells"])} for stage in make.stages.values()],
         "hidden": left,

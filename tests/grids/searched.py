@@ -26,7 +26,10 @@ LEVELS = {"plain": {}, "searched": {"search": SEARCH}}
 
 
 def searched_study(folder: Path, trainings: int = 6, **parts: Any) -> Study:
-    """The study after that many of the six trainings of the search; after all of them the search is finished too."""
+    """The study after that many of the six trainings of the search; after all of them the search is finished too.
+
+    With ``asha`` there are eight stages, two of which trained nothing.
+    """
     parts.setdefault("axes", {"dense_layers": LEVELS})
     launch = {"study": str(folder / "studies/small"), "tracking": f"sqlite:///{folder}/mlflow.db"}
     grid = read(write(folder / "grid.yaml", BASE, launch=launch, explainers=[], **parts))
@@ -44,17 +47,21 @@ def searched_study(folder: Path, trainings: int = 6, **parts: Any) -> Study:
     heads = [head.model_dump(mode="json") for head in cell.cell.search.heads(cell.cell.head)]
     for label, id in list(cell.stages.items())[:trainings]:
         slot = stages[id].node.config["slot"]
-        trial = slot.place if slot.rung == 0 else places[slot.place]
+        trial = slot.place if slot.rung == 0 or slot.rivals else places[slot.place]
         attempt = ledger.begin(label.kind, id, stages[id].node.identity)
+        if slot.rivals and trial not in places:
+            attempt.finish({"trial": trial, "rung": slot.rung, "promoted": False}, contents(ledger, stages, id), "", [])
+            continue
         history = [
             {"epoch": epoch, "validation_loss": loss, "train_loss": loss, "lr": 0.1}
             for epoch, loss in enumerate(LOSSES[trial][: slot.epochs])
         ]
         (attempt.path / "history.json").write_text(json.dumps(history))
         facts = {"trial": trial, "rung": slot.rung, "head": heads[trial], "parameters": 1000 + trial, "epochs": slot.epochs}
+        facts |= {"promoted": {"rank": places.index(trial) + 1, "of": 4}} if slot.rivals else {}
         facts["metrics"] = {"validation_loss": history[-1]["validation_loss"]}
         attempt.finish(facts, contents(ledger, stages, id), "", ["history.json"])
-    if trainings == 6:
+    if trainings == cell.cell.search.stages:
         id = cell.stages["search"]  # type: ignore[index]
         attempt = ledger.begin("search", id, stages[id].node.identity)
         (attempt.path / "search.json").write_text("{}")

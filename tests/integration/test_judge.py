@@ -1,14 +1,19 @@
 """``judge``, ``export``, ``embed`` and ``verify`` through the real command line."""
 
+import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from mlflow_server import Server
-from onnx_networks import external, network, save
+from onnx_networks import SIZE, external, naive, network, save
+from PIL import Image
+from sklearn.metrics import roc_auc_score
 from small_export import study
 from typer.testing import CliRunner
 
@@ -16,7 +21,9 @@ from configs.lookup import resolve
 from grid.cli.main import app
 from grid.export.embedder import Embedder
 from grid.export.package import read_package
+from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import EVALUATE
 
 pytestmark = pytest.mark.timeout(900)
 DRAWN = "{name: drawn, subjects: 16, shots: 6, folds: 4}"
@@ -92,6 +99,56 @@ def test_onnx_files_are_judged_and_what_is_assumed_is_said(tmp_path: Path) -> No
         call("judge", *files, "--on", DRAWN, "--faces", "none", "--to", tmp_path / "study", "--threads", 1, "--json")
     )
     assert [one["model"] for one in again["thresholds"]] == ["model=0.onnx", "model=1.onnx"]
+
+
+def test_a_bin_of_photographs_is_judged_like_a_folder_of_the_same_crops(shared: Path, tmp_path: Path) -> None:
+    """LFW's faces, aligned by five landmarks and packed as JPEG, as the public files are."""
+    protocol: Any = resolve("protocol", {"name": "lfw", "root": str(shared / "data" / "lfw")})
+    data = protocol.dataset()
+    manifest = data.scan(tmp_path / "cache")
+    pairs = protocol.pairs(manifest)
+    kinds = [np.flatnonzero(pairs.same == same)[:20] for same in (True, False)]
+    chosen = np.stack(kinds, 1).ravel()  # genuine and impostor pairs in turn
+    rows = np.stack([pairs.left[chosen], pairs.right[chosen]], 1).ravel().tolist()
+    dataset: Any = data.build(manifest)
+    aligned: Any = resolve("detector", {"name": "mtcnn", "alignment": "similarity"}).build()  # type: ignore[attr-defined]
+    files: dict[str, bytes] = {}
+    for row in sorted(set(rows)):
+        (face,) = aligned.detect([image := dataset.image(row)])
+        packed = cv2.imencode(".jpg", np.ascontiguousarray(aligned.crop(image, face, 112)[..., ::-1]))[1]
+        files[manifest.keys[row]] = packed.tobytes()
+    keys = [manifest.keys[row] for row in rows]
+    (tmp_path / "lfw.bin").write_bytes(pickle.dumps(([files[key] for key in keys], pairs.same[chosen].tolist()), 2))
+    for key, packed in files.items():
+        (tmp_path / "crops" / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "crops" / key).write_bytes(packed)
+    lines = zip(pairs.same[chosen].tolist(), keys[::2], keys[1::2], strict=True)
+    (tmp_path / "list.txt").write_text("".join(f"{int(same)} {left} {right}\n" for same, left, right in lines))
+    path = save(tmp_path / "a.onnx", network(dimension=8))
+    folder = f"{{name: folder, root: {tmp_path / 'crops'}}}"
+    listed = f"{{name: pairs, data: {folder}, file: {tmp_path / 'list.txt'}, layout: label_path_path}}"
+    stated = ["--faces", "none", "--order", "rgb", "--mean", 127.5, "--std", 127.5, "--threads", 1, "--fmr", 0.2]
+    found = []
+    for name, on in (("one", f"bin={tmp_path / 'lfw.bin'}"), ("other", listed)):
+        call("judge", path, "--on", on, *stated, "--to", tmp_path / name)
+        (view,) = Study(tmp_path / name).cells
+        (marker,) = (one for title, one in view.markers.items() if title.kind == EVALUATE)
+        ledger = Study(tmp_path / name).ledger
+        found.append((ledger.json(marker, "metrics.json"), pq.read_table(ledger.path(marker, "scores.parquet"))))
+    (one, scores), (other, others) = found
+    assert scores["score"].to_pylist() == others["score"].to_pylist()
+    for key in ("auc", "eer", "ten_fold", "best_threshold"):
+        assert one[key]["value"] == other[key]["value"], key
+
+    cropped: Any = resolve("detector", "none").build()  # type: ignore[attr-defined]
+    images = [np.array(Image.open(io.BytesIO(files[key])).convert("RGB")) for key in keys]
+    pixels = np.stack([cropped.crop(image, cropped.detect([image])[0], SIZE) for image in images])
+    vectors = naive(pixels.transpose(0, 3, 1, 2).astype(np.float64) / 127.5 - 1, 8)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = np.einsum("nd,nd->n", vectors[::2], vectors[1::2])
+    np.testing.assert_allclose(scores["score"].to_numpy(), cosines, atol=1e-3)
+    assert one["auc"]["value"] == pytest.approx(roc_auc_score(pairs.same[chosen], cosines), abs=5e-3)
+    assert len(set(cosines.round(3).tolist())) > 30, "they are faces, not one image"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 from grid.report.plots.canvas import SOFT, Plot, finish, legend, new, stroke, text
 from grid.report.plots.scores import MOST, left_out, name_of
+from grid.report.stage_times import training_seconds
 from grid.results.columns import Column
-from grid.results.rows import Row, Table
-from grid.spec.stage_name import TRAIN
+from grid.results.rows import Table
 
 
 def accuracy_cost(table: Table, column: Column) -> Plot | None:
@@ -17,7 +17,7 @@ def accuracy_cost(table: Table, column: Column) -> Plot | None:
     found: list[tuple[Any, ...]] = []
     scale = 100 if column.percent else 1
     for row in table.rows:
-        value, cost = row.value(column), _seconds(row)
+        value, cost = row.value(column), training_seconds(row)
         if value and value.value is not None and cost:
             low, high = (value.value if end is None else end for end in (value.low, value.high))
             found.append((name_of(row), cost, *(scale * one for one in (value.value, low, high))))
@@ -45,12 +45,13 @@ def accuracy_cost(table: Table, column: Column) -> Plot | None:
         "Duration of the training stage on the machine that ran it; 95 % intervals of each cell by itself. The dotted line "
         f"joins cells that no other is both cheaper and better than.{left_out(len(names) - len(shown))}"
     )
-    return finish(figure, f"cost {column.key} {column.protocol}", f"{column.title} on {column.protocol} against cost", words)
-
-
-def _seconds(row: Row) -> float | None:
-    marker = row.markers.get(TRAIN)
-    return marker.finished - marker.started if marker else None
+    return finish(
+        figure,
+        f"cost {column.key} {column.protocol}",
+        f"{column.title} on {column.protocol} against cost",
+        words,
+        column.protocol,
+    )
 
 
 def pareto(points: list[tuple[float, float]], lower_is_better: bool = False) -> list[tuple[float, float]]:

@@ -30,11 +30,12 @@ class Plot:
     """A finished figure.
 
     Attributes:
-        name: of its files, without an ending.
+        name: of its files, without an ending; begins with its ``kind``.
         title: its heading.
         words: what it says or how to read it, in sentences.
         svg: the file.
         figure: of matplotlib.
+        protocol: that it is about; empty if it is about none.
     """
 
     name: str
@@ -42,6 +43,12 @@ class Plot:
     words: str
     svg: bytes
     figure: Any
+    protocol: str = ""
+
+    @property
+    def kind(self) -> str:
+        """``det``, ``roc``, ``scores``, ...: equal for all figures of one kind."""
+        return self.name.partition("-")[0]
 
     @cached_property
     def pdf(self) -> bytes:
@@ -83,15 +90,15 @@ def panels(
     return figure, list(axes.flat[:count])
 
 
-def finish(figure: Any, name: str, title: str, words: str) -> Plot:
-    """Writes the figure; equal figures give equal bytes."""
+def finish(figure: Any, name: str, title: str, words: str, protocol: str = "") -> Plot:
+    """Writes the figure; equal figures give equal bytes. The name begins with the word for its kind."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")  # keeps the layout: it would be computed again for each file
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return Plot(slug, title, words, _saved(figure, "svg", {"Date": None, "Creator": None}), figure)
+    return Plot(slug, title, words, _saved(figure, "svg", {"Date": None, "Creator": None}), figure, protocol)
 
 
 def _saved(figure: Any, kind: str, metadata: Mapping[str, Any]) -> bytes:

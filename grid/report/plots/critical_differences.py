@@ -45,4 +45,4 @@ def critical_differences(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> 
     more = f" The best {MOST} of {len(found.order)} cells." if len(found.order) > MOST else ""
     about = f"Bars join cells of which no two differ significantly. By rank: {said}.{more}"
     name = f"differences {column.key} {protocol.protocol}"
-    return finish(figure, name, f"Which cells differ: {column.title} on {protocol.protocol}", about)
+    return finish(figure, name, f"Which cells differ: {column.title} on {protocol.protocol}", about, protocol.protocol)

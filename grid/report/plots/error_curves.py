@@ -1,4 +1,4 @@
-"""Error rates of each cell: the DET curve, and FMR and FNMR against the threshold."""
+"""Error rates of each cell: the ROC and the DET curve, and FMR and FNMR against the threshold."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from modules.metrics.operating_points import FEW
 from modules.metrics.roc import Curve
 
 RATES = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5)  # ticks of the DET curve
+
+
+def roc_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
+    """TAR against FAR on a logarithmic axis."""
+    figure, ((axes,),) = new(5.4, 4.2 + 0.17 * len(found))
+    most = max(int((~one.same).sum()) for one in found)
+    for number, one in enumerate(found):
+        curve = Curve.of(one.scores, one.same)
+        least = 1 / most
+        x, y = thinned(np.log10(np.maximum(curve.far, least)), 100 * curve.tar)
+        axes.plot(100 * 10**x, y, **stroke(number), label=text(one.title))
+    axes.set(xscale="log", xlim=(100 / max(most, 2), 100), ylim=(0, 101), xlabel="FAR [%]", ylabel="TAR [%]")
+    axes.grid(color=LINE, lw=0.6)
+    legend(figure, axes, [one.title for one in found])
+    words = f"The upper left is better. The axis begins where one of {most:,} impostor pairs is accepted.{left_out(more)}"
+    return finish(figure, f"roc {protocol}", f"ROC curves on {protocol}", words, protocol)
 
 
 def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
@@ -43,7 +59,7 @@ def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         f"The lower left is better. In the shaded part, fewer than {FEW} of {fewest:,} impostor pairs are accepted: the curves "
         f"are not reliable there.{left_out(more)}"
     )
-    return finish(figure, f"det {protocol}", f"DET curves on {protocol}", words)
+    return finish(figure, f"det {protocol}", f"DET curves on {protocol}", words, protocol)
 
 
 def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
@@ -66,4 +82,4 @@ def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
     figure.supxlabel("threshold", fontsize=9)
     legend(figure, axes[0], ["FMR (FAR)", "FNMR (FRR)"])
     words = f"A higher threshold accepts fewer pairs. Dots mark the equal error rate.{left_out(more)}"
-    return finish(figure, f"rates {protocol}", f"FMR and FNMR against the threshold on {protocol}", words)
+    return finish(figure, f"rates {protocol}", f"FMR and FNMR against the threshold on {protocol}", words, protocol)

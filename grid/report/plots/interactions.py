@@ -54,4 +54,4 @@ def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | N
     about = "Means over all other factors. Parallel lines: the effect of one factor does not depend on the other."
     about += f" Tests of the interactions (Holm): {'; '.join(tests)}." if tests else " No test of the interactions is possible."
     title = f"Interactions: {metric.column.title} on {protocol.protocol}"
-    return finish(figure, f"interactions {metric.column.key} {protocol.protocol}", title, about)
+    return finish(figure, f"interactions {metric.column.key} {protocol.protocol}", title, about, protocol.protocol)

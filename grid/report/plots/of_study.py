@@ -11,7 +11,7 @@ from grid.report import curves
 from grid.report.plots.accuracy_cost import accuracy_cost
 from grid.report.plots.canvas import Plot
 from grid.report.plots.critical_differences import critical_differences
-from grid.report.plots.error_curves import det_curves, rate_curves
+from grid.report.plots.error_curves import det_curves, rate_curves, roc_curves
 from grid.report.plots.interactions import interactions
 from grid.report.plots.learning_curves import learning_curves
 from grid.report.plots.score_histograms import score_histograms
@@ -29,7 +29,7 @@ def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> l
     for protocol in table.compared:
         cells, more = scored(study, table, protocol)
         if cells:
-            found += [draw(cells, more, protocol) for draw in (det_curves, rate_curves, score_histograms)]
+            found += [draw(cells, more, protocol) for draw in (roc_curves, det_curves, rate_curves, score_histograms)]
     found.append(learning_curves(table.rows, [curves.history(study, row) for row in table.rows]))
     for protocol in table.protocols:
         column = next(one for one in table.columns if one.protocol == protocol)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.ledger.study import Study
-from grid.report.curves import thin
+from grid.report.curves import has_scores, pair_scores, thin
 from grid.results.rows import Row, Table
 from grid.spec.grid_file import REPLICATE
-from grid.spec.stage_name import EVALUATE, StageName
 
 MOST = 16  # cells that a figure shows; the others are in the tables
 
@@ -26,21 +25,20 @@ class Scored:
 
 def scored(study: Study, table: Table, protocol: str) -> tuple[list[Scored], int]:
     """(the first cells with scores, number of cells that are not among them). Of replicates, the first is taken."""
-    import pyarrow.parquet
-
     found: list[Scored] = []
     seen: set[str] = set()
     more = 0
     for row in table.rows:
-        marker, title = row.markers.get(StageName(EVALUATE, protocol)), name_of(row)
-        if marker is None or "scores.parquet" not in marker.outputs or title in seen:
+        title = name_of(row)
+        if title in seen or not has_scores(row, protocol):
             continue
         seen.add(title)
         if len(found) == MOST:
             more += 1
             continue
-        columns = pyarrow.parquet.read_table(study.ledger.path(marker, "scores.parquet"), columns=["score", "same"])
-        found.append(Scored(title, columns["score"].to_numpy(), columns["same"].to_numpy()))
+        scores = pair_scores(study, row, protocol)
+        assert scores is not None
+        found.append(Scored(title, *scores))
     return found, more
 
 

@@ -83,7 +83,7 @@ class Kind(StageKind):
                         f"(known: {', '.join(known) or 'none'})"
                     )
                 identity["labels"] = known[settings.stratum]
-            config = {"training": graph.cell.training(), "settings": settings}
+            config = {"training": graph.training, "settings": settings}
             graph.add(label, identity, config, [graph.train, *graph.detected])
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:

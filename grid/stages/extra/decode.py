@@ -52,7 +52,7 @@ class Kind(StageKind):
     def plan(self, graph: Graph) -> None:
         """Raises ValueError if the devices of the training cannot share a batch of this one."""
         for settings, _ in self.asked(graph):
-            decoding(graph.cell.training(), settings).check_devices()
+            decoding(graph.training, settings).check_devices()
         super().plan(graph)
 
     def result(self, stage: Finished) -> Mapping[str, Any]:

@@ -23,7 +23,6 @@ from grid.spec.stage_kind import RESULT, Graph, Stage, StageKind
 from grid.spec.training import Training
 from grid.stages.context import Context, Result
 from grid.stages.extra.decode import DecodeConfig, decoding
-from grid.stages.latent_space import Encoder
 
 ABOUT = "latent.json"
 
@@ -73,7 +72,7 @@ class Kind(StageKind):
         for settings, label in self.asked(graph):
             decode = decoder_stage(graph, settings)
             labels = chosen_labels(graph, settings)
-            config = {"training": graph.cell.training(), "settings": settings}
+            config = {"training": graph.training, "settings": settings}
             identity = {"train": graph.train.id, "settings": settings.identity(), "labels": labels}
             if decode is not None:
                 identity["decode"] = decode.id
@@ -145,6 +144,7 @@ def chosen_labels(graph: Graph, settings: Any) -> dict[str, str]:
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes the pictures (PNG and GIF), ``points.csv``, ``dimensions.csv``, ``latent.json`` and ``result.json``."""
     from grid.stages import latent_figures, latent_numbers
+    from grid.stages.latent_space import Encoder
 
     training, settings = config["training"], config["settings"]
     decoder: DecodeConfig | None = config.get("decoding")

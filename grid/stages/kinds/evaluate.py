@@ -74,5 +74,5 @@ class Kind(StageKind):
                 "flip_test": protocol.flip_test,
                 **protocol.evaluation_identity(),
             } | ({"detect": seen.id} if seen else {})
-            config = {"training": cell.training(), "protocol": protocol}
+            config = {"training": graph.training, "protocol": protocol}
             graph.add(StageName(self.name, protocol.title), identity, config, [graph.train, seen])

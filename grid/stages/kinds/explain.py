@@ -52,7 +52,8 @@ class Kind(StageKind):
             needs = [graph.train, detection(graph, cell.data, cell.detector, "data")]
             identity: dict[str, Any] = {"train": graph.train.id, "explainer": explainer.identity()}
             # Scores are separate stages: the explanation's worker and source digest do not include them.
-            config = {"training": cell.training(), "explainer": explainer.model_copy(update={"scores": ()})}
+            unscored = explainer.model_copy(update={"scores": ()}) if explainer.scores else explainer
+            config = {"training": graph.training, "explainer": unscored}
             if protocol := pairs_of(explainer, cell.protocols):
                 data = facts.dataset(protocol)
                 needs.append(detection(graph, data, cell.detector, protocol.title))

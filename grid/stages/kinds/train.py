@@ -92,7 +92,7 @@ class Kind(StageKind):
         return ("history.json",)
 
     def plan(self, graph: Graph) -> None:
-        training = graph.cell.training()
+        training = graph.training
         made, weights = initial_weights(graph, training)
         seen = detection(graph, training.data, training.detector, "data")
         identity = training_identity(graph, training, seen, weights)

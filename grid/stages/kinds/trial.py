@@ -1,13 +1,15 @@
-"""Trials of a search: one stage for each place in each rung.
+"""Trials of a search: one stage for each place in each rung, or with ``asha`` for each trial in each rung.
 
 Which trial has a place in a later rung depends on the results of the rung before, so the stage finds out when it runs. The
-number of places does not, so the graph is known when the grid is planned.
+number of places does not, so the graph is known when the grid is planned. With ``asha`` a stage finds out whether its trial is
+promoted, and ``grid.execution.promotions`` when it may run.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from configs.component import digest
 from grid.spec.search import Slot
 from grid.spec.stage_kind import Graph, IntermediateKind, Stage, StageName
 from grid.spec.stage_name import TRIAL
@@ -34,7 +36,7 @@ class Kind(IntermediateKind):
         search = graph.cell.search
         if search is None:
             return
-        training = search.training(graph.cell.training())
+        training = search.training(graph.training)
         heads = search.heads(training.head)
         made, weights = train.initial_weights(graph, training)
         seen = detection(graph, training.data, training.detector, "data")
@@ -42,12 +44,20 @@ class Kind(IntermediateKind):
         before: list[Stage] = []
         for rung, epochs in enumerate(search.rungs):
             places = []
-            for place in range(search.places(rung)):
+            for place in range(search.trials if search.asynchronous else search.places(rung)):
                 slot = Slot(rung=rung, place=place, epochs=epochs)
                 if rung == 0:
                     tried = training.model_copy(update={"head": heads[place]})
                     identity = {**train.training_identity(graph, tried, seen, weights), "until": epochs}
                     label, needed = f"trial {place + 1}", needs
+                elif search.asynchronous:
+                    tried = training.model_copy(update={"head": heads[place]})
+                    rivals = tuple(stage.id for stage in before)
+                    more = {"rivals": rivals, "metric": search.metric, "reduction": search.reduction}
+                    slot = slot.model_copy(update=more)
+                    identity = {"scheduler": search.scheduler, **more, "before": rivals[place], "until": epochs}
+                    identity["rivals"] = digest(rivals)  # each stage has all of them
+                    label, needed = f"trial {place + 1}", needs | {"before": before[place]}
                 else:
                     tried = training
                     slot = slot.model_copy(update={"earlier": len(before), "metric": search.metric})

@@ -52,10 +52,48 @@ def test_the_region_is_where_a_genuine_pairs_first_image_was_changed(tmp_path):
             assert changed.sum() > 0.95 * region.sum()  # a source may have the same color by chance
             stranger = next(row for row in pairs.right.tolist() if row != right)
             assert config.region(images, left, stranger) is None
+            assert config.common_region(images, left, right) is None
+            assert config.common_region(images, right, left) is None
         else:
             assert region is None
-            agree = images.mask(left)
-            assert (images.image(left)[agree] == images.image(right)[agree]).all()
+            common = config.common_region(images, left, right)
+            assert common.any()
+            assert not (changed & ~common).any()
+            assert (images.image(left)[common] == images.image(right)[common]).all()
+            assert (config.common_region(images, right, left) == common).all(), "both images have one size"
+            stranger = next(row for row in pairs.right.tolist() if manifest.rows[row] != manifest.rows[right])
+            assert config.common_region(images, left, stranger) is None
+            assert config.common_region(images, stranger, left) is None
+
+
+def test_the_common_region_of_the_second_image_is_where_the_patches_are_from(tmp_path):
+    """Of images of different sizes."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    for subject, side in (("a", 120), ("b", 200)):
+        (tmp_path / "faces" / subject).mkdir(parents=True)
+        for number in range(2):
+            image = rng.integers(0, 256, (side, side, 3), np.uint8)
+            assert cv2.imwrite(str(tmp_path / "faces" / subject / f"{number}.png"), image)
+    inner = {"name": "pairs_of", "data": {"name": "folder", "root": str(tmp_path / "faces")}, "folds": 2}
+    config = protocol(protocol=inner, patches=1, area=0.5)
+    manifest = config.dataset().scan(tmp_path / "cache")
+    images, pairs = config.dataset().build(manifest), config.pairs(manifest)
+    kinds = zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same.tolist(), strict=True)
+    impostors = [(left, right) for left, right, same in kinds if not same]
+    assert impostors
+    for left, right in impostors:
+        here, there = config.common_region(images, left, right), config.common_region(images, right, left)
+        assert (here.shape, there.shape) == (images.image(left).shape[:2], images.image(right).shape[:2])
+        parts = [
+            image[np.ix_(mask.any(1), mask.any(0))]
+            for image, mask in ((images.image(left), here), (images.image(right), there))
+        ]
+        smaller = parts[0].shape[0] < parts[1].shape[0]
+        way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        resized = cv2.resize(parts[1], parts[0].shape[1::-1], interpolation=way)
+        assert (parts[0] == resized).all()
 
 
 def test_without_patches_there_is_no_region(tmp_path):

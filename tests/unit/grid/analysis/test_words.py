@@ -1,7 +1,9 @@
 """Sentences say what the numbers say, and what they do not."""
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from grid.analysis import words
@@ -29,15 +31,34 @@ def test_a_factor_with_an_effect_is_named_with_its_levels(found):
     metric = judged(found.metrics[0], 0.2, 0.001, 0.6)
     text = words.verdict(found, metric)
     value = words.difference(metric.column, metric.effects.terms[1].levels[1].value)
-    assert text.startswith("By Accuracy, 10-fold, detection matters (none ")
+    assert text.startswith("By Accuracy, cross-validated, detection matters (none ")
     assert f"mtcnn {value} points from the mean)" in text
     assert "for other test subjects, with these trained networks" in text
     assert text.endswith("The other 2 of 3 terms are not significant.")
 
 
+def test_the_way_from_the_mean_to_a_cell_adds_up_and_begins_with_the_largest_effect(found):
+    metric = found.metrics[0]
+    value = metric.contrasts.means[found.cells.index({"backbone": "resnet34", "detection": "mtcnn"})]
+    text = words.contributions(metric, {"backbone": "resnet34", "detection": "mtcnn"}, value)
+    ends = re.fullmatch(r"From the mean of all cells, ([\d.]+) %, to its ([\d.]+) %, in points: (.*)\.", text)
+    assert ends
+    parts = [
+        (name, float(number.replace("−", "-"))) for name, _, number in (one.rpartition(" ") for one in ends[3].split(", "))
+    ]
+    assert {name for name, _ in parts[:2]} == {"backbone resnet34", "detection mtcnn"}
+    assert abs(parts[0][1]) >= abs(parts[1][1])
+    assert parts[2][0] == "interactions and chance"
+    cells = [metric.contrasts.means[n] for n, cell in enumerate(found.cells) if cell["detection"] == "mtcnn"]
+    assert dict(parts)["detection mtcnn"] == pytest.approx(100 * (np.mean(cells) - np.mean(metric.contrasts.means)), abs=0.006)
+    assert float(ends[1]) + sum(number for _, number in parts) == pytest.approx(float(ends[2]), abs=0.03)
+    none = replace(metric, effects=replace(metric.effects, terms=()))
+    assert words.contributions(none, {"backbone": "resnet34"}, value) == ""
+
+
 def test_no_effect_found_is_not_called_no_effect(found):
     text = words.verdict(found, judged(found.metrics[0], 0.2, 0.06, 0.6))
-    assert text.startswith("No factor has a significant effect on Accuracy, 10-fold")
+    assert text.startswith("No factor has a significant effect on Accuracy, cross-validated")
 
 
 def test_an_effect_for_other_subjects_alone_is_none_where_seeds_disagree(found):

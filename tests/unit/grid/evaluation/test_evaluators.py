@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from configs.lookup import resolve
+from datamodules.evaluation_sets.formed_pairs import formed_pairs
 from datamodules.evaluation_sets.pairs import Pairs
 from datamodules.evaluation_sets.templates import Clustering, Comparisons, Identification, Templates
 from datamodules.manifest import Manifest
@@ -267,6 +268,33 @@ def test_a_setting_of_lfw_fits_a_verifier_per_fold(tmp_path, setting):
     assert len(metrics["ten_fold"]["folds"]) == 4
     assert metrics["ten_fold"]["value"] > 0.7
     assert "verifier" in pq.read_table(tmp_path / "scores.parquet").column_names
+
+
+def test_the_unrestricted_setting_scores_the_pairs_formed_from_identities(tmp_path):
+    """Those with a dropped face excluded."""
+    whole = pairs()
+    fold = (whole.left // SHOTS) % 4
+    inside = np.flatnonzero(fold == (whole.right // SHOTS) % 4)
+    asked = Pairs(whole.left[inside], whole.right[inside], whole.same[inside], fold[inside])
+    seen = seen_of(tmp_path, drop=(0, 7))
+    protocol = resolve("protocol", {"name": "lfw", "root": str(tmp_path), "setting": "unrestricted"})
+    assert verification.evaluate(asked, seen, protocol).outputs == ("scores.parquet", "formed_pairs.parquet")
+    table = pq.read_table(tmp_path / "formed_pairs.parquet").to_pydict()
+    every = formed_pairs(asked, seen.manifest.identities)
+    rows = {key: row for row, key in enumerate(seen.manifest.keys)}
+    found = {(rows[left], rows[right]) for left, right in zip(table["left"], table["right"], strict=True)}
+    wanted = set(zip(every.left.tolist(), every.right.tolist(), strict=True))
+    gone = {pair for pair in wanted if {0, 7} & set(pair)}
+    assert gone
+    assert found == wanted - gone
+    vectors = seen_of(tmp_path).vectors
+    for left, right, same, number, score in zip(*table.values(), strict=True):
+        one, other = rows[left], rows[right]
+        assert score == pytest.approx(unit(vectors[one]) @ unit(vectors[other]), abs=1e-12)
+        assert same == (one // SHOTS == other // SHOTS)
+        assert number == (one // SHOTS) % 4 == (other // SHOTS) % 4
+    restricted = resolve("protocol", {"name": "lfw", "root": str(tmp_path), "setting": "restricted"})
+    assert verification.evaluate(asked, seen, restricted).outputs == ("scores.parquet",)
 
 
 def test_subjects_of_several_folds_are_counted(tmp_path):

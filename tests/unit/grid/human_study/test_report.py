@@ -44,6 +44,16 @@ def test_page_and_json_have_the_numbers_and_need_no_network(tmp_path: Path) -> N
     assert "gain differently" in verdict(found.samples[0])
 
 
+def test_the_keyboard_reaches_each_table_by_its_name(tmp_path: Path) -> None:
+    """A wide table scrolls, and arrow keys scroll only what has the focus."""
+    design = bundle(tmp_path, pairs=4)
+    answered(tmp_path, design, 3, 0.0)
+    found, page = write_report(tmp_path, tmp_path / "report")
+    regions = re.findall(r'<div class="scroll"([^>]*)>', page.read_text())
+    (shown,) = [sample for sample in found.samples if sample.lines]
+    assert regions == [f' tabindex="0" role="region" aria-label="Accuracy of {shown.title}"']
+
+
 def test_markup_in_a_name_stays_text(tmp_path: Path) -> None:
     bundle(tmp_path, pairs=4)
     file = tmp_path / DESIGN

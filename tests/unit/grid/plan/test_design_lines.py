@@ -9,6 +9,7 @@ from grid.plan.design_lines import design_lines
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.power import power_lines
+from grid.plan.study_record import write_plan
 from grid.spec.grid_file import Grid
 from modules.metrics.power import between_levels
 
@@ -33,6 +34,13 @@ def refused_terms(plan: Plan) -> dict[Any, Any]:
 
 def test_a_product_says_nothing(make: Make) -> None:
     assert not design_lines(make_plan(make(axes=FOUR)))
+
+
+def test_a_study_records_what_its_plan_says_of_the_design(make: Make) -> None:
+    """Also if only some of the cells are launched."""
+    grid = make(axes=FOUR, design={"fractional": {"resolution": 4}})
+    every, some = make_plan(grid), make_plan(grid, {"rate": ["low"]})
+    assert write_plan(some, grid)["design"] == design_lines(every) != []
 
 
 def test_a_fraction_prints_its_aliases_and_the_analysis_refuses_the_same(make: Make) -> None:

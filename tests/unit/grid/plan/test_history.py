@@ -17,7 +17,14 @@ from grid.plan.workload import Workload, workloads
 from grid.spec.grid_file import Grid
 
 
-def end(plan: Plan, label: str = "train", device: str | None = "cpu", resumed: bool = False, **about: Any) -> float:
+def end(
+    plan: Plan,
+    label: str = "train",
+    device: str | None = "cpu",
+    resumed: bool = False,
+    facts: dict[str, Any] | None = None,
+    **about: Any,
+) -> float:
     """Finishes the first stage with that label; returns its duration."""
     stage = stages(plan, label)[0]
     attempt = Ledger(store_of(plan.grid)).begin(stage.stage, stage.id, stage.node.identity, about=about)
@@ -26,7 +33,7 @@ def end(plan: Plan, label: str = "train", device: str | None = "cpu", resumed: b
         attempt.ledger.store.create(
             f"{attempt.prefix}/resumed.json", attempt.ledger.store.get(f"train/{stage.id}/identity.json") or b""
         )
-    marker = attempt.finish({}, {}, stage.source, [], {"device": device} if device else {})
+    marker = attempt.finish(facts or {}, {}, stage.source, [], {"device": device} if device else {})
     return marker.finished - marker.started
 
 
@@ -48,6 +55,14 @@ def test_what_went_on_from_a_checkpoint_or_names_no_device_is_no_measurement(mak
     plan = make_plan(plan.grid)
     assert stages(plan, "train")[0].state == "done"
     assert measured(plan, workloads(plan)) == []
+
+
+@pytest.mark.parametrize(("promoted", "count"), [(False, 0), ({"rank": 1, "of": 3}, 1)])
+def test_a_trial_that_trained_nothing_is_no_measurement(make: Callable[..., Grid], promoted: Any, count: int) -> None:
+    plan = make_plan(make())
+    end(plan, facts={"promoted": promoted})
+    plan = make_plan(plan.grid)
+    assert len(measured(plan, workloads(plan))) == count
 
 
 def test_of_many_stages_those_of_the_plan_are_read_first(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:

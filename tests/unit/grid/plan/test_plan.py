@@ -15,7 +15,7 @@ from grid.plan.cost import cost
 from grid.plan.inputs import InputResolver
 from grid.plan.plan import make_plan, store_of
 from grid.plan.study_record import merged
-from grid.plan.table import plan_table
+from grid.plan.table import plan_table, searches
 from grid.spec.grid_file import BadInput, Grid
 
 Make = Callable[..., Grid]
@@ -209,6 +209,21 @@ def test_a_cost_is_counted_for_blocked_cells_too(make: Make, tmp_path: Path) -> 
     assert counted["disk_bytes"] == 4 * counted["parameters"] * (2 * 2 + 1)  # nag keeps one tensor per parameter
 
 
+@pytest.mark.parametrize("base", [{}, {"targets": {"gender": {"loss": "binary"}}}])
+def test_networks_are_checked_and_counted_once_however_many_cells_have_them(
+    make: Make, monkeypatch: pytest.MonkeyPatch, base: dict[str, Any]
+) -> None:
+    axes = {
+        "backbone": {"alexnet": {"backbone": "alexnet"}, "resnet34": {"backbone": "resnet34"}},
+        "rate": {f"r{number}": {"recipe.lr": 0.01 * number} for number in range(1, 5)},
+    }
+    plan = make_plan(make(base=base, axes=axes, explainers=[], protocols=[]))
+    checked = []
+    monkeypatch.setattr("grid.plan.cost.freezing.check", lambda backbone, trainable: checked.append(backbone))
+    assert len(cost(plan, plan.resolver)["cells"]) == 8
+    assert len(checked) == 2
+
+
 def test_an_input_too_small_for_the_network_is_refused(make: Make, refused: Refused) -> None:
     grid = make("input.size=32", axes={})
     resolver = InputResolver(store_of(grid))
@@ -299,3 +314,15 @@ def test_the_cost_of_a_search_is_that_of_its_largest_trial_in_every_place(make: 
     assert found["training_flops"] == plain["training_flops"] + searched["training_flops"] + round(trials)
     kept = 4 * searched["parameters"]
     assert found["disk_bytes"] == plain["disk_bytes"] + searched["disk_bytes"] + 6 * (searched["disk_bytes"] - kept)
+
+
+def test_the_cost_of_an_asynchronous_search_is_that_of_as_many_trials_as_may_go_on(make: Make) -> None:
+    space = {"layers": [1, 1], "widths": [8, 8], "step": 8}
+    search = {"trials": 6, "rungs": [1, 3], "reduction": 3, "space": space, "scheduler": "asha"}
+    base = {"head": "dense", "targets": {"gender": {"loss": "binary"}}}
+    plan = make_plan(make(base=base, axes={"layers": {"searched": {"search": search}}}, explainers=[], protocols=[]))
+    found = cost(plan, plan.resolver)
+    (cell,) = found["cells"].values()
+    assert found["training_flops"] == cell["training_flops"] + round(cell["training_flops"] / 2 * (6 * 1 + 4 * 2))
+    (line,) = searches(plan)
+    assert "6 trials, 6 for 1 epoch, at least 2 for 3 epochs, by validation_loss: 12 of 12 trainings to run" in line

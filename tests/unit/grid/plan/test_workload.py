@@ -52,6 +52,16 @@ def test_other_stages_have_their_components_and_their_images(make: Callable[...,
     assert works["pretrain"].amount == pytest.approx(3 * flops * 32 * 0.9 * 3, rel=0.01)
 
 
+def test_fggb_passes_the_network_once_for_each_component_of_the_embedding(make: Callable[..., Grid]) -> None:
+    explainers = [{"name": name, "pairs": 3, "scores": ["pointing"]} for name in ("fggb", "xssab")]
+    plan = make_plan(make(axes={}, base={"head": {"name": "gap_bn", "dimension": 96}}, explainers=explainers))
+    works = {stage.label: workloads(plan)[stage.id].amount for stage in plan.stages}
+    flops = cost(plan, plan.resolver)["cells"][plan.cells[0].id]["flops"]
+    assert works["explain:xssab"] == 6 * flops
+    assert works["explain:fggb"] == 96 * 6 * flops
+    assert works["score:fggb:pointing"] == works["score:xssab:pointing"] == 6 * flops
+
+
 def test_a_network_that_is_not_trained_is_no_training(make: Callable[..., Grid], tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     save_file(resolve("backbone", "alexnet").build().state_dict(), weights)

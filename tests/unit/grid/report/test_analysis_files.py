@@ -32,7 +32,7 @@ def test_every_file_has_the_numbers(study):
     assert len(report["comparisons"]) == len(lines)
     assert any("Not balanced: 1 of 4" in one for one in report["limits"]["lfw view 2"])
     text = page.with_name("analysis.md").read_text()
-    assert "### Accuracy, 10-fold" in text
+    assert "### Accuracy, cross-validated" in text
     assert "backbone x detection cannot be estimated" in text
 
 

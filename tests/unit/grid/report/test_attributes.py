@@ -86,20 +86,49 @@ def test_the_markdown_has_a_line_per_cell_and_per_class(table: Any) -> None:
             assert lines[start - 1].count(" | ") == line.count(" | ")
 
 
-def test_the_page_draws_each_cell_of_the_confusion_matrix_and_each_bin(table: Any) -> None:
+def page(table: Any) -> str:
+    """The part of the report page on attributes."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
     whole = Path(HERE / "page.html").read_text(encoding="utf-8")
     macros = whole[: whole.index("<!doctype html>")]
-    found = boards(table)
-    text = environment.from_string(macros + "{% include 'page_attributes.html' %}").render(
+    return environment.from_string(macros + "{% include 'page_attributes.html' %}").render(
         table=table,
-        attributes=found,
+        attributes=boards(table),
         attributes_note=NOTE,
         attribute_rates=RATES,
         reliability=PLOT,
-        strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(3)],
+        strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(4)],
         cohort_tables=cohort_tables,
     )
+
+
+def test_cells_may_have_other_classes_or_predict_numbers(table: Any) -> None:
+    """Where an axis changes ``merge``, ``edges`` or the loss of a target."""
+    first, second, _ = table.rows
+    other = second.metrics["utk"]["targets"]["age"]
+    other["per_class"] = dict(zip(("old", "child"), other["per_class"].values(), strict=True))
+    other["per_class"]["old"] = {**other["per_class"]["old"], "support": 1}
+    years = {"task": "attributes", "targets": {"age": first.metrics["utk"]["targets"]["years"]}}
+    table.rows.insert(
+        0, SimpleNamespace(title="years", cell=SimpleNamespace(levels={"weights": "years"}), metrics={"utk": years})
+    )
+    age, _ = boards(table)
+    assert age.classes == ("old", "y|oung", "child")
+    assert age.classified == (first, second)
+    support = first.metrics["utk"]["targets"]["age"]["per_class"]["old"]["support"]
+    assert age.support("old") == f"1 to {support}"
+    assert age.support("y|oung") == str(first.metrics["utk"]["targets"]["age"]["per_class"]["y|oung"]["support"])
+    text = page(table)
+    assert text.count('<rect class="cell"') == 2 * 4
+    matrices = re.findall(r'<figure class="confusion".*?</figure>', text, re.DOTALL)
+    assert [re.findall(r'text-anchor="end">([^<]+)<', one) for one in matrices] == [["old", "y|oung"], ["old", "child"]]
+    assert f'<td class="factor">old</td><td>1 to {support}</td><td>' in text
+    assert attributes_markdown([age], "n").count("### age, ") == 2
+
+
+def test_the_page_draws_each_cell_of_the_confusion_matrix_and_each_bin(table: Any) -> None:
+    found = boards(table)
+    text = page(table)
     drawn = re.findall(r'<polyline class="curve (h\d)" data-row="(\d)" stroke-dasharray="([^"]+)"', text)
     named = re.findall(r'<tr data-row="(\d)" class="(h\d)"><td>\s*<svg.*?stroke-dasharray="([^"]+)"', text, re.DOTALL)
     assert drawn

@@ -42,6 +42,17 @@ def test_a_report_has_all_its_files(make_study):
     assert {path.name for path in page.parent.iterdir()} == FILES | cells
 
 
+def test_the_page_names_the_design_and_what_it_cannot_tell_apart(make_study):
+    lines = ["design fractional: 4 of 8 combinations, resolution 3: size = rate x flip", "aliased: rate = flip x size"]
+    product, fraction = (
+        build(make_study(name, pairs=60, design=said, explainers=())).read_text() for name, said in (("a", ()), ("b", lines))
+    )
+    assert "Design product: every combination of the levels." in product
+    assert "cannot tell apart" not in product
+    assert "Design fractional: 4 of 8 combinations, resolution 3: size = rate x flip." in fraction
+    assert "<li>Aliased: rate = flip x size.</li>" in fraction
+
+
 def test_equal_studies_give_equal_bytes(make_study):
     study = make_study(pairs=100, images=2, failed=[{"backbone": "resnet34"}])
     first = {path.name: path.read_bytes() for path in build(study).parent.iterdir()}

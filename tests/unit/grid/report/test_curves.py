@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from grid.ledger.study import Study
 from grid.report import curves
@@ -23,23 +22,17 @@ def test_a_short_curve_loses_nothing_but_repeats():
     assert points.tolist() == [[0, 0], [0, 0.5], [0.5, 0.5], [1, 1]]
 
 
-def test_the_log_axis_runs_from_its_first_decade_to_one():
-    assert curves.logarithmic(np.array([0, 1e-9, 1e-3, 1e-2, 1]), 3).tolist() == pytest.approx([0, 0, 0, 1 / 3, 1])
-
-
-def test_the_drawn_curve_is_that_of_the_scores(make_study):
+def test_the_scores_of_a_cell_are_those_of_its_evaluation(make_study):
     import pyarrow.parquet
 
-    study = make_study(axes={"backbone": ["alexnet"]}, pairs=100, explainers=())
-    row = rows.table(study).rows[0]
-    path = study.ledger.path(row.markers["evaluate:lfw view 2"], "scores.parquet")
-    scores = pyarrow.parquet.read_table(path).to_pydict()
-    (curve,) = curves.overlay(study, [row], "lfw view 2").curves
-    score, same = np.array(scores["score"]), np.array(scores["same"])
-    naive = {(float((score >= t)[~same].mean()), float((score >= t)[same].mean())) for t in [*score, np.inf]}
-    assert {tuple(point) for point in curve.linear.tolist()} <= naive
-    area = np.trapezoid(curve.linear[:, 1], curve.linear[:, 0])
-    assert area == pytest.approx(row.metrics["lfw view 2"]["auc"]["value"], abs=1e-9)
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, unfinished=[{"backbone": "resnet34"}], pairs=100)
+    done, open_ = rows.table(study).rows
+    path = study.ledger.path(done.markers["evaluate:lfw view 2"], "scores.parquet")
+    table = pyarrow.parquet.read_table(path).to_pydict()
+    scores, same = curves.pair_scores(study, done, "lfw view 2")
+    assert (scores.tolist(), same.tolist()) == (table["score"], table["same"])
+    assert curves.pair_scores(study, open_, "lfw view 2") is None
+    assert [curves.has_scores(row, "lfw view 2") for row in (done, open_)] == [True, False]
 
 
 def test_a_history_is_there_while_the_training_runs(make_study):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -101,6 +102,61 @@ def test_nothing_is_fitted_where_folds_share_subjects_and_the_reason_is_said(mak
     assert plain.reason is None
 
 
+def formed_table(study, setting="unrestricted", files=("scores.parquet", "formed_pairs.parquet")):
+    """The table of an ensemble whose members' evaluations scored formed pairs, different ones each, and their columns."""
+    table, rows_, columns = rows.table(study), [], []
+    for number, row in enumerate(table.rows):
+        (name, marker), *_ = ((name, one) for name, one in row.markers.items() if name.kind == "evaluate")
+        rng = np.random.default_rng(number)
+        places = np.arange(number, 80)  # those of the first member and not of the second: 0
+        same = places % 2 == 0
+        found = {
+            "left": [f"l{place}" for place in places], "right": [f"r{place}" for place in places], "same": same,
+            "fold": places % 10, "score": np.where(same, 0.3, 0.0) + rng.normal(0, 0.15, len(places)),
+        }  # fmt: skip
+        columns.append(found)
+        attempt = study.ledger.begin("evaluate", f"{number:064x}", {"stage": "evaluate"})
+        pq.write_table(pq.read_table(study.ledger.path(marker, "scores.parquet")), attempt.path / "scores.parquet")
+        pq.write_table(pa.table(found), attempt.path / "formed_pairs.parquet")
+        made = attempt.finish({}, {}, "", list(files))
+        metrics = {title: {**one, "subjects_in_several_folds": 0, "setting": setting} for title, one in row.metrics.items()}
+        rows_.append(replace(row, metrics=metrics, markers={**row.markers, name: made}))
+    return with_ensembles(study, replace(table, rows=tuple(rows_))), columns
+
+
+FORMED = {"over": "detection", "fit": "svm", "pairs": "formed"}
+
+
+def test_an_ensemble_is_fitted_on_the_formed_pairs_that_all_members_scored(make_study):
+    study = make_study(axes={"detection": ["none", "mtcnn"]}, pairs=200, explainers=(), ensembles=[FORMED])
+    table, columns = formed_table(study)
+    (row,) = table.ensembles
+    tables = [pq.read_table(study.ledger.path(cell.markers["evaluate:lfw view 2"], "scores.parquet")) for cell in study.cells]
+    same, fold = tables[0]["same"].to_numpy(), tables[0]["fold"].to_numpy()
+    first, second = columns
+    more = ([first["score"][1:], second["score"]], second["same"], second["fold"])
+    expected = fitted([table["score"].to_numpy() for table in tables], same, fold, formed=more)
+    found = row.metrics["lfw view 2"]
+    assert found["ten_fold"] == expected.accuracy
+    assert found["setting"] == "unrestricted"
+    assert found["auc"]["value"] == verification(expected.scores, same, fold)["auc"]["value"]
+    assert dict(row.cell.levels) == {"detection": "none + mtcnn, svm, formed pairs"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "files", "words"),
+    [
+        ("restricted", ("scores.parquet", "formed_pairs.parquet"), "needs a protocol with setting: unrestricted"),
+        ("unrestricted", ("scores.parquet",), "scored no formed pairs; launch with --retry stale"),
+    ],
+)
+def test_without_formed_pairs_the_reason_is_said(make_study, setting, files, words):
+    study = make_study(axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[FORMED])
+    (row,) = formed_table(study, setting, files)[0].ensembles
+    assert not row.metrics
+    assert words in row.reason
+
+
 def test_stages_that_compare_no_pairs_are_no_part_of_an_ensemble(make_study):
     study = make_study(axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
     table = rows.table(study)
@@ -141,6 +197,7 @@ def test_printed_tables_have_the_ensembles_after_the_cells(make_study, tmp_path)
         ({"over": "detection", "levels": ["none"]}, "needs two"),
         ({"over": "detection", "c": 2}, "nothing is fitted; set fit: svm or fit: logistic"),
         ({"over": "detection", "fit": "forest"}, "fit"),
+        ({"over": "detection", "pairs": "formed"}, "nothing is fitted; set fit: svm or fit: logistic"),
     ],
 )
 def test_ensembles_of_what_is_not_there_are_refused(refused, ensemble, told):

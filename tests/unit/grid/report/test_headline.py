@@ -2,7 +2,10 @@ import dataclasses
 
 import pytest
 
-from grid.report.headline import headlines
+from grid.analysis.analysis import analyze
+from grid.analysis.words import contributions
+from grid.report.build import build
+from grid.report.headline import headlines, reason
 from grid.results import rows
 
 
@@ -19,9 +22,9 @@ def with_numbers(table, numbers):
 def test_the_best_cell_has_the_highest_ten_fold_accuracy_and_the_headline_says_so(make_study):
     table = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=60, explainers=()))
     (found,) = headlines(with_numbers(table, [(0.6083, 0.65), (0.61, 0.62)]))
-    assert (found.title, found.levels, found.among) == ("Accuracy, 10-fold", {"backbone": "resnet34"}, 2)
+    assert (found.title, found.levels, found.among) == ("Accuracy, cross-validated", {"backbone": "resnet34"}, 2)
     assert [(number.title, number.text) for number in found.numbers[:2]] == [
-        ("Accuracy, 10-fold", "61.00 %"),
+        ("Accuracy, cross-validated", "61.00 %"),
         ("Accuracy, best threshold", "62.00 %"),
     ]
 
@@ -50,3 +53,14 @@ def test_each_protocol_has_a_headline_of_its_own(make_study):
     assert [one.protocol for one in found] == ["one", "two"]
     value = table.rows[0].metrics["two"]["ten_fold"]["value"]
     assert float(found[1].numbers[0].text.removesuffix(" %")) == pytest.approx(100 * value, abs=0.005)
+
+
+def test_the_reason_is_about_the_best_cell_under_its_own_metric(make_study):
+    study = make_study(pairs=100, explainers=())
+    table = rows.table(study)
+    (found,), analyses = headlines(table), analyze(study, table)
+    metric = next(one for one in analyses[0].metrics if one.column.key == "ten_fold")
+    assert reason(found, analyses) == contributions(metric, found.levels, found.value)
+    assert f"to its {found.numbers[0].text}, in points: " in reason(found, analyses)
+    assert reason(found, []) == ""
+    assert f"What made it so: {reason(found, analyses)}" in build(study).read_text()

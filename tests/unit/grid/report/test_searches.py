@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from rich.console import Console
-from searched import LEVELS, searched_study
+from searched import LEVELS, SEARCH, searched_study
 
 from grid.report.build import build
 from grid.report.console import table
@@ -42,6 +42,21 @@ def test_the_report_has_a_table_of_trials_and_its_table_of_cells_only_cells(tmp_
     Console(file=console, width=160).print(table(study))
     assert "trials by epochs: 4 for 1, 2 for 3" in " ".join(console.getvalue().split())
     assert "chosen" in console.getvalue()
+
+
+def test_of_an_asynchronous_search_only_what_was_trained_is_shown(tmp_path: Path) -> None:
+    axes = {"dense_layers": {"searched": {"search": {**SEARCH, "scheduler": "asha"}}}}
+    page = build(searched_study(tmp_path, trainings=8, axes=axes))
+    text = page.with_name("searches.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if re.match(r"\| \d", line)]
+    assert [line.split(" | ")[0] for line in lines] == ["| 2", "| 3", "| 4", "| 1"]
+    words = "8 of 8 trainings done, 2 of them not needed"
+    assert f"{words}; trials by epochs: 4 for 1, 2 for 3" in text
+    assert words in page.read_text(encoding="utf-8")
+    (entry,) = json.loads(page.with_name("report.json").read_text(encoding="utf-8"))["searches"]
+    assert (entry["scheduler"], entry["trainings"]) == ("asha", 8)
+    promotions = [trial["promotions"] for trial in entry["trials"]]
+    assert promotions == [[], [{"rank": 2, "of": 4}], [{"rank": 1, "of": 4}], []]
 
 
 def test_a_study_without_a_search_has_no_such_table(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_report_has_the_table_and_the_figure_once(study):
     page = build(study)
     text = page.read_text()
     assert text.count('id="sweeps"') == 1
-    assert text.count("ROC curves on") == 1  # of the unchanged images alone
+    assert text.count("<h2>ROC and DET curves on") == 1  # of the unchanged images alone
     assert "lfw jpeg quality 10" not in (page.parent / "table.md").read_text()
     assert "lfw jpeg quality 10:eer" in (page.parent / "table.csv").read_text().splitlines()[0]
     assert (page.parent / "trend-lfw-by-jpeg-quality.png").read_bytes().startswith(b"\x89PNG")

@@ -5,7 +5,7 @@ import pytest
 
 from grid.evaluation.task import known_task
 from grid.ledger.study import Study
-from grid.results import rows
+from grid.results import rows, status
 
 
 def test_a_row_per_cell_in_the_order_of_the_plan(make_study):
@@ -77,7 +77,7 @@ def test_a_protocol_without_any_result_keeps_its_columns(make_study):
 def test_the_methods_of_the_intervals_are_named_with_their_columns(make_study):
     found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
     assert found.methods == [
-        "Student's t, over folds (Accuracy, 10-fold)",
+        "Student's t, over folds (Accuracy, cross-validated)",
         "Wilson, independent pairs (Accuracy, best threshold)",
         "bootstrap, independent pairs (EER, VAL @ 10 %)",
         "DeLong, independent pairs (AUC)",
@@ -145,10 +145,12 @@ def test_a_study_of_one_cell_without_axes_has_a_table(make_study):
     assert [row.title for row in found.rows] == ["the only cell"]
 
 
-@pytest.mark.parametrize(
-    ("folds", "title"), [([5, 5], "5-fold"), ([10], "10-fold"), ([5, 10], "cross-validated"), ([0], "10-fold")]
-)
-def test_the_column_of_folds_says_how_many_there_were(folds: list[int], title: str) -> None:
+@pytest.mark.parametrize("folds", [[5, 5], [10], [5, 10], []])
+def test_cross_validated_accuracy_has_one_name_for_any_number_of_folds(make_study, folds: list[int]) -> None:
+    """That of ``facegrid status``, which shows protocols with different numbers of folds in one column."""
     found = [{"auc": {}, "ten_fold": {"folds": [0.5] * number}} for number in folds]
     measures = known_task("verification").measures(found)
-    assert next(one for one in measures if one.key == "ten_fold").title == f"Accuracy, {title}"
+    title = next(one for one in measures if one.key == "ten_fold").title
+    assert title == "Accuracy, cross-validated"
+    shown = status.show(make_study(axes={}, pairs=60, explainers=()))
+    assert title in [" ".join(str(column.header).split()) for column in shown.table.columns]

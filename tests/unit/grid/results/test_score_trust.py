@@ -24,7 +24,7 @@ def drawn(seed, count):
 def result(score, of, rows, numbers, **more):
     names = {name for one in numbers.values() for name in one}
     each = {"of": of, "rows": list(rows), "maps": {name: {k: list(v[name]) for k, v in numbers.items()} for name in names}}
-    return {"score": score, "headlines": list(numbers), "each": each, "difference_maps": [""], **more}
+    return {"score": score, "headlines": list(numbers), "each": each, "difference_maps": [""], "config": {}, **more}
 
 
 def one(method, title, found, of="pairs", state="done"):
@@ -109,3 +109,11 @@ def test_two_ground_truths_are_compared_with_each_other():
         ("pointing", "energy", True),
         ("energy", "auc", False),
     ]
+
+
+def test_pointing_at_what_two_faces_share_is_no_ground_truth_of_maps_of_the_difference():
+    scores = study()
+    for one in scores:
+        if one.score == "pointing":
+            one.result["config"] = {"name": "pointing", "truth": "similarity"}
+    assert compared(scores, lambda _: IMAGES) == []

@@ -1,6 +1,6 @@
 """Which stacks a search tries: Table II is among those it may try, and every one that it tries is from its space."""
 
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -68,6 +68,18 @@ def test_a_share_of_the_trials_goes_on_at_each_rung() -> None:
     assert Search(trials=10, rungs=(1, 2, 3, 4)).trainings == (10, 3, 1, 1)
 
 
+def test_at_most_all_but_the_worst_go_on_asynchronously() -> None:
+    """Whatever the order of the results; every trial has a stage in every rung."""
+    search = Search(trials=6, rungs=(1, 2), reduction=3, scheduler="asha")
+    most = 0
+    for values in permutations(range(6)):
+        went = {trial for count in range(1, 7) for trial in sorted(range(count), key=lambda one: values[one])[: count // 3]}
+        most = max(most, len(went))
+    assert search.trainings == (6, most)
+    assert search.stages == 12
+    assert (search.asynchronous, Search().asynchronous, Search().stages) == (True, False, sum(Search().trainings))
+
+
 def test_a_head_has_the_layers_of_its_stack_and_the_other_settings_of_the_cell() -> None:
     template: Any = resolve("head", {"name": "dense", "pool": "max", "slope": 0.1, "batch_norm": True})
     stack = [{"width": 8, "activation": "tanh", "dropout": 0.0}, {"width": 4, "activation": "elu", "dropout": 0.5}]
@@ -104,6 +116,12 @@ def test_a_finished_training_says_which_head_it_has() -> None:
         ({"metric": "validation_accuracy_age"}, {}, "is of target 'age', and the training learns gender"),
         ({"metric": "accuracy"}, {}, "is no number of the validation; known: validation_loss"),
         ({"rungs": [3, 3]}, {}, "in ascending order"),
+        (
+            {"scheduler": "asha", "trials": 8, "rungs": [1, 3, 9]},
+            {},
+            "none of 8 trials reaches the last one; set 9 trials or more",
+        ),
+        ({"scheduler": "hyperband"}, {}, "'halving' or 'asha'"),
         ({"rungs": []}, {}, "in ascending order"),
         ({"space": {"activations": ["relu", "swish"]}}, {}, "swish"),
         ({"space": {"dropouts": [0.0, 1.0]}}, {}, "less than 1"),

@@ -1,12 +1,15 @@
 """A kind of stage is a file: built-in ones are found by name, a user's own by its dotted path in the grid file."""
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from configs.lookup import known
 from grid.execution.job import jobs_of
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
@@ -221,3 +224,16 @@ def test_no_level_sets_a_stage(make: Callable[..., Grid]) -> None:
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(ValueError, match=r"unknown stage kind 'no_such' \(known: detect, "):
         stage_kind("no_such")
+
+
+def test_describing_the_kinds_imports_nothing_that_trains_or_draws() -> None:
+    """A driver describes every kind and computes none: Lightning alone would take seconds of its start."""
+    program = (
+        "import sys\n"
+        "from configs.lookup import known\n"
+        "from grid.spec.stage_kind import built_in, stage_kind\n"
+        "kinds = [*built_in(), *map(stage_kind, known('stage'))]\n"
+        "print(len(kinds), *{'pytorch_lightning', 'scipy.stats', 'sklearn', 'matplotlib'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len(built_in()) + len(known("stage")))]

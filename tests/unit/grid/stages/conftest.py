@@ -33,6 +33,7 @@ EXPLAINERS = [
     {"name": "gradcam", "images": 3, "scores": [SANITY]},
     {"name": "gradcam", "label": "pairs", "pairs": 2, "scores": [SANITY]},
     {"name": "stylianou", "pairs": 2, "scores": [SANITY]},
+    {"name": "xssab", "pairs": 2, "threshold": 0.3},
 ]
 STUDIED = {
     "data": {**DRAWN, "subjects": 12, "shots": 4},
@@ -56,12 +57,13 @@ STUDIES = [
 
 @dataclass(frozen=True)
 class Ran:
-    """Every stage of the cell by label."""
+    """Every stage of the cell by label, and the progress that each one reported."""
 
     store: Path
     ledger: Ledger
     stages: Mapping[str, PlannedStage]
     jobs: Mapping[str, Job]
+    reports: Mapping[str, list[dict[str, Any]]]
 
     def marker(self, label: str) -> Marker:
         stage = self.stages[label]
@@ -82,14 +84,16 @@ def run_all(folder: Path, base: dict[str, Any], **parts: Any) -> Ran:
     plan = make_plan(grid)
     stages = {stage.id: stage for stage in plan.stages}
     jobs = jobs_of(plan.stages, store_of(grid))
-    for id in plan.cells[0].stages.values():
-        assert run(jobs[id], RunOptions(raises=True)).ended == "done"
     ids = plan.cells[0].stages.items()
+    reports: dict[str, list[dict[str, Any]]] = {label: [] for label, _ in ids}
+    for label, id in ids:
+        assert run(jobs[id], RunOptions(raises=True, report=reports[label].append)).ended == "done"
     return Ran(
         store_of(grid),
         Ledger(store_of(grid)),
         {label: stages[id] for label, id in ids},
         {label: jobs[id] for label, id in ids},
+        reports,
     )
 
 

@@ -29,6 +29,10 @@ def test_the_images_of_a_pair_stand_one_after_the_other(ran: Any) -> None:
         assert all(left["cosine"] == right["cosine"] for left, right in zip(rows[0::2], rows[1::2], strict=True))
 
 
+def test_a_method_shows_which_pair_it_is_at(ran: Any) -> None:
+    assert ran.reports["explain:xssab"] == [{"done": done, "total": 2, "unit": "pairs"} for done in (1, 2)]
+
+
 class Flat:
     """Its embedding is the first three pixels, its logits are the embedding."""
 

@@ -39,6 +39,10 @@ class Asked:
         found[10:20, 30:] = True
         return found
 
+    def common_region(self, dataset, row, other):
+        found = self.region(dataset, row, other)
+        return None if found is None else ~found
+
 
 def context():
     resolver = SimpleNamespace(
@@ -48,9 +52,9 @@ def context():
     return SimpleNamespace(resolver=resolver, fast=False, device="cpu", detected=())
 
 
-def regions(protocol, keys, detector, **pixels):
+def regions(protocol, keys, detector, common=False, **pixels):
     training = SimpleNamespace(detector=resolve("detector", detector), input=Input(**pixels))
-    return pair_regions(context(), training, protocol, keys)
+    return pair_regions(context(), training, protocol, keys, common)
 
 
 def test_a_region_is_cut_and_enlarged_as_its_image_is():
@@ -70,6 +74,14 @@ def test_what_the_detector_leaves_out_is_left_out():
     wanted = np.zeros((40, 60), bool)
     wanted[0:20, 30:] = True  # the crop is rows 10 to 29, columns 15 to 44, enlarged twice
     assert np.array_equal(found[0], wanted)
+
+
+def test_the_region_that_two_images_share_is_cut_as_they_are():
+    found = regions(Asked(), ["a", "b", "b", "c"], {"name": "none"}, common=True, size=80, width=120)
+    wanted = np.ones((80, 120), bool)
+    wanted[20:40, 60:] = False
+    assert np.array_equal(found[0], wanted)
+    assert not found[2:].any()
 
 
 def test_where_nobody_knows_anything_there_are_no_regions():

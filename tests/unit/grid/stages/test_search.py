@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,15 +15,18 @@ SEARCH = Search(trials=3, rungs=(1, 2), reduction=2)
 HEADS = [head.model_dump(mode="json") for head in SEARCH.heads(resolve("head", "dense"))]
 
 
-def chosen(folder: Path, *rows: tuple[int, int, float | None], search: Search = SEARCH) -> tuple[Any, Any]:
-    """(facts, table) after trainings of (trial, rung, value)."""
+def chosen(folder: Path, *rows: tuple[int, int, float | Literal[False] | None], search: Search = SEARCH) -> tuple[Any, Any]:
+    """(facts, table) after trainings of (trial, rung, value); False: not promoted, so not trained."""
     inputs = {
         f"trial {number}": SimpleNamespace(
             facts={
                 "trial": trial, "rung": rung, "head": HEADS[trial], "parameters": 10, "epochs": rung + 1,
                 "metrics": {"validation_loss": value, "validation_accuracy": value},
                 **({"diverged": "nan"} if value is None else {}),
+                **({"promoted": {"rank": 1, "of": 2}} if search.asynchronous and rung else {}),
             }
+            if value is not False
+            else {"trial": trial, "rung": rung, "promoted": False}
         )
         for number, (trial, rung, value) in enumerate(rows)
     }  # fmt: skip
@@ -44,6 +47,27 @@ def test_an_accuracy_is_maximized(tmp_path: Path) -> None:
     assert chosen(tmp_path, *rows)[0]["winner"] == 1
     more = SEARCH.model_copy(update={"metric": "validation_accuracy"})
     assert chosen(tmp_path, *rows, search=more)[0]["winner"] == 3
+
+
+def test_trials_that_were_not_promoted_are_no_results(tmp_path: Path) -> None:
+    search = SEARCH.model_copy(update={"scheduler": "asha"})
+    facts, table = chosen(
+        tmp_path, (0, 0, 0.1), (1, 0, 0.2), (2, 0, 0.3), (0, 1, False), (1, 1, 0.5), (2, 1, False), search=search
+    )
+    assert facts["winner"] == 2
+    assert [row["rung"] for row in table["trials"]] == [1, 2, 1]
+    assert [row.get("promoted") for row in table["trials"]] == [None, {"rank": 1, "of": 2}, None]
+
+
+def test_an_asynchronous_search_takes_the_last_rung_that_a_trial_ended(tmp_path: Path) -> None:
+    """Few trials reach the last rung, and these may diverge there."""
+    search = SEARCH.model_copy(update={"scheduler": "asha"})
+    rows = [(0, 0, 0.3), (1, 0, 0.2), (2, 0, 0.4), (1, 1, None)]
+    assert chosen(tmp_path, *rows, search=search)[0]["winner"] == 1
+    with pytest.raises(ValueError, match="every trial of the last rung diverged"):
+        chosen(tmp_path, *rows)
+    with pytest.raises(ValueError, match="every trial of the last rung diverged; the first: nan"):
+        chosen(tmp_path, (0, 0, None), (1, 0, None), search=search)
 
 
 def test_there_is_no_winner_if_all_diverged(tmp_path: Path) -> None:

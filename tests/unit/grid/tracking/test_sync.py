@@ -257,7 +257,7 @@ def test_the_pages_of_mlflow_say_what_a_run_is_and_open_with_factors_and_results
     note = found["resnet34 / mtcnn"].data.tags["mlflow.note.content"]
     assert "backbone=resnet34, detection=mtcnn" in note
     accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_ten_fold"]
-    assert f"| Accuracy, 10-fold | {accuracy:.2f} % | [" in note
+    assert f"| Accuracy, cross-validated | {accuracy:.2f} % | [" in note
     tags = connect(tracking_of(study.record, study.path)).get_experiment(result.experiment_id).tags
     assert "| detection | none, mtcnn |" in tags["mlflow.note.content"]
     view = json.loads(tags["mlflow.sharedViewState.facegrid"])

@@ -52,6 +52,19 @@ def test_one_side_of_each_pair_may_count(side, expected):
     assert found["maps"][""]["pointing"]["value"] == expected
 
 
+def test_the_truth_of_maps_of_similarity_is_where_both_images_show_the_same():
+    config = PointingConfig(resamples=50, truth="similarity")
+    common = np.zeros((12, SIDE, SIDE), bool)
+    common[[8, 9], 16:, 16:] = True
+    explained = paired(maps={"": pointed()}, find_regions=regions, find_common_regions=lambda: common)
+    found = config.build().score(explained)
+    assert (found["images"], found["unknown"]) == (2, 10)
+    assert found["each"]["rows"] == [8, 9]
+    assert found["each"]["maps"][""] == {"pointing": [0, 1], "energy": pytest.approx([0.5 / 1.5, 1])}
+    with pytest.raises(Refused, match="it is not known where the two images of a pair truly show the same"):
+        config.build().score(paired(find_regions=regions))
+
+
 def test_single_images_have_no_sides():
     with pytest.raises(Refused) as caught:
         PointingConfig(side="left").build().score(single(find_regions=regions))

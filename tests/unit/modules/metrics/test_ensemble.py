@@ -104,3 +104,41 @@ def test_a_weight_of_the_losses_that_is_not_above_zero_is_refused():
     scores, same, folds = networks()
     with pytest.raises(ValueError, match="c is 0"):
         fitted(scores, same, folds, c=0)
+
+
+@pytest.mark.parametrize(("loss", "c"), [("svm", 1.0), ("logistic", 0.05)])
+def test_formed_pairs_of_the_other_folds_are_fitted_too(loss, c):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    scores, same, folds = networks()
+    formed = networks(seed=1, pairs=400)
+    found = fitted(scores, same, folds, loss=loss, c=c, formed=formed)
+    rights = []
+    for fold in range(10):
+        rows = [
+            ([-np.sqrt(2 - 2 * one[place]) for one in part[0]], part[1][place])
+            for part in ((scores, same, folds), formed)
+            for place in range(len(part[1]))
+            if part[2][place] != fold
+        ]
+        inputs, kinds = np.array([row for row, _ in rows]), np.array([kind for _, kind in rows])
+        middle, scale = inputs.mean(0), inputs.std(0)
+        test = np.stack([-np.sqrt(2 - 2 * one[folds == fold]) for one in scores], axis=1)
+        if loss == "svm":
+            model = LinearSVC(C=c, dual=False, tol=1e-10, intercept_scaling=1e4, max_iter=100_000)
+        else:
+            model = LogisticRegression(C=c, tol=1e-10, max_iter=10_000)
+        model.fit((inputs - middle) / scale, kinds)
+        np.testing.assert_allclose(found.scores[folds == fold], model.decision_function((test - middle) / scale), atol=2e-3)
+        rights.append((model.predict((test - middle) / scale) == same[folds == fold]).mean())
+    assert found.accuracy["folds"] == pytest.approx(rights)
+    assert found.setting == "unrestricted"
+
+
+@pytest.mark.parametrize(("networks_of_formed", "labels", "words"), [(2, 400, "2 networks"), (3, 399, "of one length")])
+def test_formed_pairs_that_do_not_fit_are_refused(networks_of_formed, labels, words):
+    more = networks(seed=1, pairs=400)
+    formed = (more[0][:networks_of_formed], more[1][:labels], more[2])
+    with pytest.raises(ValueError, match=words):
+        fitted(*networks(), formed=formed)

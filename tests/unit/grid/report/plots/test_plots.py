@@ -34,16 +34,18 @@ def texts(plot):
 
 
 def test_every_kind_is_drawn_as_svg_and_pdf(drawn):
-    kinds = ["differences", "interactions", "det", "rates", "scores", "learning", "cost"]
-    assert [one.name.split("-")[0] for one in drawn] == kinds
+    kinds = ["differences", "interactions", "roc", "det", "rates", "scores", "learning", "cost"]
+    assert [one.kind for one in drawn] == kinds
     assert all(one.pdf.startswith(b"%PDF") for one in drawn)
-    assert "FNMR (FRR) [%]" in texts(drawn[2])
+    assert "TAR [%]" in texts(drawn[2])
+    assert "FNMR (FRR) [%]" in texts(drawn[3])
+    assert [one.protocol for one in drawn] == ["lfw view 2"] * 6 + ["", "lfw view 2"]
 
 
 def test_cells_stand_with_their_values_and_tied_runs_in_words(study, drawn):
     (found,) = analyze(study, table(study))
     compared = found.metrics[0].comparisons
-    shown = [text for text in texts(drawn[0]) if text and ", " in text and "fold" not in text]
+    shown = [text for text in texts(drawn[0]) if text and ", " in text and "validated" not in text]
     best = found.cells[compared.order[0]]
     assert sum(text.startswith(", ".join(best.values())) for text in shown) == 1
     assert len(shown) == 4
@@ -66,7 +68,7 @@ def test_replicates_share_a_color_and_the_first_is_scored(study, drawn):
     assert cells[0].title == "alexnet, none"
     assert len(cells[0].scores) == 200
     assert first.cell.levels["replicate"] == "0"
-    assert sum(text == "alexnet, none" for text in texts(drawn[5])) == 1
+    assert sum(text == "alexnet, none" for text in texts(drawn[6])) == 1
 
 
 def test_equal_figures_are_equal_bytes_and_follow_the_theme():
@@ -93,7 +95,8 @@ def test_figures_of_protocols_with_similar_titles_have_distinct_names(drawn):
 
 def test_the_page_has_them_and_no_study_name_is_a_formula(study):
     html = build(study).read_text()
-    assert html.count('<figure class="plot">') == 7
+    assert html.count('<figure class="plot">') == 1  # what has no interactive form
+    assert html.count('<figure class="plot static">') == 7
     assert "x_$1$" in html
 
 

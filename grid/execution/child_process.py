@@ -1,0 +1,74 @@
+"""Processes of this program on this machine that end with the process that started them: both ends of their pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+# The first line on stdin has the path and the task. Nothing may be imported before the path is set.
+_PROGRAM = """
+import json, sys
+task = json.loads(sys.stdin.readline())
+sys.path[:] = task["path"]
+from {module} import main
+main(task["task"])
+"""
+
+
+def start(module: str, task: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Starts ``main(task)`` of a module; ``environment`` is added to that of this process.
+
+    It is in a session of its own, so Ctrl-C reaches only this process. Its stdin stays open: where it closes, the process is
+    to end (see ``on_lines``).
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _PROGRAM.format(module=module)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
+        text=True,
+    )
+    send(process, {"path": sys.path, "task": task})
+    return process
+
+
+def send(process: subprocess.Popen[str], value: Any) -> None:
+    """Writes a JSON value to stdin as one line; a process that has just died does not read it."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(value) + "\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return  # its exit status says so
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kills the process, waits for its end and closes its pipes."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except BrokenPipeError:  # it died before it read what was written
+                continue
+
+
+def answers() -> TextIO:
+    """In the started process: where to write answers. What libraries print to stdout goes to stderr from now on."""
+    found = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return found
+
+
+def on_lines(take: Callable[[str], None]) -> None:
+    """In the started process: passes on each line of stdin, and ends the process at once where stdin closes."""
+    for line in sys.stdin:
+        take(line)
+    os._exit(1)

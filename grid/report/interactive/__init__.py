@@ -1,0 +1,1 @@
+"""Charts that readers explore on the report page: their numbers, and the scripts that draw them with Apache ECharts."""

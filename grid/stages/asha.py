@@ -1,0 +1,106 @@
+"""Asynchronous successive halving: which trials of a rung go on, given the results so far.
+
+Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar: A System for Massively Parallel Hyperparameter Tuning.
+MLSys 2020, arXiv:1810.05934, algorithm 2: whenever a worker is free, a trial that is among the best 1 / reduction
+of the results of its rung and was not promoted before is trained in the next rung, the highest rung first; without one, another
+trial begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grid.ledger.reader import LedgerReader
+from grid.ledger.sealed import Damaged, seal, unseal
+from grid.spec.search import Slot
+from grid.spec.stage_name import TRIAL
+from grid.stages.halving import ranked, value_of
+
+PROMOTED = "promoted"  # the fact of a stage; False: the trial was not promoted into its rung, so nothing was trained
+
+
+@dataclass
+class Rung:
+    """The results of a rung, as far as there are any.
+
+    Attributes:
+        stages: ids of its stages, one for each trial
+        values: by trial, the metric of those that were trained in the rung; None: the loss was not finite
+        ended: ids of the stages that are finished, also of those that trained nothing
+    """
+
+    ledger: LedgerReader
+    stages: Sequence[str]
+    metric: str
+    reduction: int
+    values: dict[int, float | None] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def look(self, missing: Container[str] = ()) -> None:
+        """Reads the results that were not read before; stages in ``missing`` are known to have none."""
+        for id in self.stages:
+            if id in self.ended or id in missing:
+                continue
+            try:
+                marker = self.ledger.marker(TRIAL, id)
+            except Damaged:  # it is computed again, with the same result
+                marker = None
+            if marker is not None:
+                self.ended.add(id)
+                if trained(marker.facts):
+                    self.values[marker.facts["trial"]] = value_of(marker.facts, self.metric)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no further result can come."""
+        return len(self.ended) == len(self.stages)
+
+    def best(self) -> list[int]:
+        """The best 1 / reduction of the trials that have a result, best first; those that diverged never go on."""
+        return [trial for trial in self.order()[: len(self.values) // self.reduction] if self.values[trial] is not None]
+
+    def order(self) -> list[int]:
+        """The trials that have a result, best first."""
+        return ranked(self.values, self.metric)
+
+
+def trained(facts: Mapping[str, object]) -> bool:
+    """Whether a finished stage of a trial has trained it: False if the trial was not promoted."""
+    return bool(facts.get(PROMOTED, True))
+
+
+def promotion(ledger: LedgerReader, id: str, slot: Slot) -> dict[str, int] | None:
+    """The recorded decision to train a trial in the rung of ``slot``, made now if there is none; None: it is not promoted.
+
+    Args:
+        id: of the trial's stage in that rung
+
+    Returns:
+        ``rank`` of the trial, from 1, ``of`` that many results at the time of the decision
+    """
+    if (found := recorded(ledger, id)) is not None:
+        return found
+    rung = Rung(ledger, slot.rivals, slot.metric, slot.reduction)
+    rung.look()
+    if rung.values.get(slot.place) is None:  # it was not trained in the rung before, or it diverged
+        return None
+    if rung.complete and slot.place not in rung.best():
+        return None
+    # otherwise it is among the best, or was when this stage was taken and better results arrived a moment later
+    decision = {"rank": rung.order().index(slot.place) + 1, "of": len(rung.values)}
+    ledger.store.put(_key(id), seal(decision))  # it replaces one that cannot be read
+    return decision
+
+
+def recorded(ledger: LedgerReader, id: str) -> dict[str, int] | None:
+    """The decision of an earlier attempt to train a trial; None if there is none, or it cannot be read."""
+    try:
+        found = unseal(ledger.store.get(_key(id)), _key(id))
+    except Damaged:
+        return None
+    return {"rank": int(found["rank"]), "of": int(found["of"])}
+
+
+def _key(id: str) -> str:
+    return f"{TRIAL}/{id}/promoted.json"

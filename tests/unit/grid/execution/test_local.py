@@ -1,0 +1,167 @@
+"""The local executor: shards of a detection run in processes beside this one, everything else in this one."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from small import SMALL
+
+from datamodules.detection import Detections
+from grid.execution.executor import Session
+from grid.execution.launch import whole_queue
+from grid.execution.local import LocalExecutor
+from grid.execution.scheduler import WorkQueue
+from grid.ledger.ledger import Ledger
+from grid.ledger.lock import live_holder
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import Grid
+from grid.spec.launch_settings import Launch
+
+Make = Callable[..., Grid]
+DATA = {"name": "drawn", "subjects": 3, "shots": 4, "size": 64}
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
+
+
+@pytest.fixture(autouse=True)
+def none_left() -> Iterator[None]:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    yield
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+@pytest.fixture
+def detecting(make: Make) -> Callable[..., tuple[Grid, WorkQueue]]:
+    """A grid with a detection of 12 images in shards of 5, and the queue of its detection alone."""
+
+    def detecting(detector: Any, *overrides: str) -> tuple[Grid, WorkQueue]:
+        base = {**SMALL["base"], "data": DATA, "detector": detector}
+        grid = make("launch.detect_images=5", *overrides, axes={}, base=base, protocols=[], explainers=[])
+        queue = whole_queue(make_plan(grid))
+        queue.waiting = {id: work for id, work in queue.waiting.items() if "detect" in work.jobs[0].kind}
+        return grid, queue
+
+    return detecting
+
+
+def table(grid: Grid) -> Detections:
+    ledger = Ledger(store_of(grid))
+    (stage,) = (stage for stage in make_plan(grid).stages if stage.stage == "detect")
+    marker = ledger.marker("detect", stage.id)
+    assert marker is not None
+    return Detections.load(ledger.path(marker, "detections.parquet"))
+
+
+def computed_in(grid: Grid, kind: str) -> set[int]:
+    """The processes that computed stages of a kind."""
+    return {json.loads(claim.read_text())["pid"] for claim in Path(store_of(grid), kind).glob("*/claims/*.json")}
+
+
+def test_shards_run_at_the_same_time_and_give_the_table_of_one_process(
+    detecting: Any, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGRID_TEST_TOGETHER", str(tmp_path / "come"))
+    (tmp_path / "come").mkdir()
+    grid, queue = detecting("components.together")  # which goes on only if a second process comes
+    rows: list[tuple[str, Any]] = []
+    session = Session(queue, Ledger(store_of(grid)), lambda work, label, row: rows.append((label, dict(row))))
+    LocalExecutor(grid.spec.launch).run(session)
+    assert not queue.failed
+    assert len(queue.done) == 4, "three shards and the detection"
+    assert len(computed_in(grid, "detect_shard")) == 2
+    assert os.getpid() not in computed_in(grid, "detect_shard")
+    assert computed_in(grid, "detect") == {os.getpid()}
+    assert ("detect:data 3/3", {}) in rows
+    assert ("detect:data 3/3", {"done": 2, "total": 2, "unit": "images"}) in rows
+
+    alone, queue = detecting("mtcnn", f"launch.store={tmp_path / 'other'}", "launch.concurrency=1")
+    LocalExecutor(alone.spec.launch).run(Session(queue, Ledger(store_of(alone))))
+    assert computed_in(alone, "detect_shard") == {os.getpid()}
+    assert table(grid).digest == table(alone).digest
+    assert table(grid).found.any()
+
+
+def test_a_shard_whose_process_was_killed_is_detected_by_another(detecting: Any, tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    grid, queue = detecting({"name": "components.fragile", "does": "kill_once", "folder": str(tmp_path / "calls")})
+    said: list[str] = []
+    LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid)), say=said.append))
+    assert not queue.failed
+    assert len(table(grid)) == 12
+    (line,) = said
+    assert line.startswith("detect:data 1/3, of detect:data")
+    assert "its process was lost (killed by SIGKILL); it goes on in another one" in line
+
+
+def test_a_shard_whose_process_always_dies_is_given_up(detecting: Any, tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    lethal = {"name": "components.fragile", "does": "kill", "folder": str(tmp_path / "calls")}
+    grid, queue = detecting(lethal, "launch.retries=0", "launch.detect_images=6")
+    ledger = Ledger(store_of(grid))
+    LocalExecutor(grid.spec.launch).run(Session(queue, ledger))
+    shards = [id for id in queue.failed if ledger.failure("detect_shard", id)]
+    assert len(shards) == 2
+    assert "lost too often" in str(ledger.failure("detect_shard", shards[0]))
+    assert len(list((tmp_path / "calls").iterdir())) == 2
+
+
+def test_an_error_in_a_shard_is_recorded_with_its_line(detecting: Any, tmp_path: Path) -> None:
+    grid, queue = detecting({"name": "components.fragile", "does": "raise", "folder": str(tmp_path)})
+    LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid))))
+    shards = [line for id, line in queue.failed.items() if "-" in id]
+    assert shards == 3 * ["no such face (components/fragile.py:42)"]
+
+
+def test_an_interrupt_ends_the_processes_and_frees_their_stages(detecting: Any, tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    grid, queue = detecting({"name": "components.fragile", "does": "wait", "folder": str(tmp_path / "calls")})
+    ledger = Ledger(store_of(grid))
+
+    def ctrl_c(work: Any, label: str, row: Any) -> None:
+        for _ in iter(lambda: any((tmp_path / "calls").iterdir()), True):
+            continue  # until a process detects faces
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LocalExecutor(grid.spec.launch).run(Session(queue, ledger, ctrl_c))
+    begun = ledger.store.names("detect_shard")
+    assert begun
+    frees = list(Path(store_of(grid)).rglob("*.free"))
+    assert frees, "the process ended by itself and let its stage go"
+    assert all(live_holder(ledger.store, str(one.parent.relative_to(store_of(grid)))) is None for one in frees)
+
+
+@pytest.mark.parametrize(
+    ("launch", "options", "processes"),
+    [
+        ({}, {}, 4),
+        ({"concurrency": 3}, {}, 3),
+        ({"resources": {"cpus": 2}}, {}, 2),
+        ({"resources": {"cpus": 8}}, {}, 1),
+        ({}, {"raises": True}, 1),
+        ({}, {"fast": True}, 1),
+    ],
+)
+def test_as_many_processes_run_as_the_cores_and_the_grid_file_allow(
+    make: Make, monkeypatch: pytest.MonkeyPatch, launch: dict[str, Any], options: dict[str, Any], processes: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    executor = LocalExecutor(Launch.model_validate({"resources": {"gpus": 0}, **launch}), **options)
+    assert executor.processes(Session(WorkQueue({}, set()), Ledger(store_of(make())))) == processes
+
+
+def test_on_a_gpu_or_with_a_store_of_this_process_alone_one_shard_runs_at_a_time(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = LocalExecutor(Launch())
+    assert executor.processes(Session(WorkQueue({}, set()), Ledger("memory://test-local"))) == 1
+    monkeypatch.setattr("grid.execution.local.accelerator", lambda: "gpu")
+    executor = LocalExecutor(Launch())
+    assert executor.processes(Session(WorkQueue({}, set()), Ledger(store_of(make())))) == 1
