@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from small import SMALL
 
 from datamodules.detection import Detections
 from grid.execution.executor import Session
+from grid.execution.job import Job, Outcome, RunOptions, jobs_of
 from grid.execution.launch import whole_queue
 from grid.execution.local import LocalExecutor
-from grid.execution.scheduler import WorkQueue
+from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import live_holder
 from grid.plan.plan import make_plan, store_of
@@ -165,3 +166,22 @@ def test_on_a_gpu_or_with_a_store_of_this_process_alone_one_shard_runs_at_a_time
     monkeypatch.setattr("grid.execution.local.accelerator", lambda: "gpu")
     executor = LocalExecutor(Launch())
     assert executor.processes(Session(WorkQueue({}, set()), Ledger(store_of(make())))) == 1
+
+
+@pytest.mark.parametrize(("shared", "devices"), [(True, None), (False, 1)])
+def test_a_store_of_this_process_alone_is_shared_with_no_other_device(
+    make: Make, monkeypatch: pytest.MonkeyPatch, shared: bool, devices: int | None
+) -> None:
+    given: list[int | None] = []
+
+    def performed(jobs: Sequence[Job], report: Any, options: RunOptions) -> dict[str, Outcome]:
+        given.append(options.devices)
+        return {job.id: Outcome("done") for job in jobs}
+
+    monkeypatch.setattr("grid.execution.local.perform", performed)
+    grid = make("launch.resources.gpus=0", axes={}, protocols=[], explainers=[])
+    plan = make_plan(grid)
+    queue = queue_of(plan, jobs_of(plan.stages, store_of(grid)))
+    store = store_of(grid) if shared else "memory://test-devices"
+    LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store)))
+    assert given == [devices]
