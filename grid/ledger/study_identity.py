@@ -41,13 +41,20 @@ def own_identity(study: Path) -> str | None:
     if here == before:
         return None
     said = None
-    if isinstance(before, dict) and _copied(before, here, record["study_id"]):
+    if is_copy(study, record):
+        assert before is not None
         record["study_id"] = uuid.uuid4().hex
         said = f"{study} is a copy of {before['path']} on {before['host']}; it gets MLflow runs of its own"
         (study / "mlflow.json").unlink(missing_ok=True)  # it names the runs of the original
     record["home"] = here
     write_record(study, record)
     return said
+
+
+def is_copy(study: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a study with this record has just been copied, so that the runs with its id are those of the original."""
+    here, before = home_of(study), record.get("home")
+    return here != before and isinstance(before, dict) and _copied(before, here, record["study_id"])
 
 
 def _copied(before: Mapping[str, Any], here: Mapping[str, Any], study_id: str) -> bool:

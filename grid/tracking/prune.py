@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.ledger.study import CellView, Study
+from grid.ledger.study_identity import is_copy
 from grid.results.searches import searches
 from grid.spec.stage_name import SHOWN_ID
 from grid.tracking import groups, trials
@@ -50,7 +51,8 @@ class UnneededRun:
 def prune_runs(study: Study, tracking: str, dry_run: bool, check: Callable[[], None] = lambda: None) -> Iterator[UnneededRun]:
     """Deletes such runs and files one by one, unless it is a dry run, and yields each. The caller holds the study's lock.
 
-    Only runs with the tag of this study are touched, and of these none that is of a cell in its grid or of its report.
+    Only runs with the tag of this study are touched, and of these none that is of a cell in its grid or of its report. A study
+    that was just copied has no runs of its own yet.
 
     Args:
         check: called before each deletion; raises if the lock was lost
@@ -59,7 +61,7 @@ def prune_runs(study: Study, tracking: str, dry_run: bool, check: Callable[[], N
         Exception: whatever MLflow's client raises; see ``grid.tracking.answers.words``
     """
     file = database_file(tracking)
-    if file is not None and not file.exists():
+    if (file is not None and not file.exists()) or is_copy(study.path, study.record):
         return
     client = connect(tracking)
     for one in list(_unneeded(study, client)):

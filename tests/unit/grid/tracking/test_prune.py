@@ -1,5 +1,6 @@
 """What prune deletes in MLflow: runs of cells that left the grid and files of replaced runs, never a run of a present cell."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mlflow_server import Server
 
 from grid.abort import LaunchAborted
 from grid.ledger.study import Study
+from grid.ledger.study_identity import home_of
 from grid.tracking.artifacts import files_of
 from grid.tracking.prune import DELETED, REMOVED, prune_runs
 from grid.tracking.run import known_of
@@ -115,6 +117,19 @@ def test_combinations_of_removed_cells_go_and_those_of_others_stay(new_study: Ma
     )
     assert [name for name, *_ in pruned(study)] == ["mtcnn", "mtcnn / 0", "mtcnn / 1"]
     assert set(runs(study)) == {"none", "none / 0", "none / 1"}
+
+
+def test_a_copied_study_does_not_touch_the_runs_of_the_original(new_study: Make) -> None:
+    study = new_study(**SMALL)
+    edit(study, lambda record: record.update(home=home_of(study.path)))
+    sync_pass(study.path)
+    edit(study, leave)
+    copy = study.path.with_name("copy")
+    shutil.copytree(study.path, copy)
+    before = everything(study)
+    assert pruned(Study(copy)) == []
+    assert everything(study) == before
+    assert pruned(study) == [(MTCNN, REMOVED, True)]
 
 
 def test_nothing_is_deleted_after_the_lock_is_lost(new_study: Make) -> None:
