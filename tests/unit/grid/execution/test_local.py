@@ -97,9 +97,7 @@ def test_a_shard_whose_process_was_killed_is_detected_by_another(detecting: Any,
     assert not queue.failed
     assert len(table(grid)) == 12
     (line,) = said
-    assert re.match(
-        "detect:data [12]/3, of detect:data", line
-    )  # two start together; either may be the first to find the folder empty
+    assert re.match("detect:data [12]/3, of detect:data", line)  # two start together, and either may be the one
     assert "its process was lost (killed by SIGKILL); it goes on in another one" in line
 
 
