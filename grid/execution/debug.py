@@ -28,8 +28,8 @@ from grid.terminal import styled
 
 LINE_SECONDS = 5.0  # minimum time between two progress lines
 QUICK = (
-    f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects, one training batch, about {FAST_PAIRS} pairs per "
-    "protocol; its numbers mean nothing and are not kept"
+    f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects ({FAST_IMAGES * FAST_SUBJECTS} images where subjects "
+    f"have one each), one training batch, about {FAST_PAIRS} pairs per protocol; its numbers mean nothing and are not kept"
 )
 
 

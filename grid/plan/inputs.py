@@ -303,6 +303,8 @@ class InputResolver:
             found = ask(protocol, manifest.subset(free))
         except ValueError as error:
             raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
+        if not len(free):
+            raise ValueError(f"{refused}; without them no image remains: train on others, or choose another protocol")
         if protocol.overlap == "refuse":
             raise ValueError(f"{refused}; `overlap: drop` leaves them out")
         return task.placed(found, free)

@@ -36,7 +36,8 @@ def test_facts_are_shown_short_and_without_digests() -> None:
 
 
 def test_a_quick_check_says_how_little_it_computes() -> None:
-    assert QUICK.startswith(f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects, one training batch")
+    assert QUICK.startswith(f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects (32 images")
+    assert "one training batch" in QUICK
     assert f"about {FAST_PAIRS} pairs per protocol" in QUICK
 
 

@@ -173,3 +173,11 @@ def test_who_was_trained_on_can_be_left_out_of_groups_and_searches(make: Make, t
         rows = asked.rows if protocol.task == "clustering" else asked.templates.rows
         keys = resolver.manifest(resolver.dataset(protocol)).keys
         assert {keys[row][0] for row in rows} == {"a", "x"}, "c was trained on"
+
+
+@pytest.mark.parametrize("overlap", ["refuse", "drop"])
+def test_attributes_of_images_that_were_all_trained_on_cannot_be_evaluated(refused: Refused, overlap: str) -> None:
+    data = {"name": "drawn", "subjects": 4, "shots": 4}
+    base = {**SMALL["base"], "targets": {"gender": {"loss": "binary"}}}
+    said = refused(axes={}, base=base, explainers=[], protocols=[{"name": "attributes", "data": data, "overlap": overlap}])
+    assert "protocol attributes: 4 of its subjects are in the training set; without them no image remains: train on" in said

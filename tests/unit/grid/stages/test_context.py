@@ -31,6 +31,15 @@ def test_rows_rise_and_equal_counts_are_taken_in_the_order_of_the_dataset() -> N
     assert rows() == []
 
 
+def test_where_every_image_is_its_own_subject_the_list_is_thinned() -> None:
+    """Otherwise four images would be left, none of which is held out."""
+    found = rows(*map(str, range(320)))
+    assert found == list(range(0, 320, 10))
+    assert len(set(rows(*map(str, range(33))))) == 32
+    assert rows(*map(str, range(20))) == list(range(20))
+    assert rows(*map(str, range(320)), "0")[:2] == [0, 1], "one subject has two images"
+
+
 @dataclass
 class Faulty:
     """What ``run`` of a stage kind may wrongly return, and what is said of it."""
