@@ -21,8 +21,8 @@ def help_training(task: Mapping[str, Any]) -> Report:
     Args:
         task: made by ``grid.execution.job.Begun``: ``job``, ``attempt``, ``helper``, ``accelerator``
     """
-    from modules.training.checkpointing import Stopped
     from modules.training.ranks import is_communication_error
+    from modules.training.stopped import Stopped
 
     try:
         with own_temporary_files():

@@ -277,7 +277,7 @@ def _elsewhere(ledger: Ledger, job: Job, failed: bool) -> Outcome | None:
 
 def _run(job: Job, options: RunOptions) -> Outcome:
     from grid.stages.context import checked_result
-    from modules.training.checkpointing import Stopped
+    from modules.training.stopped import Stopped
 
     begun = begin(job, device_name(options.accelerator), options.reserved)
     if isinstance(begun, Outcome):

@@ -168,8 +168,8 @@ def _watched(team: Team, accelerator: str) -> Iterator[None]:
 
 def _raise_cause(error: Exception, team: Team, devices: int) -> None:
     """Raises what went wrong in a helper, if that is the cause of rank 0's ``error``; otherwise returns."""
-    from modules.training.checkpointing import Stopped
     from modules.training.ranks import is_communication_error
+    from modules.training.stopped import Stopped
 
     if isinstance(error, (Stopped, RankLost, HelperError)):
         return

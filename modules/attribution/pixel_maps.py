@@ -11,6 +11,7 @@ from torch import Tensor
 from modules.attribution.checks import check_images, check_scores, scores_of, stacked
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating
+from modules.attribution.progress import announced
 from modules.attribution.targets import Target
 
 
@@ -37,7 +38,7 @@ class PixelExplainer(Explainer):
         about: list[Mapping[str, float]] = []
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
             prepared = self.prepared(network, images[:1], target.take([0]))
-            for number, image in enumerate(images):
+            for number, image in announced(list(enumerate(images))):
                 one, numbers = self.map_of(prepared, image[None], target.take([number]))
                 maps.append(one)
                 about.append(numbers)
@@ -54,13 +55,13 @@ def gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Ten
     Raises:
         Refused: code ``not_finite``: a score is NaN or infinite.
     """
-    scores, embeddings, found = _gradients(network, images, target)
+    scores, embeddings, found = unchecked_gradients(network, images, target)
     check_scores(scores, embeddings, target)
     return scores, found
 
 
-def _gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores, embeddings and gradients, with scores that may be NaN."""
+def unchecked_gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores (N,), embeddings (N, D) and gradients (N, 3, H, W), any of which may be NaN: see ``check_scores``."""
     with torch.enable_grad():
         leaf = images.detach().clone().requires_grad_()
         embeddings = network.embed(leaf.clone())  # a leaf must not be modified in place
@@ -89,7 +90,7 @@ def mean_gradient(
     total = torch.zeros(images[0].shape, dtype=torch.float64, device=images.device)
     seen = []
     for some, share in zip(images.split(batch), factors.split(batch), strict=True):
-        *scored, found = _gradients(network, some, repeated)
+        *scored, found = unchecked_gradients(network, some, repeated)
         seen.append(scored)
         for one in share[:, None, None, None] * (found.abs() if absolute else found).double():
             total += one  # one by one, so that the sum does not depend on the batch

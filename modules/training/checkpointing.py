@@ -10,13 +10,11 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from modules.training.stopped import Stopped
+
 Write = Callable[[Path], None]
 Save = Callable[[int, int | None, Write, dict[str, Any] | None], None]
 Report = Callable[[int, int, int, dict[str, Any]], None]
-
-
-class Stopped(Exception):
-    """Training stopped on request, after saving its state."""
 
 
 class Checkpointing(Checkpoint):

@@ -26,6 +26,7 @@ EXPLAINERS: dict[str, dict[str, Any]] = {  # title -> config
     "lime": {"name": "lime", "segments": 12, "samples": 64},
     "rise": {"name": "rise", "masks": 96, "cells": 4},
     "score_cam": {"name": "score_cam"},
+    "fame": {"name": "fame", "steps": 4, "blur": 1.0},
     "smoothgrad": {"name": "smoothgrad", "samples": 20},
     "corr_rise": {"name": "corr_rise", "masks": 64, "side": 5},
     "fggb": {"name": "fggb", "threshold": 0.5},

@@ -22,6 +22,7 @@ WARM, STEPS = 2, 8  # steps in which memory, handles and optimizer state are fir
 WAITING = "offline triplets"  # whose identities in earlier batches are known on the device only
 MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # method -> few and many batches
     "activation_maximization": ({"steps": 4}, {"steps": 16}),
+    "fame": ({"steps": 4}, {"steps": 16}),
     "integrated_gradients": ({"steps": 10, "batch": 5}, {"steps": 40, "batch": 5}),
     "lime": ({"samples": 64, "batch": 16}, {"samples": 256, "batch": 16}),
     "rise": ({"masks": 64, "batch": 16}, {"masks": 256, "batch": 16}),

@@ -13,8 +13,9 @@ from configs.lookup import resolve
 from datamodules.crops import CropTable
 from datamodules.datamodule import FaceDataModule
 from modules.network import Network
-from modules.training.checkpointing import Checkpointing, Stopped
+from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
+from modules.training.stopped import Stopped
 from modules.training.trainer import fit
 
 CLASSES, BATCH = 4, 8

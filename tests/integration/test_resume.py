@@ -9,8 +9,9 @@ from datamodules.datamodule import FaceDataModule
 from modules.attribution.targets import ClassLogit
 from modules.explainers import gradcam
 from modules.network import Network
-from modules.training.checkpointing import Checkpointing, Stopped
+from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
+from modules.training.stopped import Stopped
 from modules.training.trainer import fit, network_weights
 
 COUNT, SIZE, CLASSES, BATCH = 22, 32, 4, 4

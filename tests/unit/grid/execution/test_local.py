@@ -97,6 +97,7 @@ def test_a_shard_whose_process_was_killed_is_detected_by_another(detecting: Any,
     LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid)), say=said.append))
     assert not queue.failed
     assert len(table(grid)) == 12
+    assert {call.read_text() for call in (tmp_path / "calls").iterdir()} == {"Lightning loaded: False"}
     (line,) = said
     assert re.match("detect:data [12]/3, of detect:data", line)  # two start together, and either may be the one
     assert "its process was lost (killed by SIGKILL); it goes on in another one" in line
@@ -118,7 +119,7 @@ def test_an_error_in_a_shard_is_recorded_with_its_line(detecting: Any, tmp_path:
     grid, queue = detecting({"name": "components.fragile", "does": "raise", "folder": str(tmp_path)})
     LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid))))
     shards = [line for id, line in queue.failed.items() if "-" in id]
-    assert shards == 3 * ["no such face (components/fragile.py:42)"]
+    assert shards == 3 * ["no such face (components/fragile.py:44)"]
 
 
 def test_an_interrupt_ends_the_processes_and_frees_their_stages(detecting: Any, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_a_value_that_is_read_is_counted():
         ({"name": "lime", "segments": 9, "samples": 8, "batch": 4}, {"samples": 32}),
         ({"name": "score_cam", "layer": "two", "batch": 6}, {"batch": 1}),
         ({"name": "smoothgrad", "samples": 8, "batch": 4}, {"samples": 32}),
+        ({"name": "fame", "steps": 2, "blur": 1.0}, {"steps": 8}),
         ({"name": "integrated_gradients", "steps": 8, "batch": 4}, {"steps": 32}),
     ],
 )

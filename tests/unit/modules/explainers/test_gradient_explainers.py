@@ -23,6 +23,7 @@ METHODS = {
     "gradient_x_input": {},
     "smoothgrad": {"samples": 4, "batch": 2},
     "integrated_gradients": {"steps": 4, "batch": 2},
+    "fame": {"steps": 3, "blur": 1.0},
     "guided_backprop": {},
     "deconvnet": {},
 }

@@ -11,8 +11,9 @@ from configs.lookup import resolve
 from configs.network_interfaces import BackboneConfig
 from modules.network import Network, embedding_digest
 from modules.recipes import one_cycle, plateau
-from modules.training.checkpointing import Checkpointing, Stopped
+from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
+from modules.training.stopped import Stopped
 from modules.training.trainer import fit
 
 SIZE, IMAGES, BATCH = 16, 24, 8

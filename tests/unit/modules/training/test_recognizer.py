@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from modules.recipes import one_cycle, plateau
-from modules.training.checkpointing import Checkpointing, Stopped
+from modules.training.checkpointing import Checkpointing
 from modules.training.nonfinite import NonFiniteLoss
 from modules.training.recognizer import Recognizer, step_seed
+from modules.training.stopped import Stopped
 from modules.training.trainer import fit, network_weights
 
 IMAGES, BATCH, CLASSES = 26, 4, 3

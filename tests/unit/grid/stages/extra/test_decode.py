@@ -15,7 +15,7 @@ from grid.execution.job import RunOptions, begin
 from grid.spec.cell import Cell
 from grid.stages.extra import decode
 from grid.stages.extra.decode import decoding
-from modules.training.checkpointing import Stopped
+from modules.training.stopped import Stopped
 
 
 def test_every_weight_and_statistic_of_the_network_stays_bit_identical(studied_cell: Any) -> None:

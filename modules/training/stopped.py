@@ -1,0 +1,7 @@
+"""The end of a training on request. In a file of its own: whoever only handles it need not load Lightning."""
+
+from __future__ import annotations
+
+
+class Stopped(Exception):
+    """Training stopped on request, after saving its state."""
