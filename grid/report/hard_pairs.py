@@ -121,4 +121,9 @@ def _ranked(
 
 def fields(pair: HardPair) -> tuple[str, str, str, str]:
     """A row of the page's table, in the order of ``HEAD``."""
-    return f"{pair.left} and {pair.right}", f"{pair.wrong} of {pair.cells} cells", f"{pair.score:.3f}", f"{pair.distance:+.3f}"
+    return (
+        f"{pair.left} and {pair.right}",
+        f"{pair.wrong} of {pair.cells} cells",
+        f"{pair.score:.3f}",
+        f"{pair.distance:+.3f}".replace("-", "−"),
+    )
