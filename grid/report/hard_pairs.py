@@ -108,12 +108,14 @@ def _ranked(
     score, distance = score / seen, distance / seen
     outside = np.where(same, -distance, distance)  # above 0: on the wrong side
 
+    def pair(n: int) -> HardPair:
+        left, right = pairs[n]
+        return HardPair(left, right, int(wrong[n]), int(seen[n]), float(score[n]), float(distance[n]))
+
     def worst(kind: bool) -> tuple[HardPair, ...]:
         chosen = np.flatnonzero((same == kind) & (wrong > 0))
         order = chosen[np.lexsort((chosen, -outside[chosen], -wrong[chosen] / seen[chosen]))][:SHOWN]
-        return tuple(
-            HardPair(*pairs[n], int(wrong[n]), int(seen[n]), float(score[n]), float(distance[n])) for n in order.tolist()
-        )
+        return tuple(pair(n) for n in order.tolist())
 
     all_, none = int((wrong == seen).sum()), int((wrong == 0).sum())
     return Board(protocol, worst(True), worst(False), (all_, len(pairs) - all_ - none, none), cells)
