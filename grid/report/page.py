@@ -14,7 +14,18 @@ from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
-from grid.report import attribute_cohorts, attributes, charts, curves, operating, score_outcomes, score_trust, scores, sheets
+from grid.report import (
+    attribute_cohorts,
+    attributes,
+    charts,
+    curves,
+    hard_pairs,
+    operating,
+    score_outcomes,
+    score_trust,
+    scores,
+    sheets,
+)
 from grid.report import replication as replication_tables
 from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
@@ -119,6 +130,10 @@ def page(
         uncounted=attribute_cohorts.uncounted,
         cohorts_note=attribute_cohorts.NOTE,
         operating=operating.boards(table),
+        hard_pairs=hard_pairs.boards(study, table),
+        hard_pairs_head=hard_pairs.HEAD,
+        hard_pairs_note=hard_pairs.NOTE,
+        pair_fields=hard_pairs.fields,
         operating_head=operating.HEAD,
         operating_note=operating.NOTE,
         replicates=repeated,

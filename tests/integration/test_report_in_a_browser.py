@@ -18,7 +18,7 @@ PROBE = """
 <script>
 addEventListener("load", () => {
   const all = (query) => [...document.querySelectorAll(query)];
-  const found = {}, order = () => all("table.main tbody tr[data-row]").map((row) => Number(row.dataset.row));
+  const found = {}, order = () => all("#table tbody tr[data-row]").map((row) => Number(row.dataset.row));
   found.plan = order();
   const button = (key) => document.querySelector(`th[data-key="lfw view 2|${key}"] button`);
   button("eer").click();

@@ -24,6 +24,8 @@ def roc_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         x, y = thinned(np.log10(np.maximum(curve.far, least)), 100 * curve.tar)
         axes.plot(100 * 10**x, y, **stroke(number), label=text(one.title))
     axes.set(xscale="log", xlim=(100 / max(most, 2), 100), ylim=(0, 101), xlabel="FAR [%]", ylabel="TAR [%]")
+    ticks = [100 / 10**power for power in range(int(np.log10(max(most, 2))) + 1)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.grid(color=LINE, lw=0.6)
     legend(figure, axes, [one.title for one in found])
     words = f"The upper left is better. The axis begins where one of {most:,} impostor pairs is accepted.{left_out(more)}"
