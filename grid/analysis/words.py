@@ -154,7 +154,7 @@ def contributions(metric: MetricAnalysis, levels: Mapping[str, str], value: floa
     parts = [f"{name} {difference(column, effect)}" for name, effect in effects]
     parts.append(f"interactions and chance {difference(column, rest)}")
     return (
-        f"From the mean of all cells, {column.text(mean)}{column.unit}, to its {column.text(value)}{column.unit}"
+        f"from the mean of all cells, {column.text(mean)}{column.unit}, to its {column.text(value)}{column.unit}"
         f"{', in' + unit(column) if column.percent else ''}: {', '.join(parts)}."
     )
 

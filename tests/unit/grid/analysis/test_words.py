@@ -41,7 +41,7 @@ def test_the_way_from_the_mean_to_a_cell_adds_up_and_begins_with_the_largest_eff
     metric = found.metrics[0]
     value = metric.contrasts.means[found.cells.index({"backbone": "resnet34", "detection": "mtcnn"})]
     text = words.contributions(metric, {"backbone": "resnet34", "detection": "mtcnn"}, value)
-    ends = re.fullmatch(r"From the mean of all cells, ([\d.]+) %, to its ([\d.]+) %, in points: (.*)\.", text)
+    ends = re.fullmatch(r"from the mean of all cells, ([\d.]+) %, to its ([\d.]+) %, in points: (.*)\.", text)
     assert ends
     parts = [
         (name, float(number.replace("−", "-"))) for name, _, number in (one.rpartition(" ") for one in ends[3].split(", "))
