@@ -17,7 +17,6 @@ from grid.stages.latent_space import Encoder
 from modules.latent.codes import linear, spherical, traversal
 from modules.latent.image_quality import psnr, ssim
 from modules.latent.projections import neighbors, principal
-from modules.latent.umap import umap
 
 PATHS = {"linear": linear, "spherical": spherical}
 LONGEST = 18  # characters of a class name in a legend
@@ -120,12 +119,7 @@ def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...
     """(scatter plots, rows of ``points.csv``, variance explained by the principal components)."""
     vectors = encoder.pooled if settings.vectors == "pooled" else encoder.embeddings
     first, explained = principal(vectors)
-    made: dict[str, tuple[str, np.ndarray]] = {"pca": ("PCA", first)}
-    if "tsne" in settings.maps:
-        made["tsne"] = "t-SNE", neighbors(vectors, settings.perplexity, settings.seed)
-    if "umap" in settings.maps:
-        made["umap"] = "UMAP", umap(vectors, settings.neighbors, settings.seed)
-    made = {name: one for name, one in made.items() if name in settings.maps}
+    second = neighbors(vectors, settings.perplexity, settings.seed)
     rows = encoder.studied.rows
     colored = {
         name: (encoder.columns[name].values[rows], encoder.columns[name].classes) for name in _attributes(encoder, settings)
@@ -134,22 +128,20 @@ def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...
         colored["identity"] = _frequent(encoder.subjects)
     axes = tuple(f"component {place + 1} ({share:.0%} of the variance)" for place, share in enumerate(explained))
     plots = []
-    for name, (title, points) in made.items():
-        labels = axes if name == "pca" else ("", "")
+    for title, points, labels in (("PCA", first, axes), ("t-SNE", second, ("", ""))):
         plots.append(
             [
-                Scatter(f"{title}: {column}", points, labels, values, _shortened(classes))  # type: ignore[arg-type]
-                for column, (values, classes) in colored.items()
+                Scatter(f"{title}: {name}", points, labels, values, _shortened(classes))  # type: ignore[arg-type]
+                for name, (values, classes) in colored.items()
             ]
             or [Scatter(title, points, labels, np.full(len(rows), -1), ())]  # type: ignore[arg-type]
         )
     keys = encoder.faces.manifest.keys
     names = _attributes(encoder, settings)
-    coordinates = [f"{name}_{number}" for name in made for number in (1, 2)]
-    listed: list[tuple[Any, ...]] = [("key", "identity", *names, *coordinates)]
+    listed: list[tuple[Any, ...]] = [("key", "identity", *names, "pca_1", "pca_2", "tsne_1", "tsne_2")]
     for place, row in enumerate(rows.tolist()):
         values = (_written(encoder.columns[name], row) for name in names)
-        numbers = (f"{value:.6g}" for _, points in made.values() for value in points[place])
+        numbers = (f"{value:.6g}" for value in (*first[place], *second[place]))
         listed.append((keys[row], encoder.subjects[place], *values, *numbers))
     return scatter_png(plots), listed, explained
 

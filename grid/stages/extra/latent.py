@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from configs.component import Born, Outside
+from configs.component import Outside
 from configs.lookup import nearest
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
@@ -42,8 +42,6 @@ class LatentConfig(StageConfig):
     folds, strength, permutations: of the probes, see ``modules.latent.linear_probes``
     dimension_permutations: size of the null distribution for single dimensions
     resamples, perplexity, seed: of the bootstrap; of t-SNE; of all random numbers
-    maps: in two dimensions: ``pca``, ``tsne``, ``umap``, in this order whatever their order here
-    neighbors: of each image for UMAP, itself included
     """
 
     name: Literal["latent"] = "latent"
@@ -64,8 +62,6 @@ class LatentConfig(StageConfig):
     resamples: int = Field(default=1000, ge=100)
     perplexity: float = Field(default=30.0, gt=1)
     seed: int = Field(default=0, ge=0)
-    maps: Annotated[tuple[Literal["pca", "tsne", "umap"], ...], Born(("pca", "tsne")), Field(min_length=1)] = ("pca", "tsne")
-    neighbors: Annotated[int, Born(15), Field(ge=3)] = 15
 
 
 class Kind(StageKind):

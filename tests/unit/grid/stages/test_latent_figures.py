@@ -24,12 +24,10 @@ from grid.stages.latent_figures import (
 from grid.stages.latent_numbers import Numbers
 from grid.stages.latent_space import Encoder
 from modules.decoders.unet import UnetConfig
-from modules.latent.umap import umap
 
 IMAGES, SIZE = 12, 16
 NUMBERS: dict[str, Any] = {"images": 4, "pairs": 1, "steps": 5, "frames": 4, "reach": 2.0, "perplexity": 3.0, "seed": 0}
-TEXTS: dict[str, Any] = {"title": "latent", "vectors": "pooled", "channels": (), "attributes": ("kind",)}
-SETTINGS = SimpleNamespace(**NUMBERS, **TEXTS, maps=("pca", "tsne"), neighbors=5)
+SETTINGS = SimpleNamespace(**NUMBERS, title="latent", vectors="pooled", channels=(), attributes=("kind",))
 
 
 class Net(nn.Module):
@@ -109,18 +107,6 @@ def test_the_maps_list_every_image_with_its_attributes(encoder: Encoder) -> None
     assert points[0] == ("key", "identity", "kind", "pca_1", "pca_2", "tsne_1", "tsne_2")
     assert [row[:3] for row in points[1:4]] == [("00", "a", ""), ("01", "a", "y"), ("02", "b", "x")]
     assert 0.3 < sum(explained) <= 1
-
-
-def test_other_maps_can_be_asked_for(encoder: Encoder) -> None:
-    one = SimpleNamespace(**{**vars(SETTINGS), "maps": ("umap", "pca")})
-    data, points, _ = maps_of(encoder, one)
-    assert points[0][3:] == ("pca_1", "pca_2", "umap_1", "umap_2")
-    wanted = umap(encoder.pooled, 5, 0)
-    found = np.array([[float(value) for value in row[5:]] for row in points[1:]])
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
-    alone, points, _ = maps_of(encoder, SimpleNamespace(**{**vars(SETTINGS), "maps": ("umap",)}))
-    assert points[0][3:] == ("umap_1", "umap_2")
-    assert alone != data
 
 
 def test_gallery_and_all_pictures_are_drawn(encoder: Encoder) -> None:

@@ -13,7 +13,6 @@ from grid.plan.plan import make_plan
 from grid.spec.finished import Finished
 from grid.spec.grid_file import BadInput, read
 from grid.spec.stage_kind import stage_kind
-from grid.stages.extra.latent import LatentConfig
 
 BASE = {"recipe": {"name": "one_cycle", "epochs": 1}}
 JOINT = {**BASE, "reconstruction": {"decoder": {"name": "unet", "width": 4}}}
@@ -114,15 +113,6 @@ def test_the_labels_of_the_attributes_are_part_of_the_identity(tmp_path: Any) ->
     assert set(identity()["labels"]) == {"age", "age_years", "gender"}
     assert set(identity(attributes=["gender"])["labels"]) == {"gender"}
     assert identity()["labels"]["gender"] != identity()["labels"]["age"]
-
-
-def test_maps_and_neighbors_came_later_so_their_defaults_are_no_part_of_the_identity() -> None:
-    plain, same = LatentConfig(), LatentConfig(maps=("pca", "tsne"), neighbors=15)
-    assert plain.identity() == same.identity()
-    assert "maps" not in plain.identity()
-    assert LatentConfig(maps=("umap",)).identity() != plain.identity()
-    with pytest.raises(ValueError, match="maps"):
-        LatentConfig(maps=())
 
 
 def test_pictures_of_equal_inputs_are_equal_bytes(studied_cell: Any) -> None:
