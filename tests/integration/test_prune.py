@@ -11,6 +11,7 @@ import yaml
 from launching import Store, cells, here
 
 from grid.ledger.study import read_record, write_record
+from grid.ledger.study_identity import home_of
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -82,7 +83,8 @@ def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:
 
 
 def test_without_an_answer_of_mlflow_the_disk_is_freed_and_one_line_says_so(place: Path) -> None:
-    write_record(place / STUDY, {**(read_record(place / STUDY) or {}), "tracking": "http://me:secret@127.0.0.1:1"})
+    own = {"home": home_of(place / STUDY), "tracking": "http://me:secret@127.0.0.1:1"}  # no longer a copy
+    write_record(place / STUDY, {**(read_record(place / STUDY) or {}), **own})
     said = here(place, "prune", STUDY, "--mlflow", code=1)
     assert checkpoints(place) == []
     assert "--mlflow: http://***@127.0.0.1:1 cannot be reached or written to (no server answers); prune again later" in said
