@@ -52,7 +52,7 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
     shown = [column for column in found.columns if column.headline and column.protocol in protocols]
     titles = list(dict.fromkeys(column.title for column in shown)) or ["Accuracy"]
     for heading in titles:
-        out.add_column(Text(heading.replace(", ", ",\n")), justify="right", no_wrap=True)
+        out.add_column(Text(heading.replace(", ", ",\n").replace("-", "-\n")), justify="right", no_wrap=True)
     out.add_column("State", no_wrap=True, min_width=max((len(row.state) for row in found.lines), default=0))
     for row in found.lines:
         for place, protocol in enumerate(protocols):
@@ -72,7 +72,7 @@ def _swept(found: rows.Table, sweep: Sweep) -> RichTable:
     out = _empty(Text(sweep.title))
     out.add_column("Cell", overflow="fold")
     for heading in (sweep.setting, *(column.title for column in shown)):
-        out.add_column(Text(heading.replace(", ", ",\n")), justify="right", no_wrap=True)
+        out.add_column(Text(heading.replace(", ", ",\n").replace("-", "-\n")), justify="right", no_wrap=True)
     before = None
     for row, text, _ in sweep_lines(found, sweep):
         protocol = dict(sweep.lines)[text]
