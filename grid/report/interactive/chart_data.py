@@ -36,6 +36,7 @@ class ChartData:
         curves: those that compare pairs and of which a cell has scores.
         costs: the cost of a cell with a number is known.
         histories: a training has finished an epoch.
+    crossed: two factors vary, so there are interactions.
     """
 
     text: str
@@ -43,6 +44,7 @@ class ChartData:
     curves: tuple[str, ...]
     costs: bool
     histories: bool
+    crossed: bool
 
 
 def chart_data(
@@ -58,14 +60,11 @@ def chart_data(
     if not metrics and not epochs:
         return None
     prices = costs(table)
+    varied = [one for one in table.factors if len(one.levels) > 1 and one.axis != REPLICATE]
     data = {
         "cells": [_cell(row, stroke) for row, stroke in zip(table.rows, strokes, strict=True)],
         "dashes": [[int(part) for part in dash.split()] for dash in DASHES],
-        "factors": [
-            {"axis": one.axis, "title": one.title, "levels": list(one.levels)}
-            for one in table.factors
-            if len(one.levels) > 1 and one.axis != REPLICATE
-        ],
+        "factors": [{"axis": one.axis, "title": one.title, "levels": list(one.levels)} for one in varied],
         "metrics": metrics,
         "costs": [{"title": one.title, "values": _numbers(one.values)} for one in prices],
         "curves": curves,
@@ -73,7 +72,7 @@ def chart_data(
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     protocols = tuple(dict.fromkeys(one["protocol"] for one in metrics))
-    return ChartData(text, protocols, tuple(curves), bool(metrics and prices), bool(epochs))
+    return ChartData(text, protocols, tuple(curves), bool(metrics and prices), bool(epochs), len(varied) > 1)
 
 
 def _cell(row: Row, stroke: Stroke) -> dict[str, Any]:

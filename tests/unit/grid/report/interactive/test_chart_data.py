@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from grid.analysis.analysis import analyze
 from grid.report.charts import strokes
 from grid.report.curves import history
 from grid.report.interactive.chart_data import chart_data
+from grid.report.page import page
 from grid.results import rows
 
 LFW = "lfw view 2"
@@ -90,3 +92,13 @@ def test_numbers_that_are_not_finite_are_left_out(make_study):
 def test_a_study_without_any_number_has_no_charts(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, failed=[{}], pairs=60)
     assert data_of(study)[1] is None
+
+
+@pytest.mark.parametrize(("levels", "crossed"), [(["none"], False), (["none", "mtcnn"], True)])
+def test_interactions_need_two_factors_that_vary(make_study, levels, crossed):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"], "detection": levels}, pairs=60, explainers=())
+    table = rows.table(study)
+    found = chart_data(study, table, strokes(table), [()] * len(table.rows))
+    assert found is not None
+    assert found.crossed is crossed
+    assert ("Interactions." in page(study, table, [], analyses=analyze(study, table))) is crossed
