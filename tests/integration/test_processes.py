@@ -87,7 +87,8 @@ def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(gr
     assert done.returncode == 0, done.stderr
     assert imported(done) == set()
     found = json.loads(done.stdout)
-    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments", "spent"]
+    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments", "spent", "stopped"]
+    assert found["stopped"] is None
     assert found["accepted"] == []
     assert found["study"] == "small"
     for cell in found["cells"]:
