@@ -108,12 +108,12 @@ def test_batches_are_those_of_a_plain_loader_each_time_anew(workers):
 
 
 def test_loading_and_using_overlap():
-    def slow():
-        for number in range(10):
-            time.sleep(0.02)
+    loaded = [threading.Event() for _ in range(10)]
+
+    def numbers():
+        for number, event in enumerate(loaded):
+            event.set()
             yield number
 
-    began = time.perf_counter()
-    for _ in prefetching.ahead(slow()):
-        time.sleep(0.02)
-    assert time.perf_counter() - began < 0.34  # one after the other: 0.4
+    for number in prefetching.ahead(numbers()):
+        assert all(event.wait(30) for event in loaded[number + 1 : number + 2]), "the next one is loaded while this one is used"

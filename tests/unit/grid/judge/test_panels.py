@@ -46,7 +46,7 @@ def test_the_report_has_worst_pairs_cohorts_and_explanations(study: Study) -> No
     impostors = int((~scores(study, 0).same).sum())
     assert (cohorts["name"], cohorts["far"]) == ("differentials", pytest.approx(FEW / impostors))
     page = (study.path / "report" / "index.html").read_text(encoding="utf-8")
-    for words in ("worst pairs of drawn", "most_similar_impostor_pairs", "cohorts of drawn", 'id="plots"', "DET"):
+    for words in ("worst pairs of drawn", "most_similar_impostor_pairs", "cohorts of drawn", 'id="roc"', "DET"):
         assert words in page
     assert list((study.path / "report").glob("sheet-*.png"))
 

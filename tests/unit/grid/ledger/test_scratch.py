@@ -82,7 +82,10 @@ def test_the_folder_of_a_killed_training_is_swept_and_that_of_a_living_one_is_no
     assert list(tmp_path.iterdir()) == [], "a process that ends by itself leaves nothing"
 
 
-def test_temporary_files_of_a_process_lie_in_one_folder_and_elsewhere_afterwards(tmp_path: Path) -> None:
+def test_temporary_files_of_a_process_lie_in_one_folder_and_elsewhere_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grid.ledger.scratch._own", {})  # of this process, if another test has run a stage
     places = []
     for _ in range(2):
         with own_temporary_files():

@@ -22,7 +22,7 @@ HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "matplotlib", "timm", "s
 
 def test_status_has_exactly_these_keys(make_study):
     found = status(make_study(axes={"backbone": ["alexnet"]}, pairs=60))
-    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments", "spent"]
+    assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments", "spent", "stopped"]
     assert [list(cell) for cell in found["cells"]] == [["id", "levels", "state", "running", "metrics", "attempts", "error"]]
     assert found["mlflow"] == {"experiment": None, "runs": {}}
     assert json.loads(json.dumps(found)) == found

@@ -13,7 +13,7 @@ from configs.lookup import resolve
 from datamodules.crops import CropTable
 from datamodules.inference import BATCH
 from grid.spec.training import Target
-from grid.stages.evaluate import _predicted, _without_vectors, embed, predicted, stored, views
+from grid.stages.evaluate import _predicted, embed, predicted, stored, views, without_vectors
 
 SIDE = 8
 IMAGES = torch.arange(2 * 3 * SIDE * SIDE, dtype=torch.float32).reshape(2, 3, SIDE, SIDE)
@@ -155,5 +155,5 @@ def test_classes_are_those_that_the_training_recorded() -> None:
 )
 def test_scores_of_pairs_serve_lists_of_pairs_alone(protocol: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        _without_vectors(resolve("protocol", protocol), 3)
-    assert _without_vectors(resolve("protocol", {"name": "drawn"}), 3).shape == (3, 0)
+        without_vectors(resolve("protocol", protocol), 3)
+    assert without_vectors(resolve("protocol", {"name": "drawn"}), 3).shape == (3, 0)
