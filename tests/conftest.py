@@ -43,11 +43,18 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def plain_signals() -> None:
-    """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another.
+def plain_signals(plain_signals_from_the_start: None) -> None:
+    """Ray puts its own SIGTERM handler into any process that starts one of its nodes; no test may inherit it from another."""
+    _reset_signals()
 
-    Nor may a test or what it starts ignore Ctrl-C or a closed terminal because pytest itself runs in the background.
-    """
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_signals_from_the_start() -> None:
+    """No test, and nothing that a test or fixture starts, may ignore Ctrl-C because pytest itself runs in the background."""
+    _reset_signals()
+
+
+def _reset_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
