@@ -81,10 +81,10 @@ def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Fin
     prepare(study, store_of(grid))
     with Lock(LocalStore(study), "judge") as lock:
         plan = checked_plan(grid, None, console)
-        check_stored_results(plan, InputResolver(store_of(grid)))
-        findings = _findings(request, InputResolver(store_of(grid)), console)
+        check_stored_results(plan, plan.resolver)
+        findings = _findings(request, plan.resolver, console)
         networks = tuple(_better(one, findings[one.title], request.stated) for one in request.networks)
-        more = differentials(plan, InputResolver(store_of(grid)))
+        more = differentials(plan, plan.resolver)
         if networks != request.networks or more:
             grid = _grid(replace(request, networks=networks), more)
             plan = checked_plan(grid, None, console)

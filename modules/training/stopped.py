@@ -1,4 +1,4 @@
-"""The end of a training on request. In a file of its own: whoever only handles it need not load Lightning."""
+"""The end of a training on request. In a file of its own, so that code that only handles it does not load Lightning."""
 
 from __future__ import annotations
 

@@ -12,27 +12,17 @@ import pytest
 from launching import Facegrid, Store, cells, facegrid, here, runs
 from naive_halving import naive
 from small import write
+from small_search import BASE, PROTOCOL
 
 import facegrid as fg
 from grid.spec.search import Search, layers_of
 from grid.tracking.sync import default_tracking
 from grid.tracking.uri import connect
 
-DRAWN = {"name": "drawn", "shots": 4, "size": 64}
-BASE: dict[str, Any] = {
-    "data": {**DRAWN, "subjects": 12},
-    "split": {"fraction": 0.25, "by": "identities"},
-    "input": {"size": 32},
-    "backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8},
-    "head": "dense",
-    "targets": {"gender": {"loss": "binary"}},
-    "recipe": {"name": "cosine", "optimizer": "adamw", "lr": 0.01, "epochs": 2, "batch_size": 8},
-}
 SEARCH = {
     "trials": 4, "rungs": [1, 3], "reduction": 2, "seed": 1,
     "space": {"layers": [1, 2], "widths": [8, 32], "step": 8, "dropouts": [0.0, 0.5]},
 }  # fmt: skip
-PROTOCOL = {"name": "attributes", "data": {**DRAWN, "first": 500, "subjects": 6}}
 
 
 def file(folder: Path, **launch: Any) -> Path:

@@ -39,12 +39,12 @@ const charts = (() => {
   // An axis is {title, min, max, ticks: [[value, text]], or text: value -> text for round ones}; values are drawn linearly.
   const axes = (chart, drawn) => {
     const side = (axis, across) => {
-      const told = new Map(axis.ticks || round(axis.min, axis.max).map((value) => [value, (axis.text || String)(value)]));
+      const labels = new Map(axis.ticks || round(axis.min, axis.max).map((value) => [value, (axis.text || String)(value)]));
       return {
         type: "value", min: axis.min, max: axis.max, name: axis.title, nameLocation: "middle", nameGap: across ? 30 : 46,
         nameTextStyle: { color: color("soft"), fontSize: 12 }, axisLine: { show: true, onZero: false, lineStyle: { color: color("faint") } },
-        axisTick: { show: false, customValues: [...told.keys()] }, splitLine: { show: true, lineStyle: { color: color("line") } },
-        axisLabel: { color: color("soft"), fontSize: 12, hideOverlap: true, customValues: [...told.keys()], formatter: (value) => told.get(value) ?? "" },
+        axisTick: { show: false, customValues: [...labels.keys()] }, splitLine: { show: true, lineStyle: { color: color("line") } },
+        axisLabel: { color: color("soft"), fontSize: 12, hideOverlap: true, customValues: [...labels.keys()], formatter: (value) => labels.get(value) ?? "" },
       };
     };
     const series = drawn.lines.map((line) => {

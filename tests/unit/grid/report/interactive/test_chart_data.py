@@ -48,8 +48,8 @@ def test_every_column_has_the_value_and_the_interval_of_each_row(study):
             if result is None:
                 assert metric["values"][n] is None
             else:
-                told = [metric[key][n] for key in ("values", "low", "high")]
-                assert told == pytest.approx([result.value, result.low, result.high], rel=1e-4)
+                shown = [metric[key][n] for key in ("values", "low", "high")]
+                assert shown == pytest.approx([result.value, result.low, result.high], rel=1e-4)
     assert next(one for one in data["metrics"] if one["title"] == "EER")["lower"]
 
 
