@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,29 @@ def seed_variance(
             return SeedVariance(None, None, error, degrees)
     if not fit.converged:
         return SeedVariance(None, None, error, degrees)
-    return SeedVariance(float(fit.cov_re[0, 0]) * error, float(fit.scale) * error, error, degrees)
+    ratio, residual = _refined(model, float(fit.cov_re[0, 0] / fit.scale))
+    return SeedVariance(ratio * residual * error, residual * error, error, degrees)
+
+
+def _refined(model: Any, ratio: float) -> tuple[float, float]:
+    """The ratio of the two variances at which the score of the restricted likelihood is 0, and the residual variance there.
+
+    A minimizer stops where the likelihood is flat, with 5 digits at most; the root of its slope has them all. ``ratio`` is its
+    answer. It stands if the slope does not change its sign nearby, as at a variance of 0.
+    """
+    from scipy.optimize import brentq
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
+
+    def slope(ratio: float) -> float:
+        components = MixedLMParams.from_components(fe_params=np.zeros(model.k_fe), cov_re=np.array([[ratio]]))
+        return float(model.score(components, profile_fe=True)[0])
+
+    low, high = ratio / 2, ratio * 2
+    if ratio > 0 and slope(low) > 0 > slope(high):
+        ratio = float(brentq(slope, low, high, xtol=1e-14 * ratio, rtol=1e-14))
+    cov, none = np.array([[ratio]]), np.zeros(0)
+    fixed, _ = model.get_fe_params(cov, none)
+    return ratio, float(model.get_scale(fixed, cov, none))
 
 
 def indicators(labels: Sequence[int]) -> np.ndarray:
