@@ -13,6 +13,7 @@ Valliant and Rust, J. Official Statistics 26, 2010).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,24 +51,7 @@ class PairRate:
         pairs = len(errors)
         if pairs == 0:
             return cls(0, 0, 0, 0.0, 0.0)
-        residual = errors - errors.mean()
-        one, other = who[:pairs], who[pairs:]
-        twice = one != other  # impostor pairs count at both subjects
-        second = other[twice]
-
-        def over(values: np.ndarray) -> np.ndarray:
-            """(subjects,): sums over the pairs of each subject."""
-            return np.bincount(one, values, subjects) + np.bincount(second, values[twice], subjects)
-
-        sums, share = over(residual), over(np.full(pairs, 1 / pairs))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sums = np.where(share < 1, sums / (1 - share), 0.0)  # as if the subject were left out: the jackknife
-        half = residual * np.where(twice, 0.5, 1.0)  # of two subjects, each has half
-        between = np.zeros(pairs)
-        if twice.any():
-            which, _ = two_subjects(one[twice], second)
-            between[twice] = half[twice] * np.bincount(which, residual[twice])[which]
-        parts, own = sums**2 - over(between), over(half * residual)  # (subjects,): of the variance, and of independent pairs
+        parts, own = over_subjects(errors - errors.mean(), who[:pairs], who[pairs:], subjects)
         total, alone = float(parts.sum()), float(own.sum())
         noise = float(((parts - total / alone * own) ** 2).sum()) if alone > 0 else 0.0
         freedom = subjects - 1.0
@@ -86,6 +70,42 @@ class PairRate:
             return 0.0, 1.0
         low, high = effective(self.value, self.variance, self.subjects, self.pairs, mid_p, self.freedom)
         return float(low), float(high)
+
+
+def over_subjects(
+    influence: np.ndarray, left: np.ndarray, right: np.ndarray, subjects: int, kinds: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each subject adds to the variance of a sum of influences, and to that of independent pairs; (subjects,) each.
+
+    The first is that of the jackknife: a subject's influences are taken as if it were left out.
+
+    Args:
+        influence: (n,), of each pair; it sums to 0 over the pairs of each kind.
+        left, right: (n,) int from 0 to ``subjects`` - 1, the subjects of each pair; equal for genuine pairs.
+        subjects: their number.
+        kinds: (n,) bool each, the pairs that are averaged together; empty: all are.
+    """
+    twice = left != right  # impostor pairs count at both subjects
+    mixed = bool(twice.any())
+    rows, second = np.flatnonzero(twice), right[twice]
+
+    def over(values: np.ndarray | None) -> np.ndarray:
+        """(subjects,): sums over the pairs of each subject; of ones for None."""
+        found = np.bincount(left, values, subjects)
+        return found + np.bincount(second, None if values is None else values[rows], subjects) if mixed else found
+
+    sums = np.zeros(subjects)
+    for kind in kinds or (None,):
+        share = over(None) / len(left) if kind is None else over(kind / kind.sum())
+        own = over(influence if kind is None else influence * kind)
+        sums += np.where(share < 1, own / np.where(share < 1, 1 - share, 1.0), 0.0)
+    if not mixed:
+        return sums**2, over(influence * influence)
+    half = influence * np.where(twice, 0.5, 1.0)  # of two subjects, each has half
+    between = np.zeros(len(influence))
+    which, _ = two_subjects(left[rows], second)
+    between[rows] = half[rows] * np.bincount(which, influence[rows])[which]
+    return sums**2 - over(between), over(half * influence)
 
 
 def of_two(left: np.ndarray, right: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -113,7 +133,9 @@ def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
     but without sorting small integers.
     """
     if np.issubdtype(labels.dtype, np.integer) and len(labels) and labels.min() >= 0 and labels.max() < DENSE * len(labels):
-        there = np.bincount(labels) > 0
-        return (np.cumsum(there) - 1)[labels], int(there.sum())
+        there = np.flatnonzero(np.bincount(labels))
+        place = np.empty(int(there[-1]) + 1, np.int64)
+        place[there] = np.arange(len(there))
+        return place[labels], len(there)
     names, which = np.unique(labels, return_inverse=True)
     return which, len(names)

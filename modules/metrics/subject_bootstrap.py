@@ -13,8 +13,9 @@ For a mean this gives the cluster-robust variance of dyadic data (Aronow, Samii 
 which ``pair_rates`` has in closed form. With more than a million impostor pairs nothing is subtracted: few of their errors are
 independent, and the intervals can only be too wide.
 
-All metrics are proportions, and the interval is the exact one with mid-P at the effective sample size
-(``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie.
+Accuracies, the EER and TAR at a FAR are proportions of pairs, and the interval is the exact one with mid-P at the effective
+sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie. An AUC is a
+mean over comparisons of pairs; its interval needs no resamples (``auc_interval``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from functools import partial
 
 import numpy as np
 
+from modules.metrics.auc_interval import auc_interval
 from modules.metrics.intervals import effective, mid_p
 from modules.metrics.pair_rates import two_subjects
 from modules.metrics.validation import checked, held_out
@@ -123,7 +125,7 @@ def subject_bootstrap(
         best_threshold=interval("best_threshold"),
         ten_fold=interval("ten_fold") if held else None,
         eer=interval("eer"),
-        auc=interval("auc"),
+        auc=auc_interval(scores, same, *sides),
         val={far: interval(f"val {far}", genuine) for far in fars},
         subjects=len(names),
         resamples=int(np.isfinite(values["auc"]).sum()),

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from scipy.special import logit
+from scipy.stats import t
 from single_numbers import auc, best_threshold_accuracy, eer, val_at_far
 
 from modules.metrics import subject_bootstrap as module
+from modules.metrics.auc_interval import auc_interval
 from modules.metrics.intervals import bootstrap, delong, effective, mid_p
 from modules.metrics.paired_bootstrap import paired_bootstrap
 from modules.metrics.roc import Curve
@@ -188,8 +191,13 @@ def test_the_variance_counts_once_what_the_pairs_of_two_subjects_add():
     expected = naive_variance(*data)
     drawn = paired_bootstrap(scores[None], same, (left, right), resamples=4000)
     assert drawn.covariance("auc", np.eye(1))[0, 0] == pytest.approx(expected, rel=0.1)
-    low, high = subject_bootstrap(*data, resamples=4000, fars=()).auc
-    assert (low, high) == pytest.approx(effective(auc(scores, same), expected, 40, len(scores), mid_p), abs=0.05 * (high - low))
+    low, high = subject_bootstrap(*data, resamples=4000, fars=()).eer
+    variance = drawn.covariance("eer", np.eye(1))[0, 0]
+    assert (low, high) == pytest.approx(effective(eer(scores, same), variance, 40, len(scores), mid_p), abs=0.05 * (high - low))
+    low, high = auc_interval(*data)
+    area = auc(scores, same)
+    half = np.diff(logit([low, high]))[0] / 2
+    assert half == pytest.approx(t.ppf(0.975, 39) * expected**0.5 / (area * (1 - area)), rel=0.1)  # 39 degrees or a few less
 
 
 def test_where_scores_have_nothing_to_do_with_subjects_intervals_are_those_of_independent_pairs():
