@@ -9,6 +9,7 @@ import pytest
 from grid.analysis.comparisons import comparisons
 from grid.analysis.effects import effects
 from modules.metrics.paired_bootstrap import paired_bootstrap
+from modules.metrics.paired_tests import equivalence
 from modules.metrics.roc import Curve
 from modules.metrics.verification import ten_fold_accuracy
 
@@ -65,3 +66,45 @@ def test_the_size_of_the_tests_over_subjects():
         assert np.mean(pairs[key]) < 0.065
     print(f"DeLong over subjects: {np.mean(delong):.1%}; McNemar: {np.mean(mcnemar):.1%}")
     assert np.mean(delong) < 0.065
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("missing", [0, 4])
+def test_the_size_of_the_f_tests_over_seeds(missing):
+    """3 x 2 cells with 3 replicates that share a replicate's effect; some values missing at random."""
+    rng = np.random.default_rng(2)
+    axes = {"a": ("x", "y", "z"), "b": ("p", "q")}
+    cells = [{"a": a, "b": b} for a in axes["a"] for b in axes["b"] for _ in range(3)]
+    hits = {}
+    for _ in range(GRIDS):
+        kept = np.sort(rng.permutation(18)[missing:])
+        values = rng.normal(size=18) + rng.normal(size=3)[np.arange(18) % 3]
+        found = effects([cells[row] for row in kept], list(kept % 3), values[kept], axes, mixed=False)
+        for term in found.terms:
+            hits.setdefault(term.name, []).append(term.seeds.p < 0.05)
+    for term, found in hits.items():
+        print(f"F over seeds, {missing} values missing, {term}: {np.mean(found):.1%}")
+        assert np.mean(found) == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(7200)
+def test_the_size_of_comparisons_with_replicates_and_of_tost():
+    """Two equal networks with 3 seeds, which scatter; and one that is better by just the margin: TOST must not say equal."""
+    rng = np.random.default_rng(3)
+    wrong, equal = [], []
+    for number in range(GRIDS):
+        scores, same, left, right, folds = null_grid(rng)
+        seeds = scores[:2].repeat(3, axis=0) + rng.normal(size=(6, N)) * 0.3
+        drawn = paired_bootstrap(seeds, same, (left, right), folds=folds, fars=(), resamples=200, seed=number)
+        values = [Curve.of(row, same).auc() for row in seeds]
+        about = {"scores": seeds, "same": same, "folds": folds, "subjects": (left, right)}
+        found = comparisons("auc", [[0, 1, 2], [3, 4, 5]], values, drawn, **about).pairs[0]
+        wrong.append(found.difference.p < 0.05)
+        margin = 0.02
+        far = rng.normal(margin, 0.1, 60)  # 60 subjects' differences, whose mean is the margin
+        equal.append(equivalence(float(far.mean()), float(far.var(ddof=1)) / 60, 59, margin) < 0.05)
+    print(f"comparisons of means over 3 seeds: {np.mean(wrong):.1%}; TOST at the margin: {np.mean(equal):.1%}")
+    assert np.mean(wrong) < 0.065
+    assert np.mean(equal) < 0.065

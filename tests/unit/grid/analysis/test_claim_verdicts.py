@@ -152,7 +152,15 @@ def test_what_table_i_of_ito_says_of_its_sentences():
     claims, numbers = read_claims(CLAIMS / "ito2021.yaml"), read_table(CLAIMS / "ito2021_table1.csv")
     found = judge(claims, numbers)
     verdicts = [one.verdict for one in found]
-    assert verdicts == ["supported", "not resolved", "contradicted", *["not resolved"] * 3, "supported", "not resolved", "supported"]
+    assert verdicts == [
+        "supported",
+        "not resolved",
+        "contradicted",
+        *["not resolved"] * 3,
+        "supported",
+        "not resolved",
+        "supported",
+    ]
     assert all(one.agreeing == len(one.steps) for one in (*found[:2], *found[3:8]))  # every printed number agrees
     assert (found[2].agreeing, found[8].agreeing) == (0, 9)
     accuracy = {tuple(cell.values()): value for cell, value in zip(numbers[0].cells, numbers[0].contrasts.means, strict=True)}
