@@ -39,7 +39,7 @@ class Drawn:
 
     def pairs(self) -> list[tuple[int, int, bool]]:
         """(template, template, same) of every gallery template with every probe."""
-        both = product(sum(self.galleries, []), self.probes)
+        both = product([*self.galleries[0], *self.galleries[1]], self.probes)
         return [(one, other, self.subjects[one] == self.subjects[other]) for one, other in both]
 
 
@@ -51,7 +51,7 @@ def write(root: Path, which: str) -> Drawn:
     (root / "loose_crop").mkdir(parents=True)
     (root / "meta").mkdir()
     names = [f"{row + 1}.png" for row in range(SUBJECTS * SHOTS)]
-    points = {name: (np.array(TEMPLATE) * SIDE / 112 + rng.normal(0, 1.5, (5, 2))).round(3) for name in names}
+    points = {name: (np.array(TEMPLATE) * SIDE / 112 + rng.normal(0, 0.7, (5, 2))).round(3) for name in names}
     scores = {name: round(float(rng.uniform(0.6, 1)), 4) for name in names}
     for row, name in enumerate(names):
         assert cv2.imwrite(str(root / "loose_crop" / name), np.ascontiguousarray(images.image(row)[..., ::-1]))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from onnx_networks import SIZE, naive, network, save
 from rich.console import Console
-from small_export import DRAWN
+from small_export import DRAWN, SIDE
 
 from configs.lookup import resolve
 from grid.judge.answers import thresholds
@@ -71,6 +71,28 @@ def test_an_exported_network_gets_the_numbers_of_its_study(study: tuple[Study, P
     assert metrics(study[0], 0)["auc"]["value"] != before["auc"]["value"]
 
 
+def test_a_trained_network_gets_the_numbers_of_its_study(package: Any, tmp_path: Path) -> None:
+    before = Study(package.folder.parent / "study")
+    marker = before.cells[0].markers[StageName("train")]
+    path = before.ledger.path(marker, "model.safetensors")
+    one = judged(path, PLAIN)
+    assert (one.title, one.size, one.preprocessing) == (before.cells[0].title, (SIDE, SIDE), None)
+    found, _, done = judge(Request((one,), [DRAWN], tmp_path / "study", frozenset()), Console(file=io.StringIO()))
+    assert done
+    assert metrics(found, 0) == metrics(before, 0)
+    copy = tmp_path / "model.safetensors"
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(BadInput, match=r"weights without the network .* `facegrid export STUDY --where"):
+        judged(copy, PLAIN)
+
+
+def test_the_training_of_a_network_from_a_file_names_that_file(study: tuple[Study, Path]) -> None:
+    found = study[0]
+    path = found.ledger.path(found.cells[0].markers[StageName("train")], "model.safetensors")
+    with pytest.raises(BadInput, match=r"its network is the file .*0\.onnx; judge that file"):
+        judged(path, PLAIN)
+
+
 def test_the_grid_file_stays_and_the_same_judgment_runs_nothing(study: tuple[Study, Path]) -> None:
     found, _ = study
     grid = read(found.path / GRID)
@@ -97,7 +119,7 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
 
     path = save(tmp_path / "a.onnx", network(dimension=8))
 
-    def findings(start: Preprocessing, same: np.ndarray, score: Any, parts: Any) -> Any:
+    def findings(start: Preprocessing, same: np.ndarray, score: Any, known: Any, parts: Any) -> Any:
         better = start.others("order")[0]
         tried = Tried("BGR", 0.9, 0.9, 1.0)
         return better, [module.Finding("order", "RGB", "BGR", (tried,))]
