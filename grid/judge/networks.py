@@ -125,11 +125,8 @@ def _of_training(path: Path) -> Judged:
     try:
         found = find(path, {})
     except BadInput as error:
-        raise BadInput(
-            f"{path}: weights without the network that they belong to; give {WEIGHTS} where a study's store has it, "
-            "<store>/train/<id>/<attempt>/, or export the network (`facegrid export STUDY --where AXIS=LEVEL --to model`) and "
-            f"judge that folder ({error})"
-        ) from error
+        export = "`facegrid export STUDY --where AXIS=LEVEL --to model`"
+        raise BadInput(f"{error}; or export the network ({export}) and judge that folder") from error
     training = found.training
     if isinstance(training.backbone, ExternalConfig) or training.backbone.stored:
         raise BadInput(f"{path}: its network is the file {training.backbone.path}; judge that file")

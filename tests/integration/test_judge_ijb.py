@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from configs.lookup import resolve
 from datamodules.detection import Detection
 from grid.cli.main import app
+from grid.judge.answers import thresholds
 from grid.ledger.study import Study
 
 pytestmark = pytest.mark.timeout(900)
@@ -107,3 +108,23 @@ def test_the_report_shows_1_to_1_and_1_to_n_with_every_reading(judgment: tuple[P
         assert f"## {reading}" in modes
     for definition in ("nearest", "joined", "pfe", "insightface"):
         assert f"* {definition}: " in modes
+
+
+def test_a_wished_false_match_rate_has_a_threshold_from_the_curve(judgment: tuple[Path, ijb_folder.Drawn, Path, str]) -> None:
+    folder, drawn, study, said = judgment
+    vectors = templates(folder, drawn)
+    pairs = drawn.pairs()
+    scores = np.array([vectors[one] @ vectors[other] for one, other, _ in pairs])
+    same = np.array([same for _, _, same in pairs])
+    one, other = thresholds(Study(study), 0.1)
+    assert one.found is not None
+    fmr = (scores[~same] >= one.found["threshold"] - 1e-4).mean()  # ONNX Runtime computes in float32
+    assert one.found["fmr"]["value"] == pytest.approx(fmr, abs=1e-12)
+    assert 0.1 - 1 / (~same).sum() < fmr <= 0.1
+    limit = np.sort(scores[~same])[-int(0.1 * (~same).sum()) - 1]
+    assert one.found["tmr"]["value"] == pytest.approx((scores[same] > limit).mean(), abs=1e-12)
+    assert f"chosen and measured on all {(~same).sum()} impostor pairs" in said
+    assert other.words.endswith(
+        "identification compares no pairs one to one, and a false match rate is a share of impostor pairs"
+    )
+    assert "ask for" in thresholds(Study(study), 1e-6)[0].reason

@@ -82,7 +82,7 @@ def test_a_trained_network_gets_the_numbers_of_its_study(package: Any, tmp_path:
     assert metrics(found, 0) == metrics(before, 0)
     copy = tmp_path / "model.safetensors"
     copy.write_bytes(path.read_bytes())
-    with pytest.raises(BadInput, match=r"weights without the network .* `facegrid export STUDY --where"):
+    with pytest.raises(BadInput, match=r"no network of a ledger, .*`facegrid export STUDY --where"):
         judged(copy, PLAIN)
 
 
