@@ -2,8 +2,8 @@
 
 A subject has several probes, which fail together, so an interval that counts probes as independent is too narrow. Here subjects
 are drawn with replacement, each with all its probes, mated and non-mated, in all galleries. Each resample has its own threshold
-for DIR, chosen on its own non-mated probes. The galleries stay as they are: the intervals are for other probe subjects that
-search the same galleries.
+for DIR, chosen on its own non-mated probes. The galleries stay as they are, so what other gallery entries would change as
+impostors is not in the intervals.
 
 The interval is Wilson's at the effective sample size of the bootstrap variance (``intervals.effective``), as its width is never
 0; subjects, not probes, are counted where no resample differs.

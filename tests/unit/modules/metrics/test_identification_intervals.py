@@ -80,3 +80,25 @@ def test_one_subject_has_no_interval():
         identification_intervals(
             [Search(who == 0, *(getattr(found[0], n) for n in ("top", "mate", "above", "tied")))], who, [1], []
         )
+
+
+def test_intervals_over_subjects_hold_the_mean_of_other_sets_and_those_over_probes_do_not():
+    """300 sets of 80 subjects with 6 probes each, some subjects harder than others; the set's galleries are new, too."""
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(300):
+        centers, hard, who = rng.normal(size=(80, 8)), rng.gamma(2, 0.5, size=(80, 1)), np.repeat(np.arange(80), 6)
+        gallery = centers + 0.5 * hard * rng.normal(size=centers.shape)
+        probes = centers[who] + hard[who] * rng.normal(size=(480, 8))
+        gallery, probes = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (gallery, probes))
+        found = [search(gallery[half], half, probes, who) for half in (np.arange(40), np.arange(40, 80))]
+        ends = identification_intervals(found, who, [1], [0.1], resamples=200)
+        values = np.mean([cmc(one, [1])[1] for one in found]), np.mean([dir_at_far(one, 0.1)[0] for one in found])
+        rows.append(
+            [[value, *own, *wilson(480 * value, 480)] for value, own in zip(values, (ends.cmc[1], ends.dir[0.1]), strict=True)]
+        )
+    for name, one in zip(("rank 1", "DIR at 10 %"), np.array(rows).transpose(1, 2, 0), strict=True):
+        truth = one[0].mean()
+        over_subjects, over_probes = (np.mean((low <= truth) & (truth <= high)) for low, high in (one[1:3], one[3:5]))
+        print(f"{name} {truth:.3f}: over subjects {100 * over_subjects:.1f} %, Wilson over probes {100 * over_probes:.1f} %")
+        assert 0.92 <= over_subjects <= 0.98
+        assert over_probes < 0.8
