@@ -139,7 +139,7 @@ def _intervals(found: list[Search], who: np.ndarray) -> tuple[dict[str, Any], di
         drawn = identification_intervals(found, who, RANKS, fars)
     except ValueError as error:
         return {"reason": str(error)}, {}
-    ends = {**drawn.cmc, **drawn.dir}
+    ends: dict[Any, tuple[float, float]] = {**drawn.cmc, **drawn.dir}
     return (
         {"subjects": drawn.subjects, "resamples": drawn.resamples},
         {key: {"low": low, "high": high, "method": PROBE_SUBJECTS} for key, (low, high) in ends.items()},

@@ -45,6 +45,29 @@ def opened(model: Any, side: int) -> Any:
     return changed
 
 
+def framed(dimension: int = 8, side: int = 224) -> Any:
+    """``network`` on the first ``side`` x ``side`` pixels of an image, zeros where it is smaller: it was made for that size."""
+    constants = {
+        "pads": np.array([0, 0, 0, 0, 0, 0, side // 2, side // 2]),
+        "starts": np.array([0, 0]),
+        "ends": np.array([side, side]),
+        "axes": np.array([2, 3]),
+        "matrix": matrix(dimension),
+    }
+    nodes = [
+        helper.make_node("Pad", ["images", "pads"], ["padded"]),
+        helper.make_node("Slice", ["padded", "starts", "ends", "axes"], ["frame"]),
+        helper.make_node("AveragePool", ["frame"], ["map"], kernel_shape=[side // 4] * 2, strides=[side // 4] * 2),
+        helper.make_node("Flatten", ["map"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "matrix"], ["embedding"]),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, "height", "width"])
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", dimension])
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "framed", [images], [output], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def pooled(frequency: int = 8) -> Any:
     """A network for images of any size: means of the squared horizontal differences between pixels ``frequency`` apart."""
     kernel = np.zeros((6, 3, 1, frequency + 1), np.float32)
