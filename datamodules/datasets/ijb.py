@@ -8,6 +8,8 @@ subject.
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -86,9 +88,22 @@ class IJBDatasetConfig(FilesConfig):
         rows = np.array([places[key] for key in manifest.keys], np.int64)
         return Points(listed.file, tuple(manifest.keys), listed.points[rows], listed.scores[rows])
 
+    def detections_digest(self) -> str:
+        """SHA-256 (hex) of the list that ``detections`` reads."""
+        file = self.meta() / files(self.set).points
+        facts = file.stat()
+        return _digest(file, facts.st_mtime_ns, facts.st_size)
+
     def detections(self, manifest: Manifest) -> Detections:
-        """The lists' landmarks and scores, used instead of a detector; the box is the whole loose crop."""
+        """The lists' landmarks and scores, for ``detector: {name: mtcnn, listed: true}``; the box is the whole loose crop."""
         listed = self.points(manifest)
         boxes = np.zeros((len(manifest.keys), 4), np.float32)
         boxes[:, 2], boxes[:, 3] = manifest.widths, manifest.heights
         return Detections(tuple(manifest.keys), np.ones(len(boxes), bool), boxes, listed.scores, listed.points)
+
+
+@cache
+def _digest(file: Path, _: int, __: int) -> str:
+    """Of the content; the other arguments tell apart what the file held before."""
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()

@@ -8,6 +8,9 @@ networks alone, on one thread: batches and threads change the order of summation
 threads work on different images. On a GPU, images pass the networks in batches (``datamodules.mtcnn_batches``): boxes of one
 image in different batches differ by less than 1e-4 pixels.
 
+With ``listed``, the landmarks and scores that a dataset lists, as IJB's do, take the place of the detection; images of other
+datasets are detected as without it.
+
 The ``alignment`` crops the face; ``margin: 8`` is short for ``alignment: {name: box, margin: 8}``.
 """
 
@@ -22,7 +25,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from configs.component import Component
+from configs.component import Born, Component
 from configs.data_interfaces import Alignment, DetectorConfig, Manifest
 from configs.data_interfaces import Detection as AnyDetection
 from configs.float32_precision import without_tf32
@@ -49,6 +52,7 @@ class MTCNNConfig(DetectorConfig):
     min_face_size: Annotated[int, Field(ge=12)] = 20  # pixels
     thresholds: tuple[Probability, Probability, Probability] = (0.6, 0.7, 0.7)  # of the three networks
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.709  # scale factor of the image pyramid
+    listed: Annotated[bool, Born(False)] = False  # where a dataset lists landmarks, as IJB's do, these are used
 
     @model_validator(mode="before")
     @classmethod

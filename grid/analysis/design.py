@@ -21,12 +21,14 @@ class Design:
         columns: the columns of each term that can be estimated.
         levels: axis -> its levels that occur.
         dropped: term -> terms that it is aliased with; "mean" stands for the mean.
+        aliases: estimated term -> dropped interactions that its estimate includes; empty where there are none.
     """
 
     matrix: np.ndarray
     columns: Mapping[Term, range]
     levels: Mapping[str, tuple[str, ...]]
     dropped: Mapping[Term, tuple[Term, ...]]
+    aliases: Mapping[Term, tuple[Term, ...]]
 
     def contrasts(self, term: Term) -> tuple[list[tuple[str, ...]], np.ndarray]:
         """The combinations of levels of a term, and (combinations, parameters of the term): effect = row @ parameters."""
@@ -56,7 +58,7 @@ def design(cells: Sequence[Mapping[str, str]], axes: Mapping[str, Sequence[str]]
         interactions: list[Term] = [term for term in aliased if len(term) == 2]
         gone: list[Term] = interactions or list(aliased)
         if not gone:
-            return Design(matrix, columns, levels, dropped)
+            return Design(matrix, columns, levels, dropped, _included(matrix, columns, cells, levels, dropped))
         dropped |= {term: aliased[term] for term in gone}
         terms = [term for term in terms if term not in gone]
 
@@ -96,3 +98,26 @@ def _aliased(matrix: np.ndarray, columns: Mapping[Term, range]) -> dict[Term, tu
                 if other != term and np.abs(projection[np.ix_(list(own), list(theirs))]).max(initial=0.0) > SMALL
             )
     return found
+
+
+def _included(
+    matrix: np.ndarray,
+    columns: Mapping[Term, range],
+    cells: Sequence[Mapping[str, str]],
+    levels: Mapping[str, tuple[str, ...]],
+    dropped: Mapping[Term, tuple[Term, ...]],
+) -> dict[Term, tuple[Term, ...]]:
+    """The dropped interactions in the estimate of each term: those with entries in its rows of the alias matrix.
+
+    With the model X1 and what it lacks, X2, the expected estimates are b1 + (X1'X1)^-1 X1'X2 b2 (Box and Hunter: The 2^(k-p)
+    fractional factorial designs. Technometrics 3, 1961; Box and Draper, Response Surfaces, 2007, Section 3.9).
+    """
+    lacking = [term for term in dropped if len(term) == 2]
+    others, theirs = _matrix(cells, lacking, levels)
+    alias = np.linalg.pinv(matrix) @ others
+    return {
+        term: tuple(
+            other for other in lacking if np.abs(alias[np.ix_(list(own), list(theirs[other]))]).max(initial=0.0) > SMALL
+        )
+        for term, own in columns.items()
+    }

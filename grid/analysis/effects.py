@@ -58,6 +58,7 @@ class TermEffect:
         eta_squared: ``squares`` as a share of all variation between cells and replicates.
         partial_eta_squared: ``squares`` / (``squares`` + variation between seeds); None without replicates.
         deviation: root mean square of the effects over the cells, in the unit of the metric.
+        aliases: interactions that the design cannot tell from this term; the estimate is the sum, up to signs.
     """
 
     term: Term
@@ -69,10 +70,16 @@ class TermEffect:
     seeds: Judgment | None
     items: Judgment | None
     levels: tuple[LevelEffect, ...]
+    aliases: tuple[Term, ...] = ()
 
     @property
     def name(self) -> str:
         return named(self.term)
+
+    @property
+    def label(self) -> str:
+        """The name with those of its aliases: ``A + B x C``."""
+        return " + ".join(map(named, (self.term, *self.aliases)))
 
     @property
     def adjusted(self) -> float | None:
@@ -141,7 +148,7 @@ def effects(
             terms = [
                 replace(term, **{kind: replace(one, adjusted=p)}) for term, one, p in zip(terms, found, adjusted, strict=True)
             ]
-    components = {term.name: term.deviation for term in terms}
+    components = {term.label: term.deviation for term in terms}
     means = np.array([y[[n for n, cell in enumerate(cells) if cell == number]].mean() for number in range(len(numbers))])
     rest = means - (model.matrix[first] @ parameters)
     if len(numbers) > model.matrix.shape[1]:
@@ -205,4 +212,5 @@ def _term(
     partial = squares / (squares + error.error * error.degrees) if error else None
     deviation = float(np.sqrt(np.mean(contributions**2)))
     share = squares / total if total > 0 else 0.0
-    return TermEffect(term, len(own), squares, share, partial, deviation, seeds, items, tuple(found))
+    aliases = model.aliases[term]
+    return TermEffect(term, len(own), squares, share, partial, deviation, seeds, items, tuple(found), aliases)

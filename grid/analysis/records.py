@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grid.analysis.analysis import ProtocolAnalysis
-from grid.analysis.effects import Judgment
+from grid.analysis.effects import Judgment, named
 from modules.metrics.paired_tests import Estimate
 
 
@@ -43,6 +43,7 @@ def _effects(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:
                     "protocol": protocol.protocol,
                     "metric": metric.column.key,
                     "term": term.name,
+                    "aliased_with": ", ".join(map(named, term.aliases)),
                     "level": " x ".join(level.levels),
                     "cells": level.cells,
                     "effect": level.value,

@@ -132,16 +132,21 @@ def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
 def _effect(column: Column, term: TermEffect) -> str:
     if len(term.term) > 1:
         one, other = term.term
-        return f"what {one} does depends on {other}"
+        return f"what {one} does depends on {other}{_or(term)}"
     parts = [f"{level.levels[0]} {difference(column, level.value)}" for level in term.levels[:FEW]]
-    return f"{term.name} matters ({', '.join(parts)}{unit(column)} from the mean)"
+    return f"{term.name}{_or(term)} matters ({', '.join(parts)}{unit(column)} from the mean)"
+
+
+def _or(term: TermEffect) -> str:
+    """What else an effect may be; empty for one without aliases."""
+    return f" or {' or '.join(map(named, term.aliases))}, which the design cannot tell apart," if term.aliases else ""
 
 
 def contributions(metric: MetricAnalysis, levels: Mapping[str, str], value: float) -> str:
     """What leads from the mean of all cells to the value of one of them: the main effects of its levels, the largest first,
     and the rest, which is interactions and chance. Empty without any main effect."""
     effects = [
-        (f"{level.term[0]} {level.levels[0]}", level.value)
+        (f"{level.term[0]} {level.levels[0]}{' with aliases' if term.aliases else ''}", level.value)
         for term in metric.effects.terms
         for level in term.levels
         if len(level.term) == 1 and levels.get(level.term[0]) == level.levels[0]

@@ -16,14 +16,21 @@ from grid.terminal import AsJson, err, out, styled
 def judge(
     networks: Annotated[
         list[Path],
-        typer.Argument(metavar="NETWORK...", readable=False, help=".onnx, TorchScript, .npz, .csv, or exported folders"),
+        typer.Argument(
+            metavar="NETWORK...",
+            readable=False,
+            help=".onnx, TorchScript, .npz, .csv, exported folders, or model.safetensors of a store",
+        ),
     ],
     on: Annotated[list[str], typer.Option(metavar="NAME=PATH", help="lfw, folder, bin, ijbb or ijbc; or a protocol in YAML")],
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="the study [default: studies/judge]")] = None,
     order: Annotated[str | None, typer.Option(help="of the color channels: rgb or bgr")] = None,
     mean: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="subtracted from pixels of 0 to 255; red first")] = None,
     std: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="divides them then; red first")] = None,
-    faces: Annotated[str | None, typer.Option(help="similarity (five landmarks), box, or none (whole images)")] = None,
+    faces: Annotated[
+        str | None,
+        typer.Option(help="similarity (five landmarks), listed (those of the dataset's list), box, or none (whole images)"),
+    ] = None,
     size: Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="of the images in pixels")] = None,
     flip: Annotated[bool, typer.Option("--flip", help="add the embedding of the mirror image")] = False,
     output: Annotated[str | None, typer.Option(help="name of the ONNX output that is the embedding")] = None,
@@ -49,10 +56,10 @@ def judge(
 
     console = err if as_json else out
     protocols, usual = material(on, flip)
-    start, stated = _stated(order, mean, std, faces, usual)
+    start, stated = _stated(order, mean, std, faces, size, usual)
     found = titled([judged(path, start, _size(size), output, trust) for path in networks])
     for one in found:
-        guessed = "" if one.preprocessing is None else f"; {one.preprocessing.words}{_guessed(stated)}"
+        guessed = "" if one.preprocessing is None else f"; {one.preprocessing.words}{_guessed(one, stated)}"
         console.print(f"{one.title}: {one.said}{guessed}", soft_wrap=True)
     processors = len(os.sched_getaffinity(0))
     request = Request(tuple(found), protocols, to or Path("studies/judge"), stated, threads or processors, store, explain)
@@ -77,14 +84,17 @@ def judge(
     raise typer.Exit(0 if done else 1)
 
 
-def _guessed(stated: frozenset[str]) -> str:
-    from grid.judge.survey import PARTS
+def _guessed(one: Any, stated: frozenset[str]) -> str:
+    """What was guessed; a size that the file fixes is not."""
+    from grid.judge.preprocessing import PARTS
 
-    left = [part for part in PARTS if part not in stated]
+    left = [part for part in PARTS if part not in stated and (part != "size" or len(one.sizes) > 1)]
     return f" ({', '.join(left)} guessed)" if left else " (as stated)"
 
 
-def _stated(order: str | None, mean: str | None, std: str | None, faces: str | None, usual: str) -> tuple[Any, frozenset[str]]:
+def _stated(
+    order: str | None, mean: str | None, std: str | None, faces: str | None, size: str | None, usual: str
+) -> tuple[Any, frozenset[str]]:
     """The preprocessing to begin with, and its parts that the user stated."""
     from grid.judge.preprocessing import FACES, ORDERS, Preprocessing
     from grid.spec.grid_file import BadInput
@@ -101,7 +111,7 @@ def _stated(order: str | None, mean: str | None, std: str | None, faces: str | N
         plain.std if std is None else _three("--std", std),
         faces or usual,
     )
-    named = {"order": order, "range": mean, "faces": faces}
+    named = {"order": order, "range": mean, "faces": faces, "size": size}
     return start, frozenset(part for part, value in named.items() if value is not None)
 
 

@@ -60,7 +60,7 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
     wanted = np.logspace(-7, 0, POINTS)
     wanted = wanted[wanted >= 1 / curve.impostor]
     points = [curve.val(float(far)) for far in wanted]
-    columns = {"far": [point[2] for point in points], "tar": [point[0] for point in points]}
+    columns = {name: [point[place] for point in points] for place, name in enumerate(("tar", "threshold", "far"))}
     pq.write_table(pa.table(columns), seen.folder / "roc.parquet")
     facts = {f"tar@{far}": entry["value"] for far, entry in metrics["tar"].items() if entry["value"] is not None}
     facts |= {"eer": rate, "auc": metrics["auc"]["value"], "pairs": curve.pairs, "dropped_images": int((~here).sum())}

@@ -17,11 +17,12 @@ from grid.evaluation.task import EvaluationTask
 from grid.evaluation.templates import embedded_templates
 from grid.spec.measure import Measure, in_percent, keys_in
 from modules.metrics.identification import Search, cmc, dir_at_far, search
-from modules.metrics.intervals import wilson
+from modules.metrics.identification_intervals import identification_intervals
 from modules.metrics.public_identification import Joined, joined_search, pfe
 
 RANKS = (1, 5, 10)
 FARS = (0.1, 0.01, 0.001)
+PROBE_SUBJECTS = "bootstrap over probe subjects"  # how the intervals are made
 
 
 class Task(EvaluationTask):
@@ -45,7 +46,10 @@ def rows(asked: Identification) -> np.ndarray:
 
 
 def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) -> EvaluationResult:
-    """Writes ``searches.parquet``: the search result of each probe. Numbers are means over the galleries, as IJB has two."""
+    """Writes ``searches.parquet``: the search result of each probe. Numbers are means over the galleries, as IJB has two.
+
+    Intervals resample the subjects of the probes, see ``identification_intervals``.
+    """
     vectors, place = embedded_templates(asked.templates, seen, protocol)
     labels = asked.templates.labels
     probes = asked.probes[place[asked.probes] >= 0]
@@ -53,13 +57,15 @@ def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) ->
     for gallery in asked.galleries:
         held = gallery[place[gallery] >= 0]
         found.append(search(vectors[place[held]], labels[held], vectors[place[probes]], labels[probes]))
+    subjects, ends = _intervals(found, labels[probes])
     metrics: dict[str, Any] = {
         "task": "identification",
         "probes": len(probes),
         "galleries": [int((place[gallery] >= 0).sum()) for gallery in asked.galleries],
         "mated": [int(one.mated.sum()) for one in found],
-        "cmc": {str(rank): _share([cmc(one, [rank])[rank] for one in found], found) for rank in RANKS},
-        "dir": {f"{far:g}": _open(found, far) for far in FARS},
+        "cmc": {str(rank): _rank(found, rank) | ends.get(rank, {}) for rank in RANKS},
+        "dir": {f"{far:g}": _open(found, far) | ends.get(far, {}) for far in FARS},
+        "subjects": subjects,
     }
     held = np.concatenate([gallery[place[gallery] >= 0] for gallery in asked.galleries])
     every, asking = ((vectors[place[some]], labels[some]) for some in (held, probes))
@@ -126,20 +132,32 @@ def _readings(
     }
 
 
-def _share(values: list[float], found: list[Search]) -> dict[str, float | None]:
-    """The mean over galleries; with a single gallery, also Wilson's interval."""
-    if len(values) > 1:
-        return {"value": float(np.mean(values)), "low": None, "high": None}
-    mated = int(found[0].mated.sum())
-    low, high = wilson(round(values[0] * mated), mated)
-    return {"value": values[0], "low": low, "high": high}
+def _intervals(found: list[Search], who: np.ndarray) -> tuple[dict[str, Any], dict[Any, dict[str, Any]]]:
+    """What the intervals are of, and the ends of each rank and FAR; a reason and nothing where subjects are too few."""
+    fars = [far for far in FARS if not _hidden(found, far)]
+    try:
+        drawn = identification_intervals(found, who, RANKS, fars)
+    except ValueError as error:
+        return {"reason": str(error)}, {}
+    ends: dict[Any, tuple[float, float]] = {**drawn.cmc, **drawn.dir}
+    return (
+        {"subjects": drawn.subjects, "resamples": drawn.resamples},
+        {key: {"low": low, "high": high, "method": PROBE_SUBJECTS} for key, (low, high) in ends.items()},
+    )
+
+
+def _rank(found: list[Search], rank: int) -> dict[str, Any]:
+    return {"value": float(np.mean([cmc(one, [rank])[rank] for one in found])), "low": None, "high": None}
+
+
+def _hidden(found: list[Search], far: float) -> str:
+    """Why there is no DIR at that FAR; empty if there is one."""
+    fewest = min(int((~one.mated).sum()) for one in found)
+    return f"{fewest} probes of unseen subjects cannot show a FAR of {far:g}" if fewest * far < 1 else ""
 
 
 def _open(found: list[Search], far: float) -> dict[str, Any]:
-    non_mated = [int((~one.mated).sum()) for one in found]
-    if min(non_mated) * far < 1:
-        return {"value": None, "reason": f"{min(non_mated)} probes of unseen subjects cannot show a FAR of {far:g}"}
+    if reason := _hidden(found, far):
+        return {"value": None, "reason": reason}
     parts = [dir_at_far(one, far) for one in found]
-    mated = [int(one.mated.sum()) for one in found]
-    low, high = wilson(round(parts[0][0] * mated[0]), mated[0]) if len(found) == 1 else (None, None)
-    return {"value": float(np.mean([part[0] for part in parts])), "low": low, "high": high, "far": [part[2] for part in parts]}
+    return {"value": float(np.mean([part[0] for part in parts])), "low": None, "high": None, "far": [part[2] for part in parts]}

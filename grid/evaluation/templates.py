@@ -70,7 +70,8 @@ def evaluate(asked: Comparisons, seen: Embedded, protocol: ProtocolConfig) -> Ev
     }
     far, tar = curve.far, curve.tar
     kept = np.unique(np.searchsorted(far, np.logspace(-7, 0, POINTS), side="right").clip(1) - 1)
-    pq.write_table(pa.table({"far": far[kept], "tar": tar[kept]}), seen.folder / "roc.parquet")
+    columns = {"far": far[kept], "tar": tar[kept], "threshold": curve.thresholds[kept]}
+    pq.write_table(pa.table(columns), seen.folder / "roc.parquet")
     facts = {f"tar@{far}": entry["value"] for far, entry in metrics["tar"].items() if entry["value"] is not None}
     facts |= {"eer": rate, "auc": metrics["auc"]["value"], "pairs": len(whole), "dropped_pairs": len(asked) - len(whole)}
     return EvaluationResult(metrics, facts, ("roc.parquet",))
@@ -116,12 +117,12 @@ def _levels(scores: np.ndarray) -> np.ndarray:
 
 
 def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolConfig) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 (K, D) of unit length, int64 (T,): the row of each template, -1 if none of its faces is usable)."""
+    """(float64 (K, D) of unit length, int64 (T,): the row of each template, -1 if none of its faces is usable)."""
     here = seen.has(templates.rows)
     rows_here, template, media, weights = (
         array[here] for array in (templates.rows, templates.template, templates.media, templates.weights)
     )
-    features = seen.vectors[seen.places(rows_here)].astype(np.float32)
+    features = seen.vectors[seen.places(rows_here)].astype(np.float64, copy=False)
     norm = bool(setting(protocol, "norm", False))
     numbers, vectors = aggregate(features, template, media, norm=norm, detector=weights)
     place = np.full(len(templates), -1, np.int64)

@@ -24,10 +24,10 @@ from grid.execution.local import LocalExecutor
 from grid.execution.progress import Display
 from grid.judge.networks import Judged
 from grid.judge.panels import differentials, explainers, worst_pairs
-from grid.judge.preprocessing import Preprocessing
+from grid.judge.preprocessing import FACES, PARTS, Preprocessing
 from grid.judge.sample import Sample
 from grid.judge.stored_results import check_stored_results
-from grid.judge.survey import PARTS, Finding, survey
+from grid.judge.survey import Finding, survey
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
@@ -196,23 +196,26 @@ def _tried(one: Judged, start: Preprocessing, stated: frozenset[str], sample: Sa
     from datamodules.datamodule import tensors
 
     settings = one.settings()
-    parts = tuple(part for part in PARTS if part != "faces" or "faces" in stated or start.faces != "none")
-    crops: dict[str, Any] = {}
+    fixed = {"faces"} if "faces" not in stated and start.faces == "none" else set()  # aligned images stay whole
+    fixed |= {"size"} if len(one.sizes) < 2 else set()
+    known = {"faces": [name for name in FACES if name != "listed" or sample.listed], "size": one.sizes}
+    crops: dict[tuple[str, tuple[int, int]], Any] = {}
     built: dict[str, Any] = {}
 
     def score(how: Preprocessing) -> np.ndarray:
-        if how.faces not in crops:
-            crops[how.faces] = tensors(sample.crops(how.faces, one.size), "cpu")
+        form = (how.faces, how.size)
+        if form not in crops:
+            crops[form] = tensors(sample.crops(*form), "cpu")
         config: Any = resolve("backbone", {**settings["backbone"], **how.of_network()})
         network = built.setdefault("network", config.build().eval())
         network.embedding.config = config
         with torch.inference_mode():
-            vectors = unit(network(crops[how.faces])[:, :, 0, 0].double()).numpy()
+            vectors = unit(network(crops[form])[:, :, 0, 0].double()).numpy()
         cosines: np.ndarray = np.einsum("nd,nd->n", vectors[sample.left], vectors[sample.right])
         return cosines
 
     try:
-        return survey(start, sample.same, score, parts)[1]
+        return survey(start, sample.same, score, known, [part for part in PARTS if part not in fixed])[1]
     except ValueError as error:
         raise BadInput(f"{one.path}: {error}" if str(one.path) not in str(error) else str(error)) from error
 
@@ -224,5 +227,7 @@ def _better(one: Judged, findings: Sequence[Finding], stated: frozenset[str]) ->
     chosen = one.preprocessing
     for finding in findings:
         if finding.wrong and finding.part not in stated:
-            chosen = next(other for other in chosen.others(finding.part) if other.choice(finding.part) == finding.best)
-    return replace(one, preprocessing=chosen)
+            known = {"faces": tuple(FACES), "size": one.sizes}.get(finding.part, ())
+            others = chosen.others(finding.part, known)
+            chosen = next(other for other in others if other.choice(finding.part) == finding.best)
+    return replace(one, preprocessing=chosen, size=chosen.size)

@@ -13,9 +13,10 @@ FACES = {
     "lfw": "similarity",
     "folder": "similarity",
     "bin": "none",
-    "ijbb": "similarity",
-    "ijbc": "similarity",
+    "ijbb": "listed",
+    "ijbc": "listed",
 }  # name -> faces
+LISTED = ("ijb", "ijb_search")  # protocols whose dataset lists landmarks
 
 
 def _protocols(name: str, root: str) -> list[dict[str, Any]]:
@@ -52,12 +53,14 @@ def material(texts: list[str], flip_test: bool) -> tuple[list[dict[str, Any]], s
             if not isinstance(value, dict):
                 raise BadInput(f"--on {text!r}: a protocol is a mapping with a name, as in a grid file")
             found.append(value)
-            faces.append("similarity")
+            faces.append("listed" if str(value.get("name")) in LISTED else "similarity")
         else:
             raise BadInput(
                 f"--on {text!r}: write name=path{nearest(name, FACES)}, or a protocol as in a grid file, such as "
                 "'{name: agedb30, root: data/agedb}'"
             )
+    if "listed" in faces and "similarity" in faces:  # of a dataset without a list, the faces are detected
+        faces = ["listed" if one == "similarity" else one for one in faces]
     if len(set(faces)) > 1:
         raise BadInput("--on: aligned images (bin) and others are judged in two calls, or state --faces for all of them")
     return [{**one, **({"flip_test": True} if flip_test else {})} for one in found], faces[0]

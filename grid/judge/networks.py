@@ -1,8 +1,8 @@
-"""What can be judged: an ONNX file, a TorchScript file, an exported folder, embeddings or scores, as settings of a cell."""
+"""What can be judged: an ONNX or TorchScript file, an exported folder, a trained network, embeddings or scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from grid.export.package import WEIGHTS, is_package, read_package
-from grid.judge.preprocessing import FACES, Preprocessing
+from grid.judge.preprocessing import FACES, SIZES, Preprocessing
+from grid.results.model_loader import find
 from grid.spec.grid_file import BadInput
 from modules.backbones.external import ExternalConfig
 from modules.backbones.scored import read_scores
@@ -18,12 +19,12 @@ from modules.backbones.stored import read_embeddings
 from modules.weights.onnx_files import inspect
 from modules.weights.onnx_trial import trial
 
-SIZE = (112, 112)  # height and width where a file leaves them open
+Size = tuple[int, int]  # height and width
 SCRIPTS = (".pt", ".pth", ".ts", ".torchscript")
 EMBEDDINGS, SCORES = ".npz", ".csv"
 KNOWN = (
-    f"a file .onnx, TorchScript ({', '.join(SCRIPTS)}), embeddings (.npz), scores of pairs (.csv), or a folder made by "
-    "`facegrid export`"
+    f"a file .onnx, TorchScript ({', '.join(SCRIPTS)}), embeddings (.npz), scores of pairs (.csv), a folder made by "
+    f"`facegrid export`, or the {WEIGHTS} of a study's store"
 )
 
 
@@ -35,17 +36,19 @@ class Judged:
         title: the level's name
         path: the file or folder
         fixed: settings of the cell that are known, such as backbone and head
-        size: (height, width) of its images in pixels
-        preprocessing: None for an exported folder, which has its own, and for embeddings and scores
+        size: (height, width) of its images in pixels; that of ``preprocessing``, if there is one
+        preprocessing: None for networks of facegrid, which have their own, and for embeddings and scores
         said: what was read from the file or assumed, in words
+        sizes: that can be tried: ``size`` alone, or with those of ``SIZES`` that a network of open size takes
     """
 
     title: str
     path: Path
     fixed: dict[str, Any]
-    size: tuple[int, int]
+    size: Size
     preprocessing: Preprocessing | None
     said: str
+    sizes: tuple[Size, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         """The level: every setting in which the networks differ."""
@@ -59,7 +62,7 @@ class Judged:
 def judged(
     path: Path,
     start: Preprocessing,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     output: str | None = None,
     trust: bool = False,
 ) -> Judged:
@@ -68,7 +71,7 @@ def judged(
     Args:
         path: see ``KNOWN``
         start: the preprocessing to begin with
-        size: (height, width); None: the file's, else 112 x 112
+        size: (height, width); None: the file's, else the first of ``SIZES`` that the network takes
         output: name of the ONNX output that is the embedding
         trust: run TorchScript files
 
@@ -86,11 +89,13 @@ def judged(
         if path.suffix.lower() == SCORES:
             return _of_scores(path)
         if path.suffix.lower() in SCRIPTS:
-            return _of_script(path, start, size or SIZE, trust)
+            return _of_script(path, start, size, trust)
     except ValueError as error:
         raise error if isinstance(error, BadInput) else BadInput(str(error)) from error
     if path.name == WEIGHTS and is_package(path.parent):
         return _of_package(path.parent)
+    if path.suffix == Path(WEIGHTS).suffix and path.is_file():
+        return _of_training(path)
     what = "no such file or folder" if not path.exists() else "no network that can be judged"
     raise BadInput(f"{path}: {what}; give {KNOWN}")
 
@@ -115,28 +120,49 @@ def _of_package(folder: Path) -> Judged:
     return Judged(folder.name, folder, {**parts, "pretraining": pretraining}, package.size, None, "as it was exported")
 
 
+def _of_training(path: Path) -> Judged:
+    """The network of a finished training, as its study records it."""
+    try:
+        found = find(path, {})
+    except BadInput as error:
+        export = "`facegrid export STUDY --where AXIS=LEVEL --to model`"
+        raise BadInput(f"{error}; or export the network ({export}) and judge that folder") from error
+    training = found.training
+    if isinstance(training.backbone, ExternalConfig) or training.backbone.stored:
+        raise BadInput(f"{path}: its network is the file {training.backbone.path}; judge that file")
+    parts = {kind: getattr(training, kind).model_dump(mode="json") for kind in ("backbone", "head", "detector")}
+    pixels = training.input.pixels
+    size = (pixels, pixels) if isinstance(pixels, int) else pixels
+    pretraining = {"name": "checkpoint", "path": str(found.path), "head": True}
+    return Judged(found.title, path, {**parts, "pretraining": pretraining}, size, None, "as its study trained it")
+
+
 def _of_embeddings(path: Path) -> Judged:
     keys, vectors = read_embeddings(path)
     backbone = {"name": "stored", "path": str(path), "dimension": vectors.shape[1]}
     fixed = {**_external(backbone), "detector": "none"}
-    return Judged(path.name, path, fixed, SIZE, None, f"{len(keys)} embeddings of {vectors.shape[1]} numbers")
+    return Judged(path.name, path, fixed, SIZES[0], None, f"{len(keys)} embeddings of {vectors.shape[1]} numbers")
 
 
 def _of_scores(path: Path) -> Judged:
     found = read_scores(path)
     fixed = {**_external({"name": "scored", "path": str(path), "dimension": 1}), "detector": "none"}
     ignored = f"; columns that are not read: {', '.join(found.ignored)}" if found.ignored else ""
-    return Judged(path.name, path, fixed, SIZE, None, f"{len(found.score)} scores of pairs{ignored}")
+    return Judged(path.name, path, fixed, SIZES[0], None, f"{len(found.score)} scores of pairs{ignored}")
 
 
-def _of_onnx(path: Path, start: Preprocessing, size: tuple[int, int] | None, output: str | None) -> Judged:
+def _of_onnx(path: Path, start: Preprocessing, size: Size | None, output: str | None) -> Judged:
     file = inspect(path)
     given = file.size
     if size is not None and any(side not in (None, ours) for side, ours in zip(given, size, strict=True)):
         raise BadInput(f"{path}: its images are {given[0]} x {given[1]} pixels; --size {size[0]}x{size[1]} does not fit")
-    height, width = size or (given[0] or SIZE[0], given[1] or SIZE[1])
     batch = file.shape[0] or 1
-    shapes = trial(path, file.input, (batch, height, width, 3) if file.nhwc else (batch, 3, height, width))
+
+    def outputs(one: Size) -> dict[str, Any]:
+        return trial(path, file.input, (batch, *one, 3) if file.nhwc else (batch, 3, *one))
+
+    found = _at_sizes(outputs, [one for one in SIZES if _fits(one, given)], size, given)
+    used, shapes = next(iter(found.items()))
     name = output or file.outputs[0]
     if name not in shapes:
         raise BadInput(f"{path}: no output {name!r} (known: {', '.join(shapes)}); set --output")
@@ -149,19 +175,62 @@ def _of_onnx(path: Path, start: Preprocessing, size: tuple[int, int] | None, out
     dimension = int(torch.Size(shape[1:]).numel())
     backbone = {"name": "external", "path": str(path), "dimension": dimension, "layout": "nhwc" if file.nhwc else "nchw"}
     backbone |= {"output": output} if output else {}
-    said = f"ONNX, {height} x {width} pixels{' (assumed)' if size is None and None in given else ''}, {dimension} numbers"
-    return Judged(path.name, path, _external(backbone), (height, width), start, said)
+    sizes = tuple(one for one, theirs in found.items() if theirs[name] == shape)
+    said = f"ONNX, {_pixels(used, size is None and None in given)}, {dimension} numbers"
+    return Judged(path.name, path, _external(backbone), used, replace(start, size=used), said, sizes)
 
 
-def _of_script(path: Path, start: Preprocessing, size: tuple[int, int], trust: bool) -> Judged:
+def _of_script(path: Path, start: Preprocessing, size: Size | None, trust: bool) -> Judged:
     config = ExternalConfig(path=path, trusted=trust)
     network: Any = config.build().eval().embedding
-    with torch.no_grad():
-        found = network._run(torch.zeros(1, 3, *size))
-    dimension = int(found[0].numel())
+
+    def dimension_at(one: Size) -> int:
+        with torch.no_grad():
+            return int(network._run(torch.zeros(1, 3, *one))[0].numel())
+
+    found = _at_sizes(dimension_at, SIZES, size, (None, None))
+    used, dimension = next(iter(found.items()))
+    sizes = tuple(one for one, theirs in found.items() if theirs == dimension)
     backbone = {"name": "external", "path": str(path), "dimension": dimension, "trusted": True}
-    said = f"TorchScript, {size[0]} x {size[1]} pixels, {dimension} numbers"
-    return Judged(path.name, path, _external(backbone), size, start, said)
+    said = f"TorchScript, {_pixels(used, size is None)}, {dimension} numbers"
+    return Judged(path.name, path, _external(backbone), used, replace(start, size=used), said, sizes)
+
+
+def _fits(size: Size, given: tuple[int | None, int | None]) -> bool:
+    return all(side in (None, ours) for side, ours in zip(given, size, strict=True))
+
+
+def _at_sizes(
+    outputs: Callable[[Size], Any], usual: Sequence[Size], stated: Size | None, given: tuple[int | None, int | None]
+) -> dict[Size, Any]:
+    """Size -> outputs, of the size to use, then of the others at which the network runs.
+
+    Args:
+        outputs: what describes the network's outputs at a size; raises ValueError if it cannot run
+        usual: sizes that are tried where the file leaves one open
+        stated: is used and must run
+        given: the file's own height and width; None where it leaves one open
+
+    Raises:
+        ValueError: that of the first size, if the network runs at none.
+    """
+    first = stated or (given[0] or SIZES[0][0], given[1] or SIZES[0][1])
+    found: dict[Size, Any] = {}
+    errors: list[ValueError] = []
+    for one in dict.fromkeys([first, *usual] if None in given else [first]):
+        try:
+            found[one] = outputs(one)
+        except ValueError as error:
+            errors.append(error)
+            if one == stated:
+                raise
+    if not found:
+        raise errors[0]
+    return found
+
+
+def _pixels(size: Size, assumed: bool) -> str:
+    return f"{size[0]} x {size[1]} pixels{' (assumed)' if assumed else ''}"
 
 
 def _external(backbone: dict[str, Any]) -> dict[str, Any]:

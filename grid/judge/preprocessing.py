@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +16,13 @@ RANGES: dict[str, tuple[Three, Three]] = {  # name -> mean and std of pixels fro
 }
 FACES: dict[str, dict[str, Any]] = {  # name -> detector
     "similarity": {"name": "mtcnn", "alignment": "similarity"},
+    "listed": {"name": "mtcnn", "alignment": "similarity", "listed": True},
     "box": {"name": "mtcnn", "margin": 0},
     "none": {"name": "none"},
 }
 ORDERS = ("rgb", "bgr")
+SIZES = ((112, 112), (112, 96), (160, 160), (224, 224))  # height and width of the images of public networks
+PARTS = ("faces", "size", "range", "order")
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,16 @@ class Preprocessing:
     Attributes:
         order: of the color channels: rgb or bgr
         mean, std: the network sees (pixel - mean) / std; in the order red, green, blue
-        faces: similarity (five landmarks on the places of ArcFace's template), box (MTCNN's box), or none (the whole image)
+        faces: similarity (MTCNN's five landmarks on the places of ArcFace's template), listed (the same with the landmarks that
+            a dataset lists, as IJB's do), box (MTCNN's box), or none (the whole image)
+        size: (height, width) of the crops in pixels
     """
 
     order: str = "rgb"
     mean: Three = RANGES["(x - 127.5) / 127.5"][0]
     std: Three = RANGES["(x - 127.5) / 127.5"][1]
     faces: str = "similarity"
+    size: tuple[int, int] = SIZES[0]
 
     @property
     def range(self) -> str:
@@ -51,19 +58,24 @@ class Preprocessing:
         turn = -1 if self.order == "bgr" else 1
         return {"order": self.order, "mean": list(self.mean)[::turn], "std": list(self.std)[::turn]}
 
-    def others(self, part: str) -> list[Preprocessing]:
-        """This one with each of the other usual choices of ``part``: order, range or faces."""
+    def others(self, part: str, known: Sequence[Any] = ()) -> list[Preprocessing]:
+        """This one with each of the other usual choices of a part of ``PARTS``.
+
+        Args:
+            known: faces or sizes that can be tried
+        """
         if part == "order":
             found = [replace(self, order=order) for order in ORDERS]
         elif part == "range":
             found = [replace(self, mean=mean, std=std) for mean, std in RANGES.values()]
         else:
-            found = [replace(self, faces=faces) for faces in FACES]
+            found = [replace(self, **{part: one}) for one in known]
         return [one for one in found if one != self]
 
     def choice(self, part: str) -> str:
         """What was chosen for ``part``, in words."""
-        return {"order": self.order.upper(), "range": self.range, "faces": self.faces}[part]
+        size = f"{self.size[0]}x{self.size[1]}"
+        return {"order": self.order.upper(), "range": self.range, "faces": self.faces, "size": size}[part]
 
 
 def _short(values: Three) -> str:

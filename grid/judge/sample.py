@@ -22,6 +22,7 @@ class Sample:
     Attributes:
         left, right: int64 (n,), places in ``crops``
         same: bool (n,)
+        listed: whether the dataset lists landmarks
     """
 
     def __init__(self, protocol: ProtocolConfig, resolver: InputResolver, count: int = PAIRS, seed: int = 0) -> None:
@@ -38,6 +39,7 @@ class Sample:
         images = data.build(subset)
         self.images = [images.image(row) for row in range(len(rows))]
         self._listed = data.detections(subset) if hasattr(data, "detections") else None
+        self.listed = self._listed is not None
         self._keys = list(subset.keys)
         self._detected: list[Any] | None = None
 
@@ -47,11 +49,11 @@ class Sample:
         detector = config.build()
         if config.trivial:
             found = detector.detect(self.images)
+        elif self._listed is not None and getattr(config, "listed", False):
+            found = [self._listed.row(key) for key in self._keys]
         else:
             if self._detected is None:  # the boxes do not depend on the alignment
-                self._detected = (
-                    [self._listed.row(key) for key in self._keys] if self._listed is not None else detector.detect(self.images)
-                )
+                self._detected = detector.detect(self.images)
             found = self._detected
         return np.stack([detector.crop(image, face, size) for image, face in zip(self.images, found, strict=True)])
 

@@ -1,20 +1,20 @@
 """Tries the usual preprocessing on a few pairs and says which choices look wrong.
 
-Parts are tried one after the other: the faces, the range of the pixels, the order of the colors. A choice is replaced if
-another one separates genuine from impostor pairs better beyond chance.
+Parts are tried one after the other: the faces, the size of the images, the range of the pixels, the order of the colors. A
+choice is replaced if another one separates genuine from impostor pairs better beyond chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from grid.judge.preprocessing import Preprocessing
+from grid.judge.preprocessing import PARTS, Preprocessing
 from modules.metrics.roc import Curve
 
-PARTS = ("faces", "range", "order")
 RESAMPLES = 1000
 SURE = 0.01  # the lower quantile of the difference that must be above 0
 MARGIN = 0.02  # a smaller relative difference of d' does not matter, such as that of (x - 127.5) / 128
@@ -37,7 +37,7 @@ class Finding:
     """What was tried for one part.
 
     Attributes:
-        part: order, range or faces
+        part: of ``PARTS``
         before: the choice before the trial
         best: the choice that is clearly better than ``before``; else ``before``
         tried: every choice, ``before`` first
@@ -62,7 +62,7 @@ class Finding:
 
 
 def survey(
-    start: Preprocessing, same: np.ndarray, score: Scorer, parts: Iterable[str] = PARTS
+    start: Preprocessing, same: np.ndarray, score: Scorer, known: Mapping[str, Sequence[Any]], parts: Sequence[str] = PARTS
 ) -> tuple[Preprocessing, list[Finding]]:
     """The preprocessing with every clearly better choice taken, and what was tried.
 
@@ -70,12 +70,13 @@ def survey(
         start: what is assumed or was stated
         same: bool (n,) of the sampled pairs
         score: embeds the sampled images
+        known: the faces and sizes that can be tried
         parts: that are tried
     """
     found, best = [], start
     scores = score(best)
     for part in parts:
-        tried = [(best, scores)] + [(one, score(one)) for one in best.others(part)]
+        tried = [(best, scores)] + [(one, score(one)) for one in best.others(part, known.get(part, ()))]
         winner, winning = max(tried, key=lambda one: separation(one[1], same))
         numbers = tuple(_tried(one.choice(part), theirs, same) for one, theirs in tried)
         before = best.choice(part)

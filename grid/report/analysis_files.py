@@ -64,7 +64,7 @@ def effect_rows(metric: MetricAnalysis) -> list[list[str]]:
         levels = (f"{' x '.join(one.levels)} {words.difference(metric.column, one.value)}" for one in term.levels)
         judged = ["–" if one is None else words.probability(one.adjusted) for one in (term.items, term.seeds)]
         spread = words.difference(metric.column, term.deviation).lstrip("+")
-        rows.append([term.name, ", ".join(levels), spread, f"{100 * term.eta_squared:.0f} %", *judged])
+        rows.append([term.label, ", ".join(levels), spread, f"{100 * term.eta_squared:.0f} %", *judged])
     return rows
 
 

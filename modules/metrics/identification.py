@@ -46,8 +46,9 @@ class Search:
 def search(gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: np.ndarray, *, block: int = PROBES) -> Search:
     """Compares every probe with every gallery entry by dot product (the cosine, if embeddings have unit length).
 
-    Products are computed in float64 and rounded to float32, so equal entries tie, and block size and threads affect at most
-    about one score in a hundred million. Memory: the gallery in float64, and about 500 MB for a block of scores.
+    Products are computed in float64 and rounded to float32, since in float64 the last bits depend on block size and threads and
+    equal entries would not tie; rounded, about one score in a hundred million is affected. Memory: the gallery in float64, and
+    about 500 MB for a block of scores.
 
     Args:
         gallery: (G, D) float.

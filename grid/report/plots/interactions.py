@@ -47,7 +47,7 @@ def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | N
         place.legend(title=text(lines), fontsize=7, title_fontsize=7, frameon=False)
     figure.supylabel(text(metric.column.heading), fontsize=9)
     tests = [
-        f"{term.name}: p {words.probability(term.adjusted)}"
+        f"{term.label}: p {words.probability(term.adjusted)}"
         for term in metric.effects.terms
         if len(term.term) == 2 and term.adjusted is not None
     ]

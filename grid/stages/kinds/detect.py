@@ -23,9 +23,16 @@ class Kind(IntermediateKind):
         """Adds nothing: the stages that need a detection add it."""
 
 
+def lists_faces(data: DatasetConfig, detector: DetectorConfig) -> bool:
+    """Whether the faces of this dataset's own list are used, so that no image is read."""
+    return bool(getattr(detector, "listed", False)) and hasattr(data, "detections")
+
+
 def detection(graph: Graph, data: DatasetConfig, detector: DetectorConfig, title: str) -> Stage | None:
     """The detection of a dataset, added if new; None if the detector needs no stage."""
     if detector.trivial:
         return None
     identity = {"images": graph.facts.images(data), "detector": detector.detection()}
+    if lists_faces(data, detector):
+        identity["landmarks"] = data.detections_digest()  # type: ignore[attr-defined]
     return graph.add(StageName(DETECT, title), identity, {"detection": Detection(data=data, detector=detector)}, [])

@@ -53,3 +53,43 @@ def test_effects_of_a_term_add_up_to_0():
     assert combinations[:3] == [("x", "p"), ("x", "q"), ("y", "p")]
     assert rows.reshape(3, 2, -1).sum(axis=0) == pytest.approx(0)
     assert rows.reshape(3, 2, -1).sum(axis=1) == pytest.approx(0)
+
+
+SIGNS = {"a": ("-", "+"), "b": ("-", "+"), "c": ("-", "+")}
+
+
+def half(product: int) -> list[dict[str, str]]:
+    """The half of 2^3 whose product of signs is ``product``: resolution 3, a = b x c up to the sign."""
+    every = itertools.product((-1, 1), repeat=3)
+    return [dict(zip(SIGNS, ("-+"[sign > 0] for sign in signs), strict=True)) for signs in every if np.prod(signs) == product]
+
+
+@pytest.mark.parametrize("product", [1, -1])
+def test_main_effects_of_resolution_3_name_the_interaction_that_they_include(product):
+    found = design(half(product), SIGNS)
+    assert found.aliases == {("a",): (("b", "c"),), ("b",): (("a", "c"),), ("c",): (("a", "b"),)}
+
+
+def test_an_interaction_of_its_size_shows_up_in_each_aliased_effect():
+    """The estimate of a is exactly what an interaction of b and c alone would give."""
+    cells = half(1)
+    found = design(cells, SIGNS)
+    values = np.array([(1 if cell["b"] == cell["c"] else -1) * 0.5 for cell in cells])
+    estimates = np.linalg.pinv(found.matrix) @ values
+    assert {term: bool(abs(estimates[list(own)]).max() > 1e-9) for term, own in found.columns.items()} == {
+        ("a",): True,
+        ("b",): False,
+        ("c",): False,
+    }
+
+
+def test_terms_of_a_whole_grid_have_no_aliases():
+    assert set(design(ALL, AXES).aliases.values()) == {()}
+
+
+def test_effects_of_one_axis_at_a_time_are_those_at_the_base():
+    """They include the interactions with the other axis, and with no other."""
+    axes = {**SIGNS, "d": ("-", "+")}
+    base = dict.fromkeys(axes, "-")
+    found = design([base, *({**base, axis: "+"} for axis in axes)], axes)
+    assert found.aliases[("a",)] == (("a", "b"), ("a", "c"), ("a", "d"))

@@ -1,5 +1,6 @@
 """Sentences say what the numbers say, and what they do not."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -105,3 +106,18 @@ def test_differences_have_signs_and_0_has_none(found):
     column = found.metrics[0].column
     assert [words.difference(column, value) for value in (0.0264, -0.0264, -1e-9)] == ["+2.64", "−2.64", "0.00"]
     assert [words.probability(p) for p in (0.0004, 0.0412, 1.0)] == ["< 0.001", "0.041", "1.000"]
+
+
+def test_an_aliased_effect_is_named_with_what_it_may_be_instead(make_study):
+    """Half of 2 x 2 x 2, of resolution 3: each main effect is aliased with the interaction of the two others."""
+    axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "loss": ["softmax", "arcface"]}
+    sign = {level: place for levels in axes.values() for place, level in enumerate(levels)}
+    combinations = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*axes.values())]
+    other = [one for one in combinations if sum(sign[level] for level in one.values()) % 2]
+    study = make_study(axes=axes, pairs=100, explainers=(), failed=other)
+    one = analyze(study, table(study))[0]
+    metric = judged(one.metrics[0], 0.001, 0.2, 0.6)
+    said = words.verdict(one, metric)
+    assert "backbone or detection x loss, which the design cannot tell apart, matters (alexnet " in said
+    text = words.contributions(metric, one.cells[0], 0.9)
+    assert f"backbone {one.cells[0]['backbone']} with aliases " in text

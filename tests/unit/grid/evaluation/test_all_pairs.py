@@ -42,3 +42,8 @@ def test_rates_are_those_of_all_pairs_and_dropped_images_are_counted(tmp_path: P
     roc = pq.read_table(tmp_path / "roc.parquet").to_pandas()
     assert roc.tar.is_monotonic_increasing
     assert roc.tar.iloc[-1] == 1
+    for far, tar, threshold in roc[["far", "tar", "threshold"]].iloc[::50].itertuples(index=False):
+        rounded = scores.astype(np.float32)
+        assert ((rounded[~same] >= threshold).mean(), (rounded[same] >= threshold).mean()) == pytest.approx(
+            (far, tar), abs=2e-3
+        )

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from onnx_networks import SIZE, naive, network, save
+from onnx_networks import SIZE, framed, naive, network, save
 from rich.console import Console
-from small_export import DRAWN
+from small_export import DRAWN, SIDE
 
 from configs.lookup import resolve
 from grid.judge.answers import thresholds
 from grid.judge.judge import FINDINGS, GRID, Request, judge
 from grid.judge.networks import judged, titled
 from grid.judge.preprocessing import Preprocessing
+from grid.judge.sample import Sample
 from grid.judge.survey import Tried
 from grid.ledger.study import Study
+from grid.plan.inputs import InputResolver
 from grid.spec.grid_file import BadInput, read
 from grid.spec.stage_name import EVALUATE, StageName
 
@@ -71,6 +73,28 @@ def test_an_exported_network_gets_the_numbers_of_its_study(study: tuple[Study, P
     assert metrics(study[0], 0)["auc"]["value"] != before["auc"]["value"]
 
 
+def test_a_trained_network_gets_the_numbers_of_its_study(package: Any, tmp_path: Path) -> None:
+    before = Study(package.folder.parent / "study")
+    marker = before.cells[0].markers[StageName("train")]
+    path = before.ledger.path(marker, "model.safetensors")
+    one = judged(path, PLAIN)
+    assert (one.title, one.size, one.preprocessing) == (before.cells[0].title, (SIDE, SIDE), None)
+    found, _, done = judge(Request((one,), [DRAWN], tmp_path / "study", frozenset()), Console(file=io.StringIO()))
+    assert done
+    assert metrics(found, 0) == metrics(before, 0)
+    copy = tmp_path / "model.safetensors"
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(BadInput, match=r"no network of a ledger, .*`facegrid export STUDY --where"):
+        judged(copy, PLAIN)
+
+
+def test_the_training_of_a_network_from_a_file_names_that_file(study: tuple[Study, Path]) -> None:
+    found = study[0]
+    path = found.ledger.path(found.cells[0].markers[StageName("train")], "model.safetensors")
+    with pytest.raises(BadInput, match=r"its network is the file .*0\.onnx; judge that file"):
+        judged(path, PLAIN)
+
+
 def test_the_grid_file_stays_and_the_same_judgment_runs_nothing(study: tuple[Study, Path]) -> None:
     found, _ = study
     grid = read(found.path / GRID)
@@ -97,7 +121,7 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
 
     path = save(tmp_path / "a.onnx", network(dimension=8))
 
-    def findings(start: Preprocessing, same: np.ndarray, score: Any, parts: Any) -> Any:
+    def findings(start: Preprocessing, same: np.ndarray, score: Any, known: Any, parts: Any) -> Any:
         better = start.others("order")[0]
         tried = Tried("BGR", 0.9, 0.9, 1.0)
         return better, [module.Finding("order", "RGB", "BGR", (tried,))]
@@ -108,6 +132,23 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
         judge(request, Console(file=io.StringIO()))
         backbone = read(tmp_path / f"study{number}" / GRID).spec.axes["model"]["a.onnx"]["backbone"]
         assert backbone["order"] == ("rgb" if stated else "bgr")
+
+
+def test_the_size_of_a_network_that_takes_several_is_found_on_a_few_pairs(tmp_path: Path) -> None:
+    from grid.judge.judge import _better, _tried
+
+    protocol: Any = resolve("protocol", PROTOCOL)
+    sample = Sample(protocol, InputResolver(tmp_path / "store"))
+    one = judged(save(tmp_path / "a.onnx", framed()), PLAIN)
+    assert (one.size, one.sizes) == ((112, 112), ((112, 112), (160, 160), (224, 224)))
+    assert one.preprocessing is not None
+    found = _tried(one, one.preprocessing, frozenset(), sample)
+    (size,) = (finding for finding in found if finding.part == "size")
+    assert [tried.choice for tried in size.tried] == ["112x112", "160x160", "224x224"]
+    assert size.before == "112x112" != size.best == max(size.tried, key=lambda tried: tried.separation).choice
+    height, width = map(int, size.best.split("x"))
+    assert _better(one, found, frozenset()).settings()["input"] == {"size": height, "width": width}
+    assert _better(one, found, frozenset({"size"})).settings()["input"] == {"size": 112, "width": 112}
 
 
 def test_stored_embeddings_and_scores_get_the_numbers_of_the_network_that_made_them(

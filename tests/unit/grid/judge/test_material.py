@@ -22,6 +22,13 @@ def test_a_protocol_is_written_as_in_a_grid_file() -> None:
 
 
 @pytest.mark.parametrize(
+    "texts", [["ijbb=/b"], ["lfw=/a", "ijbc=/b"], ["{name: ijb, root: /b}"], ["{name: ijb_search, root: /b}", "folder=/a"]]
+)
+def test_landmarks_of_a_list_are_used_where_there_is_one(texts: list[str]) -> None:
+    assert material(texts, False)[1] == "listed"
+
+
+@pytest.mark.parametrize(
     ("texts", "said"),
     [
         (["lfv=/data"], "did you mean 'lfw'"),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from onnx_networks import SIZE, external, network, save
+from onnx_networks import SIZE, external, network, opened, pooled, save
 
 from grid.judge.networks import judged, titled
-from grid.judge.preprocessing import Preprocessing
+from grid.judge.preprocessing import SIZES, Preprocessing
 from grid.spec.grid_file import BadInput
 
 START = Preprocessing()
@@ -65,6 +65,35 @@ def test_a_size_or_output_that_does_not_fit_is_named(tmp_path: Path) -> None:
         judged(path, START, (64, 64))
     with pytest.raises(BadInput, match=r"no output 'x' \(known: embedding\)"):
         judged(path, START, output="x")
+
+
+def test_the_usual_sizes_that_a_network_of_open_size_takes_are_found(tmp_path: Path) -> None:
+    found = judged(save(tmp_path / "a.onnx", pooled()), START)
+    assert (found.size, found.sizes) == ((112, 112), SIZES)
+    assert "112 x 112 pixels (assumed)" in found.said
+    stated = judged(tmp_path / "a.onnx", START, (96, 96))
+    assert (stated.size, stated.sizes) == ((96, 96), ((96, 96), *SIZES))
+    assert "(assumed)" not in stated.said
+    fixed = judged(save(tmp_path / "b.onnx", network()), START)
+    assert fixed.sizes == ((SIZE, SIZE),)
+
+
+def test_a_size_that_the_file_does_not_state_is_found_by_running_it(tmp_path: Path) -> None:
+    """Its matrix has a row for each of 4 x 4 squares of 40 pixels, so of the usual sizes it takes 160 x 160 only."""
+    found = judged(save(tmp_path / "a.onnx", opened(network(), 160)), START)
+    assert (found.size, found.sizes) == ((160, 160), ((160, 160),))
+    with pytest.raises(BadInput, match=r"a\.onnx: ONNX Runtime cannot run it"):
+        judged(tmp_path / "a.onnx", START, (112, 112))
+
+
+def test_a_torchscript_that_takes_another_size_is_tried_at_the_usual_ones(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    module = torch.nn.Sequential(torch.nn.AvgPool2d(40), torch.nn.Flatten(), torch.nn.Linear(48, 6)).eval()
+    torch.jit.save(torch.jit.trace(module, torch.zeros(1, 3, 160, 160)), str(path))
+    found = judged(path, START, trust=True)
+    assert (found.size, found.sizes) == ((160, 160), ((160, 160),))
+    with pytest.raises(BadInput, match=r"a\.pt: the TorchScript network fails on images \(1, 3, 64, 64\)"):
+        judged(path, START, (64, 64), trust=True)
 
 
 def test_titles_differ(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grid.judge.preprocessing import RANGES, Preprocessing
+from grid.judge.preprocessing import RANGES, SIZES, Preprocessing
 from modules.backbones.external import ExternalConfig, FileNetwork
 
 
@@ -12,7 +12,8 @@ def test_others_differ_in_one_part() -> None:
     start = Preprocessing()
     assert [one.order for one in start.others("order")] == ["bgr"]
     assert {one.range for one in start.others("range")} == set(RANGES) - {start.range}
-    assert [one.faces for one in start.others("faces")] == ["box", "none"]
+    assert [one.faces for one in start.others("faces", ("similarity", "box", "none"))] == ["box", "none"]
+    assert [one.size for one in start.others("size", SIZES)] == [(112, 96), (160, 160), (224, 224)]
     assert all(one.order == "rgb" and one.faces == "similarity" for one in start.others("range"))
 
 

@@ -34,10 +34,20 @@ def test_every_file_has_the_numbers(study):
     text = page.with_name("analysis.md").read_text()
     assert "### Accuracy, cross-validated" in text
     assert "backbone x detection cannot be estimated" in text
+    assert "| backbone + backbone x detection | alexnet " in text
+    assert "| detection + backbone x detection | none " in text
+    assert {(one["term"], one["aliased_with"]) for one in effects} == {
+        ("backbone", "backbone x detection"),
+        ("detection", "backbone x detection"),
+    }
+    assert {(one["term"], one["aliased_with"]) for one in report["effects"]} == {
+        (one["term"], one["aliased_with"]) for one in effects
+    }
 
 
 def test_the_page_has_both_sections(study):
     text = build(study).read_text()
+    assert ">backbone + backbone x detection<" in text
     assert text.index('id="table"') < text.index('id="effects"') < text.index('id="comparisons"') < text.index('id="roc"')
     assert 'href="#effects"' in text
     assert "Seeds cannot be judged" in text

@@ -6,10 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ijb_folder
+import numpy as np
 import pytest
+from onnx_networks import network, save
 from small import SMALL
 
 from configs.contract import ContractError
+from configs.lookup import resolve
 from datamodules.detection import MISSED, Detections
 from datamodules.detectors.mtcnn import Mtcnn
 from grid.execution.job import Job, RunOptions, jobs_of, run
@@ -148,3 +152,26 @@ def test_few_large_images_are_decoded_at_once_in_their_order(monkeypatch: pytest
     monkeypatch.setattr(detect, "PIXELS", 1 << 25)
     assert list(detect._images(faces, [(1, 4), (5, 6)])) == [[1, 2, 3], [5]]
     assert list(detect._images(faces, [])) == []
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_landmarks_that_a_dataset_lists_take_the_place_of_the_detector(
+    make: Callable[..., Grid], counted: Counted, tmp_path: Path, listed: bool
+) -> None:
+    drawn = ijb_folder.write(tmp_path / "ijb", "ijbc")
+    data = {"name": "ijb", "root": str(tmp_path / "ijb")}
+    external = {"name": "external", "path": str(save(tmp_path / "a.onnx", network())), "dimension": 4}
+    base = {"data": data, "recipe": "none", "backbone": external, "head": {"name": "gmp", "dimension": 4}}
+    base |= {"pretraining": "external", "detector": {"name": "mtcnn", "alignment": "similarity", "listed": listed}}
+    grid = make(axes={}, base=base, protocols=[{"name": "ijb", "root": data["root"]}], explainers=[])
+    InputResolver(store_of(grid)).scan(resolve("data", data))
+    plan = make_plan(grid)
+    counted.last = 0 if listed else 10**9
+    found = table(plan)
+    rows = {key: np.array(found.row(key).landmarks) for key in drawn.points}
+    same = [rows[key].shape == (5, 2) and np.allclose(rows[key], points, atol=1e-3) for key, points in drawn.points.items()]
+    assert (all(same), counted.calls > 0) == (listed, not listed)
+    (tmp_path / "ijb" / "meta" / "ijbc_name_5pts_score.txt").write_text(
+        "".join(f"{key} {' '.join(map(str, range(10)))} 0.9\n" for key in drawn.points)
+    )
+    assert (job_of(make_plan(grid)).id != job_of(plan).id) == listed

@@ -67,7 +67,7 @@ def loop_folds(distances_of, same, folds):
 
 def agrees(found, loops):
     assert found["folds"] == pytest.approx(loops[0], abs=1e-12)
-    assert found["thresholds"] == pytest.approx(loops[1])
+    assert found["thresholds"] == pytest.approx(loops[1], abs=1e-12, rel=0)
     assert found["value"] == pytest.approx(np.mean(loops[0]), abs=1e-12)
     assert found["spread"] == pytest.approx(np.std(loops[0]), abs=1e-12)
     assert found["spread_is"] == "standard deviation"
@@ -121,11 +121,11 @@ def test_youden_is_its_loop(digits):
             fpr = (scores[train & ~same] > threshold).mean()
             if tpr - fpr > best:
                 best, chosen = tpr - fpr, threshold
-        assert found["thresholds"][fold] == pytest.approx(chosen)
+        assert found["thresholds"][fold] == pytest.approx(chosen, abs=1e-12, rel=0)
         right = (scores[test & same] > chosen).sum() + (scores[test & ~same] < chosen).sum()
         accuracies.append(right / test.sum())
-    assert found["folds"] == pytest.approx(accuracies)
-    assert found["spread"] == pytest.approx(np.std(accuracies, ddof=1) / np.sqrt(10))
+    assert found["folds"] == pytest.approx(accuracies, abs=1e-12, rel=0)
+    assert found["spread"] == pytest.approx(np.std(accuracies, ddof=1) / np.sqrt(10), abs=1e-12, rel=0)
     assert found["spread_is"] == "standard error"
 
 

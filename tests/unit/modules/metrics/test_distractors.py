@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from modules.metrics.distractors import ranks
+from modules.metrics.identification import search
 
 
 def drawn(seed=0, whole=False):
@@ -27,6 +28,24 @@ def test_every_ordered_pair_is_ranked_among_the_first_distractors(whole, scores)
                 wanted.append((row, *counts))
     assert sorted(zip(asked.tolist(), *ahead.T.tolist(), strict=True)) == sorted(wanted)
     assert len(wanted) == sum(count * (count - 1) for count in (2, 3, 4, 2, 5))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_rank_is_that_of_a_search_in_a_gallery_of_the_mate_and_the_distractors(whole):
+    """As the benchmark is defined: each image of a subject in turn joins the gallery, and every other one searches."""
+    probes, subjects, distractors = drawn(2, whole)
+    asked, ahead = ranks(probes, subjects, distractors, [5, 30])
+    found = sorted(zip(asked.tolist(), *ahead.T.tolist(), strict=True))
+    wanted = []
+    for mate in range(16):
+        searching = np.flatnonzero((subjects == subjects[mate]) & (np.arange(16) != mate))
+        counts = []
+        for size in (5, 30):
+            gallery = np.vstack([probes[mate], distractors[:size]])
+            one = search(gallery, np.arange(size + 1), probes[searching], np.zeros(len(searching), int))
+            counts.append(one.above + one.tied)
+        wanted += list(zip(searching.tolist(), *(one.tolist() for one in counts), strict=True))
+    assert found == sorted(wanted)
 
 
 def test_what_cannot_be_ranked_is_refused():
