@@ -1,4 +1,4 @@
-"""The evaluation of all pairs of as many images as LFW has, curve and files included: seconds, ratio to the plain form, memory."""
+"""The evaluation of all pairs of as many images as LFW has, curve and file included: seconds, memory, the plain form."""
 
 import os
 import subprocess

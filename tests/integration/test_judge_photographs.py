@@ -90,7 +90,9 @@ def test_one_wrong_statement_about_the_preprocessing_is_named_and_no_other(packa
     on = yaml.safe_dump(protocol(home / "images"), default_flow_style=True, width=10_000).strip()
     stated, verdict = WRONG[part]
     store = home / "study" / "store"
-    said = call("judge", package.folder / "model.onnx", *stated, "--on", on, "--store", store, "--to", tmp_path / "s", "--fmr", 0.1)
+    said = call(
+        "judge", package.folder / "model.onnx", *stated, "--on", on, "--store", store, "--to", tmp_path / "s", "--fmr", 0.1
+    )
     lines = [line for line in said.splitlines() if "% accuracy; " in line]
     assert [line.split()[1].rstrip(":") for line in lines] == ["faces", "range", "order"]
     for line in lines:
