@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,10 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from mlflow_server import Server
-from onnx_networks import SIZE, external, naive, network, save
+from onnx import helper
+from onnx_networks import SIZE, external, matrix, naive, network, save
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from small_export import study
@@ -27,6 +32,16 @@ from grid.spec.stage_name import EVALUATE
 
 pytestmark = pytest.mark.timeout(900)
 DRAWN = "{name: drawn, subjects: 16, shots: 6, folds: 4}"
+ROOT = Path(__file__).resolve().parents[2]
+JUDGE = """
+import sys
+from grid.cli.main import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print("imported:", sorted({"ray", "mlflow"} & set(sys.modules)))
+"""
 
 
 def call(*arguments: object) -> str:
@@ -173,11 +188,76 @@ def test_a_negative_number_of_explained_pairs_is_refused(tmp_path: Path) -> None
     assert "--explain" in found.output
 
 
-def test_a_hostile_file_leaves_nothing_behind(tmp_path: Path) -> None:
+def outside(model: Any) -> bytes:
+    found: bytes = external(model, "../secret").SerializeToString()
+    return found
+
+
+def huge(model: Any) -> bytes:
+    model.graph.initializer[0].dims[:] = [10**6, 10**6]
+    return bytes(model.SerializeToString())
+
+
+def custom(model: Any) -> bytes:
+    model.graph.node.append(helper.make_node("Evil", ["flat"], ["x"], domain="my.lab"))
+    return bytes(model.SerializeToString())
+
+
+def truncated(model: Any) -> bytes:
+    whole: bytes = model.SerializeToString()
+    return whole[: len(whole) // 2]
+
+
+@pytest.mark.parametrize(
+    ("hostile", "said"),
+    [
+        (outside, "has its data in '../secret', outside the file's folder; it is not read"),
+        (huge, "brings the weights to 4,000,000,000,000 bytes; at most"),
+        (custom, "operator my.lab::Evil is a custom one"),
+        (truncated, "truncated, or no ONNX file"),
+    ],
+)
+@pytest.mark.timeout(300)
+def test_a_hostile_file_is_one_line_and_nothing_is_read_or_written_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hostile: Any, said: str
+) -> None:
+    """The secret is a pipe that nobody writes to: whoever opened it would wait forever."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
-    (tmp_path / "secret").write_bytes(b"0" * 768)
-    path = save(tmp_path / "in" / "a.onnx", external(network(), "../secret"))
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(BadInput, match="outside the file's folder; it is not read"):
-        call("judge", path, "--on", DRAWN, "--to", tmp_path / "study")
-    assert sorted(tmp_path.rglob("*")) == before
+    os.mkfifo(tmp_path / "secret")
+    (tmp_path / "in" / "a.onnx").write_bytes(hostile(network()))
+    before = {path: path.read_bytes() if path.is_file() else b"" for path in sorted(tmp_path.rglob("*"))}
+    with pytest.raises(BadInput) as refused:
+        call("judge", "in/a.onnx", "--on", DRAWN)
+    line = str(refused.value)
+    assert line.startswith(f"{tmp_path / 'in' / 'a.onnx'}: ")
+    assert said in line
+    assert "\n" not in line
+    assert {path: path.read_bytes() if path.is_file() else b"" for path in sorted(tmp_path.rglob("*"))} == before
+
+
+def test_torchscript_is_judged_like_the_same_network_in_onnx_where_ray_and_mlflow_cannot_be_imported(tmp_path: Path) -> None:
+    linear = torch.nn.Linear(48, 8, bias=False).eval()
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(matrix(8).T))
+    whole = torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(), linear).eval()
+    torch.jit.save(torch.jit.trace(whole, torch.zeros(2, 3, SIZE, SIZE)), str(tmp_path / "a.pt"))
+    save(tmp_path / "a.onnx", network(dimension=8))
+    for name in ("ray", "mlflow"):
+        (tmp_path / "absent" / name).mkdir(parents=True)
+        (tmp_path / "absent" / name / "__init__.py").write_text("raise RuntimeError(f'{__name__} is imported')\n")
+    stated = ["--faces", "none", "--order", "rgb", "--mean", "127.5", "--std", "127.5", "--size", f"{SIZE}x{SIZE}"]
+    command = [sys.executable, "-c", JUDGE, "judge", "a.pt", "a.onnx", "--trust", "--on", DRAWN, *stated, "--fmr", "0.1"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "absent"), str(ROOT)])}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "imported: []"
+    assert "a.pt: TorchScript, 32 x 32 pixels, 8 numbers" in ended.stdout
+    found = Study(tmp_path / "studies" / "judge")
+    scores = []
+    for view in found.cells:
+        (marker,) = (one for title, one in view.markers.items() if title.kind == EVALUATE)
+        scores.append(pq.read_table(found.ledger.path(marker, "scores.parquet"))["score"].to_numpy())
+    assert len(scores) == 2
+    np.testing.assert_allclose(scores[0], scores[1], rtol=0, atol=1e-5)
+    assert np.std(scores[0]) > 0.01

@@ -10,18 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from public_mobilefacenet import SIZE, network
 from torch.nn import functional
 
-from configs.lookup import resolve
 from datamodules.crops import crops
 from datamodules.detection import Detections
 from datamodules.detectors import mtcnn
 from datamodules.geometry.cutting import cut
 from datamodules.protocols.lfw import LFWProtocolConfig as Protocol
 from modules.metrics.verification import verification
-from modules.shape_inference import feature_shape
 
-SIZE = (112, 96)
 FOLDS = int(os.environ.get("FACEGRID_LFW_FOLDS", "2"))
 BATCH = 64
 ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.978, 0.996)  # 0.0035 is the standard error of two folds
@@ -56,22 +54,7 @@ class Pairs:
 
 
 def _network(shared: Path) -> Any:
-    pretraining: Any = resolve(
-        "pretraining",
-        {
-            "name": "checkpoint",
-            "path": shared / "weights" / "mobilefacenet_xiaoccer_068.ckpt",
-            "layout": "mobilefacenet_xiaoccer",
-            "head": True,
-        },
-    )
-    backbone: Any = resolve("backbone", "mobilefacenet")
-    head: Any = resolve("head", "gdc")
-    net, top = backbone.build(), head.build(*feature_shape(backbone, SIZE))
-    pretraining.load(net, backbone, None)
-    pretraining.load_head(top, backbone, head)
-    both = torch.nn.Sequential(net, top).eval().to(memory_format=torch.channels_last)
-    return torch.inference_mode()(both)
+    return torch.inference_mode()(network(shared).to(memory_format=torch.channels_last))
 
 
 @pytest.fixture(scope="module")
