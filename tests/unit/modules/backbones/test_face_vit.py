@@ -132,7 +132,6 @@ REFUSALS = {
     "abn_attention": "no_attention",
     "cam": "not_linear_head",
     "deconvnet": "not_relu",
-    "excitation_backprop": "not_relu",
     "guided_backprop": "not_relu",
     "guided_gradcam": "not_relu",
 }
