@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def items(study: Study, protocol: str, found: Sequence[Observation]) -> Items | 
     places = [np.array([own[key] for key in common], np.int64) for own in keys]
     same, folds = (tables[0][name].to_numpy()[places[0]] for name in ("same", "fold"))
     scores = np.stack([table["score"].to_numpy()[place] for table, place in zip(tables, places, strict=True)])
-    subjects, unknown = _subjects(study, protocol, found[0].row, [key[:2] for key in common], same)
+    subjects, unknown = known_subjects(partial(identities, study), protocol, found[0].row, [key[:2] for key in common], same)
     return Items(
         scores=scores.astype(np.float64),
         same=same,
@@ -147,14 +148,26 @@ def pair_subjects(who: Mapping[str, str], keys: Iterable[tuple[str, str]], same:
     return left, right
 
 
-def _subjects(
-    study: Study, protocol: str, row: Row, keys: list[tuple[str, str]], same: np.ndarray
+def known_subjects(
+    read: Callable[[Mapping[str, Any]], Mapping[str, str]],
+    protocol: str,
+    row: Row,
+    keys: Sequence[tuple[str, str]],
+    same: np.ndarray,
 ) -> tuple[tuple[np.ndarray, np.ndarray] | None, str]:
+    """The subjects (n,) of the first and second images of a protocol's pairs, or None; and why they are unknown.
+
+    Args:
+        read: ``identities`` of the study
+        row: a cell that has the protocol
+        keys: of both images of each pair
+        same: (n,) bool
+    """
     configs = [one for one in row.cell.config.get("protocols", ()) if (one.get("label") or one.get("name")) == protocol]
     if not configs:
         return None, "the protocol is not in the grid file any more"
     try:
-        return pair_subjects(identities(study, configs[0]), keys, same), ""
+        return pair_subjects(read(configs[0]), keys, same), ""
     except ValueError as error:
         return None, str(error)
 

@@ -18,7 +18,8 @@ def figures(
 ) -> None:
     """Write the figures of a study as SVG and PDF.
 
-    Critical differences, interactions, DET curves, error rates, scores, learning curves, accuracy against cost.
+    Critical differences, interactions, DET curves, error rates, scores, learning curves, accuracy against cost, hiding
+    games.
     """
     from grid.analysis.analysis import analyze
     from grid.ledger.study import Study

@@ -38,6 +38,12 @@ class Task(EvaluationTask):
         names = dict.fromkeys(name for one in found for name in one.get("targets", {}))
         return [measure for name in names for measure in self._of(name, [one["targets"].get(name, {}) for one in found])]
 
+    def figures(self, found: Mapping[str, Any]) -> Mapping[str, bytes]:
+        """Confusion matrix and reliability curve of every target with classes."""
+        from grid.evaluation.attribute_figures import attribute_figures  # here, so that figures are no part of what computes
+
+        return attribute_figures(found)
+
     def _of(self, name: str, found: Sequence[Mapping[str, Any]]) -> Iterator[Measure]:
         there = {key: one[key] for one in found for key in one}
         for key, title in SHARES.items():

@@ -80,6 +80,10 @@ class EvaluationTask:
         """The table columns, given the ``metrics.json`` of several cells."""
         return measures_in(found)
 
+    def figures(self, found: Mapping[str, Any]) -> Mapping[str, bytes]:
+        """PNG drawn from the ``metrics.json`` of a cell for tracking, by title: by default none."""
+        return {}
+
     def placed(self, asked: Any, rows: np.ndarray) -> Any:
         """Translates evaluation data of a subset of a manifest to the whole; ``rows`` maps the subset's rows to the whole."""
         return dataclasses.replace(asked, rows=rows[asked.rows])

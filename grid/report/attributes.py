@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from grid.evaluation.attribute_figures import MOST_CLASSES
 from grid.report.charts import Frame
 from grid.report.markdown import line, plain
 from grid.results.rows import Row, Table
@@ -19,7 +20,6 @@ NOTE = (
     "the number of evaluated images of a class, trained the number of its training images."
 )
 PLOT = Frame(300, 300, 46, 8)
-MOST_CLASSES = 24  # a confusion matrix with more classes is not drawn
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,13 @@ class Board:
         """The reliability curve as SVG points: mean confidence and accuracy of each bin with images."""
         bins = self.of(row)["reliability"]
         return PLOT.points(np.array([[one["confidence"], one["accuracy"]["value"]] for one in bins])).split(" ")
+
+    def whiskers(self, row: Row) -> list[tuple[str, str]]:
+        """The lower and the upper end of the interval of each point of ``curve``, as SVG points."""
+        bins = self.of(row)["reliability"]
+        ends = ([[one["confidence"], one["accuracy"][end]] for one in bins] for end in ("low", "high"))
+        low, high = (PLOT.points(np.array(points)).split(" ") for points in ends)
+        return list(zip(low, high, strict=True))
 
     @property
     def drawn(self) -> bool:

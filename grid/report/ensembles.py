@@ -4,17 +4,23 @@ Taigman, Yang, Ranzato, Wolf: DeepFace. CVPR 2014, Section 4.2: the kernels of n
 being the negative Euclidean distance of the two unit embeddings. With ``fit``, a linear classifier of these distances is fitted
 for each fold on the pairs of the others (LFW's restricted setting), with ``pairs: formed`` also on pairs formed from the
 identities of their images (the unrestricted setting).
+
+Intervals are those of cells: by the subject bootstrap, where the subjects of the pairs are known. They are read from the
+protocol's dataset, as for comparisons.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from grid.analysis.observations import identities, known_subjects
 from grid.evaluation.verification import FORMED, SCORES
 from grid.ledger.ledger import Marker
 from grid.ledger.study import CellView, Study
@@ -34,6 +40,7 @@ def with_ensembles(study: Study, table: Table) -> Table:
     overs = {ensemble["over"] for ensemble in study.record.get("ensembles", ())}
     factors = tuple(dataclasses.replace(one, tick=None) if one.axis in overs else one for one in table.factors)
     made: list[Row] = []
+    subjects = _Subjects(study)
     for ensemble in study.record.get("ensembles", ()):
         over = ensemble["over"]
         levels = ensemble["levels"] or study.axes[over]
@@ -42,12 +49,30 @@ def with_ensembles(study: Study, table: Table) -> Table:
             rest = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != over)
             groups.setdefault(rest, {})[row.cell.levels[over]] = row
         complete = [group for group in groups.values() if set(levels) <= set(group)]  # others are not in the grid's design
-        made += [_row(study, ensemble, levels, group, table.compared) for group in complete]
+        made += [_row(study, ensemble, levels, group, table.compared, subjects) for group in complete]
     return dataclasses.replace(table, factors=factors, ensembles=tuple(made))
 
 
+class _Subjects:
+    """The subjects of pairs; each dataset is read once."""
+
+    def __init__(self, study: Study) -> None:
+        self._read: Callable[[str], dict[str, str]] = cache(lambda config: identities(study, json.loads(config)))
+
+    def of(
+        self, row: Row, protocol: str, keys: Sequence[tuple[str, str]], same: np.ndarray
+    ) -> tuple[tuple[np.ndarray, np.ndarray] | None, str]:
+        """See ``known_subjects``."""
+        return known_subjects(lambda config: self._read(json.dumps(config, sort_keys=True)), protocol, row, keys, same)
+
+
 def _row(
-    study: Study, ensemble: Mapping[str, Any], levels: Sequence[str], group: Mapping[str, Row], protocols: Sequence[str]
+    study: Study,
+    ensemble: Mapping[str, Any],
+    levels: Sequence[str],
+    group: Mapping[str, Row],
+    protocols: Sequence[str],
+    subjects: _Subjects,
 ) -> Row:
     over, fit, formed = ensemble["over"], ensemble.get("fit"), ensemble.get("pairs") == "formed"
     members = [group[level] for level in levels]
@@ -63,7 +88,12 @@ def _row(
         if fit and (why := _unfit(members[0].metrics[protocol], markers, formed)):
             unfit.append(f"{protocol}: {why}")
             continue
-        metrics[protocol] = _evaluated(study, markers, fit, ensemble.get("c", 1.0), formed)
+        pairs = _common(study, markers, SCORES)
+        more = _common(study, markers, FORMED) if formed else None
+        who, unknown = subjects.of(members[0], protocol, pairs.keys, pairs.same)
+        metrics[protocol] = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
+        if unknown:
+            metrics[protocol]["subjects"] = {"reason": unknown}
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None
     cell = CellView(
         id=None,
@@ -101,22 +131,33 @@ def _unfit(metrics: Mapping[str, Any], markers: Sequence[Marker], formed: bool) 
     return None
 
 
-def _evaluated(study: Study, markers: Sequence[Marker], fit: Loss | None, c: float, formed: bool) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Pairs:
+    """The n pairs that all members scored: keys of both images, scores (n,) of each member, labels (n,) and folds (n,)."""
+
+    keys: Sequence[tuple[str, str]]
+    scores: Sequence[np.ndarray]
+    same: np.ndarray
+    fold: np.ndarray
+
+
+def _evaluated(
+    pairs: _Pairs, formed: _Pairs | None, fit: Loss | None, c: float, subjects: tuple[np.ndarray, np.ndarray] | None
+) -> dict[str, Any]:
     """The ``verification`` results on the pairs compared by all members: no member dropped one of their faces.
 
     Of a fitted ensemble, all numbers come from the scores of the folds' classifiers, and the accuracy over folds is that of
     their own threshold, 0.
     """
-    scores, same, fold = _common(study, markers, SCORES)
     if fit is None:
-        return verification(combined(scores), same, fold)
-    more = _common(study, markers, FORMED) if formed else None
-    verified = fitted(scores, same, fold, loss=fit, c=c, formed=more)
-    return verification(verified.scores, same, fold) | {"setting": verified.setting, "ten_fold": verified.accuracy}
+        return verification(combined(pairs.scores), pairs.same, pairs.fold, subjects=subjects)
+    more = None if formed is None else (formed.scores, formed.same, formed.fold)
+    verified = fitted(pairs.scores, pairs.same, pairs.fold, loss=fit, c=c, formed=more)
+    found = verification(verified.scores, pairs.same, pairs.fold, subjects=subjects)
+    return found | {"setting": verified.setting, "ten_fold": verified.accuracy}
 
 
-def _common(study: Study, markers: Sequence[Marker], file: str) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """The scores (n,) of each member, the labels (n,) and the folds (n,) of the pairs that all members scored."""
+def _common(study: Study, markers: Sequence[Marker], file: str) -> _Pairs:
     tables = [pq.read_table(study.ledger.path(marker, file)) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
     common = set(pairs[0]).intersection(*pairs[1:])
@@ -128,4 +169,4 @@ def _common(study: Study, markers: Sequence[Marker], file: str) -> tuple[list[np
         for table, place in zip(tables, places, strict=True)
     ]
     first = tables[0].take(kept)
-    return scores, first["same"].to_numpy(), first["fold"].to_numpy()
+    return _Pairs(order, scores, first["same"].to_numpy(), first["fold"].to_numpy())

@@ -215,6 +215,10 @@ class StageKind:
         """The outputs that tracking stores, each with its path in the run as a tuple of parts."""
         return {name: (self.name, *stage.label.titles, name) for name in stage.outputs}
 
+    def figures(self, stage: Finished) -> Mapping[tuple[str, ...], bytes]:
+        """PNG that tracking draws from the numbers of a finished stage, each with its path in the run: by default none."""
+        return {}
+
     def pictures(self, stage: Finished, faces: bool) -> Sequence[str]:
         """The outputs, PNG or GIF, that the report shows; with ``faces`` false only those without recognizable faces.
 

@@ -34,6 +34,10 @@ def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) 
     for name, place in known_kind(label.kind).artifacts(finished(ledger, label, marker)).items():
         if name in marker.outputs and marker.outputs[name]["bytes"] <= LARGEST:
             _copy(ledger, marker, name, folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1])))
+    for place, data in known_kind(label.kind).figures(finished(ledger, label, marker)).items():
+        target = folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1]))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
     if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps them
         text = f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n"
         (folder / "checkpoint.txt").write_text(text, encoding="utf-8")

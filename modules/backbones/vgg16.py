@@ -14,18 +14,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from configs.network_interfaces import BackboneConfig
-from modules.layers.vgg import VggFeatures
+from modules.layers.vgg import VggConfig, VggFeatures
 from modules.weights.published import PinnedWeights, from_torchvision
 from modules.weights.vggface import MEAN_FACE, published
 
 _FILE = "vgg16-397923af.pth"
 
 
-class VGG16Config(BackboneConfig):
+DEPTHS = (2, 2, 3, 3, 3)
+
+
+class VGG16Config(VggConfig):
     """512 channels.
 
-    Fields:
+    Fields, in addition to those of ``VggConfig``:
         border: padding of the first convolution: mid-gray, which is zero padding, or the mean color of VGG-Face's training
             images, with which its converted weights give the published features at every location
     """
@@ -34,9 +36,10 @@ class VGG16Config(BackboneConfig):
     border: Literal["gray", "vggface_mean"] = "gray"
 
     def build(self) -> VggFeatures:
-        return VggFeatures((2, 2, 3, 3, 3), MEAN_FACE if self.border == "vggface_mean" else None)
+        border = MEAN_FACE if self.border == "vggface_mean" else None
+        return VggFeatures(DEPTHS, border, self.batch_norm, self.dropout)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
         if source == "vggface":
-            return published()
-        return from_torchvision(_FILE) if source == "imagenet" else None
+            return self.fitted(published(), DEPTHS)
+        return self.fitted(from_torchvision(_FILE), DEPTHS) if source == "imagenet" else None

@@ -2,14 +2,15 @@
 
 All estimates come from the same resamples, so a subject in several cohorts is accounted for. Of each contrast between two
 estimates, the bootstrap gives |t| = |difference over a resample - difference| / its standard deviation over all resamples; the
-critical value is the 95 % quantile of the largest |t| of all contrasts of a family (Westfall and Young: Resampling-based
-multiple testing. Wiley, 1993; Romano and Wolf, Econometrica 73, 2005). There are two families: each cohort against the rest,
-and all pairs of cohorts, which give the gap. The interval of the gap, the largest difference of a pair, reaches from the
-largest lower to the largest upper bound of all pairs: it holds the true gap whenever all intervals of pairs hold.
+critical value is the 95 % quantile of the largest |t| of all contrasts of a family, the 0.95 (R + 1)-th smallest of R (Westfall
+and Young: Resampling-based multiple testing. Wiley, 1993; Romano and Wolf, Econometrica 73, 2005). There are two families: each
+cohort against the rest, and all pairs of cohorts, which give the gap. The interval of the gap, the largest difference of a
+pair, reaches from the largest lower to the largest upper bound of all pairs: it holds the true gap whenever all intervals of
+pairs hold.
 
 The standard error of an estimate is at least its standard deviation over resamples, widened for the number of units that it was
-estimated from (t instead of z), and at least half the width of its own interval over z. So a cohort without errors, whose
-resamples all agree, has no difference that is known exactly.
+estimated from (n - 1 instead of n, t instead of z), and at least half the width of its own interval over z. So a cohort without
+errors, whose resamples all agree, has no difference that is known exactly.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Resampled:
 
         level = (1 + LEVEL) / 2
         z = float(ndtri(level))
-        spread = variance(drawn) ** 0.5 * float(stdtrit(units - 1, level)) / z
+        spread = (variance(drawn) * units / (units - 1)) ** 0.5 * float(stdtrit(units - 1, level)) / z
         own = 0.0 if entry.get("low") is None else (entry["high"] - entry["low"]) / (2 * z)
         return cls(float(entry["value"]), max(spread, own), np.asarray(drawn, np.float64))
 
@@ -85,7 +86,7 @@ def differences(contrasts: Sequence[Contrast], *, share: bool, seed: int = 0) ->
     """
     assert contrasts, "nothing to compare"
     largest, errors = _largest(contrasts, seed), np.array([_error(*one) for one in contrasts])
-    critical = float(np.quantile(largest, LEVEL))
+    critical = float(np.quantile(largest, LEVEL, method="weibull"))
     values = np.array([one.value - other.value for one, other in contrasts])
     found = []
     for value, error in zip(values.tolist(), errors.tolist(), strict=True):

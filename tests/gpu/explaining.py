@@ -20,6 +20,9 @@ EXPLAINERS: dict[str, dict[str, Any]] = {  # title -> config
         name: {"name": name}
         for name in ("cam", "deconvnet", "gradcam", "gradcam_plus_plus", "gradient", "gradient_x_input", "guided_backprop")
     },
+    "guided_gradcam": {"name": "guided_gradcam"},
+    "excitation_backprop": {"name": "excitation_backprop", "layer": "one"},
+    "contrastive excitation_backprop": {"name": "excitation_backprop", "layer": "one", "contrastive": True},
     "abn_attention": {"name": "abn_attention"},
     "activation_maximization": {"name": "activation_maximization", "steps": 8},
     "integrated_gradients": {"name": "integrated_gradients", "steps": 20},

@@ -12,10 +12,12 @@ from grid.report.plots.accuracy_cost import accuracy_cost
 from grid.report.plots.canvas import Plot
 from grid.report.plots.critical_differences import critical_differences
 from grid.report.plots.error_curves import det_curves, rate_curves, roc_curves
+from grid.report.plots.hiding_game import hiding_games
 from grid.report.plots.interactions import interactions
 from grid.report.plots.learning_curves import learning_curves
 from grid.report.plots.score_histograms import score_histograms
 from grid.report.plots.scores import scored
+from grid.results.explanation_scores import explanation_scores
 from grid.results.rows import Table
 
 
@@ -34,6 +36,7 @@ def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> l
     for protocol in table.protocols:
         column = next(one for one in table.columns if one.protocol == protocol)
         found.append(accuracy_cost(table, column))
+    found += hiding_games(explanation_scores(study, table.rows))
     return distinct([one for one in found if one])
 
 

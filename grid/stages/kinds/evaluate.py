@@ -61,6 +61,13 @@ class Kind(StageKind):
         }
         return {**tables, METRICS: ("metrics", f"{about}.json")}
 
+    def figures(self, stage: Finished) -> Mapping[tuple[str, ...], bytes]:
+        """Those of the task, such as confusion matrices."""
+        if (found := self.result(stage)) is None:
+            return {}
+        drawn = known_task(self.group([found])).figures(found)
+        return {("metrics", f"{stage.label.about} {title}.png"): data for title, data in drawn.items()}
+
     def plan(self, graph: Graph) -> None:
         cell, facts = graph.cell, graph.facts
         for protocol in cell.protocols:

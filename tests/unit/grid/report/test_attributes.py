@@ -74,6 +74,13 @@ def test_confusion_shares_are_those_of_the_true_class_and_curves_stay_in_the_plo
     points = [tuple(map(float, point.split(","))) for point in age.curve(age.rows[0])]
     assert len(points) == len(age.rows[0].metrics["utk"]["targets"]["age"]["reliability"])
     assert all(PLOT.left <= x <= PLOT.left + PLOT.width and PLOT.top <= y <= PLOT.top + PLOT.height for x, y in points)
+    for low, high, point, one in zip(
+        *zip(*age.whiskers(age.rows[0]), strict=True), points, age.of(age.rows[0])["reliability"], strict=True
+    ):
+        ends = [tuple(map(float, end.split(","))) for end in (low, high)]
+        assert [x for x, _ in ends] == [point[0]] * 2
+        expected = [PLOT.top + (1 - one["accuracy"][end]) * PLOT.height for end in ("low", "high")]
+        assert [y for _, y in ends] == pytest.approx(expected, abs=0.06)
 
 
 def test_the_markdown_has_a_line_per_cell_and_per_class(table: Any) -> None:

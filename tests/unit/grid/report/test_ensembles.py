@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datamodules.protocols.drawn import DrawnProtocolConfig
 from grid.report.build import build
 from grid.report.ensembles import with_ensembles
 from grid.report.markdown import markdown
 from grid.report.table_csv import table_csv
 from grid.results import rows
-from modules.metrics.ensemble import fitted
+from modules.metrics.ensemble import combined, fitted
 from modules.metrics.verification import verification
 
 AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "pretraining": ["none", "imagenet"]}
@@ -60,6 +61,51 @@ def test_scores_are_summed_distances_of_the_members(make_study):
     found = row.metrics["lfw view 2"]
     for key in ("best_threshold", "eer", "auc", "ten_fold"):
         assert found[key]["value"] == pytest.approx(expected[key]["value"], abs=1e-12)
+
+
+def known_table(study, protocol):
+    """The table where the cells have compared the pairs of a protocol of drawn faces; and what the evaluations scored."""
+    table, rows_, columns = rows.table(study), [], []
+    manifest = protocol.dataset().manifest(None)
+    pairs = protocol.pairs(manifest)
+    keys = {side: [manifest.keys[row] for row in getattr(pairs, side)] for side in ("left", "right")}
+    for number, row in enumerate(table.rows):
+        (name,) = (name for name in row.markers if name.kind == "evaluate")
+        noise = np.random.default_rng(number).normal(0, 0.15, len(pairs.same))
+        columns.append({**keys, "same": pairs.same, "fold": pairs.fold, "score": np.where(pairs.same, 0.3, 0.0) + noise})
+        attempt = study.ledger.begin("evaluate", f"{number:064x}", {"stage": "evaluate"})
+        pq.write_table(pa.table(columns[-1]), attempt.path / "scores.parquet")
+        made = attempt.finish({}, {}, "", ["scores.parquet"])
+        metrics = {title: {**one, "subjects_in_several_folds": 0} for title, one in row.metrics.items()}
+        cell = replace(row.cell, config={**row.cell.config, "protocols": [protocol.model_dump(mode="json")]})
+        rows_.append(replace(row, cell=cell, metrics=metrics, markers={**row.markers, name: made}))
+    subjects = tuple(np.array([manifest.identities[row] for row in side]) for side in (pairs.left, pairs.right))
+    return with_ensembles(study, replace(table, rows=tuple(rows_))), columns, subjects
+
+
+@pytest.mark.parametrize("fit", [None, "svm"])
+def test_intervals_are_over_subjects_as_those_of_cells(make_study, fit):
+    protocol = DrawnProtocolConfig(label="lfw view 2", subjects=20, shots=4, pairs_per_fold=20, folds=5)
+    study = make_study(
+        axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[{"over": "detection", "fit": fit}]
+    )
+    table, columns, subjects = known_table(study, protocol)
+    (row,) = table.ensembles
+    scores, same, fold = [one["score"] for one in columns], columns[0]["same"], columns[0]["fold"]
+    joined = combined(scores) if fit is None else fitted(scores, same, fold, loss=fit).scores
+    expected = verification(joined, same, fold, subjects=subjects)
+    found = row.metrics["lfw view 2"]
+    assert found["auc"] == expected["auc"]
+    assert found["auc"]["method"] == "subject bootstrap"
+    assert found["subjects"] == expected["subjects"] == {"subjects": 20, "resamples": 1000}
+    assert found["eer"] == expected["eer"]
+
+
+def test_where_subjects_are_unknown_the_reason_is_said(make_study):
+    study = make_study(axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
+    found = table_of(study).ensembles[0].metrics["lfw view 2"]
+    assert found["auc"]["method"] == "DeLong, independent pairs"
+    assert "lfw" in found["subjects"]["reason"]
 
 
 def fit_table(study, shared):

@@ -30,7 +30,7 @@ def game(auc, above, **more):
     return {
         "score": "hiding_game", "of": "images", "count": 4, "missing": 0, "headlines": ["auc"], "lower_is_better": [],
         "maps": {"": {"auc": number(auc, above), "score": number(7.0)}}, "baselines": {"center": {"auc": number(0.5)}},
-        "details": {"long": "story"}, **more,
+        "details": {"shares": [0.0, 1.0], "methods": {"": {"baseline": False, "accuracy": {"course": [0.75, 0.25]}}}}, **more,
     }  # fmt: skip
 
 
@@ -158,6 +158,7 @@ def test_the_report_has_them_in_all_its_forms(study):
     html, text = page.read_text(), (folder / "explanations.md").read_text()
     assert "Explanations, scored" in html
     assert '<b class="beats">0.800</b>' in html
+    assert html.count("Hiding game, images.</b> Accuracy on 4 images.") == 1
     assert "out of &lt;luck&gt;" in html
     assert "| gradcam | **0.800** [0.700, 0.900] | **0.300** [0.200, 0.400] | target-insensitive | 4 |" in text
     assert "* gradcam, pointing: no\\_region: nobody knows" in text

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from grid.evaluation.task import EvaluationTask
 from grid.results import heatmap
 from grid.results.heatmap import Scale
 from grid.results.logs import stage_log
@@ -61,6 +62,18 @@ def test_writing_twice_writes_the_same_files(synced, tmp_path):
     )
     assert len(first) == 5 + 2 * 4 * 3 - 1
     assert again == first
+
+
+def test_figures_of_results_are_files_of_the_run(make_study, tmp_path, monkeypatch):
+    study = make_study(axes={"backbone": ["alexnet"]}, protocols=("my: lfw",), explainers=())
+    label = StageName("evaluate", "my: lfw")
+    seen = []
+    monkeypatch.setattr(EvaluationTask, "figures", lambda self, found: seen.append(found) or {"age confusion": b"PNG"})
+    marker = study.cells[0].markers[label]
+    stage_files(study.ledger, label, marker, tmp_path)
+    (file,) = tmp_path.glob("metrics/*.png")
+    assert (file.read_bytes(), seen) == (b"PNG", [study.ledger.json(marker, "metrics.json")])
+    assert file.name.startswith("my_ lfw age confusion")
 
 
 def test_a_refused_method_leaves_its_reason_and_no_image(synced):

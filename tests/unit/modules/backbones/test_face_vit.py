@@ -133,6 +133,7 @@ REFUSALS = {
     "cam": "not_linear_head",
     "deconvnet": "not_relu",
     "guided_backprop": "not_relu",
+    "guided_gradcam": "not_relu",
 }
 
 

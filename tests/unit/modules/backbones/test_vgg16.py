@@ -1,5 +1,6 @@
 """VGG-16 and VGG-19 against torchvision's."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from modules.backbones.vgg16 import VGG16Config
 from modules.backbones.vgg19 import VGG19Config
 from modules.shape_inference import feature_shape, forward_pass, on_meta, stage_shapes
+from modules.weights.files import fit
 
 BOTH = pytest.mark.parametrize("config", [VGG16Config(), VGG19Config()], ids=lambda config: config.name)
 
@@ -100,3 +102,28 @@ def test_the_border_of_vggface_is_its_mean_color() -> None:
     pixels = [round((value + 1) / 2 * 255, 4) for value in border]
     assert pixels == [129.1863, 104.7624, 93.594]
     assert VGG16Config().build().border is None
+
+
+@BOTH
+def test_weights_of_the_plain_network_fit_the_one_with_normalizations(config: Any, tmp_path: Path) -> None:
+    """The file is read as the pretraining reads it; with its fresh normalizations the network computes the same."""
+    normalized = config.model_copy(update={"batch_norm": True, "dropout": 0.3})
+    torch.manual_seed(0)
+    plain, built = config.build().eval(), normalized.build().eval()
+    pinned = normalized.weights_of("imagenet")
+    assert pinned is not None
+    file = {f"{name}": value for name, value in plain.state_dict().items()} | {"classifier.0.bias": torch.zeros(2)}
+    found = fit(pinned.convert(file), built.state_dict(), tmp_path, dropped=pinned.dropped)
+    built.load_state_dict(found)
+    images = torch.rand(1, 3, 32, 32) * 2 - 1
+    torch.testing.assert_close(built(images), plain(images), rtol=2e-3, atol=1e-5)  # of the variance's epsilon, 16 times
+    with pytest.raises(ValueError, match=r"features.1.0.weight is missing"):
+        fit(file, built.state_dict(), tmp_path, dropped=pinned.dropped)
+
+
+@BOTH
+def test_dropout_and_normalization_are_part_of_the_identity_only_where_they_are_set(config: Any) -> None:
+    assert not {"dropout", "batch_norm"} & config.identity().keys()
+    changed = config.model_copy(update={"dropout": 0.5}).identity()
+    assert changed["dropout"] == 0.5
+    assert "batch_norm" not in changed

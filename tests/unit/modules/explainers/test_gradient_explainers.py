@@ -26,6 +26,8 @@ METHODS = {
     "fame": {"steps": 3, "blur": 1.0},
     "guided_backprop": {},
     "deconvnet": {},
+    "guided_gradcam": {},
+    "excitation_backprop": {},
 }
 SIGNED = {"cam", "gradient_x_input", "integrated_gradients"}
 LABELS = torch.tensor([2, 0, 3])

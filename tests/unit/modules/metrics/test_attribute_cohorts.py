@@ -136,8 +136,8 @@ def test_equal_cohorts_are_found_different_in_5_percent_of_400_tables() -> None:
     for metric in ("mae", "cumulative_score"):
         gaps = [one[metric, -1]["gap"]["low"] > 0 for one in tables]
         against = [any(two["low"] > 0 or two["high"] < 0 for two in one[metric, -1]["differences"].values()) for one in tables]
-        assert 0.03 <= np.mean(gaps) <= 0.07, metric
-        assert 0.03 <= np.mean(against) <= 0.07, metric
+        assert 0.035 <= np.mean(gaps) <= 0.065, metric
+        assert 0.035 <= np.mean(against) <= 0.065, metric
 
 
 def test_a_planted_gap_is_found_and_its_interval_holds_it() -> None:

@@ -82,3 +82,29 @@ def test_what_cannot_be_compared_is_said_by_the_plan(tmp_path, settings, words):
     file = write(tmp_path / "grid.yaml", BASE, axes={}, protocols=[PAIRS], explainers=[], stages=stages)
     with pytest.raises(Exception, match=words):
         make_plan(read(file))
+
+
+@pytest.fixture(scope="module")
+def p_values(tmp_path_factory, run_cell):
+    """``p_values[noisy, rate]``: of the same pairs of two cohorts that look alike; images of the ``noisy`` ones have noise."""
+    faces = {"name": "components.noisy_cohort", "size": 64, "subjects": 60, "shots": 5, "first": 1000, "variation": 0.3}
+    noisy = {"none": [], "one": ["odd"], "both": ["even", "odd"]}
+    protocols = [
+        {"name": "pairs_of", "label": label, "data": {**faces, "noisy": names}, "folds": 2} for label, names in noisy.items()
+    ]
+    stages = [{"name": "differentials", "label": f"of {label}", "protocol": label, "far": 0.05} for label in noisy]
+    base = {**BASE, "data": {**BASE["data"], "subjects": 12}, "recipe": {**BASE["recipe"], "epochs": 4}}
+    cell = run_cell(tmp_path_factory.mktemp("noisy"), base, protocols=protocols, explainers=[], stages=stages)
+    results = {label: cell.json(f"differentials:of {label}", "result.json") for label in noisy}
+    rates = ("fmr", "fnmr")
+    return {(label, rate): found[f"{rate}_p"]["cohort"]["value"] for label, found in results.items() for rate in rates}
+
+
+def test_noise_in_the_images_of_one_cohort_is_found(p_values):
+    assert p_values["one", "fnmr"] < 0.01
+
+
+@pytest.mark.parametrize("noisy", ["none", "both"])
+def test_equal_noise_in_both_cohorts_is_no_differential(p_values, noisy):
+    assert p_values[noisy, "fnmr"] > 0.05
+    assert p_values[noisy, "fmr"] > 0.05
