@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from grid.analysis.analysis import analyze
@@ -52,7 +52,7 @@ from grid.results.score_outcomes import score_outcomes
 from grid.results.score_trust import score_trust
 from grid.results.searches import searches
 from grid.results.trends import Trend, trends
-from grid.spec.grid_file import BadInput
+from grid.spec.grid_file import BadInput, check_level
 
 OPTIONAL = (
     "modes.md",
@@ -72,7 +72,13 @@ OPTIONAL = (
 )
 
 
-def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims: Path | None = None) -> Path:
+def build(
+    study: Study,
+    out: Path | None = None,
+    margin: float = MARGIN,
+    claims: Path | None = None,
+    asked: Mapping[str, Collection[str]] | None = None,
+) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     With two evaluated cells or more, also analysis.md, comparisons.csv and, where effects can be estimated, effects.csv; with
@@ -89,11 +95,15 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
         out: the folder; by default ``report`` in the study.
         margin: differences below it do not matter: of the tests of equivalence, as a fraction.
         claims: file of claims to judge; by default ``launch.claims`` of the grid file.
+        asked: axis -> levels of cells that are compared and have rows in the sheets, even if they are not among the best.
 
     Raises:
-        BadInput: the folder cannot be written, or the claims are wrong.
+        BadInput: the folder cannot be written, the claims are wrong, or an axis or level is unknown.
         ValueError: the margin is not above 0.
     """
+    for axis, levels in (asked or {}).items():
+        for level in levels:
+            check_level(axis, level, study.axes, f"{study.path}: cells to compare")
     folder = study.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +112,7 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
         why = f"{folder}: the report cannot be written here ({error.strerror})"
         raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
     try:
-        _write(study, made, margin, claims)
+        _write(study, made, margin, claims, asked or {})
         names = sorted(path.name for path in made.iterdir())
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
@@ -115,9 +125,9 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
     return folder / "index.html"
 
 
-def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> None:
+def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked: Mapping[str, Collection[str]]) -> None:
     table = with_ensembles(study, rows.table(study))
-    analyses = analyze(study, table, margin)
+    analyses = analyze(study, table, margin, asked)
     source, judged = judged_claims(study, analyses, claims)
     found = sheets(study, table.rows)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
