@@ -28,6 +28,7 @@ from grid.report.modes import boards, modes_markdown
 from grid.report.operating import boards as operating_boards
 from grid.report.operating import operating_markdown
 from grid.report.page import page
+from grid.report.pictured import pictured
 from grid.report.plots.of_study import plots
 from grid.report.replication import replication_json, replication_markdown
 from grid.report.score_outcomes import boards as outcome_boards
@@ -129,7 +130,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     table = with_ensembles(study, rows.table(study))
     analyses = analyze(study, table, margin, asked)
     source, judged = judged_claims(study, analyses, claims)
-    found = sheets(study, table.rows)
+    shown = pictured(table, asked)
+    found = sheets(study, table.rows, shown)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
     scored = explanation_scores(study, table.rows)
@@ -164,7 +166,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
             found,
             tables,
             named,
-            view(study, table.rows, list(generated), without),
+            view(study, shown.rows, list(generated), without),
             drawn,
             clusters,
             analyses,
@@ -172,6 +174,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
             plots(study, table, analyses),
             trusted,
             by_decision,
+            shown,
         ),
     }
     if scored:

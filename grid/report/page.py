@@ -34,7 +34,9 @@ from grid.report.claims_files import Verdicts, claim_rows, holds_for
 from grid.report.headline import headlines, reason
 from grid.report.interactive.chart_data import chart_data
 from grid.report.modes import NOTE, Board
+from grid.report.pictured import BUDGET, Pictured, pictured
 from grid.report.plots.canvas import Plot
+from grid.report.stage_pictures import BUDGET as PICTURES
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
 from grid.report.sweeps import columns_of, methods, sweep_lines
@@ -49,6 +51,7 @@ from grid.results.trends import Trend
 from grid.spec.yaml_source import flat
 from modules.metrics.decision_outcomes import OUTCOMES
 
+TILE_BYTES = 3000  # of a tile in a contact sheet, about
 HERE = Path(__file__).parent
 CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
 
@@ -67,6 +70,7 @@ def page(
     plots: Sequence[Plot] = (),
     trusted: Sequence[score_trust.Board] = (),
     by_decision: Sequence[score_outcomes.Board] = (),
+    shown: Pictured | None = None,
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     from markupsafe import Markup
@@ -82,7 +86,7 @@ def page(
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
-    repeated = replicates(study, table)
+    repeated, whose = replicates(study, table), shown or pictured(table)
     histories = [curves.history(study, row) for row in table.rows]
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
     numbers = chart_data(study, table, strokes, histories)
@@ -118,7 +122,8 @@ def page(
         trust_head=score_trust.HEAD,
         trust_fields=score_trust.fields,
         trust_sentences=score_trust.sentences,
-        galleries=galleries(study, table.rows),
+        galleries=galleries(study, whose.rows, left_for_pictures(found, view)),
+        more_pictures=whose.words(study.path.name, len(whose.rows), str(study.store)),
         modes=modes,
         modes_note=NOTE,
         attributes=attributes.boards(table),
@@ -164,6 +169,12 @@ def page(
         shown=shown,
     )
     return text
+
+
+def left_for_pictures(found: Sequence[sheets.Sheet], view: View | None) -> int:
+    """How many bytes the pictures of stages may have, after the contact sheets and the view of explanations."""
+    tiles = sum(len(one.tiles) for sheet in found for one in (*sheet.inputs, *sheet.strips) if one.tiles is not None)
+    return min(PICTURES, max(0, BUDGET - tiles * TILE_BYTES - (len(view.data) if view else 0)) * 3 // 4)  # in base64
 
 
 def parts(charted: bool, viewed: bool) -> tuple[str, str]:
