@@ -118,15 +118,36 @@ def identities(study: Study, config: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         ValueError: the data or the component is not on this machine, or the dataset has no subjects.
     """
-    resolver = InputResolver(study.store)
-    try:
-        data = resolver.dataset(resolve("protocol", config))  # type: ignore[arg-type]
-        manifest = resolver.manifest(data)
-    except (Blocked, ValueError, KeyError, OSError, ImportError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+    data, manifest = protocol_data(study, config)
     if not data.identified:
         raise ValueError(f"the dataset {data.name} has no subjects")
     return dict(zip(manifest.keys, manifest.identities, strict=True))
+
+
+def protocol_config(row: Row, protocol: str) -> Mapping[str, Any]:
+    """The settings of the protocol with that title in a cell.
+
+    Raises:
+        ValueError: the protocol is not in the grid file any more.
+    """
+    for one in row.cell.config.get("protocols", ()):
+        if (one.get("label") or one.get("name")) == protocol:
+            return one  # type: ignore[no-any-return]
+    raise ValueError("the protocol is not in the grid file any more")
+
+
+def protocol_data(study: Study, config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The dataset of a protocol and its manifest.
+
+    Raises:
+        ValueError: the data or the component is not on this machine.
+    """
+    resolver = InputResolver(study.store)
+    try:
+        data = resolver.dataset(resolve("protocol", config))  # type: ignore[arg-type]
+        return data, resolver.manifest(data)
+    except (Blocked, ValueError, KeyError, OSError, ImportError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def pair_subjects(who: Mapping[str, str], keys: Iterable[tuple[str, str]], same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,11 +171,8 @@ def pair_subjects(who: Mapping[str, str], keys: Iterable[tuple[str, str]], same:
 def _subjects(
     study: Study, protocol: str, row: Row, keys: list[tuple[str, str]], same: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray] | None, str]:
-    configs = [one for one in row.cell.config.get("protocols", ()) if (one.get("label") or one.get("name")) == protocol]
-    if not configs:
-        return None, "the protocol is not in the grid file any more"
     try:
-        return pair_subjects(identities(study, configs[0]), keys, same), ""
+        return pair_subjects(identities(study, protocol_config(row, protocol)), keys, same), ""
     except ValueError as error:
         return None, str(error)
 

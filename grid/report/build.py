@@ -22,6 +22,8 @@ from grid.report.claims_files import Verdicts, claims_markdown, judged_claims
 from grid.report.cluster_sheets import cluster_sheets
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
+from grid.report.hard_pairs import boards as hard_pair_boards
+from grid.report.hard_pairs import hard_pair_records, hard_pairs_csv
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
@@ -58,6 +60,7 @@ from grid.spec.grid_file import BadInput, check_level
 OPTIONAL = (
     "modes.md",
     "operating_points.md",
+    "hard_pairs.csv",
     "attributes.md",
     "sweeps.md",
     "searches.md",
@@ -147,8 +150,10 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     clusters = cluster_sheets(study, table.rows)
     for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
+    hard = hard_pair_boards(study, table)
     searched, repeated = searches(study), replicates(study, table)
     content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
+    content |= {"hard_pairs": hard_pair_records(hard)} if hard else {}
     content |= {"claims": claim_records(judged)} if judged else {}
     content |= {"searches": searches_json(searched)} if searched else {}
     content |= {"score_trust": trust_json(compared)} if compared else {}
@@ -175,6 +180,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
             trusted,
             by_decision,
             shown,
+            hard,
         ),
     }
     if scored:
@@ -198,6 +204,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
         texts["effects.csv"] = effects_csv(analyses)
     if points := operating_boards(table):
         texts["operating_points.md"] = operating_markdown(points, study.name)
+    if hard:
+        texts["hard_pairs.csv"] = hard_pairs_csv(hard)
     if judged:
         texts["claims.md"] = claims_markdown(judged, study.name, source)
     if any(one.units for one in analyses):

@@ -31,6 +31,7 @@ from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
 from grid.report.claims_files import Verdicts, claim_rows, holds_for
+from grid.report.hard_pair_faces import hard_pair_faces
 from grid.report.headline import headlines, reason
 from grid.report.interactive.chart_data import chart_data
 from grid.report.modes import NOTE, Board
@@ -70,7 +71,8 @@ def page(
     plots: Sequence[Plot] = (),
     trusted: Sequence[score_trust.Board] = (),
     by_decision: Sequence[score_outcomes.Board] = (),
-    shown: Pictured | None = None,
+    pictures_of: Pictured | None = None,
+    hard: Sequence[hard_pairs.Board] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     from markupsafe import Markup
@@ -86,7 +88,7 @@ def page(
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
-    repeated, whose = replicates(study, table), shown or pictured(table)
+    repeated, whose = replicates(study, table), pictures_of or pictured(table)
     histories = [curves.history(study, row) for row in table.rows]
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
     numbers = chart_data(study, table, strokes, histories)
@@ -135,7 +137,9 @@ def page(
         uncounted=attribute_cohorts.uncounted,
         cohorts_note=attribute_cohorts.NOTE,
         operating=operating.boards(table),
-        hard_pairs=hard_pairs.boards(study, table),
+        hard_pairs=hard,
+        hard_pair_faces=hard_pair_faces(study, table, hard),
+        hard_pairs_shown=hard_pairs.SHOWN,
         hard_pairs_head=hard_pairs.HEAD,
         hard_pairs_note=hard_pairs.NOTE,
         pair_fields=hard_pairs.fields,
