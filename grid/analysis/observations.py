@@ -12,11 +12,10 @@ from configs.lookup import resolve
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study
 from grid.plan.inputs import Blocked, InputResolver
+from grid.results.combinations import SCORES, content
 from grid.results.rows import Row, Table
 from grid.spec.grid_file import REPLICATE
 from grid.spec.stage_name import EVALUATE, StageName
-
-SCORES = "scores.parquet"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def observations(table: Table, protocol: str) -> tuple[list[Observation], int]:
         if protocol not in row.metrics:
             continue
         levels = {axis: level for axis, level in row.cell.levels.items() if axis != REPLICATE}
-        key = (*levels.items(), _content(row, protocol))
+        key = (*levels.items(), content(row, protocol))
         if key in seen:
             copies += 1
             continue
@@ -185,11 +184,3 @@ def _keys(left: Iterable[str], right: Iterable[str]) -> dict[tuple[str, str, int
         counts[pair] = counts.get(pair, -1) + 1
         found[(*pair, counts[pair])] = place
     return found
-
-
-def _content(row: Row, protocol: str) -> Any:
-    """Equal for replicates with equal results."""
-    marker = row.markers.get(StageName(EVALUATE, protocol))
-    if marker is not None and SCORES in marker.outputs:
-        return marker.outputs[SCORES]["sha256"]
-    return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))

@@ -47,6 +47,7 @@ from grid.report.table_json import table_json
 from grid.report.trend_png import trend_png
 from grid.report.view import view
 from grid.results import rows
+from grid.results.combinations import combined
 from grid.results.explanation_reader import plain
 from grid.results.explanation_scores import explanation_scores
 from grid.results.replication import replicates
@@ -133,7 +134,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     table = with_ensembles(study, rows.table(study))
     analyses = analyze(study, table, margin, asked)
     source, judged = judged_claims(study, analyses, claims)
-    shown = pictured(table, asked)
+    shown, printed = pictured(table, asked), combined(table)
     found = sheets(study, table.rows, shown)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
@@ -160,9 +161,9 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     content |= {"score_outcomes": outcomes_json(decided)} if decided else {}
     content |= {"replication": replication_json(repeated)} if repeated else {}
     texts = {
-        "table.md": markdown(table, study.name),
-        "table.csv": table_csv(table),
-        "table.tex": latex(table, study.name),
+        "table.md": markdown(printed, study.name),
+        "table.csv": table_csv(printed),
+        "table.tex": latex(printed, study.name),
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps(content, indent=1) + "\n",
         "index.html": page(

@@ -68,6 +68,8 @@ def _caption(table: Table, name: str) -> str:
     ticks = "".join(f" A tick under {escape(f.title)} is {escape(f.tick)}." for f in table.factors if f.tick)
     only = f" on {escape(table.protocols[0])}" if len(table.protocols) == 1 else ""
     noise = "Brackets are 95\\,\\% intervals, not paired."
+    if table.replicated:
+        noise = "Means over replicates with 95\\,\\% intervals: over test items and, after \\emph{seeds}, over replicates."
     noise += f" Intervals: {escape('; '.join(table.methods))}." if table.methods else ""
     noise += f" Not shown: {escape('; '.join(table.left_out))}." if table.left_out else ""
     return f"{escape(name)}{only}{partial}.{ticks} {noise}"
@@ -76,8 +78,8 @@ def _caption(table: Table, name: str) -> str:
 def _value(column: Column, value: Result | None) -> str:
     if value is None or value.value is None:
         return "--"
-    text, spread = column.value(value), escape(column.spread(value))
-    return text + (" {\\scriptsize " + spread + "}" if spread else "")
+    spreads = [escape(spread) for spread in (column.spread(value), column.seeds(value)) if spread]
+    return " ".join([column.value(value), *("{\\scriptsize " + spread + "}" for spread in spreads)])
 
 
 def escape(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,13 @@ from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.results.columns import CROSS_VALIDATED, units_note
+from grid.results.columns import CROSS_VALIDATED, intervals_note, units_note
+from grid.results.combinations import combined, grouped
 from grid.results.replication import replicates
-from grid.results.rows import Table
+from grid.results.rows import Row, Table
 from grid.results.searches import searches
 from grid.results.trends import Trend
+from grid.spec.grid_file import REPLICATE
 from grid.spec.yaml_source import flat
 from modules.metrics.decision_outcomes import OUTCOMES
 
@@ -88,6 +90,7 @@ def page(
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
+    printed = combined(table)
     repeated, whose = replicates(study, table), pictures_of or pictured(table)
     histories = [curves.history(study, row) for row in table.rows]
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
@@ -98,6 +101,12 @@ def page(
         record=study.record,
         environments=environments(marker for row in table.rows for marker in row.markers.values()),
         table=table,
+        printed=printed,
+        printed_strokes=charts.strokes(printed),
+        printed_forests={protocol: charts.forest(printed, protocol) for protocol in table.protocols},
+        several_replicates=printed.replicated,
+        levels_of=cells_of(table),
+        intervals_note=intervals_note,
         number_of=lambda row: places.get(id(row)),
         css=Markup(css),
         js=Markup(js),
@@ -173,6 +182,16 @@ def page(
         shown=shown,
     )
     return text
+
+
+def cells_of(table: Table) -> Callable[[Row], list[int]]:
+    """The numbers of the cells that a row of the combined table stands for."""
+    places = {id(row): number for number, row in enumerate(table.rows)}
+    found = {
+        tuple((axis, level) for axis, level in group[0].cell.levels.items() if axis != REPLICATE): [places[id(row)] for row in group]
+        for group in grouped(table.rows)
+    }
+    return lambda row: found.get(tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE), [])
 
 
 def left_for_pictures(found: Sequence[sheets.Sheet], view: View | None) -> int:

@@ -4,7 +4,7 @@ const cells = (() => {
   const box = document.getElementById("chart-data"), filter = document.querySelector(".filter");
   const data = box ? JSON.parse(box.textContent) : null, hidden = new Set(), listeners = [];
   let limit = null, pointed = null;
-  const standing = (n) => document.querySelectorAll(`[data-row="${n}"]`);
+  const standing = (n) => document.querySelectorAll(`[data-row="${n}"], [data-cells~="${n}"]`);
   const tell = () => listeners.forEach((listener) => listener());
 
   const point = (n) => {
@@ -27,6 +27,7 @@ const cells = (() => {
       if ((limit && !limit.has(n)) || off.some(([axis, level]) => cell.levels[axis] === level)) hidden.add(n);
     });
     for (const one of document.querySelectorAll("[data-row]")) one.classList.toggle("filtered", hidden.has(Number(one.dataset.row)));
+    for (const one of document.querySelectorAll("[data-cells]")) one.classList.toggle("filtered", Boolean(one.dataset.cells) && one.dataset.cells.split(" ").every((n) => hidden.has(Number(n))));
     filter.querySelector(".shown").textContent = `${data.cells.length - hidden.size} of ${data.cells.length}`;
     filter.querySelector(".limit").hidden = limit === null;
     filter.classList.toggle("active", hidden.size > 0);
