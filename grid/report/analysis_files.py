@@ -9,6 +9,7 @@ from grid.analysis import words
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.comparisons import LEVEL, Comparison, Comparisons
 from grid.analysis.records import cell_name, comparison_records, component_records, effect_records, matrix_records
+from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import line, plain
 from grid.report.text import records_csv
 from grid.results.columns import Column
@@ -36,6 +37,27 @@ def effects_csv(found: Sequence[ProtocolAnalysis]) -> str:
 def comparisons_csv(found: Sequence[ProtocolAnalysis]) -> str:
     """A line per metric and pair of cells."""
     return _csv(comparison_records(found))
+
+
+def components_csv(found: Sequence[ProtocolAnalysis]) -> str:
+    """A line per metric and source of variation; standard deviations as fractions."""
+    return _csv(component_records(found))
+
+
+def components_latex(found: Sequence[ProtocolAnalysis], name: str) -> str:
+    """A table per protocol: sources of variation by metric, as standard deviations in points or, without %, as they are."""
+    tables = []
+    for one in found:
+        sources = dict.fromkeys(source for metric in one.metrics for source in metric.effects.components)
+        lines = [[source, *(_component(metric, source) for metric in one.metrics)] for source in sources]
+        caption = f"{name}: how far numbers move on {one.protocol}, as standard deviations, by source."
+        tables.append(latex_lines(caption, ["Source", *(metric.column.heading for metric in one.metrics)], lines, len(one.metrics)))
+    return latex_file(tables)
+
+
+def _component(metric: MetricAnalysis, source: str) -> str:
+    found = metric.effects.components.get(source)
+    return "–" if found is None else words.difference(metric.column, found).lstrip("+")
 
 
 def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:

@@ -14,7 +14,14 @@ from grid.analysis.claim_words import claim_records
 from grid.analysis.comparisons import MARGIN
 from grid.ledger.study import Study
 from grid.report import scores
-from grid.report.analysis_files import analysis_json, analysis_markdown, comparisons_csv, effects_csv
+from grid.report.analysis_files import (
+    analysis_json,
+    analysis_markdown,
+    comparisons_csv,
+    components_csv,
+    components_latex,
+    effects_csv,
+)
 from grid.report.attribute_cohorts import cohorts_markdown
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
@@ -28,7 +35,7 @@ from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
 from grid.report.operating import boards as operating_boards
-from grid.report.operating import operating_markdown
+from grid.report.operating import operating_csv, operating_latex, operating_markdown, operating_records
 from grid.report.page import page
 from grid.report.pictured import pictured
 from grid.report.plots.of_study import plots
@@ -61,6 +68,10 @@ from grid.spec.grid_file import BadInput, check_level
 OPTIONAL = (
     "modes.md",
     "operating_points.md",
+    "operating_points.csv",
+    "operating_points.tex",
+    "components.csv",
+    "components.tex",
     "hard_pairs.csv",
     "attributes.md",
     "sweeps.md",
@@ -201,10 +212,14 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
         }
     if analyses:
         texts["analysis.md"] = analysis_markdown(analyses, study.name)
+        texts["components.csv"] = components_csv(analyses)
+        texts["components.tex"] = components_latex(analyses, study.name)
     if any(metric.effects.terms for one in analyses for metric in one.metrics):
         texts["effects.csv"] = effects_csv(analyses)
     if points := operating_boards(table):
         texts["operating_points.md"] = operating_markdown(points, study.name)
+        texts["operating_points.csv"] = operating_csv(operating_records(table))
+        texts["operating_points.tex"] = operating_latex(points, study.name)
     if hard:
         texts["hard_pairs.csv"] = hard_pairs_csv(hard)
     if judged:
