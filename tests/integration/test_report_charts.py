@@ -248,6 +248,21 @@ def test_a_range_along_an_axis_selects_cells_for_the_page(tab: Tab, table: rows.
     assert tab.js("document.querySelector('.filter .shown').textContent") == f"{len(chosen)} of 12"
 
 
+def test_a_typed_range_selects_cells_for_the_page(tab: Tab, table: rows.Table) -> None:
+    """The same as drawing along an axis of the parallel coordinates, with keys alone."""
+    column = next(one for one in table.columns if one.key == "auc")
+    values = sorted(row.value(column).value for row in table.rows)  # type: ignore[union-attr, type-var]
+    tab.js("document.querySelector('.filter').open = true")
+    box = f"document.querySelector('.filter .ranges [aria-label=\"{column.heading} from\"]')"
+    tab.js(f"{box}.value = {values[6] * (100 if column.percent else 1)}")
+    tab.js(f"{box}.dispatchEvent(new Event('change'))")
+    assert tab.js("document.querySelector('.filter .shown').textContent") == "6 of 12"
+    hidden = tab.js("[...document.querySelectorAll('#table tr[data-row].filtered')].map((row) => Number(row.dataset.row))")
+    assert hidden == [n for n, row in enumerate(table.rows) if row.value(column).value < values[6]]  # type: ignore[union-attr, operator]
+    tab.js("document.querySelector('.filter .every').click()")
+    assert (tab.js(f"{box}.value"), tab.js("document.querySelector('.filter .shown').textContent")) == ("", "12 of 12")
+
+
 def test_keys_go_from_line_to_line_and_along_it(tab: Tab) -> None:
     press = "const press = (key) => chart.plot.dispatchEvent(new KeyboardEvent('keydown', { key }));"
     told = on(
@@ -284,7 +299,7 @@ def test_charts_follow_the_color_scheme_and_give_way_to_figures_in_print(tab: Ta
     assert not set(light) & set(colors())
     assert shown() == {"chart": 6, "filter": 1, "plot static": 0}
     tab.do("Emulation.setEmulatedMedia", media="print")
-    assert shown() == {"chart": 0, "filter": 0, "plot static": 7}
+    assert shown() == {"chart": 0, "filter": 0, "plot static": 8}
 
 
 def test_figures_stand_in_for_charts_where_no_script_runs(page: Path, browser: Browser, tmp_path: Path) -> None:
