@@ -33,7 +33,9 @@ def component_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]
 
 def matrix_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
     """A record per metric: the compared cells, best first, their differences as matrices (row minus column) and tied sets."""
-    return [_matrix(one, metric.column.key, compared) for one in found for metric in one.metrics if (compared := metric.comparisons)]
+    return [
+        _matrix(one, metric.column.key, compared) for one in found for metric in one.metrics if (compared := metric.comparisons)
+    ]
 
 
 def cell_name(levels: Any) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 MOST_CELLS = 100  # of an unbalanced mixed model, which takes a minute beyond
 
 
@@ -59,7 +58,12 @@ def seed_variance(
     least = OLS(values, whole).fit()
     error = float(least.ssr) / degrees
     scale = error**0.5
-    if not mixed or fixed.shape[1] > MOST_CELLS or not blocks.shape[1] or scale <= 1e-12 * max(1.0, float(np.abs(values).max())):
+    if (
+        not mixed
+        or fixed.shape[1] > MOST_CELLS
+        or not blocks.shape[1]
+        or scale <= 1e-12 * max(1.0, float(np.abs(values).max()))
+    ):
         return SeedVariance(None, None, error, degrees)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, and statsmodels warns

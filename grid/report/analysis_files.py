@@ -51,7 +51,9 @@ def components_latex(found: Sequence[ProtocolAnalysis], name: str) -> str:
         sources = dict.fromkeys(source for metric in one.metrics for source in metric.effects.components)
         lines = [[source, *(_component(metric, source) for metric in one.metrics)] for source in sources]
         caption = f"{name}: how far numbers move on {one.protocol}, as standard deviations, by source."
-        tables.append(latex_lines(caption, ["Source", *(metric.column.heading for metric in one.metrics)], lines, len(one.metrics)))
+        tables.append(
+            latex_lines(caption, ["Source", *(metric.column.heading for metric in one.metrics)], lines, len(one.metrics))
+        )
     return latex_file(tables)
 
 
@@ -107,10 +109,7 @@ def matrix(metric: MetricAnalysis) -> list[list[tuple[str, str, str]]]:
     """(difference row minus column, kind, explanation) of any two cells shown; kind is better, worse, equal, open or self."""
     found, order = _compared(metric), shown(metric)
     return [
-        [
-            ("", "self", "") if one == other else _field(metric.column, found, found.between(one, other), one)
-            for other in order
-        ]
+        [("", "self", "") if one == other else _field(metric.column, found, found.between(one, other), one) for other in order]
         for one in order
     ]
 

@@ -22,8 +22,8 @@ MOST = 200_000  # pairs of a list; longer ones would delay the report by minutes
 NOTE = (
     "Each cell decides at the threshold that is best on these very pairs. Of equally many wrong cells, the pair farther on the "
     "wrong side of the thresholds comes first, on average over the cells. A pair that all cells get wrong may be mislabeled. "
-    "hard_pairs.csv has up to 100 pairs of each kind. The stage worst_pairs in a grid file shows the faces of each cell's worst "
-    "pairs."
+    "hard_pairs.csv has up to 100 pairs of each kind. The stage worst_pairs in a grid file shows the faces of each cell's own "
+    "worst pairs."
 )
 BEFORE = ("protocol", "kind", "rank")
 HEAD = ("Pair", "Wrong in", "Mean score", "Mean distance to the threshold")

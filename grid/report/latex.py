@@ -71,7 +71,8 @@ def latex_lines(caption: str, head: Sequence[str], lines: Sequence[Sequence[str]
     left = "l" * (len(head) - numbers)
     rows = [" & ".join(escape(text) for text in line) + " \\\\" for line in (head, *lines)]
     return [
-        "\\begin{table}", "  \\centering", f"  \\caption{{{escape(caption)}}}", f"  \\begin{{tabular}}{{{left}{'r' * numbers}}}",
+        "\\begin{table}", "  \\centering", f"  \\caption{{{escape(caption)}}}",
+        f"  \\begin{{tabular}}{{{left}{'r' * numbers}}}",
         "    \\toprule", f"    {rows[0]}", "    \\midrule", *(f"    {row}" for row in rows[1:]), "    \\bottomrule",
         "  \\end{tabular}", "\\end{table}",
     ]  # fmt: skip

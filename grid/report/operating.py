@@ -75,7 +75,9 @@ def operating_records(table: Table) -> list[dict[str, Any]]:
                 record = {"protocol": protocol, "target_fmr": float(target), "cell": row.cell.id, "levels": row.title}
                 record |= {name: point[name] for name in ("threshold", "lowest", "highest", "support")}
                 for rate, entry in rates.items():
-                    ends = {f"{rate}{end}": entry and entry[key] for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))}
+                    ends = {
+                        f"{rate}{end}": entry and entry[key] for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+                    }
                     record |= ends
                 found.append(record)
     return sorted(found, key=lambda one: (table.compared.index(one["protocol"]), -one["target_fmr"]))

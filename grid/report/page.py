@@ -188,7 +188,9 @@ def cells_of(table: Table) -> Callable[[Row], list[int]]:
     """The numbers of the cells that a row of the combined table stands for."""
     places = {id(row): number for number, row in enumerate(table.rows)}
     found = {
-        tuple((axis, level) for axis, level in group[0].cell.levels.items() if axis != REPLICATE): [places[id(row)] for row in group]
+        tuple((axis, level) for axis, level in group[0].cell.levels.items() if axis != REPLICATE): [
+            places[id(row)] for row in group
+        ]
         for group in grouped(table.rows)
     }
     return lambda row: found.get(tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE), [])

@@ -33,9 +33,9 @@ class Pictured:
     asked: int
     ranked: tuple[Row, ...]
 
-    def within(self, sheets: int, columns: int, tiles: int = MOST_TILES) -> tuple[Row, ...]:
-        """The cells that ``sheets`` sheets of as many columns can show with that many tiles."""
-        most = max(LEAST_CELLS, tiles // max(1, sheets * columns))
+    def within(self, sheets: int, columns: int) -> tuple[Row, ...]:
+        """The cells that ``sheets`` sheets of as many columns can show with ``MOST_TILES`` tiles."""
+        most = max(LEAST_CELLS, MOST_TILES // max(1, sheets * columns))
         kept = set(map(id, self.ranked[:most]))
         return tuple(row for row in self.rows if id(row) in kept)
 
@@ -50,17 +50,18 @@ class Pictured:
         )
 
 
-def pictured(table: Table, asked: Mapping[str, Collection[str]] | None = None, most: int = MOST_CELLS) -> Pictured:
-    """The cells with pictures: those asked for, then the best by the first headline metric, ``most`` in all."""
+def pictured(table: Table, asked: Mapping[str, Collection[str]] | None = None) -> Pictured:
+    """The cells with pictures: those asked for, then the best by the first headline metric, ``MOST_CELLS`` in all."""
     there = [row for row in table.rows if row.markers]
     by = next((one for one in table.columns if one.headline), None)
     wanted = [row for row in there if asked and selects(asked, row.cell.levels)]
     known = set(map(id, wanted))
     others = [row for row in there if id(row) not in known]
     ranked = [*wanted, *sorted(others, key=lambda row: _worth(row, by))]  # stable: else in the order of the plan
-    kept = set(map(id, ranked[:most]))
+    ranked = ranked[:MOST_CELLS]
+    kept = set(map(id, ranked))
     rows = tuple(row for row in there if id(row) in kept)
-    return Pictured(rows, len(there), by, min(len(wanted), most), tuple(ranked[:most]))
+    return Pictured(rows, len(there), by, min(len(wanted), MOST_CELLS), tuple(ranked))
 
 
 def _worth(row: Row, column: Column | None) -> float:

@@ -69,7 +69,7 @@ def intervals_note(replicated: bool) -> str:
         return "Brackets are 95 % intervals of each cell by itself (not paired)"
     return (
         "Numbers are means over replicates, each with two 95 % intervals of the cell by itself (not paired): in brackets over "
-        "test items, for these trained networks; after \"seeds\" over replicates, on these test items. results.csv has each "
+        'test items, for these trained networks; after "seeds" over replicates, on these test items. results.csv has each '
         "replicate"
     )
 

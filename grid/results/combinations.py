@@ -28,9 +28,7 @@ def combined(table: Table) -> Table:
         return table
     rows = tuple(_row(group, table.every_column) for group in groups)
     counts = tuple(sorted({row.cell.levels[REPLICATE] for row in rows}))
-    factors = tuple(
-        Factor(REPLICATE, "Replicates", counts, None) if one.axis == REPLICATE else one for one in table.factors
-    )
+    factors = tuple(Factor(REPLICATE, "Replicates", counts, None) if one.axis == REPLICATE else one for one in table.factors)
     return replace(table, factors=factors, rows=rows)
 
 
@@ -88,7 +86,9 @@ def mean_result(found: Sequence[Result]) -> Result:
 
 def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
     protocols = dict.fromkeys(protocol for row in group for protocol in row.metrics)
-    distinct = {protocol: list({content(row, protocol): row for row in reversed(group)}.values())[::-1] for protocol in protocols}
+    distinct = {
+        protocol: list({content(row, protocol): row for row in reversed(group)}.values())[::-1] for protocol in protocols
+    }
     results = []
     for column in columns:
         there = [row for row in distinct.get(column.protocol, ()) if column.protocol in row.metrics]

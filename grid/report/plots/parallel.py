@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grid.report.plots.canvas import LINE, SOFT, Plot, finish, legend, new, stroke, text
 from grid.report.plots.scores import MOST, left_out, name_of
 from grid.report.stage_times import training_seconds
-from grid.results.rows import Row, Table
+from grid.results.rows import Table
 from grid.spec.grid_file import REPLICATE
 
 LEVELS = 8  # of a factor whose levels are all written out
@@ -54,7 +54,9 @@ def parallel(table: Table, protocol: str) -> Plot | None:
         plot.axvline(x, color=LINE, lw=1, zorder=1)
         for place, label in axis.labels:
             plot.annotate(text(label), (x, place), (3, 2), textcoords="offset points", color=SOFT, fontsize=7)
-    plot.set_xticks(range(len(axes)), [text(axis.title).replace(", ", ",\n").replace(" ", "\n", 1) for axis in axes], fontsize=7)
+    plot.set_xticks(
+        range(len(axes)), [text(axis.title).replace(", ", ",\n").replace(" ", "\n", 1) for axis in axes], fontsize=7
+    )
     plot.set(yticks=[], xlim=(-0.15, len(axes) - 0.4), ylim=(-0.06, 1.08))
     plot.spines[["left", "bottom"]].set_visible(False)
     legend(figure, plot, [name_of(row) for row in shown])
@@ -77,5 +79,6 @@ def _factor(title: str, levels: Sequence[str], own: Sequence[str | None]) -> Axi
     last = max(1, len(levels) - 1)
     places = {level: number / last for number, level in enumerate(levels)}
     labels = tuple((place, level) for level, place in places.items())
-    return Axis(title, tuple(places.get(one or "") for one in own), labels if len(labels) <= LEVELS else (labels[0], labels[-1]))
-
+    return Axis(
+        title, tuple(places.get(one or "") for one in own), labels if len(labels) <= LEVELS else (labels[0], labels[-1])
+    )

@@ -139,9 +139,7 @@ def test_tied_sets_of_random_differences_are_those_written_out():
     for count in (2, 3, 8, 8, 8, 8, 15, 15):
         every = [(a, b) for a in range(count) for b in range(a + 1, count)]
         differ = {pair for pair in every if rng.random() < 0.08 * (pair[1] - pair[0])}
-        pairs = [
-            Comparison(a, b, Estimate(0.1, 0, 0.2, 0.5), 0.01 if (a, b) in differ else 0.5, 1.0, None) for a, b in every
-        ]
+        pairs = [Comparison(a, b, Estimate(0.1, 0, 0.2, 0.5), 0.01 if (a, b) in differ else 0.5, 1.0, None) for a, b in every]
         found = Comparisons(tuple(range(count)), tuple(range(count, 0, -1)), tuple(pairs), 0.01, 50, "", False)
         assert found.tied == runs_written_out(found.order, differ)
 

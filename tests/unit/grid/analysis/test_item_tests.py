@@ -35,7 +35,10 @@ def test_accuracies_have_mcnemars_test_of_the_decisions(data):
 def test_without_subjects_delongs_test_is_that_of_independent_pairs(data):
     scores, same, folds, _ = data
     found = item_tests("auc", [[0], [1]], scores, same, folds, None)(0, 1)
-    assert (found.test, found.p) == ("DeLong, independent pairs", pytest.approx(delong(scores[0], scores[1], same).p, rel=1e-12))
+    assert (found.test, found.p) == (
+        "DeLong, independent pairs",
+        pytest.approx(delong(scores[0], scores[1], same).p, rel=1e-12),
+    )
 
 
 def test_the_jackknife_of_replicates_is_that_of_their_mean_area(data):
