@@ -43,7 +43,8 @@ class Pictured:
         """What is left out and where it is; empty if nothing is."""
         if shown >= self.of:
             return ""
-        best = f", those asked for and the best by {self.by.title} on {self.by.protocol}" if self.by else ""
+        asked = "those asked for and " if self.asked else ""
+        best = f", {asked}the best by {self.by.title} on {self.by.protocol}" if self.by else ""
         return (
             f"{shown} of {self.of} cells are shown here{best}. The maps and pictures of the others are in {store}; "
             f"facegrid report {study} --compare axis=level shows those of other cells."
