@@ -157,7 +157,7 @@ def comparisons(
     adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
     tested = [pair.check for pair in found if pair.check]  # of all pairs or of none: the metric decides
     corrected = [replace(one, adjusted=p) for one, p in zip(tested, holm([one.p for one in tested]), strict=True)]
-    checks = corrected or [None] * len(found)
+    checks: list[Check | None] = [*corrected] or [None] * len(found)
     pairs = tuple(
         replace(pair, adjusted=p, equivalent=q, check=checked)
         for pair, p, q, checked in zip(found, adjusted, equivalent, checks, strict=True)

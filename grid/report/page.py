@@ -198,7 +198,8 @@ def cells_of(table: Table) -> Callable[[Row], list[int]]:
 
 def left_for_pictures(found: Sequence[sheets.Sheet], view: View | None) -> int:
     """How many bytes the pictures of stages may have, after the contact sheets and the view of explanations."""
-    tiles = sum(len(one.tiles) for sheet in found for one in (*sheet.inputs, *sheet.strips) if one.tiles is not None)
+    tiles = sum(len(one.tiles) for sheet in found for one in sheet.inputs)
+    tiles += sum(len(strip.tiles) for sheet in found for strip in sheet.strips if strip.tiles is not None)
     return min(PICTURES, max(0, BUDGET - tiles * TILE_BYTES - (len(view.data) if view else 0)) * 3 // 4)  # in base64
 
 

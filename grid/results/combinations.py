@@ -78,8 +78,8 @@ def mean_result(found: Sequence[Result]) -> Result:
         high=ends[1],
         se=None,
         sd=None,
-        seeds_low=seeds and seeds.low,
-        seeds_high=seeds and seeds.high,
+        seeds_low=seeds.low if seeds else None,
+        seeds_high=seeds.high if seeds else None,
         replicates=count,
     )
 
