@@ -109,7 +109,8 @@ def _shown(column: Column | None, value: Result | None) -> Text:
     if value.half:
         text.append(f" ±{column.text(value.half)}", style="dim")
     if value.seeds_low is not None and value.value is not None:
-        text.append(f" ±{column.text(value.value - value.seeds_low)}", style="dim")
+        half = max(value.value - value.seeds_low, (value.seeds_high or value.value) - value.value)
+        text.append(f"\n±{column.text(half)} seeds", style="dim")
     return text
 
 
@@ -119,7 +120,9 @@ def _caption(found: rows.Table, replicated: bool) -> Text:
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
     noise = "± is the wider side of a 95 % interval (not paired)"
     if replicated:
-        noise += "; the first one is over test items, the second over replicates; each replicate is in results.csv"
+        noise += (
+            "; the one in the first line is over test items, that of seeds over replicates; each replicate is in results.csv"
+        )
     said += [f"{units_note(found.columns)}; {noise}"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     lost = [

@@ -48,7 +48,7 @@ def content(row: Row, protocol: str) -> Any:
     return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))
 
 
-def mean_result(found: Sequence[Result]) -> Result:
+def mean_result(found: Sequence[Result], share: bool = False) -> Result:
     """The mean of one number over replicates.
 
     ``low`` and ``high`` are over test items: the means of the replicates' ends. All replicates see the same items, and the
@@ -57,6 +57,7 @@ def mean_result(found: Sequence[Result]) -> Result:
 
     Args:
         found: with values; one or more.
+        share: the number lies between 0 and 1, and so do its intervals.
     """
     from modules.metrics.paired_tests import student
 
@@ -67,7 +68,8 @@ def mean_result(found: Sequence[Result]) -> Result:
     seeds = None
     if count > 1:
         variance = sum((value - mean) ** 2 for value in values) / (count - 1) / count
-        seeds = student(mean, variance, count - 1, count)
+        found_by_t = student(mean, variance, count - 1, count)
+        seeds = (max(found_by_t.low, 0.0), min(found_by_t.high, 1.0)) if share else (found_by_t.low, found_by_t.high)
     return replace(
         found[0],
         cell=None,
@@ -78,8 +80,8 @@ def mean_result(found: Sequence[Result]) -> Result:
         high=ends[1],
         se=None,
         sd=None,
-        seeds_low=seeds.low if seeds else None,
-        seeds_high=seeds.high if seeds else None,
+        seeds_low=seeds[0] if seeds else None,
+        seeds_high=seeds[1] if seeds else None,
         replicates=count,
     )
 
@@ -94,7 +96,9 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
         there = [row for row in distinct.get(column.protocol, ()) if column.protocol in row.metrics]
         values = [value for row in there if (value := row.value(column)) is not None]
         known = [value for value in values if value.value is not None]
-        results += [mean_result(known)] if known else values[:1]  # without a number, the reason
+        results += (
+            [mean_result(known, column.percent or column.key == "auc")] if known else values[:1]
+        )  # without a number, the reason
     done = sum(row.state == "done" for row in group)
     state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
     count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"

@@ -40,8 +40,8 @@ def test_a_row_per_combination_has_the_mean_and_both_intervals(study):
             pytest.approx(np.mean([each.low for each in known])), pytest.approx(np.mean([each.high for each in known])),
         )  # fmt: skip
         if np.ptp(values) > 0:
-            wanted = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
-            assert (value.seeds_low, value.seeds_high) == pytest.approx(wanted)
+            wanted = np.clip(stats.t.interval(0.95, 2, np.mean(values), stats.sem(values)), 0, 1)  # all are shares
+            assert (value.seeds_low, value.seeds_high) == pytest.approx(tuple(wanted))
     assert (other.state, other.value(found.columns[0]).replicates) == ("unfinished", 2)
     assert other.reason.startswith("replicate 2: ")
 
@@ -65,7 +65,8 @@ def test_a_single_replicate_has_no_interval_over_seeds_and_no_interval_has_width
     one = Result("c", {}, 0, "evaluate", "auc", 0.9, low=0.8, high=0.95)
     assert mean_result([one]).seeds_low is None
     both = mean_result([one, replace(one, replicate=1)])
-    assert both.seeds_low < 0.9 < both.seeds_high
+    assert both.seeds_low < 0.9 < both.seeds_high > 1
+    assert mean_result([one, replace(one, replicate=1)], share=True).seeds_high == 1
 
 
 def test_every_printed_form_has_a_row_per_combination(study):
@@ -93,4 +94,4 @@ def test_every_printed_form_has_a_row_per_combination(study):
     out = Console(width=100, file=io.StringIO(), color_system=None)
     out.print(console.table(study))
     assert "2 of 3" in out.file.getvalue()
-    assert "the second over replicates" in " ".join(out.file.getvalue().split())
+    assert "that of seeds over replicates" in " ".join(out.file.getvalue().split())
